@@ -1,0 +1,165 @@
+"""What can go wrong, as types.
+
+A request's failure is an exception; a job's failure is data (`records.JobError`), and becomes an exception only for
+someone who waits for the job. The tree::
+
+    JobException
+    ├── SubmissionFailed        the batch was not, or not certainly, taken
+    ├── InvalidRequest          something in the request is wrong: a field, an id, a verb
+    │   ├── NotFound            the server has no such item, image or board
+    │   └── UnsupportedByServer this version of the server has no such endpoint
+    ├── ExecutionFailed         the job ran and failed
+    │   └── JobCanceled         the job was canceled before it completed
+    ├── JobTimeout              a wait or a request took longer than it was allowed to
+    ├── NetworkError            the server could not be reached, or what answered was not InvokeAI
+    │   ├── ServerUnreachable   the request was never sent: nothing listens, no such host, TLS, proxy
+    │   ├── ReplyLost           the request was sent and no answer came back: it may have been carried out
+    │   ├── UnexpectedReply     something answered, but not as InvokeAI does: HTML, half a JSON, an empty body
+    │   ├── ServerFailure       the server answered 5xx
+    │   └── AccessDenied        401 or 403: a token is missing, has expired or is not allowed to do this
+    ├── ResourceError           memory, disk or queue is full
+    ├── CancellationFailed      a cancel could not be carried out
+    └── UnknownError            everything else, with the raw text kept
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class JobErrorType(StrEnum):
+    """The eight classes of error, each with a cause that a person can act on."""
+
+    SUBMISSION_FAILED = "submission_failed"
+    VALIDATION_ERROR = "validation_error"
+    EXECUTION_FAILED = "execution_failed"
+    TIMEOUT_ERROR = "timeout_error"
+    NETWORK_ERROR = "network_error"
+    RESOURCE_ERROR = "resource_error"
+    CANCELLATION_FAILED = "cancellation_failed"
+    UNKNOWN_ERROR = "unknown_error"
+
+
+class JobException(Exception):
+    """Root of the tree.
+
+    Args:
+        message: what happened, in one line.
+        suggestion: what a person can do about it; empty if nothing is known.
+        details: facts for a program: `request` ("PUT /api/..."), `status`, `body` (an excerpt), `errors`
+            (validation errors as `(path, message)` pairs).
+        item_id: the queue item that it is about, if any.
+        batch_id: the batch that it is about, if any.
+        retryable: whether doing the same again may succeed.
+    """
+
+    error_type: ClassVar[JobErrorType] = JobErrorType.UNKNOWN_ERROR
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        suggestion: str = "",
+        details: Mapping[str, Any] | None = None,
+        item_id: int | None = None,
+        batch_id: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+        self.details: dict[str, Any] = dict(details or {})
+        self.item_id = item_id
+        self.batch_id = batch_id
+        self.retryable = retryable
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the answer, if there was one."""
+        status = self.details.get("status")
+        return status if isinstance(status, int) else None
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.suggestion}".strip()
+
+
+class SubmissionFailed(JobException):
+    error_type = JobErrorType.SUBMISSION_FAILED
+
+
+class InvalidRequest(JobException):
+    error_type = JobErrorType.VALIDATION_ERROR
+
+
+class NotFound(InvalidRequest):
+    pass
+
+
+class UnsupportedByServer(InvalidRequest):
+    pass
+
+
+class ExecutionFailed(JobException):
+    error_type = JobErrorType.EXECUTION_FAILED
+
+
+class JobCanceled(ExecutionFailed):
+    pass
+
+
+class JobTimeout(JobException):
+    error_type = JobErrorType.TIMEOUT_ERROR
+
+
+class NetworkError(JobException):
+    error_type = JobErrorType.NETWORK_ERROR
+
+
+class ServerUnreachable(NetworkError):
+    pass
+
+
+class ReplyLost(NetworkError):
+    pass
+
+
+class UnexpectedReply(NetworkError):
+    pass
+
+
+class ServerFailure(NetworkError):
+    pass
+
+
+class AccessDenied(NetworkError):
+    pass
+
+
+class ResourceError(JobException):
+    error_type = JobErrorType.RESOURCE_ERROR
+
+
+class CancellationFailed(JobException):
+    error_type = JobErrorType.CANCELLATION_FAILED
+
+
+class UnknownError(JobException):
+    error_type = JobErrorType.UNKNOWN_ERROR
+
+
+EXCEPTION_FOR: dict[JobErrorType, type[JobException]] = {
+    cls.error_type: cls
+    for cls in (
+        SubmissionFailed,
+        InvalidRequest,
+        ExecutionFailed,
+        JobTimeout,
+        NetworkError,
+        ResourceError,
+        CancellationFailed,
+        UnknownError,
+    )
+}
+"""The exception that stands for each class, where no finer one is known."""

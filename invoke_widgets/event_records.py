@@ -1,0 +1,170 @@
+"""The server's socket.io events, as frozen records. Every one has `queue_id`; names follow the server's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from invoke_widgets.records import Progress, QueueItem, QueueStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    queue_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemStatusChanged(Event):
+    """`queue_item_status_changed`: the item as far as the event tells, and the queue's counters at that moment."""
+
+    item: QueueItem
+    queue_status: QueueStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnqueued(Event):
+    """`batch_enqueued`: it does not say which items."""
+
+    batch_id: str
+    enqueued: int
+    requested: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsCanceled(Event):
+    """`queue_items_canceled` (6.14 on): these pending items were canceled, or deleted; the event does not say which."""
+
+    item_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsRetried(Event):
+    """`queue_items_retried`: the ids of the old items; the new ones have to be looked up."""
+
+    item_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCleared(Event):
+    """`queue_cleared`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEvent(Event):
+    """What the events of a node have in common; `node_id` is the graph's own, not the execution's."""
+
+    item_id: int
+    batch_id: str
+    node_id: str
+    node_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStarted(NodeEvent):
+    """`invocation_started`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProgress(NodeEvent):
+    """`invocation_progress`."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeCompleted(NodeEvent):
+    """`invocation_complete`: `result` is the node's output, as the server's JSON."""
+
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFailed(NodeEvent):
+    """`invocation_error`: comes after the item's own change to `failed`, and says which node it was."""
+
+    error_type: str
+    error_message: str
+    error_traceback: str
+
+
+def _ids(value: object) -> tuple[int, ...]:
+    return tuple(i for i in value if isinstance(i, int)) if isinstance(value, list) else ()
+
+
+def _node(data: Mapping[str, Any]) -> dict[str, Any]:
+    invocation = data.get("invocation")
+    return {
+        "queue_id": str(data.get("queue_id", "default")),
+        "item_id": int(data["item_id"]),
+        "batch_id": str(data.get("batch_id", "")),
+        "node_id": str(data.get("invocation_source_id", "")),
+        "node_type": str(invocation.get("type", "")) if isinstance(invocation, Mapping) else "",
+    }
+
+
+def _status_changed(data: Mapping[str, Any]) -> Event:
+    queue_status = data.get("queue_status")
+    item = QueueItem.from_json(data)
+    return ItemStatusChanged(
+        queue_id=item.queue_id,
+        item=item,
+        queue_status=QueueStatus.from_json(queue_status) if isinstance(queue_status, Mapping) else None,
+    )
+
+
+def _progress(data: Mapping[str, Any]) -> Event:
+    node = _node(data)
+    percentage, image = data.get("percentage"), data.get("image")
+    number = isinstance(percentage, int | float) and not isinstance(percentage, bool)
+    progress = Progress(
+        item_id=node["item_id"],
+        message=str(data.get("message") or ""),
+        percentage=min(max(float(percentage), 0.0), 1.0) if number and not math.isnan(percentage) else None,
+        node_id=node["node_id"],
+        node_type=node["node_type"],
+        image=str(image["dataURL"]) if isinstance(image, Mapping) and image.get("dataURL") else None,
+    )
+    return NodeProgress(progress=progress, **node)
+
+
+def _queue(data: Mapping[str, Any]) -> str:
+    return str(data.get("queue_id", "default"))
+
+
+PARSERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
+    "queue_item_status_changed": _status_changed,
+    "batch_enqueued": lambda d: BatchEnqueued(
+        queue_id=_queue(d),
+        batch_id=str(d["batch_id"]),
+        enqueued=int(d.get("enqueued", 0)),
+        requested=int(d.get("requested", 0)),
+    ),
+    "queue_items_canceled": lambda d: ItemsCanceled(queue_id=_queue(d), item_ids=_ids(d.get("canceled_item_ids"))),
+    "queue_items_retried": lambda d: ItemsRetried(queue_id=_queue(d), item_ids=_ids(d.get("retried_item_ids"))),
+    "queue_cleared": lambda d: QueueCleared(queue_id=_queue(d)),
+    "invocation_started": lambda d: NodeStarted(**_node(d)),
+    "invocation_progress": _progress,
+    "invocation_complete": lambda d: NodeCompleted(
+        **_node(d), result=d["result"] if isinstance(d.get("result"), Mapping) else {}
+    ),
+    "invocation_error": lambda d: NodeFailed(
+        **_node(d),
+        error_type=str(d.get("error_type") or ""),
+        error_message=str(d.get("error_message") or ""),
+        error_traceback=str(d.get("error_traceback") or ""),
+    ),
+}
+"""Event name -> parser."""
+
+
+def parse_event(name: str, data: object) -> Event | None:
+    """The typed event for a payload; None for an event that is not known or cannot be made sense of."""
+    parser = PARSERS.get(name)
+    if parser is None or not isinstance(data, Mapping):
+        return None
+    try:
+        return parser(data)
+    except (KeyError, TypeError, ValueError):
+        return None

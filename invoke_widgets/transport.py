@@ -1,0 +1,289 @@
+"""The only file that imports httpx: sends requests, retries what may be repeated, maps every failure to our own tree.
+
+Figures behind the settings (measured on InvokeAI 6.14.2): the server closes a connection after 5 s idle, so ours are
+kept for 3 s; it may answer nothing for 1.2 s while it collects garbage, so a timeout below 3 s is unsafe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import stamina
+
+from invoke_widgets import classify
+from invoke_widgets.errors import (
+    InvalidRequest,
+    JobException,
+    JobTimeout,
+    ReplyLost,
+    ServerFailure,
+    ServerUnreachable,
+    UnexpectedReply,
+)
+
+_KEEPALIVE_S = 3.0
+_ATTEMPTS = 3
+_RETRY_FOR_S = 20.0
+
+# Raised before the whole request was written: the server cannot have carried it out.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.WriteError, httpx.WriteTimeout)
+
+
+def normalise_url(url: str) -> str:
+    """`url` with a scheme and without a trailing slash.
+
+    Raises:
+        InvalidRequest: it is not an http or https address.
+    """
+    if not isinstance(url, str) or not url.strip():
+        raise InvalidRequest("url: should be an address such as 'http://127.0.0.1:9090'.")
+    text = url.strip()
+    if "://" not in text:
+        text = f"http://{text}"
+    try:
+        parsed = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InvalidRequest(f"url: {url!r} is not an address: {error}.") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidRequest(f"url: {url!r} should start with http:// or https:// and name a host.")
+    return str(parsed.copy_with(query=None, fragment=None, userinfo=b"")).rstrip("/")
+
+
+def path_segment(value: object) -> str:
+    """`value` as one segment of a path."""
+    return quote(str(value), safe="")
+
+
+class Transport:
+    """One server's connections.
+
+    Args:
+        url: the server's address; a path before `/api` is kept.
+        token: a Bearer token for a multiuser server. Replaced by what the server sends in `X-Refreshed-Token`.
+        timeout: seconds for connecting, and for each wait for a part of an answer.
+        verify: as httpx takes it: whether, or with what `ssl.SSLContext`, certificates are checked.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0, verify: Any = True) -> None:
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+            raise InvalidRequest(f"timeout: should be a number of seconds above 0, got {timeout!r}.")
+        if token is not None and (not isinstance(token, str) or not token.isascii() or not token.isprintable()):
+            raise InvalidRequest("token: should be a string of printable ASCII characters.")
+        self.url = normalise_url(url)
+        self._token = token
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
+            limits=httpx.Limits(max_connections=20, keepalive_expiry=_KEEPALIVE_S),
+            verify=verify,
+        )
+
+    def __repr__(self) -> str:
+        return f"Transport({self.url!r})"
+
+    @property
+    def token(self) -> str | None:
+        """The token in use; only for handing it on to the socket."""
+        return self._token
+
+    def set_token(self, token: str | None) -> None:
+        self._token = token
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        repeatable: bool = False,
+    ) -> Any:
+        """Send a request and return the decoded JSON of a success.
+
+        Args:
+            method: "GET", "PUT", ...
+            path: the path from the server's root, its segments quoted.
+            body: what to send as JSON; None sends nothing.
+            params: the query; entries that are None are left out.
+            repeatable: whether doing it twice does no harm. If so, it is tried up to 3 times; if not, only what was
+                certainly not sent is.
+
+        Raises:
+            JobException: see the tree in `errors`.
+        """
+        response = await self._send(method, path, body, params, repeatable)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise UnexpectedReply(
+                f"{method} {path} was answered with something that is not JSON, or only half of it.",
+                suggestion="Is there a proxy before the server that cuts answers?",
+                details={"request": f"{method} {path}", "status": response.status_code, "body": response.text[:200]},
+                retryable=repeatable,
+            ) from error
+
+    async def content(self, path: str) -> tuple[bytes, str]:
+        """GET something that is not JSON, such as an image: its bytes and its content type."""
+        response = await self._send("GET", path, None, None, True, want_json=False)
+        return response.content, response.headers.get("content-type", "")
+
+    async def upload(self, path: str, *, params: Mapping[str, Any], name: str, content: bytes, media_type: str) -> Any:
+        """POST one file as a form, and return the decoded JSON of a success."""
+        request = self._http.build_request(
+            "POST", path, params=_present(params), files={"file": (name, content, media_type)}, headers=self._headers()
+        )
+        return (await self._once(request, f"POST {path}", want_json=True)).json()
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        params: Mapping[str, Any] | None,
+        repeatable: bool,
+        want_json: bool = True,
+    ) -> httpx.Response:
+        try:
+            content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
+
+        def again(error: Exception) -> bool | float:
+            if isinstance(error, ServerUnreachable):
+                return repeatable and error.retryable
+            if isinstance(error, ReplyLost):
+                return repeatable
+            if isinstance(error, ServerFailure) and repeatable and error.retryable:
+                wait = error.details.get("retry_after")
+                return float(wait) if isinstance(wait, int | float) else True
+            return False
+
+        async for attempt in stamina.retry_context(
+            on=again, attempts=_ATTEMPTS, timeout=_RETRY_FOR_S, wait_initial=0.1, wait_max=2.0, wait_jitter=0.1
+        ):
+            with attempt:
+                request = self._http.build_request(
+                    method,
+                    path,
+                    content=content,
+                    params=_present(params),
+                    headers=self._headers() | ({"Content-Type": "application/json"} if content is not None else {}),
+                )
+                return await self._once(request, f"{method} {path}", want_json)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
+        try:
+            response = await self._http.send(request)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise map_exception(error, name, self.url) from error
+        if refreshed := response.headers.get("x-refreshed-token"):
+            self._token = refreshed
+        content_type = response.headers.get("content-type", "")
+        if not response.is_success or (want_json and "json" not in content_type):
+            raise _refused(response, content_type, name)
+        return response
+
+
+def _present(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if params is None else {key: value for key, value in params.items() if value is not None}
+
+
+def _refused(response: httpx.Response, content_type: str, name: str) -> JobException:
+    if response.is_redirect:
+        target = response.headers.get("location", "")
+        return UnexpectedReply(
+            f"{name} was answered with a redirect to {target[:200]!r}.",
+            suggestion="Use that address, or log in to what stands before the server.",
+            details={"request": name, "status": response.status_code},
+        )
+    error = classify.exception_for_reply(response.status_code, content_type, response.content, name)
+    wait = response.headers.get("retry-after", "")
+    if wait.isdigit():
+        error.details["retry_after"] = min(int(wait), 60)
+    return error
+
+
+def map_exception(error: Exception, name: str, url: str) -> JobException:
+    """Our exception for one of httpx's (every class of it is covered by a test).
+
+    Args:
+        error: what httpx raised.
+        name: the request, "GET /api/...".
+        url: the server's address.
+    """
+    details = {"request": name, "exception": f"{type(error).__name__}: {error}"}
+    if isinstance(error, _NOT_SENT) and not isinstance(error, httpx.TimeoutException):
+        return ServerUnreachable(
+            f"{url} cannot be reached: {_reason(error)}.",
+            suggestion=_remedy(error),
+            details=details,
+            retryable="certificate" not in str(error).lower(),
+        )
+    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout | httpx.WriteTimeout):
+        return ServerUnreachable(
+            f"{url} does not answer: connecting took too long.",
+            suggestion="Check the host and the port, and whether a firewall drops the connection.",
+            details=details,
+            retryable=True,
+        )
+    if isinstance(error, httpx.ReadTimeout):
+        return JobTimeout(
+            f"{url} took the connection but did not answer {name} in time.",
+            suggestion="The server may be busy, or not be InvokeAI: raise timeout=..., or check the port.",
+            details=details | {"sent": True},
+            retryable=True,
+        )
+    if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError | httpx.CloseError | httpx.DecodingError):
+        return ReplyLost(
+            f"The connection to {url} broke before {name} was answered.",
+            suggestion="The server may have gone away or be restarting.",
+            details=details | {"sent": True},
+            retryable=True,
+        )
+    if isinstance(error, httpx.ProxyError):
+        return ServerUnreachable(
+            f"The proxy before {url} refused: {error}.",
+            suggestion="Check HTTP_PROXY and NO_PROXY.",
+            details=details,
+        )
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
+        return InvalidRequest(f"{name} cannot be sent to {url}: {error}.", details=details)
+    return classify.unknown(error, name)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    lowered = text.lower()
+    if "name or service not known" in lowered or "nodename nor servname" in lowered or "getaddrinfo" in lowered:
+        return "there is no such host"
+    if "name resolution" in lowered:
+        return "its name cannot be looked up"
+    if "certificate" in lowered:
+        return f"its certificate is not trusted ({text})"
+    if "ssl" in lowered or "tls" in lowered or "wrong version number" in lowered:
+        return "it does not speak TLS as asked"
+    if "all connection attempts failed" in lowered or "refused" in lowered:
+        return "nothing listens there"
+    return text or type(error).__name__
+
+
+def _remedy(error: Exception) -> str:
+    lowered = str(error).lower()
+    if "certificate" in lowered:
+        return "Pass verify=False to trust it all the same, or an ssl.SSLContext that knows it."
+    if "ssl" in lowered or "tls" in lowered or "wrong version number" in lowered:
+        return "Use http:// instead of https://, or the other way round."
+    if "name" in lowered:
+        return "Check the spelling of the host."
+    return "Is the server running, and is the port right? iw.demo() starts one to try."
