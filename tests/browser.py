@@ -1,0 +1,60 @@
+"""Chromium for the tests: where it is, and how it gets there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+class NoBrowserError(Exception):
+    """There is no Chromium, and it could not be installed."""
+
+
+def chromium_path() -> str | None:
+    """The Chromium of `INVOKE_WIDGETS_CHROMIUM`, of the system, or of playwright; None if there is none."""
+    if chosen := os.environ.get("INVOKE_WIDGETS_CHROMIUM"):
+        return chosen
+    if found := next(filter(None, map(shutil.which, _NAMES)), None):
+        return found
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def install_chromium() -> str:
+    """The path of Chromium, which is installed first if there is none."""
+    if found := chromium_path():
+        return found
+    attempts = []
+    for command in _install_commands():
+        attempts.append(" ".join(command))
+        print("+", attempts[-1], flush=True)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        if subprocess.run(command, stdin=subprocess.DEVNULL, env=environment).returncode:
+            continue
+        if found := chromium_path():
+            return found
+    tried = "; ".join(attempts) or "nothing, as neither apt-get nor permission to use it is there"
+    raise NoBrowserError(
+        f"The browser tests need Chromium, and it could not be installed (tried: {tried}). Install it and have it on "
+        "the PATH, or name it in INVOKE_WIDGETS_CHROMIUM; `python -m tests --quick` runs what needs no browser."
+    )
+
+
+def _install_commands() -> list[list[str]]:
+    commands = []
+    apt_get = shutil.which("apt-get")
+    sudo = [] if hasattr(os, "geteuid") and os.geteuid() == 0 else [path] if (path := shutil.which("sudo")) else None
+    if apt_get and sudo is not None:
+        asked_for = [*sudo, *(["-n"] if sudo else [])]
+        commands.append([*asked_for, apt_get, "update", "-q"])
+        commands.append([*asked_for, apt_get, "install", "-y", "-q", "--no-install-recommends", "chromium"])
+    commands.append([sys.executable, "-m", "playwright", "install", "chromium"])
+    return commands

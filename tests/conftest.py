@@ -1,0 +1,114 @@
+"""Which servers the tests run against, and what every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real_server.install import VERSIONS
+from tests.servers import EmbeddedServer, GivenServer, RealServer, Server
+from tests.wire import Wire
+
+_MARKERS = {
+    "real": "needs the real InvokeAI server (--real)",
+    "browser": "needs Chromium (--browser)",
+    "slow": "takes more than a few seconds (--slow)",
+}
+
+_unselected = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("invoke-widgets")
+    group.addoption("--server", metavar="URL", help="run the tests of the contract against this server only")
+    group.addoption(
+        "--real",
+        nargs="?",
+        const="all",
+        choices=["all", *VERSIONS],
+        help="also run against the real InvokeAI: all versions, or one as --real=6.14.2",
+    )
+    group.addoption("--browser", action="store_true", help="also run the tests that need Chromium")
+    group.addoption("--slow", action="store_true", help="also run the tests that take longer")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in _MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def _parameters(config: pytest.Config) -> list[object]:
+    """The servers that this run is about, by the ids that their tests get."""
+    if config.getoption("--server"):
+        return [pytest.param("given", id="given")]
+    real = config.getoption("--real")
+    versions = VERSIONS if real == "all" else (real,) if real else ()
+    marks = [pytest.mark.real, pytest.mark.timeout(400)]  # the first test waits for an installation too
+    return ["embedded", *(pytest.param(version, id=f"real-{version}", marks=marks) for version in versions)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for name in ("server", "multiuser_server"):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, _parameters(metafunc.config), indirect=True, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not asked for, and remember how many those are."""
+    left_out: list[pytest.Item] = []
+    counts: dict[str, int] = {}
+    for name, asked in (
+        ("browser", config.getoption("--browser")),
+        ("slow", config.getoption("--slow")),
+        ("real", config.getoption("--real")),
+    ):
+        if not asked:
+            of_this = [item for item in items if item.get_closest_marker(name) and item not in left_out]
+            counts[name] = len(of_this)
+            left_out += of_this
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    config.stash[_unselected] = {name: count for name, count in counts.items() if count}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name, count in config.stash.get(_unselected, {}).items():
+        terminalreporter.write_line(f"{count} {name} tests were left out: add --{name}, or run python -m tests")
+
+
+def _make(name: str, config: pytest.Config, *, multiuser: bool = False) -> Server:
+    if name == "given":
+        return GivenServer(config.getoption("--server"))
+    if name == "embedded":
+        return EmbeddedServer(multiuser=multiuser, max_queue_size=1_000)
+    return RealServer(name, multiuser=multiuser, max_queue_size=1_000)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A running server, in single-user mode unless it was given; one process for all tests of a version."""
+    running = _make(request.param, request.config)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def multiuser_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A running server in multiuser mode, whose administrator is not set up yet."""
+    running = _make(request.param, request.config, multiuser=True)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    """Bare requests to a server whose queue is empty, whose processor runs and whose worker is free."""
+    with Wire(server) as wire:
+        wire.clean()
+        yield wire
+        wire.clean()

@@ -1,0 +1,25 @@
+"""The server says which it is."""
+
+from tests.servers import Server
+from tests.wire import Wire
+
+
+def test_version(wire: Wire, server: Server) -> None:
+    """The version is a JSON object of one text, and needs no token."""
+    assert {"version": server.version} == wire.get("/app/version")
+
+
+def test_runtime_config(wire: Wire, server: Server) -> None:
+    """The configuration says how many pending items the queue takes."""
+    assert server.max_queue_size == wire.get("/app/runtime_config")["config"]["max_queue_size"]
+
+
+def test_auth_status_of_single_user_mode(wire: Wire) -> None:
+    """A single-user server says that it wants neither setup nor login."""
+    status = wire.get("/auth/status")
+    assert (False, False) == (status["multiuser_enabled"], status["setup_required"])
+
+
+def test_answers_are_compressed(wire: Wire) -> None:
+    """JSON is gzipped when the client accepts it."""
+    assert "gzip" == wire.send("GET", "status").headers.get("content-encoding")

@@ -1,0 +1,75 @@
+"""Graphs for the tests: none needs a model, and each says in its name how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Graph = dict[str, Any]
+
+
+def graph(nodes: dict[str, dict[str, Any]], *edges: str) -> Graph:
+    """A graph from nodes by id and edges written as `"add.value -> mul.a"`."""
+    return {
+        "nodes": {node_id: {"id": node_id, **node} for node_id, node in nodes.items()},
+        "edges": [_edge(edge) for edge in edges],
+    }
+
+
+def _edge(text: str) -> dict[str, Any]:
+    source, destination = ({"node_id": n, "field": f} for n, f in (end.strip().split(".") for end in text.split("->")))
+    return {"source": source, "destination": destination}
+
+
+def add_and_multiply(a: int = 1, b: int = 2, factor: int = 10) -> Graph:
+    """Completes at once with (a + b) * factor."""
+    nodes = {"add": {"type": "add", "a": a, "b": b}, "mul": {"type": "mul", "b": factor}}
+    return graph(nodes, "add.value -> mul.a")
+
+
+def sleep(seconds: float = 60, **fields: Any) -> Graph:
+    """Runs for so long, in `steps` with progress; stops when canceled unless `cancelable` is false."""
+    return graph({"sleep": {"type": "probe_sleep", "seconds": seconds, **fields}})
+
+
+def fail(message: str = "probe failure", **fields: Any) -> Graph:
+    """Fails with a RuntimeError of this message."""
+    return graph({"fail": {"type": "probe_fail", "message": message, **fields}})
+
+
+def divide_by_zero() -> Graph:
+    """Its first node completes, its second fails, its third never starts."""
+    nodes = {"ok": {"type": "add", "a": 1, "b": 2}, "div": {"type": "div", "b": 0}, "after": {"type": "add", "b": 1}}
+    return graph(nodes, "ok.value -> div.a", "div.value -> after.a")
+
+
+def divide(a: int, b: int) -> Graph:
+    """Completes with the integer quotient, or fails when b is 0."""
+    return graph({"div": {"type": "div", "a": a, "b": b}})
+
+
+def missing_image() -> Graph:
+    """Fails since the image does not exist."""
+    return graph({"resize": {"type": "img_resize", "image": {"image_name": "no-such-image.png"}}})
+
+
+def missing_input() -> Graph:
+    """Fails at run time, since the server does not check required inputs beforehand."""
+    return graph({"resize": {"type": "img_resize"}})
+
+
+def iterate(count: int = 4, factor: int = 3) -> Graph:
+    """Completes with 0, factor, 2 * factor, ... collected: one execution node for each."""
+    nodes: dict[str, dict[str, Any]] = {
+        "range": {"type": "range", "start": 0, "stop": count, "step": 1},
+        "each": {"type": "iterate"},
+        "mul": {"type": "mul", "b": factor},
+        "all": {"type": "collect"},
+    }
+    return graph(nodes, "range.collection -> each.collection", "each.item -> mul.a", "mul.value -> all.item")
+
+
+def blank_image(width: int = 32, height: int = 16, color: tuple[int, int, int] = (255, 0, 0)) -> Graph:
+    """Completes with one image of one colour."""
+    r, g, b = color
+    node = {"type": "blank_image", "width": width, "height": height, "color": {"r": r, "g": g, "b": b, "a": 255}}
+    return graph({"blank": {**node, "use_cache": False}})

@@ -1,0 +1,1 @@
+"""The real InvokeAI server for the tests: on a CPU, without models, installed from PyPI into a cache folder."""
