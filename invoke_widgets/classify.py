@@ -54,7 +54,7 @@ _FAILURES: tuple[tuple[re.Pattern[str], Diagnosis], ...] = tuple(
             Diagnosis(_T.RESOURCE_ERROR, "The server ran out of memory: use a smaller image or close other programs."),
         ),
         (
-            r"no space left on device|\[Errno 28\]|disk (is )?full|database or disk is full|disk quota exceeded|\[Errno 122\]",
+            r"no space left on device|\[Errno 28\]|disk (is )?full|disk quota exceeded|\[Errno 122\]",
             Diagnosis(_T.RESOURCE_ERROR, "The server's disk is full: free some space, then retry."),
         ),
         (

@@ -228,7 +228,7 @@ class InvokeClient:
         return await self._by_ids("item_summaries_by_ids", item_ids)
 
     async def list_all_queue_items(self, *, destination: str | None = None) -> list[QueueItem]:
-        """Everything, sessions included (6 MB for 1000 SDXL jobs): prefer ids and summaries where the server has them."""
+        """Everything, sessions included (6 MB for 1000 SDXL jobs): prefer ids and summaries."""
         return await self._records("GET", f"{self._queue}/list_all", params={"destination": destination})
 
     async def get_queue_item(self, item_id: int) -> QueueItem:

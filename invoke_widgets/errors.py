@@ -53,6 +53,7 @@ class JobException(Exception):
         item_id: the queue item that it is about, if any.
         batch_id: the batch that it is about, if any.
         retryable: whether doing the same again may succeed.
+        item: the `QueueItem` as it was last seen, if it is about a job.
     """
 
     error_type: ClassVar[JobErrorType] = JobErrorType.UNKNOWN_ERROR
@@ -66,6 +67,7 @@ class JobException(Exception):
         item_id: int | None = None,
         batch_id: str | None = None,
         retryable: bool = False,
+        item: Any = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -74,6 +76,7 @@ class JobException(Exception):
         self.item_id = item_id
         self.batch_id = batch_id
         self.retryable = retryable
+        self.item = item
 
     @property
     def status(self) -> int | None:

@@ -116,17 +116,22 @@ def _status_changed(data: Mapping[str, Any]) -> Event:
 
 def _progress(data: Mapping[str, Any]) -> Event:
     node = _node(data)
-    percentage, image = data.get("percentage"), data.get("image")
-    number = isinstance(percentage, int | float) and not isinstance(percentage, bool)
+    image = data.get("image")
     progress = Progress(
         item_id=node["item_id"],
         message=str(data.get("message") or ""),
-        percentage=min(max(float(percentage), 0.0), 1.0) if number and not math.isnan(percentage) else None,
+        percentage=_share(data.get("percentage")),
         node_id=node["node_id"],
         node_type=node["node_type"],
         image=str(image["dataURL"]) if isinstance(image, Mapping) and image.get("dataURL") else None,
     )
     return NodeProgress(progress=progress, **node)
+
+
+def _share(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return None
+    return min(max(float(value), 0.0), 1.0)
 
 
 def _queue(data: Mapping[str, Any]) -> str:

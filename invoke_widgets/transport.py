@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-import stamina
+import tenacity
 
 from invoke_widgets import classify
 from invoke_widgets.errors import (
@@ -26,8 +26,7 @@ from invoke_widgets.errors import (
 )
 
 _KEEPALIVE_S = 3.0
-_ATTEMPTS = 3
-_RETRY_FOR_S = 20.0
+_BACKOFF = tenacity.wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1)
 
 # Raised before the whole request was written: the server cannot have carried it out.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.WriteError, httpx.WriteTimeout)
@@ -75,6 +74,12 @@ class Transport:
             raise InvalidRequest("token: should be a string of printable ASCII characters.")
         self.url = normalise_url(url)
         self._token = token
+        self._again = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_may_pass),
+            stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(20.0),
+            wait=_wait,
+            reraise=True,
+        )
         self._http = httpx.AsyncClient(
             base_url=self.url,
             timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
@@ -112,8 +117,7 @@ class Transport:
             path: the path from the server's root, its segments quoted.
             body: what to send as JSON; None sends nothing.
             params: the query; entries that are None are left out.
-            repeatable: whether doing it twice does no harm. If so, it is tried up to 3 times; if not, only what was
-                certainly not sent is.
+            repeatable: whether doing it twice does no harm; if so, it is tried up to 3 times.
 
         Raises:
             JobException: see the tree in `errors`.
@@ -158,29 +162,17 @@ class Transport:
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
 
-        def again(error: Exception) -> bool | float:
-            if isinstance(error, ServerUnreachable):
-                return repeatable and error.retryable
-            if isinstance(error, ReplyLost):
-                return repeatable
-            if isinstance(error, ServerFailure) and repeatable and error.retryable:
-                wait = error.details.get("retry_after")
-                return float(wait) if isinstance(wait, int | float) else True
-            return False
+        async def send() -> httpx.Response:
+            request = self._http.build_request(
+                method,
+                path,
+                content=content,
+                params=_present(params),
+                headers=self._headers() | ({"Content-Type": "application/json"} if content is not None else {}),
+            )
+            return await self._once(request, f"{method} {path}", want_json)
 
-        async for attempt in stamina.retry_context(
-            on=again, attempts=_ATTEMPTS, timeout=_RETRY_FOR_S, wait_initial=0.1, wait_max=2.0, wait_jitter=0.1
-        ):
-            with attempt:
-                request = self._http.build_request(
-                    method,
-                    path,
-                    content=content,
-                    params=_present(params),
-                    headers=self._headers() | ({"Content-Type": "application/json"} if content is not None else {}),
-                )
-                return await self._once(request, f"{method} {path}", want_json)
-        raise AssertionError("unreachable")  # pragma: no cover
+        return await self._again(send) if repeatable else await send()
 
     async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
         try:
@@ -193,6 +185,16 @@ class Transport:
         if not response.is_success or (want_json and "json" not in content_type):
             raise _refused(response, content_type, name)
         return response
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ServerUnreachable | ReplyLost | ServerFailure) and error.retryable
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.details.get("retry_after") if isinstance(error, JobException) else None
+    return float(asked) if isinstance(asked, int) else _BACKOFF(state)
 
 
 def _present(params: Mapping[str, Any] | None) -> dict[str, Any] | None:

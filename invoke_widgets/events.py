@@ -1,0 +1,130 @@
+"""The only file that imports socketio: the connection on which the server tells what happens.
+
+Facts behind it (InvokeAI 6.13.8 and 6.14.2): the websocket transport alone is asked for, since long polling answers 500
+behind some versions of the server's own libraries; subscriptions are lost with each connection; nothing is replayed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import socketio
+
+from invoke_widgets.errors import ServerUnreachable
+from invoke_widgets.event_records import PARSERS, Event, parse_event
+
+# Its own loggers print a line for each failed connection, which is told in our own words.
+_quiet = logging.getLogger("invoke_widgets.socketio")
+_quiet.setLevel(logging.CRITICAL)
+
+
+class EventStream:
+    """One subscription to one queue's events.
+
+    Args:
+        url: the server's address.
+        queue_id: the queue.
+        on_event: called with each event that is understood, on the loop.
+        on_lost: called once when a connection that was made breaks.
+        token: a callable that returns the Bearer token in use, or None.
+        verify: as for `InvokeClient`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        queue_id: str,
+        *,
+        on_event: Callable[[Event], None],
+        on_lost: Callable[[], None],
+        token: Callable[[], str | None],
+        verify: Any = True,
+    ) -> None:
+        self._url = url
+        self._queue_id = queue_id
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._token = token
+        self._verify = verify
+        self._socket: socketio.AsyncClient | None = None
+
+    async def connect(self, timeout: float = 5.0) -> None:
+        """Connect and subscribe. Events may come before this returns.
+
+        Raises:
+            ServerUnreachable: no socket could be had within `timeout` seconds.
+        """
+        await self.close()
+        options: dict[str, Any] = {"ssl_verify": self._verify is not False}
+        if isinstance(self._verify, ssl.SSLContext):
+            options["http_session"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._verify))
+        socket = socketio.AsyncClient(
+            reconnection=False, logger=_quiet, engineio_logger=_quiet, handle_sigint=False, **options
+        )
+        for name in PARSERS:
+            socket.on(name, self._handler(name))
+
+        async def lost(*_: object) -> None:
+            if self._socket is socket:
+                self._socket = None
+                self._on_lost()
+
+        socket.on("disconnect", lost)
+        parts = urlsplit(self._url)
+        token = self._token()
+        try:
+            async with asyncio.timeout(timeout):
+                await socket.connect(
+                    f"{parts.scheme}://{parts.netloc}",
+                    transports=["websocket"],
+                    socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
+                    auth={"token": token} if token else None,
+                    headers={"Authorization": f"Bearer {token}"} if token else {},
+                    wait_timeout=timeout,
+                )
+                await socket.emit("subscribe_queue", {"queue_id": self._queue_id})
+        except (socketio.exceptions.SocketIOError, TimeoutError, OSError, ValueError) as error:
+            await _shut(socket)
+            raise ServerUnreachable(
+                f"No socket could be had from {self._url}: {str(error) or type(error).__name__}.", retryable=True
+            ) from None
+        except BaseException:
+            await _shut(socket)
+            raise
+        self._socket = socket
+
+    @property
+    def is_connected(self) -> bool:
+        return self._socket is not None and self._socket.connected
+
+    def _handler(self, name: str) -> Callable[[Any], Any]:
+        # Coroutines without an await: the library starts one task a message, in order, and so they stay in order.
+        async def handle(*args: Any) -> None:
+            event = parse_event(name, args[0] if args else None)
+            if event is not None and event.queue_id == self._queue_id:
+                self._on_event(event)
+
+        return handle
+
+    async def close(self) -> None:
+        """Disconnect; `on_lost` is not called."""
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await _shut(socket)
+
+
+async def _shut(socket: socketio.AsyncClient) -> None:
+    try:
+        async with asyncio.timeout(2.0):
+            await socket.disconnect()
+    except (socketio.exceptions.SocketIOError, TimeoutError, OSError, ValueError):
+        pass
+    http = getattr(socket.eio, "http", None)
+    if http is not None and not http.closed:
+        await http.close()

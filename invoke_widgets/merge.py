@@ -1,0 +1,242 @@
+"""Pure functions: (picture of the queue, something heard) -> (picture, ids that changed).
+
+Rules, each from a measured fact:
+
+- A terminal status is terminal: late `in_progress` events and stale reads do not undo it.
+- Events of one item are ordered by `status_sequence`; versions before 6.13 send none, and are ordered by rank
+  (pending < in_progress < terminal). 6.13.8 sends each event twice.
+- A read may be older than an event that came while it was under way: `fresher` names the items for which that is so,
+  and of those only what never changes is taken.
+- Ids are never used again, so an id that the server no longer lists, and that is not newer than its list, is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from invoke_widgets.event_records import (
+    Event,
+    ItemsCanceled,
+    ItemStatusChanged,
+    NodeProgress,
+    NodeStarted,
+)
+from invoke_widgets.records import (
+    CANCELED,
+    IN_PROGRESS,
+    PENDING,
+    TERMINAL,
+    Connection,
+    ProcessorStatus,
+    Progress,
+    QueueItem,
+    QueueStatus,
+    Wedge,
+)
+
+Ids = frozenset[int]
+NOTHING: Ids = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """The picture. Never changed in place: each step makes a new one.
+
+    Attributes:
+        items: what is known of each item, by id.
+        unread: ids that the server listed and that have not been read yet.
+        newest_id: the highest id that the server has ever listed or told of.
+        status: the server's own counters.
+        processor: whether the worker runs and is busy.
+        progress: of the items in progress, by id.
+        connection: how the picture is being kept.
+        wedge: set while the queue cannot go on.
+    """
+
+    items: Mapping[int, QueueItem] = field(default_factory=dict)
+    unread: Ids = NOTHING
+    newest_id: int = 0
+    status: QueueStatus | None = None
+    processor: ProcessorStatus | None = None
+    progress: Mapping[int, Progress] = field(default_factory=dict)
+    connection: Connection = field(default_factory=Connection)
+    wedge: Wedge | None = None
+
+
+Step = tuple[QueueState, Ids]
+
+_RANK = {PENDING: 0, IN_PROGRESS: 1}
+
+_STATIC = ("created_at", "session_id", "origin", "destination", "priority", "field_values", "user_id",
+           "user_display_name", "retried_from_item_id", "parent_item_id", "session", "device")  # fmt: skip
+
+
+def _is_newer(old: QueueItem, new: QueueItem) -> bool:
+    """Whether `new`, an event or an action's answer, is a later state than `old`."""
+    if old.is_terminal:
+        return False
+    if old.status_sequence is not None and new.status_sequence is not None:
+        return new.status_sequence > old.status_sequence or (new.is_terminal and not old.is_terminal)
+    return _RANK.get(new.status, 2 if new.status in TERMINAL else 1) >= _RANK.get(old.status, 1)
+
+
+def _filled(base: QueueItem, other: QueueItem, fields: Collection[str]) -> QueueItem:
+    """`base` with those of `fields` that it lacks taken from `other`."""
+    missing: dict[str, Any] = {
+        name: value for name in fields if getattr(base, name) is None and (value := getattr(other, name)) is not None
+    }
+    return replace(base, **missing) if missing else base
+
+
+_ENDING = ("error_type", "error_message", "error_traceback", "started_at", "completed_at", "updated_at",
+           "status_sequence")  # fmt: skip
+
+
+def _combined(old: QueueItem | None, new: QueueItem, *, keep_status: bool) -> QueueItem:
+    """One record of two. `keep_status`: the old one's state is the later."""
+    if old is None:
+        return new
+    if keep_status or (old.is_terminal and old.status != new.status):
+        return _filled(old, new, _STATIC)
+    same = old.status == new.status
+    return _filled(new, old, (*_STATIC, *_ENDING) if same else (*_STATIC, "started_at"))
+
+
+def _with_item(state: QueueState, item: QueueItem) -> QueueState:
+    items = dict(state.items)
+    items[item.item_id] = item
+    progress = state.progress
+    if item.status != IN_PROGRESS and item.item_id in progress:
+        progress = {key: value for key, value in progress.items() if key != item.item_id}
+    return replace(
+        state,
+        items=items,
+        unread=state.unread - {item.item_id} if item.item_id in state.unread else state.unread,
+        newest_id=max(state.newest_id, item.item_id),
+        progress=progress,
+    )
+
+
+def with_news(state: QueueState, item: QueueItem) -> Step:
+    """Take an item from an event or from an action's answer."""
+    old = state.items.get(item.item_id)
+    if old is None and item.item_id <= state.newest_id and item.item_id not in state.unread:
+        return state, NOTHING  # it was deleted; ids are never used again
+    if old is not None and not _is_newer(old, item):
+        merged = _combined(old, item, keep_status=old.status != item.status)
+        if merged == old and merged.session is old.session:
+            return state, NOTHING
+    else:
+        merged = _combined(old, item, keep_status=False)
+    return _with_item(state, merged), frozenset({item.item_id})
+
+
+def with_event(state: QueueState, event: Event) -> Step:
+    """Take an event. Events that only say "look again" change nothing here."""
+    if isinstance(event, ItemStatusChanged):
+        state, changed = with_news(state, event.item)
+        if changed and event.queue_status is not None:
+            state = replace(state, status=event.queue_status)
+        return state, changed
+    if isinstance(event, ItemsCanceled):
+        return _with_canceled(state, event.item_ids)
+    if isinstance(event, NodeProgress):
+        return _with_progress(state, event.progress)
+    if isinstance(event, NodeStarted):
+        old = state.progress.get(event.item_id)
+        if old is not None and old.node_id == event.node_id:
+            return state, NOTHING
+        started = Progress(item_id=event.item_id, node_id=event.node_id, node_type=event.node_type)
+        return _with_progress(state, started)
+    return state, NOTHING
+
+
+def _with_progress(state: QueueState, progress: Progress) -> Step:
+    item = state.items.get(progress.item_id)
+    if item is None or item.status != IN_PROGRESS or state.progress.get(progress.item_id) == progress:
+        return state, NOTHING  # a canceled item's node may go on and report
+    return replace(state, progress={**state.progress, progress.item_id: progress}), frozenset({progress.item_id})
+
+
+def _with_canceled(state: QueueState, item_ids: Iterable[int]) -> Step:
+    changed = {i for i in item_ids if (item := state.items.get(i)) is not None and not item.is_terminal}
+    if not changed:
+        return state, NOTHING
+    items = dict(state.items)
+    for item_id in changed:
+        items[item_id] = replace(items[item_id], status=CANCELED)
+    return replace(state, items=items), frozenset(changed)
+
+
+def with_ids(state: QueueState, listed: Collection[int], *, fresher: Collection[int] = ()) -> Step:
+    """Take the server's list of all ids. `fresher`: ids that became known while it was under way."""
+    there = set(listed)
+    known = state.items.keys() | state.unread
+    keep = set(fresher)
+    gone = {i for i in known if i not in there and i not in keep}
+    new = there - known
+    newest = max(there, default=0)
+    if not gone and not new:
+        return (state if newest <= state.newest_id else replace(state, newest_id=newest)), NOTHING
+    items = {key: item for key, item in state.items.items() if key not in gone} if gone else state.items
+    progress = {k: p for k, p in state.progress.items() if k not in gone} if gone else state.progress
+    return (
+        replace(
+            state,
+            items=items,
+            unread=(state.unread - gone) | new,
+            newest_id=max(state.newest_id, newest),
+            progress=progress,
+        ),
+        frozenset(gone | new),
+    )
+
+
+def with_items(
+    state: QueueState,
+    read: Iterable[QueueItem],
+    *,
+    asked: Collection[int] | None = None,
+    fresher: Collection[int] = (),
+) -> Step:
+    """Take items that were read from the server.
+
+    Args:
+        state: the picture.
+        read: the items, in full or as summaries.
+        asked: the ids that were asked for, where the server leaves out only what does not exist; those left out are
+            gone. None where an answer may leave out more.
+        fresher: items of which an event came while the read was under way.
+    """
+    items = dict(state.items)
+    progress = dict(state.progress)
+    unread = set(state.unread)
+    changed: set[int] = set()
+    newest = state.newest_id
+    found: set[int] = set()
+    for item in read:
+        item_id = item.item_id
+        found.add(item_id)
+        newest = max(newest, item_id)
+        old = items.get(item_id)
+        if old is None and item_id <= state.newest_id and item_id not in unread:
+            continue  # deleted while it was being read
+        merged = _combined(old, item, keep_status=old is not None and item_id in fresher)
+        unread.discard(item_id)
+        if merged.status != IN_PROGRESS:
+            progress.pop(item_id, None)
+        if merged != old or (old is not None and merged.session is not old.session):
+            items[item_id] = merged
+            changed.add(item_id)
+    if asked is not None:
+        for item_id in set(asked) - found - set(fresher):
+            unread.discard(item_id)
+            progress.pop(item_id, None)
+            if items.pop(item_id, None) is not None:
+                changed.add(item_id)
+    if not changed and len(unread) == len(state.unread):
+        return state, NOTHING
+    new_state = replace(state, items=items, unread=frozenset(unread), newest_id=newest, progress=progress)
+    return new_state, frozenset(changed)

@@ -1,0 +1,103 @@
+"""A finished session's outputs, by the graph's own node ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from invoke_widgets.records import QueueItem
+
+
+def _mapping(data: Any, key: str) -> Mapping[str, Any]:
+    value = data.get(key) if isinstance(data, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def iteration_paths(session: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """For each execution node, the indices of the iterations that it belongs to; () outside of any.
+
+    6.14 says so itself (`prepared_iteration_paths`). Before, it is read off the execution graph: a node belongs to the
+    iterations of what leads to it, up to a `collect`.
+    """
+    told = session.get("prepared_iteration_paths")
+    if isinstance(told, Mapping) and told:
+        return {str(key): tuple(int(i) for i in path) for key, path in told.items()}
+    graph = _mapping(session, "execution_graph")
+    nodes = _mapping(graph, "nodes")
+    before: dict[str, list[str]] = {key: [] for key in nodes}
+    for edge in graph.get("edges") or ():
+        source, target = edge["source"]["node_id"], edge["destination"]["node_id"]
+        if target in before and source not in before[target]:
+            before[target].append(source)
+    paths: dict[str, tuple[int, ...]] = {}
+
+    def path(key: str) -> tuple[int, ...]:
+        if key not in paths:
+            paths[key] = ()  # against a cycle, which a server would not have accepted
+            node = nodes[key]
+            if node.get("type") != "collect":
+                inherited = max((path(source) for source in before[key] if source in nodes), key=len, default=())
+                paths[key] = (*inherited, int(node.get("index") or 0)) if node.get("type") == "iterate" else inherited
+        return paths[key]
+
+    for key in nodes:
+        path(key)
+    return paths
+
+
+def outputs(item: QueueItem) -> dict[str, Any]:
+    """What each node of the graph put out.
+
+    Args:
+        item: with its session; a failed or canceled item has what was done until then.
+
+    Returns:
+        Node id -> its output as the server's JSON (`{"type": "integer_output", "value": 3}`). For a node inside an
+        iteration, a list of them in the iterations' order. Nodes that did not run are absent.
+    """
+    session = item.session or {}
+    results = _mapping(session, "results")
+    source_of = _mapping(session, "prepared_source_mapping")
+    paths = iteration_paths(session)
+    found: dict[str, list[tuple[tuple[int, ...], Any]]] = {}
+    for key, result in results.items():
+        found.setdefault(str(source_of.get(key, key)), []).append((paths.get(key, ()), result))
+    answer: dict[str, Any] = {}
+    for node_id, runs in found.items():
+        runs.sort(key=lambda run: run[0])
+        iterated = len(runs) > 1 or bool(runs[0][0])
+        answer[node_id] = [result for _, result in runs] if iterated else runs[0][1]
+    return answer
+
+
+def failed_node(item: QueueItem) -> tuple[str | None, str | None]:
+    """The graph's own id and the type of the node that failed, as far as the session tells."""
+    session = item.session or {}
+    errors = _mapping(session, "errors")
+    key = next(iter(errors), None)
+    if key is None:
+        return None, None
+    node_id = str(_mapping(session, "prepared_source_mapping").get(key, key))
+    node = _mapping(_mapping(session, "execution_graph"), "nodes").get(key)
+    if node is None:
+        node = _mapping(_mapping(session, "graph"), "nodes").get(node_id)
+    return node_id, str(node.get("type")) if isinstance(node, Mapping) else None
+
+
+def image_names(item: QueueItem) -> list[str]:
+    """The names of the images that an item put out, in the order of `outputs`."""
+    names: list[str] = []
+
+    def collect(value: Any) -> None:
+        if isinstance(value, Mapping):
+            name = value.get("image_name")
+            if isinstance(name, str) and name not in names:
+                names.append(name)
+            for inner in value.values():
+                collect(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                collect(inner)
+
+    collect(outputs(item))
+    return names

@@ -1,0 +1,252 @@
+"""Checks of a graph and of a batch's values against the server's own node schemas, before anything is sent.
+
+Why: the server takes a `data` value of a type that its field cannot hold, and then fails to load the item once a second
+for ever; nothing behind it runs (6.0 to 6.14). It also drops unknown fields of a node without a word.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jsonschema
+
+from invoke_widgets.errors import InvalidRequest
+
+Data = list[list[dict[str, Any]]]
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(words), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def normal_graph(graph: object) -> dict[str, Any]:
+    """A graph with `nodes` and `edges`, whose nodes have their ids.
+
+    Raises:
+        InvalidRequest: it is not of that form; the message names the place.
+    """
+    if not isinstance(graph, Mapping):
+        raise InvalidRequest(
+            f"graph: should be a mapping with 'nodes' and 'edges', got {type(graph).__name__}.",
+            suggestion="Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}.",
+        )
+    nodes = graph.get("nodes")
+    if not isinstance(nodes, Mapping):
+        raise InvalidRequest("graph.nodes: should be a mapping of node ids to nodes.", suggestion=_looks_like(graph))
+    checked = {}
+    for node_id, node in nodes.items():
+        if not isinstance(node_id, str) or not node_id:
+            raise InvalidRequest(f"graph.nodes: the id {node_id!r} should be a non-empty string.")
+        if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
+            raise InvalidRequest(f"nodes.{node_id}.type: should be the name of a node type, such as 'add'.")
+        if node.get("id", node_id) != node_id:
+            raise InvalidRequest(f"nodes.{node_id}.id: should be {node_id!r}, its key, got {node['id']!r}.")
+        checked[node_id] = {**node, "id": node_id}
+    edges = graph.get("edges", [])
+    if not isinstance(edges, list):
+        raise InvalidRequest("graph.edges: should be a list.")
+    for index, edge in enumerate(edges):
+        _check_edge(edge, index, checked)
+    return {**graph, "nodes": checked, "edges": list(edges)}
+
+
+def _looks_like(graph: Mapping[str, Any]) -> str:
+    if isinstance(graph.get("nodes"), list):
+        return "This looks like a workflow of the editor, not a graph: its nodes are a list."
+    if "graph" in graph:
+        return "Pass its 'graph' entry."
+    return ""
+
+
+def _check_edge(edge: object, index: int, nodes: Mapping[str, Any]) -> None:
+    for side in ("source", "destination"):
+        end = edge.get(side) if isinstance(edge, Mapping) else None
+        if not isinstance(end, Mapping) or not isinstance(end.get("field"), str):
+            raise InvalidRequest(f"edges[{index}].{side}: should be {{'node_id': ..., 'field': ...}}.")
+        if end.get("node_id") not in nodes:
+            raise InvalidRequest(
+                f"edges[{index}].{side}.node_id: there is no node {end.get('node_id')!r}."
+                + _near(str(end.get("node_id")), nodes)
+            )
+
+
+def normal_data(data: object) -> Data:
+    """A batch's values in the server's form: product over the outer list, zip within each inner one.
+
+    Args:
+        data: None; a mapping `{"node.field": [values]}`, whose lists are zipped; a list of such mappings, of which the
+            product is taken, the last varying fastest; or the server's own list of lists.
+
+    Raises:
+        InvalidRequest: it is of another form, or zipped lists differ in length.
+    """
+    if data is None:
+        return []
+    groups = [data] if isinstance(data, Mapping) else data
+    if not isinstance(groups, list | tuple):
+        raise InvalidRequest(
+            f"data: should be {{'node.field': [values]}} or a list of such mappings, got {type(data).__name__}."
+        )
+    return [_group(group, index) for index, group in enumerate(groups)]
+
+
+def _group(group: object, index: int) -> list[dict[str, Any]]:
+    if isinstance(group, Mapping):
+        entries = [_entry(key, values) for key, values in group.items()]
+    elif isinstance(group, list | tuple):
+        entries = []
+        for datum in group:
+            if not isinstance(datum, Mapping) or not {"node_path", "field_name", "items"} <= datum.keys():
+                raise InvalidRequest(f"data[{index}]: each entry needs 'node_path', 'field_name' and 'items'.")
+            entries.append(_entry(f"{datum['node_path']}.{datum['field_name']}", datum["items"]))
+    else:
+        raise InvalidRequest(f"data[{index}]: should be a mapping {{'node.field': [values]}}.")
+    lengths = {f"{e['node_path']}.{e['field_name']}": len(e["items"]) for e in entries}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise InvalidRequest(
+            f"data[{index}]: values that are zipped have to be equally many; {told}.",
+            suggestion="For every combination, pass a list of mappings: [{'a.x': [...]}, {'b.y': [...]}].",
+        )
+    return entries
+
+
+def _entry(key: object, values: object) -> dict[str, Any]:
+    node, dot, name = str(key).rpartition(".")
+    if not dot or not node or not name:
+        raise InvalidRequest(f"data: the key {key!r} should be 'node.field'.")
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
+        raise InvalidRequest(f"data.{key}: should be a list of values, got {values!r}.")
+    items = [_plain(value) for value in values]
+    if not items:
+        raise InvalidRequest(f"data.{key}: has no values, so that nothing would be enqueued.")
+    return {"node_path": node, "field_name": name, "items": items}
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar, say, as a Python value."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and not isinstance(value, Mapping) else value
+
+
+class NodeSchemas:
+    """The node types of a server.
+
+    Args:
+        openapi: the server's OpenAPI schema.
+    """
+
+    def __init__(self, openapi: Mapping[str, Any]) -> None:
+        self._openapi = openapi
+        schemas = openapi.get("components", {}).get("schemas", {})
+        self._nodes: dict[str, Mapping[str, Any]] = {}
+        for schema in schemas.values():
+            if isinstance(schema, Mapping) and schema.get("class") == "invocation":
+                name = schema.get("properties", {}).get("type", {}).get("const")
+                if isinstance(name, str):
+                    self._nodes[name] = schema
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def fields(self, node_type: str) -> Mapping[str, Any]:
+        """Field name -> JSON schema, of a node type.
+
+        Raises:
+            KeyError: the server has no such type.
+        """
+        properties: Mapping[str, Any] = self._nodes[node_type].get("properties", {})
+        return properties
+
+    def check_graph(self, graph: Mapping[str, Any]) -> None:
+        """Node types and field names.
+
+        Raises:
+            InvalidRequest: one is unknown to the server.
+        """
+        for node_id, node in graph["nodes"].items():
+            schema = self._nodes.get(node["type"])
+            if schema is None:
+                raise InvalidRequest(
+                    f"nodes.{node_id}.type: this server has no node type {node['type']!r}."
+                    + _near(node["type"], self._nodes),
+                    suggestion="It may need a node pack, or another version of InvokeAI.",
+                )
+            if schema.get("additionalProperties"):
+                continue
+            for name in node:
+                if name not in schema.get("properties", {}):
+                    raise InvalidRequest(
+                        f"nodes.{node_id}.{name}: {node['type']!r} has no such field."
+                        + _near(name, schema.get("properties", {})),
+                        suggestion="The server would drop it without a word.",
+                    )
+
+    def check_data(self, graph: Mapping[str, Any], data: Data) -> None:
+        """Values, each against the field that it is meant for.
+
+        Raises:
+            InvalidRequest: a node or field does not exist, or a value does not fit; the message says which.
+        """
+        seen: set[tuple[str, str]] = set()
+        for group in data:
+            for entry in group:
+                node_id, name = entry["node_path"], entry["field_name"]
+                place = f"data.{node_id}.{name}"
+                node = graph["nodes"].get(node_id)
+                if node is None:
+                    raise InvalidRequest(
+                        f"{place}: the graph has no node {node_id!r}." + _near(node_id, graph["nodes"])
+                    )
+                if (node_id, name) in seen:
+                    raise InvalidRequest(f"{place}: is set twice.")
+                seen.add((node_id, name))
+                fields = self.fields(node["type"])
+                if name not in fields or fields[name].get("field_kind") == "node_attribute":
+                    raise InvalidRequest(
+                        f"{place}: {node['type']!r} has no field {name!r} to set." + _near(name, fields)
+                    )
+                self._check_values(place, fields[name], entry["items"])
+
+    def _check_values(self, place: str, field: Mapping[str, Any], values: list[Any]) -> None:
+        schema = {**field, "components": self._openapi.get("components", {})}
+        validator = jsonschema.Draft202012Validator(schema)
+        for index, value in enumerate(values):
+            if value is None:
+                raise InvalidRequest(f"{place}[{index}]: cannot be None.")
+            if isinstance(value, bool) and field.get("type") != "boolean" and "anyOf" not in field:
+                raise InvalidRequest(f"{place}[{index}]: should be {_kind(field)}, got {value!r}.")
+            error = jsonschema.exceptions.best_match(validator.iter_errors(value))
+            if error is not None:
+                raise InvalidRequest(
+                    f"{place}[{index}]: {_said(error, field)}, got {value!r:.80}.",
+                    suggestion="The server would take it and then never get past it.",
+                )
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    kind = str(field.get("type", "another type"))
+    return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
+
+
+def _said(error: jsonschema.ValidationError, field: Mapping[str, Any]) -> str:
+    if error.validator == "type" and isinstance(error.validator_value, str):
+        return f"should be {_kind({'type': error.validator_value})}"
+    if error.validator == "enum":
+        return f"should be one of {', '.join(map(repr, list(error.validator_value)[:12]))}"
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+        "multipleOf": "a multiple of",
+    }
+    if error.validator in limits:
+        return f"should be {limits[str(error.validator)]} {error.validator_value}"
+    if "anyOf" in field:
+        kinds = [str(o.get("type") or str(o.get("$ref", "")).rpartition("/")[2]) for o in field["anyOf"]]
+        return f"should be {' or '.join(k for k in kinds if k and k != 'null')}"
+    return f"does not fit ({error.message[:80]})"

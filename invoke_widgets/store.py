@@ -1,0 +1,158 @@
+"""`QueueStore`: the current picture, and who wants to know when it changes.
+
+Written by one thread (the loop's), read by any. A subscriber hears of the first change at once and of what follows
+within its interval together, so that a burst of events costs it one call.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from invoke_widgets.event_records import Event
+from invoke_widgets.merge import NOTHING, Ids, QueueState, Step
+from invoke_widgets.records import Connection
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened since the last one: the new picture, and the ids that are new, changed or gone.
+
+    Counters, processor, connection and wedge may have changed even if `item_ids` is empty.
+    """
+
+    state: QueueState
+    item_ids: Ids
+
+
+Listener = Callable[[Change], None]
+Schedule = Callable[[float, Callable[[], None]], Any]
+
+
+class _Subscription:
+    def __init__(self, listener: Listener, interval: float, schedule: Schedule) -> None:
+        self._listener = listener
+        self._interval = interval
+        self._schedule = schedule
+        self._waiting = False
+        self._pending: Ids | None = None
+        self.active = True
+
+    def tell(self, store: QueueStore, item_ids: Ids) -> None:
+        if self._waiting:
+            self._pending = item_ids if self._pending is None else self._pending | item_ids
+            return
+        if self._interval:
+            self._waiting = True
+            self._schedule(self._interval, lambda: self._flush(store))
+        self._call(store, item_ids)
+
+    def _flush(self, store: QueueStore) -> None:
+        self._waiting = False
+        pending, self._pending = self._pending, None
+        if pending is not None and self.active:
+            self.tell(store, pending)
+
+    def _call(self, store: QueueStore, item_ids: Ids) -> None:
+        try:
+            self._listener(Change(store.state, item_ids))
+        except Exception:  # a listener's failure must not stop the others
+            logger.exception("a listener of the queue failed")
+
+
+class QueueStore:
+    """The picture of one queue.
+
+    Args:
+        schedule: `(seconds, function)` -> runs the function later on the writing thread; the loop's `call_later`.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._lock = threading.Lock()
+        self._state = QueueState()
+        self._schedule = schedule
+        self._subscriptions: list[_Subscription] = []
+        self._event_listeners: list[Callable[[Event], None]] = []
+
+    @property
+    def state(self) -> QueueState:
+        """The current picture."""
+        return self._state
+
+    def subscribe(self, listener: Listener, *, interval: float = 0.0) -> Callable[[], None]:
+        """Call `listener(change)` on the writing thread after changes.
+
+        Args:
+            listener: must return quickly; what it raises is logged.
+            interval: seconds within which changes after the first are told together.
+
+        Returns:
+            A function that ends the subscription; calling it again does nothing.
+        """
+        subscription = _Subscription(listener, interval, self._schedule)
+        with self._lock:
+            self._subscriptions = [*self._subscriptions, subscription]
+
+        def unsubscribe() -> None:
+            subscription.active = False
+            with self._lock:
+                self._subscriptions = [s for s in self._subscriptions if s is not subscription]
+
+        return unsubscribe
+
+    def subscribe_events(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener(event)` on the writing thread for each of the server's events, after it was merged."""
+        with self._lock:
+            self._event_listeners = [*self._event_listeners, listener]
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._event_listeners = [f for f in self._event_listeners if f is not listener]
+
+        return unsubscribe
+
+    def apply(self, step: Callable[[QueueState], Step]) -> Ids:
+        """Replace the picture by what `step` makes of it, tell the subscribers, and return the ids that changed."""
+        with self._lock:
+            before = self._state
+            self._state, changed = step(before)
+            same = self._state is before
+            subscriptions = self._subscriptions
+        if not same:
+            for subscription in subscriptions:
+                if subscription.active:
+                    subscription.tell(self, changed)
+        return changed
+
+    def set(self, **changes: Any) -> None:
+        """Replace fields of the picture other than its items, such as `status`; says so only if they differ."""
+
+        def step(state: QueueState) -> Step:
+            different = {key: value for key, value in changes.items() if getattr(state, key) != value}
+            return (replace(state, **different) if different else state), NOTHING
+
+        self.apply(step)
+
+    def set_connection(self, **changes: Any) -> None:
+        """Replace fields of the picture's `connection`."""
+        current = self._state.connection
+        self.set(connection=replace(current, **changes) if changes else Connection())
+
+    def tell_event(self, event: Event) -> None:
+        """Pass an event on to those who follow events."""
+        for listener in self._event_listeners:
+            try:
+                listener(event)
+            except Exception:  # as above
+                logger.exception("a listener of events failed")
+
+    def tell(self, item_ids: Iterable[int] = ()) -> None:
+        """Tell the subscribers of a change that is not in the picture itself, such as a record in a log."""
+        for subscription in self._subscriptions:
+            if subscription.active:
+                subscription.tell(self, frozenset(item_ids))
