@@ -1,0 +1,68 @@
+"""Two nodes for tests and demonstrations: one that takes an exact time, with progress and previews, and one that fails."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Literal
+
+from PIL import Image
+
+from .base import (
+    BaseInvocation,
+    CanceledException,
+    NodeContext,
+    input_field,
+    invocation,
+    type_field,
+    use_cache_field,
+)
+from .outputs import IntegerOutput
+
+# How long a node sleeps before it looks whether it was canceled.
+POLL_SECONDS = 0.05
+
+
+def _wait(context: NodeContext, seconds: float, cancelable: bool) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if cancelable and context.is_canceled():
+            raise CanceledException
+        time.sleep(min(left, POLL_SECONDS))
+
+
+@invocation(title="Probe: sleep", tags=["probe"], category="probe", version="1.0.0", node_pack="probe_nodes")
+class ProbeSleepInvocation(BaseInvocation):
+    """Sleeps in steps, reporting progress as a denoiser does"""
+
+    use_cache: bool = use_cache_field(False)
+    seconds: float = input_field(10.0, ge=0, description="Total duration")
+    steps: int = input_field(10, ge=1, description="Number of progress steps")
+    preview: bool = input_field(False, description="Whether to send a preview image with each step")
+    cancelable: bool = input_field(True, description="Whether to stop mid-node when canceled")
+    value: int = input_field(0, description="Returned as is")
+    type: Literal["probe_sleep"] = type_field("probe_sleep")
+
+    reports_progress: ClassVar[bool] = True
+
+    def invoke(self, context: NodeContext) -> IntegerOutput:
+        for step in range(1, self.steps + 1):
+            _wait(context, self.seconds / self.steps, self.cancelable)
+            red = 255 * (step - 1) // self.steps
+            image = Image.new("RGB", (64, 64), (red, 0, 128)) if self.preview else None
+            size = (512, 512) if self.preview else None
+            context.signal_progress(f"Step {step}/{self.steps}", step / self.steps, image, size)
+        return IntegerOutput(value=self.value)
+
+
+@invocation(title="Probe: fail", tags=["probe"], category="probe", version="1.0.0", node_pack="probe_nodes")
+class ProbeFailInvocation(BaseInvocation):
+    """Raises"""
+
+    use_cache: bool = use_cache_field(False)
+    seconds: float = input_field(0.0, ge=0, description="Delay before raising")
+    message: str = input_field("probe failure", description="Error message")
+    type: Literal["probe_fail"] = type_field("probe_fail")
+
+    def invoke(self, context: NodeContext) -> IntegerOutput:
+        _wait(context, self.seconds, True)
+        raise RuntimeError(self.message)
