@@ -1,6 +1,108 @@
-"""Watch, cancel and debug InvokeAI jobs from a Jupyter notebook."""
+"""Watch, cancel and debug InvokeAI jobs from a Jupyter notebook.
 
+>>> import invoke_widgets as iw
+>>> console = iw.connect("http://127.0.0.1:9090")  # or iw.demo()
+>>> console  # the dashboard
+
+Importing this package starts nothing: no thread, no request, no pandas, no matplotlib.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoke_widgets import errors as _errors
 from invoke_widgets._version import __version__
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.errors import *  # noqa: F403 - the exception tree, as errors.__all__ names it
+from invoke_widgets.nested import run
 
-__all__ = ["InvokeClient", "__version__"]
+if TYPE_CHECKING:
+    from invoke_widgets.client import InvokeClient
+    from invoke_widgets.console import Console
+    from invoke_widgets.jobs import Batch, Job, as_completed
+
+_LAZY = {
+    "InvokeClient": "invoke_widgets.client",
+    "Console": "invoke_widgets.console",
+    "Job": "invoke_widgets.jobs",
+    "Batch": "invoke_widgets.jobs",
+    "as_completed": "invoke_widgets.jobs",
+}
+
+__all__ = [
+    "Batch",
+    "Console",
+    "InvokeClient",
+    "Job",
+    "__version__",
+    "as_completed",
+    "connect",
+    "demo",
+    "run",
+    *_errors.__all__,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def connect(
+    url: str = "http://127.0.0.1:9090",
+    *,
+    token: str | None = None,
+    queue_id: str = "default",
+    timeout: float = 30.0,
+    verify: Any = True,
+    use_socket: bool = True,
+) -> Console:
+    """Connect to an InvokeAI server and start watching its queue.
+
+    Args:
+        url: its address.
+        token: a Bearer token for a multiuser server; by default the environment's INVOKEAI_TOKEN.
+        queue_id: the queue; InvokeAI's own is "default".
+        timeout: seconds to wait for a part of an answer; below 3 is unsafe.
+        verify: whether certificates are checked, or an `ssl.SSLContext` to check them with.
+        use_socket: False to poll instead of listening to events.
+
+    Returns:
+        A `Console`; close it, or use it as a context manager, to end its thread.
+
+    Raises:
+        JobException: why not, and what to do: nothing listens, not InvokeAI, a token is needed, ...
+    """
+    from invoke_widgets.console import Console
+
+    return Console(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify, use_socket=use_socket)
+
+
+def demo(**options: Any) -> Console:
+    """Start the embedded server in a process of its own and connect to it. It ends with the console or the kernel.
+
+    Args:
+        **options: of `EmbeddedServer.start`: `port`, `root`, `max_queue_size`, `gc_pause`.
+
+    Raises:
+        ServerUnreachable: it did not start, say because the extra is not installed: `invoke-widgets[demo]`.
+    """
+    from invoke_widgets.embedded import EmbeddedServer
+
+    server = EmbeddedServer.start(**options)
+    try:
+        console = connect(server.url)
+    except BaseException:
+        server.stop()
+        raise
+    console.demo = server
+    return console

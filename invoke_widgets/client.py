@@ -81,10 +81,19 @@ class InvokeClient:
     ) -> None:
         if not isinstance(queue_id, str) or not queue_id:
             raise InvalidRequest(f"queue_id: should be a name such as 'default', got {queue_id!r}.")
+        token = token or os.environ.get("INVOKEAI_TOKEN") or None
+        self._start(Transport(url, token=token, timeout=timeout, verify=verify), queue_id)
+
+    @classmethod
+    def over(cls, transport: Transport, queue_id: str) -> Self:
+        """A client over connections that are there already."""
+        client = cls.__new__(cls)
+        client._start(transport, queue_id)
+        return client
+
+    def _start(self, transport: Transport, queue_id: str) -> None:
         self.queue_id = queue_id
-        self._transport = Transport(
-            url, token=token or os.environ.get("INVOKEAI_TOKEN") or None, timeout=timeout, verify=verify
-        )
+        self._transport = transport
         self._queue = f"/api/v1/queue/{path_segment(queue_id)}"
         self._version: tuple[int, int, int] | None = None
         self._openapi: dict[str, Any] | None = None

@@ -29,6 +29,28 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 
+__all__ = [
+    "AccessDenied",
+    "CancellationFailed",
+    "ExecutionFailed",
+    "InvalidRequest",
+    "JobCanceled",
+    "JobErrorType",
+    "JobException",
+    "JobTimeout",
+    "NetworkError",
+    "NotFound",
+    "ReplyLost",
+    "ResourceError",
+    "ServerFailure",
+    "ServerUnreachable",
+    "SubmissionFailed",
+    "UnexpectedReply",
+    "UnknownError",
+    "UnsupportedByServer",
+]
+
+
 class JobErrorType(StrEnum):
     """The eight classes of error, each with a cause that a person can act on."""
 

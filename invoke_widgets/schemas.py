@@ -236,7 +236,7 @@ def _said(error: jsonschema.ValidationError, field: Mapping[str, Any]) -> str:
     if error.validator == "type" and isinstance(error.validator_value, str):
         return f"should be {_kind({'type': error.validator_value})}"
     if error.validator == "enum":
-        return f"should be one of {', '.join(map(repr, list(error.validator_value)[:12]))}"
+        return f"should be one of {', '.join(map(repr, list(field.get('enum', ()))[:12]))}"
     limits = {
         "minimum": "at least",
         "exclusiveMinimum": "above",

@@ -4,8 +4,8 @@ One task does all of it, so that reads never overtake each other:
 
 - The first picture is bounded: ids, counters and the newest summaries. The rest is read behind it, newest first.
 - Then events. What they do not say is read: a new batch's ids, a bulk action's effect, an item's field values.
-- Every `HEARTBEAT_S` the counters are asked for. They tell what no event tells (pause, prune, a deleted item; up to 6.13
-  a canceled batch): where they differ from the picture, the picture is read again.
+- Every `HEARTBEAT_S` the counters are asked for. They tell what no event tells (pause, prune, a deleted item;
+  up to 6.13 a canceled batch): where they differ from the picture, the picture is read again.
 - Without a socket the same counters are polled faster, and ids and unfinished items are read as they change.
 - When the server goes away it is tried again with a growing pause; on return everything unfinished is read again.
 """
@@ -159,6 +159,11 @@ class Sync:
         self._settled.clear()
         self._wake.set()
         await self._settled.wait()
+
+    async def filled(self) -> None:
+        """Wait until every item that the server listed has been read, or cannot be."""
+        while self._store.state.unread - self._unreadable and self._store.state.connection.mode != "reconnecting":
+            await asyncio.sleep(0.01)
 
     # -- connecting ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,470 @@
+"""`Console`: what `connect()` returns. It owns the thread, the client, the picture and the logs, and ends them all.
+
+Its methods wait for the server's answer (some milliseconds) and may be called from any thread but its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from invoke_widgets.actions import Actions
+from invoke_widgets.client import InvokeClient
+from invoke_widgets.errors import JobException, JobTimeout, NotFound
+from invoke_widgets.event_records import Event, NodeFailed
+from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
+from invoke_widgets.jobs import Batch, Context, Job, Unsubscribe
+from invoke_widgets.loop import LoopThread
+from invoke_widgets.records import (
+    Cancellation,
+    Connection,
+    Counts,
+    ProcessorStatus,
+    QueueItem,
+    Retry,
+    Wedge,
+)
+from invoke_widgets.store import Change, QueueStore
+from invoke_widgets.sync import Sync
+from invoke_widgets.transport import Transport
+
+if TYPE_CHECKING:
+    from invoke_widgets.embedded import EmbeddedServer
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_FIRST_ANSWER_S = 5.0
+_FIRST_PICTURE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleStatus(Counts):
+    """The queue's counters, the worker's state, and how fresh both are."""
+
+    processor: ProcessorStatus | None
+    connection: Connection
+    wedge: Wedge | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        return self.processor is not None and not self.processor.is_started
+
+
+class Console:
+    """One queue of one server, watched live. Made by `invoke_widgets.connect`.
+
+    Attributes:
+        errors: an `ErrorLog`: everything that went wrong since the console was made.
+        cancellations: a `CancellationLog`.
+        jobs: a `JobLog`: every job that was seen.
+        client: an `InvokeClient` over the console's own connections, for `await` in any loop.
+        demo: the embedded server, if `iw.demo()` started one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        queue_id: str = "default",
+        timeout: float = 30.0,
+        verify: Any = True,
+        use_socket: bool = True,
+    ) -> None:
+        self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
+        self._loop = LoopThread()
+        self._store = QueueStore(self._loop.schedule)
+        self.errors = ErrorLog(on_change=self._log_changed)
+        self.cancellations = CancellationLog(on_change=self._log_changed)
+        self.jobs = JobLog()
+        self.demo: EmbeddedServer | None = None
+        self._callbacks = _Callbacks()
+        self._closing: list[Callable[[], None]] = []
+        self.client = InvokeClient.over(_FromAnywhere(self._client.transport, self._loop), queue_id)
+        try:
+            self._sync, self._actions = self._loop.call(self._start(verify, use_socket))
+        except BaseException:
+            self._loop.start(self._client.aclose())
+            self._loop.stop()
+            raise
+        self._context = Context(self._loop, self._client, self._store, self._actions, self._callbacks.put)
+        _open_consoles.add(self)
+
+    async def _start(self, verify: Any, use_socket: bool) -> tuple[Sync, Actions]:
+        try:
+            async with asyncio.timeout(_FIRST_ANSWER_S):
+                await self._client.app_version()
+        except TimeoutError:
+            raise JobTimeout(
+                f"{self.url} took the connection, but did not answer within {_FIRST_ANSWER_S:g} s.",
+                suggestion="Is the port right, and is the server busy starting?",
+            ) from None
+        self._store.subscribe(self._record_jobs)
+        self._store.subscribe_events(self._record_event)
+        sync = Sync(
+            self._client, self._store, verify=verify, on_failed=self.errors.record_failure, use_socket=use_socket
+        )
+        try:
+            async with asyncio.timeout(_FIRST_PICTURE_S):
+                await sync.first_picture()
+        except TimeoutError:
+            raise JobTimeout(f"{self.url} did not tell its queue within {_FIRST_PICTURE_S:g} s.") from None
+        self._task = asyncio.get_running_loop().create_task(sync.run())
+        self._task.add_done_callback(_log_end)
+        return sync, Actions(self._client, self._store, sync, self.errors, self.cancellations)
+
+    # -- what is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return self._client.url
+
+    @property
+    def queue_id(self) -> str:
+        return self._client.queue_id
+
+    @property
+    def store(self) -> QueueStore:
+        """The picture, for views."""
+        return self._store
+
+    @property
+    def status(self) -> ConsoleStatus:
+        """Counters, processor, connection; without a request."""
+        state = self._store.state
+        counts = state.status or Counts()
+        return ConsoleStatus(
+            pending=counts.pending,
+            in_progress=counts.in_progress,
+            waiting=counts.waiting,
+            completed=counts.completed,
+            failed=counts.failed,
+            canceled=counts.canceled,
+            total=counts.total,
+            processor=state.processor,
+            connection=state.connection,
+            wedge=state.wedge,
+        )
+
+    @property
+    def queue(self) -> list[QueueItem]:
+        """All items, newest first. Right after connecting to a long queue, this waits until it has been read."""
+        if self._store.state.unread and not self._loop.is_current and self._loop.is_running:
+            self._loop.call(self._sync.filled())
+        items = self._store.state.items
+        return [items[item_id] for item_id in sorted(items, reverse=True)]
+
+    def job(self, item_id: int) -> Job:
+        """A handle on an item.
+
+        Raises:
+            NotFound: there is no such item in this queue.
+        """
+        if item_id not in self._store.state.items:
+            self._call(self._client.get_queue_item(item_id))
+        return Job(self._context, item_id)
+
+    def batch(self, batch_id: str) -> Batch:
+        """A handle on a batch, from this console or another.
+
+        Raises:
+            NotFound: there is no such batch in this queue.
+        """
+        batch = Batch(self._context, batch_id, ())
+        if not batch.item_ids:
+            status = self._call(self._client.get_batch_status(batch_id))
+            if not status.total:
+                raise NotFound(f"There is no batch {batch_id!r} in queue {self.queue_id!r}.", batch_id=batch_id)
+            self.refresh()
+        ids = batch.item_ids
+        return Batch(self._context, batch_id, ids)
+
+    def item(self, item_id: int) -> QueueItem:
+        """An item in full, with its session, as the server has it now.
+
+        Raises:
+            NotFound: there is no such item in this queue.
+        """
+        return self._call(self._client.get_queue_item(item_id))
+
+    def on_change(self, listener: Callable[[Change], object], *, interval: float = 0.1) -> Unsubscribe:
+        """Call `listener(change)` after changes, on a thread of its own; what it raises is logged.
+
+        Args:
+            listener: takes a `Change`: the new picture, and the ids that changed.
+            interval: seconds within which changes after the first come together.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._store.subscribe(lambda change: self._callbacks.put(lambda: listener(change)), interval=interval)
+
+    def refresh(self, timeout: float = 30.0) -> None:
+        """Read again whatever may have changed, and wait until the picture agrees with the server.
+
+        Raises:
+            JobTimeout: it did not within `timeout` seconds.
+        """
+
+        async def work() -> None:
+            self._sync.read_again(unfinished=True)
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._sync.settled()
+            except TimeoutError:
+                raise JobTimeout(f"The picture did not settle within {timeout:g} s.") from None
+
+        self._call(work())
+
+    # -- what can be done --------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        graph: object,
+        *,
+        runs: int = 1,
+        data: object = None,
+        prepend: bool = False,
+        destination: str | None = None,
+    ) -> Batch:
+        """Check a batch against the server's node schemas, enqueue it exactly once, and return a handle on it.
+
+        Args:
+            graph: `{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}`.
+            runs: how often, 1 or more.
+            data: values to vary: `{"sum.a": [1, 2], "sum.b": [3, 4]}` are zipped; of a list of such mappings the
+                product is taken; the server's own form is taken as it is.
+            prepend: before everything that waits.
+            destination: a label, by which items can be counted and canceled.
+
+        Raises:
+            InvalidRequest: something does not fit; the message names the field, and nothing was sent.
+            SubmissionFailed: it is not certain whether it was taken; do not submit again before having looked.
+            JobException: the server refused, or could not be reached.
+        """
+        submission = self._call(
+            self._actions.submit(graph, runs=runs, data=data, prepend=prepend, destination=destination)
+        )
+        return Batch(
+            self._context,
+            submission.batch_id,
+            submission.item_ids,
+            enqueued=submission.enqueued,
+            requested=submission.requested,
+        )
+
+    def cancel(self, item_id: int) -> Cancellation:
+        """Cancel one item; see `Cancellation` for the outcomes. `stopped_s` comes later: `cancellations.latest(c)`."""
+        return self._call(self._actions.cancel(item_id))
+
+    def cancel_batch(self, batch_id: str) -> Cancellation:
+        """Cancel all of a batch that has not finished, what runs included."""
+        return self._call(self._actions.cancel_batch(batch_id))
+
+    def cancel_pending(self) -> Cancellation:
+        """Cancel all that waits; the current item goes on."""
+        return self._call(self._actions.cancel_pending())
+
+    def clear(self) -> Cancellation:
+        """Cancel and delete everything, the current item too. The button for it asks first; this does not."""
+        return self._call(self._actions.clear())
+
+    def retry(self, item_ids: int | Iterable[int]) -> Retry:
+        """Enqueue failed or canceled items anew; the answer links new items to old ones."""
+        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
+        return self._call(self._actions.retry(ids))
+
+    def retry_failed(self) -> Retry:
+        """Retry every failed item that this console has not retried yet."""
+        return self._call(self._actions.retry_failed())
+
+    def prune(self) -> int:
+        """Delete what is completed, failed or canceled; records stay in the logs. Returns how many."""
+        return self._call(self._actions.prune())
+
+    def delete(self, item_id: int) -> None:
+        """Delete one item, canceling it first if it has not finished."""
+        self._call(self._actions.delete(item_id))
+
+    def pause(self) -> ProcessorStatus:
+        """Take no further item; the current one goes on."""
+        return self._call(self._actions.pause())
+
+    def resume(self) -> ProcessorStatus:
+        """Take items again."""
+        return self._call(self._actions.resume())
+
+    def unwedge(self) -> list[Cancellation]:
+        """Cancel the batches that wedge the queue (`status.wedge` names them); nothing if there is no wedge.
+
+        The items are canceled, not deleted; `prune()` then removes them, and until then `list_all` fails for everyone.
+        """
+        wedge = self._store.state.wedge
+        return [self.cancel_batch(batch_id) for batch_id in wedge.batch_ids] if wedge is not None else []
+
+    @property
+    def actions(self) -> Actions:
+        """The same as coroutines that run on the console's loop, for views."""
+        return self._actions
+
+    def start(self, work: Coroutine[Any, Any, T], done: Callable[[T | BaseException], None] | None = None) -> None:
+        """Run a coroutine on the console's loop and return at once.
+
+        Args:
+            work: such as `console.actions.cancel(5)`.
+            done: called on the loop's thread with the result or the exception.
+        """
+        future = self._loop.start(work)
+
+        def finished(_: object) -> None:
+            if done is not None and not future.cancelled():
+                done(future.exception() or future.result())
+
+        future.add_done_callback(finished)
+
+    def dashboard(self) -> Any:
+        """A new view of everything."""
+        from invoke_widgets.widgets.dashboard import Dashboard
+
+        return Dashboard(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.dashboard()._repr_mimebundle_(**kwargs)
+
+    # -- ending ----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the thread, the connections, the views, and the demo server if there is one. May be called twice."""
+        _open_consoles.discard(self)
+        for end in self._closing:
+            end()
+        self._closing.clear()
+        if self._loop.is_running:
+
+            async def finish() -> None:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+                await self._client.aclose()
+
+            self._loop.call(finish())
+            self._loop.stop()
+        self._callbacks.stop()
+        if self.demo is not None:
+            self.demo.stop()
+
+    def on_close(self, function: Callable[[], None]) -> None:
+        """Have `function` called when the console is closed."""
+        self._closing.append(function)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        status = self.status
+        counts = f"{status.in_progress} running, {status.pending} pending, {status.failed} failed"
+        return f"Console({self.url!r}, {status.connection.mode}: {counts})"
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.call(work)
+
+    def _record_jobs(self, change: Change) -> None:
+        for item_id in change.item_ids:
+            item = change.state.items.get(item_id)
+            if item is not None:
+                self.jobs.record(item)
+
+    def _record_event(self, event: Event) -> None:
+        if isinstance(event, NodeFailed):
+            self.errors.record_node(event)
+
+    def _log_changed(self) -> None:
+        self._loop.post(self._store.tell)
+
+
+class _FromAnywhere(Transport):
+    """A transport whose requests run on the console's loop, whichever loop asks."""
+
+    def __init__(self, transport: Transport, loop: LoopThread) -> None:
+        self.url = transport.url
+        self._inner = transport
+        self._loop = loop
+
+    @property
+    def token(self) -> str | None:
+        return self._inner.token
+
+    def set_token(self, token: str | None) -> None:
+        self._inner.set_token(token)
+
+    async def aclose(self) -> None:
+        """Nothing: the console closes its own connections."""
+
+    async def json(self, *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.wrap_future(self._loop.start(self._inner.json(*args, **kwargs)))
+
+    async def content(self, *args: Any, **kwargs: Any) -> tuple[bytes, str]:
+        return await asyncio.wrap_future(self._loop.start(self._inner.content(*args, **kwargs)))
+
+    async def upload(self, *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.wrap_future(self._loop.start(self._inner.upload(*args, **kwargs)))
+
+
+class _Callbacks:
+    """One daemon thread, started when first needed, for the functions that people pass in."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def put(self, function: Callable[[], object]) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="invoke-widgets callbacks", daemon=True)
+                self._thread.start()
+        self._queue.put(function)
+
+    def _run(self) -> None:
+        while (function := self._queue.get()) is not None:
+            try:
+                function()
+            except Exception:  # someone else's function must not end the thread
+                logger.exception("a callback failed")
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self._queue.put(None)
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("watching the queue ended", exc_info=task.exception())
+
+
+_open_consoles: weakref.WeakSet[Console] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for console in list(_open_consoles):
+        try:
+            console.close()
+        except (JobException, RuntimeError):
+            logger.debug("closing failed", exc_info=True)

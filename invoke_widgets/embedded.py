@@ -1,0 +1,158 @@
+"""Starting the embedded server in a process of its own, which ends with this one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from invoke_widgets.errors import InvalidRequest, ServerUnreachable
+
+_START_S = 30.0
+
+
+class EmbeddedServer:
+    """A running embedded server.
+
+    Attributes:
+        url: its address.
+        pid: its process.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], url: str, control: str) -> None:
+        self._process = process
+        self._control = control
+        self.url = url
+        self.pid = process.pid
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        port: int = 0,
+        root: str | Path | None = None,
+        max_queue_size: int | None = None,
+        gc_pause: float | None = None,
+    ) -> Self:
+        """Start one and wait until it answers.
+
+        Args:
+            port: 0 takes a free one.
+            root: a folder for its queue and images, which then outlive it; by default they end with it.
+            max_queue_size: how many items may be pending; InvokeAI's own default is 10000.
+            gc_pause: seconds that the server stands still before each item, as the real one does (0.55 on a CPU).
+
+        Raises:
+            ServerUnreachable: it did not come up; the message has the end of its output.
+        """
+        command = [sys.executable, "-m", "invoke_widgets.demo_server", "--exit-with-stdin", "--port", str(port)]
+        options = {"--root": root, "--max-queue-size": max_queue_size, "--gc-pause": gc_pause}
+        for name, value in options.items():
+            if value is not None:
+                command += [name, str(value)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        ready = _first_line(process, _START_S)
+        if ready is None:
+            process.kill()
+            _, errors = process.communicate()
+            hint = 'Install its parts: pip install "invoke-widgets[demo]".' if "ModuleNotFoundError" in errors else ""
+            raise ServerUnreachable(
+                f"The demo server did not start: {errors.strip().splitlines()[-1] if errors.strip() else 'no output'}.",
+                suggestion=hint,
+            )
+        threading.Thread(target=_drain, args=(process,), name="invoke-widgets demo output", daemon=True).start()
+        return cls(process, ready["url"], ready["control"])
+
+    def __repr__(self) -> str:
+        return f"EmbeddedServer({self.url!r}, {'running' if self.is_running else 'stopped'})"
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it. May be called twice."""
+        if self.is_running:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            self._process.terminate()
+            try:
+                self._process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None and not stream.closed and stream is not self._process.stderr:
+                stream.close()
+
+    @contextmanager
+    def drill(self, name: str, seconds: float | None = None, **options: Any) -> Iterator[None]:
+        """Have the server misbehave for a while, to practise.
+
+        Args:
+            name: "slow", "offline", "drop_sockets", "error_500", "error_422", "html", "lost_replies", "bad_gateway",
+                "half_json", "out_of_memory" or "full_queue"; see `invoke_widgets.demo_server.faults`.
+            seconds: after which it ends by itself; by default with the `with` block.
+            **options: of the drill, such as `delay=2` for "slow" or `fraction=0.3` for "lost_replies".
+
+        Raises:
+            InvalidRequest: there is no such drill, or an option does not fit.
+        """
+        self._send("POST", {"name": name, "seconds": seconds, **options})
+        try:
+            yield
+        finally:
+            self._send("DELETE", None)
+
+    def _send(self, method: str, body: Any) -> None:
+        answer = httpx.request(
+            method,
+            f"{self.url}/demo/drill",
+            headers={"X-Demo-Control": self._control},
+            json=body,
+            timeout=10.0,
+            trust_env=False,
+        )
+        if answer.is_client_error:
+            raise InvalidRequest(f"drill: {answer.text[:300]}")
+        answer.raise_for_status()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _first_line(process: subprocess.Popen[str], timeout: float) -> dict[str, Any] | None:
+    found: list[dict[str, Any]] = []
+
+    def read() -> None:
+        line = process.stdout.readline() if process.stdout is not None else ""
+        if line.startswith("{"):
+            found.append(json.loads(line))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(timeout)
+    return found[0] if found else None
+
+
+def _drain(process: subprocess.Popen[str]) -> None:
+    """Read and drop what the server prints, so that it never waits for a reader."""
+    if process.stderr is not None:
+        with process.stderr as stream:
+            for _ in stream:
+                pass

@@ -1,0 +1,615 @@
+"""`Job` and `Batch`: handles on what was submitted, for cells and scripts.
+
+Waiting never blocks the thread that does the work, and looks up five times a second, so that an interrupt is heard in a
+plain cell and in one that awaits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import queue
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from invoke_widgets import classify
+from invoke_widgets.actions import Actions
+from invoke_widgets.client import InvokeClient
+from invoke_widgets.errors import (
+    EXCEPTION_FOR,
+    InvalidRequest,
+    JobCanceled,
+    JobException,
+    JobTimeout,
+    NotFound,
+)
+from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
+from invoke_widgets.loop import TICK_S, LoopThread
+from invoke_widgets.records import CANCELED, COMPLETED, Cancellation, Counts, QueueItem
+from invoke_widgets.results import image_names, outputs
+from invoke_widgets.store import Change, QueueStore
+
+T = TypeVar("T")
+OnTimeout = Literal["raise", "cancel", "detach"]
+OnInterrupt = Literal["cancel", "detach"]
+Unsubscribe = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a handle needs of its console."""
+
+    loop: LoopThread
+    client: InvokeClient
+    store: QueueStore
+    actions: Actions
+    deliver: Callable[[Callable[[], object]], None]
+
+
+class _Handle(Generic[T]):
+    """What `Job` and `Batch` have in common: waiting, in both forms."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def _finished(self) -> T:
+        raise NotImplementedError
+
+    def _now(self) -> T:
+        raise NotImplementedError
+
+    async def _cancel(self) -> Cancellation:
+        raise NotImplementedError
+
+    def _called(self) -> str:
+        raise NotImplementedError
+
+    def _timeout(self, timeout: float) -> JobTimeout:
+        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.")
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        *,
+        on_interrupt: OnInterrupt | None = None,
+    ) -> T:
+        """Wait until it is finished.
+
+        Args:
+            timeout: seconds; None waits for ever.
+            on_timeout: "raise" a `JobTimeout` and let it run; "cancel" it, then raise; "detach": return what is known
+                and let it run.
+            on_interrupt: what an interrupt (the ■ of the notebook) does before `KeyboardInterrupt` is raised: "cancel"
+                or "detach". By default "cancel" if `on_timeout` is, else "detach".
+
+        Returns:
+            The finished item; for a batch, its items in the order of their ids.
+
+        Raises:
+            JobTimeout: see `on_timeout`.
+            JobException: a job failed (`item` has it), was canceled or deleted. A batch raises for none of these.
+        """
+        deadline, interrupted = _options(timeout, on_timeout, on_interrupt)
+        future = self._context.loop.start(self._finished())
+        try:
+            while True:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                try:
+                    return future.result(TICK_S if left is None else min(TICK_S, left))
+                except TimeoutError:
+                    if future.done():
+                        raise
+        except KeyboardInterrupt:
+            future.cancel()
+            if interrupted == "cancel":
+                concurrent.futures.wait([self._context.loop.start(self._cancel())], 2.0)
+            raise
+        future.cancel()
+        if on_timeout == "detach":
+            return self._now()
+        if on_timeout == "cancel":
+            self._context.loop.call(self._cancel())
+        raise self._timeout(timeout or 0.0)
+
+    async def wait_async(
+        self,
+        timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        *,
+        on_interrupt: OnInterrupt | None = None,
+    ) -> T:
+        """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, is heard within 0.2 s."""
+        deadline, interrupted = _options(timeout, on_timeout, on_interrupt)
+        future = self._context.loop.start(self._finished())
+        try:
+            await _ticking(future, deadline)
+        except BaseException:
+            future.cancel()
+            if interrupted == "cancel":
+                self._context.loop.start(self._cancel())
+            raise
+        if future.done():
+            return future.result()
+        future.cancel()
+        if on_timeout == "detach":
+            return self._now()
+        if on_timeout == "cancel":
+            canceling = self._context.loop.start(self._cancel())
+            await _ticking(canceling, None)
+            canceling.result()
+        raise self._timeout(timeout or 0.0)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.wait_async().__await__()
+
+    def cancel(self) -> Cancellation:
+        """Cancel it, and say what that did."""
+        return self._context.loop.call(self._cancel())
+
+
+def _options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
+    if on_timeout not in ("raise", "cancel", "detach"):
+        raise InvalidRequest(f"on_timeout: should be 'raise', 'cancel' or 'detach', got {on_timeout!r}.")
+    if on_interrupt not in (None, "cancel", "detach"):
+        raise InvalidRequest(f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0):
+        raise InvalidRequest(f"timeout: should be a number of seconds, got {timeout!r}.")
+    deadline = None if timeout is None else time.monotonic() + timeout
+    return deadline, on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
+
+
+async def _ticking(future: concurrent.futures.Future[Any], deadline: float | None) -> None:
+    """Return when `future` is done or `deadline` has passed, waking the loop now and then.
+
+    A loop that only waits does not see the interrupt of a cell that awaits.
+    """
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def wake(_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(done.set)
+
+    future.add_done_callback(wake)
+    while not future.done():
+        left = TICK_S if deadline is None else min(TICK_S, deadline - time.monotonic())
+        if left <= 0:
+            return
+        try:
+            await asyncio.wait_for(done.wait(), left)
+        except TimeoutError:
+            continue
+
+
+class Job(_Handle[QueueItem]):
+    """One item of the queue. `await job`, or `job.wait()`, gives the finished item.
+
+    Attributes:
+        item_id: its id.
+    """
+
+    def __init__(self, context: Context, item_id: int) -> None:
+        super().__init__(context)
+        self.item_id = item_id
+
+    def __repr__(self) -> str:
+        return f"Job({self.item_id}, {self.status})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and self.item_id == other.item_id and self._context.store is other._context.store
+
+    def __hash__(self) -> int:
+        return hash(self.item_id)
+
+    @property
+    def item(self) -> QueueItem | None:
+        """What is known of it now; None if it was deleted or has not been read yet."""
+        return self._context.store.state.items.get(self.item_id)
+
+    @property
+    def status(self) -> str:
+        """The server's status of it; "unknown" if it was deleted or has not been read yet."""
+        item = self.item
+        return item.status if item is not None else "unknown"
+
+    def result(self, timeout: float | None = None) -> dict[str, Any]:
+        """Wait for it, and return each node's output by the graph's own node ids.
+
+        Returns:
+            `{"sum": {"type": "integer_output", "value": 3}}`; for a node inside an iteration, a list of outputs in
+            the iterations' order.
+
+        Raises:
+            JobException: as for `wait`.
+        """
+        return outputs(self.wait(timeout))
+
+    def image_names(self, timeout: float | None = None) -> list[str]:
+        """Wait for it, and return the names of the images that it put out."""
+        return image_names(self.wait(timeout))
+
+    def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
+        """What happens to it, from its status now to its end: `ItemStatusChanged` and the events of its nodes.
+
+        Args:
+            timeout: seconds without any event after which `JobTimeout` is raised.
+        """
+        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        unsubscribe = self._follow(events.put)
+        heard = time.monotonic()
+        try:
+            while True:
+                try:
+                    event = events.get(timeout=TICK_S)
+                except queue.Empty:
+                    if timeout is not None and time.monotonic() - heard > timeout:
+                        raise JobTimeout(f"Nothing was heard of item {self.item_id} for {timeout:g} s.") from None
+                    continue
+                heard = time.monotonic()
+                if event is None:
+                    return
+                yield event
+        finally:
+            unsubscribe()
+
+    async def aiter_events(self) -> AsyncIterator[Event]:
+        """`iter_events`, for `async for`."""
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        def put(event: Event | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+        unsubscribe = self._follow(put)
+        try:
+            while True:
+                try:
+                    event = await asyncio.wait_for(events.get(), TICK_S)
+                except TimeoutError:
+                    continue
+                if event is None:
+                    return
+                yield event
+        finally:
+            unsubscribe()
+
+    def on_change(self, listener: Callable[[QueueItem], object]) -> Unsubscribe:
+        """Call `listener(item)` after each change of it, on a thread of its own; what it raises is logged."""
+
+        def changed(change: Change) -> None:
+            item = change.state.items.get(self.item_id)
+            if self.item_id in change.item_ids and item is not None:
+                self._context.deliver(lambda: listener(item))
+
+        return self._context.store.subscribe(changed)
+
+    def _follow(self, put: Callable[[Event | None], None]) -> Unsubscribe:
+        """Pass on its events, then None. Status changes come from the picture, so that polling tells them too."""
+        last: list[str | None] = [None]
+
+        def look() -> None:
+            item = self.item
+            if item is not None and item.status != last[0]:
+                last[0] = item.status
+                put(ItemStatusChanged(queue_id=item.queue_id, item=item))
+            if item is None or item.is_terminal:
+                put(None)
+
+        def changed(change: Change) -> None:
+            if self.item_id in change.item_ids:
+                look()
+
+        def event(event: Event) -> None:
+            if isinstance(event, NodeEvent) and event.item_id == self.item_id:
+                put(event)
+
+        ends = [self._context.store.subscribe(changed), self._context.store.subscribe_events(event)]
+        self._context.loop.post(look)
+
+        def unsubscribe() -> None:
+            for end in ends:
+                end()
+
+        return unsubscribe
+
+    async def _finished(self) -> QueueItem:
+        item = await _terminal(self._context, self.item_id)
+        with contextlib.suppress(NotFound):  # pruned meanwhile: what was last seen has to do
+            item = await self._context.client.get_queue_item(self.item_id)
+        if item.status != COMPLETED:
+            raise failure_of(item)
+        return item
+
+    def _now(self) -> QueueItem:
+        item = self.item
+        if item is None:
+            raise _deleted(self.item_id)
+        return item
+
+    async def _cancel(self) -> Cancellation:
+        return await self._context.actions.cancel(self.item_id)
+
+    def _called(self) -> str:
+        return f"Item {self.item_id}"
+
+    def _timeout(self, timeout: float) -> JobTimeout:
+        error = super()._timeout(timeout)
+        error.item_id, error.item = self.item_id, self.item
+        return error
+
+
+def failure_of(item: QueueItem) -> JobException:
+    """The exception for a failed or canceled item, which carries it."""
+    if item.status == CANCELED:
+        return JobCanceled(
+            f"Item {item.item_id} was canceled.",
+            item_id=item.item_id,
+            batch_id=item.batch_id,
+            item=item,
+            retryable=True,
+        )
+    diagnosis = classify.diagnose_failure(item.error_type, item.error_message)
+    return EXCEPTION_FOR[diagnosis.error_type](
+        f"Item {item.item_id} failed: {item.error_type or 'unknown'}: {item.error_message or 'no message'}",
+        suggestion=diagnosis.suggestion,
+        item_id=item.item_id,
+        batch_id=item.batch_id,
+        item=item,
+        retryable=diagnosis.retryable,
+        details={"server_error_type": item.error_type, "traceback": item.error_traceback},
+    )
+
+
+def _deleted(item_id: int) -> JobException:
+    return JobCanceled(
+        f"Item {item_id} was deleted before it had finished.",
+        suggestion="Someone cleared the queue or deleted it.",
+        item_id=item_id,
+    )
+
+
+async def _terminal(context: Context, item_id: int) -> QueueItem:
+    """Wait on the loop until an item is terminal.
+
+    Raises:
+        NotFound: there is no such item.
+        JobCanceled: it was deleted before it had finished.
+    """
+    state = context.store.state
+    item = state.items.get(item_id)
+    if item is None and item_id not in state.unread:
+        item = await context.client.get_queue_item(item_id)
+    if item is not None and item.is_terminal:
+        return item
+    done: asyncio.Future[QueueItem | None] = asyncio.get_running_loop().create_future()
+
+    def changed(change: Change) -> None:
+        if item_id not in change.item_ids or done.done():
+            return
+        now = change.state.items.get(item_id)
+        if now is not None and now.is_terminal:
+            done.set_result(now)
+        elif now is None and item_id not in change.state.unread:
+            done.set_result(None)
+
+    unsubscribe = context.store.subscribe(changed)
+    try:
+        now = context.store.state.items.get(item_id)
+        if now is not None and now.is_terminal:
+            return now
+        found = await done
+        if found is None:
+            raise _deleted(item_id)
+        return found
+    finally:
+        unsubscribe()
+
+
+class Batch(_Handle[tuple[QueueItem, ...]]):
+    """What one submit put into the queue. `await batch`, or `batch.wait()`, gives its finished items.
+
+    Attributes:
+        batch_id: its id, made by the client.
+        enqueued: how many items the server took.
+        requested: how many were asked for; more than `enqueued` if the queue was full.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        batch_id: str,
+        item_ids: Iterable[int],
+        *,
+        enqueued: int | None = None,
+        requested: int | None = None,
+    ) -> None:
+        super().__init__(context)
+        self.batch_id = batch_id
+        self._item_ids = frozenset(item_ids)
+        self.enqueued = len(self._item_ids) if enqueued is None else enqueued
+        self.requested = self.enqueued if requested is None else requested
+
+    def __repr__(self) -> str:
+        took = f"{self.enqueued} items" + (f" of {self.requested}" if self.requested != self.enqueued else "")
+        return f"Batch({self.batch_id!r}, {took})"
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The ids of its items, ascending; what a retry added included."""
+        state = self._context.store.state
+        seen = {item.item_id for item in state.items.values() if item.batch_id == self.batch_id}
+        return tuple(sorted(seen | self._item_ids))
+
+    @property
+    def jobs(self) -> list[Job]:
+        """A handle on each of its items."""
+        return [Job(self._context, item_id) for item_id in self.item_ids]
+
+    @property
+    def status(self) -> Counts:
+        """How many of its items have which status, as far as they have been read; deleted ones are not counted."""
+        items = self._context.store.state.items
+        return Counts.of(items[i].status for i in self.item_ids if i in items)
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self.jobs)
+
+    def result(self, timeout: float | None = None) -> list[dict[str, Any]]:
+        """Wait for it, and return `Job.result` of each item, in the order of their ids.
+
+        Raises:
+            JobException: of the first item that did not complete.
+        """
+        items = self.wait(timeout)
+        for item in items:
+            if item.status != COMPLETED:
+                raise failure_of(item)
+        return [outputs(item) for item in items]
+
+    def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
+        """Call `listener(status)` after each change of its counters, on a thread of its own."""
+        last: list[Counts | None] = [None]
+
+        def changed(change: Change) -> None:
+            status = self.status
+            if status != last[0]:
+                last[0] = status
+                self._context.deliver(lambda: listener(status))
+
+        return self._context.store.subscribe(changed)
+
+    def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
+        """The events of all its items, until the last has finished. `timeout` as for `Job.iter_events`."""
+        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        jobs = self.jobs
+        ends = [job._follow(events.put) for job in jobs]
+        left = len(jobs)
+        heard = time.monotonic()
+        try:
+            while left:
+                try:
+                    event = events.get(timeout=TICK_S)
+                except queue.Empty:
+                    if timeout is not None and time.monotonic() - heard > timeout:
+                        raise JobTimeout(
+                            f"Nothing was heard of batch {self.batch_id} for {timeout:g} s.", batch_id=self.batch_id
+                        ) from None
+                    continue
+                heard = time.monotonic()
+                if event is None:
+                    left -= 1
+                else:
+                    yield event
+        finally:
+            for end in ends:
+                end()
+
+    async def _finished(self) -> tuple[QueueItem, ...]:
+        finished = []
+        for item_id in self.item_ids:
+            try:
+                item = await _terminal(self._context, item_id)
+            except (JobCanceled, NotFound):
+                continue
+            finished.append(item)
+        whole = {item.item_id: item for item in await self._whole([item.item_id for item in finished])}
+        return tuple(whole.get(item.item_id, item) for item in finished)
+
+    async def _whole(self, item_ids: list[int]) -> list[QueueItem]:
+        client = self._context.client
+        if await client.has("items_by_ids"):
+            chunks = (item_ids[start : start + 100] for start in range(0, len(item_ids), 100))
+            return [item for chunk in chunks for item in await client.get_queue_items_by_item_ids(chunk)]
+        return [await client.get_queue_item(item_id) for item_id in item_ids]
+
+    def _now(self) -> tuple[QueueItem, ...]:
+        items = self._context.store.state.items
+        return tuple(items[i] for i in self.item_ids if i in items)
+
+    async def _cancel(self) -> Cancellation:
+        return await self._context.actions.cancel_batch(self.batch_id)
+
+    def _called(self) -> str:
+        status = self.status
+        return f"Batch {self.batch_id} ({status.total - status.unfinished} of {status.total} finished)"
+
+
+class AsCompleted:
+    """Jobs as they finish, for `for` and for `async for`."""
+
+    def __init__(self, jobs: Iterable[Job], timeout: float | None) -> None:
+        self._jobs = list(dict.fromkeys(jobs))
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+
+    def _start(self) -> tuple[queue.SimpleQueue[Job], list[concurrent.futures.Future[Any]]]:
+        done: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        futures = []
+        for job in self._jobs:
+            future = job._context.loop.start(_ended(job))
+            future.add_done_callback(lambda _, job=job: done.put(job))  # type: ignore[misc]
+            futures.append(future)
+        return done, futures
+
+    def _check(self, left: int) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.")
+
+    def __iter__(self) -> Iterator[Job]:
+        done, futures = self._start()
+        left = len(futures)
+        try:
+            while left:
+                try:
+                    job = done.get(timeout=TICK_S)
+                except queue.Empty:
+                    self._check(left)
+                    continue
+                left -= 1
+                yield job
+        finally:
+            for future in futures:
+                future.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[Job]:
+        done, futures = self._start()
+        left = len(futures)
+        try:
+            while left:
+                try:
+                    job = done.get_nowait()
+                except queue.Empty:
+                    self._check(left)
+                    await asyncio.sleep(0.02)
+                    continue
+                left -= 1
+                yield job
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _ended(job: Job) -> Coroutine[Any, Any, QueueItem]:
+    return _terminal(job._context, job.item_id)
+
+
+def as_completed(jobs: Iterable[Job], *, timeout: float | None = None) -> AsCompleted:
+    """The jobs, each as soon as it is finished, canceled, failed or deleted: look at its `status`.
+
+    Args:
+        jobs: handles, or a `Batch`; one that is there twice comes once.
+        timeout: seconds for all of them.
+
+    Raises:
+        JobTimeout: while iterating, when `timeout` has passed.
+    """
+    return AsCompleted(jobs, timeout)

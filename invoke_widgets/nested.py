@@ -1,0 +1,44 @@
+"""`run(coro)`: run a coroutine to its end, also where a loop is running already."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import warnings
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run(coro: Coroutine[Any, Any, T]) -> T:
+    """Run `coro` and return its result: in a script, in a cell, and inside a running loop.
+
+    Where no loop runs, this is `asyncio.run`. Where one does (a notebook's cell), nest-asyncio2 is applied to it, in
+    this call and only then. While it runs, clicks wait on most kernels: in a cell, `await coro` is better.
+
+    Raises:
+        TypeError: `coro` is not a coroutine.
+        BaseException: what the coroutine raises.
+    """
+    if not inspect.iscoroutine(coro):
+        raise TypeError(f"run() takes a coroutine, such as run(client.app_version()), got {type(coro).__name__}")
+    if _has_old_patch():
+        warnings.warn(
+            "nest_asyncio is active in this process. Its last version, 1.6.0, loses queued cells and clicks on "
+            "ipykernel >= 7.1. Remove nest_asyncio.apply(); nothing here needs it.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coro)
+    import nest_asyncio2
+
+    nest_asyncio2.apply(loop)
+    return loop.run_until_complete(coro)
+
+
+def _has_old_patch() -> bool:
+    return hasattr(asyncio, "_nest_patched") and not hasattr(asyncio, "_nest_asyncio2")
