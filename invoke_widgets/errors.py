@@ -28,7 +28,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
-
 __all__ = [
     "AccessDenied",
     "CancellationFailed",

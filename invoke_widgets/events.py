@@ -1,7 +1,8 @@
 """The only file that imports socketio: the connection on which the server tells what happens.
 
 Facts behind it (InvokeAI 6.13.8 and 6.14.2): the websocket transport alone is asked for, since long polling answers 500
-behind some versions of the server's own libraries; subscriptions are lost with each connection; nothing is replayed.
+behind some versions of the server's own libraries; subscriptions are lost with each connection; nothing is replayed;
+6.13.8 sends every event twice, the copies interleaved with their neighbours.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,6 +55,7 @@ class EventStream:
         self._token = token
         self._verify = verify
         self._socket: socketio.AsyncClient | None = None
+        self._recent: deque[tuple[str, Any]] = deque(maxlen=32)
 
     async def connect(self, timeout: float = 5.0) -> None:
         """Connect and subscribe. Events may come before this returns.
@@ -106,7 +109,11 @@ class EventStream:
     def _handler(self, name: str) -> Callable[[Any], Any]:
         # Coroutines without an await: the library starts one task a message, in order, and so they stay in order.
         async def handle(*args: Any) -> None:
-            event = parse_event(name, args[0] if args else None)
+            message = (name, args[0] if args else None)
+            if message in self._recent:
+                return
+            self._recent.append(message)
+            event = parse_event(*message)
             if event is not None and event.queue_id == self._queue_id:
                 self._on_event(event)
 

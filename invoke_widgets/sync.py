@@ -162,7 +162,12 @@ class Sync:
 
     async def filled(self) -> None:
         """Wait until every item that the server listed has been read, or cannot be."""
-        while self._store.state.unread - self._unreadable and self._store.state.connection.mode != "reconnecting":
+
+        def is_reading() -> bool:
+            state = self._store.state
+            return bool(state.unread - self._unreadable) and state.connection.mode != "reconnecting"
+
+        while is_reading():  # noqa: ASYNC110 - it ends within milliseconds, and the picture tells each step
             await asyncio.sleep(0.01)
 
     # -- connecting ----------------------------------------------------------------------------------------------
