@@ -1,0 +1,115 @@
+"""Runs the server: `python -m invoke_widgets.demo_server`.
+
+When it accepts requests it prints one line of JSON: its `url`, its `pid`, and `control`, the token for the drills.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .app import DemoServer
+from .faults import Connections
+from .services import Settings
+
+# How long requests and sockets may take to end by themselves when the server is to end.
+GRACE_SECONDS = 1
+
+
+def _protocol(connections: Connections) -> type[H11Protocol]:
+    """uvicorn's protocol, which also notes each connection, so that a drill can close it."""
+
+    class Noting(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            connections.add(transport)
+            super().connection_made(transport)
+
+    return Noting
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._ready, flush=True)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m invoke_widgets.demo_server", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 for a free one")
+    parser.add_argument("--root", type=Path, help="folder of the database and the images; without one, nothing is kept")
+    parser.add_argument("--max-queue-size", type=int, default=Settings.max_queue_size, metavar="N")
+    parser.add_argument("--max-queue-history", type=int, metavar="N", help="ended items that are kept over a restart")
+    parser.add_argument("--multiuser", action="store_true", help="require users to log in")
+    parser.add_argument("--gc-pause", type=float, default=0.0, metavar="SECONDS", help="answer nothing before each item")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input does")
+    parser.add_argument("--control", help="the token for the drills; a random one by default")
+    return parser.parse_args(argv)
+
+
+def _end_with_stdin(server: uvicorn.Server) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    server.should_exit = True
+    server.force_exit = True
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the server until it is told to end."""
+    arguments = _arguments(argv)
+    root = arguments.root or Path(tempfile.mkdtemp(prefix="invoke-widgets-demo-"))
+    settings = Settings(
+        max_queue_size=arguments.max_queue_size,
+        max_queue_history=arguments.max_queue_history,
+        multiuser=arguments.multiuser,
+        gc_pause=arguments.gc_pause,
+    )
+    for name in ("uvicorn.error", "uvicorn.access", "engineio", "socketio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        demo = DemoServer(root, settings, arguments.control)
+        listener = socket.create_server((arguments.host, arguments.port))
+        host, port = listener.getsockname()[:2]
+        ready = json.dumps({"url": f"http://{host}:{port}", "pid": os.getpid(), "control": demo.control})
+        config = uvicorn.Config(
+            demo.app,
+            http=_protocol(demo.connections),
+            ws="auto",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        server = _Server(config, ready)
+        if arguments.exit_with_stdin:
+            threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+        # uvicorn raises the signal that ended it once more; with these it is still here to tidy up.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        server.run(sockets=[listener])
+    finally:
+        if arguments.root is None:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Puts the server together."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from . import routes_app, routes_auth, routes_boards, routes_images, routes_queue
+from .events import EventBus
+from .faults import Connections, Drills, FaultMiddleware
+from .images import ImageStore
+from .node_cache import NodeCache
+from .queue import Queue
+from .schema import build_schema
+from .services import Services, Settings
+from .sockets import Sockets
+from .store import Store
+from .users import Users
+from .worker import Worker
+
+
+class _Compressed:
+    """Compresses answers, but not images, which are, nor what Socket.IO sends, which looks after itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._plain = app
+        self._gzip = GZipMiddleware(app, minimum_size=0, compresslevel=3)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        as_is = scope["type"] != "http" or path.startswith("/ws") or path.endswith(("/full", "/thumbnail"))
+        await (self._plain if as_is else self._gzip)(scope, receive, send)
+
+
+class DemoServer:
+    """One server: an ASGI application (`app`), whose parts live as long as its lifespan.
+
+    Args:
+        root: a folder for the database and the images; what is there is taken up again.
+        control: the token for the drills; a random one by default.
+
+    Attributes:
+        drills: to begin and end drills from within the process.
+        connections: to be told of each connection by whoever runs the application.
+    """
+
+    def __init__(self, root: Path, settings: Settings | None = None, control: str | None = None) -> None:
+        self.settings = settings or Settings()
+        self.control = control or secrets.token_urlsafe(24)
+        self.drills = Drills()
+        self.connections = Connections()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        root.mkdir(parents=True, exist_ok=True)
+        store = Store(root / "demo.db")
+        bus = EventBus()
+        cache = NodeCache()
+        images = ImageStore(store, root / "images")
+        images.on_deleted = cache.forget
+        users = Users(store, multiuser=self.settings.multiuser)
+        queue = Queue(
+            store, bus, max_size=self.settings.max_queue_size, is_full=lambda: self.drills.on("full_queue")
+        )
+        worker = Worker(
+            queue,
+            images,
+            bus,
+            cache,
+            out_of_memory=lambda: self.drills.on("out_of_memory"),
+            before_item=self._pause,
+            round_robin=self.settings.multiuser,
+        )
+        self.services = Services(self.settings, store, bus, self.drills, users, images, cache, queue, worker)
+        self._sockets = Sockets(users, self.drills)
+        faults = FaultMiddleware(self._api(), self.drills, self.connections, self.control, self._sockets.drop)
+        self.app: ASGIApp = _Compressed(faults)
+
+    def _api(self) -> FastAPI:
+        api = FastAPI(
+            title="Invoke - Community Edition",
+            description="An API for invoking AI image operations",
+            lifespan=self._lifespan,
+        )
+        api.state.services = self.services
+        # No origin is allowed, as by the server's default settings: a browser is refused.
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=[],
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Refreshed-Token"],
+        )
+        for router in (
+            routes_auth.router,
+            routes_app.router,
+            routes_app.models_router,
+            routes_queue.router,
+            routes_images.router,
+            routes_boards.router,
+            routes_boards.images_router,
+        ):
+            api.include_router(router)
+
+        def openapi() -> dict[str, Any]:
+            if api.openapi_schema is None:
+                api.openapi_schema = build_schema(api)
+            return api.openapi_schema
+
+        api.openapi = openapi  # type: ignore[method-assign]
+        api.mount("/ws", self._sockets.app)
+        api.mount("/", routes_app.web_interface)
+        return api
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        services = self.services
+        self._loop = asyncio.get_running_loop()
+        services.bus.start(self._sockets.send)
+        services.queue.recover(self.settings.max_queue_history)
+        services.worker.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(services.worker.stop)
+            await services.bus.stop()
+            services.store.close()
+
+    def _pause(self) -> None:
+        seconds = self.settings.gc_pause
+        if seconds > 0 and self._loop is not None:
+            # Sleeping on the event loop is the point: nothing is to be answered meanwhile.
+            self._loop.call_soon_threadsafe(time.sleep, seconds)
+            time.sleep(seconds)

@@ -1,0 +1,314 @@
+"""Images and boards: PNG files and WebP thumbnails on disk, their records in the database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+from .nodes import new_id
+from .store import Store
+
+THUMBNAIL_SIZE = 256
+NO_BOARD = "none"
+
+
+class ImageRecordNotFoundException(Exception):
+    """No image has that name."""
+
+    def __init__(self) -> None:
+        super().__init__("Image record not found")
+
+
+@dataclass(frozen=True)
+class ImageFilter:
+    """Which images a listing shows, and in which order."""
+
+    image_origin: str | None = None
+    categories: Sequence[str] | None = None
+    is_intermediate: bool | None = None
+    board_id: str | None = None
+    descending: bool = True
+    starred_first: bool = True
+    search_term: str | None = None
+
+    def where(self) -> tuple[str, list[Any]]:
+        """A condition and its parameters."""
+        parts, params = ["1"], list[Any]()
+        if self.image_origin is not None:
+            parts.append("image_origin = ?")
+            params.append(self.image_origin)
+        if self.categories is not None:
+            parts.append(f"image_category IN ({', '.join('?' * len(self.categories))})")
+            params.extend(self.categories)
+        if self.is_intermediate is not None:
+            parts.append("is_intermediate = ?")
+            params.append(int(self.is_intermediate))
+        if self.board_id == NO_BOARD:
+            parts.append("board_id IS NULL")
+        elif self.board_id is not None:
+            parts.append("board_id = ?")
+            params.append(self.board_id)
+        if self.search_term:
+            parts.append("(metadata LIKE ? OR created_at LIKE ?)")
+            params.extend([f"%{self.search_term.lower()}%"] * 2)
+        return " AND ".join(parts), params
+
+    def order(self) -> str:
+        """An ORDER BY clause."""
+        starred = "starred DESC, " if self.starred_first else ""
+        return f"{starred}created_at {'DESC' if self.descending else 'ASC'}, rowid {'DESC' if self.descending else 'ASC'}"
+
+
+class SavedRecord:
+    """What a node learns about a stored image."""
+
+    def __init__(self, row: sqlite3.Row) -> None:
+        self.image_name: str = row["image_name"]
+        self.width: int = row["width"]
+        self.height: int = row["height"]
+
+
+class ImageStore:
+    """All images and boards.
+
+    Attributes:
+        on_deleted: called with the name of each image that is deleted.
+    """
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+        (folder / "thumbnails").mkdir(parents=True, exist_ok=True)
+        self.on_deleted: Callable[[str], None] = lambda image_name: None
+
+    def path(self, image_name: str, thumbnail: bool = False) -> Path:
+        """Where an image's file is."""
+        if thumbnail:
+            return self._folder / "thumbnails" / Path(image_name).with_suffix(".webp").name
+        return self._folder / Path(image_name).name
+
+    def create(
+        self,
+        image: Image.Image,
+        *,
+        origin: str,
+        category: str,
+        is_intermediate: bool,
+        user_id: str,
+        session_id: str | None = None,
+        node_id: str | None = None,
+        board_id: str | None = None,
+        metadata: str | None = None,
+        workflow: str | None = None,
+        graph: str | None = None,
+    ) -> SavedRecord:
+        """Store an image. A board that doesn't exist is ignored, as on the server."""
+        name = f"{new_id()}.png"
+        info = PngImagePlugin.PngInfo()
+        for key, text in {"metadata": metadata, "workflow": workflow, "graph": graph}.items():
+            if text is not None:
+                info.add_text(f"invokeai_{key}", text)
+        image.save(self.path(name), "PNG", pnginfo=info, compress_level=1)
+        thumbnail = image.convert("RGBA" if "A" in image.getbands() else "RGB")
+        thumbnail.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+        thumbnail.save(self.path(name, thumbnail=True), "WEBP")
+        with self._store.transaction() as db:
+            db.execute(
+                "INSERT INTO images (image_name, image_origin, image_category, width, height, session_id, node_id,"
+                " user_id, is_intermediate, has_workflow, metadata, workflow, graph)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (name, origin, category, image.width, image.height, session_id, node_id, user_id, is_intermediate)
+                + (workflow is not None, metadata, workflow, graph),
+            )
+            if board_id is not None and self.get_board(board_id) is not None:
+                self.set_board(name, board_id)
+        return self.record(name)
+
+    def _row(self, image_name: str) -> sqlite3.Row:
+        with self._store.transaction() as db:
+            row: sqlite3.Row | None = db.execute("SELECT * FROM images WHERE image_name = ?", (image_name,)).fetchone()
+        if row is None:
+            raise ImageRecordNotFoundException
+        return row
+
+    def record(self, image_name: str) -> SavedRecord:
+        """What a node may know of an image. Raises ImageRecordNotFoundException."""
+        return SavedRecord(self._row(image_name))
+
+    def load(self, image_name: str) -> Image.Image:
+        """An image's pixels. Raises ImageRecordNotFoundException."""
+        self._row(image_name)
+        with Image.open(self.path(image_name)) as image:
+            image.load()
+            return image.copy()
+
+    def dto(self, image_name: str) -> dict[str, Any]:
+        """An image's record in the API's form. Raises ImageRecordNotFoundException."""
+        return _dto(self._row(image_name))
+
+    def document(self, image_name: str, column: str) -> str | None:
+        """An image's metadata, workflow or graph. Raises ImageRecordNotFoundException."""
+        text: str | None = self._row(image_name)[column]
+        return text
+
+    def list(self, wanted: ImageFilter, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
+        """How many images there are, and the records of some of them."""
+        where, params = wanted.where()
+        with self._store.transaction() as db:
+            total = db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", params).fetchone()[0]
+            sql = f"SELECT * FROM images WHERE {where} ORDER BY {wanted.order()} LIMIT ? OFFSET ?"
+            rows = db.execute(sql, [*params, limit, offset]).fetchall()
+        return int(total), [_dto(row) for row in rows]
+
+    def names(self, wanted: ImageFilter) -> tuple[int, list[str]]:
+        """How many starred images come first, and all the names."""
+        where, params = wanted.where()
+        with self._store.transaction() as db:
+            sql = f"SELECT image_name, starred FROM images WHERE {where} ORDER BY {wanted.order()}"
+            rows = db.execute(sql, params).fetchall()
+        starred = sum(row["starred"] for row in rows) if wanted.starred_first else 0
+        return starred, [row["image_name"] for row in rows]
+
+    def update(self, image_name: str, changes: dict[str, Any]) -> None:
+        """Change some columns of a record. Raises ImageRecordNotFoundException."""
+        self._row(image_name)
+        with self._store.transaction() as db:
+            for column, value in changes.items():
+                db.execute(f"UPDATE images SET {column} = ? WHERE image_name = ?", (value, image_name))
+
+    def delete(self, image_names: Sequence[str]) -> list[str]:
+        """Delete what there is of some images; which those were."""
+        deleted = []
+        for name in image_names:
+            with self._store.transaction() as db:
+                if db.execute("DELETE FROM images WHERE image_name = ?", (name,)).rowcount == 0:
+                    continue
+            self.path(name).unlink(missing_ok=True)
+            self.path(name, thumbnail=True).unlink(missing_ok=True)
+            self.on_deleted(name)
+            deleted.append(name)
+        return deleted
+
+    def set_board(self, image_name: str, board_id: str | None) -> None:
+        """Put an image on a board, or on none. Raises ImageRecordNotFoundException."""
+        self._row(image_name)
+        with self._store.transaction() as db:
+            db.execute(
+                "UPDATE images SET board_id = ?, board_since = STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')"
+                " WHERE image_name = ?",
+                (board_id, image_name),
+            )
+
+    def board_image_names(
+        self, board_id: str, categories: Sequence[str] | None = None, is_intermediate: bool | None = None
+    ) -> list[str]:
+        """The names of a board's images, as they were put there."""
+        wanted = ImageFilter(board_id=board_id, categories=categories, is_intermediate=is_intermediate)
+        where, params = wanted.where()
+        with self._store.transaction() as db:
+            sql = f"SELECT image_name FROM images WHERE {where} ORDER BY board_since, rowid"
+            return [row[0] for row in db.execute(sql, params)]
+
+    def create_board(self, board_name: str, user_id: str) -> dict[str, Any]:
+        """Make a board."""
+        board_id = new_id()
+        with self._store.transaction() as db:
+            sql = "INSERT INTO boards (board_id, board_name, user_id) VALUES (?, ?, ?)"
+            db.execute(sql, (board_id, board_name, user_id))
+        board = self.get_board(board_id)
+        assert board is not None
+        return board
+
+    def get_board(self, board_id: str) -> dict[str, Any] | None:
+        """A board, if there is one."""
+        boards = self._boards("WHERE board_id = ?", [board_id])
+        return {**boards[0], "owner_username": None} if boards else None
+
+    def boards(self, order_by: str, descending: bool, include_archived: bool) -> list[dict[str, Any]]:
+        """All boards."""
+        where = "" if include_archived else "WHERE archived = 0"
+        column = "board_name" if order_by == "board_name" else "created_at"
+        return self._boards(f"{where} ORDER BY {column} {'DESC' if descending else 'ASC'}, boards.rowid DESC", [])
+
+    def update_board(self, board_id: str, changes: dict[str, Any]) -> dict[str, Any] | None:
+        """Rename or archive a board, if there is one."""
+        with self._store.transaction() as db:
+            for column, value in changes.items():
+                db.execute(f"UPDATE boards SET {column} = ? WHERE board_id = ?", (value, board_id))
+        return self.get_board(board_id)
+
+    def delete_board(self, board_id: str) -> None:
+        """Delete a board; its images stay, on no board."""
+        with self._store.transaction() as db:
+            db.execute("UPDATE images SET board_id = NULL WHERE board_id = ?", (board_id,))
+            db.execute("DELETE FROM boards WHERE board_id = ?", (board_id,))
+
+    def _boards(self, where: str, params: Sequence[Any]) -> list[dict[str, Any]]:
+        sql = (
+            "SELECT boards.*, (SELECT display_name FROM users WHERE users.user_id = boards.user_id) AS owner"
+            f" FROM boards {where}"
+        )
+        with self._store.transaction() as db:
+            return [self._board(db, row) for row in db.execute(sql, params).fetchall()]
+
+    @staticmethod
+    def _board(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+        images = db.execute(
+            "SELECT image_name, image_category FROM images WHERE board_id = ? AND is_intermediate = 0"
+            " ORDER BY starred DESC, created_at DESC",
+            (row["board_id"],),
+        ).fetchall()
+        general = [image["image_name"] for image in images if image["image_category"] == "general"]
+        return {
+            "board_id": row["board_id"],
+            "board_name": row["board_name"],
+            "user_id": row["user_id"],
+            "created_at": row["created_at"],
+            "updated_at": row["updated_at"],
+            "deleted_at": None,
+            "cover_image_name": images[0]["image_name"] if images else None,
+            "archived": bool(row["archived"]),
+            "board_visibility": "private",
+            "cover_video_name": None,
+            "image_count": len(general),
+            "video_count": 0,
+            "asset_count": len(images) - len(general),
+            "owner_username": row["owner"],
+        }
+
+
+def urls(image_name: str) -> dict[str, str]:
+    """An image's name and relative URLs."""
+    base = f"api/v1/images/i/{image_name}"
+    return {"image_name": image_name, "image_url": f"{base}/full", "thumbnail_url": f"{base}/thumbnail"}
+
+
+def _dto(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        **urls(row["image_name"]),
+        "image_origin": row["image_origin"],
+        "image_category": row["image_category"],
+        "width": row["width"],
+        "height": row["height"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "deleted_at": None,
+        "is_intermediate": bool(row["is_intermediate"]),
+        "session_id": row["session_id"],
+        "node_id": row["node_id"],
+        "starred": bool(row["starred"]),
+        "has_workflow": bool(row["has_workflow"]),
+        "image_subfolder": "",
+        "board_id": row["board_id"],
+    }
+
+
+def parse_metadata(text: str | None) -> Any:
+    """Metadata as a document."""
+    return None if text is None else json.loads(text)

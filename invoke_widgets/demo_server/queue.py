@@ -1,0 +1,365 @@
+"""The session queue: every operation that changes it, and the events that follow from it.
+
+Reads are in `queue_reads`. Items that run are canceled one by one, each with its own event, so that the worker notices;
+waiting ones all at once, with one event for all.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .batch import Batch
+from .events import Event, EventBus
+from .models import (
+    TERMINAL,
+    BatchStatus,
+    EnqueueBatchResult,
+    QueueItemNotFoundError,
+    RetryItemsResult,
+    SessionQueueItem,
+    SessionQueueStatus,
+    Status,
+)
+from .queue_reads import QueueReads
+from .session import GraphExecutionState
+from .store import Store
+
+_INSERT = """
+    INSERT INTO queue (queue_id, session_id, session, batch_id, field_values, priority, workflow, origin, destination,
+                       retried_from_item_id, user_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ALIVE = "status IN ('pending', 'waiting')"
+_ENDED = "status IN ('completed', 'failed', 'canceled')"
+DEVICE = "cpu"
+
+
+class Queue(QueueReads):
+    """The queue's items in the database.
+
+    Args:
+        max_size: how many items may be pending in one queue.
+        is_full: a hook that makes every queue look full.
+
+    Attributes:
+        on_ended: called with an item's id and status, when it ended otherwise than by the worker's own hand too.
+        on_enqueued: called after a batch was enqueued.
+    """
+
+    def __init__(self, store: Store, bus: EventBus, *, max_size: int, is_full: Callable[[], bool]) -> None:
+        super().__init__(store)
+        self._bus = bus
+        self.max_size = max_size
+        self._is_full = is_full
+        self.on_ended: Callable[[int, Status], None] = lambda item_id, status: None
+        self.on_enqueued: Callable[[], None] = lambda: None
+
+    def recover(self, keep: int | None = None) -> None:
+        """At start: cancel what ran when the server ended, silently; keep only so many ended items of `default`."""
+        with self._store.transaction() as db:
+            db.execute(
+                "UPDATE queue SET status = 'canceled', status_sequence = status_sequence + 1"
+                " WHERE status IN ('in_progress', 'waiting')"
+            )
+            if keep is not None:
+                db.execute(
+                    f"DELETE FROM queue WHERE queue_id = 'default' AND {_ENDED} AND item_id NOT IN"
+                    f" (SELECT item_id FROM queue WHERE queue_id = 'default' AND {_ENDED}"
+                    "  ORDER BY COALESCE(completed_at, updated_at, created_at) DESC, item_id DESC LIMIT ?)",
+                    (keep,),
+                )
+
+    def room(self, queue_id: str) -> int:
+        """How many more items may be pending in a queue."""
+        if self._is_full():
+            return 0
+        with self._store.transaction() as db:
+            sql = "SELECT COUNT(*) FROM queue WHERE queue_id = ? AND status = 'pending'"
+            pending = db.execute(sql, (queue_id,)).fetchone()[0]
+        return max(self.max_size - int(pending), 0)
+
+    def enqueue_batch(self, queue_id: str, batch: Batch, prepend: bool, user_id: str) -> EnqueueBatchResult:
+        """Add as many of a batch's items as there is room for."""
+        with self._store.transaction() as db:
+            priority = 0
+            if prepend:
+                sql = "SELECT MAX(priority) FROM queue WHERE queue_id = ? AND status = 'pending'"
+                priority = (db.execute(sql, (queue_id,)).fetchone()[0] or 0) + 1
+            workflow = batch.workflow.model_dump_json() if batch.workflow else None
+            rows = [
+                (queue_id, session_id, session, batch.batch_id, values, priority, workflow, batch.origin)
+                + (batch.destination, None, user_id)
+                for session_id, session, values in batch.sessions(self.room(queue_id))
+            ]
+            db.executemany(_INSERT, rows)
+            sql = "SELECT item_id FROM queue WHERE batch_id = ? ORDER BY item_id DESC"
+            item_ids = [row[0] for row in db.execute(sql, (batch.batch_id,))]
+            result = EnqueueBatchResult(
+                queue_id=queue_id,
+                enqueued=len(rows),
+                requested=batch.requested(),
+                batch=batch,
+                priority=priority,
+                item_ids=item_ids,
+            )
+            data = {
+                "timestamp": 0,
+                "queue_id": queue_id,
+                "batch_id": batch.batch_id,
+                "enqueued": result.enqueued,
+                "requested": result.requested,
+                "priority": priority,
+                "origin": batch.origin,
+                "user_id": user_id,
+            }
+            redacted = {**data, "user_id": "redacted", "batch_id": "redacted", "origin": None}
+            self._bus.emit(Event("batch_enqueued", data, (user_id,), redacted))
+        self.on_enqueued()
+        return result
+
+    def dequeue(self, round_robin: bool = False) -> SessionQueueItem | None:
+        """Claim the next pending item of any queue.
+
+        Args:
+            round_robin: whether users take turns.
+
+        Raises:
+            ValidationError: the item can't be read. It stays where it is, and will be in the way at the next call too.
+        """
+        order = "priority DESC, item_id"
+        if round_robin:
+            served = "(SELECT MAX(s.started_at) FROM queue s WHERE s.user_id = queue.user_id)"
+            order = f"COALESCE({served}, ''), {order}"
+        with self._store.transaction() as db:
+            row = db.execute(
+                f"SELECT item_id FROM queue WHERE status = 'pending' ORDER BY {order} LIMIT 1"
+            ).fetchone()
+            if row is None:
+                return None
+            self.get_item(row[0])
+            return self.set_status(row[0], "in_progress", device=DEVICE)[0]
+
+    def set_status(
+        self,
+        item_id: int,
+        status: Status,
+        *,
+        error: tuple[str, str, str] | None = None,
+        device: str | None = None,
+    ) -> tuple[SessionQueueItem, bool]:
+        """Move an item on, unless it has ended; the item, and whether this call moved it.
+
+        Args:
+            error: type, message and traceback.
+
+        Raises:
+            QueueItemNotFoundError
+        """
+        with self._store.transaction() as db:
+            row = db.execute("SELECT status FROM queue WHERE item_id = ?", (item_id,)).fetchone()
+            if row is None:
+                raise QueueItemNotFoundError(f"No queue item with id {item_id}")
+            if row["status"] in TERMINAL:
+                return self.get_item(item_id), False
+            db.execute(
+                "UPDATE queue SET status = ?, status_sequence = status_sequence + 1, error_type = ?, error_message = ?,"
+                " error_traceback = ?, device = COALESCE(?, device) WHERE item_id = ?",
+                (status, *(error or (None, None, None)), device, item_id),
+            )
+            item = self.get_item(item_id)
+            batch_status = self.batch_status(item.queue_id, item.batch_id)
+            queue_status = self.queue_status(item.queue_id, item.user_id, see_all=False)
+            self._bus.emit(_status_changed(item, batch_status, queue_status))
+        if status in TERMINAL:
+            self.on_ended(item_id, status)
+        return item, True
+
+    def save_session(self, item_id: int, session: GraphExecutionState) -> SessionQueueItem:
+        """Store a session; the item. Raises QueueItemNotFoundError."""
+        text = session.model_dump_json(warnings=False, exclude_none=True)
+        with self._store.transaction() as db:
+            db.execute("UPDATE queue SET session = ? WHERE item_id = ?", (text, item_id))
+            return self.get_item(item_id)
+
+    def cancel_item(self, item_id: int) -> SessionQueueItem:
+        """Cancel an item unless it has ended; the item. Raises QueueItemNotFoundError."""
+        self.get_item(item_id)
+        return self.set_status(item_id, "canceled")[0]
+
+    def delete_item(self, item_id: int) -> None:
+        """Cancel and delete an item. Raises QueueItemNotFoundError."""
+        if self.get_item(item_id).status not in TERMINAL:
+            self.cancel_item(item_id)
+        with self._store.transaction() as db:
+            db.execute("DELETE FROM queue WHERE item_id = ?", (item_id,))
+
+    def cancel_by_batch_ids(self, queue_id: str, batch_ids: Sequence[str], user_id: str | None) -> int:
+        """Cancel what has not ended of some batches; how many."""
+        marks = ", ".join("?" * len(batch_ids))
+        return self._cancel_where(f"batch_id IN ({marks})", batch_ids, queue_id, user_id)
+
+    def cancel_by_destination(self, queue_id: str, destination: str, user_id: str | None) -> int:
+        """Cancel what has not ended of a destination; how many."""
+        return self._cancel_where("destination = ?", [destination], queue_id, user_id)
+
+    def _cancel_where(self, condition: str, values: Sequence[Any], queue_id: str, user_id: str | None) -> int:
+        where, params = _scope(condition, values, queue_id, user_id)
+        owners = self._cancel_waiting(where, params)
+        running = self._cancel_running(where, params)
+        self._emit_canceled(queue_id, owners)
+        return len(running) + sum(map(len, owners.values()))
+
+    def cancel_all_except_current(self, queue_id: str, user_id: str | None) -> int:
+        """Cancel all that waits; how many."""
+        where, params = _scope("1", [], queue_id, user_id)
+        owners = self._cancel_waiting(where, params)
+        self._emit_canceled(queue_id, owners)
+        return sum(map(len, owners.values()))
+
+    def delete_all_except_current(self, queue_id: str, user_id: str | None) -> int:
+        """Delete all that waits; how many."""
+        where, params = _scope(_ALIVE, [], queue_id, user_id)
+        with self._store.transaction() as db:
+            owners = _ids_by_user(db, where, params)
+            db.execute(f"DELETE FROM queue WHERE {where}", params)
+        self._emit_canceled(queue_id, owners)
+        return sum(map(len, owners.values()))
+
+    def delete_by_destination(self, queue_id: str, destination: str, user_id: str | None) -> int:
+        """Cancel what runs and delete everything of a destination; how many were deleted."""
+        where, params = _scope("destination = ?", [destination], queue_id, user_id)
+        running = self._cancel_running(where, params)
+        with self._store.transaction() as db:
+            owners = _ids_by_user(db, where, params)
+            db.execute(f"DELETE FROM queue WHERE {where}", params)
+        silent = {user: [i for i in ids if i not in running] for user, ids in owners.items()}
+        self._emit_canceled(queue_id, {user: ids for user, ids in silent.items() if ids})
+        return sum(map(len, owners.values()))
+
+    def clear(self, queue_id: str, user_id: str | None) -> int:
+        """Cancel what runs and delete everything; how many were deleted."""
+        where, params = _scope("1", [], queue_id, user_id)
+        self._cancel_running(where, params)
+        with self._store.transaction() as db:
+            deleted = db.execute(f"DELETE FROM queue WHERE {where}", params).rowcount
+        data = {"timestamp": 0, "queue_id": queue_id, "user_id": user_id}
+        if user_id is None:
+            self._bus.emit(Event("queue_cleared", data, public=True))
+        else:
+            self._bus.emit(Event("queue_cleared", data, (user_id,), {**data, "user_id": "redacted"}))
+        return deleted
+
+    def prune(self, queue_id: str, user_id: str | None) -> int:
+        """Delete what has ended; how many."""
+        where, params = _scope(_ENDED, [], queue_id, user_id)
+        with self._store.transaction() as db:
+            return db.execute(f"DELETE FROM queue WHERE {where}", params).rowcount
+
+    def retry(self, queue_id: str, item_ids: Sequence[int]) -> RetryItemsResult:
+        """Enqueue anew what failed or was canceled. The worker is not woken: it finds them at its next look, as there."""
+        retried: dict[str, list[int]] = {}
+        done: list[int] = []
+        with self._store.transaction() as db:
+            room = self.room(queue_id)
+            if room <= 0:
+                return RetryItemsResult(queue_id=queue_id, retried_item_ids=[])
+            for item_id in dict.fromkeys(item_ids):
+                try:
+                    item = self.get_item(item_id)
+                except QueueItemNotFoundError:
+                    continue
+                if item.queue_id != queue_id or item.status not in ("failed", "canceled"):
+                    continue
+                session = GraphExecutionState(graph=item.session.graph)
+                values = json.dumps([v.model_dump() for v in item.field_values]) if item.field_values else None
+                workflow = item.workflow.model_dump_json() if item.workflow else None
+                root = item.item_id if item.retried_from_item_id is None else item.retried_from_item_id
+                text = session.model_dump_json(warnings=False, exclude_none=True)
+                db.execute(
+                    _INSERT,
+                    (queue_id, session.id, text, item.batch_id, values, item.priority, workflow, item.origin)
+                    + (item.destination, root, item.user_id),
+                )
+                retried.setdefault(item.user_id, []).append(item_id)
+                done.append(item_id)
+                if len(done) >= room:
+                    break
+            self._emit_by_user("queue_items_retried", "retried_item_ids", queue_id, retried, done)
+        return RetryItemsResult(queue_id=queue_id, retried_item_ids=done)
+
+    def _cancel_waiting(self, where: str, params: Sequence[Any]) -> dict[str, list[int]]:
+        with self._store.transaction() as db:
+            where = f"{where} AND {_ALIVE}"
+            owners = _ids_by_user(db, where, params)
+            sql = f"UPDATE queue SET status = 'canceled', status_sequence = status_sequence + 1 WHERE {where}"
+            db.execute(sql, params)
+        return owners
+
+    def _cancel_running(self, where: str, params: Sequence[Any]) -> list[int]:
+        with self._store.transaction() as db:
+            sql = f"SELECT item_id FROM queue WHERE {where} AND status = 'in_progress'"
+            item_ids = [row[0] for row in db.execute(sql, params).fetchall()]
+            return [item_id for item_id in item_ids if self.set_status(item_id, "canceled")[1]]
+
+    def _emit_canceled(self, queue_id: str, owners: dict[str, list[int]]) -> None:
+        if owners:
+            ids = [item_id for ids in owners.values() for item_id in ids]
+            self._emit_by_user("queue_items_canceled", "canceled_item_ids", queue_id, owners, ids)
+
+    def _emit_by_user(self, name: str, key: str, queue_id: str, owners: dict[str, list[int]], ids: list[int]) -> None:
+        data = {"timestamp": 0, "queue_id": queue_id, key: ids, "user_ids": list(owners), f"{key}_by_user": owners}
+        redacted = {"timestamp": 0, "queue_id": queue_id, key: [], "user_ids": [], f"{key}_by_user": {}}
+        self._bus.emit(Event(name, data, tuple(owners), redacted))
+
+
+def _scope(condition: str, values: Sequence[Any], queue_id: str, user_id: str | None) -> tuple[str, list[Any]]:
+    """A condition limited to a queue, and to a user if one is given."""
+    params = [queue_id, *values]
+    if user_id is None:
+        return f"queue_id = ? AND {condition}", params
+    return f"queue_id = ? AND {condition} AND user_id = ?", [*params, user_id]
+
+
+def _ids_by_user(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> dict[str, list[int]]:
+    owners: dict[str, list[int]] = {}
+    for item_id, user_id in db.execute(f"SELECT item_id, user_id FROM queue WHERE {where} ORDER BY item_id", params):
+        owners.setdefault(user_id, []).append(item_id)
+    return owners
+
+
+def _status_changed(item: SessionQueueItem, batch: BatchStatus, queue: SessionQueueStatus) -> Event:
+    data: dict[str, Any] = {
+        "timestamp": 0,
+        "queue_id": item.queue_id,
+        "item_id": item.item_id,
+        "batch_id": item.batch_id,
+        "origin": item.origin,
+        "destination": item.destination,
+        "user_id": item.user_id,
+        "status": item.status,
+        "status_sequence": item.status_sequence,
+        "error_type": item.error_type,
+        "error_message": item.error_message,
+        "error_traceback": item.error_traceback,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+        "started_at": item.started_at,
+        "completed_at": item.completed_at,
+        "batch_status": batch.model_dump(),
+        "queue_status": queue.model_dump(),
+        "session_id": item.session_id,
+    }
+    hidden = dict.fromkeys(("origin", "destination", "error_type", "error_message", "error_traceback"))
+    names = dict.fromkeys(("user_id", "batch_id", "session_id"), "redacted")
+    current = dict.fromkeys(("item_id", "session_id", "batch_id", "user_pending", "user_in_progress"))
+    redacted = {
+        **data,
+        **hidden,
+        **names,
+        "batch_status": {**data["batch_status"], "batch_id": "redacted", "origin": None, "destination": None},
+        "queue_status": {**data["queue_status"], **current},
+    }
+    return Event("queue_item_status_changed", data, (item.user_id,), redacted)

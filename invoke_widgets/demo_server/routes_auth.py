@@ -1,0 +1,129 @@
+"""The routes under `/api/v1/auth`: of use in multiuser mode only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Response
+from pydantic import BaseModel, Field
+
+from .services import Bearer, Parts, Services, User
+from .users import TOKEN_SECONDS, CurrentUser
+
+router = APIRouter(prefix="/api/v1/auth", tags=["authentication"])
+
+_COOKIE = "invokeai_media_token"
+
+
+class LoginRequest(BaseModel):
+    """Who wants in"""
+
+    email: str = Field(description="User email address")
+    password: str = Field(description="User password")
+    remember_me: bool = Field(default=False, description="Whether to extend session duration")
+
+
+class SetupRequest(BaseModel):
+    """The first administrator"""
+
+    email: str
+    display_name: str | None = None
+    password: str
+
+
+class UserCreateRequest(SetupRequest):
+    """A user to add"""
+
+    is_admin: bool = False
+
+
+def _logged_in(services: Parts, bearer: Bearer) -> CurrentUser:
+    """Who asks, whatever the mode."""
+    if bearer is None:
+        raise HTTPException(401, "Missing authentication credentials")
+    user = services.users.user_of(bearer.credentials)
+    if user is None:
+        raise HTTPException(401, "Invalid or expired authentication token")
+    return user
+
+
+LoggedIn = Annotated[CurrentUser, Depends(_logged_in)]
+
+
+def _only_multiuser(services: Services) -> None:
+    if not services.users.multiuser:
+        raise HTTPException(403, "Multiuser mode is disabled. Authentication is not required in single-user mode.")
+
+
+@router.get("/status", operation_id="get_setup_status_api_v1_auth_status_get")
+def status(services: Parts) -> dict[str, Any]:
+    """Get whether users must log in, and whether there is an administrator."""
+    multiuser = services.users.multiuser
+    return {
+        "setup_required": multiuser and not services.users.has_admin(),
+        "multiuser_enabled": multiuser,
+        "strict_password_checking": False,
+        "admin_email": None,
+    }
+
+
+@router.post("/setup")
+def setup(services: Parts, request: Annotated[SetupRequest, Body()]) -> dict[str, Any]:
+    """Make the first administrator."""
+    _only_multiuser(services)
+    if services.users.has_admin():
+        raise HTTPException(400, "Administrator account already configured")
+    return {"success": True, "user": _create(services, request, is_admin=True)}
+
+
+@router.post("/login")
+def login(services: Parts, request: Annotated[LoginRequest, Body()], response: Response) -> dict[str, Any]:
+    """Get a token."""
+    _only_multiuser(services)
+    user = services.users.login(request.email, request.password)
+    if user is None:
+        raise HTTPException(401, "Incorrect email or password", headers={"WWW-Authenticate": "Bearer"})
+    token = services.users.token(user["user_id"])
+    response.set_cookie(_COOKIE, token, httponly=True)
+    return {"token": token, "user": user, "expires_in": TOKEN_SECONDS}
+
+
+@router.post("/logout")
+def logout(user: LoggedIn, response: Response) -> dict[str, bool]:
+    """Forget the cookie; the token stays valid."""
+    response.delete_cookie(_COOKIE)
+    return {"success": True}
+
+
+@router.get("/me")
+def me(services: Parts, user: LoggedIn) -> dict[str, Any] | None:
+    """Get who asks."""
+    return services.users.get(user.user_id)
+
+
+@router.get("/users")
+def list_users(services: Parts, user: LoggedIn) -> list[dict[str, Any]]:
+    """List the users. For administrators."""
+    _only_admin(user)
+    return [entry for entry in services.users.all() if entry["user_id"] != "system"]
+
+
+@router.post("/users", status_code=201)
+def create_user(
+    services: Parts, logged_in: LoggedIn, user: User, request: Annotated[UserCreateRequest, Body()]
+) -> dict[str, Any]:
+    """Add a user. For administrators."""
+    _only_admin(logged_in)
+    return _create(services, request, is_admin=request.is_admin)
+
+
+def _only_admin(user: CurrentUser) -> None:
+    if not user.is_admin:
+        raise HTTPException(403, "Admin privileges required")
+
+
+def _create(services: Services, request: SetupRequest, *, is_admin: bool) -> dict[str, Any]:
+    try:
+        return services.users.create(request.email, request.display_name, request.password, is_admin)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error

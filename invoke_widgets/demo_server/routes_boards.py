@@ -1,0 +1,239 @@
+"""The routes of boards, under `/api/v1/boards` and `/api/v1/board_images`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, HTTPException, Path, Query
+from pydantic import BaseModel
+
+from .images import NO_BOARD, ImageRecordNotFoundException
+from .routes_images import ImageCategory
+from .routes_queue import SQLiteDirection
+from .services import Parts, Services, User
+
+router = APIRouter(prefix="/api/v1/boards", tags=["boards"])
+images_router = APIRouter(prefix="/api/v1/board_images", tags=["boards"])
+
+BoardId = Annotated[str, Path(description="The id of the board")]
+
+
+class BoardRecordOrderBy(str, Enum):
+    """What boards are sorted by."""
+
+    CreatedAt = "created_at"
+    Name = "board_name"
+
+
+class BoardDTO(BaseModel):
+    """A board"""
+
+    board_id: str
+    board_name: str
+    user_id: str
+    created_at: str
+    updated_at: str
+    deleted_at: str | None = None
+    cover_image_name: str | None
+    archived: bool
+    board_visibility: str = "private"
+    cover_video_name: str | None = None
+    image_count: int
+    video_count: int = 0
+    asset_count: int
+    owner_username: str | None = None
+
+
+class OffsetPaginatedResults_BoardDTO_(BaseModel):  # noqa: N801 - the schema's name
+    """A page of boards"""
+
+    limit: int
+    offset: int
+    total: int
+    items: list[BoardDTO]
+
+
+class BoardChanges(BaseModel, extra="forbid"):
+    """What may be changed of a board"""
+
+    board_name: str | None = None
+    archived: bool | None = None
+
+
+class AddImagesToBoardResult(BaseModel):
+    """Which images came to a board"""
+
+    affected_boards: list[str]
+    added_images: list[str]
+    failed_images: list[str] = []
+
+
+class RemoveImagesFromBoardResult(BaseModel):
+    """Which images left their boards"""
+
+    affected_boards: list[str]
+    removed_images: list[str]
+    failed_images: list[str] = []
+
+
+@router.post("/", operation_id="create_board", status_code=201, response_model=BoardDTO)
+def create_board(
+    services: Parts,
+    user: User,
+    board_name: Annotated[str, Query(max_length=300, description="The name of the board to create")],
+) -> dict[str, Any]:
+    """Make a board."""
+    return services.images.create_board(board_name, user.user_id)
+
+
+@router.get("/", operation_id="list_boards", response_model=OffsetPaginatedResults_BoardDTO_ | list[BoardDTO])
+def list_boards(
+    services: Parts,
+    user: User,
+    order_by: Annotated[BoardRecordOrderBy, Query(description="The attribute to order by")] = (
+        BoardRecordOrderBy.CreatedAt
+    ),
+    direction: Annotated[SQLiteDirection, Query(description="The order")] = SQLiteDirection.Descending,
+    all: Annotated[bool | None, Query(description="Whether to list all boards")] = None,  # noqa: A002
+    offset: Annotated[int | None, Query(description="The page offset")] = None,
+    limit: Annotated[int | None, Query(description="The number of boards per page")] = None,
+    include_archived: Annotated[bool, Query(description="Whether to include archived boards")] = False,
+) -> Any:
+    """List boards."""
+    boards = services.images.boards(order_by.value, direction is SQLiteDirection.Descending, include_archived)
+    if all:
+        return boards
+    if offset is not None and limit is not None:
+        page = boards[offset : offset + limit]
+        return {"limit": limit, "offset": offset, "total": len(boards), "items": page}
+    raise HTTPException(400, "Invalid request: Must provide either 'all' or both 'offset' and 'limit'")
+
+
+def _board(services: Services, board_id: str) -> dict[str, Any]:
+    board = services.images.get_board(board_id)
+    if board is None:
+        raise HTTPException(404, "Board not found")
+    return board
+
+
+@router.get("/{board_id}", operation_id="get_board", response_model=BoardDTO)
+def get_board(services: Parts, user: User, board_id: BoardId) -> dict[str, Any]:
+    """Get a board."""
+    return _board(services, board_id)
+
+
+@router.patch("/{board_id}", operation_id="update_board", status_code=201, response_model=BoardDTO)
+def update_board(
+    services: Parts,
+    user: User,
+    board_id: BoardId,
+    changes: Annotated[BoardChanges, Body(description="The changes to apply to the board")],
+) -> dict[str, Any]:
+    """Rename or archive a board."""
+    _board(services, board_id)
+    services.images.update_board(board_id, changes.model_dump(exclude_none=True))
+    return _board(services, board_id)
+
+
+@router.delete("/{board_id}", operation_id="delete_board")
+def delete_board(
+    services: Parts,
+    user: User,
+    board_id: BoardId,
+    include_images: Annotated[bool, Query(description="Whether to delete the images too")] = False,
+) -> dict[str, Any]:
+    """Delete a board."""
+    _board(services, board_id)
+    names = services.images.board_image_names(board_id)
+    services.images.delete_board(board_id)
+    deleted = services.images.delete(names) if include_images else []
+    return {
+        "board_id": board_id,
+        "deleted_board_images": [] if include_images else names,
+        "deleted_images": deleted,
+        "deleted_board_videos": [],
+        "deleted_videos": [],
+        "failed_images": [],
+        "failed_videos": [],
+    }
+
+
+@router.get("/{board_id}/image_names", operation_id="list_all_board_image_names")
+def list_all_board_image_names(
+    services: Parts,
+    user: User,
+    board_id: BoardId,
+    categories: Annotated[list[ImageCategory] | None, Query(description="The categories to include.")] = None,
+    is_intermediate: Annotated[bool | None, Query(description="Whether to list intermediate images.")] = None,
+) -> list[str]:
+    """List the names of a board's images."""
+    if board_id != NO_BOARD:
+        _board(services, board_id)
+    wanted = [category.value for category in categories] if categories is not None else None
+    return services.images.board_image_names(board_id, wanted, is_intermediate)
+
+
+def _move(services: Services, image_names: list[str], board_id: str | None) -> tuple[list[str], list[str]]:
+    """Put images on a board, or on none; the boards concerned, and the images that there were."""
+    affected: dict[str, None] = {board_id or NO_BOARD: None}
+    moved = []
+    for name in image_names:
+        try:
+            affected[services.images.dto(name)["board_id"] or NO_BOARD] = None
+            services.images.set_board(name, board_id)
+        except ImageRecordNotFoundException:
+            continue
+        moved.append(name)
+    return list(affected), moved
+
+
+@images_router.post("/", operation_id="add_image_to_board", status_code=201, response_model=AddImagesToBoardResult)
+def add_image_to_board(
+    services: Parts, user: User, board_id: Annotated[str, Body()], image_name: Annotated[str, Body()]
+) -> dict[str, Any]:
+    """Put an image on a board."""
+    _board(services, board_id)
+    affected, added = _move(services, [image_name], board_id)
+    if not added:
+        raise HTTPException(404, "Image not found")
+    return {"affected_boards": affected, "added_images": added}
+
+
+@images_router.delete(
+    "/", operation_id="remove_image_from_board", status_code=201, response_model=RemoveImagesFromBoardResult
+)
+def remove_image_from_board(
+    services: Parts, user: User, image_name: Annotated[str, Body(embed=True)]
+) -> dict[str, Any]:
+    """Take an image off its board."""
+    affected, removed = _move(services, [image_name], None)
+    if not removed:
+        raise HTTPException(404, "Image not found")
+    return {"affected_boards": affected, "removed_images": removed}
+
+
+@images_router.post(
+    "/batch", operation_id="add_images_to_board", status_code=201, response_model=AddImagesToBoardResult
+)
+def add_images_to_board(
+    services: Parts, user: User, board_id: Annotated[str, Body()], image_names: Annotated[list[str], Body()]
+) -> dict[str, Any]:
+    """Put images on a board."""
+    _board(services, board_id)
+    affected, added = _move(services, image_names, board_id)
+    return {"affected_boards": affected, "added_images": added}
+
+
+@images_router.post(
+    "/batch/delete",
+    operation_id="remove_images_from_board",
+    status_code=201,
+    response_model=RemoveImagesFromBoardResult,
+)
+def remove_images_from_board(
+    services: Parts, user: User, image_names: Annotated[list[str], Body(embed=True)]
+) -> dict[str, Any]:
+    """Take images off their boards."""
+    affected, removed = _move(services, image_names, None)
+    return {"affected_boards": affected, "removed_images": removed}

@@ -1,0 +1,348 @@
+"""The routes of images, under `/api/v1/images`."""
+
+from __future__ import annotations
+
+import io
+from enum import Enum
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Response, UploadFile
+from fastapi.responses import FileResponse
+from PIL import Image
+from pydantic import BaseModel, Field
+
+from .images import ImageFilter, ImageRecordNotFoundException, parse_metadata, urls
+from .routes_queue import SQLiteDirection
+from .services import Parts, User
+
+router = APIRouter(prefix="/api/v1/images", tags=["images"])
+
+# What a browser may do with an image: its name is never used again.
+_CACHE = {"Cache-Control": "max-age=31536000"}
+
+ImageName = Annotated[str, Path(description="The name of the image")]
+
+
+class ResourceOrigin(str, Enum):
+    """Whether an image was made here."""
+
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+
+
+class ImageCategory(str, Enum):
+    """What an image is for."""
+
+    GENERAL = "general"
+    MASK = "mask"
+    CONTROL = "control"
+    USER = "user"
+    OTHER = "other"
+
+
+class ImageUrlsDTO(BaseModel):
+    """An image's URLs, relative to the server's"""
+
+    image_name: str
+    image_url: str
+    thumbnail_url: str
+
+
+class ImageDTO(ImageUrlsDTO):
+    """An image's record"""
+
+    image_origin: ResourceOrigin
+    image_category: ImageCategory
+    width: int
+    height: int
+    created_at: str
+    updated_at: str
+    deleted_at: str | None
+    is_intermediate: bool
+    session_id: str | None
+    node_id: str | None
+    starred: bool
+    has_workflow: bool
+    image_subfolder: str = ""
+    board_id: str | None
+
+
+class OffsetPaginatedResults_ImageDTO_(BaseModel):  # noqa: N801 - the schema's name
+    """A page of images"""
+
+    limit: int
+    offset: int
+    total: int
+    items: list[ImageDTO]
+
+
+class ImageNamesResult(BaseModel):
+    """The names of images"""
+
+    image_names: list[str]
+    starred_count: int
+    total_count: int
+
+
+class DeleteImagesResult(BaseModel):
+    """Which images were deleted"""
+
+    affected_boards: list[str]
+    deleted_images: list[str]
+    failed_images: list[str]
+
+
+class WorkflowAndGraphResponse(BaseModel):
+    """What an image was made with, as JSON texts"""
+
+    workflow: str | None
+    graph: str | None
+
+
+class ImageRecordChanges(BaseModel, extra="allow"):
+    """What may be changed of an image's record"""
+
+    image_category: ImageCategory | None = None
+    session_id: str | None = None
+    is_intermediate: bool | None = None
+    starred: bool | None = None
+
+
+def _wanted(
+    image_origin: Annotated[ResourceOrigin | None, Query(description="The origin of images to list.")] = None,
+    categories: Annotated[list[ImageCategory] | None, Query(description="The categories to include.")] = None,
+    is_intermediate: Annotated[bool | None, Query(description="Whether to list intermediate images.")] = None,
+    board_id: Annotated[str | None, Query(description="The board, or 'none' for images without one.")] = None,
+    order_dir: Annotated[SQLiteDirection, Query(description="The order of sort")] = SQLiteDirection.Descending,
+    starred_first: Annotated[bool, Query(description="Whether to sort by starred images first")] = True,
+    search_term: Annotated[str | None, Query(description="The term to search for")] = None,
+) -> ImageFilter:
+    return ImageFilter(
+        image_origin=image_origin.value if image_origin else None,
+        categories=[category.value for category in categories] if categories is not None else None,
+        is_intermediate=is_intermediate,
+        board_id=board_id,
+        descending=order_dir is SQLiteDirection.Descending,
+        starred_first=starred_first,
+        search_term=search_term,
+    )
+
+
+Wanted = Annotated[ImageFilter, Depends(_wanted)]
+
+
+@router.post("/upload", operation_id="upload_image", status_code=201, response_model=ImageDTO)
+def upload_image(
+    services: Parts,
+    user: User,
+    file: UploadFile,
+    response: Response,
+    image_category: Annotated[ImageCategory, Query(description="The category of the image")],
+    is_intermediate: Annotated[bool, Query(description="Whether this is an intermediate image")],
+    board_id: Annotated[str | None, Query(description="The board to add this image to, if any")] = None,
+    session_id: Annotated[str | None, Query(description="The session of this upload, if any")] = None,
+    crop_visible: Annotated[bool, Query(description="Whether to crop the image")] = False,
+) -> dict[str, Any]:
+    """Store an image of the client's."""
+    if not file.content_type or not file.content_type.startswith("image"):
+        raise HTTPException(415, "Not an image")
+    try:
+        image = Image.open(io.BytesIO(file.file.read()))
+        image.load()
+    except Exception as error:
+        raise HTTPException(415, "Failed to read image") from error
+    if crop_visible and (box := image.getbbox()):
+        image = image.crop(box)
+    saved = services.images.create(
+        image,
+        origin="external",
+        category=image_category.value,
+        is_intermediate=is_intermediate,
+        user_id=user.user_id,
+        session_id=session_id,
+        board_id=board_id,
+    )
+    dto = services.images.dto(saved.image_name)
+    response.headers["Location"] = dto["image_url"]
+    return dto
+
+
+@router.get("/", operation_id="list_image_dtos", response_model=OffsetPaginatedResults_ImageDTO_)
+def list_image_dtos(
+    services: Parts,
+    user: User,
+    wanted: Wanted,
+    offset: Annotated[int, Query(description="The page offset")] = 0,
+    limit: Annotated[int, Query(description="The number of images per page")] = 10,
+) -> dict[str, Any]:
+    """List images."""
+    total, items = services.images.list(wanted, offset, limit)
+    return {"limit": limit, "offset": offset, "total": total, "items": items}
+
+
+@router.get("/names", operation_id="get_image_names", response_model=ImageNamesResult)
+def get_image_names(services: Parts, user: User, wanted: Wanted) -> dict[str, Any]:
+    """List the names of images."""
+    starred, names = services.images.names(wanted)
+    return {"image_names": names, "starred_count": starred, "total_count": len(names)}
+
+
+@router.post("/images_by_names", operation_id="get_images_by_names", response_model=list[ImageDTO])
+def get_images_by_names(
+    services: Parts, user: User, image_names: Annotated[list[str], Body(embed=True, description="The names")]
+) -> list[dict[str, Any]]:
+    """Get records, leaving out what is missing."""
+    found = []
+    for name in image_names:
+        try:
+            found.append(services.images.dto(name))
+        except ImageRecordNotFoundException:
+            continue
+    return found
+
+
+@router.get("/intermediates", operation_id="get_intermediates_count")
+def get_intermediates_count(services: Parts, user: User) -> int:
+    """Count the intermediate images."""
+    return services.images.list(ImageFilter(is_intermediate=True), 0, 0)[0]
+
+
+@router.delete("/intermediates", operation_id="clear_intermediates")
+def clear_intermediates(services: Parts, user: User) -> int:
+    """Delete the intermediate images."""
+    return len(services.images.delete(services.images.names(ImageFilter(is_intermediate=True))[1]))
+
+
+@router.post("/delete", operation_id="delete_images_from_list", response_model=DeleteImagesResult)
+def delete_images_from_list(
+    services: Parts, user: User, image_names: Annotated[list[str], Body(embed=True, description="The names")]
+) -> dict[str, Any]:
+    """Delete images."""
+    boards: dict[str, None] = {}
+    for name in image_names:
+        try:
+            boards[services.images.dto(name)["board_id"] or "none"] = None
+        except ImageRecordNotFoundException:
+            continue
+    deleted = services.images.delete(image_names)
+    return {"affected_boards": list(boards), "deleted_images": deleted, "failed_images": []}
+
+
+@router.get("/i/{image_name}", operation_id="get_image_dto", response_model=ImageDTO)
+def get_image_dto(services: Parts, user: User, image_name: ImageName) -> dict[str, Any]:
+    """Get an image's record."""
+    try:
+        return services.images.dto(image_name)
+    except ImageRecordNotFoundException:
+        raise HTTPException(404) from None
+
+
+@router.delete("/i/{image_name}", operation_id="delete_image", response_model=DeleteImagesResult)
+def delete_image(services: Parts, user: User, image_name: ImageName) -> dict[str, Any]:
+    """Delete an image."""
+    try:
+        board_id = services.images.dto(image_name)["board_id"]
+    except ImageRecordNotFoundException:
+        raise HTTPException(404, "Image not found") from None
+    deleted = services.images.delete([image_name])
+    return {"affected_boards": [board_id or "none"], "deleted_images": deleted, "failed_images": []}
+
+
+@router.patch("/i/{image_name}", operation_id="update_image", response_model=ImageDTO)
+def update_image(
+    services: Parts,
+    user: User,
+    image_name: ImageName,
+    image_changes: Annotated[ImageRecordChanges, Body(description="The changes to apply to the image")],
+) -> dict[str, Any]:
+    """Change an image's record."""
+    known = set(ImageRecordChanges.model_fields)
+    changes = image_changes.model_dump(mode="json", exclude_none=True, include=known)
+    try:
+        services.images.update(image_name, changes)
+        return services.images.dto(image_name)
+    except ImageRecordNotFoundException:
+        raise HTTPException(400, "Failed to update image") from None
+
+
+@router.get("/i/{image_name}/metadata", operation_id="get_image_metadata")
+def get_image_metadata(services: Parts, user: User, image_name: ImageName) -> dict[str, Any] | None:
+    """Get an image's metadata."""
+    try:
+        metadata: dict[str, Any] | None = parse_metadata(services.images.document(image_name, "metadata"))
+    except ImageRecordNotFoundException:
+        raise HTTPException(404) from None
+    return metadata
+
+
+@router.get(
+    "/i/{image_name}/workflow", operation_id="get_image_workflow", response_model=WorkflowAndGraphResponse
+)
+def get_image_workflow(services: Parts, user: User, image_name: ImageName) -> dict[str, Any]:
+    """Get the workflow and graph that an image was made with."""
+    try:
+        return {column: services.images.document(image_name, column) for column in ("workflow", "graph")}
+    except ImageRecordNotFoundException:
+        raise HTTPException(404) from None
+
+
+@router.get("/i/{image_name}/urls", operation_id="get_image_urls", response_model=ImageUrlsDTO)
+def get_image_urls(services: Parts, user: User, image_name: ImageName) -> dict[str, Any]:
+    """Get an image's URLs."""
+    try:
+        services.images.record(image_name)
+    except ImageRecordNotFoundException:
+        raise HTTPException(404) from None
+    return urls(image_name)
+
+
+def _file(path: FilePath, media_type: str) -> FileResponse:
+    if not path.is_file():
+        raise HTTPException(404)
+    return FileResponse(path, media_type=media_type, headers=_CACHE)
+
+
+@router.head("/i/{image_name}/full", operation_id="get_image_full_head", response_class=Response)
+@router.get("/i/{image_name}/full", operation_id="get_image_full", response_class=Response)
+def get_image_full(services: Parts, image_name: ImageName) -> Response:
+    """Get an image's file. Needs no token: a browser's img tag has none."""
+    return _file(services.images.path(image_name), "image/png")
+
+
+@router.get("/i/{image_name}/thumbnail", operation_id="get_image_thumbnail", response_class=Response)
+def get_image_thumbnail(services: Parts, image_name: ImageName) -> Response:
+    """Get an image's thumbnail."""
+    return _file(services.images.path(image_name, thumbnail=True), "image/webp")
+
+
+def _star(services: Parts, image_names: list[str], starred: bool) -> dict[str, Any]:
+    boards: dict[str, None] = {}
+    changed = []
+    for name in image_names:
+        try:
+            services.images.update(name, {"starred": starred})
+        except ImageRecordNotFoundException:
+            continue
+        boards[services.images.dto(name)["board_id"] or "none"] = None
+        changed.append(name)
+    key = "starred_images" if starred else "unstarred_images"
+    return {"affected_boards": list(boards), key: changed, "failed_images": []}
+
+
+class ImageNames(BaseModel):
+    """Images by their names"""
+
+    image_names: list[str] = Field(description="The names of the images")
+
+
+@router.post("/star", operation_id="star_images_in_list")
+def star_images_in_list(services: Parts, user: User, images: ImageNames) -> dict[str, Any]:
+    """Star images."""
+    return _star(services, images.image_names, True)
+
+
+@router.post("/unstar", operation_id="unstar_images_in_list")
+def unstar_images_in_list(services: Parts, user: User, images: ImageNames) -> dict[str, Any]:
+    """Unstar images."""
+    return _star(services, images.image_names, False)

@@ -1,0 +1,90 @@
+"""Socket.IO at `/ws/socket.io`: who is connected, and which events they get.
+
+A client is in its user's room from the start, an administrator in `admin` too, so in single-user mode every client gets
+nearly all events without subscribing. `subscribe_queue` adds the queue's room, for what is for everybody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import socketio
+from pydantic import BaseModel
+
+from .events import Event
+from .faults import Drills
+from .users import SYSTEM, CurrentUser, Users
+
+ADMIN_ROOM = "admin"
+
+
+class _Subscription(BaseModel):
+    queue_id: str
+
+
+def _user_room(user_id: str) -> str:
+    return f"user:{user_id}"
+
+
+class Sockets:
+    """The Socket.IO server and its clients."""
+
+    def __init__(self, users: Users, drills: Drills) -> None:
+        self._users = users
+        self._drills = drills
+        self._clients: dict[str, CurrentUser] = {}
+        self._server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins="*")
+        self._server.on("connect", handler=self._connect)
+        self._server.on("disconnect", handler=self._disconnect)
+        self._server.on("subscribe_queue", handler=self._subscribe)
+        self._server.on("unsubscribe_queue", handler=self._unsubscribe)
+        self.app = socketio.ASGIApp(socketio_server=self._server, socketio_path="/ws/socket.io")
+
+    async def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> bool:
+        if self._drills.on("drop_sockets"):
+            return False
+        user = self._user_for(environ, auth)
+        if user is None:
+            return False
+        self._clients[sid] = user
+        await self._server.enter_room(sid, _user_room(user.user_id))
+        if user.is_admin:
+            await self._server.enter_room(sid, ADMIN_ROOM)
+        return True
+
+    def _user_for(self, environ: dict[str, Any], auth: Any) -> CurrentUser | None:
+        if not self._users.multiuser:
+            return SYSTEM
+        token = auth.get("token") if isinstance(auth, dict) else None
+        header = str(environ.get("HTTP_AUTHORIZATION", ""))
+        if not token and header.startswith("Bearer "):
+            token = header.removeprefix("Bearer ")
+        return self._users.user_of(str(token)) if token else None
+
+    async def _disconnect(self, sid: str, _reason: str | None = None) -> None:
+        self._clients.pop(sid, None)
+
+    async def _subscribe(self, sid: str, data: Any) -> None:
+        # Malformed data is ignored: the exception ends in the log of the Socket.IO server, which is off.
+        await self._server.enter_room(sid, _Subscription.model_validate(data).queue_id)
+
+    async def _unsubscribe(self, sid: str, data: Any) -> None:
+        await self._server.leave_room(sid, _Subscription.model_validate(data).queue_id)
+
+    async def drop(self) -> None:
+        """Disconnect every client."""
+        for sid in list(self._clients):
+            await self._server.disconnect(sid)
+
+    async def send(self, event: Event) -> None:
+        """Send an event to all whom it concerns, each client once."""
+        if event.public:
+            await self._server.emit(event.name, event.data, room=event.data["queue_id"])
+            return
+        rooms = [*map(_user_room, event.owners), ADMIN_ROOM]
+        if event.name == "invocation_progress":
+            rooms.remove(ADMIN_ROOM)
+        await self._server.emit(event.name, event.data, room=rooms)
+        if event.redacted is not None and self._users.multiuser:
+            knowing = [sid for sid, user in self._clients.items() if user.is_admin or user.user_id in event.owners]
+            await self._server.emit(event.name, event.redacted, room=event.data["queue_id"], skip_sid=knowing)

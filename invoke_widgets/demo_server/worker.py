@@ -1,0 +1,284 @@
+"""The worker: one thread that takes items from the queue and runs them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+from .events import Event, EventBus
+from .executor import Executor, NodeInputError
+from .images import ImageStore, SavedRecord
+from .models import QueueItemNotFoundError, SessionProcessorStatus, SessionQueueItem, Status
+from .node_cache import NodeCache
+from .nodes import BaseInvocation, BaseInvocationOutput, CanceledException, WithBoard, WithMetadata
+from .queue import Queue
+
+# How often the worker looks for work that nobody told it of (retried items), and tries again after an error.
+POLL_SECONDS = 1.0
+
+
+class OutOfMemoryError(RuntimeError):
+    """What a GPU's allocator raises; here only the drill of that name does."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which 512.00 MiB"
+            " is free. Including non-PyTorch memory, this process has 7.27 GiB memory in use."
+        )
+
+
+class Worker:
+    """Runs items one after another.
+
+    Args:
+        out_of_memory: a hook that says whether items are to fail as if the GPU's memory were full.
+        before_item: called before each item is run, once it was claimed.
+        round_robin: whether users take turns.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        images: ImageStore,
+        bus: EventBus,
+        cache: NodeCache,
+        *,
+        out_of_memory: Callable[[], bool],
+        before_item: Callable[[], None],
+        round_robin: bool = False,
+    ) -> None:
+        self.queue = queue
+        self.images = images
+        self.bus = bus
+        self.cache = cache
+        self.out_of_memory = out_of_memory
+        self._before_item = before_item
+        self._round_robin = round_robin
+        self._item: SessionQueueItem | None = None
+        self._stop = threading.Event()
+        self._resumed = threading.Event()
+        self._resumed.set()
+        self._look = threading.Event()
+        self.canceled = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        queue.on_ended = self._on_ended
+        queue.on_enqueued = self._look.set
+
+    def start(self) -> None:
+        """Begin to run items."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the current node; wait for it only shortly."""
+        self._stop.set()
+        self.canceled.set()
+        self._look.set()
+        self._resumed.set()
+        self._thread.join(0.5)
+
+    def pause(self) -> SessionProcessorStatus:
+        """Begin no further item."""
+        self._resumed.clear()
+        return self.status()
+
+    def resume(self) -> SessionProcessorStatus:
+        """Go on."""
+        self._resumed.set()
+        return self.status()
+
+    def status(self) -> SessionProcessorStatus:
+        """Whether items are begun, and whether one runs."""
+        return SessionProcessorStatus(is_started=self._resumed.is_set(), is_processing=self._item is not None)
+
+    def _on_ended(self, item_id: int, status: Status) -> None:
+        item = self._item
+        if item is not None and item.item_id == item_id:
+            if status == "canceled":
+                self.canceled.set()
+            self._look.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._look.clear()
+            self._item = None
+            self._resumed.wait()
+            if self._stop.is_set():
+                return
+            self.canceled.clear()
+            try:
+                self._item = self.queue.dequeue(self._round_robin)
+                if self._item is None:
+                    self._look.wait(POLL_SECONDS)
+                    continue
+                # It may have been canceled before `_on_ended` could know that it is this worker's.
+                if self.queue.status_of(self._item.item_id) != "in_progress":
+                    continue
+                self._before_item()
+                ItemRun(self, self._item).run()
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong, the worker lives on
+                self._fail(error)
+                self._look.wait(POLL_SECONDS)
+
+    def _fail(self, error: Exception) -> None:
+        if self._item is None:
+            return
+        try:
+            self.queue.save_session(self._item.item_id, self._item.session)
+            self.queue.set_status(self._item.item_id, "failed", error=describe(error))
+        except QueueItemNotFoundError:
+            pass
+
+
+class ItemRun:
+    """One run of one item."""
+
+    def __init__(self, worker: Worker, item: SessionQueueItem) -> None:
+        self.worker = worker
+        self.item = item
+        self.session = item.session
+        self._executor = Executor(item.session)
+
+    def run(self) -> None:
+        """Run nodes until the graph is done, one fails, or the item is canceled; then store the session."""
+        worker, queue = self.worker, self.worker.queue
+        while True:
+            try:
+                node = self._executor.next()
+            except NodeInputError as error:
+                self._node_failed(error.node, error)
+                break
+            if node is None or worker.canceled.is_set():
+                break
+            self._run_node(node)
+            if self.session.is_complete() or worker.canceled.is_set():
+                break
+        try:
+            item = queue.save_session(self.item.item_id, self.session)
+            if item.status not in ("canceled", "failed") and self.session.is_complete():
+                queue.set_status(item.item_id, "completed")
+        except QueueItemNotFoundError:
+            pass
+
+    def _run_node(self, node: BaseInvocation) -> None:
+        self.emit("invocation_started", node)
+        try:
+            output = self._invoke(node)
+        except CanceledException:
+            return
+        except Exception as error:  # noqa: BLE001 - a node may raise anything
+            self._node_failed(node, error)
+            return
+        self._executor.complete(node.id, output)
+        self.emit("invocation_complete", node, result=output.model_dump(mode="json"))
+
+    def _invoke(self, node: BaseInvocation) -> BaseInvocationOutput:
+        node.check_inputs()
+        context = _Context(self, node)
+        if self.worker.out_of_memory() and not node.reports_progress and self._half_done():
+            raise OutOfMemoryError
+        if not node.use_cache:
+            return node.invoke(context)
+        key = self.worker.cache.key(node)
+        output = self.worker.cache.get(key)
+        if output is None:
+            output = node.invoke(context)
+            self.worker.cache.save(key, output)
+        return output
+
+    def _half_done(self) -> bool:
+        return 2 * len(self.session.executed_history) >= len(self.session.graph.nodes) - 1
+
+    def _node_failed(self, node: BaseInvocation, error: Exception) -> None:
+        kind, message, trace = describe(error)
+        self.session.errors[node.id] = f"{kind}: {message}"
+        self.worker.queue.save_session(self.item.item_id, self.session)
+        self.worker.queue.set_status(self.item.item_id, "failed", error=(kind, message, trace))
+        self.emit("invocation_error", node, error_type=kind, error_message=message, error_traceback=trace)
+
+    def emit(self, name: str, node: BaseInvocation, **more: Any) -> None:
+        """Send an event about a node of this item."""
+        item = self.item
+        data: dict[str, Any] = {
+            "timestamp": 0,
+            "queue_id": item.queue_id,
+            "item_id": item.item_id,
+            "batch_id": item.batch_id,
+            "origin": item.origin,
+            "destination": item.destination,
+            "user_id": item.user_id,
+            "session_id": item.session_id,
+            "invocation": node.event_copy().model_dump(mode="json", warnings=False),
+            "invocation_source_id": self.session.prepared_source_mapping[node.id],
+            **more,
+        }
+        self.worker.bus.emit(Event(name, data, (item.user_id,)))
+
+
+class _Context:
+    """What a node may ask for while it runs."""
+
+    def __init__(self, run: ItemRun, node: BaseInvocation) -> None:
+        self._run = run
+        self._node = node
+
+    def get_image(self, image_name: str, mode: str | None = None) -> Image.Image:
+        image = self._run.worker.images.load(image_name)
+        return image.convert(mode) if mode is not None and mode != image.mode else image
+
+    def get_record(self, image_name: str) -> SavedRecord:
+        return self._run.worker.images.record(image_name)
+
+    def save_image(self, image: Image.Image, category: str = "general") -> SavedRecord:
+        self.signal_progress("Saving image")
+        node, item = self._node, self._run.item
+        metadata = node.metadata if isinstance(node, WithMetadata) else None
+        board = node.board if isinstance(node, WithBoard) else None
+        return self._run.worker.images.create(
+            image,
+            origin="internal",
+            category=category,
+            is_intermediate=node.is_intermediate,
+            user_id=item.user_id,
+            session_id=item.session_id,
+            node_id=node.id,
+            board_id=board.board_id if board else None,
+            metadata=json.dumps(metadata) if metadata else None,
+            workflow=item.workflow.model_dump_json() if item.workflow else None,
+            graph=item.session.graph.model_dump_json(warnings=False),
+        )
+
+    def signal_progress(
+        self,
+        message: str,
+        percentage: float | None = None,
+        image: Image.Image | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        if percentage is not None and percentage >= 0.5 and self._run.worker.out_of_memory():
+            raise OutOfMemoryError
+        preview = None if image is None else _preview(image, image_size or image.size)
+        self._run.emit(
+            "invocation_progress", self._node, message=message, percentage=percentage, image=preview, device=None
+        )
+
+    def is_canceled(self) -> bool:
+        return self._run.worker.canceled.is_set()
+
+
+def _preview(image: Image.Image, size: tuple[int, int]) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG")
+    url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"width": size[0], "height": size[1], "dataURL": url}
+
+
+def describe(error: Exception) -> tuple[str, str, str]:
+    """An exception's type, message and traceback."""
+    return type(error).__name__, str(error), "".join(traceback.format_exception(error))
