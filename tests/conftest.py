@@ -68,6 +68,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             of_this = [item for item in items if item.get_closest_marker(name) and item not in left_out]
             counts[name] = len(of_this)
             left_out += of_this
+    if config.getoption("--server"):
+        names = {"own_server", "multiuser_server"}
+        of_this = [item for item in items if names & set(getattr(item, "fixturenames", ())) and item not in left_out]
+        counts["own server"] = len(of_this)
+        left_out += of_this
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -76,7 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for name, count in config.stash.get(_unselected, {}).items():
-        terminalreporter.write_line(f"{count} {name} tests were left out: add --{name}, or run python -m tests")
+        remedy = "run without --server" if name == "own server" else f"add --{name}, or run python -m tests"
+        terminalreporter.write_line(f"{count} {name} tests were left out: {remedy}")
 
 
 def _make(name: str, config: pytest.Config, *, multiuser: bool = False) -> Server:

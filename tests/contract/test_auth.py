@@ -1,0 +1,171 @@
+"""Tokens: not looked at in single-user mode, needed for nearly everything in multiuser mode."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+import socketio.exceptions
+
+from tests.graphs import sleep
+from tests.servers import Server
+from tests.wire import Listener, Wire
+
+_ADMIN = {"email": "admin@example.com", "password": "Adm1n-Passw0rd"}
+_USER = {"email": "user@example.com", "password": "Us3r-Passw0rd"}
+
+
+def test_single_user_mode_ignores_tokens(wire: Wire, server: Server) -> None:
+    """Any token will do where none is needed."""
+    with Wire(server, token="nonsense") as with_token:
+        assert wire.get("status") == with_token.get("status")
+
+
+def test_single_user_mode_has_no_login(wire: Wire) -> None:
+    """A login is refused, and nobody is logged in."""
+    login = wire.send("POST", "/auth/login", _ADMIN)
+    assert (403, 401) == (login.status_code, wire.send("GET", "/auth/me").status_code)
+    assert "Multiuser mode is disabled" in login.json()["detail"]
+
+
+class People(NamedTuple):
+    """Who asks: nobody, an administrator, a user."""
+
+    nobody: Wire
+    admin: Wire
+    user: Wire
+
+
+def _login(wire: Wire, who: dict[str, str]) -> str:
+    token: str = wire.post("/auth/login", {**who, "remember_me": False})["token"]
+    return token
+
+
+@pytest.fixture
+def people(multiuser_server: Server) -> Iterator[People]:
+    """An administrator and a user of a multiuser server whose queue is empty; made at the first use."""
+    with Wire(multiuser_server) as nobody:
+        if nobody.get("/auth/status")["setup_required"]:
+            assert 401 == nobody.send("GET", "status").status_code
+            nobody.post("/auth/setup", {**_ADMIN, "display_name": "Admin"})
+            with Wire(multiuser_server, token=_login(nobody, _ADMIN)) as admin:
+                admin.post("/auth/users", {**_USER, "display_name": "User", "is_admin": False})
+        with (
+            Wire(multiuser_server, token=_login(nobody, _ADMIN)) as admin,
+            Wire(multiuser_server, token=_login(nobody, _USER)) as user,
+        ):
+            admin.clean()
+            yield People(nobody, admin, user)
+            admin.clean()
+
+
+def test_the_version_is_open(people: People, multiuser_server: Server) -> None:
+    """Who the server is can be asked without a token."""
+    assert {"version": multiuser_server.version} == people.nobody.get("/app/version")
+
+
+def test_setup_happens_once(people: People) -> None:
+    """When there is an administrator, nobody can make another without a token."""
+    response = people.nobody.send("POST", "/auth/setup", {**_ADMIN, "display_name": "Second"})
+    assert (400, "Administrator account already configured") == (response.status_code, response.json()["detail"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "status"), ("POST", "enqueue_batch"), ("PUT", "clear"), ("GET", "list_all")]
+)
+def test_the_queue_needs_a_token(people: People, multiuser_server: Server, method: str, path: str) -> None:
+    """Without a token, and with a wrong one, the answer is 401."""
+    with Wire(multiuser_server, token="nonsense") as wrong:
+        responses = [wire.send(method, path, {"batch": {"graph": {}}}) for wire in (people.nobody, wrong)]
+    assert [(401, "Authentication required"), (401, "Invalid or expired token")] == [
+        (response.status_code, response.json()["detail"]) for response in responses
+    ]
+
+
+def test_a_wrong_password_is_401(people: People) -> None:
+    """The answer does not tell which of the two was wrong."""
+    response = people.nobody.send("POST", "/auth/login", {**_ADMIN, "password": "wrong"})
+    assert (401, "Incorrect email or password") == (response.status_code, response.json()["detail"])
+
+
+def test_login_answers_a_token_and_the_user(people: People) -> None:
+    """The token has a life time; the user is who it is for."""
+    answer = people.nobody.post("/auth/login", {**_USER, "remember_me": False})
+    assert (86400, _USER["email"], False) == (
+        answer["expires_in"],
+        answer["user"]["email"],
+        answer["user"]["is_admin"],
+    )
+    assert _USER["email"] == people.user.get("/auth/me")["email"]
+
+
+def test_the_items_of_others_are_redacted(people: People) -> None:
+    """A user sees that an item is there, and nothing of what it is."""
+    item_id = people.admin.enqueue(sleep(60))["item_ids"][0]
+    people.admin.wait_for(item_id, "in_progress")
+    item = people.user.item(item_id)
+    assert ("in_progress", "redacted", "redacted", {}) == (
+        item["status"],
+        item["batch_id"],
+        item["user_id"],
+        item["session"]["graph"]["nodes"],
+    )
+
+
+@pytest.mark.parametrize(("method", "path", "verb"), [("PUT", "i/{}/cancel", "cancel"), ("DELETE", "i/{}", "delete")])
+def test_the_items_of_others_cannot_be_touched(people: People, method: str, path: str, verb: str) -> None:
+    """Canceling and deleting them is 403."""
+    item_id = people.admin.enqueue(sleep(60))["item_ids"][0]
+    people.admin.wait_for(item_id, "in_progress")
+    response = people.user.send(method, path.format(item_id))
+    assert (403, f"You do not have permission to {verb} this queue item") == (
+        response.status_code,
+        response.json()["detail"],
+    )
+    assert "in_progress" == people.admin.item(item_id)["status"]
+
+
+def test_bulk_operations_act_on_ones_own(people: People) -> None:
+    """Others' items are neither canceled nor cleared, without an error."""
+    running = people.admin.enqueue(sleep(60))["item_ids"][0]
+    people.admin.wait_for(running, "in_progress")
+    batch_id = people.admin.item(running)["batch_id"]
+    people.user.enqueue(runs=2)
+    assert ({"canceled": 0}, {"deleted": 2}) == (
+        people.user.put("cancel_by_batch_ids", {"batch_ids": [batch_id]}),
+        people.user.put("clear"),
+    )
+    assert "in_progress" == people.admin.item(running)["status"]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_the_processor_is_the_administrators(people: People, verb: str) -> None:
+    """A user cannot pause or resume it."""
+    response = people.user.send("PUT", f"processor/{verb}")
+    assert (403, "Admin privileges required") == (response.status_code, response.json()["detail"])
+
+
+def test_a_change_refreshes_the_token(people: People) -> None:
+    """Answers to changes carry a new token, which works."""
+    response = people.user.send("PUT", "clear")
+    with Wire(people.user.server, token=response.headers["x-refreshed-token"]) as refreshed:
+        assert people.user.get("/auth/me") == refreshed.get("/auth/me")
+
+
+def test_sockets_need_a_token(people: People, multiuser_server: Server) -> None:
+    """Without one, or with a wrong one, the connection is refused."""
+    attempts: list[dict[str, Any] | None] = [None, {"token": "nonsense"}]
+    for auth in attempts:
+        with pytest.raises(socketio.exceptions.ConnectionError), Listener(multiuser_server, auth=auth):
+            pass
+
+
+@pytest.mark.parametrize("way", ["auth", "headers"])
+def test_a_socket_takes_the_token_either_way(people: People, multiuser_server: Server, way: str) -> None:
+    """It may come in the handshake's data or as a header."""
+    token = people.user.token
+    given: dict[str, Any] = (
+        {"auth": {"token": token}} if way == "auth" else {"headers": {"Authorization": f"Bearer {token}"}}
+    )
+    with Listener(multiuser_server, **given) as listener:
+        item_id = people.user.enqueue()["item_ids"][0]
+        assert "completed" == listener.wait_for_status(item_id, "completed").data["status"]

@@ -1,0 +1,74 @@
+"""What removes items from the queue: clear, prune, delete."""
+
+from tests.servers import Server
+from tests.wire import Wire
+
+
+def test_clear_cancels_and_removes_everything(wire: Wire) -> None:
+    """Also the running item goes; the answer counts what was there."""
+    running, _ = wire.running_and_pending(2)
+    assert {"deleted": 3} == wire.put("clear")
+    assert ({}, 404) == (wire.counts(), wire.send("GET", f"i/{running}").status_code)
+
+
+def test_clear_removes_what_is_finished(wire: Wire) -> None:
+    """The history of the queue is gone too."""
+    wire.run()
+    assert {"deleted": 1} == wire.put("clear")
+
+
+def test_clear_of_an_empty_queue(wire: Wire) -> None:
+    """There is nothing to delete, with 200."""
+    assert {"deleted": 0} == wire.put("clear")
+
+
+def test_clear_leaves_other_queues(wire: Wire, server: Server) -> None:
+    """Only the queue of the path is cleared."""
+    with wire.paused(), Wire(server, queue_id="another") as another:
+        another.enqueue(runs=2)
+        wire.enqueue()
+        assert ({"deleted": 1}, {"deleted": 2}) == (wire.put("clear"), another.put("clear"))
+
+
+def test_prune_removes_what_is_finished(wire: Wire) -> None:
+    """Completed, failed and canceled items go; running and pending ones stay."""
+    wire.run()
+    running, pending = wire.running_and_pending(2)
+    wire.put(f"i/{pending[1]}/cancel")
+    assert {"deleted": 2} == wire.put("prune")
+    assert [running, pending[0]] == sorted(wire.get("item_ids")["item_ids"])
+
+
+def test_delete_a_pending_item(wire: Wire) -> None:
+    """The item is gone; the answer is null."""
+    _, (pending,) = wire.running_and_pending(1)
+    assert wire.delete(f"i/{pending}") is None
+    assert 404 == wire.send("GET", f"i/{pending}").status_code
+
+
+def test_delete_the_running_item(wire: Wire) -> None:
+    """It is canceled on the way, so that the worker goes on to the next."""
+    running, (next_one,) = wire.running_and_pending(1)
+    wire.delete(f"i/{running}")
+    wire.wait_for(next_one, "in_progress")
+    assert 404 == wire.send("GET", f"i/{running}").status_code
+
+
+def test_delete_a_finished_item(wire: Wire) -> None:
+    """Its record goes; the others stay."""
+    keep, drop = (wire.run()["item_id"] for _ in range(2))
+    wire.delete(f"i/{drop}")
+    assert [keep] == wire.get("item_ids")["item_ids"]
+
+
+def test_delete_an_unknown_item(wire: Wire) -> None:
+    """An unknown item is not found."""
+    assert 404 == wire.send("DELETE", "i/999999999").status_code
+
+
+def test_delete_all_except_current(wire: Wire) -> None:
+    """Pending items go without a trace; what runs and what is finished stays."""
+    finished = wire.run()["item_id"]
+    running, _ = wire.running_and_pending(3)
+    assert {"deleted": 3} == wire.put("delete_all_except_current")
+    assert [finished, running] == sorted(wire.get("item_ids")["item_ids"])

@@ -1,0 +1,146 @@
+"""What enqueueing answers, and in which order the items of a batch run."""
+
+from uuid import uuid4
+
+from tests.graphs import add_and_multiply, sleep
+from tests.servers import Server
+from tests.wire import Wire
+
+
+def test_enqueue_answers_200_with_the_batch(wire: Wire) -> None:
+    """A batch is accepted with 200, not the documented 201, and comes back with an id made by the server."""
+    response = wire.send("POST", "enqueue_batch", {"batch": {"graph": add_and_multiply(), "runs": 1}})
+    answer = response.json()
+    assert (200, "default", 1, 1, 0, 1) == (
+        response.status_code,
+        answer["queue_id"],
+        answer["enqueued"],
+        answer["requested"],
+        answer["priority"],
+        len(answer["item_ids"]),
+    )
+    assert {"batch_id", "origin", "destination", "data", "graph", "workflow", "runs"} <= answer["batch"].keys()
+
+
+def test_enqueue_needs_no_runs(wire: Wire) -> None:
+    """The number of runs is one when it is not given."""
+    answer = wire.post("enqueue_batch", {"batch": {"graph": add_and_multiply()}})
+    assert (1, 1) == (answer["enqueued"], answer["batch"]["runs"])
+
+
+def test_item_ids_are_descending(wire: Wire) -> None:
+    """The newest item comes first in the answer."""
+    with wire.paused():
+        item_ids = wire.enqueue(runs=4)["item_ids"]
+    assert sorted(item_ids, reverse=True) == item_ids
+
+
+def test_item_ids_are_never_reused(wire: Wire) -> None:
+    """An item gets a higher id than any before, also after the queue was cleared."""
+    before = wire.enqueue()["item_ids"][0]
+    wire.clean()
+    assert before < wire.enqueue()["item_ids"][0]
+
+
+def test_data_expands_runs_outermost_and_zips_within(wire: Wire) -> None:
+    """Runs come outermost, then the product of the lists with the last one fastest; each list is zipped within."""
+    data = [
+        [
+            {"node_path": "add", "field_name": "a", "items": [1, 2]},
+            {"node_path": "add", "field_name": "b", "items": [10, 20]},
+        ],
+        [{"node_path": "mul", "field_name": "b", "items": [100, 1000]}],
+    ]
+    with wire.paused():
+        item_ids = sorted(wire.enqueue(data=data, runs=2)["item_ids"])
+        values = [[field["value"] for field in wire.item(item_id)["field_values"]] for item_id in item_ids]
+    once = [[1, 10, 100], [1, 10, 1000], [2, 20, 100], [2, 20, 1000]]
+    assert once * 2 == values
+
+
+def test_data_replaces_the_values_in_each_items_graph(wire: Wire) -> None:
+    """An item's own graph has the values of its field_values."""
+    data = [[{"node_path": "add", "field_name": "a", "items": [40]}]]
+    item = wire.run(add_and_multiply(), data=data)
+    assert 40 == item["session"]["graph"]["nodes"]["add"]["a"]
+
+
+def test_items_run_in_ascending_order(wire: Wire) -> None:
+    """Within a priority, the oldest item runs first."""
+    item_ids = sorted(wire.enqueue(runs=3)["item_ids"])
+    started = [wire.wait_for(item_id)["started_at"] for item_id in item_ids]
+    assert sorted(started) == started
+
+
+def test_prepend_goes_before_what_waits(wire: Wire) -> None:
+    """A prepended batch gets a priority above every pending item, and is next."""
+    with wire.paused():
+        wire.enqueue(runs=2)
+        answer = wire.enqueue(prepend=True)
+        next_id = wire.get("next")["item_id"]
+    assert (1, answer["item_ids"]) == (answer["priority"], [next_id])
+
+
+def test_batch_id_can_be_chosen(wire: Wire) -> None:
+    """A batch may bring its own id, by which a lost answer can be looked up."""
+    batch_id = str(uuid4())
+    answer = wire.enqueue(batch_id=batch_id)
+    assert (batch_id, 1) == (answer["batch"]["batch_id"], wire.get(f"b/{batch_id}/status")["total"])
+
+
+def test_a_batch_id_used_again_adds_items(wire: Wire) -> None:
+    """A second batch of the same id is not refused: its answer lists the items of both."""
+    batch_id = str(uuid4())
+    with wire.paused():
+        first = wire.enqueue(batch_id=batch_id)["item_ids"]
+        second = wire.enqueue(batch_id=batch_id)
+    assert (1, 2, True) == (second["enqueued"], len(second["item_ids"]), set(first) < set(second["item_ids"]))
+
+
+def test_batch_status_counts_by_status(wire: Wire, server: Server) -> None:
+    """A batch's status has a counter for each status, and their sum."""
+    running, pending = wire.running_and_pending(2, origin="tests", destination="there")
+    wire.put(f"i/{pending[0]}/cancel")
+    status = wire.get(f"b/{wire.item(running)['batch_id']}/status")
+    expected = {"pending": 1, "in_progress": 1, "completed": 0, "failed": 0, "canceled": 1, "total": 3}
+    if server.has("waiting"):
+        expected["waiting"] = 0
+    expected |= {"queue_id": "default", "origin": "tests", "destination": "there"}
+    assert {**expected, "batch_id": status["batch_id"]} == status
+
+
+def test_unknown_batch_has_a_status_of_zeros(wire: Wire) -> None:
+    """A batch that does not exist is not an error."""
+    status = wire.get("b/no-such-batch/status")
+    assert ("no-such-batch", 0) == (status["batch_id"], status["total"])
+
+
+def test_batches_of_nothing_are_accepted(wire: Wire) -> None:
+    """Data without items enqueues nothing, with 200; an empty list of data is as none."""
+    no_items = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": []}]])
+    no_zip = wire.enqueue(data=[[]])
+    no_data = wire.enqueue(data=[])
+    assert [(0, 0, []), (0, 0, [])] == [(a["enqueued"], a["requested"], a["item_ids"]) for a in (no_items, no_zip)]
+    assert (1, 1) == (no_data["enqueued"], no_data["requested"])
+
+
+def test_an_empty_graph_completes(wire: Wire) -> None:
+    """A graph without nodes is a job that is done."""
+    assert "completed" == wire.run({"nodes": {}, "edges": []})["status"]
+
+
+def test_origin_and_destination_are_kept(wire: Wire) -> None:
+    """An item knows where it came from and where its results belong."""
+    item = wire.run(origin="from here", destination="to there")
+    assert ("from here", "to there") == (item["origin"], item["destination"])
+
+
+def test_each_queue_id_is_a_queue_and_one_worker_serves_all(wire: Wire, server: Server) -> None:
+    """Any queue id is accepted; the items of another queue wait for the same worker."""
+    with Wire(server, queue_id="another") as another:
+        running, _ = wire.running_and_pending(0)
+        other = another.enqueue(sleep(0))["item_ids"][0]
+        assert ({"in_progress": 1}, {"pending": 1}) == (wire.counts(), another.counts())
+        wire.put(f"i/{running}/cancel")
+        another.wait_for(other, "completed")
+        another.put("clear")

@@ -1,0 +1,82 @@
+"""The server's description of itself: what the package reads to know endpoints and node fields beforehand."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.servers import Server
+
+_QUEUE = "/api/v1/queue/{queue_id}"
+
+
+@pytest.fixture
+def openapi(server: Server) -> dict[str, Any]:
+    """The OpenAPI document."""
+    document: dict[str, Any] = httpx.get(f"{server.url}/openapi.json", timeout=60).raise_for_status().json()
+    return document
+
+
+def _node(openapi: dict[str, Any], node_type: str) -> dict[str, Any]:
+    """The schema of a node type."""
+    schemas: dict[str, dict[str, Any]] = openapi["components"]["schemas"]
+    of_type = [
+        schema for schema in schemas.values() if schema.get("properties", {}).get("type", {}).get("const") == node_type
+    ]
+    (found,) = [schema for schema in of_type if schema.get("class") == "invocation"]
+    return found
+
+
+def test_endpoints_by_version(openapi: dict[str, Any], server: Server) -> None:
+    """The paths tell which endpoints there are."""
+    paths = openapi["paths"].keys()
+    common = {"enqueue_batch", "list_all", "item_ids", "items_by_ids", "cancel_all_except_current", "retry_items_by_id"}
+    assert {f"{_QUEUE}/{name}" for name in common} <= paths
+    assert server.has("item_summaries") == (f"{_QUEUE}/item_summaries_by_ids" in paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "operation"),
+    [
+        ("/api/v1/app/version", "get", "app_version"),
+        (f"{_QUEUE}/enqueue_batch", "post", "enqueue_batch"),
+        (f"{_QUEUE}/i/{{item_id}}/cancel", "put", "cancel_queue_item"),
+        (f"{_QUEUE}/i/{{item_id}}", "get", "get_queue_item"),
+        (f"{_QUEUE}/i/{{item_id}}", "delete", "delete_queue_item"),
+        (f"{_QUEUE}/status", "get", "get_queue_status"),
+        (f"{_QUEUE}/clear", "put", "clear"),
+    ],
+)
+def test_operation_ids(openapi: dict[str, Any], path: str, method: str, operation: str) -> None:
+    """The operations have the names that the client's methods have."""
+    assert operation == openapi["paths"][path][method]["operationId"]
+
+
+def test_a_node_schema_has_its_fields(openapi: dict[str, Any]) -> None:
+    """A node's schema has each field's type and default, and the type as a constant."""
+    add = _node(openapi, "add")
+    assert ("add", "integer", 0) == (
+        add["properties"]["type"]["const"],
+        add["properties"]["a"]["type"],
+        add["properties"]["a"]["default"],
+    )
+
+
+def test_a_node_schema_names_its_output(openapi: dict[str, Any]) -> None:
+    """What a node gives is a reference to another schema."""
+    assert {"$ref": "#/components/schemas/IntegerOutput"} == _node(openapi, "add")["output"]
+
+
+def test_fields_say_how_they_take_their_value(openapi: dict[str, Any]) -> None:
+    """A field says whether it takes an edge, a value, or any of both, and whether the node needs it."""
+    assert "any" == _node(openapi, "add")["properties"]["a"]["input"]
+    assert {True, False} == {
+        _node(openapi, "img_resize")["properties"]["image"]["orig_required"],
+        _node(openapi, "add")["properties"]["a"]["orig_required"],
+    }
+
+
+def test_limits_are_in_the_schema(openapi: dict[str, Any]) -> None:
+    """A field's bounds are JSON schema's own."""
+    width = _node(openapi, "img_resize")["properties"]["width"]
+    assert ("integer", 0) == (width["type"], width["exclusiveMinimum"])
