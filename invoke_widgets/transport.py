@@ -7,6 +7,8 @@ kept for 3 s; it may answer nothing for 1.2 s while it collects garbage, so a ti
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -26,10 +28,25 @@ from invoke_widgets.errors import (
 )
 
 _KEEPALIVE_S = 3.0
-_BACKOFF = tenacity.wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1)
+_BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_random(0, 0.1)
 
 # Raised before the whole request was written: the server cannot have carried it out.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.WriteError, httpx.WriteTimeout)
+
+
+class _HideToken(logging.Filter):
+    """At debug level httpcore logs the headers of an answer, and with them a refreshed token."""
+
+    _TOKEN = re.compile(r"(x-refreshed-token', b')[^']*", re.IGNORECASE)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if "x-refreshed-token" in message.lower():
+            record.msg, record.args = self._TOKEN.sub(r"\1...", message), ()
+        return True
+
+
+_hide_token = _HideToken()
 
 
 def normalise_url(url: str) -> str:
@@ -74,6 +91,8 @@ class Transport:
             raise InvalidRequest("token: should be a string of printable ASCII characters.")
         self.url = normalise_url(url)
         self._token = token
+        for name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
+            logging.getLogger(name).addFilter(_hide_token)
         self._again = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_pass),
             stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(20.0),
