@@ -1,0 +1,286 @@
+"""What every view shares: one subscription with one writer, an error strip, an end, and a form without widgets.
+
+A view draws from `console.store` and acts through `console.start(...)`; it keeps no state of the queue itself, so any
+number of views of one console stay in step. Its methods may be called from any thread: changes come on the console's
+thread, clicks on the kernel's (in ipykernel 7.0 to 7.3 on yet another).
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import ipywidgets
+
+from invoke_widgets import classify
+from invoke_widgets.errors import JobException
+from invoke_widgets.store import Change
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+THEME = (Path(__file__).parent / "theme.css").read_text(encoding="utf-8")
+"""The style sheet that all views share; it applies within `class="iw"`."""
+
+_STRIP_LINES = 3
+
+
+class View(ipywidgets.VBox):  # type: ignore[misc]
+    """A widget of ours: its content, and under it a strip that says what went wrong.
+
+    A subclass makes its widgets, passes them to `show()`, and calls `follow()` at the end of its `__init__`. It
+    overrides `draw()`, and `as_html()` and `as_text()` for pages without a kernel. Every function that a widget calls
+    back goes through `guard()`; whatever talks to the server goes through `run()`.
+
+    Args:
+        console: what is shown.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.add_class("iw")
+        self.console = console
+        self.lock = threading.RLock()
+        """Held while drawing: take it where a callback and `draw` touch the same thing."""
+        self._owned: list[ipywidgets.Widget] = []
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._closed = False
+        self._failures: list[str] = []
+        self._strip = ipywidgets.HTML(layout={"flex": "1 1 auto", "margin": "0"})
+        dismiss = ipywidgets.Button(description="✕", tooltip="Dismiss", layout={"width": "32px"})
+        dismiss.on_click(lambda _: self.forgive())
+        self._strip_box = ipywidgets.HBox([self._strip, dismiss], layout={"display": "none"})
+        self.children = (self._strip_box,)
+
+    # -- for subclasses ----------------------------------------------------------------------------------------------
+
+    def show(self, *content: ipywidgets.Widget) -> None:
+        """Make `content` the view's content."""
+        self.children = (*content, self._strip_box)
+
+    def own(self, *models: ipywidgets.Widget) -> None:
+        """Have models closed with the view that are not within it, such as links."""
+        self._owned.extend(models)
+
+    def follow(self, interval: float = 0.1) -> None:
+        """Draw now, and whenever the picture changes: at once, then at most every `interval` seconds."""
+        _close_with(self.console, self)
+        self._unsubscribe = self.console.store.subscribe(self._changed, interval=interval)
+        state = self.console.store.state
+        self._changed(Change(state, frozenset(state.items) | state.unread))
+
+    def draw(self, change: Change) -> None:
+        """Bring the view up to date, on the console's thread: quickly, and writing only what differs."""
+
+    def guard(self, function: Callable[P, T]) -> Callable[P, T | None]:
+        """`function`, with what it raises shown in the strip and kept in `console.errors` instead."""
+
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T | None:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - a callback's exception would be shown to nobody
+                self.fail(error)
+                return None
+
+        return guarded
+
+    def run(
+        self,
+        work: Coroutine[Any, Any, T],
+        done: Callable[[T], object] | None = None,
+        *,
+        button: ipywidgets.Button | None = None,
+        always: Callable[[], object] | None = None,
+    ) -> None:
+        """Start work on the console's thread and return at once; a failure is shown in the strip.
+
+        Args:
+            work: such as `console.actions.cancel(5)`.
+            done: called with the result, on the console's thread.
+            button: disabled meanwhile; while it is, nothing is started again.
+            always: called at the end, however it ended, on the console's thread.
+        """
+        if button is not None:
+            with self.lock:
+                if button.disabled:
+                    work.close()
+                    return
+                button.disabled = True
+
+        def ended() -> None:
+            if button is not None:
+                button.disabled = False
+            if always is not None:
+                always()
+
+        def finished(result: T | BaseException) -> None:
+            if self._closed:
+                return
+            if isinstance(result, BaseException):
+                self.fail(result)
+            elif done is not None:
+                self.guard(done)(result)
+            self.guard(ended)()
+
+        try:
+            self.console.start(work, finished)
+        except RuntimeError as error:  # the console is closed
+            self.fail(error)
+            self.guard(ended)()
+
+    def fail(self, error: BaseException) -> None:
+        """Show an error in the strip, and keep it in `console.errors`."""
+        if isinstance(error, JobException):
+            what, remedy = error.message, error.suggestion
+            record = error
+        else:
+            logger.debug("a view failed", exc_info=error)
+            record = classify.unknown(error, type(self).__name__)
+            what, remedy = record.message, ""
+        # An action has kept its own failure, or the one that caused it, already.
+        kept = {what, error.__cause__.message if isinstance(error.__cause__, JobException) else what}
+        if not any(known.message in kept for known in list(self.console.errors)[-5:]):
+            self.console.errors.record_exception(record)
+        line = f'<span class="iw-what">{html.escape(what)}</span>'
+        if remedy:
+            line += f' <span class="iw-remedy">{html.escape(remedy)}</span>'
+        with self.lock:
+            if self._closed:
+                return
+            self._failures = [*[known for known in self._failures if known != line], line][-_STRIP_LINES:]
+            lines = "<br>".join(reversed(self._failures))
+            self._strip.value = f'<style>{THEME}</style><div class="iw iw-strip" role="alert">{lines}</div>'
+            self._strip_box.layout.display = None
+
+    def forgive(self) -> None:
+        """Empty the strip."""
+        with self.lock:
+            self._failures = []
+            self._strip.value = ""
+            self._strip_box.layout.display = "none"
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    # -- without widgets ---------------------------------------------------------------------------------------------
+
+    def as_html(self) -> str:
+        """The last state as HTML in which everything is escaped, for a page without a kernel."""
+        return "".join(child.as_html() for child in self.children if isinstance(child, View))
+
+    def as_text(self) -> str:
+        """The last state as text."""
+        return "\n".join(child.as_text() for child in self.children if isinstance(child, View)) or repr(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if isinstance(bundle, dict):
+            bundle["text/plain"] = self.as_text()
+            bundle["text/html"] = self.as_html()
+        return bundle
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.console.url!r})"
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop following, and close every model of the view. May be called twice."""
+        with self.lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._unsubscribe()
+        _no_longer_close_with(self.console, self)
+        models = [*models_within(self), *(m for owned in self._owned for m in models_within(owned))]
+        for model in models:
+            if isinstance(model, View) and model is not self:
+                model.close()
+        for model in models:
+            # Their order does not matter; closing one again does nothing.
+            ipywidgets.Widget.close(model)
+
+    def _changed(self, change: Change) -> None:
+        with self.lock:
+            if self._closed:
+                return
+            # What is newest now: the change may have waited for the lock while a later picture was drawn.
+            self.guard(self.draw)(Change(self.console.store.state, change.item_ids))
+
+
+def models_within(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    """A widget and every model that it refers to: children, layouts, styles."""
+    found: dict[int, ipywidgets.Widget] = {}
+
+    def widgets_in(value: Any) -> Iterator[ipywidgets.Widget]:
+        if isinstance(value, ipywidgets.Widget):
+            yield value
+        elif isinstance(value, list | tuple):
+            for inner in value:
+                yield from widgets_in(inner)
+        elif isinstance(value, dict):
+            yield from widgets_in(list(value.values()))
+
+    def visit(model: ipywidgets.Widget) -> None:
+        if id(model) not in found:
+            found[id(model)] = model
+            for name in model.keys:
+                for inner in widgets_in(model._trait_values.get(name)):
+                    visit(inner)
+
+    visit(widget)
+    return list(found.values())
+
+
+_views: weakref.WeakKeyDictionary[Console, weakref.WeakSet[View]] = weakref.WeakKeyDictionary()
+
+
+def _close_with(console: Console, view: View) -> None:
+    """Have a view closed when its console is."""
+    if console not in _views:
+        views: weakref.WeakSet[View] = weakref.WeakSet()
+        _views[console] = views
+
+        def close_all() -> None:
+            for view in list(views):
+                view.close()
+
+        console.on_close(close_all)
+    _views[console].add(view)
+
+
+def _no_longer_close_with(console: Console, view: View) -> None:
+    _views.get(console, weakref.WeakSet()).discard(view)
+
+
+def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
+    """A static table of plain texts, each escaped here and nowhere else."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in headers)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows)
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = 40) -> str:
+    """The same as text: columns in line, long texts cut at `width`."""
+
+    def cut(text: str) -> str:
+        text = " ".join(text.split())
+        return text if len(text) <= width else text[: width - 1] + "…"
+
+    lines = [[cut(text) for text in row] for row in (headers, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    return "\n".join("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in lines)
