@@ -57,11 +57,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m invoke_widgets.demo_server", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 for a free one")
-    parser.add_argument("--root", type=Path, help="folder of the database and the images; without one, nothing is kept")
+    parser.add_argument("--root", type=Path, help="folder of database and images; without one, nothing is kept")
     parser.add_argument("--max-queue-size", type=int, default=Settings.max_queue_size, metavar="N")
     parser.add_argument("--max-queue-history", type=int, metavar="N", help="ended items that are kept over a restart")
     parser.add_argument("--multiuser", action="store_true", help="require users to log in")
-    parser.add_argument("--gc-pause", type=float, default=0.0, metavar="SECONDS", help="answer nothing before each item")
+    parser.add_argument(
+        "--gc-pause", type=float, default=0.0, metavar="SECONDS", help="answer nothing before each item"
+    )
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input does")
     parser.add_argument("--control", help="the token for the drills; a random one by default")
     return parser.parse_args(argv)

@@ -38,7 +38,8 @@ class _Compressed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        as_is = scope["type"] != "http" or path.startswith("/ws") or path.endswith(("/full", "/thumbnail"))
+        as_is = scope["type"] != "http" or scope["method"] == "HEAD"
+        as_is = as_is or path.startswith("/ws") or path.endswith(("/full", "/thumbnail"))
         await (self._plain if as_is else self._gzip)(scope, receive, send)
 
 
@@ -67,9 +68,7 @@ class DemoServer:
         images = ImageStore(store, root / "images")
         images.on_deleted = cache.forget
         users = Users(store, multiuser=self.settings.multiuser)
-        queue = Queue(
-            store, bus, max_size=self.settings.max_queue_size, is_full=lambda: self.drills.on("full_queue")
-        )
+        queue = Queue(store, bus, max_size=self.settings.max_queue_size, is_full=lambda: self.drills.on("full_queue"))
         worker = Worker(
             queue,
             images,
@@ -81,8 +80,9 @@ class DemoServer:
         )
         self.services = Services(self.settings, store, bus, self.drills, users, images, cache, queue, worker)
         self._sockets = Sockets(users, self.drills)
-        faults = FaultMiddleware(self._api(), self.drills, self.connections, self.control, self._sockets.drop)
-        self.app: ASGIApp = _Compressed(faults)
+        self.app: ASGIApp = FaultMiddleware(
+            self._api(), self.drills, self.connections, self.control, self._sockets.drop
+        )
 
     def _api(self) -> FastAPI:
         api = FastAPI(
@@ -91,6 +91,7 @@ class DemoServer:
             lifespan=self._lifespan,
         )
         api.state.services = self.services
+        api.add_middleware(_Compressed)
         # No origin is allowed, as by the server's default settings: a browser is refused.
         api.add_middleware(
             CORSMiddleware,

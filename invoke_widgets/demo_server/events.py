@@ -1,7 +1,7 @@
 """Events: what is sent, in which order, and to whom.
 
-Every thread emits into one queue; a task on the event loop takes from it and sends, so clients see events in the order in
-which they were emitted. A request that caused events waits for them (`flush`) before it is answered.
+Every thread emits into one queue; a task on the event loop takes from it and sends, so clients see events in the order
+in which they were emitted. A request that caused events waits for them (`flush`) before it is answered.
 """
 
 from __future__ import annotations

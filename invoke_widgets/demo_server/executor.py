@@ -1,13 +1,13 @@
 """Runs a session's graph node by node: expands iterators, gathers collectors, hands results on.
 
 A node of the graph (a *source* node) becomes one or more *execution* nodes: one for each combination of the iterations
-it lies in. Those coordinates are kept as `Coords`, pairs of an iterator's id and an index, the outermost iterator first.
+it lies in. Those coordinates are kept as `Coords`, pairs of an iterator's id and an index, the outermost one first.
 An ordinary node is the natural join of its parents on the iterators that they share, so two independent iterators make
 their product, and a value from outside of a loop goes into every turn of it. A collector gathers what differs in the
 innermost coordinate only, so it leaves one level of nesting.
 
-The order is the server's: nodes are expanded in topological order, ready ones wait in one queue for each class, sorted by
-iteration, and a class's queue is emptied before the next class, by name, gets its turn.
+The order is the server's: nodes are expanded in topological order, ready ones wait in one queue for each class, sorted
+by iteration, and a class's queue is emptied before the next class, by name, gets its turn.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _copied(value: Any) -> Any:
 
 
 class Executor:
-    """Executes one fresh session, changing it in place. `next()` and `complete()` take turns until `next()` gives None."""
+    """Executes one fresh session, changing it in place: `next()` and `complete()` by turns until `next()` is None."""
 
     def __init__(self, state: GraphExecutionState) -> None:
         self.state = state

@@ -1,22 +1,22 @@
 """Drills: faults on demand, to see what a client makes of them.
 
-A drill is begun with `POST /demo/drill` and a body `{"name": ..., "seconds": number or null, ...}`, and ends after those
-seconds; `DELETE /demo/drill` ends all, `GET /demo/drill` lists them. All three want the header `X-Demo-Control` with the
-control token; without it the path is like any that doesn't exist.
+A drill is begun with `POST /demo/drill` and a body `{"name": ..., "seconds": number or null, ...}`, and ends after
+those seconds; `DELETE /demo/drill` ends all, `GET /demo/drill` lists them. All three want the header `X-Demo-Control`
+with the control token; without it the path is like any that doesn't exist.
 
-| name            | parameters              | what happens                                                                  |
-| --------------- | ----------------------- | ----------------------------------------------------------------------------- |
-| `slow`          | `delay` (seconds)       | each answer comes later                                                       |
-| `offline`       |                         | every connection is closed at once, new ones at their first request           |
-| `drop_sockets`  |                         | every Socket.IO client is disconnected, new ones are refused                  |
-| `error_500`     |                         | 500 with a JSON detail                                                        |
-| `error_422`     |                         | 422 as for an invalid request                                                 |
-| `html`          |                         | 200 with an HTML page                                                         |
-| `bad_gateway`   |                         | 502 with an HTML page, as from a proxy                                        |
-| `half_json`     |                         | the request is carried out; half of the answer's JSON comes                   |
-| `lost_replies`  | `fraction`, `seed`      | that part of the requests is carried out and then closed without an answer    |
-| `out_of_memory` |                         | each item fails in the middle of its run with `OutOfMemoryError`              |
-| `full_queue`    |                         | nothing can be enqueued: `enqueued` is 0                                      |
+| name            | parameters              | what happens                                                             |
+| --------------- | ----------------------- | ------------------------------------------------------------------------ |
+| `slow`          | `delay` (seconds)       | each answer comes later                                                  |
+| `offline`       |                         | every connection is closed at once, new ones at their first request      |
+| `drop_sockets`  |                         | every Socket.IO client is disconnected, new ones are refused             |
+| `error_500`     |                         | 500 with a JSON detail                                                   |
+| `error_422`     |                         | 422 as for an invalid request                                            |
+| `html`          |                         | 200 with an HTML page                                                    |
+| `bad_gateway`   |                         | 502 with an HTML page, as from a proxy                                   |
+| `half_json`     |                         | the request is carried out; half of the answer's JSON comes              |
+| `lost_replies`  | `fraction`, `seed`      | that part of the requests is carried out and closed without an answer |
+| `out_of_memory` |                         | each item fails in the middle of its run with `OutOfMemoryError`         |
+| `full_queue`    |                         | nothing can be enqueued: `enqueued` is 0                                 |
 
 All but the last two and `drop_sockets` concern requests under `/api` and for `/openapi.json`; `offline` concerns all.
 """
@@ -195,7 +195,9 @@ class FaultMiddleware:
             await self._connections.abort(scope)
             return
         if self._drills.on("half_json"):
-            send = _halved(send)
+            # Uncompressed: half of a gzip stream would be another fault.
+            plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+            scope, send = {**scope, "headers": plain}, _halved(send)
         await self._app(scope, receive, send)
 
     def _instead(self) -> Response | None:
@@ -246,5 +248,3 @@ def _halved(send: Send) -> Send:
         await send({"type": "http.response.body", "body": part})
 
     return half
-
-

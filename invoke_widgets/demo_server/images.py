@@ -62,7 +62,8 @@ class ImageFilter:
     def order(self) -> str:
         """An ORDER BY clause."""
         starred = "starred DESC, " if self.starred_first else ""
-        return f"{starred}created_at {'DESC' if self.descending else 'ASC'}, rowid {'DESC' if self.descending else 'ASC'}"
+        direction = "DESC" if self.descending else "ASC"
+        return f"{starred}created_at {direction}, rowid {direction}"
 
 
 class SavedRecord:
@@ -123,8 +124,10 @@ class ImageStore:
                 "INSERT INTO images (image_name, image_origin, image_category, width, height, session_id, node_id,"
                 " user_id, is_intermediate, has_workflow, metadata, workflow, graph)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (name, origin, category, image.width, image.height, session_id, node_id, user_id, is_intermediate)
-                + (workflow is not None, metadata, workflow, graph),
+                (
+                    *(name, origin, category, image.width, image.height, session_id, node_id, user_id, is_intermediate),
+                    *(workflow is not None or graph is not None, metadata, workflow, graph),
+                ),
             )
             if board_id is not None and self.get_board(board_id) is not None:
                 self.set_board(name, board_id)
@@ -157,7 +160,7 @@ class ImageStore:
         text: str | None = self._row(image_name)[column]
         return text
 
-    def list(self, wanted: ImageFilter, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    def page(self, wanted: ImageFilter, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
         """How many images there are, and the records of some of them."""
         where, params = wanted.where()
         with self._store.transaction() as db:

@@ -90,8 +90,10 @@ class Queue(QueueReads):
                 priority = (db.execute(sql, (queue_id,)).fetchone()[0] or 0) + 1
             workflow = batch.workflow.model_dump_json() if batch.workflow else None
             rows = [
-                (queue_id, session_id, session, batch.batch_id, values, priority, workflow, batch.origin)
-                + (batch.destination, None, user_id)
+                (
+                    *(queue_id, session_id, session, batch.batch_id, values, priority, workflow),
+                    *(batch.origin, batch.destination, None, user_id),
+                )
                 for session_id, session, values in batch.sessions(self.room(queue_id))
             ]
             db.executemany(_INSERT, rows)
@@ -134,9 +136,7 @@ class Queue(QueueReads):
             served = "(SELECT MAX(s.started_at) FROM queue s WHERE s.user_id = queue.user_id)"
             order = f"COALESCE({served}, ''), {order}"
         with self._store.transaction() as db:
-            row = db.execute(
-                f"SELECT item_id FROM queue WHERE status = 'pending' ORDER BY {order} LIMIT 1"
-            ).fetchone()
+            row = db.execute(f"SELECT item_id FROM queue WHERE status = 'pending' ORDER BY {order} LIMIT 1").fetchone()
             if row is None:
                 return None
             self.get_item(row[0])
@@ -259,7 +259,7 @@ class Queue(QueueReads):
             return db.execute(f"DELETE FROM queue WHERE {where}", params).rowcount
 
     def retry(self, queue_id: str, item_ids: Sequence[int]) -> RetryItemsResult:
-        """Enqueue anew what failed or was canceled. The worker is not woken: it finds them at its next look, as there."""
+        """Enqueue anew what failed or was canceled. The worker isn't told: it finds them at its next look, as there."""
         retried: dict[str, list[int]] = {}
         done: list[int] = []
         with self._store.transaction() as db:
@@ -280,8 +280,10 @@ class Queue(QueueReads):
                 text = session.model_dump_json(warnings=False, exclude_none=True)
                 db.execute(
                     _INSERT,
-                    (queue_id, session.id, text, item.batch_id, values, item.priority, workflow, item.origin)
-                    + (item.destination, root, item.user_id),
+                    (
+                        *(queue_id, session.id, text, item.batch_id, values, item.priority, workflow),
+                        *(item.origin, item.destination, root, item.user_id),
+                    ),
                 )
                 retried.setdefault(item.user_id, []).append(item_id)
                 done.append(item_id)

@@ -34,7 +34,7 @@ _CHUNK = 900
 
 
 class QueueReads:
-    """Reads the queue. An item whose session is invalid raises pydantic's ValidationError wherever it is read in full."""
+    """Reads the queue. An item whose session is invalid raises a ValidationError wherever it is read in full."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -53,8 +53,8 @@ class QueueReads:
 
     def get_next(self, queue_id: str) -> SessionQueueItem | None:
         """The item that would run next, if any."""
-        where = "WHERE q.queue_id = ? AND q.status = 'pending' ORDER BY q.priority DESC, q.created_at, q.item_id LIMIT 1"
-        items = self._items(where, (queue_id,))
+        order = "ORDER BY q.priority DESC, q.created_at, q.item_id LIMIT 1"
+        items = self._items(f"WHERE q.queue_id = ? AND q.status = 'pending' {order}", (queue_id,))
         return items[0] if items else None
 
     def list_all(self, queue_id: str, destination: str | None) -> list[SessionQueueItem]:

@@ -50,11 +50,6 @@ def _logged_in(services: Parts, bearer: Bearer) -> CurrentUser:
 LoggedIn = Annotated[CurrentUser, Depends(_logged_in)]
 
 
-def _only_multiuser(services: Services) -> None:
-    if not services.users.multiuser:
-        raise HTTPException(403, "Multiuser mode is disabled. Authentication is not required in single-user mode.")
-
-
 @router.get("/status", operation_id="get_setup_status_api_v1_auth_status_get")
 def status(services: Parts) -> dict[str, Any]:
     """Get whether users must log in, and whether there is an administrator."""
@@ -70,7 +65,8 @@ def status(services: Parts) -> dict[str, Any]:
 @router.post("/setup")
 def setup(services: Parts, request: Annotated[SetupRequest, Body()]) -> dict[str, Any]:
     """Make the first administrator."""
-    _only_multiuser(services)
+    if not services.users.multiuser:
+        raise HTTPException(403, "Multiuser mode is disabled. Admin setup is not required in single-user mode.")
     if services.users.has_admin():
         raise HTTPException(400, "Administrator account already configured")
     return {"success": True, "user": _create(services, request, is_admin=True)}
@@ -79,7 +75,8 @@ def setup(services: Parts, request: Annotated[SetupRequest, Body()]) -> dict[str
 @router.post("/login")
 def login(services: Parts, request: Annotated[LoginRequest, Body()], response: Response) -> dict[str, Any]:
     """Get a token."""
-    _only_multiuser(services)
+    if not services.users.multiuser:
+        raise HTTPException(403, "Multiuser mode is disabled. Authentication is not required in single-user mode.")
     user = services.users.login(request.email, request.password)
     if user is None:
         raise HTTPException(401, "Incorrect email or password", headers={"WWW-Authenticate": "Bearer"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query
@@ -19,7 +19,7 @@ images_router = APIRouter(prefix="/api/v1/board_images", tags=["boards"])
 BoardId = Annotated[str, Path(description="The id of the board")]
 
 
-class BoardRecordOrderBy(str, Enum):
+class BoardRecordOrderBy(StrEnum):
     """What boards are sorted by."""
 
     CreatedAt = "created_at"
@@ -196,7 +196,7 @@ def add_image_to_board(
     _board(services, board_id)
     affected, added = _move(services, [image_name], board_id)
     if not added:
-        raise HTTPException(404, "Image not found")
+        raise HTTPException(500, "Failed to add image to board")
     return {"affected_boards": affected, "added_images": added}
 
 
@@ -209,7 +209,7 @@ def remove_image_from_board(
     """Take an image off its board."""
     affected, removed = _move(services, [image_name], None)
     if not removed:
-        raise HTTPException(404, "Image not found")
+        raise HTTPException(500, "Failed to remove image from board")
     return {"affected_boards": affected, "removed_images": removed}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -24,14 +24,14 @@ _CACHE = {"Cache-Control": "max-age=31536000"}
 ImageName = Annotated[str, Path(description="The name of the image")]
 
 
-class ResourceOrigin(str, Enum):
+class ResourceOrigin(StrEnum):
     """Whether an image was made here."""
 
     INTERNAL = "internal"
     EXTERNAL = "external"
 
 
-class ImageCategory(str, Enum):
+class ImageCategory(StrEnum):
     """What an image is for."""
 
     GENERAL = "general"
@@ -148,7 +148,7 @@ def upload_image(
     if not file.content_type or not file.content_type.startswith("image"):
         raise HTTPException(415, "Not an image")
     try:
-        image = Image.open(io.BytesIO(file.file.read()))
+        image: Image.Image = Image.open(io.BytesIO(file.file.read()))
         image.load()
     except Exception as error:
         raise HTTPException(415, "Failed to read image") from error
@@ -177,7 +177,7 @@ def list_image_dtos(
     limit: Annotated[int, Query(description="The number of images per page")] = 10,
 ) -> dict[str, Any]:
     """List images."""
-    total, items = services.images.list(wanted, offset, limit)
+    total, items = services.images.page(wanted, offset, limit)
     return {"limit": limit, "offset": offset, "total": total, "items": items}
 
 
@@ -205,7 +205,7 @@ def get_images_by_names(
 @router.get("/intermediates", operation_id="get_intermediates_count")
 def get_intermediates_count(services: Parts, user: User) -> int:
     """Count the intermediate images."""
-    return services.images.list(ImageFilter(is_intermediate=True), 0, 0)[0]
+    return services.images.page(ImageFilter(is_intermediate=True), 0, 0)[0]
 
 
 @router.delete("/intermediates", operation_id="clear_intermediates")
@@ -276,9 +276,7 @@ def get_image_metadata(services: Parts, user: User, image_name: ImageName) -> di
     return metadata
 
 
-@router.get(
-    "/i/{image_name}/workflow", operation_id="get_image_workflow", response_model=WorkflowAndGraphResponse
-)
+@router.get("/i/{image_name}/workflow", operation_id="get_image_workflow", response_model=WorkflowAndGraphResponse)
 def get_image_workflow(services: Parts, user: User, image_name: ImageName) -> dict[str, Any]:
     """Get the workflow and graph that an image was made with."""
     try:
@@ -288,12 +286,8 @@ def get_image_workflow(services: Parts, user: User, image_name: ImageName) -> di
 
 
 @router.get("/i/{image_name}/urls", operation_id="get_image_urls", response_model=ImageUrlsDTO)
-def get_image_urls(services: Parts, user: User, image_name: ImageName) -> dict[str, Any]:
-    """Get an image's URLs."""
-    try:
-        services.images.record(image_name)
-    except ImageRecordNotFoundException:
-        raise HTTPException(404) from None
+def get_image_urls(user: User, image_name: ImageName) -> dict[str, Any]:
+    """Get the URLs that an image of that name has, or would have."""
     return urls(image_name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Response
@@ -47,7 +47,7 @@ ItemIds = Annotated[list[int], Body(embed=True, max_length=MAX_ITEM_IDS, descrip
 Destination = Annotated[str, Query(description="The destination")]
 
 
-class SQLiteDirection(str, Enum):
+class SQLiteDirection(StrEnum):
     """The order of a list."""
 
     Ascending = "ASC"
@@ -127,9 +127,7 @@ def _shown_summary(summary: dict[str, Any], user: CurrentUser) -> dict[str, Any]
     return {name: value if name in _KEPT else _HIDDEN.get(name) for name, value in summary.items()}
 
 
-@router.post(
-    "/{queue_id}/enqueue_batch", operation_id="enqueue_batch", responses={201: {"model": EnqueueBatchResult}}
-)
+@router.post("/{queue_id}/enqueue_batch", operation_id="enqueue_batch", responses={201: {"model": EnqueueBatchResult}})
 async def enqueue_batch(
     services: Parts,
     user: User,
@@ -175,7 +173,7 @@ def get_queue_items_by_item_ids(
     for item_id in item_ids:
         try:
             items.append(_shown(_item_in(services, queue_id, item_id), user))
-        except Exception:  # noqa: BLE001, S112 - the server leaves out what it can't read
+        except Exception:  # noqa: BLE001 - the server leaves out what it can't read
             continue
     return items
 

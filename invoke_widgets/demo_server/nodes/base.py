@@ -124,13 +124,14 @@ def input_field(
     if not required:
         plain = default.model_dump() if isinstance(default, BaseModel) else default
         extra["orig_default"] = plain
-    limits = {k: v for k, v in {"ge": ge, "gt": gt, "le": le}.items() if v is not None}
     return Field(
         default=None if required else default,
         title=title,
         description=description,
         json_schema_extra=extra,
-        **limits,
+        ge=ge,
+        gt=gt,
+        le=le,
     )
 
 
@@ -313,8 +314,8 @@ class _Registered:
 
     def validate(self, value: Any) -> Any:
         if self.adapter is None:
-            union = typing.Union[tuple(self.registry.values())]  # noqa: UP007 - made of a run-time tuple
-            self.adapter = TypeAdapter(Annotated[union, Field(discriminator="type")])
+            union: Any = typing.Union[tuple(self.registry.values())]  # noqa: UP007 - made of a run-time tuple
+            self.adapter = TypeAdapter[Any](Annotated[union, Field(discriminator="type")])
         return self.adapter.validate_python(value)
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:

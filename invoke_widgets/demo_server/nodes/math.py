@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
@@ -108,8 +109,13 @@ class FloatToIntegerInvocation(BaseInvocation):
     type: Literal["float_to_int"] = type_field("float_to_int")
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
-        rounding = {"Nearest": round, "Floor": math.floor, "Ceiling": math.ceil, "Truncate": int}[self.method]
-        return IntegerOutput(value=rounding(self.value / self.multiple) * self.multiple)
+        roundings: dict[str, Callable[[float], int]] = {
+            "Nearest": round,
+            "Floor": math.floor,
+            "Ceiling": math.ceil,
+            "Truncate": int,
+        }
+        return IntegerOutput(value=roundings[self.method](self.value / self.multiple) * self.multiple)
 
 
 @invocation(title="Round Float", tags=["math", "round"], category="math", version="1.0.1")
@@ -140,8 +146,10 @@ _LABELS = {
 
 @invocation(
     title="Integer Math",
-    tags=["math", "integer", "add", "subtract", "multiply", "divide", "modulus", "power", "absolute value"]
-    + ["min", "max"],
+    tags=[
+        *("math", "integer", "add", "subtract", "multiply", "divide"),
+        *("modulus", "power", "absolute value", "min", "max"),
+    ],
     category="math",
     version="1.0.1",
 )

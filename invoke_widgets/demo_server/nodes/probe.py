@@ -1,4 +1,4 @@
-"""Two nodes for tests and demonstrations: one that takes an exact time, with progress and previews, and one that fails."""
+"""Two nodes for tests and demonstrations: one that takes an exact time, with progress and previews; one that fails."""
 
 from __future__ import annotations
 
