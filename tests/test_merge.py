@@ -1,0 +1,213 @@
+"""The picture of the queue, from events and reads in any order."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from invoke_widgets import merge
+from invoke_widgets.event_records import (
+    ItemsCanceled,
+    ItemStatusChanged,
+    NodeProgress,
+    NodeStarted,
+    parse_event,
+)
+from invoke_widgets.merge import QueueState
+from invoke_widgets.records import FieldValue, Progress, QueueItem
+
+ITEM = QueueItem(item_id=5, status="pending", batch_id="b", status_sequence=0)
+RUNNING = replace(ITEM, status="in_progress", status_sequence=1)
+COMPLETED = replace(ITEM, status="completed", status_sequence=2)
+FAILED = replace(ITEM, status="failed", status_sequence=2, error_type="E", error_message="m")
+
+
+def event(item: QueueItem) -> ItemStatusChanged:
+    return ItemStatusChanged(queue_id="default", item=item)
+
+
+def after(*steps: QueueItem | ItemStatusChanged, state: QueueState | None = None) -> QueueState:
+    """The picture after events, and after summaries (items without a sequence) that were read."""
+    state = state or QueueState()
+    for step in steps:
+        if isinstance(step, ItemStatusChanged):
+            state, _ = merge.with_event(state, step)
+        else:
+            state, _ = merge.with_ids(state, {*state.items, *state.unread, step.item_id})
+            state, _ = merge.with_items(state, [step])
+    return state
+
+
+def test_events_in_order() -> None:
+    """Events of one item are taken one after the other."""
+    state = after(event(ITEM), event(RUNNING), event(COMPLETED))
+    assert "completed" == state.items[5].status
+
+
+@given(st.permutations([ITEM, ITEM, RUNNING, RUNNING, COMPLETED, COMPLETED]))
+def test_any_order_of_doubled_events_ends_the_same(items: list[QueueItem]) -> None:
+    """Doubled, late and swapped events end in the last state, with sequence numbers and without."""
+    assert "completed" == after(*map(event, items)).items[5].status
+    without = [replace(item, status_sequence=None) for item in items]
+    assert "completed" == after(*map(event, without)).items[5].status
+
+
+def test_terminal_is_terminal() -> None:
+    """A late event or a stale read does not undo an end."""
+    state = after(event(COMPLETED), event(RUNNING), replace(ITEM, status="in_progress", status_sequence=None))
+    assert "completed" == state.items[5].status
+
+
+def test_waiting_goes_back_to_in_progress() -> None:
+    """A parent of child workflows may go from in_progress to waiting and back; its sequence tells."""
+    waiting = replace(ITEM, status="waiting", status_sequence=2)
+    again = replace(ITEM, status="in_progress", status_sequence=3)
+    state = after(event(RUNNING), event(waiting), event(again), event(waiting))
+    assert "in_progress" == state.items[5].status
+
+
+def test_unknown_status_is_kept() -> None:
+    """A status of a newer server is shown as it is, and left for a known one."""
+    strange = replace(ITEM, status="resting", status_sequence=1)
+    assert "resting" == after(event(strange)).items[5].status
+    assert "completed" == after(event(strange), event(COMPLETED)).items[5].status
+
+
+def test_an_event_and_a_summary_complete_each_other() -> None:
+    """An event knows the error, a summary the field values: the picture has both, in either order."""
+    values = (FieldValue("a", "b", 1),)
+    summary = replace(FAILED, status_sequence=None, error_type=None, error_message=None, field_values=values)
+    for steps in ((event(FAILED), summary), (summary, event(FAILED))):
+        item = after(*steps).items[5]
+        assert ("E", "m", values) == (item.error_type, item.error_message, item.field_values)
+
+
+def test_a_read_older_than_an_event_does_not_win() -> None:
+    """Of an item that changed while a read was under way, only what never changes is taken from the read."""
+    state = after(event(RUNNING))
+    read = replace(ITEM, status_sequence=None, field_values=(FieldValue("a", "b", 1),))
+    state, changed = merge.with_items(state, [read], fresher={5})
+    assert "in_progress" == state.items[5].status
+    assert 1 == len(state.items[5].field_values or ())
+    assert {5} == changed
+
+
+def test_ids_that_are_listed_no_more_are_gone() -> None:
+    """A deleted item leaves, with its progress; one that came meanwhile stays."""
+    state = after(event(RUNNING))
+    state, _ = merge.with_event(state, _progress(0.5))
+    state, _ = merge.with_ids(state, [7], fresher=())
+    assert ({}, {7}, {}) == (dict(state.items), state.unread, dict(state.progress))
+    state, _ = merge.with_ids(state, [], fresher={7})
+    assert {7} == state.unread
+
+
+def test_a_deleted_item_does_not_come_back() -> None:
+    """A late event or read of a deleted item is dropped, since ids are never used again."""
+    state = after(event(RUNNING))
+    state, _ = merge.with_ids(state, [9])
+    state = after(event(COMPLETED), state=state)
+    assert 5 not in state.items
+    state, _ = merge.with_items(state, [COMPLETED])
+    assert 5 not in state.items
+
+
+def test_summaries_that_are_left_out_are_gone() -> None:
+    """What was asked for and does not exist any more leaves, unless an event told of it meanwhile."""
+    state = after(event(RUNNING), event(replace(RUNNING, item_id=6)))
+    state, changed = merge.with_items(state, [], asked=[5, 6], fresher={6})
+    assert [6] == list(state.items)
+    assert {5} == changed
+
+
+def test_bulk_cancel_event() -> None:
+    """`queue_items_canceled` cancels what has not finished, and leaves the rest."""
+    state = after(event(ITEM), event(replace(COMPLETED, item_id=6)))
+    state, changed = merge.with_event(state, ItemsCanceled(queue_id="default", item_ids=(5, 6, 99)))
+    assert ["canceled", "completed"] == [state.items[5].status, state.items[6].status]
+    assert {5} == changed
+
+
+def _progress(share: float) -> NodeProgress:
+    progress = Progress(item_id=5, percentage=share, node_id="n", node_type="t")
+    return NodeProgress(queue_id="default", item_id=5, batch_id="b", node_id="n", node_type="t", progress=progress)
+
+
+def test_progress_belongs_to_what_runs() -> None:
+    """Progress is kept while an item runs, a canceled item's late progress is dropped."""
+    state = after(event(RUNNING))
+    state, _ = merge.with_event(state, _progress(0.5))
+    assert 0.5 == state.progress[5].percentage
+    started = NodeStarted(queue_id="default", item_id=5, batch_id="b", node_id="n", node_type="t")
+    state, _ = merge.with_event(state, started)
+    assert 0.5 == state.progress[5].percentage
+    state = after(event(replace(RUNNING, status="canceled", status_sequence=2)), state=state)
+    state, changed = merge.with_event(state, _progress(0.7))
+    assert ({}, frozenset()) == (dict(state.progress), changed)
+
+
+def test_nothing_new_changes_nothing() -> None:
+    """The same event again gives the same object back, so that nobody is told."""
+    state = after(event(RUNNING))
+    again, changed = merge.with_event(state, event(RUNNING))
+    assert again is state
+    assert frozenset() == changed
+
+
+@given(st.integers(0, 10_000))
+def test_reads_and_events_interleaved_end_in_the_servers_state(seed: int) -> None:
+    """Whatever the interleaving, after a last read of everything the picture is the server's."""
+    dice = random.Random(seed)
+    server: dict[int, QueueItem] = {}
+    state = QueueState()
+    newest = 0
+    outstanding: list[ItemStatusChanged] = []
+    for _ in range(40):
+        action = dice.randrange(5)
+        if action == 0:
+            newest += 1
+            server[newest] = QueueItem(item_id=newest, status="pending", batch_id="b", status_sequence=0)
+        elif action == 1 and server:
+            item = server[dice.choice(list(server))]
+            if not item.is_terminal:
+                status = dice.choice(["in_progress", "completed", "failed", "canceled"])
+                if status != item.status:
+                    item = replace(item, status=status, status_sequence=(item.status_sequence or 0) + 1)
+                    server[item.item_id] = item
+                    outstanding.append(event(item))
+        elif action == 2 and server:
+            del server[dice.choice(list(server))]
+        elif action == 3 and outstanding:
+            state, _ = merge.with_event(state, outstanding.pop(dice.randrange(len(outstanding))))
+        elif action == 4:
+            state, _ = merge.with_ids(state, list(server))
+    for late in outstanding:
+        state, _ = merge.with_event(state, late)
+    state, _ = merge.with_ids(state, list(server))
+    summaries = [replace(item, status_sequence=None) for item in server.values()]
+    state, _ = merge.with_items(state, summaries, asked=list(server))
+    expected = {item_id: item.status for item_id, item in server.items()}
+    assert expected == {item_id: item.status for item_id, item in state.items.items()}
+    assert frozenset() == state.unread
+
+
+def test_events_that_make_no_sense_are_dropped() -> None:
+    """A payload without identity, of another type or of an unknown name is no event."""
+    assert parse_event("queue_item_status_changed", {"status": "x"}) is None
+    assert parse_event("queue_item_status_changed", "text") is None
+    assert parse_event("something_new", {"queue_id": "default"}) is None
+    assert parse_event("invocation_progress", {"item_id": "x"}) is None
+
+
+def test_progress_of_any_number_is_a_share() -> None:
+    """A percentage out of range is brought into it; NaN and text are unknown."""
+
+    def share(value: object) -> float | None:
+        payload = {"item_id": 1, "percentage": value, "invocation": None}
+        parsed = parse_event("invocation_progress", payload)
+        assert isinstance(parsed, NodeProgress)
+        return parsed.progress.percentage
+
+    assert [0.0, 1.0, 0.5, None, None, None] == [share(v) for v in (-1, 7, 0.5, float("nan"), "x", None)]
