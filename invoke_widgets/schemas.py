@@ -205,7 +205,7 @@ class NodeSchemas:
                     raise InvalidRequest(f"{place}: is set twice.")
                 seen.add((node_id, name))
                 fields = self.fields(node["type"])
-                if name not in fields or fields[name].get("field_kind") == "node_attribute":
+                if name not in fields or name in ("id", "type"):
                     raise InvalidRequest(
                         f"{place}: {node['type']!r} has no field {name!r} to set." + _near(name, fields)
                     )

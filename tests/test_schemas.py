@@ -1,0 +1,155 @@
+"""What is refused before it is sent, and how it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.schemas import NodeSchemas, normal_data, normal_graph
+
+_INT = {"type": "integer", "default": 0, "field_kind": "input"}
+_ATTRIBUTE = {"type": "string", "field_kind": "node_attribute"}
+
+
+def _node(name: str, fields: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    properties = {"type": {"const": name, "type": "string"}, "id": _ATTRIBUTE, **fields}
+    return {"class": "invocation", "properties": properties, **extra}
+
+
+SCHEMAS = NodeSchemas(
+    {
+        "components": {
+            "schemas": {
+                "Add": _node("add", {"a": _INT, "b": _INT}),
+                "Image": _node(
+                    "img",
+                    {
+                        "image": {"anyOf": [{"$ref": "#/components/schemas/ImageField"}, {"type": "null"}]},
+                        "width": {"type": "integer", "exclusiveMinimum": 0, "multipleOf": 8, "field_kind": "input"},
+                        "mode": {"type": "string", "enum": ["nearest", "box"], "field_kind": "input"},
+                        "flip": {"type": "boolean", "field_kind": "input"},
+                        "scale": {"type": "number", "field_kind": "input"},
+                    },
+                ),
+                "Open": _node("open", {}, additionalProperties=True),
+                "ImageField": {
+                    "type": "object",
+                    "properties": {"image_name": {"type": "string"}},
+                    "required": ["image_name"],
+                },
+                "NotANode": {"type": "object"},
+            }
+        }
+    }
+)
+GRAPH = normal_graph({"nodes": {"sum": {"type": "add"}, "im": {"type": "img"}}})
+
+
+def refused(data: Any) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        SCHEMAS.check_data(GRAPH, normal_data(data))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        (5, "graph: should be a mapping"),
+        ({}, "graph.nodes"),
+        ({"nodes": [{"id": "a"}]}, "looks like a workflow"),
+        ({"graph": {"nodes": {}}}, "Pass its 'graph' entry"),
+        ({"nodes": {"a": {}}}, "nodes.a.type"),
+        ({"nodes": {"a": {"type": "add", "id": "b"}}}, "nodes.a.id"),
+        ({"nodes": {"": {"type": "add"}}}, "graph.nodes"),
+        ({"nodes": {}, "edges": {}}, "graph.edges"),
+        ({"nodes": {}, "edges": [{}]}, "edges[0].source"),
+        (
+            {
+                "nodes": {"sum": {"type": "add"}},
+                "edges": [
+                    {"source": {"node_id": "sun", "field": "v"}, "destination": {"node_id": "sum", "field": "a"}}
+                ],
+            },
+            "edges[0].source.node_id: there is no node 'sun'. Did you mean 'sum'?",
+        ),
+    ],
+)
+def test_bad_graphs_name_the_place(graph: object, words: str) -> None:
+    """What is no graph is refused with the place where it is not."""
+    with pytest.raises(InvalidRequest) as caught:
+        normal_graph(graph)
+    assert words in str(caught.value)
+
+
+def test_a_graph_gets_its_ids_and_is_not_changed() -> None:
+    """Ids come from the keys, in a copy."""
+    given = {"nodes": {"sum": {"type": "add"}}}
+    assert {"nodes": {"sum": {"type": "add", "id": "sum"}}, "edges": []} == normal_graph(given)
+    assert {"nodes": {"sum": {"type": "add"}}} == given
+
+
+def test_unknown_types_and_fields_have_suggestions() -> None:
+    """A misspelt type or field is named, with the one that was meant."""
+    with pytest.raises(InvalidRequest, match=r"nodes\.s\.type: .*'ad'.*Did you mean 'add'"):
+        SCHEMAS.check_graph(normal_graph({"nodes": {"s": {"type": "ad"}}}))
+    with pytest.raises(InvalidRequest, match=r"nodes\.s\.widht: .*Did you mean 'width'"):
+        SCHEMAS.check_graph(normal_graph({"nodes": {"s": {"type": "img", "widht": 5}}}))
+    SCHEMAS.check_graph(normal_graph({"nodes": {"s": {"type": "open", "anything": 5}}}))
+
+
+def test_the_forms_of_data() -> None:
+    """A mapping is one zipped group, a list of them a product, the server's own form is taken as it is."""
+    one = {"node_path": "sum", "field_name": "a", "items": [1, 2]}
+    two = {"node_path": "sum", "field_name": "b", "items": [3, 4]}
+    assert [[one, two]] == normal_data({"sum.a": [1, 2], "sum.b": (3, 4)})
+    assert [[one], [two]] == normal_data([{"sum.a": [1, 2]}, {"sum.b": range(3, 5)}])
+    assert [[one, two]] == normal_data([[one, two]])
+    assert [] == normal_data(None)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("sum.a", "data: should be"),
+        ({"a": [1]}, "'node.field'"),
+        ({"sum.a": 5}, "data.sum.a: should be a list"),
+        ({"sum.a": "12"}, "data.sum.a: should be a list"),
+        ({"sum.a": []}, "data.sum.a: has no values"),
+        ({"sum.a": [1], "sum.b": [1, 2]}, "sum.a has 1, sum.b has 2"),
+        ([[{"node_path": "sum"}]], "data[0]: each entry needs"),
+        ([5], "data[0]"),
+        ({"sun.a": [1]}, "data.sun.a: the graph has no node 'sun'. Did you mean 'sum'?"),
+        ({"sum.c": [1]}, "data.sum.c: 'add' has no field 'c'"),
+        ({"sum.type": ["add"]}, "data.sum.type"),
+        ({"sum.id": ["x"]}, "data.sum.id"),
+        ([{"sum.a": [1]}, {"sum.a": [2]}], "data.sum.a: is set twice"),
+        ({"sum.a": [1, "x"]}, "data.sum.a[1]: should be an integer, got 'x'"),
+        ({"sum.a": [1.5]}, "data.sum.a[0]: should be an integer"),
+        ({"sum.a": [True]}, "data.sum.a[0]: should be an integer"),
+        ({"sum.a": [None]}, "data.sum.a[0]: cannot be None"),
+        ({"im.width": [8, 0]}, "data.im.width[1]: should be above 0"),
+        ({"im.width": [9]}, "a multiple of 8"),
+        ({"im.mode": ["cubic"]}, "should be one of 'nearest', 'box'"),
+        ({"im.image": ["x.png"]}, "data.im.image[0]: should be ImageField"),
+        ({"im.image": [{"name": "x.png"}]}, "data.im.image[0]"),
+        ({"im.flip": [1]}, "should be a boolean"),
+    ],
+)
+def test_values_that_would_wedge_the_queue_are_refused(data: Any, words: str) -> None:
+    """A value that its field cannot hold is refused, with the place and what it should be."""
+    assert words in refused(data)
+
+
+def test_values_that_fit_are_taken() -> None:
+    """Whole floats, booleans for booleans, and records by reference are what the server takes, too."""
+    fitting = {"sum.a": [1, 2.0], "im.image": [{"image_name": "x"}] * 2, "im.flip": [True, False], "im.scale": [1, 0.5]}
+    SCHEMAS.check_data(GRAPH, normal_data(fitting))
+
+
+def test_numpy_values_become_plain() -> None:
+    """What numpy and pandas hand over can be sent."""
+    import numpy as np
+
+    assert [1, 2] == normal_data({"sum.a": np.array([1, 2])})[0][0]["items"]
+    assert all(type(v) is int for v in normal_data({"sum.a": np.array([1, 2])})[0][0]["items"])
