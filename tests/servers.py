@@ -41,6 +41,7 @@ FEATURES: dict[str, tuple[int, int, int]] = {
     "bulk_counts_running": (6, 14, 0),  # cancel_by_batch_ids counts the running item; before: only the pending ones
     "cancel_checks_queue": (6, 14, 0),  # an item asked for through another queue's path is not canceled
     "retry_skips_missing": (6, 14, 0),  # before: 500
+    "two_edges_one_input": (6, 14, 0),  # a graph with two edges into one input runs; before: it fails
 }
 
 
@@ -264,6 +265,7 @@ class EmbeddedServer(StartedServer):
 
     def _command(self) -> list[str]:
         options = ["--port", str(self.port), "--root", str(self.root), "--max-queue-size", str(self._max_queue_size)]
+        options += ["--multiuser"] if self.multiuser else []
         return [sys.executable, "-m", "invoke_widgets.demo_server", *options, "--exit-with-stdin"]
 
     def _environment(self) -> dict[str, str]:

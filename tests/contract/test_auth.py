@@ -100,8 +100,7 @@ def test_login_answers_a_token_and_the_user(people: People) -> None:
 
 def test_the_items_of_others_are_redacted(people: People) -> None:
     """A user sees that an item is there, and nothing of what it is."""
-    item_id = people.admin.enqueue(sleep(60))["item_ids"][0]
-    people.admin.wait_for(item_id, "in_progress")
+    (item_id,) = people.admin.start(sleep(60))
     item = people.user.item(item_id)
     assert ("in_progress", "redacted", "redacted", {}) == (
         item["status"],
@@ -114,8 +113,7 @@ def test_the_items_of_others_are_redacted(people: People) -> None:
 @pytest.mark.parametrize(("method", "path", "verb"), [("PUT", "i/{}/cancel", "cancel"), ("DELETE", "i/{}", "delete")])
 def test_the_items_of_others_cannot_be_touched(people: People, method: str, path: str, verb: str) -> None:
     """Canceling and deleting them is 403."""
-    item_id = people.admin.enqueue(sleep(60))["item_ids"][0]
-    people.admin.wait_for(item_id, "in_progress")
+    (item_id,) = people.admin.start(sleep(60))
     response = people.user.send(method, path.format(item_id))
     assert (403, f"You do not have permission to {verb} this queue item") == (
         response.status_code,
@@ -126,8 +124,7 @@ def test_the_items_of_others_cannot_be_touched(people: People, method: str, path
 
 def test_bulk_operations_act_on_ones_own(people: People) -> None:
     """Others' items are neither canceled nor cleared, without an error."""
-    running = people.admin.enqueue(sleep(60))["item_ids"][0]
-    people.admin.wait_for(running, "in_progress")
+    (running,) = people.admin.start(sleep(60))
     batch_id = people.admin.item(running)["batch_id"]
     people.user.enqueue(runs=2)
     assert ({"canceled": 0}, {"deleted": 2}) == (

@@ -46,8 +46,7 @@ def test_a_finished_item_cannot_be_canceled(wire: Wire, b: int, status: str) -> 
 
 def test_a_node_that_does_not_check_runs_to_its_end(wire: Wire) -> None:
     """The item is canceled in the queue while the worker is still at it, and the next one waits for that."""
-    item_id = wire.enqueue(sleep(1.5, steps=1, cancelable=False))["item_ids"][0]
-    wire.wait_for(item_id, "in_progress")
+    (item_id,) = wire.start(sleep(1.5, steps=1, cancelable=False))
     wire.put(f"i/{item_id}/cancel")
     next_one = wire.enqueue(add_and_multiply())["item_ids"][0]
     status = wire.get("status")

@@ -121,6 +121,16 @@ def test_progress_with_preview(wire: Wire, server: Server) -> None:
     assert {"sleep"} == {step["invocation_source_id"] for step in steps}
 
 
+def test_the_second_copy_of_progress_has_no_preview(wire: Wire, server: Server) -> None:
+    """Before 6.14, one of the two copies of a progress event lacks its image."""
+    with Listener(server) as listener:
+        item_id = wire.enqueue(sleep(0.1, steps=1, preview=True))["item_ids"][0]
+        listener.wait_for_status(item_id, "completed")
+        listener.hear_out(wire)
+        images = [event.data["image"] is not None for event in listener.raw if event.name == _PROGRESS]
+    assert ([True] if server.has("events_once") else [False, True]) == sorted(images)
+
+
 def test_progress_without_preview(wire: Wire, server: Server) -> None:
     """The image is null then."""
     with Listener(server) as listener:

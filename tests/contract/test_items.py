@@ -68,11 +68,13 @@ def test_iterate_makes_one_execution_node_for_each(wire: Wire) -> None:
     assert [0, 3, 6, 9] == item["session"]["results"][collected]["collection"]
 
 
-def test_a_running_item_shows_no_results(wire: Wire) -> None:
+def test_a_running_item_shows_no_results(wire: Wire, server: Server) -> None:
     """What is done so far is written when the item ends, not before."""
     nodes = {"add": {"type": "add", "a": 1, "b": 1}, "sleep": {"type": "probe_sleep", "seconds": 60, "steps": 1000}}
-    item_id = wire.enqueue(graph(nodes, "add.value -> sleep.value"))["item_ids"][0]
-    item = wire.wait_for(item_id, "in_progress")
+    with Listener(server) as listener:
+        item_id = wire.enqueue(graph(nodes, "add.value -> sleep.value"))["item_ids"][0]
+        listener.wait_for("invocation_started", item_id=item_id, invocation_source_id="sleep")
+    item = wire.item(item_id)
     assert ({}, [], 1) == (item["session"]["results"], item["session"]["executed"], item["status_sequence"])
     assert "completed_at" not in item
 

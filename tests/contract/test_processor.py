@@ -22,8 +22,7 @@ def test_nothing_starts_while_paused(wire: Wire) -> None:
 
 def test_pause_lets_the_running_item_go_on(wire: Wire) -> None:
     """A pause holds the next item back, not this one."""
-    item_ids = sorted(wire.enqueue(sleep(1, steps=2), runs=2)["item_ids"])
-    wire.wait_for(item_ids[0], "in_progress")
+    item_ids = wire.start(sleep(1, steps=2), runs=2)
     with wire.paused():
         assert ["completed", "pending"] == [wire.wait_for(item_ids[0])["status"], wire.item(item_ids[1])["status"]]
 
