@@ -1,6 +1,8 @@
 """From an error as it comes to one of the eight classes, with a suggestion and whether a retry makes sense.
 
-Pure functions over tables. Sources: recorded replies of InvokeAI 6.13.8 and 6.14.2, and their nodes' exceptions.
+Pure functions. Here: HTTP replies, cancels, a queue that took less than asked; `diagnoses` has the tables for failed
+jobs, and `transport.map_exception` maps what httpx raises. Source: recorded replies of InvokeAI 6.13.8 and 6.14.2.
+`tests/data/known_failures.md` lists every known failure with what is made of it.
 """
 
 from __future__ import annotations
@@ -8,14 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from invoke_widgets import diagnoses
+from invoke_widgets.diagnoses import Diagnosis, diagnose_failure
 from invoke_widgets.errors import (
     AccessDenied,
     InvalidRequest,
     JobErrorType,
     JobException,
+    JobTimeout,
     NotFound,
     ResourceError,
     ServerFailure,
@@ -23,103 +27,19 @@ from invoke_widgets.errors import (
     UnknownError,
 )
 
+__all__ = [
+    "Diagnosis",
+    "diagnose_cancellation",
+    "diagnose_failure",
+    "exception_for_reply",
+    "field_path",
+    "fingerprint",
+    "full_queue",
+    "unknown",
+    "validation_errors",
+]
+
 _MAX_EXCERPT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """A class of error, what to do about it, and whether doing the same again may succeed."""
-
-    error_type: JobErrorType
-    suggestion: str
-    retryable: bool = False
-
-
-_T = JobErrorType
-
-# First match wins. Each row: pattern over "ErrorType: message", diagnosis.
-_FAILURES: tuple[tuple[re.Pattern[str], Diagnosis], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), diagnosis)
-    for pattern, diagnosis in (
-        (
-            r"OutOfMemoryError|\b(CUDA|HIP|ROCm|MPS)\b.{0,40}out of memory|out of memory on device|"
-            r"CUDNN_STATUS_(ALLOC_FAILED|NOT_SUPPORTED)|CUBLAS_STATUS_ALLOC_FAILED",
-            Diagnosis(
-                _T.RESOURCE_ERROR,
-                "The GPU ran out of memory: use a smaller image, batch or model, or free the server's model cache.",
-            ),
-        ),
-        (
-            r"^MemoryError|DefaultCPUAllocator|cannot allocate memory|\[Errno 12\]|std::bad_alloc",
-            Diagnosis(_T.RESOURCE_ERROR, "The server ran out of memory: use a smaller image or close other programs."),
-        ),
-        (
-            r"no space left on device|\[Errno 28\]|disk (is )?full|disk quota exceeded|\[Errno 122\]",
-            Diagnosis(_T.RESOURCE_ERROR, "The server's disk is full: free some space, then retry."),
-        ),
-        (
-            r"too many open files|\[Errno 24\]",
-            Diagnosis(_T.RESOURCE_ERROR, "The server has too many files open: restart it, then retry.", retryable=True),
-        ),
-        (
-            r"MissingInputException|RequiredConnectionException",
-            Diagnosis(_T.VALIDATION_ERROR, "Give the named field a value, or connect an edge to it."),
-        ),
-        (
-            r"unknown model|UnknownModelException|ModelNotFound|model .{0,80}not (found|installed)",
-            Diagnosis(_T.VALIDATION_ERROR, "The server has no such model: install it, or choose one that it has."),
-        ),
-        (
-            r"ImageRecordNotFoundException|ImageFileNotFoundException|image (record|file) not found",
-            Diagnosis(_T.VALIDATION_ERROR, "The server has no such image: it was deleted, or its name is wrong."),
-        ),
-        (
-            r"BoardRecordNotFoundException|board record not found",
-            Diagnosis(_T.VALIDATION_ERROR, "The server has no such board: it was deleted, or its id is wrong."),
-        ),
-        (
-            r"NodeNotFoundError|NodeFieldNotFoundError|InvalidEdgeError|CyclicalGraphError|DuplicateNodeIdError|"
-            r"NodeIdMismatchError|NodeInputError|^ValidationError|pydantic_core",
-            Diagnosis(_T.VALIDATION_ERROR, "Correct the graph at the place named, and submit it again."),
-        ),
-        (
-            r"^(requests\.|httpx\.|urllib3\.|aiohttp\.)?\w*(ConnectionError|ConnectError|ConnectTimeout|MaxRetryError)|"
-            r"connection (refused|reset|aborted)|name resolution|temporary failure in name",
-            Diagnosis(
-                _T.NETWORK_ERROR, "The server could not reach something it needs: check its network.", retryable=True
-            ),
-        ),
-        (
-            r"^(\w+\.)*(TimeoutError|ReadTimeout|Timeout)\b|timed out",
-            Diagnosis(_T.TIMEOUT_ERROR, "Something took too long: retry, or allow more time.", retryable=True),
-        ),
-        (
-            r"^ZeroDivisionError",
-            Diagnosis(_T.EXECUTION_FAILED, "A node divided by zero: change the values that lead to it."),
-        ),
-    )
-)
-
-_EXECUTION_FAILED = Diagnosis(
-    _T.EXECUTION_FAILED, "Read the message and the traceback; a retry does the same with the same values."
-)
-_UNKNOWN = Diagnosis(_T.UNKNOWN_ERROR, "Nothing is known about this one: look at the server's log.")
-
-
-def diagnose_failure(server_error_type: str | None, message: str | None) -> Diagnosis:
-    """Classify a failed job by what the server says of it.
-
-    Args:
-        server_error_type: the name of the exception on the server, such as "ZeroDivisionError".
-        message: its text.
-    """
-    if not server_error_type and not message:
-        return _UNKNOWN
-    text = f"{server_error_type or ''}: {message or ''}"
-    for pattern, diagnosis in _FAILURES:
-        if pattern.search(text):
-            return diagnosis
-    return _EXECUTION_FAILED
 
 
 def field_path(loc: object) -> str:
@@ -129,7 +49,6 @@ def field_path(loc: object) -> str:
         parts = parts[1:]
     if parts[:2] == ["batch", "graph"] and len(parts) > 2:
         parts = parts[2:]
-    # Node unions repeat the node's type after its id: nodes, a, add, a -> nodes, a, a is not wanted; keep it as it is.
     return ".".join(parts)
 
 
@@ -170,7 +89,7 @@ def _decoded(body: bytes, content_type: str) -> tuple[Any, str]:
         return None, text
     try:
         return json.loads(body), text
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, text
 
 
@@ -193,46 +112,91 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
     data, text = _decoded(body, content_type)
     detail = data.get("detail") if isinstance(data, Mapping) else None
     details: dict[str, Any] = {"request": request, "status": status, "body": text[:_MAX_EXCERPT]}
-    said = _one_line(detail if isinstance(detail, str) else text) or "nothing"
+    page = _is_page(content_type, text)
+    said = "a web page" if page else _one_line(detail if isinstance(detail, str) else text) or "nothing"
 
-    if _is_page(content_type, text):
+    if page and status not in (407, 413, 429):
         return _for_page(status, request, details)
     if status == 422:
         errors = validation_errors(detail)
         details["errors"] = errors
         lines = "; ".join(f"{path}: {message}" if path else message for path, message in errors) or said
-        return InvalidRequest(f"The server did not accept the request: {lines}.", details=details)
-    if status == 401:
-        return AccessDenied(
-            f"The server wants a token: {said}.",
-            suggestion="Pass token=... or set INVOKEAI_TOKEN; an expired one has to be replaced by a new login.",
-            details=details,
-        )
-    if status == 403:
-        return AccessDenied(
-            f"The server does not allow this: {said}.",
-            suggestion="Ask an administrator, or act on your own items only.",
-            details=details,
-        )
-    if status == 404:
-        return NotFound(f"Not found: {said}.", details=details)
-    if status == 405:
         return InvalidRequest(
-            f"The server does not take {request}.",
-            suggestion="Compare the server's version with what this call needs.",
+            f"The server did not accept the request: {_one_line(lines, 600).rstrip('.')}.",
+            suggestion=_suggestion_for(errors),
             details=details,
         )
-    if status == 429:
-        return ServerFailure("The server asks to slow down.", details=details, retryable=True)
+    if status in _CLIENT_ERRORS:
+        kind, message, suggestion, retryable = _CLIENT_ERRORS[status]
+        return kind(
+            message.format(said=said.rstrip("."), request=request),
+            suggestion=suggestion,
+            details=details,
+            retryable=retryable,
+        )
     if 400 <= status < 500:
-        return InvalidRequest(f"The server did not accept the request ({status}): {said}.", details=details)
+        return InvalidRequest(
+            f"The server did not accept the request ({status}): {said.rstrip('.')}.",
+            suggestion="Change the request as the message says.",
+            details=details,
+        )
     if status >= 500:
-        return _for_failure(status, said, details)
+        return _for_failure(status, said.rstrip("."), details)
     return UnexpectedReply(
         f"{request} was answered with {status} and {content_type or 'no content type'} instead of JSON.",
         suggestion="Is this the address of an InvokeAI server?",
         details=details,
     )
+
+
+# status -> exception, message, suggestion, whether a retry makes sense
+_CLIENT_ERRORS: dict[int, tuple[type[JobException], str, str, bool]] = {
+    401: (
+        AccessDenied,
+        "The server wants a token: {said}.",
+        "Pass token=... or set INVOKEAI_TOKEN; an expired one has to be replaced by a new login.",
+        False,
+    ),
+    403: (
+        AccessDenied,
+        "The server does not allow this: {said}.",
+        "Ask an administrator, or act on your own items only.",
+        False,
+    ),
+    404: (NotFound, "Not found: {said}.", "It was deleted, or its id is wrong, or it is in another queue.", False),
+    405: (
+        InvalidRequest,
+        "The server does not take {request}.",
+        "Compare the server's version with what this call needs.",
+        False,
+    ),
+    407: (AccessDenied, "A proxy wants a login: {said}.", "Check HTTP_PROXY and NO_PROXY.", False),
+    408: (JobTimeout, "The server waited too long for the request: {said}.", "Send it again.", True),
+    413: (ResourceError, "The request is larger than the server, or a proxy before it, takes.", "Send less.", False),
+    415: (InvalidRequest, "The server cannot read the file: {said}.", "Upload a PNG, JPEG or WebP image.", False),
+    429: (ServerFailure, "The server asks to slow down.", "Wait a moment, then retry.", True),
+}
+
+# What is in the message -> what to do, for a 422.
+_REMEDIES = (
+    ("unknown node type", "Check the spelling, or install the node pack on the server."),
+    ("Node ids must match", "Give each node the id that it has as a key."),
+    ("cycle", "Remove the edge that leads back."),
+    ("does not exist", "Correct the edge: its node or field is not in the graph."),
+    ("types do not match", "Connect fields of the same type, or put a conversion between them."),
+    ("same length", "Give the zipped fields equally many values."),
+    ("same type", "Give a field values of one type."),
+    ("not found in", "Name a node and a field that are in the graph."),
+    ("at most 1000", "Ask for fewer at once."),
+    ("JSON", "The request is not JSON: this is a bug of the client, please report it."),
+    ("required", "Give the field a value."),
+)
+
+
+def _suggestion_for(errors: tuple[tuple[str, str], ...]) -> str:
+    message = errors[0][1] if errors else ""
+    known = next((remedy for words, remedy in _REMEDIES if words in message), None)
+    return known or "Correct the field named, and submit again."
 
 
 def _for_page(status: int, request: str, details: dict[str, Any]) -> JobException:
@@ -262,9 +226,16 @@ def _for_page(status: int, request: str, details: dict[str, Any]) -> JobExceptio
 def _for_failure(status: int, said: str, details: dict[str, Any]) -> JobException:
     if re.search(r": 404: ", said):
         # Asked for through another queue's id, an item answers 500 whose text says 404 (6.14.2).
-        return NotFound(f"Not found: {said.rpartition(': 404: ')[2]}.", details=details)
+        return NotFound(
+            f"Not found: {said.rpartition(': 404: ')[2]}.", suggestion=_CLIENT_ERRORS[404][2], details=details
+        )
+    if "No queue item with id" in said:
+        # What a retry of a missing item answers up to 6.13.
+        return NotFound(f"Not found: {said.rpartition(': ')[2]}.", suggestion=_CLIENT_ERRORS[404][2], details=details)
     if "too large to convert to SQLite INTEGER" in said:
-        return NotFound("Not found: the id is larger than any id can be.", details=details)
+        return NotFound(
+            "Not found: the id is larger than any id can be.", suggestion=_CLIENT_ERRORS[404][2], details=details
+        )
     if _POISON.search(details["body"]):
         details["poison"] = True
         return ServerFailure(
@@ -273,8 +244,13 @@ def _for_failure(status: int, said: str, details: dict[str, Any]) -> JobExceptio
             details=details,
         )
     diagnosis = diagnose_failure(None, said)
-    if diagnosis.error_type is JobErrorType.RESOURCE_ERROR:
-        return ResourceError(f"The server failed ({status}): {said}.", suggestion=diagnosis.suggestion, details=details)
+    if diagnosis.error_type is JobErrorType.RESOURCE_ERROR or status == 507:
+        return ResourceError(
+            f"The server failed ({status}): {said}.",
+            suggestion=(diagnoses.DISK_FULL if status == 507 else diagnosis).suggestion,
+            details=details,
+            retryable=diagnosis.retryable,
+        )
     return ServerFailure(
         f"The server failed ({status}): {said}.",
         suggestion="Look at the server's log.",
@@ -291,10 +267,43 @@ def fingerprint(error_type: JobErrorType, server_error_type: str | None, node_ty
     return f"{error_type}|{server_error_type or ''}|{node_type or ''}|{_NUMBERS.sub('#', _one_line(message))}"
 
 
+def full_queue(enqueued: int, requested: int) -> ResourceError | None:
+    """The error for a batch of which a full queue took only a part; None if it took all.
+
+    The server answers 200 all the same, with `enqueued < requested` (6.14.2).
+    """
+    if enqueued >= requested:
+        return None
+    return ResourceError(
+        f"The queue is full: it took {enqueued} of {requested}.",
+        suggestion=diagnoses.QUEUE_FULL.suggestion,
+        details={"enqueued": enqueued, "requested": requested},
+        retryable=True,
+    )
+
+
+_CANCELLATIONS = {
+    "refused": Diagnosis(
+        JobErrorType.CANCELLATION_FAILED, "The server does not let you: ask the item's owner or an administrator."
+    ),
+    "not_found": Diagnosis(
+        JobErrorType.CANCELLATION_FAILED, "There is no such item or batch: it was deleted, or its id is wrong."
+    ),
+    "unknown": Diagnosis(
+        JobErrorType.CANCELLATION_FAILED, "No answer came: look whether it is canceled, and cancel again if not.", True
+    ),
+}
+
+
+def diagnose_cancellation(outcome: str) -> Diagnosis | None:
+    """What a cancel's outcome means; None for "canceled" and "already_finished", which are no failures."""
+    return _CANCELLATIONS.get(outcome)
+
+
 def unknown(error: BaseException, request: str) -> UnknownError:
     """The exception for an error that nothing else stands for, with its raw text kept."""
     return UnknownError(
         f"{request}: {type(error).__name__}: {error}",
-        suggestion=_UNKNOWN.suggestion,
+        suggestion=diagnoses.UNKNOWN.suggestion,
         details={"request": request, "exception": repr(error)},
     )
