@@ -299,7 +299,8 @@ class Job(_Handle[QueueItem]):
             if item is not None and item.status != last[0]:
                 last[0] = item.status
                 put(ItemStatusChanged(queue_id=item.queue_id, item=item))
-            if item is None or item.is_terminal:
+            is_gone = item is None and self.item_id not in self._context.store.state.unread
+            if is_gone or (item is not None and item.is_terminal):
                 put(None)
 
         def changed(change: Change) -> None:

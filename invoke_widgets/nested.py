@@ -15,7 +15,8 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     """Run `coro` and return its result: in a script, in a cell, and inside a running loop.
 
     Where no loop runs, this is `asyncio.run`. Where one does (a notebook's cell), nest-asyncio2 is applied to it, in
-    this call and only then. While it runs, clicks wait on most kernels: in a cell, `await coro` is better.
+    this call and only then; `asyncio.run` stays Python's own. While it runs, clicks wait on most kernels: in a cell,
+    `await coro` is better.
 
     Raises:
         TypeError: `coro` is not a coroutine.
@@ -33,11 +34,16 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coro)
+        result: T = asyncio.run(coro)
+        return result
     import nest_asyncio2
 
+    own_run = asyncio.run
     nest_asyncio2.apply(loop)
-    return loop.run_until_complete(coro)
+    # Its replacement leaves event loops unclosed on Python 3.11, and is not needed here.
+    asyncio.run = own_run
+    nested: T = loop.run_until_complete(coro)
+    return nested
 
 
 def _has_old_patch() -> bool:

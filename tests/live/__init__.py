@@ -1,0 +1,1 @@
+"""The console against running servers: the embedded one, and with --real the real ones."""

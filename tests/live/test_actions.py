@@ -1,0 +1,271 @@
+"""Each action against a running server: its outcome, and what the server says afterwards."""
+
+from __future__ import annotations
+
+import invoke_widgets as iw
+import pytest
+
+from tests.graphs import add_and_multiply, blank_image, divide, divide_by_zero, iterate, missing_image, sleep
+from tests.wire import Wire, until
+
+
+def test_submit_and_result(console: iw.Console, wire: Wire) -> None:
+    """A batch of combinations runs, and each job's outputs come by the graph's own node ids."""
+    batch = console.submit(add_and_multiply(), data=[{"add.a": [1, 2], "add.b": [10, 20]}, {"mul.b": [1, 100]}])
+    assert (4, 4) == (batch.enqueued, batch.requested)
+    assert sorted(batch.item_ids) == list(batch.item_ids)
+    assert [11, 1100, 22, 2200] == [result["mul"]["value"] for result in batch.result(60)]
+    assert ["completed"] * 4 == wire.statuses(list(batch.item_ids))
+
+
+def test_submit_with_runs_prepend_and_destination(console: iw.Console, wire: Wire) -> None:
+    """`runs`, `prepend` and `destination` reach the server."""
+    running = console.submit(sleep(60))
+    wire.wait_for(running.item_ids[0], "in_progress")
+    behind = console.submit(add_and_multiply(), runs=2, destination="here")
+    front = console.submit(add_and_multiply(), prepend=True)
+    assert front.item_ids[0] == wire.get("next")["item_id"]
+    assert 2 == wire.get("counts_by_destination", destination="here")["pending"]
+    assert 2 == behind.status.pending or until(lambda: behind.status.pending == 2, "the picture to have both")
+
+
+def test_iterations_in_order(console: iw.Console) -> None:
+    """A node inside an iteration gives a list of outputs, in order."""
+    result = console.submit(iterate(5, factor=3)).jobs[0].result(60)
+    assert [0, 3, 6, 9, 12] == [output["value"] for output in result["mul"]]
+    assert [0, 3, 6, 9, 12] == result["all"]["collection"]
+
+
+def test_image_can_be_fetched(console: iw.Console) -> None:
+    """The image that a job made is there, as a PNG."""
+    (name,) = console.submit(blank_image(32, 16)).jobs[0].image_names(60)
+    assert b"\x89PNG" == iw.run(console.client.get_image_full(name))[:4]
+    assert (32, 16) == (lambda image: (image.width, image.height))(iw.run(console.client.get_image_dto(name)))
+
+
+@pytest.mark.parametrize(
+    ("graph", "data", "words"),
+    [
+        ({"nodes": {"a": {"type": "addd"}}}, None, "nodes.a.type"),
+        ({"nodes": {"a": {"type": "add", "aa": 1}}}, None, "nodes.a.aa"),
+        ({"nodes": {"a": {"type": "add"}}}, {"a.a": ["x"]}, "data.a.a[0]"),
+        ({"nodes": {"a": {"type": "img_resize"}}}, {"a.width": [0]}, "data.a.width[0]"),
+        ({"nodes": {"a": {"type": "img_resize"}}}, {"a.image": ["x.png"]}, "data.a.image[0]"),
+    ],
+)
+def test_bad_input_is_refused_before_sending(
+    console: iw.Console, wire: Wire, graph: dict[str, object], data: object, words: str
+) -> None:
+    """What would be dropped or would wedge the queue is refused, and nothing is enqueued."""
+    with pytest.raises(iw.InvalidRequest) as caught:
+        console.submit(graph, data=data)
+    assert words in caught.value.message
+    assert {} == wire.counts()
+    assert ["validation_error"] == [error.error_type for error in console.errors]
+
+
+@pytest.mark.parametrize("options", [{"runs": 0}, {"runs": True}, {"runs": "2"}, {"destination": 5}])
+def test_bad_options_name_themselves(console: iw.Console, options: dict[str, object]) -> None:
+    """A bad option is refused by its name."""
+    with pytest.raises(iw.InvalidRequest, match=rf"^{next(iter(options))}"):
+        console.submit(add_and_multiply(), **options)  # type: ignore[arg-type]
+
+
+def test_server_side_refusal_names_the_field(console: iw.Console) -> None:
+    """A value in the graph that the server refuses is told with its path."""
+    with pytest.raises(iw.InvalidRequest, match=r"nodes\.add\.add\.a: .*'seven'"):
+        console.submit({"nodes": {"add": {"type": "add", "a": "seven"}}})
+
+
+def test_cancel_running_item(console: iw.Console, wire: Wire) -> None:
+    """A running item: canceled, and all three times are known in the end."""
+    job = console.submit(sleep(60)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    cancellation = console.cancel(job.item_id)
+    assert ("item", "canceled", 1) == (cancellation.scope, cancellation.outcome, cancellation.canceled)
+    assert "canceled" == wire.item(job.item_id)["status"]
+    latest = until(
+        lambda: (c := console.cancellations.latest(cancellation)).stopped_s is not None and c, "the worker to stop"
+    )
+    assert latest.acknowledged_s is not None
+    assert latest.effective_s is not None
+    assert latest.effective_s <= latest.acknowledged_s <= latest.stopped_s
+    wire.wait_until_idle()
+
+
+def test_cancel_of_a_node_that_goes_on(console: iw.Console, wire: Wire) -> None:
+    """Canceled at once in the queue; stopped only when the node has ended and the worker is free."""
+    job = console.submit(sleep(3, steps=3, cancelable=False)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    cancellation = console.cancel(job.item_id)
+    assert "canceled" == wire.item(job.item_id)["status"]
+    assert wire.get("status")["processor"]["is_processing"]
+    assert console.cancellations.latest(cancellation).stopped_s is None
+    wire.wait_until_idle()
+    latest = until(
+        lambda: (c := console.cancellations.latest(cancellation)).stopped_s is not None and c, "the stop to be seen"
+    )
+    assert latest.stopped_s > latest.acknowledged_s
+
+
+def test_cancel_pending_item(console: iw.Console, wire: Wire) -> None:
+    """A pending item has nothing to stop."""
+    batch = console.submit(sleep(60), runs=2)
+    wire.wait_for(batch.item_ids[0], "in_progress")
+    cancellation = console.cancel(batch.item_ids[1])
+    assert "canceled" == cancellation.outcome
+    assert cancellation.effective_s == cancellation.stopped_s
+
+
+def test_cancel_finished_and_missing(console: iw.Console) -> None:
+    """A finished job answers already_finished and a missing one not_found; neither is called a success."""
+    job = console.submit(add_and_multiply()).jobs[0]
+    job.wait(60)
+    done = console.cancel(job.item_id)
+    assert ("already_finished", 0) == (done.outcome, done.canceled)
+    assert "completed" in done.message
+    assert "not_found" == console.cancel(999_999_999).outcome
+    assert ["already_finished", "not_found"] == list(console.cancellations.frame()["outcome"])
+
+
+def test_cancel_twice(console: iw.Console, wire: Wire) -> None:
+    """The second cancel of an item changes nothing, and says so."""
+    job = console.submit(sleep(60)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    assert ["canceled", "already_finished"] == [console.cancel(job.item_id).outcome for _ in range(2)]
+
+
+def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
+    """A batch is canceled with its running item, on every version, and others are left alone."""
+    batch = console.submit(sleep(60), runs=3)
+    other = console.submit(add_and_multiply())
+    wire.wait_for(batch.item_ids[0], "in_progress")
+    until(lambda: len([i for i in console.queue if i.batch_id == batch.batch_id]) == 3, "the picture")
+    cancellation = batch.cancel()
+    assert ("batch", "canceled", 3) == (cancellation.scope, cancellation.outcome, cancellation.canceled)
+    assert ["canceled"] * 3 == wire.statuses(list(batch.item_ids))
+    assert "completed" == other.jobs[0].wait(60).status
+    assert "already_finished" == batch.cancel().outcome
+    assert "not_found" == console.cancel_batch("no-such-batch").outcome
+
+
+def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
+    """All that waits is canceled, the current item goes on."""
+    batch = console.submit(sleep(60), runs=4)
+    wire.wait_for(batch.item_ids[0], "in_progress")
+    cancellation = console.cancel_pending()
+    assert ("pending", "canceled", 3) == (cancellation.scope, cancellation.outcome, cancellation.canceled)
+    assert {"in_progress": 1, "canceled": 3} == wire.counts()
+    assert ("already_finished", 0) == (lambda c: (c.outcome, c.canceled))(console.cancel_pending())
+
+
+def test_clear(console: iw.Console, wire: Wire) -> None:
+    """Everything is canceled and deleted; the picture is empty and the log remembers."""
+    done = console.submit(divide(1, 0))
+    done.wait(60)
+    batch = console.submit(sleep(60), runs=3)
+    wire.wait_for(batch.item_ids[0], "in_progress")
+    console.refresh()
+    cancellation = console.clear()
+    assert ("clear", "canceled", 3) == (cancellation.scope, cancellation.outcome, cancellation.canceled)
+    assert 0 == wire.queue_status()["total"]
+    console.refresh()
+    assert [] == console.queue
+    assert 1 == len(console.errors)
+    assert 4 == len(console.jobs.frame())
+    assert "already_finished" == console.clear().outcome
+
+
+def test_retry_links_new_items_to_old(console: iw.Console, wire: Wire) -> None:
+    """A retry gives the new ids, also of a retry of a retry; a completed item is skipped."""
+    failed = console.submit(divide(1, 0)).jobs[0]
+    failed.wait_async  # noqa: B018 - the handle has both forms
+    with pytest.raises(iw.ExecutionFailed):
+        failed.wait(60)
+    completed = console.submit(add_and_multiply()).jobs[0]
+    completed.wait(60)
+    retry = console.retry([failed.item_id, completed.item_id])
+    assert [failed.item_id] == list(retry.new_item_ids)
+    assert (completed.item_id,) == retry.skipped
+    second = console.job(retry.item_ids[0])
+    with pytest.raises(iw.ExecutionFailed):
+        second.wait(60)
+    third = console.retry(second.item_id)
+    assert failed.item_id == wire.item(third.item_ids[0])["retried_from_item_id"]
+    assert 2 == len({*retry.item_ids, *third.item_ids})
+
+
+def test_retry_failed_takes_each_once(console: iw.Console) -> None:
+    """All failed items are retried, and not again by a second click."""
+    batch = console.submit(divide(1, 0), runs=3)
+    batch.wait(60)
+    retry = console.retry_failed()
+    assert set(batch.item_ids[:3]) == set(retry.new_item_ids)
+    for item_id in retry.item_ids:
+        with pytest.raises(iw.ExecutionFailed):
+            console.job(item_id).wait(60)
+    again = console.retry_failed()
+    assert set(retry.item_ids) == set(again.new_item_ids)
+
+
+def test_prune_pause_resume_delete(console: iw.Console, wire: Wire) -> None:
+    """The rest of the actions, each seen by the server; pause shows in the picture at once."""
+    console.submit(add_and_multiply(), runs=2).wait(60)
+    assert 2 == console.prune()
+    assert not console.pause().is_started
+    assert console.status.is_paused
+    batch = console.submit(add_and_multiply(), runs=2)
+    assert {"pending": 2} == wire.counts()
+    console.delete(batch.item_ids[0])
+    assert {"pending": 1} == wire.counts()
+    with pytest.raises(iw.NotFound):
+        console.delete(batch.item_ids[0])
+    assert console.resume().is_started
+    assert "completed" == console.job(batch.item_ids[1]).wait(60).status
+    console.refresh()
+    assert [batch.item_ids[1]] == [item.item_id for item in console.queue]
+
+
+def test_failures_are_recorded_once_with_their_node(console: iw.Console) -> None:
+    """A failed job is one record: class, message, node, traceback, suggestion."""
+    for graph in (divide_by_zero(), missing_image()):
+        with pytest.raises(iw.JobException):
+            console.submit(graph).jobs[0].wait(60)
+    by_type = {error.server_error_type: error for error in console.errors}
+    zero = by_type["ZeroDivisionError"]
+    until(lambda: all(error.node_id for error in console.errors), "the failed nodes to be known")
+    zero = next(error for error in console.errors if error.server_error_type == "ZeroDivisionError")
+    assert ("execution_failed", "div", "div") == (zero.error_type, zero.node_id, zero.node_type)
+    assert "Traceback" in (zero.traceback or "")
+    image = by_type["ImageRecordNotFoundException"]
+    assert "validation_error" == image.error_type
+    assert image.suggestion
+    console.refresh()
+    assert 2 == len(console.errors)
+
+
+def test_full_queue_takes_fewer(console: iw.Console, wire: Wire) -> None:
+    """A full queue takes what fits; both numbers are told."""
+    console.pause()
+    batch = console.submit(add_and_multiply(), runs=wire.server.max_queue_size + 5)
+    assert (wire.server.max_queue_size, wire.server.max_queue_size + 5) == (batch.enqueued, batch.requested)
+    assert wire.server.max_queue_size == len(batch.item_ids)
+    none = console.submit(add_and_multiply())
+    assert (0, 1, ()) == (none.enqueued, none.requested, none.item_ids)
+    console.refresh()
+    assert wire.server.max_queue_size == len(console.queue)
+
+
+def test_wedged_queue_is_named_and_cured(console: iw.Console, wire: Wire) -> None:
+    """A value of the wrong type, enqueued by someone else, wedges the queue: its batch is named and canceled."""
+    value = {"node_path": "add", "field_name": "a", "items": ["x"]}
+    poison = wire.enqueue(data=[[value]])
+    behind = console.submit(add_and_multiply())
+    wedge = until(lambda: console.status.wedge, "the wedge to be seen")
+    assert (poison["batch"]["batch_id"],) == wedge.batch_ids
+    assert (poison["item_ids"][0],) == wedge.item_ids
+    refused = console.cancel(poison["item_ids"][0])
+    assert "refused" == refused.outcome
+    assert ["canceled"] == [c.outcome for c in console.unwedge()]
+    assert "completed" == behind.jobs[0].wait(60).status
+    until(lambda: console.status.wedge is None, "the wedge to be gone")

@@ -1,0 +1,276 @@
+"""Handles: waiting in all its forms, events, and what interrupts do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import invoke_widgets as iw
+import pytest
+from invoke_widgets.event_records import ItemStatusChanged, NodeCompleted, NodeProgress
+
+from tests.graphs import add_and_multiply, divide, fail, sleep
+from tests.wire import Wire, until
+
+
+def test_await_and_wait_give_the_item(console: iw.Console) -> None:
+    """`await job` and `job.wait()` give the finished item, with its session."""
+    job = console.submit(add_and_multiply()).jobs[0]
+
+    async def cell() -> Any:
+        return await job
+
+    for item in (asyncio.run(cell()), job.wait(60)):
+        assert ("completed", job.item_id) == (item.status, item.item_id)
+        assert item.session
+    assert "completed" == job.status
+
+
+def test_a_failed_job_raises_and_carries_the_item(console: iw.Console) -> None:
+    """The exception's class is the error's, and it has the item, its batch and the suggestion."""
+    job = console.submit(fail("CUDA out of memory. Tried to allocate 2.00 GiB")).jobs[0]
+    with pytest.raises(iw.ResourceError) as caught:
+        job.wait(60)
+    error = caught.value
+    assert ("resource_error", job.item_id, "failed") == (error.error_type, error.item_id, error.item.status)
+    assert "GPU" in error.suggestion
+    with pytest.raises(iw.ExecutionFailed):
+        console.submit(divide(1, 0)).jobs[0].result(60)
+
+
+def test_a_batch_raises_for_nothing_but_its_result_does(console: iw.Console) -> None:
+    """`batch.wait()` gives all items, whatever became of them; `batch.result()` raises the first failure."""
+    batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]})
+    assert ["completed", "failed", "completed"] == [item.status for item in batch.wait(60)]
+    assert (2, 1, 3) == (batch.status.completed, batch.status.failed, batch.status.total)
+    with pytest.raises(iw.ExecutionFailed):
+        batch.result(60)
+
+
+@pytest.mark.parametrize("form", ["wait", "await"])
+def test_timeouts(console: iw.Console, wire: Wire, form: str) -> None:
+    """On a timeout a job is left alone, detached from, or canceled, as asked."""
+
+    def wait(job: iw.Job, **options: Any) -> Any:
+        if form == "wait":
+            return job.wait(0.3, **options)
+        return asyncio.run(job.wait_async(0.3, **options))
+
+    job = console.submit(sleep(60)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    until(lambda: job.status == "in_progress", "the picture")
+    with pytest.raises(iw.JobTimeout) as caught:
+        wait(job)
+    assert (job.item_id, "in_progress") == (caught.value.item_id, wire.item(job.item_id)["status"])
+    assert "in_progress" == wait(job, on_timeout="detach").status
+    assert "in_progress" == wire.item(job.item_id)["status"]
+    with pytest.raises(iw.JobTimeout):
+        wait(job, on_timeout="cancel")
+    assert "canceled" == wire.item(job.item_id)["status"]
+    with pytest.raises(iw.JobCanceled):
+        job.wait(60)
+
+
+@pytest.mark.parametrize("bad", [{"on_timeout": "explode"}, {"timeout": "5"}, {"timeout": -1}, {"on_interrupt": "x"}])
+def test_bad_wait_options(console: iw.Console, bad: dict[str, Any]) -> None:
+    """A bad option of a wait is refused by its name."""
+    job = console.submit(add_and_multiply()).jobs[0]
+    with pytest.raises(iw.InvalidRequest, match=next(iter(bad))):
+        job.wait(**bad)
+
+
+@pytest.mark.parametrize("action", ["detach", "cancel"])
+def test_interrupt_of_a_wait(console: iw.Console, wire: Wire, action: Any) -> None:
+    """An interrupt ends the wait, and leaves the job running or cancels it, as asked."""
+    job = console.submit(sleep(60)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        job.wait(on_interrupt=action)
+    expected = "canceled" if action == "cancel" else "in_progress"
+    assert expected == wire.item(job.item_id)["status"]
+
+
+@pytest.mark.parametrize("action", ["detach", "cancel"])
+def test_canceling_the_task_that_awaits(console: iw.Console, wire: Wire, action: Any) -> None:
+    """The same for a task that awaits: what a notebook's interrupt does to a cell."""
+    job = console.submit(sleep(60)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+
+    async def cell() -> None:
+        task = asyncio.create_task(job.wait_async(on_interrupt=action))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cell())
+    if action == "cancel":
+        wire.wait_for(job.item_id, "canceled")
+    assert ("canceled" if action == "cancel" else "in_progress") == wire.item(job.item_id)["status"]
+
+
+def test_events_of_a_job(console: iw.Console) -> None:
+    """Events come typed and in order, once each, and end with the job."""
+    job = console.submit(sleep(1, steps=4)).jobs[0]
+    events = list(job.iter_events(60))
+    statuses = [event.item.status for event in events if isinstance(event, ItemStatusChanged)]
+    shares = [event.progress.percentage for event in events if isinstance(event, NodeProgress)]
+    assert ["in_progress", "completed"] == statuses[-2:]
+    assert [0.25, 0.5, 0.75, 1.0] == shares
+    assert 1 == len([event for event in events if isinstance(event, NodeCompleted)])
+    assert isinstance(events[-1], ItemStatusChanged)
+
+
+def test_events_in_async_form(console: iw.Console) -> None:
+    """`async for` gives the same."""
+
+    async def cell() -> list[Any]:
+        return [event async for event in console.submit(sleep(0.5, steps=2)).jobs[0].aiter_events()]
+
+    events = asyncio.run(cell())
+    assert "completed" == events[-1].item.status
+
+
+def test_events_without_a_socket(polling_console: iw.Console) -> None:
+    """Where events cannot be had, changes of status still are."""
+    job = polling_console.submit(sleep(1)).jobs[0]
+    statuses = [event.item.status for event in job.iter_events(60) if isinstance(event, ItemStatusChanged)]
+    assert "completed" == statuses[-1]
+
+
+def test_events_of_a_batch(console: iw.Console) -> None:
+    """A batch's events are its jobs' events, until the last is done."""
+    batch = console.submit(add_and_multiply(), runs=3)
+    ended = [e.item.item_id for e in batch.iter_events(60) if isinstance(e, ItemStatusChanged) and e.item.is_terminal]
+    assert list(batch.item_ids) == sorted(ended)
+
+
+def test_on_change(console: iw.Console) -> None:
+    """A job's listener hears of each change, on a thread of its own, until it is ended; its failure is its own."""
+    heard: list[tuple[str, str]] = []
+    job = console.submit(sleep(0.5)).jobs[0]
+
+    def listen(item: Any) -> None:
+        heard.append((item.status, threading.current_thread().name))
+        raise RuntimeError("mine")
+
+    unsubscribe = job.on_change(listen)
+    job.wait(60)
+    until(lambda: heard and heard[-1][0] == "completed", "the last change")
+    assert {"invoke-widgets callbacks"} == {thread for _, thread in heard}
+    unsubscribe()
+
+
+def test_as_completed(console: iw.Console) -> None:
+    """Jobs come as they finish, in both forms, each once; a failed one comes too."""
+    slow = console.submit(sleep(1.5)).jobs[0]
+    bad = console.submit(divide(1, 0), prepend=True).jobs[0]
+    assert {slow.item_id, bad.item_id} == {job.item_id for job in iw.as_completed([slow, bad, slow], timeout=60)}
+    batch = console.submit(add_and_multiply(), runs=3)
+
+    async def cell() -> list[str]:
+        return [job.status async for job in iw.as_completed(batch, timeout=60)]
+
+    assert ["completed"] * 3 == asyncio.run(cell())
+    never = console.submit(sleep(60)).jobs[0]
+    with pytest.raises(iw.JobTimeout):
+        list(iw.as_completed([never], timeout=0.3))
+
+
+def test_handles_on_what_others_submitted(console: iw.Console, wire: Wire) -> None:
+    """`console.job(id)` and `console.batch(id)` reattach to anything in the queue, and say what is not there."""
+    answer = wire.enqueue(runs=2)
+    assert "completed" == console.job(answer["item_ids"][0]).wait(60).status
+    batch = console.batch(answer["batch"]["batch_id"])
+    assert sorted(answer["item_ids"]) == list(batch.item_ids)
+    with pytest.raises(iw.NotFound):
+        console.job(999_999_999)
+    with pytest.raises(iw.NotFound):
+        console.batch("no-such-batch")
+
+
+def test_a_deleted_job_ends_its_wait(console: iw.Console, wire: Wire) -> None:
+    """Someone who waits for a job that is cleared away is told."""
+    first, second = console.submit(sleep(60), runs=2).jobs
+    wire.wait_for(first.item_id, "in_progress")
+    threading.Timer(0.5, console.clear).start()
+    with pytest.raises(iw.JobCanceled):
+        second.wait(60)
+
+
+def test_waiting_does_not_stop_the_picture(console: iw.Console) -> None:
+    """While one cell waits, another job's end is seen."""
+    slow = console.submit(sleep(2)).jobs[0]
+    seen: list[str] = []
+
+    def look() -> None:
+        until(lambda: slow.status == "in_progress", "the job to run")
+        seen.append(slow.status)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    slow.wait(60)
+    watcher.join()
+    assert ["in_progress"] == seen
+
+
+_NESTED = """
+import asyncio, sys, invoke_widgets as iw
+own_run = asyncio.run
+async def ask():
+    async with iw.InvokeClient(sys.argv[1]) as client:
+        return await client.app_version()
+async def cell():
+    return iw.run(ask())
+assert not hasattr(asyncio, "_nest_patched")
+outside = iw.run(ask())
+assert not hasattr(asyncio, "_nest_patched"), "patched without need"
+print(outside, asyncio.run(cell()), asyncio.run(cell()), asyncio.run is own_run)
+"""
+
+
+def test_run_in_a_running_loop(console: iw.Console, wire: Wire) -> None:
+    """`iw.run` works outside and inside a running loop, and patches nothing before it is needed."""
+    version = console.status.connection.version
+    assert version == iw.run(console.client.app_version())
+    command = [sys.executable, "-W", "error", "-c", _NESTED, wire.server.url]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (f"{version} {version} {version} True\n", 0) == (done.stdout, done.returncode), done.stderr
+    with pytest.raises(TypeError, match="coroutine"):
+        iw.run(5)  # type: ignore[arg-type]
+
+
+def test_client_works_in_any_loop(console: iw.Console) -> None:
+    """The console's client can be awaited in several loops, one after the other and at once."""
+
+    async def ask() -> int:
+        status = await console.client.get_queue_status()
+        return status.queue.total
+
+    results = [asyncio.run(ask()) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: results.append(asyncio.run(ask()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 6 == len(results)
+
+
+def test_closed_console_says_so(wire: Wire) -> None:
+    """After close, an action says that the console is closed, and closing again does nothing."""
+    console = iw.connect(wire.server.url)
+    before = threading.active_count()
+    console.close()
+    console.close()
+    time.sleep(0)
+    assert threading.active_count() < before
+    with pytest.raises(RuntimeError, match="closed"):
+        console.cancel(1)
+    assert "closed" == console.status.connection.mode
