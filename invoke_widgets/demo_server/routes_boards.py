@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, HTTPException, Path, Query
 from pydantic import BaseModel
 
 from .images import NO_BOARD, ImageRecordNotFoundException
-from .routes_images import ImageCategory
+from .routes_images import MAX_NAMES, ImageCategory, Name, Names
 from .routes_queue import SQLiteDirection
 from .services import Parts, Services, User
 
@@ -66,7 +66,7 @@ class AddImagesToBoardResult(BaseModel):
 
     affected_boards: list[str]
     added_images: list[str]
-    failed_images: list[str] = []
+    failed_images: list[str]
 
 
 class RemoveImagesFromBoardResult(BaseModel):
@@ -74,7 +74,7 @@ class RemoveImagesFromBoardResult(BaseModel):
 
     affected_boards: list[str]
     removed_images: list[str]
-    failed_images: list[str] = []
+    failed_images: list[str]
 
 
 @router.post("/", operation_id="create_board", status_code=201, response_model=BoardDTO)
@@ -197,7 +197,7 @@ def add_image_to_board(
     affected, added = _move(services, [image_name], board_id)
     if not added:
         raise HTTPException(500, "Failed to add image to board")
-    return {"affected_boards": affected, "added_images": added}
+    return {"affected_boards": affected, "added_images": added, "failed_images": []}
 
 
 @images_router.delete(
@@ -210,19 +210,22 @@ def remove_image_from_board(
     affected, removed = _move(services, [image_name], None)
     if not removed:
         raise HTTPException(500, "Failed to remove image from board")
-    return {"affected_boards": affected, "removed_images": removed}
+    return {"affected_boards": affected, "removed_images": removed, "failed_images": []}
 
 
 @images_router.post(
     "/batch", operation_id="add_images_to_board", status_code=201, response_model=AddImagesToBoardResult
 )
 def add_images_to_board(
-    services: Parts, user: User, board_id: Annotated[str, Body()], image_names: Annotated[list[str], Body()]
+    services: Parts,
+    user: User,
+    board_id: Annotated[str, Body()],
+    image_names: Annotated[list[Name], Body(max_length=MAX_NAMES)],
 ) -> dict[str, Any]:
     """Put images on a board."""
     _board(services, board_id)
     affected, added = _move(services, image_names, board_id)
-    return {"affected_boards": affected, "added_images": added}
+    return {"affected_boards": affected, "added_images": added, "failed_images": []}
 
 
 @images_router.post(
@@ -231,9 +234,7 @@ def add_images_to_board(
     status_code=201,
     response_model=RemoveImagesFromBoardResult,
 )
-def remove_images_from_board(
-    services: Parts, user: User, image_names: Annotated[list[str], Body(embed=True)]
-) -> dict[str, Any]:
+def remove_images_from_board(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
     """Take images off their boards."""
     affected, removed = _move(services, image_names, None)
-    return {"affected_boards": affected, "removed_images": removed}
+    return {"affected_boards": affected, "removed_images": removed, "failed_images": []}

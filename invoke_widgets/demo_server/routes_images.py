@@ -21,7 +21,11 @@ router = APIRouter(prefix="/api/v1/images", tags=["images"])
 # What a browser may do with an image: its name is never used again.
 _CACHE = {"Cache-Control": "max-age=31536000"}
 
+MAX_NAMES = 1000
+
 ImageName = Annotated[str, Path(description="The name of the image")]
+Name = Annotated[str, Field(max_length=255)]
+Names = Annotated[list[Name], Body(embed=True, max_length=MAX_NAMES, description="The names of images")]
 
 
 class ResourceOrigin(StrEnum):
@@ -189,9 +193,7 @@ def get_image_names(services: Parts, user: User, wanted: Wanted) -> dict[str, An
 
 
 @router.post("/images_by_names", operation_id="get_images_by_names", response_model=list[ImageDTO])
-def get_images_by_names(
-    services: Parts, user: User, image_names: Annotated[list[str], Body(embed=True, description="The names")]
-) -> list[dict[str, Any]]:
+def get_images_by_names(services: Parts, user: User, image_names: Names) -> list[dict[str, Any]]:
     """Get records, leaving out what is missing."""
     found = []
     for name in image_names:
@@ -215,9 +217,7 @@ def clear_intermediates(services: Parts, user: User) -> int:
 
 
 @router.post("/delete", operation_id="delete_images_from_list", response_model=DeleteImagesResult)
-def delete_images_from_list(
-    services: Parts, user: User, image_names: Annotated[list[str], Body(embed=True, description="The names")]
-) -> dict[str, Any]:
+def delete_images_from_list(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
     """Delete images."""
     boards: dict[str, None] = {}
     for name in image_names:
@@ -324,19 +324,13 @@ def _star(services: Parts, image_names: list[str], starred: bool) -> dict[str, A
     return {"affected_boards": list(boards), key: changed, "failed_images": []}
 
 
-class ImageNames(BaseModel):
-    """Images by their names"""
-
-    image_names: list[str] = Field(description="The names of the images")
-
-
 @router.post("/star", operation_id="star_images_in_list")
-def star_images_in_list(services: Parts, user: User, images: ImageNames) -> dict[str, Any]:
+def star_images_in_list(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
     """Star images."""
-    return _star(services, images.image_names, True)
+    return _star(services, image_names, True)
 
 
 @router.post("/unstar", operation_id="unstar_images_in_list")
-def unstar_images_in_list(services: Parts, user: User, images: ImageNames) -> dict[str, Any]:
+def unstar_images_in_list(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
     """Unstar images."""
-    return _star(services, images.image_names, False)
+    return _star(services, image_names, False)

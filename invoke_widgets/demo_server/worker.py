@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import threading
 import traceback
 from collections.abc import Callable
@@ -249,7 +248,7 @@ class _Context:
             session_id=item.session_id,
             node_id=node.id,
             board_id=board.board_id if board else None,
-            metadata=json.dumps(metadata) if metadata else None,
+            metadata=metadata.model_dump_json() if metadata else None,
             workflow=item.workflow.model_dump_json() if item.workflow else None,
             graph=item.session.graph.model_dump_json(warnings=False),
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, RootModel, TypeAdapter
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 NODE_ATTRIBUTE: dict[str, JsonValue] = {"field_kind": "node_attribute"}
@@ -48,6 +48,10 @@ class ColorField(BaseModel):
     def tuple(self) -> tuple[int, int, int, int]:
         """The channels in the order that Pillow takes."""
         return (self.r, self.g, self.b, self.a)
+
+
+class MetadataField(RootModel[dict[str, Any]]):
+    """What is to be remembered of an image: any document"""
 
 
 class CanceledException(Exception):
@@ -241,7 +245,7 @@ class BaseInvocation(BaseModel):
 class WithMetadata(BaseModel):
     """For nodes whose images may carry metadata."""
 
-    metadata: dict[str, Any] | None = Field(
+    metadata: MetadataField | None = Field(
         default=None,
         description="Metadata to be saved with the image",
         json_schema_extra={
