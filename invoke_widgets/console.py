@@ -338,6 +338,42 @@ class Console:
 
         return Dashboard(self)
 
+    def submitter(self, graph: Any = None, **options: Any) -> Any:
+        """A new form for submitting; `graph` and `runs`, `data`, `prepend`, `destination` fill it in."""
+        from invoke_widgets.widgets.submitter import JobSubmitter
+
+        return JobSubmitter(self, graph=graph, **options)
+
+    def queue_table(self, **options: Any) -> Any:
+        """A new view of the queue; `options` are those of `QueueTable`."""
+        from invoke_widgets.widgets.queue_table import QueueTable
+
+        return QueueTable(self, **options)
+
+    def controls(self) -> Any:
+        """New buttons for what can be done to the queue as a whole."""
+        from invoke_widgets.widgets.controls import Controls
+
+        return Controls(self)
+
+    def error_log(self) -> Any:
+        """A new view of what went wrong."""
+        from invoke_widgets.widgets.error_log import ErrorLog
+
+        return ErrorLog(self)
+
+    def cancellation_log(self) -> Any:
+        """A new view of what was canceled."""
+        from invoke_widgets.widgets.cancellation_log import CancellationLog
+
+        return CancellationLog(self)
+
+    def results(self) -> Any:
+        """A new view of what the newest completed items put out."""
+        from invoke_widgets.widgets.results import Results
+
+        return Results(self)
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.dashboard()._repr_mimebundle_(**kwargs)
 

@@ -1,0 +1,119 @@
+"""`ActingView`: a view with buttons that are enabled exactly while they would do something, and busy while they do."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import ipywidgets
+
+from invoke_widgets.store import Change
+from invoke_widgets.widgets.base import THEME, View
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+T = TypeVar("T")
+
+STYLE = f"<style>{THEME}{(Path(__file__).parent / 'parts.css').read_text(encoding='utf-8')}</style>"
+"""The style sheet of the dashboard's parts, as an element; each part brings it, since each can be shown alone."""
+
+
+class StyledView(View):
+    """A view that brings the style sheet of the dashboard's parts."""
+
+    def show(self, *content: ipywidgets.Widget) -> None:
+        super().show(ipywidgets.HTML(STYLE, layout={"display": "none"}), *content)
+
+
+class ActingView(StyledView):
+    """A view with buttons, and a line that says in words what the last one did.
+
+    Args:
+        console: what is acted on.
+        on_said: called with each such sentence, for whoever shows it elsewhere.
+    """
+
+    def __init__(self, console: Console, *, on_said: Callable[[str], object] | None = None) -> None:
+        super().__init__(console)
+        self._busy: set[ipywidgets.Button] = set()
+        self._on_said = on_said
+        self.said = ""
+        self.status_line = ipywidgets.HTML()
+        self.own(self.status_line)  # not every part shows it
+
+    def button(
+        self, description: str, on_click: Callable[[], object], *, tooltip: str = "", **options: Any
+    ) -> ipywidgets.Button:
+        """A button whose failures show in the strip."""
+        made = ipywidgets.Button(description=description, tooltip=tooltip, **options)
+        guarded = self.guard(on_click)
+        made.on_click(lambda _: guarded())
+        return made
+
+    def enable(self, button: ipywidgets.Button, possible: bool) -> None:
+        """Enable or disable a button, unless its request still runs."""
+        disabled = not possible or button in self._busy
+        if button.disabled != disabled:
+            button.disabled = disabled
+
+    def act(
+        self,
+        button: ipywidgets.Button,
+        work: Coroutine[Any, Any, T],
+        told: Callable[[T], str],
+    ) -> None:
+        """Start what a button is for; until it has ended, the button is disabled and says so.
+
+        Args:
+            button: clicking it again meanwhile does nothing.
+            work: such as `console.actions.prune()`.
+            told: the outcome in words.
+        """
+        with self.lock:
+            if button in self._busy:
+                work.close()
+                return
+            self._busy.add(button)
+            button.disabled = True
+            button.add_class("iw-busy")
+
+        def ended() -> None:
+            with self.lock:
+                self._busy.discard(button)
+                button.remove_class("iw-busy")
+                self.redraw()
+
+        self.run(work, lambda result: self.say(told(result)), always=ended)
+
+    def say(self, sentence: str) -> None:
+        """Show what was done, in words."""
+        with self.lock:
+            self.said = sentence
+            self.status_line.value = f'<div class="iw-said" role="status">{html.escape(sentence)}</div>'
+        if self._on_said is not None:
+            self._on_said(sentence)
+
+    def redraw(self) -> None:
+        """Draw with the picture as it is."""
+        self._changed(Change(self.console.store.state, frozenset()))
+
+
+def put(widget: ipywidgets.Widget, name: str, value: object) -> None:
+    """Set a trait only if it differs: each setting is a message to the page."""
+    if getattr(widget, name) != value:
+        setattr(widget, name, value)
+
+
+def shown(widget: ipywidgets.Widget, visible: bool) -> None:
+    """Show or hide a widget."""
+    put(widget.layout, "display", None if visible else "none")
+
+
+def set_options(widget: ipywidgets.Widget, options: tuple[tuple[str, str], ...], value: str | None) -> None:
+    """New options, and what is chosen among them: setting options alone would choose the first."""
+    if widget.options != options:
+        widget.options = options
+    put(widget, "value", value)

@@ -1,0 +1,273 @@
+"""`Controls`: what can be done to a queue as a whole, and to what is selected."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import ipywidgets
+import traitlets
+
+from invoke_widgets.errors import JobException
+from invoke_widgets.merge import QueueState
+from invoke_widgets.records import FAILED, PENDING, Cancellation, ProcessorStatus, QueueItem
+from invoke_widgets.store import Change
+from invoke_widgets.widgets import words
+from invoke_widgets.widgets.acting import ActingView, put, set_options, shown
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+_CANCELS_AT_ONCE = 8
+
+
+def unfinished_batches(items: Iterable[QueueItem]) -> dict[str, int]:
+    """Batch id -> how many of its items have not finished; the newest batch first."""
+    tally = Counter(item.batch_id for item in sorted(items, key=lambda i: -i.item_id) if not item.is_terminal)
+    return dict(tally)
+
+
+def retryable(items: Mapping[int, QueueItem]) -> list[int]:
+    """The ids of failed items that nobody has retried yet, ascending.
+
+    A retry's new item names the root of its line, so that of each line only the newest failed item counts.
+    """
+    newest: dict[int, int] = {}
+    for item in items.values():
+        root = item.retried_from_item_id or item.item_id
+        newest[root] = max(newest.get(root, 0), item.item_id)
+    return sorted(item_id for item_id in newest.values() if items[item_id].status == FAILED)
+
+
+class Controls(ActingView):
+    """Buttons: cancel selected, a batch, all pending; retry failed, prune, clear, pause. Each says what it did.
+
+    Args:
+        console: what is controlled.
+        pause_here: False if another part shows `pause`.
+        on_said: called with the outcome of each action in words.
+
+    Attributes:
+        selected: item ids that "cancel selected" is about; link it to a table's.
+        pause: the button that pauses and resumes.
+    """
+
+    selected = traitlets.List(traitlets.Int())
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        pause_here: bool = True,
+        selectable: bool = False,
+        on_said: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__(console, on_said=on_said)
+        self._cancel_selected = self.button(
+            "✕ cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
+        )
+        shown(self._cancel_selected, selectable)
+        self._batches = ipywidgets.Dropdown(options=[], description="batch", layout={"width": "auto"})
+        self._batches.add_class("iw-batches")
+        self._cancel_batch = self.button(
+            "✕ cancel batch", self._on_cancel_batch, tooltip="Cancel all of this batch that has not finished"
+        )
+        self._cancel_pending = self.button(
+            "✕ cancel pending", self._on_cancel_pending, tooltip="Cancel all that waits; the current item goes on"
+        )
+        self._retry_failed = self.button(
+            "↻ retry failed", self._on_retry_failed, tooltip="Enqueue each failed item anew that was not retried yet"
+        )
+        self._prune = self.button(
+            "prune", self._on_prune, tooltip="Delete what is completed, failed or canceled; errors stay in the log"
+        )
+        self._clear = self.button(
+            "clear …", self._on_clear, tooltip="Cancel and delete everything, the current item too; asks first"
+        )
+        self.pause = self.button("⏸ pause", self._on_pause)
+        self.pause.add_class("iw-pause")
+        self._paused = False
+        self._question = ipywidgets.HTML()
+        self._really_clear = self.button("clear", self._on_really_clear, button_style="danger")
+        self._keep = self.button("keep", lambda: shown(self._asking, False), tooltip="Do not clear")
+        self._asking = ipywidgets.HBox([self._question, self._really_clear, self._keep], layout={"display": "none"})
+        self._asking.add_class("iw-asking")
+        self._wedge_text = ipywidgets.HTML()
+        self._unwedge = self.button("cancel batch", self._on_unwedge, button_style="warning")
+        self._wedge = ipywidgets.HBox([self._wedge_text, self._unwedge], layout={"display": "none"})
+        self._wedge.add_class("iw-wedge")
+        buttons = [
+            self._cancel_selected,
+            self._batches,
+            self._cancel_batch,
+            self._cancel_pending,
+            self._retry_failed,
+            self._prune,
+            self._clear,
+            *([self.pause] if pause_here else []),
+        ]
+        self._row = ipywidgets.HBox(buttons)
+        self._row.add_class("iw-row")
+        self._failed: list[int] = []
+        self.own(self.pause)
+        self.show(self._wedge, self._row, self._asking, self.status_line)
+        self.observe(lambda _: self.redraw(), names="selected")
+        self.follow()
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    def draw(self, change: Change) -> None:
+        state = change.state
+        open_ = state.connection.mode != "closed"
+        chosen = sum(1 for i in self.selected if (item := state.items.get(i)) is not None and not item.is_terminal)
+        self._label(self._cancel_selected, "✕ cancel selected", chosen, open_)
+        if change.item_ids:
+            self._failed = retryable(state.items)
+            self._draw_batches(unfinished_batches(state.items.values()))
+        self.enable(self._cancel_batch, open_ and self._batches.value is not None)
+        pending = state.status.pending if state.status else _count(state, PENDING)
+        self._label(self._cancel_pending, "✕ cancel pending", pending, open_)
+        self._label(self._retry_failed, "↻ retry failed", len(self._failed), open_)
+        finished = state.status.total - state.status.unfinished if state.status else 0
+        self._label(self._prune, "prune", finished, open_)
+        total = self._total(state)
+        self.enable(self._clear, open_ and total > 0)
+        self.enable(self._really_clear, open_ and total > 0)
+        if self._asking.layout.display is None:
+            self._draw_question(state)
+            if not total:
+                shown(self._asking, False)
+        self._draw_pause(state.processor, open_)
+        self._draw_wedge(state)
+
+    def _label(self, button: ipywidgets.Button, text: str, count: int, possible: bool) -> None:
+        put(button, "description", f"{text} ({count:,})" if count else text)
+        self.enable(button, possible and count > 0)
+
+    def _draw_batches(self, batches: Mapping[str, int]) -> None:
+        options = tuple((f"{words.short(batch)} ({words.many(n, 'item')})", batch) for batch, n in batches.items())
+        chosen = self._batches.value
+        set_options(self._batches, options, chosen if chosen in batches else next(iter(batches), None))
+        put(self._batches, "disabled", not batches)
+
+    def _draw_question(self, state: QueueState) -> None:
+        total, unfinished = self._total(state), state.status.unfinished if state.status else 0
+        text = f"Clear deletes {words.many(total, 'item')}, {unfinished:,} of them unfinished; what runs is canceled."
+        put(self._question, "value", f'<div class="iw-question" role="alert">{html.escape(text)}</div>')
+        put(self._really_clear, "description", f"clear {words.many(total, 'item')}")
+
+    def _draw_pause(self, processor: ProcessorStatus | None, open_: bool) -> None:
+        self._paused = processor is not None and not processor.is_started
+        put(self.pause, "description", "▶ resume" if self._paused else "⏸ pause")
+        put(self.pause, "tooltip", "Take items again" if self._paused else "Take no further item; what runs goes on")
+        self.enable(self.pause, open_ and processor is not None)
+
+    def _draw_wedge(self, state: QueueState) -> None:
+        wedge = state.wedge
+        shown(self._wedge, wedge is not None)
+        if wedge is None:
+            return
+        batches = words.many(len(wedge.batch_ids), "batch") if len(wedge.batch_ids) != 1 else "batch"
+        named = ", ".join(words.short(batch) for batch in wedge.batch_ids)
+        text = (
+            f"The queue cannot go on: the worker fails again and again to load {_items(wedge.item_ids)} of {batches} "
+            f"{named}, and nothing behind runs. {wedge.message}"
+        )
+        put(self._wedge_text, "value", f'<div class="iw-wedge-text" role="alert">{html.escape(text)}</div>')
+        put(self._unwedge, "description", f"cancel {batches} {named}")
+        self.enable(self._unwedge, bool(wedge.batch_ids))
+
+    @staticmethod
+    def _total(state: QueueState) -> int:
+        return state.status.total if state.status else len(state.items)
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def _on_cancel_selected(self) -> None:
+        items = self.console.store.state.items
+        there = [items[i] for i in self.selected if i in items]
+        targets = [item.item_id for item in there if not item.is_terminal]
+        finished = len(there) - len(targets)
+        self.act(
+            self._cancel_selected, self._cancel_each(targets), lambda told: words.canceled(told[0], finished, told[1])
+        )
+
+    async def _cancel_each(self, item_ids: list[int]) -> tuple[list[Cancellation], int]:
+        """The outcomes, and how many requests failed; what failed shows in the strip."""
+        gate = asyncio.Semaphore(_CANCELS_AT_ONCE)
+
+        async def one(item_id: int) -> Cancellation | JobException:
+            async with gate:
+                try:
+                    return await self.console.actions.cancel(item_id)
+                except JobException as error:
+                    return error
+
+        answers = await asyncio.gather(*map(one, item_ids))
+        failures = [answer for answer in answers if isinstance(answer, JobException)]
+        for failure in failures[:3]:
+            self.fail(failure)
+        return [answer for answer in answers if isinstance(answer, Cancellation)], len(failures)
+
+    def _on_cancel_batch(self) -> None:
+        batch_id = self._batches.value
+        if batch_id is not None:
+            self.act(self._cancel_batch, self.console.actions.cancel_batch(batch_id), _message)
+
+    def _on_cancel_pending(self) -> None:
+        self.act(self._cancel_pending, self.console.actions.cancel_pending(), _message)
+
+    def _on_retry_failed(self) -> None:
+        if self._failed:
+            self.act(self._retry_failed, self.console.actions.retry(list(self._failed)), words.retried)
+
+    def _on_prune(self) -> None:
+        self.act(self._prune, self.console.actions.prune(), lambda n: f"Pruned {words.many(n, 'finished item')}.")
+
+    def _on_clear(self) -> None:
+        with self.lock:
+            self._draw_question(self.console.store.state)
+            shown(self._asking, True)
+
+    def _on_really_clear(self) -> None:
+        shown(self._asking, False)
+        self.act(self._really_clear, self.console.actions.clear(), _message)
+
+    def _on_pause(self) -> None:
+        if self._paused:
+            self.act(self.pause, self.console.actions.resume(), lambda _: "Resumed: the worker takes items again.")
+        else:
+            self.act(self.pause, self.console.actions.pause(), _told_of_pause)
+
+    def _on_unwedge(self) -> None:
+        wedge = self.console.store.state.wedge
+        if wedge is not None:
+            self.act(self._unwedge, self._cancel_batches(wedge.batch_ids), lambda told: " ".join(map(_message, told)))
+
+    async def _cancel_batches(self, batch_ids: Iterable[str]) -> list[Cancellation]:
+        return [await self.console.actions.cancel_batch(batch_id) for batch_id in batch_ids]
+
+    def as_text(self) -> str:
+        return self.said or words.counts(self.console.status)
+
+    def as_html(self) -> str:
+        return f"<p>{html.escape(self.as_text())}</p>"
+
+
+def _message(record: Cancellation) -> str:
+    return record.message
+
+
+def _told_of_pause(status: ProcessorStatus) -> str:
+    return "Paused: " + ("the current item goes on, then nothing more." if status.is_processing else "nothing runs.")
+
+
+def _items(item_ids: tuple[int, ...]) -> str:
+    return f"item {item_ids[0]}" if len(item_ids) == 1 else f"items {words.listed(item_ids)}" if item_ids else "an item"
+
+
+def _count(state: QueueState, status: str) -> int:
+    return sum(1 for item in state.items.values() if item.status == status)

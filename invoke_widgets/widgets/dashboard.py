@@ -1,0 +1,162 @@
+"""`Dashboard`: everything about one console in one place. It only composes: each part is a view of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets
+
+from invoke_widgets.store import Change
+from invoke_widgets.widgets import liveness
+from invoke_widgets.widgets.acting import StyledView, put
+from invoke_widgets.widgets.cancellation_log import CancellationLog
+from invoke_widgets.widgets.controls import Controls
+from invoke_widgets.widgets.error_log import ErrorLog
+from invoke_widgets.widgets.results import Results
+from invoke_widgets.widgets.server_line import ServerLine
+from invoke_widgets.widgets.submitter import JobSubmitter
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+try:
+    from invoke_widgets.widgets.queue_table import QueueTable
+except (ImportError, OSError):  # TEMPORARY, until the table is there
+    from invoke_widgets.widgets.base import html_table
+
+    class QueueTable(StyledView):  # type: ignore[no-redef]
+        selected = traitlets.List()
+
+        def __init__(self, console: Any) -> None:
+            super().__init__(console)
+            self._html = ipywidgets.HTML()
+            self.show(self._html)
+            self.follow()
+
+        def draw(self, change: Change) -> None:
+            put(self._html, "value", self.as_html())
+
+        def as_html(self) -> str:
+            rows = [(str(i.item_id), i.status, i.batch_id) for i in self.console.queue[:50]]
+            return html_table(("item", "status", "batch"), rows)
+
+QUEUE, RESULTS = 1, 4
+"""Indices of tabs."""
+_SETTLED_S = 0.4
+"""A cell that ends within this time is not worth a word."""
+
+
+class Dashboard(StyledView):
+    """The server, the counters, what runs; submit, queue, errors, cancellations and results as tabs; and a footer.
+
+    Args:
+        console: what is shown.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._last_action = ""
+        self._cell: liveness.Cell = "idle"
+        self._versions = (liveness.ipykernel_version(), liveness.front_end())
+        self.server_line = ServerLine(console)
+        self.controls = Controls(console, pause_here=False, selectable=True, on_said=self._said)
+        self.submitter = JobSubmitter(console, on_said=self._said)
+        self.queue_table = QueueTable(console)
+        self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said)
+        self.cancellation_log = CancellationLog(console)
+        self.results = Results(console, load=False)
+        queue = ipywidgets.VBox([self.controls, self.queue_table])
+        self._tabs = ipywidgets.Tab(
+            [self.submitter, queue, self.error_log, self.cancellation_log, self.results],
+            titles=self._titles(),
+            selected_index=QUEUE,
+        )
+        self._tabs.observe(self.guard(self._tab_chosen), names="selected_index")
+        link = traitlets.dlink((self.queue_table, "selected"), (self.controls, "selected"))
+        self._unlink = link.unlink
+        self._footer = ipywidgets.HTML()
+        head = ipywidgets.HBox([self.server_line, self.controls.pause])
+        head.add_class("iw-head")
+        self.add_class("iw-dashboard")
+        self.show(head, self._tabs, self._footer)
+        self.follow()
+        self._unlisten = liveness.cells.listen(self._cell_changed)
+        self._cell_changed(liveness.cells.cell)
+        self.run(self._tick())
+
+    def draw(self, change: Change) -> None:
+        put(self._tabs, "titles", self._titles())
+        self._draw_footer()
+
+    def _titles(self) -> tuple[str, ...]:
+        def titled(name: str, count: int) -> str:
+            return f"{name} {count:,}" if count else name
+
+        errors, cancellations = len(self.console.errors), len(self.console.cancellations)
+        return ("Submit", "Queue", titled("Errors", errors), titled("Cancellations", cancellations), "Results")
+
+    def _draw_footer(self) -> None:
+        now = liveness.liveness(*self._versions, self._cell)
+        kind = {True: "yes", False: "no", None: "maybe"}[now.works]
+        parts = [f'<span class="iw-alive iw-alive-{kind}">{html.escape(now.sentence)}</span>']
+        parts.append("<span>history kept in memory</span>")
+        if self._last_action:
+            parts.append(f"<span>last action: {html.escape(self._last_action)}</span>")
+        put(self._footer, "value", f'<div class="iw-footer" role="status">{" ".join(parts)}</div>')
+
+    # -- what time and cells change ----------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while not self.closed:
+            await asyncio.sleep(1.0)
+            self.server_line.tick()
+
+    def _cell_changed(self, cell: liveness.Cell) -> None:
+        """On the kernel's thread, when a cell starts or ends."""
+        if cell == "idle":
+            self._draw_cell(cell)
+        elif not self.closed:
+            self.run(self._settle(cell))
+
+    async def _settle(self, cell: liveness.Cell) -> None:
+        await asyncio.sleep(_SETTLED_S)
+        if liveness.cells.cell == cell:
+            self._draw_cell(cell)
+
+    def _draw_cell(self, cell: liveness.Cell) -> None:
+        with self.lock:
+            if cell != self._cell and not self.closed:
+                self._cell = cell
+                self._draw_footer()
+
+    # -- what the parts tell -----------------------------------------------------------------------------------------
+
+    def _said(self, sentence: str) -> None:
+        with self.lock:
+            if not self.closed:
+                self._last_action = sentence
+                self._draw_footer()
+
+    def _tab_chosen(self, change: Any) -> None:
+        if change["new"] == RESULTS:
+            self.results.load()
+
+    def _show_row(self, item_id: int) -> None:
+        self._tabs.selected_index = QUEUE
+        self.queue_table.selected = [item_id]
+
+    def close(self) -> None:
+        if not self.closed:
+            self._unlisten()
+            self._unlink()
+        super().close()
+
+    def as_html(self) -> str:
+        parts = (self.server_line, self.queue_table, self.error_log, self.cancellation_log)
+        return "".join(part.as_html() for part in parts)
+
+    def as_text(self) -> str:
+        return "\n\n".join((self.server_line.as_text(), self.queue_table.as_text()))

@@ -1,0 +1,143 @@
+"""What is to be submitted, before it is: read from pasted JSON and from rows of values. Pure functions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.schemas import normal_data
+
+Row = tuple[str, str, int]
+"""A row of values: "node.field", a JSON list, and its group: rows of a group are zipped, groups are combined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What `console.submit` takes. `label` tells drafts apart for a person."""
+
+    graph: Any
+    runs: int = 1
+    data: Any = None
+    prepend: bool = False
+    destination: str | None = None
+    label: str = ""
+
+
+def read_json(text: str) -> Any:
+    """JSON that a person pasted.
+
+    Raises:
+        InvalidRequest: it is none; the message says where.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(f"graph: line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    except RecursionError:
+        raise InvalidRequest("graph: is nested too deeply.") from None
+
+
+def read_draft(pasted: Any) -> Draft:
+    """A draft from a graph, from a batch (`{"graph": ..., "data": ..., "runs": ...}`), or from the body of an
+    enqueue request (`{"batch": ..., "prepend": ...}`).
+    """
+    prepend = False
+    if isinstance(pasted, Mapping) and isinstance(pasted.get("batch"), Mapping):
+        prepend = pasted.get("prepend") is True
+        pasted = pasted["batch"]
+    if isinstance(pasted, Mapping) and isinstance(pasted.get("graph"), Mapping):
+        runs = pasted.get("runs", 1)
+        destination = pasted.get("destination")
+        return Draft(
+            graph=pasted["graph"],
+            runs=runs if isinstance(runs, int) and runs >= 1 else 1,
+            data=pasted.get("data"),
+            prepend=prepend,
+            destination=destination if isinstance(destination, str) else None,
+        )
+    return Draft(graph=pasted, prepend=prepend)
+
+
+def is_batch(pasted: Any) -> bool:
+    """Whether something pasted is more than a graph."""
+    return isinstance(pasted, Mapping) and any(isinstance(pasted.get(key), Mapping) for key in ("batch", "graph"))
+
+
+def rows_of(data: Any) -> list[Row]:
+    """A batch's values as rows.
+
+    Raises:
+        InvalidRequest: they are of no form that a server takes.
+    """
+    return [
+        (f"{entry['node_path']}.{entry['field_name']}", json.dumps(entry["items"]), number)
+        for number, group in enumerate(normal_data(data), start=1)
+        for entry in group
+    ]
+
+
+def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
+    """Rows as `console.submit` takes them; None if there are none. Empty rows are left out.
+
+    Raises:
+        InvalidRequest: a row is not a JSON list; the message begins with "data." and its field.
+    """
+    groups: dict[int, dict[str, Any]] = {}
+    for field, text, number in rows:
+        field = field.strip()
+        if not field and not text.strip():
+            continue
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidRequest(
+                f'data.{field}: should be a JSON list such as [1, 2] or ["a", "b"]: {error.msg}, column {error.colno}.'
+            ) from None
+        group = groups.setdefault(number, {})
+        if field in group:
+            raise InvalidRequest(f"data.{field}: is set twice.")
+        group[field] = values
+    return [groups[number] for number in sorted(groups)] or None
+
+
+def settable_fields(graph: Any) -> list[str]:
+    """ "node.field" for what a graph's nodes set, as suggestions."""
+    nodes = graph.get("nodes") if isinstance(graph, Mapping) else None
+    if not isinstance(nodes, Mapping):
+        return []
+    return [
+        f"{node_id}.{name}"
+        for node_id, node in nodes.items()
+        if isinstance(node, Mapping)
+        for name in node
+        if name not in ("id", "type", "is_intermediate", "use_cache")
+    ]
+
+
+_PLACE = re.compile(r"(?P<top>runs|destination|data|graph|nodes|edges)\b(?P<rest>[^:]*):")
+
+
+def place_of(message: str) -> str:
+    """Which input an error's message is about: "graph", "runs", "destination", "data", or "data.<node.field>"."""
+    match = _PLACE.match(message)
+    if match is None:
+        return "graph"
+    top = match["top"]
+    if top in ("nodes", "edges"):
+        return "graph"
+    if top == "data" and match["rest"].startswith("."):
+        return "data" + re.sub(r"\[\d+\]$", "", match["rest"])
+    return top
+
+
+def label_of(draft: Draft, total: int) -> str:
+    """A line for the list of remembered drafts: the node types, and how many items."""
+    nodes = draft.graph.get("nodes") if isinstance(draft.graph, Mapping) else None
+    types = [str(node.get("type")) for node in nodes.values()] if isinstance(nodes, Mapping) else []
+    told = ", ".join(dict.fromkeys(types))
+    told = told if len(told) <= 60 else told[:59] + "…"
+    return f"{told or 'graph'}, {total:,} items" if total != 1 else f"{told or 'graph'}, 1 item"

@@ -1,0 +1,234 @@
+"""`ErrorLog`: what went wrong, equal errors together, each in full with what can be done about it."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from invoke_widgets.records import FAILED, JobError
+from invoke_widgets.store import Change
+from invoke_widgets.widgets import words
+from invoke_widgets.widgets.acting import ActingView, put, set_options, shown
+from invoke_widgets.widgets.base import html_table, text_table
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+LIMIT = 200
+"""How many groups are listed; the rest is in `console.errors`."""
+_ALL = "all"
+_STATIC_ROWS = 50
+_HEADERS = ("when", "count", "class", "where", "message", "what to do")
+
+# Copies the text of the next element: no text of the server is part of the script.
+_COPY = (
+    "navigator.clipboard&&navigator.clipboard.writeText(this.nextElementSibling.textContent);this.textContent='copied'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Equal errors, oldest first."""
+
+    fingerprint: str
+    errors: tuple[JobError, ...]
+
+    @property
+    def last(self) -> JobError:
+        return self.errors[-1]
+
+    @property
+    def item_ids(self) -> list[int]:
+        """The items that it happened to, newest first."""
+        return list(dict.fromkeys(e.item_id for e in reversed(self.errors) if e.item_id is not None))
+
+
+def grouped(errors: Iterable[JobError]) -> list[ErrorGroup]:
+    """Errors by fingerprint; the group with the newest error first."""
+    groups: dict[str, list[JobError]] = {}
+    for error in errors:
+        groups.setdefault(error.fingerprint, []).append(error)
+    found = [ErrorGroup(key, tuple(group)) for key, group in groups.items()]
+    return sorted(found, key=lambda group: group.last.at, reverse=True)
+
+
+def where(error: JobError) -> str:
+    """The place: "item 5, node a (add)", "field runs", "request"."""
+    parts = []
+    if error.item_id is not None:
+        parts.append(f"item {error.item_id}")
+    if error.node_id is not None:
+        parts.append(f"node {error.node_id}" + (f" ({error.node_type})" if error.node_type else ""))
+    if error.field_path:
+        parts.append(f"field {error.field_path}")
+    if error.item_id is None and error.batch_id is not None:
+        parts.append(f"batch {words.short(error.batch_id)}")
+    return ", ".join(parts) or "request"
+
+
+def group_label(group: ErrorGroup) -> str:
+    """A line of the list."""
+    times = f"{len(group.errors)} ×  " if len(group.errors) > 1 else ""
+    message = " ".join(group.last.message.split())
+    message = message if len(message) <= 100 else message[:99] + "…"
+    return f"{words.time_of_day(group.last.at)}  {times}{group.last.error_type.value}  {message}"
+
+
+def detail_html(group: ErrorGroup) -> str:
+    """A group in full: message, cause, place, what to do, and the traceback folded."""
+    error = group.last
+    said = html.escape(error.message)
+    facts = [("class", error.error_type.value), ("where", where(error))]
+    if error.server_error_type:
+        facts.append(("server's type", error.server_error_type))
+    if error.status is not None:
+        facts.append(("HTTP status", str(error.status)))
+    if error.batch_id is not None:
+        facts.append(("batch", error.batch_id))
+    if len(group.errors) > 1:
+        facts.append(("count", f"{len(group.errors)}, first {words.time_of_day(group.errors[0].at)}"))
+    if len(group.item_ids) > 1:
+        facts.append(("items", words.listed(group.item_ids, 12)))
+    facts.append(("retry", "may help" if error.retryable else "does the same again, unless something is changed"))
+    told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts)
+    remedy = f'<p class="iw-suggestion">{html.escape(error.suggestion)}</p>' if error.suggestion else ""
+    folded = ""
+    if error.traceback:
+        trace = html.escape(error.traceback)
+        folded = (
+            f'<details class="iw-traceback"><summary>traceback</summary><button type="button" class="iw-copy"'
+            f' onclick="{_COPY}">copy</button><pre tabindex="0" aria-label="traceback">{trace}</pre></details>'
+        )
+    return f'<div class="iw-detail"><p class="iw-message-full">{said}</p>{remedy}<dl>{told}</dl>{folded}</div>'
+
+
+class ErrorLog(ActingView):
+    """Everything that went wrong in a console.
+
+    Args:
+        console: whose errors.
+        on_show: called with an item's id when a person wants to see its row; without it there is no such button.
+        on_said: called with the outcome of each action in words.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        on_show: Callable[[int], object] | None = None,
+        on_said: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__(console, on_said=on_said)
+        self._on_show = on_show
+        self._groups: dict[str, ErrorGroup] = {}
+        self._seen: list[JobError] | None = None
+        self._drawing = False
+        self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
+        self._class = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
+        self._forget = self.button("forget all", self._on_forget, tooltip="Empty this log; the queue stays as it is")
+        self._list = ipywidgets.Select(options=[], rows=6, description="errors", layout={"width": "100%"})
+        self._list.add_class("iw-list")
+        self._detail = ipywidgets.HTML()
+        self._retry = self.button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")
+        self._show = self.button("show in queue", self._on_show_row, tooltip="Select the item's row in the table")
+        self._actions = ipywidgets.HBox([self._retry, self._show])
+        self._actions.add_class("iw-row")
+        filters = ipywidgets.HBox([self._class, self._forget])
+        filters.add_class("iw-row")
+        self._content = ipywidgets.VBox([filters, self._list, self._detail, self._actions])
+        self._class.observe(self.guard(self._refresh), names="value")
+        self._list.observe(self.guard(self._refresh), names="value")
+        self.show(self._empty, self._content, self.status_line)
+        self.follow()
+
+    def _refresh(self, _: object = None) -> None:
+        if not self._drawing:
+            self._seen = None
+            self.redraw()
+
+    def draw(self, change: Change) -> None:
+        errors = list(self.console.errors)
+        if errors != self._seen:
+            self._seen = errors
+            self._drawing = True
+            try:
+                self._draw_list(errors)
+            finally:
+                self._drawing = False
+        self._draw_actions()
+
+    def _draw_list(self, errors: list[JobError]) -> None:
+        shown(self._empty, not errors)
+        shown(self._content, bool(errors))
+        tally = Counter(error.error_type.value for error in errors)
+        classes = ((f"all ({len(errors):,})", _ALL), *((f"{name} ({n:,})", name) for name, n in sorted(tally.items())))
+        chosen = self._class.value if self._class.value in tally else _ALL
+        set_options(self._class, classes, chosen)
+        wanted = [e for e in errors if chosen in (_ALL, e.error_type.value)]
+        groups = grouped(wanted)[:LIMIT]
+        self._groups = {group.fingerprint: group for group in groups}
+        options = tuple((group_label(group), group.fingerprint) for group in groups)
+        current = self._list.value if self._list.value in self._groups else next(iter(self._groups), None)
+        set_options(self._list, options, current)
+        group = self._groups.get(current or "")
+        put(self._detail, "value", detail_html(group) if group else "")
+
+    def _draw_actions(self) -> None:
+        group = self._groups.get(self._list.value or "")
+        targets = self._targets(group)
+        what = f"item {targets[0]}" if len(targets) == 1 else words.many(len(targets), "item") if targets else ""
+        put(self._retry, "description", f"↻ retry {what}".rstrip())
+        self.enable(self._retry, bool(targets))
+        there = self._row_of(group)
+        shown(self._show, self._on_show is not None)
+        put(self._show, "description", "show in queue" if there is None else f"show item {there} in queue")
+        self.enable(self._show, there is not None)
+
+    def _targets(self, group: ErrorGroup | None) -> list[int]:
+        """The group's items that failed and are still there, ascending."""
+        items = self.console.store.state.items
+        ids = group.item_ids if group else []
+        return sorted(i for i in ids if (item := items.get(i)) is not None and item.status == FAILED)
+
+    def _row_of(self, group: ErrorGroup | None) -> int | None:
+        items = self.console.store.state.items
+        return next((i for i in group.item_ids if i in items), None) if group else None
+
+    def _on_retry(self) -> None:
+        targets = self._targets(self._groups.get(self._list.value or ""))
+        if targets:
+            self.act(self._retry, self.console.actions.retry(targets), words.retried)
+
+    def _on_show_row(self) -> None:
+        item_id = self._row_of(self._groups.get(self._list.value or ""))
+        if item_id is not None and self._on_show is not None:
+            self._on_show(item_id)
+
+    def _on_forget(self) -> None:
+        count = len(self.console.errors)
+        self.console.errors.clear()
+        self.say(f"Forgot {words.many(count, 'error')}.")
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                words.time_of_day(group.last.at),
+                str(len(group.errors)),
+                group.last.error_type.value,
+                where(group.last),
+                group.last.message,
+                group.last.suggestion,
+            )
+            for group in grouped(self.console.errors)[:_STATIC_ROWS]
+        ]
+
+    def as_html(self) -> str:
+        return html_table(_HEADERS, self._rows(), caption="Errors")
+
+    def as_text(self) -> str:
+        return text_table(_HEADERS, self._rows())

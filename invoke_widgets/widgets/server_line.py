@@ -1,0 +1,167 @@
+"""The dashboard's head: which server, how fresh, the counters, and what runs."""
+
+from __future__ import annotations
+
+import html
+import time
+from datetime import UTC, datetime
+from statistics import median
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from invoke_widgets.merge import QueueState
+from invoke_widgets.records import COMPLETED, IN_PROGRESS, Connection, QueueItem
+from invoke_widgets.store import Change
+from invoke_widgets.widgets import words
+from invoke_widgets.widgets.acting import StyledView, put
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+_STALE_S = 5.0
+"""Without a sign of life for so long, the age is shown: the counters are asked for every two seconds."""
+_ENOUGH_DONE = 0.05
+_SAMPLE = 20
+
+
+def connection_words(connection: Connection, now: float) -> tuple[str, str]:
+    """A state for the style, and how the picture is being kept, in words.
+
+    Args:
+        connection: of the picture.
+        now: `time.monotonic()`.
+    """
+    age = None if connection.heard_at is None else now - connection.heard_at
+    heard = "" if age is None or age < _STALE_S else f", last heard {words.clock(age)} ago"
+    if connection.mode == "live":
+        return ("stale", f"● live{heard}") if heard else ("live", "● live")
+    if connection.mode == "polling":
+        return "polling", f"◐ polling: no events can be had{heard}"
+    if connection.mode == "reconnecting":
+        left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
+        when = f"reconnecting in {left:.0f} s" if left >= 0.5 else "reconnecting"
+        return "offline", f"○ offline, {when}{heard}"
+    if connection.mode == "closed":
+        return "closed", "○ closed"
+    return "connecting", "◌ connecting"
+
+
+def left_s(state: QueueState, item: QueueItem, elapsed: float) -> float | None:
+    """About how many seconds an item in progress still needs; None if nothing tells.
+
+    Its own progress tells best; otherwise how long its batch's last completed items took.
+    """
+    progress = state.progress.get(item.item_id)
+    done = progress.percentage if progress is not None else None
+    if done is not None and done >= _ENOUGH_DONE:
+        return elapsed * (1 - min(done, 1.0)) / done
+    took = [
+        other.ran_s
+        for other in state.items.values()
+        if other.batch_id == item.batch_id and other.status == COMPLETED and other.ran_s is not None
+    ]
+    return max(median(took[-_SAMPLE:]) - elapsed, 0.0) if took else None
+
+
+def progress_html(state: QueueState, now: datetime) -> str:
+    """The items in progress, one line each; empty if nothing runs."""
+    running = sorted((i for i in state.items.values() if i.status == IN_PROGRESS), key=lambda i: i.item_id)
+    return "".join(_progress_line(state, item, now) for item in running[:4])
+
+
+def _progress_line(state: QueueState, item: QueueItem, now: datetime) -> str:
+    progress = state.progress.get(item.item_id)
+    done = None if progress is None or progress.percentage is None else min(max(progress.percentage, 0.0), 1.0)
+    label = f"Progress of item {item.item_id}"
+    if done is None:
+        bar = f'<span class="iw-bar iw-bar-unknown" role="progressbar" aria-label="{label}"><span></span></span>'
+        percent = ""
+    else:
+        bar = (
+            f'<span class="iw-bar" role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100"'
+            f' aria-valuenow="{done * 100:.0f}"><span style="width:{done * 100:.0f}%"></span></span>'
+        )
+        percent = f"{done * 100:.0f} %"
+    message = (progress.message or progress.node_type or "") if progress is not None else ""
+    times = ""
+    if item.started_at is not None:
+        elapsed = max((now - item.started_at).total_seconds(), 0.0)
+        left = left_s(state, item, elapsed)
+        times = f"elapsed {words.clock(elapsed)}" + (f" · about {words.clock(left)} left" if left is not None else "")
+    return (
+        f'<div class="iw-progress"><span class="iw-item">item {item.item_id}</span>{bar}'
+        f'<span class="iw-percent">{percent}</span><span class="iw-message">{html.escape(message)}</span>'
+        f'<span class="iw-times">{times}</span></div>'
+    )
+
+
+def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
+    """The server line."""
+    connection = state.connection
+    kind, told = connection_words(connection, now)
+    version = f" {connection.version}" if connection.version else ""
+    why = f' title="{html.escape(connection.error)}"' if connection.error and kind != "live" else ""
+    paused = state.processor is not None and not state.processor.is_started
+    return (
+        f'<div class="iw-server"><span><b>InvokeAI{html.escape(version)}</b> at {html.escape(_address(url))}</span>'
+        f'<span class="iw-connection iw-{kind}"{why}>{html.escape(told)}</span>'
+        f'<span class="iw-queue">queue: {html.escape(queue_id)}</span>'
+        + ('<span class="iw-paused">⏸ paused: the worker takes no items</span>' if paused else "")
+        + "</div>"
+    )
+
+
+def _address(url: str) -> str:
+    return url.removeprefix("http://")
+
+
+class ServerLine(StyledView):
+    """The server, the counters and what runs. Ages, countdowns and elapsed times go on by the second."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._server = ipywidgets.HTML()
+        self._counts = ipywidgets.HTML()
+        self._progress = ipywidgets.HTML()
+        self.show(self._server, self._counts, self._progress)
+        self.follow()
+
+    def draw(self, change: Change) -> None:
+        state = change.state
+        put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, time.monotonic()))
+        put(self._counts, "value", counts_html(state))
+        put(self._progress, "value", progress_html(state, datetime.now(UTC)))
+
+    def tick(self) -> None:
+        """Draw what time alone changes; called every second."""
+        self._changed(Change(self.console.store.state, frozenset()))
+
+    def as_text(self) -> str:
+        state = self.console.store.state
+        told = connection_words(state.connection, time.monotonic())[1]
+        version = state.connection.version
+        counters = words.counts(self.console.status)
+        return f"InvokeAI {version} at {_address(self.console.url)}, queue {self.console.queue_id}: {told}\n{counters}"
+
+    def as_html(self) -> str:
+        return "".join(f"<p>{html.escape(line)}</p>" for line in self.as_text().split("\n"))
+
+
+def counts_html(state: QueueState) -> str:
+    """The counters line; what is not read yet is said."""
+    if state.status is None:
+        return '<div class="iw-counts">…</div>'
+    status = state.status
+    parts = [
+        ("in_progress", status.in_progress, "running"),
+        ("pending", status.pending, "pending"),
+        *([("waiting", status.waiting, "waiting")] if status.waiting else []),
+        ("completed", status.completed, "completed"),
+        ("failed", status.failed, "failed"),
+        ("canceled", status.canceled, "canceled"),
+    ]
+    spans = [f'<span class="iw-count iw-count-{name}"><b>{n:,}</b> {said}</span>' for name, n, said in parts]
+    if state.unread:
+        spans.append(f'<span class="iw-count">reading {len(state.unread):,} older items …</span>')
+    return f'<div class="iw-counts">{"".join(spans)}</div>'

@@ -1,0 +1,370 @@
+"""`JobSubmitter`: a graph or a batch, checked while it is written, and said before it is enqueued."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import weakref
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from invoke_widgets.actions import Submission
+from invoke_widgets.errors import InvalidRequest, JobException
+from invoke_widgets.store import Change
+from invoke_widgets.widgets import words
+from invoke_widgets.widgets.acting import ActingView, put, shown
+from invoke_widgets.widgets.base import models_within
+from invoke_widgets.widgets.drafts import (
+    Draft,
+    data_of,
+    is_batch,
+    label_of,
+    place_of,
+    read_draft,
+    read_json,
+    rows_of,
+    settable_fields,
+)
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+EXAMPLE: dict[str, Any] = {"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}
+_CHECK_AFTER_S = 0.25
+_REMEMBERED = 10
+_MAX_RUNS = 10_000
+_MAX_UPLOAD = 20_000_000
+
+_recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDictionary()
+
+
+def recent(console: Console) -> deque[Draft]:
+    """The last drafts that were enqueued through a console's submitters, newest first."""
+    return _recent.setdefault(console, deque(maxlen=_REMEMBERED))
+
+
+class ValuesRow:
+    """One line of the values to vary, with the place for its error."""
+
+    def __init__(self, changed: Callable[[object], object], remove: Callable[[ValuesRow], object]) -> None:
+        self.field = ipywidgets.Combobox(
+            description="field", placeholder="node.field", ensure_option=False, layout={"width": "230px"}
+        )
+        self.values = ipywidgets.Text(
+            description="values", placeholder='[1, 2, 3] or ["a", "b"]', layout={"flex": "1 1 220px"}
+        )
+        self.group = ipywidgets.BoundedIntText(
+            value=1, min=1, max=99, description="group", tooltip="Rows of one group are zipped; groups are combined"
+        )
+        self.group.add_class("iw-short")
+        self.drop = ipywidgets.Button(description="✕", tooltip="Remove these values", layout={"width": "36px"})
+        self.error = ipywidgets.HTML()
+        line = ipywidgets.HBox([self.field, self.values, self.group, self.drop])
+        line.add_class("iw-row")
+        self.box = ipywidgets.VBox([line, self.error])
+        for widget in (self.field, self.values, self.group):
+            widget.observe(changed, names="value")
+        self.drop.on_click(lambda _: remove(self))
+
+    def read(self) -> tuple[str, str, int]:
+        return self.field.value, self.values.value, self.group.value
+
+
+class JobSubmitter(ActingView):
+    """Submits a graph or a batch.
+
+    Args:
+        console: where to.
+        graph: to begin with; a batch (`{"graph": ..., "data": ..., "runs": ...}`) does as well.
+        runs, data, prepend, destination: to begin with, as for `console.submit`.
+        on_said: called with the outcome in words.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        graph: Any = None,
+        runs: int = 1,
+        data: Any = None,
+        prepend: bool = False,
+        destination: str | None = None,
+        on_said: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__(console, on_said=on_said)
+        self._rows: list[ValuesRow] = []
+        self._filling = False
+        self._generation = 0
+        self._ready: tuple[Draft, int] | None = None
+        self._shown_recent: tuple[Draft, ...] = ()
+        self._check = self.guard(self._changed_by_hand)
+        self._graph = ipywidgets.Textarea(
+            description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "100%", "height": "auto"}
+        )
+        self._graph.add_class("iw-graph")
+        self._upload = ipywidgets.FileUpload(
+            accept=".json,application/json", multiple=False, description="open file", tooltip="A graph or batch as JSON"
+        )
+        self._example = self.button("example", self._on_example, tooltip="A graph that adds two numbers")
+        self._recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
+        self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=_MAX_RUNS, description="runs")
+        self._runs.add_class("iw-short")
+        self._prepend = ipywidgets.Checkbox(value=False, description="before everything that waits", indent=False)
+        self._destination = ipywidgets.Text(description="destination", placeholder="a label, or empty")
+        self._add = self.button("+ vary a field", self._on_add, tooltip="Values for a field: one item for each")
+        self._errors = {name: ipywidgets.HTML() for name in ("graph", "runs", "destination", "data")}
+        self._rows_box = ipywidgets.VBox()
+        self._plan = ipywidgets.HTML()
+        self._submit = self.button("enqueue", self._on_submit, button_style="primary", disabled=True)
+        sources = ipywidgets.HBox([self._upload, self._example, self._recent])
+        options = ipywidgets.HBox([self._runs, self._destination, self._prepend, self._add])
+        final = ipywidgets.HBox([self._submit, self._plan])
+        for box in (sources, options, final):
+            box.add_class("iw-row")
+        for widget in (self._graph, self._runs, self._prepend, self._destination):
+            widget.observe(self._check, names="value")
+        self._upload.observe(self.guard(self._on_upload), names="value")
+        self._recent.observe(self.guard(self._on_recent), names="value")
+        self.show(
+            sources,
+            self._graph,
+            self._errors["graph"],
+            options,
+            self._errors["runs"],
+            self._errors["destination"],
+            self._rows_box,
+            self._errors["data"],
+            final,
+            self.status_line,
+        )
+        if graph is not None:
+            draft = read_draft(graph)
+            if data is not None or not is_batch(graph):
+                draft = replace(draft, data=data)
+            self.fill(
+                replace(
+                    draft,
+                    runs=runs if runs != 1 else draft.runs,
+                    prepend=prepend or draft.prepend,
+                    destination=destination if destination is not None else draft.destination,
+                )
+            )
+        self.follow()
+
+    # -- filling in --------------------------------------------------------------------------------------------------
+
+    def fill(self, draft: Draft) -> None:
+        """Put a draft into the form, and check it."""
+        rows = rows_of(draft.data)
+        with self.lock:
+            self._filling = True
+            try:
+                self._graph.value = json.dumps(draft.graph, indent=2, ensure_ascii=False)
+                self._runs.value = draft.runs
+                self._prepend.value = draft.prepend
+                self._destination.value = draft.destination or ""
+                for row in list(self._rows):
+                    self._close_row(row)
+                for field, values, group in rows:
+                    row = self._new_row()
+                    row.field.value, row.values.value, row.group.value = field, values, group
+                self._lay_rows()
+            finally:
+                self._filling = False
+        self._changed_by_hand()
+
+    def _on_example(self) -> None:
+        self.fill(Draft(graph=EXAMPLE))
+
+    def _on_recent(self, change: Any) -> None:
+        if change["new"] >= 0 and not self._filling:
+            self.fill(self._shown_recent[change["new"]])
+
+    def _on_upload(self, change: Any) -> None:
+        if not change["new"]:
+            return
+        (file,) = change["new"]
+        self._upload.value = ()
+        if file["size"] > _MAX_UPLOAD:
+            raise InvalidRequest(f"{file['name']} has {file['size']:,} bytes: too large for a graph.")
+        try:
+            text = bytes(file["content"]).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"{file['name']} is not a text file.", suggestion="Choose a JSON file.") from None
+        self._graph.value = text
+
+    def _on_add(self) -> None:
+        with self.lock:
+            self._new_row()
+            self._lay_rows()
+            self._suggest()
+        self._changed_by_hand()
+
+    def _new_row(self) -> ValuesRow:
+        row = ValuesRow(self._check, self.guard(self._remove_row))
+        row.group.value = 1 + max((r.group.value for r in self._rows), default=0)
+        self._rows.append(row)
+        return row
+
+    def _remove_row(self, row: ValuesRow) -> None:
+        with self.lock:
+            self._close_row(row)
+            self._lay_rows()
+        self._changed_by_hand()
+
+    def _close_row(self, row: ValuesRow) -> None:
+        if row in self._rows:
+            self._rows.remove(row)
+            self._lay_rows()
+            for model in models_within(row.box):
+                model.close()
+
+    def _lay_rows(self) -> None:
+        self._rows_box.children = tuple(row.box for row in self._rows)
+
+    def _suggest(self) -> None:
+        try:
+            fields = tuple(settable_fields(read_json(self._graph.value)))
+        except InvalidRequest:
+            return
+        for row in self._rows:
+            put(row.field, "options", fields)
+
+    # -- checking ----------------------------------------------------------------------------------------------------
+
+    def _changed_by_hand(self, _: object = None) -> None:
+        """Something was typed: read it now, and have the server's schemas check it when typing pauses."""
+        if self._filling:
+            return
+        with self.lock:
+            self._generation += 1
+            generation = self._generation
+            self._ready = None
+            self.enable(self._submit, False)
+            try:
+                draft = self._read()
+            except InvalidRequest as error:
+                self._draw_error(error)
+                return
+            if draft is None:
+                self._draw_error(None)
+                put(self._plan, "value", _plan_html("Paste a graph or a batch as JSON, or open a file."))
+                return
+            self._suggest()
+        self.run(self._checked(draft, generation), self._draw_checked)
+
+    def _read(self) -> Draft | None:
+        text = self._graph.value
+        if not text.strip():
+            return None
+        pasted = read_json(text)
+        if is_batch(pasted):
+            # Its parts go to where they can be seen and changed; that calls this method again.
+            self.fill(read_draft(pasted))
+            return self._read()
+        rows = [row.read() for row in self._rows]
+        return Draft(
+            graph=pasted,
+            runs=self._runs.value,
+            data=data_of(rows),
+            prepend=self._prepend.value,
+            destination=self._destination.value.strip() or None,
+        )
+
+    async def _checked(self, draft: Draft, generation: int) -> tuple[Draft, int, int | JobException]:
+        await asyncio.sleep(_CHECK_AFTER_S)
+        if generation != self._generation:
+            return draft, generation, 0
+        try:
+            total = await self.console.actions.check(
+                draft.graph, runs=draft.runs, data=draft.data, destination=draft.destination
+            )
+        except JobException as error:
+            return draft, generation, error
+        return draft, generation, total
+
+    def _draw_checked(self, checked: tuple[Draft, int, int | JobException]) -> None:
+        draft, generation, answer = checked
+        with self.lock:
+            if generation != self._generation:
+                return
+            if isinstance(answer, InvalidRequest):
+                self._draw_error(answer)
+            elif isinstance(answer, JobException):
+                self._draw_error(None)
+                put(self._plan, "value", _plan_html(f"It could not be checked: {answer}"))
+            else:
+                self._draw_error(None)
+                self._ready = (draft, answer)
+                where = "before everything that waits" if draft.prepend else "at the end of the queue"
+                put(self._plan, "value", _plan_html(f"{words.plan(answer, draft.runs)}, {where}"))
+                self.enable(self._submit, True)
+
+    def _draw_error(self, error: InvalidRequest | None) -> None:
+        """An error at the field that it is about; None for none."""
+        place = place_of(error.message) if error is not None else ""
+        text = _error_html(error) if error is not None else ""
+        rows = [row for row in self._rows if place == f"data.{row.field.value.strip()}"]
+        for row in self._rows:
+            put(row.error, "value", text if row in rows[:1] else "")
+        if place.startswith("data"):
+            place = "" if rows else "data"
+        for name, line in self._errors.items():
+            put(line, "value", text if name == place else "")
+        if error is not None:
+            put(self._plan, "value", _plan_html("Nothing can be enqueued until this is mended."))
+
+    # -- submitting --------------------------------------------------------------------------------------------------
+
+    def draw(self, change: Change) -> None:
+        drafts = tuple(recent(self.console))
+        if drafts != self._shown_recent:
+            self._shown_recent = drafts
+            self._filling = True
+            try:
+                self._recent.options = (("…", -1), *((d.label, i) for i, d in enumerate(drafts)))
+                self._recent.value = -1
+            finally:
+                self._filling = False
+        shown(self._recent, bool(drafts))
+        self.enable(self._submit, self._ready is not None and change.state.connection.mode != "closed")
+
+    def _on_submit(self) -> None:
+        with self.lock:
+            ready = self._ready
+        if ready is None:
+            return
+        draft, total = ready
+
+        def told(submission: Submission) -> str:
+            drafts = recent(self.console)
+            kept = replace(draft, label=label_of(draft, total))
+            if kept in drafts:
+                drafts.remove(kept)
+            drafts.appendleft(kept)
+            return words.enqueued(submission.enqueued, submission.requested, submission.batch_id)
+
+        work = self.console.actions.submit(
+            draft.graph, runs=draft.runs, data=draft.data, prepend=draft.prepend, destination=draft.destination
+        )
+        self.act(self._submit, work, told)
+
+    def as_text(self) -> str:
+        return self.said or "Submit: needs a kernel."
+
+    def as_html(self) -> str:
+        return f"<p>{html.escape(self.as_text())}</p>"
+
+
+def _plan_html(text: str) -> str:
+    return f'<div class="iw-plan" role="status">{html.escape(text)}</div>'
+
+
+def _error_html(error: InvalidRequest) -> str:
+    remedy = f' <span class="iw-remedy">{html.escape(error.suggestion)}</span>' if error.suggestion else ""
+    return f'<div class="iw-field-error" role="alert">{html.escape(error.message)}{remedy}</div>'
