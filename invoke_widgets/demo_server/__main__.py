@@ -21,6 +21,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from . import lean_imports  # noqa: F401 - first, for what it does
 from .app import DemoServer
 from .faults import Connections
 from .services import Settings
@@ -35,6 +36,8 @@ def _protocol(connections: Connections) -> type[H11Protocol]:
     class Noting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             connections.add(transport)
+            # Head and body are written one after the other; without this the body waits for the client's delayed ACK.
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             super().connection_made(transport)
 
     return Noting
