@@ -6,17 +6,20 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 
 _START_S = 30.0
+
+# Past any proxy of the environment: the server is on this machine.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class EmbeddedServer:
@@ -115,17 +118,18 @@ class EmbeddedServer:
             self._send("DELETE", None)
 
     def _send(self, method: str, body: Any) -> None:
-        answer = httpx.request(
-            method,
+        request = urllib.request.Request(
             f"{self.url}/demo/drill",
-            headers={"X-Demo-Control": self._control},
-            json=body,
-            timeout=10.0,
-            trust_env=False,
+            method=method,
+            headers={"X-Demo-Control": self._control, "Content-Type": "application/json"},
+            data=None if body is None else json.dumps(body).encode(),
         )
-        if answer.is_client_error:
-            raise InvalidRequest(f"drill: {answer.text[:300]}")
-        answer.raise_for_status()
+        try:
+            with _opener.open(request, timeout=10.0):
+                pass
+        except urllib.error.HTTPError as error:
+            with error:
+                raise InvalidRequest(f"drill: {error.read(300).decode(errors='replace')}") from None
 
     def __enter__(self) -> Self:
         return self
