@@ -42,6 +42,7 @@ _FIRST_PAGE = 100
 _COALESCE_S = 0.3
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _WEDGED_AFTER = 2
+_BATCHES_KEPT = 200
 
 
 class _Lost(Exception):
@@ -90,6 +91,7 @@ class Sync:
         self._later_at = 0.0
         self._wanted: set[int] = set()
         self._unreadable: set[int] = set()
+        self._batches: dict[str, None] = {}
         self._reads: list[set[int]] = []
         self._news = 0
         self._beat_at = 0.0
@@ -248,6 +250,10 @@ class Sync:
             elif event.item.item_id not in self._store.state.items:
                 self.read_again(ids=True)
         elif isinstance(event, BatchEnqueued | ItemsRetried | QueueCleared):
+            if isinstance(event, BatchEnqueued):
+                self._batches[event.batch_id] = None
+                while len(self._batches) > _BATCHES_KEPT:
+                    del self._batches[next(iter(self._batches))]
             self.read_again(unfinished=isinstance(event, QueueCleared))
         elif isinstance(event, ItemsCanceled):
             self.read_again(event.item_ids)
@@ -497,7 +503,8 @@ class Sync:
         except ServerFailure as error:
             if error.details.get("poison"):
                 item_ids = await self._unloadable()
-                batches = {self._store.state.items[i].batch_id for i in item_ids if i in self._store.state.items}
+                known = self._store.state.items
+                batches = {known[i].batch_id for i in item_ids if i in known} or await self._unread_batches()
                 self._store.set(
                     wedge=Wedge(batch_ids=tuple(sorted(batches)), item_ids=tuple(item_ids), message=error.message)
                 )
@@ -516,6 +523,16 @@ class Sync:
             if bad := [i for i in suspects if await self._is_unloadable(i)]:
                 return bad
         return []
+
+    async def _unread_batches(self) -> set[str]:
+        """Batches with items that cannot be read, so that these do not tell their batch (up to 6.13)."""
+        found = set()
+        for batch_id in self._batches:
+            status = await self._client.get_batch_status(batch_id)
+            read = sum(item.batch_id == batch_id for item in self._store.state.items.values())
+            if status.pending and status.total > read:
+                found.add(batch_id)
+        return found
 
     async def _is_unloadable(self, item_id: int) -> bool:
         try:

@@ -1,0 +1,229 @@
+"""Whatever is done to a queue, by this console or others: once it has settled, the picture is what the server lists."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import invoke_widgets as iw
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from invoke_widgets.records import QueueItem
+
+from tests.chaos import ChaosProxy
+from tests.graphs import Graph, add_and_multiply, divide, sleep
+from tests.wire import Wire, until
+
+_GRAPHS: dict[str, Callable[[], Graph]] = {
+    "completes": add_and_multiply,
+    "fails": lambda: divide(1, 0),
+    "takes a while": lambda: sleep(0.3, steps=3),
+    "goes on when canceled": lambda: sleep(0.3, steps=3, cancelable=False),
+}
+
+
+def listed(wire: Wire) -> dict[int, tuple[object, ...]]:
+    """What the server has, item by item."""
+    return {item["item_id"]: _told(QueueItem.from_json(item)) for item in wire.get("list_all")}
+
+
+def pictured(console: iw.Console) -> dict[int, tuple[object, ...]]:
+    """What the console shows, item by item."""
+    return {item.item_id: _told(item) for item in console.queue}
+
+
+def _told(item: QueueItem) -> tuple[object, ...]:
+    return (
+        item.status,
+        item.batch_id,
+        item.destination,
+        item.created_at,
+        item.started_at,
+        item.completed_at,
+        item.error_type,
+        item.field_values or (),
+    )
+
+
+class AnyQueue(RuleBasedStateMachine):
+    """Random actions of this console, of another client, and of the network."""
+
+    console: iw.Console
+    wire: Wire
+    proxy: ChaosProxy
+    steps = 0
+    settled = 0
+    known: list[int]
+
+    @initialize()
+    def empty(self) -> None:
+        self.wire.clean()
+        self.known = []
+        self.batches: list[str] = []
+
+    def _some(self, number: int) -> int:
+        return self.known[number % len(self.known)] if self.known else 999_999_999
+
+    def _count(self) -> None:
+        type(self).steps += 1
+
+    @rule(graph=st.sampled_from(sorted(_GRAPHS)), runs=st.integers(1, 4), prepend=st.booleans())
+    def submit(self, graph: str, runs: int, prepend: bool) -> None:
+        batch = self.console.submit(_GRAPHS[graph](), runs=runs, prepend=prepend)
+        self.known += batch.item_ids
+        self.batches.append(batch.batch_id)
+        self._count()
+
+    @rule(graph=st.sampled_from(sorted(_GRAPHS)), values=st.lists(st.integers(0, 9), min_size=1, max_size=3))
+    def another_client_submits(self, graph: str, values: list[int]) -> None:
+        chosen = _GRAPHS[graph]()
+        node_id = next(iter(chosen["nodes"]))
+        field = {"add": "a", "div": "a", "sleep": "value"}[node_id]
+        data = [[{"node_path": node_id, "field_name": field, "items": values}]]
+        answer = self.wire.enqueue(chosen, data=data, destination="theirs")
+        self.known += answer["item_ids"]
+        self.batches.append(answer["batch"]["batch_id"])
+        self._count()
+
+    @rule(number=st.integers(0, 99), mine=st.booleans())
+    def cancel(self, number: int, mine: bool) -> None:
+        item_id = self._some(number)
+        if mine:
+            self.console.cancel(item_id)
+        else:
+            self.wire.send("PUT", f"i/{item_id}/cancel")
+        self._count()
+
+    @rule(number=st.integers(0, 99), mine=st.booleans())
+    def cancel_batch(self, number: int, mine: bool) -> None:
+        batch_id = self.batches[number % len(self.batches)] if self.batches else "none"
+        if mine:
+            self.console.cancel_batch(batch_id)
+        else:
+            self.wire.put("cancel_by_batch_ids", {"batch_ids": [batch_id]})
+        self._count()
+
+    @rule(mine=st.booleans())
+    def cancel_pending(self, mine: bool) -> None:
+        if mine:
+            self.console.cancel_pending()
+        else:
+            self.wire.put("cancel_all_except_current")
+        self._count()
+
+    @rule(number=st.integers(0, 99), mine=st.booleans())
+    def delete(self, number: int, mine: bool) -> None:
+        # Paused: up to 6.13 an item that vanishes while the worker takes it ends the worker.
+        self._paused(lambda: self._delete(self._some(number), mine))
+        self._count()
+
+    def _delete(self, item_id: int, mine: bool) -> None:
+        if not mine:
+            self.wire.send("DELETE", f"i/{item_id}")
+            return
+        with contextlib.suppress(iw.NotFound):
+            self.console.delete(item_id)
+
+    @rule(number=st.integers(0, 99), mine=st.booleans())
+    def retry(self, number: int, mine: bool) -> None:
+        item_id = self._some(number)
+        if self.wire.send("GET", f"i/{item_id}").status_code != 200:
+            return  # a missing one answers 500 up to 6.13
+        if mine:
+            self.known += self.console.retry(item_id).item_ids
+        else:
+            self.wire.put("retry_items_by_id", [item_id])
+        self._count()
+
+    @rule(mine=st.booleans())
+    def prune(self, mine: bool) -> None:
+        if mine:
+            self.console.prune()
+        else:
+            self.wire.put("prune")
+        self._count()
+
+    @rule(mine=st.booleans())
+    def clear(self, mine: bool) -> None:
+        self._paused(lambda: self.console.clear() if mine else self.wire.put("clear"))
+        self._count()
+
+    @rule(mine=st.booleans())
+    def pause(self, mine: bool) -> None:
+        if mine:
+            self.console.pause()
+        else:
+            self.wire.put("processor/pause")
+        self._count()
+
+    @rule()
+    def resume(self) -> None:
+        self.console.resume()
+        self._count()
+
+    @rule()
+    def the_socket_breaks(self) -> None:
+        self.proxy.drop_sockets()
+        self._count()
+
+    @rule()
+    def settle(self) -> None:
+        self._paused(self._compare)
+        self._count()
+
+    def _paused(self, work: Callable[[], Any]) -> None:
+        was_started = self.wire.get("status")["processor"]["is_started"]
+        self.wire.put("processor/pause")
+        until(lambda: not self.wire.get("status")["processor"]["is_processing"], "the worker to be free")
+        work()
+        if was_started:
+            self.wire.put("processor/resume")
+
+    def _compare(self) -> None:
+        until(lambda: self.console.status.connection.mode == "live", "the socket")
+        self.console.refresh()
+        assert listed(self.wire) == pictured(self.console)
+        assert not self.console.status.processor or not self.console.status.processor.is_started
+        type(self).settled += 1
+
+    def teardown(self) -> None:
+        self._paused(self._compare)
+        self.wire.put("processor/resume")
+
+
+@pytest.fixture
+def machine(wire: Wire) -> Iterator[type[AnyQueue]]:
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        yield type("AnyQueueHere", (AnyQueue,), {"console": console, "wire": wire, "proxy": proxy})
+
+
+def _run(machine: type[AnyQueue], examples: int, steps: int) -> None:
+    quiet = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        print_blob=True,
+    )
+    run_state_machine_as_test(machine, settings=quiet)
+    print(f"\n{machine.steps} actions, {machine.settled} comparisons, 0 differences")
+
+
+@pytest.mark.timeout(900)
+def test_the_picture_is_the_servers(machine: type[AnyQueue]) -> None:
+    """At least 200 random actions, compared again and again: no difference."""
+    while machine.steps < 200:
+        _run(machine, examples=4, steps=40)
+    assert machine.settled
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_picture_is_the_servers_at_length(machine: type[AnyQueue]) -> None:
+    """The same at length."""
+    _run(machine, examples=60, steps=50)
+    assert machine.settled >= 60
