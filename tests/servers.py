@@ -41,6 +41,7 @@ FEATURES: dict[str, tuple[int, int, int]] = {
     "bulk_counts_running": (6, 14, 0),  # cancel_by_batch_ids counts the running item; before: only the pending ones
     "cancel_checks_queue": (6, 14, 0),  # an item asked for through another queue's path is not canceled
     "retry_skips_missing": (6, 14, 0),  # before: 500
+    "delete_knows_images": (6, 14, 0),  # deleting an unknown image is 404; before: 200 with an empty list
     "two_edges_one_input": (6, 14, 0),  # a graph with two edges into one input runs; before: it fails
 }
 

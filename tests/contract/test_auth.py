@@ -1,17 +1,14 @@
 """Tokens: not looked at in single-user mode, needed for nearly everything in multiuser mode."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import socketio.exceptions
 
+from tests.contract.people import ADMIN, USER, People
 from tests.graphs import sleep
 from tests.servers import Server
 from tests.wire import Listener, Wire
-
-_ADMIN = {"email": "admin@example.com", "password": "Adm1n-Passw0rd"}
-_USER = {"email": "user@example.com", "password": "Us3r-Passw0rd"}
 
 
 def test_single_user_mode_ignores_tokens(wire: Wire, server: Server) -> None:
@@ -22,40 +19,9 @@ def test_single_user_mode_ignores_tokens(wire: Wire, server: Server) -> None:
 
 def test_single_user_mode_has_no_login(wire: Wire) -> None:
     """A login is refused, and nobody is logged in."""
-    login = wire.send("POST", "/auth/login", _ADMIN)
+    login = wire.send("POST", "/auth/login", ADMIN)
     assert (403, 401) == (login.status_code, wire.send("GET", "/auth/me").status_code)
     assert "Multiuser mode is disabled" in login.json()["detail"]
-
-
-class People(NamedTuple):
-    """Who asks: nobody, an administrator, a user."""
-
-    nobody: Wire
-    admin: Wire
-    user: Wire
-
-
-def _login(wire: Wire, who: dict[str, str]) -> str:
-    token: str = wire.post("/auth/login", {**who, "remember_me": False})["token"]
-    return token
-
-
-@pytest.fixture
-def people(multiuser_server: Server) -> Iterator[People]:
-    """An administrator and a user of a multiuser server whose queue is empty; made at the first use."""
-    with Wire(multiuser_server) as nobody:
-        if nobody.get("/auth/status")["setup_required"]:
-            assert 401 == nobody.send("GET", "status").status_code
-            nobody.post("/auth/setup", {**_ADMIN, "display_name": "Admin"})
-            with Wire(multiuser_server, token=_login(nobody, _ADMIN)) as admin:
-                admin.post("/auth/users", {**_USER, "display_name": "User", "is_admin": False})
-        with (
-            Wire(multiuser_server, token=_login(nobody, _ADMIN)) as admin,
-            Wire(multiuser_server, token=_login(nobody, _USER)) as user,
-        ):
-            admin.clean()
-            yield People(nobody, admin, user)
-            admin.clean()
 
 
 def test_the_version_is_open(people: People, multiuser_server: Server) -> None:
@@ -65,7 +31,7 @@ def test_the_version_is_open(people: People, multiuser_server: Server) -> None:
 
 def test_setup_happens_once(people: People) -> None:
     """When there is an administrator, nobody can make another without a token."""
-    response = people.nobody.send("POST", "/auth/setup", {**_ADMIN, "display_name": "Second"})
+    response = people.nobody.send("POST", "/auth/setup", {**ADMIN, "display_name": "Second"})
     assert (400, "Administrator account already configured") == (response.status_code, response.json()["detail"])
 
 
@@ -83,19 +49,19 @@ def test_the_queue_needs_a_token(people: People, multiuser_server: Server, metho
 
 def test_a_wrong_password_is_401(people: People) -> None:
     """The answer does not tell which of the two was wrong."""
-    response = people.nobody.send("POST", "/auth/login", {**_ADMIN, "password": "wrong"})
+    response = people.nobody.send("POST", "/auth/login", {**ADMIN, "password": "wrong"})
     assert (401, "Incorrect email or password") == (response.status_code, response.json()["detail"])
 
 
 def test_login_answers_a_token_and_the_user(people: People) -> None:
     """The token has a life time; the user is who it is for."""
-    answer = people.nobody.post("/auth/login", {**_USER, "remember_me": False})
-    assert (86400, _USER["email"], False) == (
+    answer = people.nobody.post("/auth/login", {**USER, "remember_me": False})
+    assert (86400, USER["email"], False) == (
         answer["expires_in"],
         answer["user"]["email"],
         answer["user"]["is_admin"],
     )
-    assert _USER["email"] == people.user.get("/auth/me")["email"]
+    assert USER["email"] == people.user.get("/auth/me")["email"]
 
 
 def test_the_items_of_others_are_redacted(people: People) -> None:

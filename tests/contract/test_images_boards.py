@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.graphs import blank_image
+from tests.servers import Server
 from tests.wire import Wire
 
 
@@ -70,6 +71,15 @@ def test_what_is_no_image_is_415(wire: Wire) -> None:
 def test_an_unknown_image_is_404(wire: Wire) -> None:
     """Neither its record nor its bytes are found."""
     assert [404, 404] == [wire.send("GET", f"/images/i/none.png{end}").status_code for end in ("", "/full")]
+
+
+def test_delete_an_unknown_image(wire: Wire, server: Server) -> None:
+    """It is not found; before 6.14 the answer is 200 with nothing deleted."""
+    response = wire.send("DELETE", "/images/i/none.png")
+    if server.has("delete_knows_images"):
+        assert (404, "Image not found") == (response.status_code, response.json()["detail"])
+    else:
+        assert (200, []) == (response.status_code, response.json()["deleted_images"])
 
 
 def test_a_deleted_image_is_gone(wire: Wire) -> None:

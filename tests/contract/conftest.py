@@ -1,0 +1,35 @@
+"""What the tests of the contract share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.blocking import BlockingClient
+from tests.contract.people import ADMIN, USER, People, login
+from tests.servers import Server
+from tests.wire import Wire
+
+
+@pytest.fixture
+def client(server: Server, wire: Wire) -> Iterator[BlockingClient]:
+    """The package's client to the server whose queue `wire` has emptied."""
+    with BlockingClient(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def people(multiuser_server: Server) -> Iterator[People]:
+    """An administrator and a user of a multiuser server whose queue is empty; made at the first use."""
+    with Wire(multiuser_server) as nobody:
+        if nobody.get("/auth/status")["setup_required"]:
+            assert 401 == nobody.send("GET", "status").status_code
+            nobody.post("/auth/setup", {**ADMIN, "display_name": "Admin"})
+            with Wire(multiuser_server, token=login(nobody, ADMIN)) as admin:
+                admin.post("/auth/users", {**USER, "display_name": "User", "is_admin": False})
+        with (
+            Wire(multiuser_server, token=login(nobody, ADMIN)) as admin,
+            Wire(multiuser_server, token=login(nobody, USER)) as user,
+        ):
+            admin.clean()
+            yield People(nobody, admin, user)
+            admin.clean()

@@ -1,0 +1,21 @@
+"""Who asks a multiuser server."""
+
+from typing import NamedTuple
+
+from tests.wire import Wire
+
+ADMIN = {"email": "admin@example.com", "password": "Adm1n-Passw0rd"}
+USER = {"email": "user@example.com", "password": "Us3r-Passw0rd"}
+
+
+class People(NamedTuple):
+    """Who asks: nobody, an administrator, a user."""
+
+    nobody: Wire
+    admin: Wire
+    user: Wire
+
+
+def login(wire: Wire, who: dict[str, str]) -> str:
+    token: str = wire.post("/auth/login", {**who, "remember_me": False})["token"]
+    return token

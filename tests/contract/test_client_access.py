@@ -1,0 +1,67 @@
+"""The client and tokens, against a multiuser server."""
+
+from collections.abc import Iterator
+
+import pytest
+from invoke_widgets.errors import AccessDenied
+
+from tests.blocking import BlockingClient
+from tests.contract.people import ADMIN, USER, People
+from tests.graphs import sleep
+from tests.servers import Server
+
+
+@pytest.fixture
+def stranger(multiuser_server: Server) -> Iterator[BlockingClient]:
+    """A client without a token."""
+    with BlockingClient(multiuser_server.url) as client:
+        yield client
+
+
+def test_a_multiuser_server_says_so(people: People, stranger: BlockingClient) -> None:
+    """Its mode can be asked without a token."""
+    assert (True, False) == (stranger.get_setup_status().multiuser_enabled, stranger.get_setup_status().setup_required)
+
+
+@pytest.mark.parametrize("token", [None, "nonsense"])
+def test_without_a_valid_token_access_is_denied(people: People, multiuser_server: Server, token: str | None) -> None:
+    """Neither none nor a wrong one will do."""
+    with BlockingClient(multiuser_server.url, token=token) as client, pytest.raises(AccessDenied) as caught:
+        client.get_queue_status()
+    assert 401 == caught.value.status
+
+
+def test_login_and_logout(people: People, stranger: BlockingClient) -> None:
+    """After a login the queue is open; after a logout it is not."""
+    stranger.login(USER["email"], USER["password"])
+    assert 0 == stranger.get_queue_status().queue.total
+    stranger.logout()
+    with pytest.raises(AccessDenied):
+        stranger.get_queue_status()
+
+
+def test_a_wrong_password_is_denied(people: People, stranger: BlockingClient) -> None:
+    """The exception holds the server's text, and no password."""
+    with pytest.raises(AccessDenied, match="Incorrect email or password") as caught:
+        stranger.login(ADMIN["email"], "a wrong one")
+    assert "a wrong one" not in str(caught.value) + repr(caught.value.details)
+
+
+def test_others_items_cannot_be_canceled(people: People, stranger: BlockingClient) -> None:
+    """Canceling another's item is denied, and pausing is for administrators."""
+    (item_id,) = people.admin.start(sleep(60))
+    stranger.login(USER["email"], USER["password"])
+    for attempt in (lambda: stranger.cancel_queue_item(item_id), stranger.pause):
+        with pytest.raises(AccessDenied) as caught:
+            attempt()
+        assert 403 == caught.value.status
+    assert ("in_progress", "redacted") == (
+        stranger.get_queue_item(item_id).status,
+        stranger.get_queue_item(item_id).batch_id,
+    )
+
+
+def test_no_token_is_shown(people: People, multiuser_server: Server) -> None:
+    """The client's representation does not hold its token."""
+    with BlockingClient(multiuser_server.url, token=people.user.token) as client:
+        assert people.user.token not in repr(client.client) + repr(client.client.transport)
