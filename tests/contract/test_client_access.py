@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from invoke_widgets.errors import AccessDenied
 
+from invoke_widgets.errors import AccessDenied
 from tests.blocking import BlockingClient
 from tests.contract.people import ADMIN, USER, People
 from tests.graphs import sleep

@@ -5,9 +5,9 @@ from io import BytesIO
 
 import PIL.Image
 import pytest
+
 from invoke_widgets.errors import InvalidRequest, NotFound
 from invoke_widgets.records import Board, Image
-
 from tests.blocking import BlockingClient
 from tests.graphs import blank_image
 from tests.servers import Server

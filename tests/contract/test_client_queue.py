@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from invoke_widgets.errors import InvalidRequest, NotFound, ServerFailure, UnsupportedByServer
 from invoke_widgets.records import EnqueueResult, FieldValue, QueueItem
-
 from tests.blocking import BlockingClient
 from tests.graphs import add_and_multiply, divide, divide_by_zero, graph
 from tests.servers import Server
@@ -71,7 +71,7 @@ def test_a_refused_batch_names_the_field(client: BlockingClient) -> None:
     with pytest.raises(InvalidRequest) as caught:
         client.enqueue_batch({"graph": graph({"n": {"type": "add", "a": "seven"}})})
     ((path, message),) = caught.value.details["errors"]
-    assert (422, "nodes.n.add.a", "should be an integer") == (caught.value.status, path, message)
+    assert (422, "nodes.n.add.a", "should be an integer, got 'seven'") == (caught.value.status, path, message)
 
 
 def test_get_queue_item(client: BlockingClient, wire: Wire, server: Server) -> None:
