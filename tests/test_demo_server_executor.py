@@ -1,0 +1,206 @@
+"""The embedded server's executor: what a graph becomes, in which order it runs, and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+
+from invoke_widgets.demo_server.executor import Executor, NodeInputError
+from invoke_widgets.demo_server.nodes import NodeContext
+from invoke_widgets.demo_server.session import GraphExecutionState
+
+_NO_CONTEXT = cast(NodeContext, None)
+
+
+def _session(nodes: dict[str, dict[str, Any]], *edges: str) -> GraphExecutionState:
+    """A session of nodes and edges, the latter as `"from.field to.field"`."""
+
+    def end(text: str) -> dict[str, str]:
+        node_id, field = text.split(".")
+        return {"node_id": node_id, "field": field}
+
+    graph = {
+        "nodes": {node_id: {"id": node_id, **fields} for node_id, fields in nodes.items()},
+        "edges": [
+            {"source": end(source), "destination": end(destination)}
+            for source, destination in (edge.split() for edge in edges)
+        ],
+    }
+    return GraphExecutionState.model_validate({"graph": graph})
+
+
+def _run(state: GraphExecutionState) -> list[tuple[str, tuple[int, ...], Any]]:
+    """Run a session; each node's source id, iteration and first output, in the order of the runs."""
+    executor = Executor(state)
+    done = []
+    while (node := executor.next()) is not None:
+        output = node.invoke(_NO_CONTEXT)
+        executor.complete(node.id, output)
+        value = next(v for name, v in output.model_dump().items() if name not in ("output_meta", "type"))
+        done.append((state.prepared_source_mapping[node.id], state.prepared_iteration_paths[node.id], value))
+    assert state.is_complete()
+    return done
+
+
+def _of(done: list[tuple[str, tuple[int, ...], Any]], source: str) -> dict[tuple[int, ...], Any]:
+    return {path: value for node_id, path, value in done if node_id == source}
+
+
+def test_a_result_goes_where_its_edge_leads() -> None:
+    done = _run(_session({"a": {"type": "add", "a": 1, "b": 2}, "m": {"type": "mul", "b": 10}}, "a.value m.a"))
+    assert [("a", (), 3), ("m", (), 30)] == done
+
+
+def test_iterate_runs_the_rest_once_for_each_item_and_collect_gathers_it_in_order() -> None:
+    done = _run(
+        _session(
+            {
+                "r": {"type": "range", "stop": 4},
+                "i": {"type": "iterate"},
+                "m": {"type": "mul", "b": 3},
+                "c": {"type": "collect"},
+            },
+            "r.collection i.collection",
+            "i.item m.a",
+            "m.value c.item",
+        )
+    )
+    assert {(0,): 0, (1,): 3, (2,): 6, (3,): 9} == _of(done, "m")
+    assert ("c", (), [0, 3, 6, 9]) == done[-1]
+
+
+def test_a_value_from_outside_goes_into_every_turn() -> None:
+    done = _run(
+        _session(
+            {
+                "r": {"type": "range", "stop": 2},
+                "i": {"type": "iterate"},
+                "k": {"type": "integer", "value": 9},
+                "a": {"type": "add"},
+            },
+            "r.collection i.collection",
+            "i.item a.a",
+            "k.value a.b",
+        )
+    )
+    assert {(0,): 9, (1,): 10} == _of(done, "a")
+
+
+def test_nested_iterations_keep_their_turns_apart() -> None:
+    done = _run(
+        _session(
+            {
+                "r": {"type": "range", "stop": 2},
+                "outer": {"type": "iterate"},
+                "size": {"type": "add", "b": 1},
+                "inner_range": {"type": "range_of_size"},
+                "inner": {"type": "iterate"},
+                "m": {"type": "mul"},
+                "c": {"type": "collect"},
+            },
+            "r.collection outer.collection",
+            "outer.item size.a",
+            "size.value inner_range.size",
+            "inner_range.collection inner.collection",
+            "inner.item m.a",
+            "size.value m.b",
+            "m.value c.item",
+        )
+    )
+    assert {(0, 0): 0, (1, 0): 0, (1, 1): 2} == _of(done, "m")
+    assert {(0,): [0], (1,): [0, 2]} == _of(done, "c")
+
+
+def test_independent_iterations_make_their_product() -> None:
+    done = _run(
+        _session(
+            {
+                "r": {"type": "range", "stop": 2},
+                "s": {"type": "range", "start": 10, "stop": 12},
+                "i": {"type": "iterate"},
+                "j": {"type": "iterate"},
+                "a": {"type": "add"},
+            },
+            "r.collection i.collection",
+            "s.collection j.collection",
+            "i.item a.a",
+            "j.item a.b",
+        )
+    )
+    assert {(0, 0): 10, (0, 1): 11, (1, 0): 11, (1, 1): 12} == _of(done, "a")
+
+
+def test_an_empty_collection_leaves_nothing_to_run_but_the_collector() -> None:
+    state = _session(
+        {
+            "x": {"type": "integer_collection"},
+            "i": {"type": "iterate"},
+            "a": {"type": "add"},
+            "c": {"type": "collect"},
+        },
+        "x.collection i.collection",
+        "i.item a.a",
+        "a.value c.item",
+    )
+    assert [("x", (), []), ("c", (), [])] == _run(state)
+    assert {"x", "i", "a", "c"} <= state.executed
+
+
+def test_ready_nodes_of_one_class_run_before_the_next_class() -> None:
+    done = _run(
+        _session(
+            {"s1": {"type": "sub"}, "a1": {"type": "add"}, "s2": {"type": "sub"}, "a2": {"type": "add"}},
+            "s1.value a2.a",
+        )
+    )
+    order = [node_id for node_id, _, _ in done]
+    assert order.index("a1") < order.index("s1")
+    assert order.index("s1") < order.index("a2")
+
+
+def test_a_value_that_does_not_fit_names_the_input() -> None:
+    state = _session({"n": {"type": "integer", "value": -5}, "r": {"type": "range_of_size"}}, "n.value r.size")
+    executor = Executor(state)
+    node = executor.next()
+    assert node is not None
+    executor.complete(node.id, node.invoke(_NO_CONTEXT))
+    with pytest.raises(NodeInputError, match="has invalid incoming input for size"):
+        executor.next()
+
+
+def test_a_thousand_turns_keep_their_order() -> None:
+    done = _run(
+        _session(
+            {
+                "r": {"type": "range", "stop": 1000},
+                "i": {"type": "iterate"},
+                "a": {"type": "add", "b": 1},
+                "c": {"type": "collect"},
+            },
+            "r.collection i.collection",
+            "i.item a.a",
+            "a.value c.item",
+        )
+    )
+    assert list(range(1, 1001)) == done[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "edges", "problem"),
+    [
+        ({"a": {"type": "add"}, "b": {"type": "add"}}, ["a.value b.a", "b.value a.a"], "Graph contains cycles"),
+        ({"a": {"type": "string"}, "b": {"type": "add"}}, ["a.value b.a"], "types do not match"),
+        ({"i": {"type": "iterate"}}, [], "Iterator must have a collection input edge"),
+        ({"c": {"type": "collect"}}, [], "Collector must have at least one item or collection input edge"),
+        (
+            {"a": {"type": "integer"}, "s": {"type": "string"}, "c": {"type": "collect"}},
+            ["a.value c.item", "s.value c.item"],
+            "Collector input collection items must be of a single type",
+        ),
+    ],
+)
+def test_an_invalid_graph_is_refused(nodes: dict[str, dict[str, Any]], edges: list[str], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        _session(nodes, *edges)
