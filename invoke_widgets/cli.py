@@ -1,0 +1,225 @@
+"""The command `invoke-widgets`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+
+from invoke_widgets._version import __version__
+from invoke_widgets.embedded import EmbeddedServer
+from invoke_widgets.errors import JobException
+
+_QUICKSTART = "quickstart.ipynb"
+_PACKAGE = Path(__file__).parent
+_CELL_TIMEOUT_S = 120
+_SHUTDOWN_S = 15.0
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; the message is for the person, with the remedy."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: by default the program's own.
+
+    Returns:
+        The exit code: 0 if all is well, 1 if not.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except (CommandError, JobException) as error:
+        print(f"invoke-widgets: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="invoke-widgets", description="Watch, cancel and debug InvokeAI jobs from a Jupyter notebook."
+    )
+    parser.add_argument("--version", action="version", version=f"invoke-widgets {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="start a small server and JupyterLab with the quickstart notebook",
+        description="Start a server that answers as InvokeAI does and needs no GPU, and JupyterLab with the quickstart "
+        "notebook connected to it. Ctrl-C ends both.",
+    )
+    demo.add_argument("--no-browser", action="store_true", help="print JupyterLab's address, do not open it")
+    demo.add_argument("--port", type=int, metavar="N", help="JupyterLab's port")
+    demo.add_argument(
+        "--server-port", type=int, default=0, metavar="N", help="the server's port; by default a free one"
+    )
+    demo.add_argument(
+        "--check", action="store_true", help="run the notebook to its end without a screen, say how it went, and exit"
+    )
+    demo.set_defaults(run=_demo)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what works: server, queue, kernel, front end",
+        description="Say what works and what does not. Exits with 0 if the server can be used from here, and with 1 "
+        "if not. A token is taken from INVOKEAI_TOKEN.",
+    )
+    doctor.add_argument(
+        "url",
+        nargs="?",
+        default=os.environ.get("INVOKE_WIDGETS_URL") or "http://127.0.0.1:9090",
+        metavar="URL",
+        help="the server's address (default: INVOKE_WIDGETS_URL, or %(default)s)",
+    )
+    doctor.add_argument("--json", action="store_true", help="for a program")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+# -- doctor --------------------------------------------------------------------------------------------------------
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from invoke_widgets.doctor import examine
+
+    report = examine(given.url)
+    print(json.dumps(report.to_dict(), indent=2) if given.json else report)
+    return 0 if report.usable else 1
+
+
+# -- demo ----------------------------------------------------------------------------------------------------------
+
+
+def _demo(given: argparse.Namespace) -> int:
+    _need("nbclient" if given.check else "jupyterlab", "ipykernel")
+    notebook = find_notebook(_QUICKSTART)
+    # Asked to end by a service manager or a closed terminal, this ends its children as Ctrl-C does.
+    previous = signal.signal(signal.SIGTERM, _end)
+    try:
+        with EmbeddedServer.start(port=given.server_port) as server:
+            environment = {
+                **os.environ,
+                "INVOKE_WIDGETS_URL": server.url,
+                # This environment's kernel, and not one of the same name in the person's own folder.
+                "JUPYTER_PREFER_ENV_PATH": "1",
+            }
+            if given.check:
+                return _check(notebook, environment)
+            print(f"The demo server is at {server.url}. Ctrl-C ends it, and JupyterLab.", flush=True)
+            return _show(notebook, environment, given)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def find_notebook(name: str) -> Path:
+    """A notebook that came with the package: in a checkout its own folder, in a wheel one inside the package.
+
+    Raises:
+        CommandError: it is not there.
+    """
+    for folder in (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks"):
+        if (folder / name).is_file():
+            return folder / name
+    raise CommandError(f"{name} is missing from this installation. Reinstall invoke-widgets.")
+
+
+def _show(notebook: Path, environment: dict[str, str], given: argparse.Namespace) -> int:
+    """JupyterLab on a copy of the notebook, until it ends or is interrupted."""
+    folder = Path(tempfile.mkdtemp(prefix="invoke-widgets-notebook-"))
+    copy = Path(shutil.copy(notebook, folder))
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    command.append(f"--LabApp.default_url=/lab/tree/{copy.name}")
+    # It shares our terminal, so that Ctrl-C reaches it too: it is not to ask back.
+    command += ["--ServerApp.answer_yes=True", "--log-level=WARN", "--LabApp.log_level=WARN", "--ip=127.0.0.1"]
+    if given.no_browser:
+        command.append("--no-browser")
+    if given.port is not None:
+        command += [f"--port={given.port}", "--ServerApp.port_retries=0"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # a container; only this machine can reach it
+    lab = subprocess.Popen(command, env=environment)
+    try:
+        code = lab.wait()
+    except KeyboardInterrupt:
+        code = 0
+    finally:
+        _end_process(lab)
+        _tidy(folder, copy, notebook)
+    if code:
+        raise CommandError("JupyterLab did not start, or ended by itself; what it said is above.")
+    return 0
+
+
+def _end_process(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(_SHUTDOWN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _tidy(folder: Path, copy: Path, original: Path) -> None:
+    """Remove the folder, unless there is something of the person's in it."""
+    others = [path for path in folder.iterdir() if path != copy and path.name != ".ipynb_checkpoints"]
+    if not others and copy.exists() and copy.read_bytes() == original.read_bytes():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"\nThe notebook as you left it: {copy}")
+
+
+def _check(notebook: Path, environment: dict[str, str]) -> int:
+    """Run the notebook to its end in a kernel of this environment, and say how it went."""
+    import nbformat
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    # With no folder to look into, "python3" is the kernel of this very interpreter.
+    specs = KernelSpecManager(kernel_dirs=[])
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
+    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="invoke-widgets-check-") as folder:
+        client = NotebookClient(content, km=manager, timeout=_CELL_TIMEOUT_S, resources={"metadata": {"path": folder}})
+        try:
+            client.execute(env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        except CellExecutionError as error:
+            raise CommandError(f"{notebook.name} failed: {error.ename}: {error.evalue}") from None
+        except CellTimeoutError:
+            raise CommandError(f"{notebook.name} failed: a cell did not end within {_CELL_TIMEOUT_S} s.") from None
+        except DeadKernelError:
+            raise CommandError(f"{notebook.name} failed: the kernel died.") from None
+    print(f"{notebook.name} ran to its end in {time.monotonic() - begin:.1f} s.")
+    return 0
+
+
+def _need(*modules: str) -> None:
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise CommandError(f'{", ".join(missing)} is not installed. Install it: pip install "invoke-widgets[demo]".')
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
