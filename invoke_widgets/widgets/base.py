@@ -47,15 +47,16 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         console: what is shown.
     """
 
+    _closed = True  # until there is something to close: a half-made widget is closed when it is collected
+
     def __init__(self, console: Console) -> None:
-        super().__init__()
-        self.add_class("iw")
         self.console = console
         self.lock = threading.RLock()
         """Held while drawing: take it where a callback and `draw` touch the same thing."""
         self._owned: list[ipywidgets.Widget] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._closed = False
+        super().__init__(_dom_classes=("iw",))
         self._failures: list[str] = []
         self._strip = ipywidgets.HTML(layout={"flex": "1 1 auto", "margin": "0"})
         dismiss = ipywidgets.Button(description="✕", tooltip="Dismiss", layout={"width": "32px"})
@@ -199,10 +200,9 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop following, and close every model of the view. May be called twice."""
-        with self.lock:
-            if self._closed:
-                return
-            self._closed = True
+        if self._closed:
+            return
+        self._closed = True
         self._unsubscribe()
         _no_longer_close_with(self.console, self)
         models = [*models_within(self), *(m for owned in self._owned for m in models_within(owned))]
