@@ -74,12 +74,30 @@ def validation_errors(detail: object) -> tuple[tuple[str, str], ...]:
             ctx = error.get("ctx")
             tag = ctx.get("tag") if isinstance(ctx, Mapping) else None
             message = f"unknown node type {tag!r}" if tag else "unknown node type"
-        message = re.sub(r"^(Input|Value error,|Assertion failed,)\s+", "", message)
+        else:
+            message = _plain(message)
         value = error.get("input")
         if isinstance(value, str | int | float | bool) and error.get("type") != "union_tag_invalid":
             message += f", got {value!r}"
         found.append((field_path(error.get("loc")), _one_line(message)))
     return tuple(found)
+
+
+_PLAIN = (
+    (re.compile(r"^(Input|Value error,|Assertion failed,)\s+"), ""),
+    (re.compile(r", unable to (parse|interpret) .*"), ""),
+    (re.compile(r"should be a valid ([aeiou])"), r"should be an \1"),
+    (re.compile(r"should be a valid "), "should be a "),
+    (re.compile(r"^Field required$"), "is required"),
+    (re.compile(r"^Unable to extract tag using discriminator 'type'$"), "has no type"),
+)
+
+
+def _plain(message: str) -> str:
+    """pydantic's words in fewer and plainer ones."""
+    for pattern, replacement in _PLAIN:
+        message = pattern.sub(replacement, message)
+    return message
 
 
 def _decoded(body: bytes, content_type: str) -> tuple[Any, str]:
@@ -97,7 +115,9 @@ def _is_page(content_type: str, text: str) -> bool:
     return "html" in content_type or text.lstrip()[:15].lower().startswith(("<!doctype html", "<html"))
 
 
-_POISON = re.compile(r"validation errors? for GraphExecutionState")
+_POISON = re.compile(
+    r"validation errors? for GraphExecutionState(?:\s+(?:graph\.)?(\S+)\s+(.*?)(?:\s+\[type=|$))?", re.DOTALL
+)
 
 
 def exception_for_reply(status: int, content_type: str, body: bytes, request: str) -> JobException:
@@ -126,6 +146,14 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
             suggestion=_suggestion_for(errors),
             details=details,
         )
+    if status == 401 and "/auth/login" in request:
+        return AccessDenied(f"The login was refused: {said}.", suggestion="Check both and try again.", details=details)
+    if status == 400 and "CORS" in said:
+        return InvalidRequest(
+            "The server does not talk to web pages of other origins.",
+            suggestion="Send the request from Python, or set allow_origins in the server's configuration.",
+            details=details,
+        )
     if status in _CLIENT_ERRORS:
         kind, message, suggestion, retryable = _CLIENT_ERRORS[status]
         return kind(
@@ -149,6 +177,8 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
     )
 
 
+_LOOK_UP = "It was deleted, or its id is wrong, or it is in another queue."
+
 # status -> exception, message, suggestion, whether a retry makes sense
 _CLIENT_ERRORS: dict[int, tuple[type[JobException], str, str, bool]] = {
     401: (
@@ -163,7 +193,7 @@ _CLIENT_ERRORS: dict[int, tuple[type[JobException], str, str, bool]] = {
         "Ask an administrator, or act on your own items only.",
         False,
     ),
-    404: (NotFound, "Not found: {said}.", "It was deleted, or its id is wrong, or it is in another queue.", False),
+    404: (NotFound, "Not found: {said}.", _LOOK_UP, False),
     405: (
         InvalidRequest,
         "The server does not take {request}.",
@@ -190,6 +220,7 @@ _REMEDIES = (
     ("at most 1000", "Ask for fewer at once."),
     ("JSON", "The request is not JSON: this is a bug of the client, please report it."),
     ("required", "Give the field a value."),
+    ("has no type", "Give the node the type of one that the server has."),
 )
 
 
@@ -226,20 +257,19 @@ def _for_page(status: int, request: str, details: dict[str, Any]) -> JobExceptio
 def _for_failure(status: int, said: str, details: dict[str, Any]) -> JobException:
     if re.search(r": 404: ", said):
         # Asked for through another queue's id, an item answers 500 whose text says 404 (6.14.2).
-        return NotFound(
-            f"Not found: {said.rpartition(': 404: ')[2]}.", suggestion=_CLIENT_ERRORS[404][2], details=details
-        )
+        return NotFound(f"Not found: {said.rpartition(': 404: ')[2]}.", suggestion=_LOOK_UP, details=details)
     if "No queue item with id" in said:
         # What a retry of a missing item answers up to 6.13.
-        return NotFound(f"Not found: {said.rpartition(': ')[2]}.", suggestion=_CLIENT_ERRORS[404][2], details=details)
+        return NotFound(f"Not found: {said.rpartition(': ')[2]}.", suggestion=_LOOK_UP, details=details)
     if "too large to convert to SQLite INTEGER" in said:
-        return NotFound(
-            "Not found: the id is larger than any id can be.", suggestion=_CLIENT_ERRORS[404][2], details=details
-        )
-    if _POISON.search(details["body"]):
+        return NotFound("Not found: the id is larger than any id can be.", suggestion=_LOOK_UP, details=details)
+    poison = _POISON.search(said)
+    if poison is not None:
         details["poison"] = True
+        field, message = poison.groups()
+        why = f"{field}: {_plain(message)}" if field else said
         return ServerFailure(
-            f"The server cannot load an item of its queue: {said}.",
+            f"The server cannot load an item of its queue: {why}.",
             suggestion="Cancel the batch that it belongs to, then prune; or clear the queue.",
             details=details,
         )

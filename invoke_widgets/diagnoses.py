@@ -120,7 +120,6 @@ UNKNOWN = Diagnosis(_T.UNKNOWN_ERROR, "Nothing is known about this one: look at 
 # The exception's class alone is enough.
 BY_CLASS: dict[str, Diagnosis] = {
     "OutOfMemoryError": GPU_MEMORY,
-    "AcceleratorError": _GPU_ILL,
     "MemoryError": HOST_MEMORY,
     "_ArrayMemoryError": HOST_MEMORY,
     "DecompressionBombError": _HUGE_IMAGE,
@@ -243,6 +242,7 @@ BY_BROAD_CLASS: dict[str, Diagnosis] = {
     # A node that raises ValueError refuses what it was given: so do nearly all of the 480 places in InvokeAI.
     "ValueError": _BAD_VALUE,
     "InvalidFieldError": _BAD_VALUE,
+    "AcceleratorError": _GPU_ILL,
     "FileNotFoundError": _NO_FILE,
     "NotADirectoryError": _NO_FILE,
     "IsADirectoryError": _NO_FILE,

@@ -279,7 +279,11 @@ def map_exception(error: Exception, name: str, url: str) -> JobException:
             details=details,
         )
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
-        return InvalidRequest(f"{name} cannot be sent to {url}: {error}.", details=details)
+        return InvalidRequest(
+            f"{name} cannot be sent to {url}: {error}.",
+            suggestion="Give an address such as http://127.0.0.1:9090.",
+            details=details,
+        )
     return classify.unknown(error, name)
 
 
