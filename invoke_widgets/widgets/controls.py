@@ -87,7 +87,7 @@ class Controls(ActingView):
         self._clear = self.button(
             "clear …", self._on_clear, tooltip="Cancel and delete everything, the current item too; asks first"
         )
-        self.pause = self.button("⏸ pause", self._on_pause)
+        self.pause = self.button("❚❚ pause", self._on_pause)
         self.pause.add_class("iw-pause")
         self._paused = False
         self._question = ipywidgets.HTML()
@@ -161,7 +161,7 @@ class Controls(ActingView):
 
     def _draw_pause(self, processor: ProcessorStatus | None, open_: bool) -> None:
         self._paused = processor is not None and not processor.is_started
-        put(self.pause, "description", "▶ resume" if self._paused else "⏸ pause")
+        put(self.pause, "description", "▶\ufe0e resume" if self._paused else "❚❚ pause")
         put(self.pause, "tooltip", "Take items again" if self._paused else "Take no further item; what runs goes on")
         self.enable(self.pause, open_ and processor is not None)
 

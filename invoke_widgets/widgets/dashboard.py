@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -15,33 +16,13 @@ from invoke_widgets.widgets.acting import StyledView, put
 from invoke_widgets.widgets.cancellation_log import CancellationLog
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.error_log import ErrorLog
+from invoke_widgets.widgets.queue_table import QueueTable
 from invoke_widgets.widgets.results import Results
 from invoke_widgets.widgets.server_line import ServerLine
 from invoke_widgets.widgets.submitter import JobSubmitter
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
-
-try:
-    from invoke_widgets.widgets.queue_table import QueueTable
-except (ImportError, OSError):  # TEMPORARY, until the table is there
-    from invoke_widgets.widgets.base import html_table
-
-    class QueueTable(StyledView):  # type: ignore[no-redef]
-        selected = traitlets.List()
-
-        def __init__(self, console: Any) -> None:
-            super().__init__(console)
-            self._html = ipywidgets.HTML()
-            self.show(self._html)
-            self.follow()
-
-        def draw(self, change: Change) -> None:
-            put(self._html, "value", self.as_html())
-
-        def as_html(self) -> str:
-            rows = [(str(i.item_id), i.status, i.batch_id) for i in self.console.queue[:50]]
-            return html_table(("item", "status", "batch"), rows)
 
 QUEUE, RESULTS = 1, 4
 """Indices of tabs."""
@@ -58,6 +39,7 @@ class Dashboard(StyledView):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
+        self._ends: list[Callable[[], None]] = []
         self._last_action = ""
         self._cell: liveness.Cell = "idle"
         self._versions = (liveness.ipykernel_version(), liveness.front_end())
@@ -76,14 +58,14 @@ class Dashboard(StyledView):
         )
         self._tabs.observe(self.guard(self._tab_chosen), names="selected_index")
         link = traitlets.dlink((self.queue_table, "selected"), (self.controls, "selected"))
-        self._unlink = link.unlink
+        self._ends.append(link.unlink)
         self._footer = ipywidgets.HTML()
         head = ipywidgets.HBox([self.server_line, self.controls.pause])
         head.add_class("iw-head")
         self.add_class("iw-dashboard")
         self.show(head, self._tabs, self._footer)
         self.follow()
-        self._unlisten = liveness.cells.listen(self._cell_changed)
+        self._ends.append(liveness.cells.listen(self._cell_changed))
         self._cell_changed(liveness.cells.cell)
         self.run(self._tick())
 
@@ -150,8 +132,8 @@ class Dashboard(StyledView):
 
     def close(self) -> None:
         if not self.closed:
-            self._unlisten()
-            self._unlink()
+            for end in self._ends:
+                end()
         super().close()
 
     def as_html(self) -> str:

@@ -131,7 +131,7 @@ class ErrorLog(ActingView):
         self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
         self._class = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
         self._forget = self.button("forget all", self._on_forget, tooltip="Empty this log; the queue stays as it is")
-        self._list = ipywidgets.Select(options=[], rows=6, description="errors", layout={"width": "100%"})
+        self._list = ipywidgets.Select(options=[], rows=5, description="errors", layout={"width": "auto"})
         self._list.add_class("iw-list")
         self._detail = ipywidgets.HTML()
         self._retry = self.button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")

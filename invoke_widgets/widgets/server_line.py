@@ -107,7 +107,7 @@ def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
         f'<div class="iw-server"><span><b>InvokeAI{html.escape(version)}</b> at {html.escape(_address(url))}</span>'
         f'<span class="iw-connection iw-{kind}"{why}>{html.escape(told)}</span>'
         f'<span class="iw-queue">queue: {html.escape(queue_id)}</span>'
-        + ('<span class="iw-paused">⏸ paused: the worker takes no items</span>' if paused else "")
+        + ('<span class="iw-paused">❚❚ paused: the worker takes no items</span>' if paused else "")
         + "</div>"
     )
 
@@ -161,7 +161,10 @@ def counts_html(state: QueueState) -> str:
         ("failed", status.failed, "failed"),
         ("canceled", status.canceled, "canceled"),
     ]
-    spans = [f'<span class="iw-count iw-count-{name}"><b>{n:,}</b> {said}</span>' for name, n, said in parts]
+    spans = [
+        f'<span class="iw-count iw-count-{name}{"" if n else " iw-zero"}"><b>{n:,}</b> {said}</span>'
+        for name, n, said in parts
+    ]
     if state.unread:
         spans.append(f'<span class="iw-count">reading {len(state.unread):,} older items …</span>')
     return f'<div class="iw-counts">{"".join(spans)}</div>'

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from invoke_widgets.actions import Submission
 from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
@@ -33,6 +32,7 @@ from invoke_widgets.widgets.drafts import (
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
+    from invoke_widgets.submitting import Submission
 
 EXAMPLE: dict[str, Any] = {"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}
 _CHECK_AFTER_S = 0.25
@@ -53,7 +53,7 @@ class ValuesRow:
 
     def __init__(self, changed: Callable[[object], object], remove: Callable[[ValuesRow], object]) -> None:
         self.field = ipywidgets.Combobox(
-            description="field", placeholder="node.field", ensure_option=False, layout={"width": "230px"}
+            description="field", placeholder="node.field", ensure_option=False, layout={"width": "auto"}
         )
         self.values = ipywidgets.Text(
             description="values", placeholder='[1, 2, 3] or ["a", "b"]', layout={"flex": "1 1 220px"}
@@ -62,7 +62,7 @@ class ValuesRow:
             value=1, min=1, max=99, description="group", tooltip="Rows of one group are zipped; groups are combined"
         )
         self.group.add_class("iw-short")
-        self.drop = ipywidgets.Button(description="✕", tooltip="Remove these values", layout={"width": "36px"})
+        self.drop = ipywidgets.Button(description="✕", tooltip="Remove these values", layout={"width": "auto"})
         self.error = ipywidgets.HTML()
         line = ipywidgets.HBox([self.field, self.values, self.group, self.drop])
         line.add_class("iw-row")
@@ -104,7 +104,7 @@ class JobSubmitter(ActingView):
         self._shown_recent: tuple[Draft, ...] = ()
         self._check = self.guard(self._changed_by_hand)
         self._graph = ipywidgets.Textarea(
-            description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "100%", "height": "auto"}
+            description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
         )
         self._graph.add_class("iw-graph")
         self._upload = ipywidgets.FileUpload(
