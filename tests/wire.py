@@ -45,6 +45,7 @@ class Wire:
             base_url=f"{server.url}/api/v1",
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=PATIENCE,
+            verify=False,  # no https here, and loading the certificates takes longer than a request
             # The server drops connections that were idle for 5 s.
             limits=httpx.Limits(keepalive_expiry=2),
         )

@@ -1,0 +1,372 @@
+"""A proxy that misbehaves on demand, to put before any server.
+
+    with ChaosProxy(server.url) as proxy:
+        rule = proxy.lose_reply(fraction=1 / 3, seed=7, path="enqueue_batch")
+        ...                       # a client of proxy.url: each third enqueue reaches the server, its reply nobody
+        rule.stop()
+
+A rule acts on the requests that it matches; the first rule that acts on a request decides. What a rule does depends on
+its seed and on the order of the requests alone. The proxy runs on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+Action = Literal["lose_reply", "lose_request", "delay", "bad_gateway", "web_page", "empty", "half_json", "cut"]
+
+_HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive", "host"}
+_PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
+
+
+@dataclass
+class Rule:
+    """What happens to some of the requests, until it is stopped or has acted often enough."""
+
+    action: Action
+    path: re.Pattern[str]
+    method: str | None
+    fraction: float
+    times: int | None
+    seconds: float
+    reaches_server: bool
+    _random: random.Random
+    hits: int = 0
+    seen: int = 0
+    _active: bool = True
+
+    def stop(self) -> None:
+        """Act on no further request."""
+        self._active = False
+
+    def acts_on(self, method: str, path: str) -> bool:
+        """Whether this request is hit; to ask is to count it."""
+        if not self._active or not self.path.search(path) or self.method not in (None, method):
+            return False
+        if self.times is not None and self.hits >= self.times:
+            return False
+        self.seen += 1
+        hit = self._random.random() < self.fraction
+        self.hits += hit
+        return hit
+
+
+class Seen(NamedTuple):
+    """A request that came by, and what was done to it (None: nothing)."""
+
+    method: str
+    path: str
+    action: Action | None
+
+
+class _Request(NamedTuple):
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    head: bytes
+
+    def header(self, name: str) -> str:
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+
+@dataclass
+class _State:
+    """What only the proxy's own thread touches."""
+
+    server: asyncio.Server | None = None
+    upstream: httpx.AsyncClient | None = None
+    http: set[asyncio.StreamWriter] = field(default_factory=set)
+    sockets: set[asyncio.StreamWriter] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class ChaosProxy:
+    """Hands requests and websockets on to a server, and does to them what its rules say."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target.rstrip("/")
+        self.seen: list[Seen] = []
+        self._rules: list[Rule] = []
+        self._state = _State()
+        self._port = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="chaos-proxy", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._call(self._open())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._call(self._shut_down())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(30)
+        self._loop.close()
+
+    # -- rules ---------------------------------------------------------------------------------------------------
+
+    def lose_reply(self, **options: Any) -> Rule:
+        """The request is carried out; its reply is not delivered, the connection is closed instead."""
+        return self._add("lose_reply", **options)
+
+    def lose_request(self, **options: Any) -> Rule:
+        """The request does not reach the server; the connection is closed."""
+        return self._add("lose_request", **options, reaches_server=False)
+
+    def delay(self, seconds: float, **options: Any) -> Rule:
+        """The reply comes later by so much."""
+        return self._add("delay", **options, seconds=seconds)
+
+    def bad_gateway(self, **options: Any) -> Rule:
+        """The reply is a 502 with a web page, as a reverse proxy's."""
+        return self._add("bad_gateway", **options)
+
+    def web_page(self, **options: Any) -> Rule:
+        """The reply is a 200 with a web page, as a login portal's."""
+        return self._add("web_page", **options)
+
+    def empty(self, **options: Any) -> Rule:
+        """The reply is a 200 that says JSON and has no body."""
+        return self._add("empty", **options)
+
+    def half_json(self, **options: Any) -> Rule:
+        """The reply is complete as HTTP; its JSON ends in the middle."""
+        return self._add("half_json", **options)
+
+    def cut(self, **options: Any) -> Rule:
+        """The connection ends in the middle of the reply's body."""
+        return self._add("cut", **options)
+
+    def calm(self) -> None:
+        """Stop all rules."""
+        for rule in self._rules:
+            rule.stop()
+        self._rules = []
+
+    def _add(
+        self,
+        action: Action,
+        *,
+        fraction: float = 1.0,
+        seed: int = 0,
+        path: str = "",
+        method: str | None = None,
+        times: int | None = None,
+        seconds: float = 0.0,
+        reaches_server: bool = True,
+    ) -> Rule:
+        """A new rule, for a `fraction` of the requests whose path matches (and whose method is `method`).
+
+        It acts at most so many `times`. With `reaches_server=False` the request is answered without the server.
+        """
+        rule = Rule(action, re.compile(path), method, fraction, times, seconds, reaches_server, random.Random(seed))
+        self._rules = [*self._rules, rule]
+        return rule
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def drop_sockets(self) -> int:
+        """Cut all websockets, and return how many there were."""
+        return self._call(self._cut(self._state.sockets)) // 2
+
+    def go_offline(self) -> None:
+        """Cut everything, and refuse connections."""
+        self._call(self._close())
+
+    def go_online(self) -> None:
+        """Take connections again, on the same port."""
+        self._call(self._open())
+
+    @contextmanager
+    def offline(self) -> Iterator[None]:
+        """Nothing listens meanwhile."""
+        self.go_offline()
+        try:
+            yield
+        finally:
+            self.go_online()
+
+    def offline_for(self, seconds: float) -> None:
+        """Go offline now, and come back by itself."""
+        self.go_offline()
+        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, lambda: self._spawn(self._open()))
+
+    def actions(self) -> Counter[Action | None]:
+        """How many requests got which treatment."""
+        return Counter(seen.action for seen in self.seen)
+
+    # -- on the proxy's own thread -------------------------------------------------------------------------------
+
+    def _call(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = self._loop.create_task(coroutine)
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    async def _open(self) -> None:
+        if self._state.upstream is None:
+            # No connection is kept, so that none is found dead.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+            self._state.upstream = httpx.AsyncClient(timeout=None, trust_env=False, verify=False, limits=limits)
+        if self._state.server is None:
+            self._state.server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+            self._port = self._state.server.sockets[0].getsockname()[1]
+
+    async def _close(self) -> None:
+        server, self._state.server = self._state.server, None
+        if server is not None:
+            server.close()
+        await self._cut(self._state.http)
+        await self._cut(self._state.sockets)
+
+    async def _shut_down(self) -> None:
+        await self._close()
+        waiting = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        if self._state.upstream is not None:
+            await self._state.upstream.aclose()
+
+    async def _cut(self, writers: set[asyncio.StreamWriter]) -> int:
+        cut = list(writers)
+        writers.clear()
+        for writer in cut:
+            writer.transport.abort()
+        return len(cut)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._state.http.add(writer)
+        try:
+            while (request := await _read_request(reader)) is not None:
+                if request.header("upgrade").lower() == "websocket":
+                    self.seen.append(Seen(request.method, urlsplit(request.target).path, None))
+                    await self._pipe(request, reader, writer)
+                    return
+                if not await self._answer(request, writer):
+                    return
+        except (OSError, asyncio.IncompleteReadError, httpx.HTTPError):
+            pass  # one side went away: so does the other
+        finally:
+            self._state.http.discard(writer)
+            writer.close()
+
+    async def _answer(self, request: _Request, writer: asyncio.StreamWriter) -> bool:
+        """Treat one request. Whether the connection may be used again."""
+        path = urlsplit(request.target).path
+        rule = next((rule for rule in self._rules if rule.acts_on(request.method, path)), None)
+        self.seen.append(Seen(request.method, path, rule.action if rule else None))
+        reply = None
+        if rule is None or rule.reaches_server:
+            assert self._state.upstream is not None
+            reply = await self._state.upstream.request(
+                request.method,
+                self.target + request.target,
+                headers=[*_end_to_end(request.headers), ("accept-encoding", "identity")],
+                content=request.body,
+            )
+        reusable = request.header("connection").lower() != "close"
+        if rule is None or rule.action == "delay":
+            await asyncio.sleep(rule.seconds if rule else 0)
+            assert reply is not None
+            await _write(writer, reply.status_code, _end_to_end(reply.headers.multi_items()), reply.content)
+            return reusable
+        if make := _REPLACEMENTS.get(rule.action):
+            status, content_type, body, claimed = make(reply.content if reply is not None else b"{}")
+            await _write(writer, status, [("content-type", content_type)], body, claimed)
+            return reusable and claimed is None
+        return False
+
+    async def _pipe(self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand a websocket's bytes on in both directions."""
+        target = urlsplit(self.target)
+        far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
+        self._state.http.discard(writer)
+        self._state.sockets |= {writer, far_writer}
+        far_writer.write(request.head)
+        try:
+            await asyncio.wait(
+                {
+                    asyncio.ensure_future(_copy(reader, far_writer)),
+                    asyncio.ensure_future(_copy(far_reader, writer)),
+                },
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            self._state.sockets -= {writer, far_writer}
+            far_writer.close()
+
+
+def _page(title: bytes) -> bytes:
+    return _PAGE % (title, title)
+
+
+# From the true body: status, content type, body, and the length that is claimed for it.
+_REPLACEMENTS: dict[Action, Callable[[bytes], tuple[int, str, bytes, int | None]]] = {
+    "bad_gateway": lambda _: (502, "text/html", _page(b"502 Bad Gateway"), None),
+    "web_page": lambda _: (200, "text/html; charset=utf-8", _page(b"Please log in"), None),
+    "empty": lambda _: (200, "application/json", b"", None),
+    "half_json": lambda body: (200, "application/json", body[: max(1, len(body) // 2)], None),
+    "cut": lambda body: (200, "application/json", body[: len(body) // 2], len(body)),
+}
+
+
+def _end_to_end(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in {*_HOP_BY_HOP, "accept-encoding"}]
+
+
+async def _read_request(reader: asyncio.StreamReader) -> _Request | None:
+    """The next request of a connection; None at its end."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        if error.partial:
+            raise
+        return None
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    method, target, _ = first.split(" ", 2)
+    headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    request = _Request(method, target, headers, b"", head)
+    if length := int(request.header("content-length") or 0):
+        request = request._replace(body=await reader.readexactly(length))
+    return request
+
+
+async def _write(
+    writer: asyncio.StreamWriter,
+    status: int,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    claimed: int | None = None,
+) -> None:
+    lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers)]
+    lines.append(f"content-length: {len(body) if claimed is None else claimed}")
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+    await writer.drain()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
