@@ -1,4 +1,8 @@
-"""What a restart of the server leaves: pending items go on, the running one is canceled."""
+"""What a restart of the server leaves: finished items stay, pending ones go on, the running one is canceled."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -6,38 +10,69 @@ from tests.servers import Server, StartedServer
 from tests.wire import Listener, Wire
 
 
-@pytest.fixture
+@dataclass
+class _Restarted:
+    """What was seen before and after a restart."""
+
+    finished_before: dict[str, Any]
+    finished_after: dict[str, Any]
+    running: dict[str, Any]
+    pending: list[dict[str, Any]]
+    socket_noticed: bool
+    heard_after: list[str]
+
+
+@pytest.fixture(scope="module")
 def own_server(server: Server) -> StartedServer:
     """The server, which these tests may end: for one that was given they are left out."""
     assert isinstance(server, StartedServer)
     return server
 
 
-@pytest.mark.parametrize("crash", [False, True], ids=["stopped", "killed"])
-def test_pending_items_survive_and_go_on(wire: Wire, own_server: StartedServer, crash: bool) -> None:
-    """The item that ran is canceled; those that waited run by themselves, with their ids."""
-    running, _ = wire.running_and_pending(0)
-    pending = wire.enqueue(runs=2)["item_ids"]
-    finished_before = wire.counts()
-    own_server.restart(crash=crash)
-    assert {"in_progress": 1, "pending": 2} == finished_before
-    assert ["completed"] * 2 == [wire.wait_for(item_id)["status"] for item_id in pending]
-    assert "canceled" == wire.item(running)["status"]
+@pytest.fixture(scope="module", params=["stopped", "killed"])
+def restarted(own_server: StartedServer, request: pytest.FixtureRequest) -> Iterator[_Restarted]:
+    """A server that went down with one item finished, one running and two pending, and came up again."""
+    with Wire(own_server) as wire:
+        wire.clean()
+        finished = wire.run()
+        running, _ = wire.running_and_pending(0)
+        pending = sorted(wire.enqueue(runs=2)["item_ids"])
+        with Listener(own_server) as listener:
+            own_server.restart(crash=request.param == "killed")
+            noticed = listener.disconnected.wait(30)
+        done = [wire.wait_for(item_id) for item_id in pending]
+        with Listener(own_server) as listener:
+            listener.hear_out(wire)
+            wire.run()
+            listener.hear_out(wire)
+            heard = listener.names()
+        yield _Restarted(finished, wire.item(finished["item_id"]), wire.item(running), done, noticed, heard)
+        wire.clean()
 
 
-def test_a_socket_notices_and_has_to_subscribe_again(wire: Wire, own_server: StartedServer) -> None:
-    """The connection ends with the server; the rooms of the old one are gone."""
-    with Listener(own_server) as listener:
-        own_server.restart()
-        assert listener.disconnected.wait(30)
-    with Listener(own_server) as listener:
-        wire.put("clear")
-        assert "default" == listener.wait_for("queue_cleared").data["queue_id"]
+def test_pending_items_go_on_by_themselves(restarted: _Restarted) -> None:
+    """Those that waited run, with their ids."""
+    assert ["completed"] * 2 == [item["status"] for item in restarted.pending]
 
 
-def test_finished_items_are_still_there(wire: Wire, own_server: StartedServer) -> None:
-    """What was done before can be read after."""
-    before = wire.run()
-    own_server.restart()
-    after = wire.item(before["item_id"])
-    assert (before["status"], before["session"]["results"]) == (after["status"], after["session"]["results"])
+def test_the_running_item_is_canceled(restarted: _Restarted) -> None:
+    """It is not run again."""
+    assert "canceled" == restarted.running["status"]
+
+
+def test_finished_items_are_still_there(restarted: _Restarted) -> None:
+    """What was done before can be read after, with its results."""
+    before, after = restarted.finished_before, restarted.finished_after
+    names = ("item_id", "batch_id", "status", "created_at", "started_at", "completed_at")
+    assert [before[name] for name in names] == [after[name] for name in names]
+    assert before["session"]["results"] == after["session"]["results"]
+
+
+def test_a_socket_notices(restarted: _Restarted) -> None:
+    """The connection ends with the server."""
+    assert restarted.socket_noticed
+
+
+def test_a_new_socket_hears(restarted: _Restarted) -> None:
+    """Who connects and subscribes again hears what happens from then on."""
+    assert ["batch_enqueued", "queue_item_status_changed in_progress"] == restarted.heard_after[:2]
