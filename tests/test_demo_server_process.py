@@ -64,7 +64,7 @@ def test_it_ends_and_leaves_no_temporary_folder(tmp_path: Path, how: str) -> Non
             assert process.stdin is not None
             process.stdin.close()
             process.stdin = None
-        process.wait(PATIENCE)
+        assert 0 == process.wait(PATIENCE)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -160,8 +160,10 @@ def test_image_nodes_do_what_they_say(kept: EmbeddedServer) -> None:
 
 
 def test_equal_nodes_are_not_run_twice(kept: EmbeddedServer) -> None:
+    cached = graph({"b": {"type": "blank_image", "width": 8, "height": 8}})
+
     def image_name(wire: Wire) -> str:
-        result = wire.run(blank_image(8, 8))["session"]["results"]
+        result = wire.run(cached)["session"]["results"]
         name: str = next(iter(result.values()))["image"]["image_name"]
         return name
 

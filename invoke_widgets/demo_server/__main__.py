@@ -13,7 +13,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -73,7 +72,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _end_with_stdin(server: uvicorn.Server) -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin: a thread that holds its lock makes the interpreter abort when it ends otherwise.
+    while os.read(0, 4096):
         pass
     server.should_exit = True
     server.force_exit = True

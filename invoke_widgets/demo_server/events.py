@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -23,6 +23,7 @@ class Event:
         owners: the users whom it concerns; they and administrators get it in full.
         redacted: what everybody else who subscribed to the queue gets instead, if anything.
         public: whether it goes to everybody who subscribed to the queue, in full.
+        by_owner: what each owner gets instead, if not all of it concerns each of them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Event:
     owners: tuple[str, ...] = ()
     redacted: dict[str, Any] | None = None
     public: bool = False
+    by_owner: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 Send = Callable[[Event], Awaitable[None]]

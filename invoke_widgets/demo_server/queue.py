@@ -312,9 +312,12 @@ class Queue(QueueReads):
             self._emit_by_user("queue_items_canceled", "canceled_item_ids", queue_id, owners, ids)
 
     def _emit_by_user(self, name: str, key: str, queue_id: str, owners: dict[str, list[int]], ids: list[int]) -> None:
-        data = {"timestamp": 0, "queue_id": queue_id, key: ids, "user_ids": list(owners), f"{key}_by_user": owners}
-        redacted = {"timestamp": 0, "queue_id": queue_id, key: [], "user_ids": [], f"{key}_by_user": {}}
-        self._bus.emit(Event(name, data, tuple(owners), redacted))
+        def of(owned: dict[str, list[int]], some: list[int]) -> dict[str, Any]:
+            by_user = f"{key}_by_user"
+            return {"timestamp": 0, "queue_id": queue_id, key: some, "user_ids": list(owned), by_user: owned}
+
+        by_owner = {user: of({user: own}, own) for user, own in owners.items()}
+        self._bus.emit(Event(name, of(owners, ids), tuple(owners), of({}, []), by_owner=by_owner))
 
 
 def _scope(condition: str, values: Sequence[Any], queue_id: str, user_id: str | None) -> tuple[str, list[Any]]:

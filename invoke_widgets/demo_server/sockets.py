@@ -81,10 +81,25 @@ class Sockets:
         if event.public:
             await self._server.emit(event.name, event.data, room=event.data["queue_id"])
             return
+        if event.by_owner:
+            await self._send_by_owner(event)
+            return
         rooms = [*map(_user_room, event.owners), ADMIN_ROOM]
         if event.name == "invocation_progress":
             rooms.remove(ADMIN_ROOM)
         await self._server.emit(event.name, event.data, room=rooms)
+        await self._send_redacted(event)
+
+    async def _send_by_owner(self, event: Event) -> None:
+        """Send administrators everything, and each owner what concerns them."""
+        admins = [sid for sid, user in self._clients.items() if user.is_admin]
+        for owner, data in event.by_owner.items():
+            own = {**data, "timestamp": event.data["timestamp"]}
+            await self._server.emit(event.name, own, room=_user_room(owner), skip_sid=admins)
+        await self._server.emit(event.name, event.data, room=ADMIN_ROOM)
+        await self._send_redacted(event)
+
+    async def _send_redacted(self, event: Event) -> None:
         if event.redacted is not None and self._users.multiuser:
             knowing = [sid for sid, user in self._clients.items() if user.is_admin or user.user_id in event.owners]
             await self._server.emit(event.name, event.redacted, room=event.data["queue_id"], skip_sid=knowing)
