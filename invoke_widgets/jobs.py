@@ -1,8 +1,4 @@
-"""`Job` and `Batch`: handles on what was submitted, for cells and scripts.
-
-Waiting never blocks the thread that does the work, and looks up five times a second, so that an interrupt is heard in a
-plain cell and in one that awaits.
-"""
+"""`Job`, `Batch` and `as_completed`: handles on what was submitted, for cells and scripts."""
 
 from __future__ import annotations
 
@@ -11,183 +7,23 @@ import concurrent.futures
 import contextlib
 import queue
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from typing import Any
 
-from invoke_widgets import classify
-from invoke_widgets.actions import Actions
-from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
-    EXCEPTION_FOR,
-    InvalidRequest,
     JobCanceled,
-    JobException,
     JobTimeout,
     NotFound,
 )
 from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
-from invoke_widgets.loop import TICK_S, LoopThread
-from invoke_widgets.records import CANCELED, COMPLETED, Cancellation, Counts, QueueItem
+from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, terminal
+from invoke_widgets.loop import TICK_S
+from invoke_widgets.records import COMPLETED, Cancellation, Counts, QueueItem
 from invoke_widgets.results import image_names, outputs
-from invoke_widgets.store import Change, QueueStore
-
-T = TypeVar("T")
-OnTimeout = Literal["raise", "cancel", "detach"]
-OnInterrupt = Literal["cancel", "detach"]
-Unsubscribe = Callable[[], None]
+from invoke_widgets.store import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a handle needs of its console."""
-
-    loop: LoopThread
-    client: InvokeClient
-    store: QueueStore
-    actions: Actions
-    deliver: Callable[[Callable[[], object]], None]
-
-
-class _Handle(Generic[T]):
-    """What `Job` and `Batch` have in common: waiting, in both forms."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    async def _finished(self) -> T:
-        raise NotImplementedError
-
-    def _now(self) -> T:
-        raise NotImplementedError
-
-    async def _cancel(self) -> Cancellation:
-        raise NotImplementedError
-
-    def _called(self) -> str:
-        raise NotImplementedError
-
-    def _timeout(self, timeout: float) -> JobTimeout:
-        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.")
-
-    def wait(
-        self,
-        timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        *,
-        on_interrupt: OnInterrupt | None = None,
-    ) -> T:
-        """Wait until it is finished.
-
-        Args:
-            timeout: seconds; None waits for ever.
-            on_timeout: "raise" a `JobTimeout` and let it run; "cancel" it, then raise; "detach": return what is known
-                and let it run.
-            on_interrupt: what an interrupt (the ■ of the notebook) does before `KeyboardInterrupt` is raised: "cancel"
-                or "detach". By default "cancel" if `on_timeout` is, else "detach".
-
-        Returns:
-            The finished item; for a batch, its items in the order of their ids.
-
-        Raises:
-            JobTimeout: see `on_timeout`.
-            JobException: a job failed (`item` has it), was canceled or deleted. A batch raises for none of these.
-        """
-        deadline, interrupted = _options(timeout, on_timeout, on_interrupt)
-        future = self._context.loop.start(self._finished())
-        try:
-            while True:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    break
-                try:
-                    return future.result(TICK_S if left is None else min(TICK_S, left))
-                except TimeoutError:
-                    if future.done():
-                        raise
-        except KeyboardInterrupt:
-            future.cancel()
-            if interrupted == "cancel":
-                concurrent.futures.wait([self._context.loop.start(self._cancel())], 2.0)
-            raise
-        future.cancel()
-        if on_timeout == "detach":
-            return self._now()
-        if on_timeout == "cancel":
-            self._context.loop.call(self._cancel())
-        raise self._timeout(timeout or 0.0)
-
-    async def wait_async(
-        self,
-        timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        *,
-        on_interrupt: OnInterrupt | None = None,
-    ) -> T:
-        """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, is heard within 0.2 s."""
-        deadline, interrupted = _options(timeout, on_timeout, on_interrupt)
-        future = self._context.loop.start(self._finished())
-        try:
-            await _ticking(future, deadline)
-        except BaseException:
-            future.cancel()
-            if interrupted == "cancel":
-                self._context.loop.start(self._cancel())
-            raise
-        if future.done():
-            return future.result()
-        future.cancel()
-        if on_timeout == "detach":
-            return self._now()
-        if on_timeout == "cancel":
-            canceling = self._context.loop.start(self._cancel())
-            await _ticking(canceling, None)
-            canceling.result()
-        raise self._timeout(timeout or 0.0)
-
-    def __await__(self) -> Generator[Any, None, T]:
-        return self.wait_async().__await__()
-
-    def cancel(self) -> Cancellation:
-        """Cancel it, and say what that did."""
-        return self._context.loop.call(self._cancel())
-
-
-def _options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
-    if on_timeout not in ("raise", "cancel", "detach"):
-        raise InvalidRequest(f"on_timeout: should be 'raise', 'cancel' or 'detach', got {on_timeout!r}.")
-    if on_interrupt not in (None, "cancel", "detach"):
-        raise InvalidRequest(f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.")
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0):
-        raise InvalidRequest(f"timeout: should be a number of seconds, got {timeout!r}.")
-    deadline = None if timeout is None else time.monotonic() + timeout
-    return deadline, on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
-
-
-async def _ticking(future: concurrent.futures.Future[Any], deadline: float | None) -> None:
-    """Return when `future` is done or `deadline` has passed, waking the loop now and then.
-
-    A loop that only waits does not see the interrupt of a cell that awaits.
-    """
-    loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-
-    def wake(_: object) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(done.set)
-
-    future.add_done_callback(wake)
-    while not future.done():
-        left = TICK_S if deadline is None else min(TICK_S, deadline - time.monotonic())
-        if left <= 0:
-            return
-        try:
-            await asyncio.wait_for(done.wait(), left)
-        except TimeoutError:
-            continue
-
-
-class Job(_Handle[QueueItem]):
+class Job(Handle[QueueItem]):
     """One item of the queue. `await job`, or `job.wait()`, gives the finished item.
 
     Attributes:
@@ -321,7 +157,7 @@ class Job(_Handle[QueueItem]):
         return unsubscribe
 
     async def _finished(self) -> QueueItem:
-        item = await _terminal(self._context, self.item_id)
+        item = await terminal(self._context, self.item_id)
         with contextlib.suppress(NotFound):  # pruned meanwhile: what was last seen has to do
             item = await self._context.client.get_queue_item(self.item_id)
         if item.status != COMPLETED:
@@ -331,7 +167,7 @@ class Job(_Handle[QueueItem]):
     def _now(self) -> QueueItem:
         item = self.item
         if item is None:
-            raise _deleted(self.item_id)
+            raise deleted(self.item_id)
         return item
 
     async def _cancel(self) -> Cancellation:
@@ -346,74 +182,7 @@ class Job(_Handle[QueueItem]):
         return error
 
 
-def failure_of(item: QueueItem) -> JobException:
-    """The exception for a failed or canceled item, which carries it."""
-    if item.status == CANCELED:
-        return JobCanceled(
-            f"Item {item.item_id} was canceled.",
-            item_id=item.item_id,
-            batch_id=item.batch_id,
-            item=item,
-            retryable=True,
-        )
-    diagnosis = classify.diagnose_failure(item.error_type, item.error_message)
-    return EXCEPTION_FOR[diagnosis.error_type](
-        f"Item {item.item_id} failed: {item.error_type or 'unknown'}: {item.error_message or 'no message'}",
-        suggestion=diagnosis.suggestion,
-        item_id=item.item_id,
-        batch_id=item.batch_id,
-        item=item,
-        retryable=diagnosis.retryable,
-        details={"server_error_type": item.error_type, "traceback": item.error_traceback},
-    )
-
-
-def _deleted(item_id: int) -> JobException:
-    return JobCanceled(
-        f"Item {item_id} was deleted before it had finished.",
-        suggestion="Someone cleared the queue or deleted it.",
-        item_id=item_id,
-    )
-
-
-async def _terminal(context: Context, item_id: int) -> QueueItem:
-    """Wait on the loop until an item is terminal.
-
-    Raises:
-        NotFound: there is no such item.
-        JobCanceled: it was deleted before it had finished.
-    """
-    state = context.store.state
-    item = state.items.get(item_id)
-    if item is None and item_id not in state.unread:
-        item = await context.client.get_queue_item(item_id)
-    if item is not None and item.is_terminal:
-        return item
-    done: asyncio.Future[QueueItem | None] = asyncio.get_running_loop().create_future()
-
-    def changed(change: Change) -> None:
-        if item_id not in change.item_ids or done.done():
-            return
-        now = change.state.items.get(item_id)
-        if now is not None and now.is_terminal:
-            done.set_result(now)
-        elif now is None and item_id not in change.state.unread:
-            done.set_result(None)
-
-    unsubscribe = context.store.subscribe(changed)
-    try:
-        now = context.store.state.items.get(item_id)
-        if now is not None and now.is_terminal:
-            return now
-        found = await done
-        if found is None:
-            raise _deleted(item_id)
-        return found
-    finally:
-        unsubscribe()
-
-
-class Batch(_Handle[tuple[QueueItem, ...]]):
+class Batch(Handle[tuple[QueueItem, ...]]):
     """What one submit put into the queue. `await batch`, or `batch.wait()`, gives its finished items.
 
     Attributes:
@@ -519,7 +288,7 @@ class Batch(_Handle[tuple[QueueItem, ...]]):
         finished = []
         for item_id in self.item_ids:
             try:
-                item = await _terminal(self._context, item_id)
+                item = await terminal(self._context, item_id)
             except (JobCanceled, NotFound):
                 continue
             finished.append(item)
@@ -600,7 +369,7 @@ class AsCompleted:
 
 
 def _ended(job: Job) -> Coroutine[Any, Any, QueueItem]:
-    return _terminal(job._context, job.item_id)
+    return terminal(job._context, job.item_id)
 
 
 def as_completed(jobs: Iterable[Job], *, timeout: float | None = None) -> AsCompleted:

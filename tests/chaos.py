@@ -260,13 +260,18 @@ class ChaosProxy:
         try:
             while (request := await _read_request(reader)) is not None:
                 if request.header("upgrade").lower() == "websocket":
-                    self.seen.append(Seen(request.method, urlsplit(request.target).path, None))
-                    await self._pipe(request, reader, writer)
+                    path = urlsplit(request.target).path
+                    rule = next((rule for rule in self._rules if rule.acts_on(request.method, path)), None)
+                    self.seen.append(Seen(request.method, path, rule.action if rule else None))
+                    if rule is None:
+                        await self._pipe(request, reader, writer)
                     return
                 if not await self._answer(request, writer):
                     return
         except (OSError, asyncio.IncompleteReadError, httpx.HTTPError):
             pass  # one side went away: so does the other
+        except asyncio.CancelledError:
+            pass  # the proxy is being shut down; asyncio's streams would log a canceled handler as an error
         finally:
             self._state.http.discard(writer)
             writer.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import invoke_widgets as iw
 import pytest
 
+import invoke_widgets as iw
 from tests.wire import Wire
 
 

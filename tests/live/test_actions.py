@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import invoke_widgets as iw
 import pytest
 
+import invoke_widgets as iw
 from tests.graphs import add_and_multiply, blank_image, divide, divide_by_zero, iterate, missing_image, sleep
 from tests.wire import Wire, until
 

@@ -11,10 +11,10 @@ import threading
 import time
 from typing import Any
 
-import invoke_widgets as iw
 import pytest
-from invoke_widgets.event_records import ItemStatusChanged, NodeCompleted, NodeProgress
 
+import invoke_widgets as iw
+from invoke_widgets.event_records import ItemStatusChanged, NodeCompleted, NodeProgress
 from tests.graphs import add_and_multiply, divide, fail, sleep
 from tests.wire import Wire, until
 

@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import invoke_widgets as iw
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from invoke_widgets.records import QueueItem
 
+import invoke_widgets as iw
+from invoke_widgets.records import QueueItem
 from tests.chaos import ChaosProxy
 from tests.graphs import Graph, add_and_multiply, divide, sleep
 from tests.wire import Wire, until

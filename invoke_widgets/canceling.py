@@ -1,0 +1,321 @@
+"""Canceling: the true outcome of each cancel, and its three times.
+
+A lost reply is answered by looking at the item, never taken for a success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from invoke_widgets.acting import Acting, Reader
+from invoke_widgets.client import InvokeClient
+from invoke_widgets.errors import (
+    AccessDenied,
+    CancellationFailed,
+    InvalidRequest,
+    JobException,
+    JobTimeout,
+    NotFound,
+    ReplyLost,
+    ServerFailure,
+    ServerUnreachable,
+)
+from invoke_widgets.history import CancellationLog, ErrorLog
+from invoke_widgets.records import (
+    CANCELED,
+    IN_PROGRESS,
+    PENDING,
+    Cancellation,
+    QueueItem,
+)
+from invoke_widgets.store import Change, QueueStore
+
+_STOP_WATCH_S = 600.0
+
+
+class Canceling(Acting):
+    """`cancel`, `cancel_batch`, `cancel_pending` and `clear`."""
+
+    def __init__(
+        self,
+        client: InvokeClient,
+        store: QueueStore,
+        reader: Reader,
+        errors: ErrorLog,
+        cancellations: CancellationLog,
+    ) -> None:
+        super().__init__(client, store, reader, errors, cancellations)
+        self._watches: set[asyncio.Task[None]] = set()
+
+    async def cancel(self, item_id: int) -> Cancellation:
+        """Cancel one item. The outcome is read from the item that the server answers with.
+
+        Raises:
+            InvalidRequest: `item_id` is not an integer.
+            CancellationFailed: the server could not be reached at all.
+        """
+        before = self._store.state.items.get(item_id) if isinstance(item_id, int) else None
+        watch = _Watch(self._store, (item_id,))
+        try:
+            item = await self._client.cancel_queue_item(item_id)
+        except JobException as error:
+            watch.close()
+            return await self._uncertain_cancel(item_id, error, watch)
+        acknowledged = watch.elapsed()
+        self._reader.take(item)
+        watch.close()
+        was_finished = before is not None and before.is_terminal
+        if item.status != CANCELED or was_finished:
+            return self._keep(
+                watch.cancellation("item", "already_finished", 0, (item_id,)),
+                acknowledged_s=acknowledged,
+                batch_id=item.batch_id,
+                message=f"Item {item_id} had already {_ended(item.status)}.",
+            )
+        effective = min(watch.effective_s or acknowledged, acknowledged)
+        was_running = item.started_at is not None
+        record = self._keep(
+            watch.cancellation("item", "canceled", 1, (item_id,)),
+            acknowledged_s=acknowledged,
+            effective_s=effective,
+            stopped_s=None if was_running else effective,
+            batch_id=item.batch_id,
+            message=f"Canceled item {item_id}{', which was running' if was_running else ''}.",
+        )
+        if was_running:
+            self._watch_stop(record, watch, {item_id})
+        return record
+
+    async def _uncertain_cancel(self, item_id: int, error: JobException, watch: _Watch) -> Cancellation:
+        if isinstance(error, NotFound):
+            return self._keep(
+                watch.cancellation("item", "not_found", 0, (item_id,)),
+                acknowledged_s=watch.elapsed(),
+                message=f"There is no item {item_id} in this queue.",
+            )
+        if isinstance(error, AccessDenied) or error.details.get("poison"):
+            self._errors.record_exception(error)
+            return self._keep(
+                watch.cancellation("item", "refused", 0, (item_id,)),
+                acknowledged_s=watch.elapsed(),
+                message=f"Item {item_id} was not canceled. {error}",
+            )
+        if isinstance(error, InvalidRequest):
+            raise error
+        self._errors.record_exception(error)
+        if isinstance(error, ServerUnreachable):
+            raise CancellationFailed(
+                f"Item {item_id} was not canceled: {error.message}",
+                suggestion=error.suggestion,
+                item_id=item_id,
+                retryable=True,
+            ) from error
+        try:
+            item = await self._client.get_queue_item(item_id)
+        except JobException:
+            item = None
+        if item is not None:
+            self._reader.take(item)
+        canceled = item is not None and item.status == CANCELED
+        return self._keep(
+            watch.cancellation("item", "canceled" if canceled else "unknown", int(canceled), (item_id,)),
+            effective_s=watch.effective_s,
+            message=f"The answer was lost; item {item_id} is "
+            + (item.status if item is not None else "not known to be canceled")
+            + ".",
+        )
+
+    async def cancel_batch(self, batch_id: str) -> Cancellation:
+        """Cancel all of a batch that has not finished, what runs included."""
+        if not isinstance(batch_id, str) or not batch_id:
+            raise InvalidRequest(f"batch_id: should be a batch's id, got {batch_id!r}.")
+        targets = self._unfinished(lambda item: item.batch_id == batch_id)
+        counts_all = await self._client.has("item_summaries_by_ids")
+        before = None if counts_all else await self._client.get_batch_status(batch_id)
+        record = await self._bulk("batch", targets, lambda: self._client.cancel_by_batch_ids([batch_id]), batch_id)
+        if record.outcome not in ("canceled", "already_finished"):
+            return record
+        canceled = record.canceled
+        if not counts_all or not canceled:
+            after = await self._client.get_batch_status(batch_id)
+            if not after.total:
+                return self._keep(record, outcome="not_found", message=f"There is no batch {batch_id} in this queue.")
+            if before is not None:
+                # Up to 6.13 the answer leaves out the running item, which was canceled all the same.
+                canceled = max(canceled, after.canceled - before.canceled)
+        outcome = "canceled" if canceled else "already_finished"
+        finished = max(len(record.item_ids) - canceled, 0)
+        told = f"Canceled {canceled} of batch {_short(batch_id)}"
+        return self._keep(
+            record,
+            outcome=outcome,
+            canceled=canceled,
+            message=(told + (f"; {finished} had finished meanwhile." if finished else "."))
+            if canceled
+            else f"Batch {_short(batch_id)} had already finished.",
+        )
+
+    async def cancel_pending(self) -> Cancellation:
+        """Cancel all that waits; the current item goes on."""
+        targets = self._unfinished(lambda item: item.status == PENDING)
+        record = await self._bulk("pending", targets, self._client.cancel_all_except_current)
+        if record.outcome == "already_finished":
+            return self._keep(record, message="Nothing was pending.")
+        if record.outcome == "canceled":
+            return self._keep(record, message=f"Canceled {record.canceled} pending; the current item goes on.")
+        return record
+
+    async def clear(self) -> Cancellation:
+        """Cancel and delete everything, the current item too. `canceled` says how many had not finished."""
+        targets = self._unfinished(lambda item: True)
+        status = self._store.state.status
+        unfinished = max(len(targets), status.unfinished if status else 0)
+        record = await self._bulk("clear", targets, self._client.clear)
+        if record.outcome in ("canceled", "already_finished"):
+            deleted = record.canceled
+            return self._keep(
+                record,
+                outcome="canceled" if unfinished else "already_finished",
+                canceled=min(unfinished, deleted),
+                message=f"Cleared the queue: {deleted} deleted, {min(unfinished, deleted)} of them unfinished.",
+            )
+        return record
+
+    def _unfinished(self, wanted: Callable[[QueueItem], bool]) -> tuple[int, ...]:
+        items = self._store.state.items.values()
+        return tuple(sorted(item.item_id for item in items if not item.is_terminal and wanted(item)))
+
+    async def _bulk(
+        self,
+        scope: str,
+        targets: tuple[int, ...],
+        request: Callable[[], Awaitable[int]],
+        batch_id: str | None = None,
+    ) -> Cancellation:
+        watch = _Watch(self._store, targets)
+        running = {i for i in targets if self._store.state.items[i].status == IN_PROGRESS}
+        try:
+            count = await request()
+        except AccessDenied as error:
+            self._errors.record_exception(error)
+            return self._keep(
+                watch.cancellation(scope, "refused", 0, targets),
+                acknowledged_s=watch.elapsed(),
+                batch_id=batch_id,
+                message=str(error),
+            )
+        except (ReplyLost, JobTimeout, ServerFailure) as error:
+            self._errors.record_exception(error)
+            self._reader.read_again(targets, unfinished=True)
+            return self._keep(
+                watch.cancellation(scope, "unknown", 0, targets),
+                batch_id=batch_id,
+                message=f"No answer came, so that it is not known what was canceled. {error}",
+            )
+        except ServerUnreachable as error:
+            self._errors.record_exception(error)
+            raise CancellationFailed(
+                f"Nothing was canceled: {error.message}",
+                suggestion=error.suggestion,
+                batch_id=batch_id,
+                retryable=True,
+            ) from error
+        finally:
+            watch.close()
+        acknowledged = watch.elapsed()
+        self._reader.read_again(targets, unfinished=True)
+        effective = min(watch.effective_s or acknowledged, acknowledged) if count else None
+        keeps_current = scope == "pending"
+        record = self._keep(
+            watch.cancellation(scope, "canceled" if count else "already_finished", count, targets),
+            acknowledged_s=acknowledged,
+            effective_s=effective,
+            stopped_s=effective if keeps_current or not running else None,
+            batch_id=batch_id,
+        )
+        if running and not keeps_current and count:
+            self._watch_stop(record, watch, running)
+        return record
+
+    def _keep(self, record: Cancellation, **changes: Any) -> Cancellation:
+        known = self._cancellations.latest(record)
+        if known.stopped_s is not None and changes.get("stopped_s") is None:
+            changes["stopped_s"] = known.stopped_s
+        record = replace(record, **changes)
+        self._cancellations.record(record)
+        return record
+
+    def _watch_stop(self, record: Cancellation, watch: _Watch, item_ids: set[int]) -> None:
+        task = asyncio.create_task(self._record_stop(record, watch, item_ids))
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
+
+    async def _record_stop(self, record: Cancellation, watch: _Watch, item_ids: set[int]) -> None:
+        """Ask until the worker is idle or works on another item. With several workers that cannot be known."""
+        deadline = time.monotonic() + _STOP_WATCH_S
+        pause = 0.03
+        while time.monotonic() < deadline:
+            try:
+                status = await self._client.get_queue_status()
+            except JobException:
+                pause = 1.0
+            else:
+                if status.queue.in_progress > 1:
+                    return
+                other = status.queue.item_id is not None and status.queue.item_id not in item_ids
+                if other or not status.processor.is_processing:
+                    stopped = watch.elapsed()
+                    self._cancellations.record(replace(self._cancellations.latest(record), stopped_s=stopped))
+                    self._store.set(processor=status.processor)
+                    return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, 0.25)
+
+
+class _Watch:
+    """A stopwatch for one cancel, which also sees when the store hears of it."""
+
+    def __init__(self, store: QueueStore, item_ids: Collection[int]) -> None:
+        self.requested_at = datetime.now(UTC)
+        self._start = time.perf_counter()
+        self.effective_s: float | None = None
+        self._waiting = set(item_ids)
+        self._unsubscribe = store.subscribe(self._changed) if self._waiting else lambda: None
+
+    def _changed(self, change: Change) -> None:
+        for item_id in change.item_ids & self._waiting:
+            item = change.state.items.get(item_id)
+            if item is None or item.is_terminal:
+                self._waiting.discard(item_id)
+        if not self._waiting and self.effective_s is None:
+            self.effective_s = self.elapsed()
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._start
+
+    def close(self) -> None:
+        self._unsubscribe()
+
+    def cancellation(self, scope: str, outcome: str, canceled: int, item_ids: tuple[int, ...]) -> Cancellation:
+        return Cancellation(
+            scope=scope,
+            outcome=outcome,
+            canceled=canceled,
+            item_ids=item_ids,
+            requested_at=self.requested_at,
+            cancellation_id=uuid.uuid4().hex,
+        )
+
+
+def _ended(status: str) -> str:
+    return {"completed": "completed", "failed": "failed", "canceled": "been canceled"}.get(status, f"become {status}")
+
+
+def _short(batch_id: str) -> str:
+    return f"{batch_id[:8]}…" if len(batch_id) > 9 else batch_id

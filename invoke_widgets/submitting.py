@@ -1,0 +1,193 @@
+"""Submitting: checked before anything is sent, and safe to lose the reply of.
+
+A lost reply is never answered by sending again blindly: the batch is looked up by the `batch_id` that was made here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from invoke_widgets.acting import Acting
+from invoke_widgets.errors import (
+    InvalidRequest,
+    JobException,
+    JobTimeout,
+    NetworkError,
+    ReplyLost,
+    ServerFailure,
+    ServerUnreachable,
+    SubmissionFailed,
+)
+from invoke_widgets.schemas import Data, NodeSchemas, normal_data, normal_graph
+
+# How often, and with which pauses, a lost submit is looked for before it is taken as not having arrived.
+_LOOKS_S = (0.0, 0.2, 0.5, 1.0, 1.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A batch in the queue. A full queue takes fewer items than asked: `enqueued < requested`."""
+
+    batch_id: str
+    item_ids: tuple[int, ...]
+    enqueued: int
+    requested: int
+
+
+class Submitting(Acting):
+    """`submit` and what belongs to it."""
+
+    _schemas: tuple[int, NodeSchemas] | None = None
+
+    async def submit(
+        self,
+        graph: object,
+        *,
+        runs: int = 1,
+        data: object = None,
+        prepend: bool = False,
+        destination: str | None = None,
+    ) -> Submission:
+        """Check a batch, enqueue it once, and say what became of it.
+
+        Args:
+            graph: `{"nodes": {...}, "edges": [...]}`; a node's `id` may be left out.
+            runs: how often; 1 or more.
+            data: values to vary: `{"node.field": [...]}` (zipped), a list of those (their product), or the server's
+                own form.
+            prepend: before everything that waits.
+            destination: a label, by which items can be counted and canceled.
+
+        Raises:
+            InvalidRequest: something does not fit; nothing was sent.
+            SubmissionFailed: it is not certain whether it was taken; `batch_id` says what to look for.
+            JobException: the server refused, or could not be reached.
+        """
+        with self._logged():
+            batch = await self._checked_batch(graph, runs, data, destination)
+            requested = runs * _combinations(batch.get("data") or [])
+            submission = await self._enqueue_once(batch, requested, prepend)
+            self._reader.expect(submission.item_ids)
+            return submission
+
+    async def check(self, graph: object, *, runs: int = 1, data: object = None, destination: str | None = None) -> int:
+        """Check a batch as `submit` does, send nothing, and return how many items it would make."""
+        batch = await self._checked_batch(graph, runs, data, destination)
+        return runs * _combinations(batch.get("data") or [])
+
+    async def _checked_batch(self, graph: object, runs: object, data: object, destination: object) -> dict[str, Any]:
+        if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
+            raise InvalidRequest(f"runs: should be an integer of 1 or more, got {runs!r}.")
+        if destination is not None and not isinstance(destination, str):
+            raise InvalidRequest(f"destination: should be a string, got {destination!r}.")
+        checked = normal_graph(graph)
+        values = normal_data(data)
+        schemas = await self.node_schemas()
+        schemas.check_graph(checked)
+        schemas.check_data(checked, values)
+        batch: dict[str, Any] = {
+            "batch_id": str(uuid.uuid4()),
+            "graph": checked,
+            "runs": runs,
+            "origin": "invoke_widgets",
+        }
+        if values:
+            batch["data"] = values
+        if destination is not None:
+            batch["destination"] = destination
+        return batch
+
+    async def node_schemas(self) -> NodeSchemas:
+        """The server's node types, read once a connection."""
+        openapi = await self._client.openapi()
+        if self._schemas is None or self._schemas[0] != id(openapi):
+            self._schemas = (id(openapi), NodeSchemas(openapi))
+        return self._schemas[1]
+
+    async def _enqueue_once(self, batch: dict[str, Any], requested: int, prepend: bool) -> Submission:
+        batch_id: str = batch["batch_id"]
+        for last_try in (False, True):
+            newest = self._store.state.newest_id
+            try:
+                answer = await self._client.enqueue_batch(batch, prepend=prepend)
+            except (ServerUnreachable, ReplyLost, JobTimeout, ServerFailure) as error:
+                if isinstance(error, ServerFailure) and not error.retryable:
+                    raise
+                found = await self._look_for(batch_id, requested, newest, error)
+                if found is not None:
+                    return found
+                if last_try:
+                    raise SubmissionFailed(
+                        f"Batch {batch_id} was sent twice, and never arrived: {error.message}",
+                        suggestion=error.suggestion,
+                        batch_id=batch_id,
+                        details=error.details,
+                        retryable=True,
+                    ) from error
+                continue
+            ids = answer.item_ids or await self._ids_of(batch_id, newest)
+            if last_try and len(ids) > requested:
+                ids = await self._without_surplus(ids, requested)
+            return Submission(
+                batch_id=batch_id, item_ids=ids, enqueued=min(len(ids), requested), requested=answer.requested
+            )
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    async def _look_for(self, batch_id: str, requested: int, newest: int, error: JobException) -> Submission | None:
+        """The batch, if it is there; None if it certainly or very probably never arrived.
+
+        The server works on requests one after another (SQLite behind one lock), so that a batch which is not there
+        after several later requests were answered is not on its way.
+        """
+        looks = (0.0,) if isinstance(error, ServerUnreachable) else _LOOKS_S
+        for pause in looks:
+            await asyncio.sleep(pause)
+            try:
+                status = await self._client.get_batch_status(batch_id)
+                if status.total:
+                    ids = await self._ids_of(batch_id, newest)
+                    return Submission(batch_id=batch_id, item_ids=ids, enqueued=status.total, requested=requested)
+            except NetworkError as again:
+                if isinstance(error, ServerUnreachable):
+                    raise error from None
+                if pause == looks[-1]:
+                    raise SubmissionFailed(
+                        "The connection broke while the batch was being submitted, and the server does not answer, "
+                        f"so that it is not certain whether batch {batch_id} was taken.",
+                        suggestion=f"When it is back, console.batch({batch_id!r}) tells; do not submit again before.",
+                        batch_id=batch_id,
+                        details={"cause": str(again)},
+                    ) from error
+        return None
+
+    async def _without_surplus(self, ids: tuple[int, ...], requested: int) -> tuple[int, ...]:
+        """The first sending arrived after all: take back the second."""
+        for item_id in ids[requested:]:
+            await self._client.cancel_queue_item(item_id)
+        self._reader.read_again(ids[requested:])
+        return ids[:requested]
+
+    async def _ids_of(self, batch_id: str, newest: int) -> tuple[int, ...]:
+        """The ids of a batch's items that are newer than `newest`."""
+        if not await self._client.has("item_ids"):
+            items = await self._client.list_all_queue_items()
+        else:
+            listed = (await self._client.get_queue_item_ids()).item_ids
+            ids = sorted(i for i in listed if i > newest)
+            read = (
+                self._client.get_queue_item_summaries_by_ids
+                if await self._client.has("item_summaries_by_ids")
+                else self._client.get_queue_items_by_item_ids
+            )
+            items = [item for start in range(0, len(ids), 1000) for item in await read(ids[start : start + 1000])]
+        return tuple(sorted(item.item_id for item in items if item.batch_id == batch_id))
+
+
+def _combinations(data: Data) -> int:
+    product = 1
+    for group in data:
+        product *= len(group[0]["items"]) if group else 0
+    return product

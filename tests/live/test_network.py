@@ -1,0 +1,222 @@
+"""What happens when the network or the server does not do as it should: nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+import invoke_widgets as iw
+from invoke_widgets.errors import ServerUnreachable
+from tests.chaos import ChaosProxy
+from tests.graphs import add_and_multiply, divide, sleep
+from tests.servers import EmbeddedServer, RealServer
+from tests.wire import Wire, until
+
+
+@pytest.fixture
+def proxy(wire: Wire) -> Iterator[ChaosProxy]:
+    with ChaosProxy(wire.server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(proxy: ChaosProxy) -> Iterator[iw.Console]:
+    """A console behind the proxy."""
+    with iw.connect(proxy.url) as console:
+        yield console
+
+
+def _submit_many(console: iw.Console, count: int, threads: int = 4) -> list[iw.Batch]:
+    batches: list[iw.Batch] = []
+
+    def work(mine: int) -> None:
+        for number in range(mine):
+            batches.append(console.submit(add_and_multiply(), destination=f"n{number % 7}"))
+
+    workers = [threading.Thread(target=work, args=(count // threads,)) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return batches
+
+
+def _check_once_each(wire: Wire, batches: list[iw.Batch], count: int) -> None:
+    assert count == len(batches)
+    items = wire.get("list_all")
+    by_batch = Counter(item["batch_id"] for item in items)
+    assert {batch.batch_id: 1 for batch in batches} == dict(by_batch)
+    assert sorted(item["item_id"] for item in items) == sorted(i for batch in batches for i in batch.item_ids)
+
+
+def test_lost_replies_double_and_lose_nothing(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Of 120 submits a third lose their reply and a few their request: each is in the queue once, with its ids."""
+    through.pause()
+    proxy.lose_reply(fraction=1 / 3, seed=5, path="enqueue_batch")
+    proxy.lose_request(fraction=0.05, seed=6, path="enqueue_batch")
+    batches = _submit_many(through, 120)
+    assert proxy.actions()["lose_reply"] > 20
+    assert proxy.actions()["lose_request"] > 0
+    _check_once_each(wire, batches, 120)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_thousand_submits(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Of 1,000 submits a third lose their reply: 0 duplicates, 0 lost."""
+    through.pause()
+    proxy.lose_reply(fraction=1 / 3, seed=1, path="enqueue_batch")
+    batches = _submit_many(through, 1000)
+    lost = proxy.actions()["lose_reply"]
+    print(f"\n{lost} of 1000 replies lost")
+    assert lost > 250
+    _check_once_each(wire, batches, 1000)
+
+
+def test_a_submit_that_may_have_arrived_says_so(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """Where the server is gone right after a submit, the error names the batch to look for; nothing is sent twice."""
+    proxy.lose_reply(path="enqueue_batch")
+    proxy.cut(path="/b/")
+    with pytest.raises(iw.SubmissionFailed) as caught:
+        through.submit(add_and_multiply())
+    proxy.calm()
+    assert caught.value.batch_id is not None
+    assert 1 == len(through.batch(caught.value.batch_id).item_ids)
+    assert 1 == wire.queue_status()["total"]
+
+
+@pytest.mark.parametrize("trouble", ["bad_gateway", "half_json", "empty", "web_page", "cut"])
+def test_a_cancel_through_trouble_tells_the_truth(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, trouble: str
+) -> None:
+    """A cancel whose reply is spoilt once is repeated or looked up: what it says is what the server has."""
+    job = through.submit(sleep(60)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    getattr(proxy, trouble)(path="/cancel$", times=1)
+    assert through.cancel(job.item_id).outcome in ("canceled", "already_finished")
+    assert "canceled" == wire.item(job.item_id)["status"]
+
+
+def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Where neither the answer nor a look can be had, the outcome is unknown, not a success."""
+    job = through.submit(sleep(60)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    proxy.cut(path=rf"/i/{job.item_id}")
+    assert "unknown" == through.cancel(job.item_id).outcome
+    assert {"network_error"} == {str(error.error_type) for error in through.errors}
+
+
+def test_reconnects_after_a_broken_socket(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """What happened while the socket was broken is in the picture afterwards, nothing twice."""
+    seen = through.submit(add_and_multiply())
+    seen.wait(60)
+    with proxy.offline():
+        until(lambda: through.status.connection.mode == "reconnecting", "the loss to be seen")
+        connection = through.status.connection
+        assert connection.error
+        assert connection.next_try_at is not None
+        missed = wire.enqueue(divide(1, 0), runs=3)
+        for item_id in missed["item_ids"]:
+            wire.wait_for(item_id)
+    until(lambda: through.status.connection.mode == "live", "the console to come back")
+    through.refresh()
+    assert sorted([*seen.item_ids, *missed["item_ids"]]) == sorted(item.item_id for item in through.queue)
+    assert sorted(missed["item_ids"]) == sorted(error.item_id for error in through.errors if error.item_id)
+
+
+def test_an_action_while_offline_says_why(through: iw.Console, proxy: ChaosProxy) -> None:
+    """While the server is away an action raises, names the address, and is in the error log."""
+    with proxy.offline(), pytest.raises(iw.CancellationFailed) as caught:
+        through.cancel(1)
+    assert proxy.url in str(caught.value)
+    assert len(through.errors)
+
+
+def test_without_a_socket_the_picture_is_polled(wire: Wire, proxy: ChaosProxy) -> None:
+    """Where no socket can be had the console polls, and sees what others do; the socket is used once it is there."""
+    rule = proxy.cut(path="socket.io")
+    with iw.connect(proxy.url) as console:
+        assert "polling" == console.status.connection.mode
+        done = wire.run()
+        until(lambda: [i.status for i in console.queue] == ["completed"], "polling to see the job")
+        wire.delete(f"i/{done['item_id']}")
+        until(lambda: console.queue == [], "polling to see the deletion")
+        rule.stop()
+        console.refresh()
+        until(lambda: console.status.connection.mode == "live", "the socket to be taken")
+
+
+def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
+    """What the server sends no event for is noticed all the same: pause, prune, a deleted item."""
+    wire.run()
+    done = wire.run()
+    until(lambda: len(console.queue) == 2, "both items")
+    wire.delete(f"i/{done['item_id']}")
+    until(lambda: len(console.queue) == 1, "the deletion to be seen")
+    wire.put("processor/pause")
+    until(lambda: console.status.is_paused, "the pause to be seen")
+    wire.put("prune")
+    until(lambda: console.queue == [], "the prune to be seen")
+
+
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow])])
+def test_a_restarted_server(kind: str) -> None:
+    """Over a restart: what ran is canceled, what waited goes on, the picture comes back by itself."""
+    server = EmbeddedServer() if kind == "embedded" else RealServer("6.14.2")
+    server.start()
+    try:
+        with iw.connect(server.url) as console, Wire(server) as wire:
+            running = console.submit(sleep(60)).jobs[0]
+            waiting = console.submit(add_and_multiply()).jobs[0]
+            wire.wait_for(running.item_id, "in_progress")
+            server.restart()
+            until(lambda: console.status.connection.mode == "live", "the console to come back")
+            assert "completed" == waiting.wait(60).status
+            with pytest.raises(iw.JobCanceled):
+                running.wait(60)
+    finally:
+        server.stop()
+
+
+def test_another_servers_queue_at_the_same_address() -> None:
+    """If the address leads to another queue after a restart, its ids are not taken for the old jobs."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        with iw.connect(server.url) as console:
+            console.submit(add_and_multiply(), runs=3).wait(60)
+            server.stop()
+            until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
+            server.root = None
+            server.start()
+            with Wire(server) as wire:
+                job = wire.run(divide(1, 0))
+            until(lambda: console.status.connection.mode == "live", "the console to come back")
+            console.refresh()
+            assert [(job["item_id"], "failed")] == [(item.item_id, item.status) for item in console.queue]
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"), [("web_page", "web page"), ("half_json", "half of it"), ("empty", "not JSON")]
+)
+def test_connecting_to_something_else(wire: Wire, proxy: ChaosProxy, trouble: str, words: str) -> None:
+    """Connecting to what is not InvokeAI raises an error that says what answered, and leaves no thread behind."""
+    getattr(proxy, trouble)(path="/api/")
+    before = threading.active_count()
+    with pytest.raises(iw.JobException) as caught:
+        iw.connect(proxy.url)
+    assert words in str(caught.value)
+    assert before == threading.active_count()
+
+
+def test_connecting_to_nothing() -> None:
+    """Connecting where nothing listens names the address and the remedy."""
+    with pytest.raises(ServerUnreachable) as caught:
+        iw.connect("http://127.0.0.1:9")
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "iw.demo()" in str(caught.value)

@@ -1,0 +1,338 @@
+"""The dashboard's parts on a running server, driven by their buttons: what they do, what they say, when they can."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import ipywidgets
+import pytest
+
+import invoke_widgets as iw
+from invoke_widgets.widgets.acting import ActingView
+from invoke_widgets.widgets.base import View
+from invoke_widgets.widgets.cancellation_log import CancellationLog
+from invoke_widgets.widgets.controls import Controls
+from invoke_widgets.widgets.dashboard import Dashboard
+from invoke_widgets.widgets.error_log import ErrorLog
+from invoke_widgets.widgets.results import Results
+from invoke_widgets.widgets.submitter import JobSubmitter, recent
+from tests.graphs import add_and_multiply, blank_image, fail, sleep
+from tests.pressing import button, enabled, press, reads, text
+from tests.wire import Wire, until
+
+PARTS: list[type[View]] = [Controls, JobSubmitter, ErrorLog, CancellationLog, Results, Dashboard]
+
+
+def said(view: ActingView) -> str:
+    """What an action says, once it does."""
+    return until(lambda: view.said, "the outcome")
+
+
+def live_models() -> int:
+    gc.collect()
+    return len(ipywidgets.widgets.widget._instances)
+
+
+# -- controls --------------------------------------------------------------------------------------------------------
+
+
+def test_buttons_of_an_empty_queue(console: iw.Console) -> None:
+    """With nothing in the queue only pausing would do something."""
+    controls = Controls(console, selectable=True)
+    until(lambda: enabled(controls) == {"pause"}, "only pause to be enabled")
+
+
+def test_buttons_follow_the_queue(console: iw.Console, wire: Wire) -> None:
+    """Each button is enabled exactly while it would do something."""
+    controls = Controls(console, selectable=True)
+    wire.run(fail())
+    until(lambda: enabled(controls) == {"pause", "retry failed", "prune", "clear"}, "those for a failed item")
+    running, _ = wire.running_and_pending(1)
+    with_work = {"pause", "retry failed", "prune", "clear", "cancel batch", "cancel pending"}
+    until(lambda: enabled(controls) == with_work, "those for running and pending items")
+    controls.selected = [running]
+    assert with_work | {"cancel selected"} == enabled(controls)
+    controls.selected = []
+    assert with_work == enabled(controls)
+
+
+def test_cancel_selected(console: iw.Console, wire: Wire) -> None:
+    """What is selected is canceled, and what had finished is not called canceled."""
+    done = wire.run()["item_id"]
+    running, pending = wire.running_and_pending(3)
+    until(lambda: len(console.queue) == 5, "the picture")
+    controls = Controls(console, selectable=True)
+    controls.selected = [done, running, *pending[:2]]
+    press(controls, "cancel selected")
+    assert "Canceled 3 of 4; 1 had already finished." == said(controls)
+    assert ["completed", "canceled", "canceled", "canceled"] == wire.statuses([done, running, *pending[:2]])
+
+
+def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
+    """The chosen batch is canceled, what runs included, and no other."""
+    running, pending = wire.running_and_pending(2)
+    (other,) = wire.enqueue(sleep(60))["item_ids"]
+    batch_id = wire.item(running)["batch_id"]
+    until(lambda: len(console.queue) == 4, "the picture")
+    controls = Controls(console)
+    until(lambda: batch_id in [value for _, value in controls.batches.options], "the batch to be offered")
+    controls.batches.value = batch_id
+    press(controls, "cancel batch")
+    assert said(controls).startswith("Canceled 3 of batch")
+    assert ["canceled"] * 3 == wire.statuses([running, *pending])
+    assert "canceled" != wire.item(other)["status"]
+
+
+def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
+    """All that waits is canceled; the current item goes on."""
+    running, pending = wire.running_and_pending(2)
+    controls = Controls(console)
+    press(controls, "cancel pending (2)")
+    assert "Canceled 2 pending; the current item goes on." == said(controls)
+    assert ["in_progress", "canceled", "canceled"] == wire.statuses([running, *pending])
+
+
+def test_clear_asks(console: iw.Console, wire: Wire) -> None:
+    """Clearing says how much it deletes, does nothing until that is confirmed, and can be called off."""
+    wire.running_and_pending(2)
+    controls = Controls(console)
+    until(lambda: len(console.queue) == 3, "the picture")
+    press(controls, "clear …")
+    assert "Clear deletes 3 items, 3 of them unfinished" in reads(controls, "Clear deletes 3 items")
+    press(controls, "keep")
+    assert 3 == wire.queue_status()["total"]
+    press(controls, "clear …")
+    press(controls, "clear 3 items")
+    assert "Cleared the queue: 3 deleted, 3 of them unfinished." == said(controls)
+    assert 0 == wire.queue_status()["total"]
+
+
+def test_retry_failed(console: iw.Console, wire: Wire) -> None:
+    """Each failed item is retried once; the old ones are not offered again, the new failures are."""
+    wire.run(fail())
+    controls = Controls(console)
+    press(controls, "retry failed (1)")
+    assert said(controls).startswith("Retried item ")
+    wire.wait_until_idle()
+    until(lambda: len(console.queue) == 2, "the picture")
+    reads(controls, "Retried item")
+    until(lambda: "(1)" in button(controls, "retry failed").description, "the new failure to be offered")
+
+
+def test_prune(console: iw.Console, wire: Wire) -> None:
+    """Pruning says how many it deleted."""
+    wire.run()
+    wire.run()
+    controls = Controls(console)
+    press(controls, "prune (2)")
+    assert "Pruned 2 finished items." == said(controls)
+    assert 0 == wire.queue_status()["total"]
+
+
+def test_pause_and_resume(console: iw.Console, wire: Wire) -> None:
+    """One button pauses and then resumes."""
+    controls = Controls(console)
+    press(controls, "pause")
+    until(lambda: "resume" in controls.pause.description, "the button to resume")
+    assert (False, "Paused: nothing runs.") == (wire.get("status")["processor"]["is_started"], controls.said)
+    press(controls, "resume")
+    until(lambda: "pause" in controls.pause.description, "the button to pause")
+    assert wire.get("status")["processor"]["is_started"]
+
+
+def test_a_wedged_queue_is_seen_and_cured(console: iw.Console, wire: Wire) -> None:
+    """A batch that the worker cannot load is named, and a button cancels it."""
+    batch = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["seven"]}]])["batch"]["batch_id"]
+    controls = Controls(console)
+    shown = reads(controls, f"batch {batch[:8]}")
+    assert "The queue cannot go on" in shown
+    press(controls, f"cancel batch {batch[:8]}")
+    assert "anceled 1 of batch" in said(controls)
+    wire.put("prune")
+    assert "completed" == wire.run()["status"]
+
+
+def test_a_failure_shows_where_it_happened(console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an action raises is shown in the part's own strip and kept; the button can be pressed again."""
+    wire.run()
+    controls = Controls(console)
+
+    async def refuse() -> int:
+        raise iw.ServerUnreachable("Nothing listens there.", suggestion="Start it.")
+
+    monkeypatch.setattr(console.actions, "prune", refuse)
+    press(controls, "prune")
+    assert "Nothing listens there. Start it." in reads(controls, "Nothing listens there.")
+    assert "Nothing listens there." in [error.message for error in console.errors]
+    until(lambda: not button(controls, "prune").disabled, "the button to be usable again")
+
+
+# -- submitter -------------------------------------------------------------------------------------------------------
+
+
+def test_submit(console: iw.Console, wire: Wire) -> None:
+    """What will be enqueued is said first; then what was."""
+    submitter = JobSubmitter(
+        console, graph=add_and_multiply(), runs=2, data=[{"add.a": [1, 2]}, {"mul.b": [3, 4, 5]}], destination="there"
+    )
+    assert "12 items: 2 runs × 6 combinations" in reads(submitter, "12 items")
+    press(submitter, "enqueue")
+    assert said(submitter).startswith("Enqueued 12 of 12 as batch ")
+    until(lambda: wire.get("counts_by_destination", destination="there")["total"] == 12, "all of them")
+
+
+def test_a_pasted_batch_is_taken_apart(console: iw.Console) -> None:
+    """The parts of a pasted batch go to where they can be seen."""
+    data = [[{"node_path": "add", "field_name": "a", "items": [1, 2, 3]}]]
+    batch = {"batch": {"graph": add_and_multiply(), "data": data, "runs": 2, "destination": "x"}, "prepend": True}
+    submitter = JobSubmitter(console, graph=batch)
+    assert "6 items: 2 runs × 3 combinations, before everything that waits" in reads(submitter, "6 items")
+
+
+@pytest.mark.parametrize(
+    ("graph", "data", "words"),
+    [
+        (add_and_multiply(), {"add.a": ["seven"]}, "data.add.a[0]: should be an integer"),
+        (add_and_multiply(), {"add.a": [1, 2], "add.b": [1]}, "have to be equally many"),
+        ({"nodes": {"a": {"type": "addd"}}}, None, "nodes.a.type: this server has no node type 'addd'"),
+    ],
+)
+def test_what_does_not_fit_is_told_before(console: iw.Console, wire: Wire, graph: Any, data: Any, words: str) -> None:
+    """An error is told at its field, and nothing can be enqueued."""
+    submitter = JobSubmitter(console, graph=graph, data=data)
+    reads(submitter, words)
+    assert (True, 0) == (button(submitter, "enqueue").disabled, wire.queue_status()["total"])
+
+
+def test_the_last_ones_are_remembered(console: iw.Console, wire: Wire) -> None:
+    """What was enqueued is offered again, in every submitter of the console, once however often."""
+    first, second = JobSubmitter(console, graph=add_and_multiply()), JobSubmitter(console)
+    for _ in range(2):
+        press(first, "enqueue")
+        until(lambda: first.said, "the outcome")
+        first.said = ""
+    until(lambda: len(second.recent.options) == 2, "it to be offered")
+    assert ["add, mul, 1 item"] == [draft.label for draft in recent(console)]
+    second.recent.value = 0
+    reads(second, "1 item, at the end of the queue")
+
+
+# -- logs and results ------------------------------------------------------------------------------------------------
+
+
+def test_errors_are_grouped_and_retried(console: iw.Console, wire: Wire) -> None:
+    """Equal failures are one line; the detail says what to do; all of them can be retried at once."""
+    for number in (1, 2):
+        wire.run(fail(f"out of luck {number}"))
+    log = ErrorLog(console)
+    until(lambda: log.groups.options and log.groups.options[0][0].count("2 ×"), "both in one line")
+    assert "RuntimeError" in reads(log, "out of luck")
+    press(log, "retry 2 items")
+    assert said(log).startswith("Retried 2 items as ")
+
+
+def test_errors_by_class(console: iw.Console, wire: Wire) -> None:
+    """The list can be narrowed to one class."""
+    wire.run(fail("CUDA out of memory"))
+    wire.run(fail("something else"))
+    log = ErrorLog(console)
+    until(lambda: len(log.groups.options) == 2, "both")
+    log.classes.value = "resource_error"
+    assert ["CUDA out of memory"] == [label.rsplit("  ", 1)[1] for label, _ in log.groups.options]
+
+
+def test_an_error_leads_to_its_row(console: iw.Console, wire: Wire) -> None:
+    """From an error in the dashboard, one click selects the item's row."""
+    item_id = wire.run(fail())["item_id"]
+    dashboard = Dashboard(console)
+    press(dashboard.error_log, f"show item {item_id} in queue")
+    assert [item_id] == dashboard.queue_table.selected == dashboard.controls.selected
+
+
+def test_cancellations_are_told(console: iw.Console, wire: Wire) -> None:
+    """A cancel appears in the log with its outcome."""
+    done = wire.run()["item_id"]
+    log = CancellationLog(console)
+    console.cancel(done)
+    assert "already finished" in reads(log, f"item {done}")
+
+
+def test_results(console: iw.Console, wire: Wire) -> None:
+    """The newest completed items are shown with their outputs and images, on demand."""
+    wire.run(add_and_multiply(a=1, b=2, factor=10))
+    results = Results(console)
+    assert "mul 30" in reads(results, "mul 30")
+    wire.run(blank_image(32, 16))
+    reads(results, "1 newer item completed.")
+    press(results, "show newest")
+    reads(results, "32 × 16")
+    assert 1 == sum(m.value.count("<img") for m in results.children if isinstance(m, ipywidgets.HTML))
+
+
+# -- all of them -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_unknown_keywords_are_refused(console: iw.Console, part: type[View]) -> None:
+    """A misspelled option is an error, not silence."""
+    with pytest.raises(TypeError):
+        part(console, colour="red")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_closing_frees_every_model(console: iw.Console, wire: Wire, part: type[View]) -> None:
+    """Ten views opened and closed leave as many models as before."""
+    wire.run(fail())
+    part(console).close()
+    before = live_models()
+    for _ in range(10):
+        part(console).close()
+    assert before == live_models()
+
+
+def test_a_hundred_dashboards_leave_nothing(console: iw.Console, wire: Wire) -> None:
+    """A hundred dashboards opened, used and closed leave as many models as before."""
+    wire.run(add_and_multiply())
+    before = live_models()
+    for _ in range(100):
+        dashboard = Dashboard(console)
+        dashboard.submitter.vary()
+        dashboard.close()
+        dashboard.close()
+    assert before == live_models()
+
+
+def test_views_stay_in_step(console: iw.Console, wire: Wire) -> None:
+    """Two dashboards of one console show the same, whichever was used."""
+    first, second = Dashboard(console), Dashboard(console)
+    wire.running_and_pending(2)
+    press(first.controls, "cancel pending (2)")
+    reads(second.server_line, "2 canceled")
+    reads(second.cancellation_log, "all pending")
+    assert "last action: Canceled 2 pending" in reads(first, "last action")
+    assert "last action" not in text(second)
+
+
+def test_the_console_shows_the_dashboard(console: iw.Console, wire: Wire) -> None:
+    """Where there are no widgets, the console shows text and an escaped table."""
+    wire.run(fail("<b>bold</b>"))
+    until(lambda: len(console.errors), "the error")
+    bundle = console._repr_mimebundle_()
+    assert {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"} <= bundle.keys()
+    assert (0, True) == (bundle["text/html"].count("<b>bold"), "&lt;b&gt;bold" in bundle["text/html"])
+
+
+def test_a_closed_console_closes_its_views(console: iw.Console) -> None:
+    """When the console ends, its views do."""
+    dashboard = Dashboard(console)
+    console.close()
+    assert dashboard.closed
+
+
+def test_the_server_line_tells_of_pausing(console: iw.Console, wire: Wire) -> None:
+    """The head says when the worker takes no items."""
+    dashboard = Dashboard(console)
+    console.pause()
+    assert "InvokeAI" in reads(dashboard.server_line, "paused: the worker takes no items")
+    console.resume()
