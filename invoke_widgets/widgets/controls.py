@@ -53,6 +53,7 @@ class Controls(ActingView):
     Attributes:
         selected: item ids that "cancel selected" is about; link it to a table's.
         pause: the button that pauses and resumes.
+        batches: the choice of the batch that "cancel batch" is about.
     """
 
     selected = traitlets.List(traitlets.Int())
@@ -70,8 +71,8 @@ class Controls(ActingView):
             "✕ cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
         )
         shown(self._cancel_selected, selectable)
-        self._batches = ipywidgets.Dropdown(options=[], description="batch", layout={"width": "auto"})
-        self._batches.add_class("iw-batches")
+        self.batches = ipywidgets.Dropdown(options=[], description="batch", layout={"width": "auto"})
+        self.batches.add_class("iw-batches")
         self._cancel_batch = self.button(
             "✕ cancel batch", self._on_cancel_batch, tooltip="Cancel all of this batch that has not finished"
         )
@@ -101,7 +102,7 @@ class Controls(ActingView):
         self._wedge.add_class("iw-wedge")
         buttons = [
             self._cancel_selected,
-            self._batches,
+            self.batches,
             self._cancel_batch,
             self._cancel_pending,
             self._retry_failed,
@@ -127,7 +128,7 @@ class Controls(ActingView):
         if change.item_ids:
             self._failed = retryable(state.items)
             self._draw_batches(unfinished_batches(state.items.values()))
-        self.enable(self._cancel_batch, open_ and self._batches.value is not None)
+        self.enable(self._cancel_batch, open_ and self.batches.value is not None)
         pending = state.status.pending if state.status else _count(state, PENDING)
         self._label(self._cancel_pending, "✕ cancel pending", pending, open_)
         self._label(self._retry_failed, "↻ retry failed", len(self._failed), open_)
@@ -149,9 +150,9 @@ class Controls(ActingView):
 
     def _draw_batches(self, batches: Mapping[str, int]) -> None:
         options = tuple((f"{words.short(batch)} ({words.many(n, 'item')})", batch) for batch, n in batches.items())
-        chosen = self._batches.value
-        set_options(self._batches, options, chosen if chosen in batches else next(iter(batches), None))
-        put(self._batches, "disabled", not batches)
+        chosen = self.batches.value
+        set_options(self.batches, options, chosen if chosen in batches else next(iter(batches), None))
+        put(self.batches, "disabled", not batches)
 
     def _draw_question(self, state: QueueState) -> None:
         total, unfinished = self._total(state), state.status.unfinished if state.status else 0
@@ -213,7 +214,7 @@ class Controls(ActingView):
         return [answer for answer in answers if isinstance(answer, Cancellation)], len(failures)
 
     def _on_cancel_batch(self) -> None:
-        batch_id = self._batches.value
+        batch_id = self.batches.value
         if batch_id is not None:
             self.act(self._cancel_batch, self.console.actions.cancel_batch(batch_id), _message)
 

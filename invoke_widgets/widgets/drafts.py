@@ -68,16 +68,24 @@ def is_batch(pasted: Any) -> bool:
 
 
 def rows_of(data: Any) -> list[Row]:
-    """A batch's values as rows.
+    """A batch's values as rows. What is wrong with their number or their types is left to be told in the form.
 
     Raises:
         InvalidRequest: they are of no form that a server takes.
     """
-    return [
-        (f"{entry['node_path']}.{entry['field_name']}", json.dumps(entry["items"]), number)
-        for number, group in enumerate(normal_data(data), start=1)
-        for entry in group
-    ]
+    groups = [data] if isinstance(data, Mapping) else data or []
+    rows: list[Row] = []
+    for number, group in enumerate(groups, start=1):
+        if isinstance(group, Mapping):
+            rows += [(str(field), _text(values), number) for field, values in group.items()]
+        else:
+            entries = [normal_data([[entry]])[0][0] for entry in group]  # one by one: their lengths may differ
+            rows += [(f"{e['node_path']}.{e['field_name']}", _text(e["items"]), number) for e in entries]
+    return rows
+
+
+def _text(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False, default=str)
 
 
 def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:

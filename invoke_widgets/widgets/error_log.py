@@ -114,6 +114,10 @@ class ErrorLog(ActingView):
         console: whose errors.
         on_show: called with an item's id when a person wants to see its row; without it there is no such button.
         on_said: called with the outcome of each action in words.
+
+    Attributes:
+        classes: the choice of a class, or "all".
+        groups: the choice among the groups of equal errors, by fingerprint.
     """
 
     def __init__(
@@ -129,20 +133,20 @@ class ErrorLog(ActingView):
         self._seen: list[JobError] | None = None
         self._drawing = False
         self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
-        self._class = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
+        self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
         self._forget = self.button("forget all", self._on_forget, tooltip="Empty this log; the queue stays as it is")
-        self._list = ipywidgets.Select(options=[], rows=5, description="errors", layout={"width": "auto"})
-        self._list.add_class("iw-list")
+        self.groups = ipywidgets.Select(options=[], rows=5, description="errors", layout={"width": "auto"})
+        self.groups.add_class("iw-list")
         self._detail = ipywidgets.HTML()
         self._retry = self.button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")
         self._show = self.button("show in queue", self._on_show_row, tooltip="Select the item's row in the table")
         self._actions = ipywidgets.HBox([self._retry, self._show])
         self._actions.add_class("iw-row")
-        filters = ipywidgets.HBox([self._class, self._forget])
+        filters = ipywidgets.HBox([self.classes, self._forget])
         filters.add_class("iw-row")
-        self._content = ipywidgets.VBox([filters, self._list, self._detail, self._actions])
-        self._class.observe(self.guard(self._refresh), names="value")
-        self._list.observe(self.guard(self._refresh), names="value")
+        self._content = ipywidgets.VBox([filters, self.groups, self._detail, self._actions])
+        self.classes.observe(self.guard(self._refresh), names="value")
+        self.groups.observe(self.guard(self._refresh), names="value")
         self.show(self._empty, self._content, self.status_line)
         self.follow()
 
@@ -167,19 +171,19 @@ class ErrorLog(ActingView):
         shown(self._content, bool(errors))
         tally = Counter(error.error_type.value for error in errors)
         classes = ((f"all ({len(errors):,})", _ALL), *((f"{name} ({n:,})", name) for name, n in sorted(tally.items())))
-        chosen = self._class.value if self._class.value in tally else _ALL
-        set_options(self._class, classes, chosen)
+        chosen = self.classes.value if self.classes.value in tally else _ALL
+        set_options(self.classes, classes, chosen)
         wanted = [e for e in errors if chosen in (_ALL, e.error_type.value)]
         groups = grouped(wanted)[:LIMIT]
         self._groups = {group.fingerprint: group for group in groups}
         options = tuple((group_label(group), group.fingerprint) for group in groups)
-        current = self._list.value if self._list.value in self._groups else next(iter(self._groups), None)
-        set_options(self._list, options, current)
+        current = self.groups.value if self.groups.value in self._groups else next(iter(self._groups), None)
+        set_options(self.groups, options, current)
         group = self._groups.get(current or "")
         put(self._detail, "value", detail_html(group) if group else "")
 
     def _draw_actions(self) -> None:
-        group = self._groups.get(self._list.value or "")
+        group = self._groups.get(self.groups.value or "")
         targets = self._targets(group)
         what = f"item {targets[0]}" if len(targets) == 1 else words.many(len(targets), "item") if targets else ""
         put(self._retry, "description", f"↻ retry {what}".rstrip())
@@ -200,12 +204,12 @@ class ErrorLog(ActingView):
         return next((i for i in group.item_ids if i in items), None) if group else None
 
     def _on_retry(self) -> None:
-        targets = self._targets(self._groups.get(self._list.value or ""))
+        targets = self._targets(self._groups.get(self.groups.value or ""))
         if targets:
             self.act(self._retry, self.console.actions.retry(targets), words.retried)
 
     def _on_show_row(self) -> None:
-        item_id = self._row_of(self._groups.get(self._list.value or ""))
+        item_id = self._row_of(self._groups.get(self.groups.value or ""))
         if item_id is not None and self._on_show is not None:
             self._on_show(item_id)
 

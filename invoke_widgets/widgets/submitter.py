@@ -83,6 +83,9 @@ class JobSubmitter(ActingView):
         graph: to begin with; a batch (`{"graph": ..., "data": ..., "runs": ...}`) does as well.
         runs, data, prepend, destination: to begin with, as for `console.submit`.
         on_said: called with the outcome in words.
+
+    Attributes:
+        recent: the choice among what was enqueued last.
     """
 
     def __init__(
@@ -111,17 +114,17 @@ class JobSubmitter(ActingView):
             accept=".json,application/json", multiple=False, description="open file", tooltip="A graph or batch as JSON"
         )
         self._example = self.button("example", self._on_example, tooltip="A graph that adds two numbers")
-        self._recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
+        self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
         self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=_MAX_RUNS, description="runs")
         self._runs.add_class("iw-short")
         self._prepend = ipywidgets.Checkbox(value=False, description="before everything that waits", indent=False)
         self._destination = ipywidgets.Text(description="destination", placeholder="a label, or empty")
-        self._add = self.button("+ vary a field", self._on_add, tooltip="Values for a field: one item for each")
+        self._add = self.button("+ vary a field", self.vary, tooltip="Values for a field: one item for each")
         self._errors = {name: ipywidgets.HTML() for name in ("graph", "runs", "destination", "data")}
         self._rows_box = ipywidgets.VBox()
         self._plan = ipywidgets.HTML()
         self._submit = self.button("enqueue", self._on_submit, button_style="primary", disabled=True)
-        sources = ipywidgets.HBox([self._upload, self._example, self._recent])
+        sources = ipywidgets.HBox([self._upload, self._example, self.recent])
         options = ipywidgets.HBox([self._runs, self._destination, self._prepend, self._add])
         final = ipywidgets.HBox([self._submit, self._plan])
         for box in (sources, options, final):
@@ -129,7 +132,7 @@ class JobSubmitter(ActingView):
         for widget in (self._graph, self._runs, self._prepend, self._destination):
             widget.observe(self._check, names="value")
         self._upload.observe(self.guard(self._on_upload), names="value")
-        self._recent.observe(self.guard(self._on_recent), names="value")
+        self.recent.observe(self.guard(self._on_recent), names="value")
         self.show(
             sources,
             self._graph,
@@ -198,7 +201,8 @@ class JobSubmitter(ActingView):
             raise InvalidRequest(f"{file['name']} is not a text file.", suggestion="Choose a JSON file.") from None
         self._graph.value = text
 
-    def _on_add(self) -> None:
+    def vary(self) -> None:
+        """Add a row for the values of a field."""
         with self.lock:
             self._new_row()
             self._lay_rows()
@@ -327,11 +331,11 @@ class JobSubmitter(ActingView):
             self._shown_recent = drafts
             self._filling = True
             try:
-                self._recent.options = (("…", -1), *((d.label, i) for i, d in enumerate(drafts)))
-                self._recent.value = -1
+                self.recent.options = (("…", -1), *((d.label, i) for i, d in enumerate(drafts)))
+                self.recent.value = -1
             finally:
                 self._filling = False
-        shown(self._recent, bool(drafts))
+        shown(self.recent, bool(drafts))
         self.enable(self._submit, self._ready is not None and change.state.connection.mode != "closed")
 
     def _on_submit(self) -> None:

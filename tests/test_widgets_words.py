@@ -1,0 +1,249 @@
+"""What the views say, and how they read what is pasted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.merge import QueueState
+from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retry
+from invoke_widgets.widgets import words
+from invoke_widgets.widgets.controls import retryable, unfinished_batches
+from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
+from invoke_widgets.widgets.error_log import detail_html, grouped
+from invoke_widgets.widgets.results import output_text
+from invoke_widgets.widgets.server_line import connection_words, left_s, progress_html
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def item(item_id: int, status: str = "pending", batch_id: str = "b", **fields: object) -> QueueItem:
+    return QueueItem(item_id=item_id, status=status, batch_id=batch_id, **fields)  # type: ignore[arg-type]
+
+
+def cancellation(outcome: str) -> Cancellation:
+    return Cancellation(scope="item", outcome=outcome, canceled=0, item_ids=(1,), requested_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, "—"), (0.0052, "5 ms"), (-1, "0 ms"), (3.21, "3.2 s"), (31, "0:31"), (3723, "1:02:03")],
+)
+def test_duration(seconds: float | None, expected: str) -> None:
+    """Durations have the unit that suits their size."""
+    assert expected == words.duration(seconds)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "finished", "failed", "expected"),
+    [
+        (["canceled"] * 3, 2, 0, "Canceled 3 of 5; 2 had already finished."),
+        (["canceled", "already_finished"], 0, 0, "Canceled 1 of 2; 1 had already finished."),
+        (["refused", "not_found", "unknown"], 0, 0, "Canceled 0 of 3; 1 not found; 1 refused; 1 not certain."),
+        (["canceled"], 0, 1, "Canceled 1 of 2; 1 failed."),
+        (["canceled"], 0, 0, "Canceled 1 of 1."),
+    ],
+)
+def test_canceled(outcomes: list[str], finished: int, failed: int, expected: str) -> None:
+    """Canceling several says how many of how many, and what became of the others."""
+    assert expected == words.canceled(map(cancellation, outcomes), finished, failed)
+
+
+@pytest.mark.parametrize(
+    ("retry", "expected"),
+    [
+        (Retry(new_item_ids={}), "Nothing was retried."),
+        (Retry(new_item_ids={}, skipped=(3,)), "The server skipped 3."),
+        (Retry(new_item_ids={5: 9}), "Retried item 5 as 9."),
+        (Retry(new_item_ids={5: 9, 6: 10}, skipped=(7,)), "Retried 2 items as 9, 10; 1 skipped."),
+    ],
+)
+def test_retried(retry: Retry, expected: str) -> None:
+    """A retry names the new items, and counts the skipped ones."""
+    assert expected == words.retried(retry)
+
+
+@pytest.mark.parametrize(
+    ("taken", "requested", "expected"),
+    [
+        (12, 12, "Enqueued 12 of 12 as batch 9c01abcd…."),
+        (5, 12, "Enqueued 5 of 12 as batch 9c01abcd…. The queue is full: 7 were not taken."),
+    ],
+)
+def test_enqueued(taken: int, requested: int, expected: str) -> None:
+    """A full queue takes fewer than asked, and that is said."""
+    assert expected == words.enqueued(taken, requested, "9c01abcd-0000")
+
+
+@pytest.mark.parametrize(
+    ("total", "runs", "expected"),
+    [(1, 1, "1 item"), (12, 2, "12 items: 2 runs × 6 combinations"), (3, 3, "3 items: 3 runs × 1 combination")],
+)
+def test_plan(total: int, runs: int, expected: str) -> None:
+    """What will be enqueued is said before it is."""
+    assert expected == words.plan(total, runs)
+
+
+@pytest.mark.parametrize(("count", "thing", "expected"), [(1, "batch", "1 batch"), (2, "batch", "2 batches")])
+def test_many(count: int, thing: str, expected: str) -> None:
+    """Plurals are English."""
+    assert expected == words.many(count, thing)
+
+
+# -- drafts ----------------------------------------------------------------------------------------------------------
+
+GRAPH = {"nodes": {"sum": {"type": "add", "a": 1}}, "edges": []}
+
+
+@pytest.mark.parametrize(
+    ("pasted", "expected"),
+    [
+        (GRAPH, Draft(graph=GRAPH)),
+        ({"graph": GRAPH, "runs": 3, "destination": "x"}, Draft(graph=GRAPH, runs=3, destination="x")),
+        ({"batch": {"graph": GRAPH, "runs": "3"}, "prepend": True}, Draft(graph=GRAPH, prepend=True)),
+        ([1], Draft(graph=[1])),
+    ],
+)
+def test_read_draft(pasted: object, expected: Draft) -> None:
+    """A graph, a batch and the body of an enqueue request are all understood."""
+    assert expected == read_draft(pasted)
+
+
+def test_rows_and_back() -> None:
+    """Values of a batch become rows and the rows the same values: zipped in a group, combined between groups."""
+    data = [{"sum.a": [1, 2], "sum.b": [3, 4]}, {"x.y": ["p", "q"]}]
+    assert data == data_of(rows_of(data))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [([], None), ([("", " ", 1)], None), ([("a.b", "[1]", 3), ("c.d", "[2]", 1)], [{"c.d": [2]}, {"a.b": [1]}])],
+)
+def test_data_of(rows: list[tuple[str, str, int]], expected: object) -> None:
+    """Empty rows are left out; groups come in the order of their numbers."""
+    assert expected == data_of(rows)
+
+
+@pytest.mark.parametrize("rows", [[("a.b", "1, 2", 1)], [("a.b", "[1]", 1), ("a.b", "[2]", 1)]])
+def test_bad_rows(rows: list[tuple[str, str, int]]) -> None:
+    """What is wrong with a row is told at its field."""
+    with pytest.raises(InvalidRequest, match=r"data\.a\.b: ") as caught:
+        data_of(rows)
+    assert "data.a.b" == place_of(caught.value.message)
+
+
+@pytest.mark.parametrize(
+    ("message", "place"),
+    [
+        ("data.sum.a[1]: should be an integer, got 'x'.", "data.sum.a"),
+        ("data[0]: values that are zipped have to be equally many.", "data"),
+        ("nodes.a.type: this server has no node type 'x'.", "graph"),
+        ("edges[0].source: should be", "graph"),
+        ("runs: should be an integer of 1 or more", "runs"),
+        ("destination: should be a string", "destination"),
+        ("anything else", "graph"),
+    ],
+)
+def test_place_of(message: str, place: str) -> None:
+    """An error is shown at the input that it is about."""
+    assert place == place_of(message)
+
+
+def test_bad_json_is_told_by_line() -> None:
+    """What is no JSON is told with line and column."""
+    with pytest.raises(InvalidRequest, match="graph: line 2, column 3"):
+        read_json("{\n  nodes: 1}")
+
+
+@pytest.mark.parametrize(("pasted", "expected"), [(GRAPH, False), ({"graph": GRAPH}, True), (None, False)])
+def test_is_batch(pasted: object, expected: bool) -> None:
+    """Only what has a graph or a batch within is more than a graph."""
+    assert expected == is_batch(pasted)
+
+
+# -- from the picture ------------------------------------------------------------------------------------------------
+
+
+def test_unfinished_batches() -> None:
+    """Batches with something left, the newest first, with how much."""
+    items = [item(1, "completed", "a"), item(2, "pending", "b"), item(3, "in_progress", "c"), item(4, "pending", "b")]
+    assert [("b", 2), ("c", 1)] == list(unfinished_batches(items).items())
+
+
+def test_retryable() -> None:
+    """Of what failed, only the newest of each line is to be retried, and only if it failed."""
+    items = [
+        item(1, "failed"),
+        item(2, "failed"),
+        item(3, "completed", retried_from_item_id=2),
+        item(4, "failed", retried_from_item_id=1),
+        item(5, "canceled"),
+    ]
+    assert [4] == retryable({i.item_id: i for i in items})
+
+
+@pytest.mark.parametrize(
+    ("connection", "expected"),
+    [
+        (Connection(), ("connecting", "◌ connecting")),
+        (Connection(mode="live", heard_at=99.0), ("live", "● live")),
+        (Connection(mode="live", heard_at=10.0), ("stale", "● live, last heard 1:30 ago")),
+        (Connection(mode="polling", heard_at=99.0), ("polling", "◐ polling: no events can be had")),
+        (Connection(mode="reconnecting", next_try_at=103.0), ("offline", "○ offline, reconnecting in 3 s")),
+        (Connection(mode="reconnecting", next_try_at=99.0), ("offline", "○ offline, reconnecting")),
+        (Connection(mode="closed"), ("closed", "○ closed")),
+    ],
+)
+def test_connection_words(connection: Connection, expected: tuple[str, str]) -> None:
+    """Each state has words of its own, and the age is told once it matters."""
+    assert expected == connection_words(connection, 100.0)
+
+
+def test_left_by_progress_and_by_history() -> None:
+    """What is left is told by the item's own progress, else by how long its batch's items took."""
+    running = item(3, "in_progress", started_at=NOW)
+    done = item(1, "completed", started_at=NOW, completed_at=NOW.replace(second=35))
+    state = QueueState(items={1: done, 3: running})
+    assert 20.0 == left_s(state, running, 10.0)
+    told = QueueState(items={3: running}, progress={3: Progress(item_id=3, percentage=0.25)})
+    assert 30.0 == left_s(told, running, 10.0)
+    assert None is left_s(QueueState(items={3: running}), running, 10.0)
+
+
+def test_text_of_the_server_is_escaped() -> None:
+    """Markup in a server's text is shown as text."""
+    evil = "<img src=x onerror=alert(1)>"
+    running = item(3, "in_progress")
+    state = QueueState(items={3: running}, progress={3: Progress(item_id=3, message=evil)})
+    error = JobError(
+        at=NOW, error_type=JobErrorType.UNKNOWN_ERROR, message=evil, suggestion=evil, traceback=evil, node_id=evil
+    )
+    shown = progress_html(state, NOW) + detail_html(grouped([error])[0])
+    assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
+
+
+def test_equal_errors_are_one_group() -> None:
+    """Errors with one fingerprint are one group; the group with the newest error comes first."""
+    times = [NOW.replace(second=s) for s in (1, 2, 3)]
+    errors = [
+        JobError(at=at, error_type=JobErrorType.UNKNOWN_ERROR, message="m", item_id=i, fingerprint=f)
+        for i, (at, f) in enumerate(zip(times, "xyx", strict=True))
+    ]
+    assert [("x", [2, 0]), ("y", [1])] == [(g.fingerprint, g.item_ids) for g in grouped(errors)]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ({"type": "integer_output", "value": 3}, "3"),
+        ({"type": "x", "a": 1, "b": "c"}, '{"a": 1, "b": "c"}'),
+        ({"type": "image_output", "image": {"image_name": "n.png"}, "width": 8, "height": 4}, "image n.png, 8 × 4"),
+        ([{"type": "t", "value": 1}, {"type": "t", "value": 2}], "[1, 2]"),
+        ({"type": "t", "value": "x" * 300}, "x" * 199 + "…"),
+    ],
+)
+def test_output_text(output: object, expected: str) -> None:
+    """An output is shown without what says nothing."""
+    assert expected == output_text(output)
