@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -119,7 +119,8 @@ def _demo(given: argparse.Namespace) -> int:
                 "JUPYTER_PREFER_ENV_PATH": "1",
             }
             if given.check:
-                return _check(notebook, environment)
+                check_notebook(notebook, environment)
+                return 0
             print(f"The demo server is at {server.url}. Ctrl-C ends it, and JupyterLab.", flush=True)
             return _show(notebook, environment, given)
     finally:
@@ -184,8 +185,16 @@ def _tidy(folder: Path, copy: Path, original: Path) -> None:
         print(f"\nThe notebook as you left it: {copy}")
 
 
-def _check(notebook: Path, environment: dict[str, str]) -> int:
-    """Run the notebook to its end in a kernel of this environment, and say how it went."""
+def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:
+    """Run a notebook to its end in a kernel of this environment, and say how long it took.
+
+    Args:
+        notebook: its file, which is not changed.
+        environment: the kernel's environment variables.
+
+    Raises:
+        CommandError: a cell failed, or the kernel did.
+    """
     import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
@@ -200,7 +209,7 @@ def _check(notebook: Path, environment: dict[str, str]) -> int:
     with tempfile.TemporaryDirectory(prefix="invoke-widgets-check-") as folder:
         client = NotebookClient(content, km=manager, timeout=_CELL_TIMEOUT_S, resources={"metadata": {"path": folder}})
         try:
-            client.execute(env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            client.execute(env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         except CellExecutionError as error:
             raise CommandError(f"{notebook.name} failed: {error.ename}: {error.evalue}") from None
         except CellTimeoutError:
@@ -208,7 +217,6 @@ def _check(notebook: Path, environment: dict[str, str]) -> int:
         except DeadKernelError:
             raise CommandError(f"{notebook.name} failed: the kernel died.") from None
     print(f"{notebook.name} ran to its end in {time.monotonic() - begin:.1f} s.")
-    return 0
 
 
 def _need(*modules: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.lab.session import Lab
 
 
+@pytest.hookimpl(tryfirst=True)  # before those of other folders, which look at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What asks for the fixture needs a browser."""
     for item in items:
