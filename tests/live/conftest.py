@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 import invoke_widgets as iw
+from tests.contract.conftest import people
 from tests.wire import Wire
+
+__all__ = ["people"]
 
 
 @pytest.fixture

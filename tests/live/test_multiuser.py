@@ -1,0 +1,80 @@
+"""A multiuser server: tokens, other people's items, and what only an administrator may do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+import invoke_widgets as iw
+from tests.contract.people import People
+from tests.graphs import add_and_multiply, divide, sleep
+from tests.wire import until
+
+
+@pytest.fixture
+def mine(people: People) -> Iterator[iw.Console]:
+    """A plain user's console."""
+    with iw.connect(people.user.server.url, token=people.user.token) as console:
+        yield console
+
+
+def test_a_token_is_asked_for(people: People) -> None:
+    """Without a token, and with one that is no good, connecting says what to do."""
+    with pytest.raises(iw.AccessDenied, match=r"token=.* or set INVOKEAI_TOKEN|Pass token="):
+        iw.connect(people.user.server.url)
+    with pytest.raises(iw.AccessDenied, match="token"):
+        iw.connect(people.user.server.url, token="garbage")
+
+
+def test_a_user_works_as_usual(mine: iw.Console) -> None:
+    """Submit, events, results, errors and cancel work with a token, over a live socket."""
+    assert "live" == mine.status.connection.mode
+    assert [30] == [result["mul"]["value"] for result in mine.submit(add_and_multiply()).result(60)]
+    with pytest.raises(iw.ExecutionFailed):
+        mine.submit(divide(1, 0)).jobs[0].wait(60)
+    job = mine.submit(sleep(60)).jobs[0]
+    until(lambda: job.status == "in_progress", "the job to run")
+    assert "canceled" == job.cancel().outcome
+    assert 1 == len(mine.errors)
+
+
+def test_other_peoples_items_are_left_alone(mine: iw.Console, people: People) -> None:
+    """Another's item is seen without what is private, and its cancel is refused."""
+    theirs, waiting = people.admin.running_and_pending(1)
+    mine.refresh()
+    assert {theirs, *waiting} <= {item.item_id for item in mine.queue}
+    refused = mine.cancel(theirs)
+    assert ("refused", 0) == (refused.outcome, refused.canceled)
+    assert refused.message
+    assert "in_progress" == people.admin.item(theirs)["status"]
+    mine.clear()
+    mine.refresh()
+    assert "in_progress" == people.admin.item(theirs)["status"]
+
+
+def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
+    """A user may not pause; the error says so and is kept."""
+    with pytest.raises(iw.AccessDenied, match="does not allow"):
+        mine.pause()
+    assert people.admin.get("status")["processor"]["is_started"]
+    assert 1 == len(mine.errors)
+
+
+def test_the_token_is_shown_nowhere(people: People, caplog: pytest.LogCaptureFixture) -> None:
+    """No repr, log, frame or exception has the token, not even at debug level."""
+    caplog.set_level(logging.DEBUG)
+    token = people.user.token or ""
+    assert token
+    with iw.connect(people.user.server.url, token=token) as console:
+        job = console.submit(divide(1, 0)).jobs[0]
+        with pytest.raises(iw.ExecutionFailed) as caught:
+            job.wait(60)
+        console.cancel(job.item_id)
+        shown = [
+            repr(console), repr(console.client), repr(console.status), repr(job), repr(caught.value),
+            repr(caught.value.details), console.errors.frame().to_csv(), console.jobs.frame().to_csv(),
+            console.cancellations.frame().to_csv(), caplog.text,
+        ]  # fmt: skip
+    assert [] == [text[:200] for text in shown if token in text]
