@@ -1,91 +1,94 @@
-"""`ErrorLog`, `CancellationLog` and `JobLog`: what the server forgets, kept. Bounded, in memory, from any thread."""
+"""`ErrorLog`, `CancellationLog`, `JobLog` and `EventLog`: what the server forgets, kept.
+
+Bounded, from any thread, in memory; with a `HistoryFile` the first three are also kept in a file, whose thread does all
+that takes time. Each thing has one record, however often and on whatever way it becomes known.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import replace
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from invoke_widgets import classify, frames
-from invoke_widgets.errors import JobException
-from invoke_widgets.event_records import NodeFailed
-from invoke_widgets.records import Cancellation, JobError, QueueItem
+from invoke_widgets.errors import JobErrorType, JobException
+from invoke_widgets.event_records import Event, NodeCompleted, NodeFailed, NodeProgress
+from invoke_widgets.history_base import LIMIT, KeptLog, Log
+from invoke_widgets.records import IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
 from invoke_widgets.results import failed_node
 
 if TYPE_CHECKING:
     import pandas as pd
 
-R = TypeVar("R")
-
-LIMIT = 10_000
-"""How many records a log keeps; the oldest go first."""
+__all__ = ["LIMIT", "CancellationLog", "ErrorGroup", "ErrorLog", "EventLog", "Heard", "JobLog", "KeptLog", "Log"]
 
 
-class Log(Generic[R]):
-    """Records by key, oldest first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorGroup:
+    """Errors with one fingerprint: equal but for ids and numbers. `message` is the last one's, `item_ids` ascend."""
 
-    def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None) -> None:
-        self._lock = threading.Lock()
-        self._records: dict[Hashable, R] = {}
-        self._limit = limit
-        self._on_change = on_change
-
-    def _put(self, key: Hashable, record: R) -> None:
-        with self._lock:
-            self._records[key] = record
-            while len(self._records) > self._limit:
-                del self._records[next(iter(self._records))]
-        self._on_change()
-
-    def _get(self, key: Hashable) -> R | None:
-        return self._records.get(key)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __iter__(self) -> Iterator[R]:
-        with self._lock:
-            records = list(self._records.values())
-        return iter(records)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} records)"
-
-    def clear(self) -> None:
-        """Forget all records."""
-        with self._lock:
-            self._records.clear()
-        self._on_change()
-
-    def frame(self) -> pd.DataFrame:
-        """All records, oldest first, with the same columns and types however many there are."""
-        raise NotImplementedError
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write `frame()` as CSV."""
-        self.frame().to_csv(path, index=False)
+    fingerprint: str
+    error_type: JobErrorType
+    message: str
+    suggestion: str
+    retryable: bool
+    count: int
+    first_at: datetime
+    last_at: datetime
+    item_ids: tuple[int, ...]
+    node_type: str | None = None
 
 
-class ErrorLog(Log[JobError]):
+class ErrorLog(KeptLog[JobError]):
     """Everything that went wrong: failed jobs, each once however it became known, and failed requests."""
+
+    _kind = "errors"
+    _type = JobError
+
+    def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None, **options: Any) -> None:
+        self._lines: dict[int, set[int]] = {}
+        super().__init__(limit, on_change, **options)
 
     def frame(self) -> pd.DataFrame:
         return frames.errors(self)
 
+    def groups(self) -> list[ErrorGroup]:
+        """The records by fingerprint, the group with the latest error first."""
+        found: dict[str, list[JobError]] = {}
+        for record in self:
+            found.setdefault(record.fingerprint, []).append(record)
+        groups = []
+        for fingerprint, records in found.items():
+            records.sort(key=lambda record: record.at)
+            last = records[-1]
+            groups.append(
+                ErrorGroup(
+                    fingerprint=fingerprint,
+                    error_type=last.error_type,
+                    message=last.message,
+                    suggestion=last.suggestion,
+                    retryable=last.retryable,
+                    count=len(records),
+                    first_at=records[0].at,
+                    last_at=last.at,
+                    item_ids=tuple(sorted({r.item_id for r in records if r.item_id is not None})),
+                    node_type=last.node_type,
+                )
+            )
+        return sorted(groups, key=lambda group: group.last_at, reverse=True)
+
     def record_failure(self, item: QueueItem) -> None:
         """Take a failed item; more often with more known is welcome."""
-        key = ("item", item.item_id, item.batch_id)
-        known = self._get(key)
+        key = _item_key(item.item_id, item.batch_id)
+        known = self._records.get(key)
         node_id, node_type = failed_node(item)
         if known is not None:
-            if known.node_id is None and node_id is not None:
-                self._put(key, replace(known, node_id=node_id, node_type=node_type))
+            self._complete(key, known, node_id, node_type)
             return
-        diagnosis = classify.diagnose_failure(item.error_type, item.error_message)
-        message = item.error_message or item.error_type or "The server gives no reason."
+        diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
+        message = self._clean(item.error_message or item.error_type or "The server gives no reason.")
         self._put(
             key,
             JobError(
@@ -99,74 +102,156 @@ class ErrorLog(Log[JobError]):
                 node_id=node_id,
                 node_type=node_type,
                 server_error_type=item.error_type,
-                traceback=item.error_traceback,
+                traceback=None if item.error_traceback is None else self._clean(item.error_traceback),
+                attempt=self._attempt(item),
                 fingerprint=classify.fingerprint(diagnosis.error_type, item.error_type, node_type, message),
             ),
         )
 
     def record_node(self, event: NodeFailed) -> None:
         """Take the event that says which node of an item failed; it comes after the item's own."""
-        key = ("item", event.item_id, event.batch_id)
-        known = self._get(key)
-        if known is not None and known.node_id is None:
-            kind, message = known.server_error_type, known.message
-            self._put(
-                key,
-                replace(
-                    known,
-                    node_id=event.node_id,
-                    node_type=event.node_type,
-                    fingerprint=classify.fingerprint(known.error_type, kind, event.node_type, message),
-                ),
-            )
+        key = _item_key(event.item_id, event.batch_id)
+        known = self._records.get(key)
+        if known is not None:
+            self._complete(key, known, event.node_id, event.node_type)
+
+    def _complete(self, key: str, known: JobError, node_id: str | None, node_type: str | None) -> None:
+        if known.node_id is None and node_id is not None:
+            mark = classify.fingerprint(known.error_type, known.server_error_type, node_type, known.message)
+            self._put(key, replace(known, node_id=node_id, node_type=node_type, fingerprint=mark))
+
+    def _attempt(self, item: QueueItem) -> int:
+        """How many times this work has been tried: the server names of a retried item the first of its line."""
+        root = item.retried_from_item_id
+        if root is None:
+            return 1
+        with self._lock:
+            line = self._lines.setdefault(root, set())
+            line.add(item.item_id)
+            if len(self._lines) > self._limit:
+                del self._lines[next(iter(self._lines))]
+            return 1 + sum(1 for other in line if other <= item.item_id)
 
     def record_exception(self, error: JobException) -> None:
         """Take a failed request; the same exception once."""
+        # On the exception itself, since another one may get the same id() after this one is gone.
+        key: str = error.__dict__.setdefault("_record_key", f"request:{uuid.uuid4().hex}")
+        if key in self._records:
+            return
         path = next((str(path) for path, _ in error.details.get("errors", ()) if path), None)
+        message = self._clean(error.message)
         self._put(
-            ("request", id(error), error.message),
+            key,
             JobError(
                 at=datetime.now(UTC),
                 error_type=error.error_type,
-                message=error.message,
-                suggestion=error.suggestion,
+                message=message,
+                suggestion=self._clean(error.suggestion),
                 retryable=error.retryable,
                 item_id=error.item_id,
                 batch_id=error.batch_id,
                 field_path=path,
                 status=error.status,
-                fingerprint=classify.fingerprint(error.error_type, None, None, error.message),
+                fingerprint=classify.fingerprint(error.error_type, None, None, message),
             ),
         )
 
     def of_item(self, item_id: int) -> JobError | None:
         """The newest record about an item."""
-        return next((e for e in reversed(list(self)) if e.item_id == item_id), None)
+        with self._lock:
+            return next((e for e in reversed(self._records.values()) if e.item_id == item_id), None)
+
+    def _at(self, record: JobError) -> float:
+        return record.at.timestamp()
+
+    def _rank(self, record: JobError) -> int:
+        return 0 if record.node_id is None else 1
 
 
-class CancellationLog(Log[Cancellation]):
+class CancellationLog(KeptLog[Cancellation]):
     """Every cancel that was asked for. `stopped_s` becomes known later: the record is replaced then."""
+
+    _kind = "cancellations"
+    _type = Cancellation
 
     def frame(self) -> pd.DataFrame:
         return frames.cancellations(self)
 
     def record(self, cancellation: Cancellation) -> None:
         """Take a cancellation, or replace the one with the same `cancellation_id`."""
-        self._put(cancellation.cancellation_id, cancellation)
+        message = self._clean(cancellation.message)
+        if message != cancellation.message:
+            cancellation = replace(cancellation, message=message)
+        self._put(cancellation.cancellation_id or uuid.uuid4().hex, cancellation)
 
     def latest(self, cancellation: Cancellation) -> Cancellation:
         """The record as it is known by now."""
-        return self._get(cancellation.cancellation_id) or cancellation
+        return self._records.get(cancellation.cancellation_id) or cancellation
+
+    def _at(self, record: Cancellation) -> float:
+        return record.requested_at.timestamp()
+
+    def _rank(self, record: Cancellation) -> int:
+        return 0 if record.stopped_s is None else 1
 
 
-class JobLog(Log[QueueItem]):
-    """Every job that was seen, as it was last seen; jobs that the server has forgotten stay."""
+_RANKS: Mapping[str, int] = {PENDING: 0, WAITING: 1, IN_PROGRESS: 1}
+
+
+class JobLog(KeptLog[QueueItem]):
+    """Every job that was seen, as it was last seen, without its session; jobs that the server has forgotten stay."""
+
+    _kind = "jobs"
+    _type = QueueItem
 
     def frame(self) -> pd.DataFrame:
         return frames.jobs(self)
 
     def record(self, item: QueueItem) -> None:
         """Take an item, or replace what is known of it."""
-        key = (item.item_id, item.batch_id)
-        if self._get(key) != item:
+        item = item.without_session()
+        if item.error_message or item.error_traceback:
+            # The traceback is in the error log.
+            item = replace(item, error_message=self._clean(item.error_message or ""), error_traceback=None)
+        key = _item_key(item.item_id, item.batch_id)
+        if self._records.get(key) != item:
             self._put(key, item)
+
+    def _at(self, record: QueueItem) -> float:
+        time = record.created_at or record.updated_at or datetime.now(UTC)
+        return time.timestamp()
+
+    def _rank(self, record: QueueItem) -> int:
+        return _RANKS.get(record.status, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event, and when it was heard (UTC)."""
+
+    at: datetime
+    event: Event
+
+
+class EventLog(Log[Heard]):
+    """The latest events, in memory only."""
+
+    def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None) -> None:
+        super().__init__(limit, on_change)
+        self._number = 0
+
+    def frame(self) -> pd.DataFrame:
+        return frames.events(self)
+
+    def record(self, event: Event) -> None:
+        """Take an event, without the preview or the result that it may carry: those are large."""
+        if isinstance(event, NodeProgress):
+            event = replace(event, progress=replace(event.progress, image=None))
+        elif isinstance(event, NodeCompleted):
+            event = replace(event, result={})
+        self._number += 1
+        self._put(str(self._number), Heard(datetime.now(UTC), event))
+
+
+def _item_key(item_id: int, batch_id: str) -> str:
+    return f"item:{item_id}:{batch_id}"
