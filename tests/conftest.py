@@ -99,6 +99,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     running = _make(request.param, request.config)
     running.start()
     yield running
+    if running.kind == "given":
+        with Wire(running) as wire:
+            wire.clean()
     running.stop()
 
 
@@ -117,4 +120,3 @@ def wire(server: Server) -> Iterator[Wire]:
     with Wire(server) as wire:
         wire.clean()
         yield wire
-        wire.clean()
