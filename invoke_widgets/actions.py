@@ -12,10 +12,10 @@ from invoke_widgets.errors import (
     ReplyLost,
     SubmissionFailed,
 )
+from invoke_widgets.reading import ids_after, whole_items
 from invoke_widgets.records import (
     FAILED,
     ProcessorStatus,
-    QueueItem,
     Retry,
 )
 from invoke_widgets.submitting import Submission, Submitting
@@ -75,8 +75,8 @@ class Actions(Submitting, Canceling):
     async def _new_items(self, taken: tuple[int, ...], newest: int) -> dict[int, int]:
         """Old id -> new id. The new item names the ROOT of its line (`retried_from_item_id`), not what was retried."""
         for attempt in range(_RETRY_LOOKS):
-            candidates = await self._newer(newest)
-            old = await self._whole(taken)
+            candidates = await whole_items(self._client, await ids_after(self._client, newest))
+            old = await whole_items(self._client, taken)
             root_of = {item.item_id: item.retried_from_item_id or item.item_id for item in old}
             by_root: dict[int, list[int]] = {}
             for item in sorted(candidates, key=lambda i: i.item_id):
@@ -92,19 +92,6 @@ class Actions(Submitting, Canceling):
                 return found
             await asyncio.sleep(0.2)
         return {}
-
-    async def _newer(self, newest: int) -> list[QueueItem]:
-        if not await self._client.has("item_ids"):
-            return [i for i in await self._client.list_all_queue_items() if i.item_id > newest]
-        return await self._whole([i for i in (await self._client.get_queue_item_ids()).item_ids if i > newest])
-
-    async def _whole(self, item_ids: Iterable[int]) -> list[QueueItem]:
-        ids = sorted(item_ids)
-        if not await self._client.has("items_by_ids"):
-            wanted = set(ids)
-            return [i for i in await self._client.list_all_queue_items() if i.item_id in wanted]
-        read = self._client.get_queue_items_by_item_ids
-        return [item for start in range(0, len(ids), 1000) for item in await read(ids[start : start + 1000])]
 
     async def prune(self) -> int:
         """Delete what is completed, failed or canceled; their records stay in the logs. Returns how many."""

@@ -18,6 +18,7 @@ from invoke_widgets.errors import (
 from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, terminal
 from invoke_widgets.loop import TICK_S
+from invoke_widgets.reading import whole_items
 from invoke_widgets.records import COMPLETED, Cancellation, Counts, QueueItem
 from invoke_widgets.results import image_names, outputs
 from invoke_widgets.store import Change
@@ -292,15 +293,10 @@ class Batch(Handle[tuple[QueueItem, ...]]):
             except (JobCanceled, NotFound):
                 continue
             finished.append(item)
-        whole = {item.item_id: item for item in await self._whole([item.item_id for item in finished])}
+        whole = {
+            item.item_id: item for item in await whole_items(self._context.client, [item.item_id for item in finished])
+        }
         return tuple(whole.get(item.item_id, item) for item in finished)
-
-    async def _whole(self, item_ids: list[int]) -> list[QueueItem]:
-        client = self._context.client
-        if await client.has("items_by_ids"):
-            chunks = (item_ids[start : start + 100] for start in range(0, len(item_ids), 100))
-            return [item for chunk in chunks for item in await client.get_queue_items_by_item_ids(chunk)]
-        return [await client.get_queue_item(item_id) for item_id in item_ids]
 
     def _now(self) -> tuple[QueueItem, ...]:
         items = self._context.store.state.items

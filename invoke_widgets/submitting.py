@@ -21,6 +21,7 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     SubmissionFailed,
 )
+from invoke_widgets.reading import ids_after, light_items
 from invoke_widgets.schemas import Data, NodeSchemas, normal_data, normal_graph
 
 # How often, and with which pauses, a lost submit is looked for before it is taken as not having arrived.
@@ -172,17 +173,7 @@ class Submitting(Acting):
 
     async def _ids_of(self, batch_id: str, newest: int) -> tuple[int, ...]:
         """The ids of a batch's items that are newer than `newest`."""
-        if not await self._client.has("item_ids"):
-            items = await self._client.list_all_queue_items()
-        else:
-            listed = (await self._client.get_queue_item_ids()).item_ids
-            ids = sorted(i for i in listed if i > newest)
-            read = (
-                self._client.get_queue_item_summaries_by_ids
-                if await self._client.has("item_summaries_by_ids")
-                else self._client.get_queue_items_by_item_ids
-            )
-            items = [item for start in range(0, len(ids), 1000) for item in await read(ids[start : start + 1000])]
+        items = await light_items(self._client, await ids_after(self._client, newest))
         return tuple(sorted(item.item_id for item in items if item.batch_id == batch_id))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from invoke_widgets import merge
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import AccessDenied, JobException, NotFound, ServerFailure, ServerUnreachable
+from invoke_widgets.errors import AccessDenied, JobException, ServerUnreachable
 from invoke_widgets.event_records import (
     BatchEnqueued,
     Event,
@@ -31,8 +31,10 @@ from invoke_widgets.event_records import (
     QueueCleared,
 )
 from invoke_widgets.events import EventStream
-from invoke_widgets.records import FAILED, Counts, QueueAndProcessorStatus, QueueItem, Wedge
+from invoke_widgets.reading import light_items, whole_items
+from invoke_widgets.records import FAILED, Counts, QueueAndProcessorStatus, QueueItem
 from invoke_widgets.store import QueueStore
+from invoke_widgets.wedge import WedgeWatch
 
 HEARTBEAT_S = 2.0
 _POLL_ACTIVE_S = 0.5
@@ -41,8 +43,6 @@ _SOCKET_RETRY_S = 10.0
 _FIRST_PAGE = 100
 _COALESCE_S = 0.3
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-_WEDGED_AFTER = 2
-_BATCHES_KEPT = 200
 
 
 class _Lost(Exception):
@@ -91,7 +91,6 @@ class Sync:
         self._later_at = 0.0
         self._wanted: set[int] = set()
         self._unreadable: set[int] = set()
-        self._batches: dict[str, None] = {}
         self._reads: list[set[int]] = []
         self._news = 0
         self._beat_at = 0.0
@@ -99,7 +98,7 @@ class Sync:
         self._socket_at = 0.0
         self._accepted: tuple[Counts, Counts] | None = None
         self._unchecked = False
-        self._still = 0
+        self._wedges = WedgeWatch(client, store)
 
     # -- for others, on the loop ---------------------------------------------------------------------------------
 
@@ -217,7 +216,7 @@ class Sync:
         if not sample:
             return
         with self._reading():
-            for item in await self._items(sample):
+            for item in await light_items(self._client, sample):
                 if item.batch_id != known[item.item_id].batch_id:
                     self._reset()
                     return
@@ -251,9 +250,7 @@ class Sync:
                 self.read_again(ids=True)
         elif isinstance(event, BatchEnqueued | ItemsRetried | QueueCleared):
             if isinstance(event, BatchEnqueued):
-                self._batches[event.batch_id] = None
-                while len(self._batches) > _BATCHES_KEPT:
-                    del self._batches[next(iter(self._batches))]
+                self._wedges.saw_batch(event.batch_id)
             self.read_again(unfinished=isinstance(event, QueueCleared))
         elif isinstance(event, ItemsCanceled):
             self.read_again(event.item_ids)
@@ -395,29 +392,17 @@ class Sync:
         chunk = sorted(waiting, reverse=True)[: size if summaries else min(size, 100)]
         self._stale.difference_update(chunk)
         with self._reading() as touched:
-            items = await self._items(chunk)
+            items = await light_items(self._client, chunk)
             # Whole items that the server cannot load are left out, so what is missing need not be gone.
             asked = chunk if summaries else None
             self._apply(lambda state: merge.with_items(state, items, asked=asked, fresher=touched))
         if not summaries:
             self._unreadable.update(set(chunk) - {item.item_id for item in items})
 
-    async def _items(self, item_ids: list[int]) -> list[QueueItem]:
-        """Items as light as this version can tell them."""
-        if await self._client.has("item_summaries_by_ids"):
-            return await self._client.get_queue_item_summaries_by_ids(item_ids)
-        if await self._client.has("items_by_ids"):
-            return [i.without_session() for i in await self._client.get_queue_items_by_item_ids(item_ids)]
-        wanted = set(item_ids)
-        return [i.without_session() for i in await self._client.list_all_queue_items() if i.item_id in wanted]
-
     async def _read_failed(self) -> None:
         chunk = sorted(self._wanted, reverse=True)[:50]
         self._wanted.difference_update(chunk)
-        if await self._client.has("items_by_ids"):
-            items = await self._client.get_queue_items_by_item_ids(chunk)
-        else:
-            items = [await self._client.get_queue_item(item_id) for item_id in chunk]
+        items = await whole_items(self._client, chunk)
         for item in items:
             if item.status == FAILED:
                 self._on_failed(item)
@@ -443,10 +428,10 @@ class Sync:
             if polling:
                 self._poll(status, changed)
             self._compare(status)
-            await self._look_for_wedge(status)
+            await self._wedges.look(status)
         else:
             self._store.set(processor=status.processor)
-            self._still = 0
+            self._wedges.saw_life()
         period = 0.02 if self._unchecked else HEARTBEAT_S
         if polling and status.queue.unfinished and not self._unchecked:
             period = max(_POLL_ACTIVE_S, 4 * took)
@@ -485,60 +470,3 @@ class Sync:
 
     def _unfinished(self) -> list[int]:
         return [item_id for item_id, item in self._store.state.items.items() if not item.is_terminal]
-
-    # -- a wedged queue ------------------------------------------------------------------------------------------
-
-    async def _look_for_wedge(self, status: QueueAndProcessorStatus) -> None:
-        """A worker that is free, is not paused, and takes none of what waits, may be unable to load the next item."""
-        idle = status.processor.is_started and not status.processor.is_processing and not status.queue.in_progress
-        if not idle or not status.queue.pending:
-            self._still = 0
-            self._store.set(wedge=None)
-            return
-        self._still += 1
-        if self._still < _WEDGED_AFTER or self._store.state.wedge is not None:
-            return
-        try:
-            await self._client.get_next_queue_item()
-        except ServerFailure as error:
-            if error.details.get("poison"):
-                item_ids = await self._unloadable()
-                known = self._store.state.items
-                batches = {known[i].batch_id for i in item_ids if i in known} or await self._unread_batches()
-                self._store.set(
-                    wedge=Wedge(batch_ids=tuple(sorted(batches)), item_ids=tuple(item_ids), message=error.message)
-                )
-
-    async def _unloadable(self) -> list[int]:
-        """Pending items that the server cannot load, from the first chunk that has any."""
-        waiting = sorted(set(self._unfinished()) | self._store.state.unread)
-        has_chunks = await self._client.has("items_by_ids")
-        for start in range(0, len(waiting), 100):
-            chunk = waiting[start : start + 100]
-            if has_chunks:
-                loaded = {item.item_id for item in await self._client.get_queue_items_by_item_ids(chunk)}
-                suspects = [i for i in chunk if i not in loaded]
-            else:
-                suspects = chunk
-            if bad := [i for i in suspects if await self._is_unloadable(i)]:
-                return bad
-        return []
-
-    async def _unread_batches(self) -> set[str]:
-        """Batches with items that cannot be read, so that these do not tell their batch (up to 6.13)."""
-        found = set()
-        for batch_id in self._batches:
-            status = await self._client.get_batch_status(batch_id)
-            read = sum(item.batch_id == batch_id for item in self._store.state.items.values())
-            if status.pending and status.total > read:
-                found.add(batch_id)
-        return found
-
-    async def _is_unloadable(self, item_id: int) -> bool:
-        try:
-            await self._client.get_queue_item(item_id)
-        except NotFound:
-            return False
-        except ServerFailure as error:
-            return bool(error.details.get("poison"))
-        return False

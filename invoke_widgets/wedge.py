@@ -1,0 +1,99 @@
+"""Recognising a wedged queue: the worker fails again and again to load the next item, and nothing behind it runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from invoke_widgets.client import InvokeClient
+from invoke_widgets.errors import NotFound, ServerFailure
+from invoke_widgets.records import QueueAndProcessorStatus, Wedge
+from invoke_widgets.store import QueueStore
+
+_AFTER = 2
+"""So many looks at a worker that is free and takes nothing, before the server is asked why."""
+_BATCHES_KEPT = 200
+
+
+class WedgeWatch:
+    """Looks whether the queue is wedged, and sets the picture's `wedge`.
+
+    Args:
+        client: the server.
+        store: the picture.
+    """
+
+    def __init__(self, client: InvokeClient, store: QueueStore) -> None:
+        self._client = client
+        self._store = store
+        self._still = 0
+        self._batches: OrderedDict[str, None] = OrderedDict()
+
+    def saw_batch(self, batch_id: str) -> None:
+        """Remember a batch: up to 6.13 an item that cannot be loaded does not tell its own."""
+        self._batches[batch_id] = None
+        while len(self._batches) > _BATCHES_KEPT:
+            self._batches.popitem(last=False)
+
+    def saw_life(self) -> None:
+        """Something happened in the queue: it is not stuck."""
+        self._still = 0
+
+    async def look(self, status: QueueAndProcessorStatus) -> None:
+        """Look again, with counters that were just read.
+
+        Raises:
+            JobException: the server could not be asked.
+        """
+        idle = status.processor.is_started and not status.processor.is_processing and not status.queue.in_progress
+        if not idle or not status.queue.pending:
+            self._still = 0
+            self._store.set(wedge=None)
+            return
+        self._still += 1
+        if self._still < _AFTER or self._store.state.wedge is not None:
+            return
+        try:
+            await self._client.get_next_queue_item()
+        except ServerFailure as error:
+            if error.details.get("poison"):
+                self._store.set(wedge=await self._named(error.message))
+
+    async def _named(self, message: str) -> Wedge:
+        item_ids = await self._unloadable()
+        known = self._store.state.items
+        batches = {known[i].batch_id for i in item_ids if i in known} or await self._unread_batches()
+        return Wedge(batch_ids=tuple(sorted(batches)), item_ids=tuple(item_ids), message=message)
+
+    async def _unloadable(self) -> list[int]:
+        """Pending items that the server cannot load, from the first chunk that has any."""
+        state = self._store.state
+        unfinished = {item_id for item_id, item in state.items.items() if not item.is_terminal}
+        waiting = sorted(unfinished | state.unread)
+        leaves_out = await self._client.has("items_by_ids")
+        for start in range(0, len(waiting), 100):
+            suspects = waiting[start : start + 100]
+            if leaves_out:
+                loaded = {item.item_id for item in await self._client.get_queue_items_by_item_ids(suspects)}
+                suspects = [i for i in suspects if i not in loaded]
+            if bad := [i for i in suspects if await self._is_unloadable(i)]:
+                return bad
+        return []
+
+    async def _is_unloadable(self, item_id: int) -> bool:
+        try:
+            await self._client.get_queue_item(item_id)
+        except NotFound:
+            return False
+        except ServerFailure as error:
+            return bool(error.details.get("poison"))
+        return False
+
+    async def _unread_batches(self) -> set[str]:
+        """Batches with pending items that could not be read."""
+        found = set()
+        for batch_id in self._batches:
+            status = await self._client.get_batch_status(batch_id)
+            read = sum(item.batch_id == batch_id for item in self._store.state.items.values())
+            if status.pending and status.total > read:
+                found.add(batch_id)
+        return found
