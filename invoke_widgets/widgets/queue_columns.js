@@ -1,16 +1,17 @@
 // What each column shows of a row, written into its cell; and the cell that holds the buttons.
 
 const WIDTHS = {
-  item: "64px", status: "112px", progress: "minmax(150px, 190px)", created: "92px", took: "68px", batch: "92px",
+  item: "64px", status: "122px", progress: "minmax(150px, 190px)", created: "92px", took: "68px", batch: "92px",
   destination: "110px", device: "84px", fields: "minmax(150px, 2fr)", error: "minmax(140px, 1.5fr)",
 };
 const NUMERIC = new Set(["item", "took"]);
 
 const setText = (element, text) => {
-  if (element._text !== text) {
-    element._text = text;
-    element.textContent = text;
-  }
+  if (element._text === text) return;
+  element._text = text;
+  const node = element.firstChild;
+  if (node && node === element.lastChild && node.nodeType === Node.TEXT_NODE) node.data = text;
+  else element.textContent = text;
 };
 const setTitle = (element, text) => {
   if (element._title !== text) {

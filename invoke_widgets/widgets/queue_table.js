@@ -14,6 +14,7 @@ class TableView {
     this.active = null; // the row with the tab stop
     this.open = null; // the row whose detail is shown
     this.mark = null; // where a range of selected rows began
+    this.viewH = ROW_H * 12;
     this.detailH = 0;
     this.padTop = 0; // room above and below the rows while the row under the pointer is held in place
     this.padBottom = 0;
@@ -25,7 +26,7 @@ class TableView {
     this._listen();
     this._newColumns();
     this.arrange();
-    this.timer = setInterval(() => document.hidden || this.render(), 1000);
+    this.timer = setInterval(() => document.hidden || this._window(true), 1000); // times tick here, without traffic
   }
 
   _build(el) {
@@ -63,13 +64,15 @@ class TableView {
     this.ask.hidden = true;
     this.said = make("div", "iwq-said");
     this.said.setAttribute("role", "status");
-    this.root.append(this.toolbar.element, this.grid, this.empty, this.ask, this.said);
+    const frame = make("div", "iwq-frame");
+    frame.append(this.grid, this.empty);
+    this.root.append(this.toolbar.element, frame, this.ask, this.said);
     el.append(this.root);
   }
 
   _listen() {
     this.frame = null;
-    this.grid.addEventListener("scroll", () => this.render(), { passive: true });
+    this.grid.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this.grid.addEventListener("pointermove", (event) => {
       this.pointer = { x: event.clientX, y: event.clientY };
       if (this.late.size && !this.late.has(this.underPointer())) this.settle();
@@ -95,7 +98,12 @@ class TableView {
       }
     });
     this.sizes.observe(this.detail);
-    this.resized = new ResizeObserver(() => this.render());
+    this.resized = new ResizeObserver(() => {
+      // Held in sight at the right only where it would be out of it: in each row that costs scrolling speed.
+      this.grid.classList.toggle("iwq-wide", this.grid.scrollWidth > this.grid.clientWidth);
+      this.viewH = Math.max(ROW_H, this.grid.clientHeight - ROW_H);
+      this.render();
+    });
     this.resized.observe(this.grid);
     const on = (name, listener) => {
       this.model.on(`change:${name}`, listener);
@@ -194,7 +202,7 @@ class TableView {
   /** Scroll so that row `index` is `before` pixels below the top; past the ends only for the sake of the pointer. */
   _hold(index, before, firmly) {
     if (index < 0) return;
-    const view = this.grid.clientHeight - ROW_H;
+    const view = this.viewH;
     this.padTop = 0;
     let top = this.y(index) - before;
     if (firmly) {
@@ -257,6 +265,8 @@ class TableView {
     const sort = this.model.get("sort");
     this.grid.style.setProperty("--iwq-columns",
       ["32px", ...this.columns.map((name) => WIDTHS[name]), "40px"].join(" "));
+    this.grid.style.setProperty("--iwq-least",
+      `${72 + this.columns.reduce((sum, name) => sum + Number(/\d+/.exec(WIDTHS[name])[0]), 0)}px`);
     this.grid.setAttribute("aria-colcount", String(this.columns.length + 2));
     const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.column : null;
     const all = make("div", "iwq-cell iwq-check");
@@ -288,6 +298,7 @@ class TableView {
     if (focused !== null) this.head.querySelector(`[data-column="${focused}"]`)?.focus();
     for (const element of this.elements.values()) element.remove();
     this.elements.clear();
+    this.grid.classList.toggle("iwq-wide", this.grid.scrollWidth > this.grid.clientWidth);
     this.render();
   }
 
@@ -313,42 +324,54 @@ class TableView {
 
   _paint(element, row, index, now) {
     element._row = row;
-    element.dataset.id = String(row.id);
     const y = this.y(index);
     if (element._y !== y) {
       element._y = y;
       element.style.transform = `translateY(${y}px)`;
     }
-    element.setAttribute("aria-rowindex", String(index + 2));
-    element.setAttribute("aria-selected", String(this.selected.has(row.id)));
-    element.setAttribute("aria-expanded", String(this.open === row));
-    element.classList.toggle("iwq-odd", index % 2 === 1);
-    element.classList.toggle("iwq-gone", row.gone);
-    element.tabIndex = row === this.active ? 0 : -1;
+    const selected = this.selected.has(row.id);
+    const state = `${row.id} ${index} ${selected} ${this.open === row} ${row === this.active} ${row.gone}`;
+    if (element._state !== state) {
+      element._state = state;
+      element.dataset.id = String(row.id);
+      element.setAttribute("aria-rowindex", String(index + 2));
+      element.setAttribute("aria-selected", String(selected));
+      element.setAttribute("aria-expanded", String(this.open === row));
+      element.classList.toggle("iwq-odd", index % 2 === 1);
+      element.classList.toggle("iwq-gone", row.gone);
+      element.tabIndex = row === this.active ? 0 : -1;
+    }
     this.columns.forEach((name, i) => CELLS[name](element._cells[i], row, this.rows, now));
     actionCell(element._action, row, this.rows.busy.has(row.id));
   }
 
-  /** Bring the elements in line with the rows: those in sight, some pages around them, and the one with the focus. */
+  _scrolled() {
+    // The wheel may have taken the held row away from under the pointer.
+    if (this.late.size && !this.late.has(this.underPointer())) this.settle();
+    this._window(false);
+  }
+
+  /** Show everything as it is now. */
   render() {
-    if (this.late.size || this.padTop || this.padBottom) {
-      // The held row may have been scrolled away by the wheel.
-      if (this.late.size && !this.late.has(this.underPointer())) {
-        const late = new Set(this.late);
-        this.late.clear();
-        this.update(late);
-        return;
-      }
-    }
+    this._window(true);
+    this._drawAround();
+  }
+
+  /**
+   * Bring the elements in line with the rows: those in sight, some pages around them, and the one with the focus.
+   * While scrolling only rows that come into the window are painted (`all` is false).
+   */
+  _window(all) {
     const now = Date.now() / 1000;
-    const view = Math.max(ROW_H, this.grid.clientHeight - ROW_H);
+    const view = this.viewH;
     const over = Math.max(LEAST_OVERSCAN, Math.ceil((view / ROW_H) * OVERSCAN_PAGES));
     this.active ??= this.list[0] ?? null;
     const top = this.grid.scrollTop;
     const from = Math.max(0, this.indexAt(top) - over);
     const to = Math.min(this.list.length - 1, this.indexAt(top + view) + over);
-    this.body.style.height = `${this._height() + this.padBottom}px`;
-    this.grid.setAttribute("aria-rowcount", String(this.list.length + 1));
+    const height = `${this._height() + this.padBottom}px`;
+    if (this.body.style.height !== height) this.body.style.height = height;
+    if (all) this.grid.setAttribute("aria-rowcount", String(this.list.length + 1));
     const wanted = new Map();
     for (let i = from; i <= to; i++) wanted.set(this.list[i], i);
     if (this.active && !wanted.has(this.active)) {
@@ -365,16 +388,16 @@ class TableView {
     }
     for (const [row, index] of wanted) {
       let element = this.elements.get(row);
-      if (!element) {
+      const known = element !== undefined;
+      if (!known) {
         element = free.pop() ?? this._newRow();
         if (!element.isConnected) this.body.append(element);
         this.elements.set(row, element);
       }
-      this._paint(element, row, index, now);
+      if (all || !known) this._paint(element, row, index, now);
     }
     for (const element of free) element.remove();
     this._drawDetail();
-    this._drawAround();
     if (this._refocus) {
       this._refocus = false;
       this.elements.get(this.active)?.focus({ preventScroll: true });
@@ -388,7 +411,7 @@ class TableView {
       rows: this.rows,
       filters: this.model.get("filters"),
       columns: this.columns,
-      shown: this.list.length,
+      shown: this.list.length - [...this.late].filter((row) => row.gone).length,
       cancelable: this.selected.size ? unfinished : 0,
       retriable: this.selected.size ? retriable : 0,
     });
@@ -397,6 +420,8 @@ class TableView {
     this.all.setAttribute("aria-checked", all ? "true" : this.selected.size ? "mixed" : "false");
     const filtered = Object.keys(this.model.get("filters")).length > 0 && this.rows.ordered.length > 0;
     this.empty.hidden = this.list.length > 0;
+    // The tab stop, while there is no row to have it.
+    this.head.querySelector(".iwq-sort").tabIndex = this.list.length ? -1 : 0;
     setText(this.empty, this.rows.facts.unread ? "Reading the queue…"
       : filtered ? "No item matches the filters." : "The queue is empty.");
   }
@@ -560,7 +585,7 @@ class TableView {
     const before = this.active;
     this.active = this.list[at];
     const top = this.y(at);
-    const view = this.grid.clientHeight - ROW_H;
+    const view = this.viewH;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
     else if (top + ROW_H > this.grid.scrollTop + view) this.grid.scrollTop = top + ROW_H - view;
     this.render();
@@ -588,7 +613,7 @@ class TableView {
     }
     const onButton = event.target.closest(".iwq-act");
     const at = this.active ? this.list.indexOf(this.active) : -1;
-    const page = Math.max(1, Math.floor((this.grid.clientHeight - ROW_H) / ROW_H) - 1);
+    const page = Math.max(1, Math.floor(this.viewH / ROW_H) - 1);
     const keys = {
       ArrowDown: () => this._go(at + 1, event),
       ArrowUp: () => (at <= 0 ? this.head.querySelector("[data-column]:not([data-column=''])")?.focus() : this._go(at - 1, event)),

@@ -7,6 +7,7 @@ what changes. Filtering, sorting and scrolling happen in the page and cost the k
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,9 +112,9 @@ class QueueTable(View):
 
     def _new_grid(self, height: int | str) -> Any:
         state = self._state = self.console.store.state
-        for item in sorted(state.items.values(), key=lambda i: i.item_id)[-_FIRST_ROWS:]:
-            self._count_run(item)
-        newest = sorted(state.items, reverse=True)[:_FIRST_ROWS]
+        newest = heapq.nlargest(_FIRST_ROWS, state.items)
+        for item_id in reversed(newest):
+            self._count_run(state.items[item_id])
         grid = Grid(
             first=[queue_rows.row(state.items[i]) for i in newest],
             columns=self.columns,
@@ -143,8 +144,9 @@ class QueueTable(View):
             self._pool.draw(change.state)
             self._drop_vanished()
             return
-        rows, changes, gone, progress = queue_rows.difference(before, change.state, change.item_ids)
-        for item_id in change.item_ids:
+        item_ids = change.item_ids if before is not change.state else ()
+        rows, changes, gone, progress = queue_rows.difference(before, change.state, item_ids)
+        for item_id in item_ids:
             if (item := change.state.items.get(item_id)) is not None and before.items.get(item_id) is not item:
                 self._count_run(item)
         message: dict[str, Any] = {"t": "change"}
@@ -333,7 +335,7 @@ class QueueTable(View):
 
     def _cells(self, most: int) -> tuple[str, list[list[str]]]:
         state = self.console.store.state
-        newest = sorted(state.items, reverse=True)[:most]
+        newest = heapq.nlargest(most, state.items)
         total = len(state.items) + len(state.unread)
         caption = f"Queue {self.console.queue_id} at {self.console.url}: {total} items"
         if total > len(newest):

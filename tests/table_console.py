@@ -1,0 +1,127 @@
+"""A console without a server: a store that tests feed, and the thread that draws. For tables of any length."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from invoke_widgets import merge
+from invoke_widgets.event_records import ItemStatusChanged
+from invoke_widgets.history import ErrorLog
+from invoke_widgets.loop import LoopThread
+from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
+from invoke_widgets.store import QueueStore
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def item(item_id: int, status: str = PENDING, **fields: Any) -> QueueItem:
+    """An item of a batch of a hundred, with the times that its status implies."""
+    created = START + timedelta(seconds=item_id)
+    known: dict[str, Any] = {
+        "batch_id": f"{item_id // 100:08x}-1111-4222-8333-444455556666",
+        "created_at": created,
+        "field_values": (FieldValue("noise", "seed", item_id),),
+    }
+    if status != PENDING:
+        known["started_at"] = created + timedelta(seconds=1)
+    if status not in (PENDING, IN_PROGRESS):
+        known["completed_at"] = created + timedelta(seconds=1 + item_id % 7)
+    return QueueItem(item_id=item_id, status=status, **{**known, **fields})
+
+
+class FedConsole:
+    """What views need of a console; the picture is whatever a test puts in."""
+
+    url = "http://127.0.0.1:9090"
+    queue_id = "default"
+    client: Any = None
+    actions: Any = None
+
+    def __init__(self, items: Iterable[QueueItem] = ()) -> None:
+        self._loop = LoopThread("fed console")
+        self._closing: list[Callable[[], None]] = []
+        self.store = QueueStore(self._loop.schedule)
+        self.errors = ErrorLog()
+        self.feed(items)
+
+    def feed(self, items: Iterable[QueueItem]) -> None:
+        """Take items as if they had been read."""
+        read = list(items)
+
+        def step(state: merge.QueueState) -> merge.Step:
+            return merge.with_items(state, read)
+
+        self._on_loop(lambda: self.store.apply(step))
+
+    def tell(self, changed: QueueItem) -> None:
+        """Take an item as an event tells of it."""
+        event = ItemStatusChanged(queue_id="default", item=changed, queue_status=None)
+        self._on_loop(lambda: self.store.apply(lambda state: merge.with_event(state, event)))
+
+    def forget(self, item_ids: Iterable[int]) -> None:
+        """Items were deleted on the server."""
+        gone = set(item_ids)
+        left = [i for i in self.store.state.items if i not in gone]
+        self._on_loop(lambda: self.store.apply(lambda state: merge.with_ids(state, left)))
+
+    def progress(self, item_id: int, percentage: float | None, message: str = "", image: str | None = None) -> None:
+        """Tell how far an item is."""
+        now = Progress(item_id=item_id, percentage=percentage, message=message, node_id="sleep", image=image)
+
+        def step(state: merge.QueueState) -> merge.Step:
+            return replace(state, progress={**state.progress, item_id: now}), frozenset({item_id})
+
+        self._on_loop(lambda: self.store.apply(step))
+
+    def set_paused(self, paused: bool) -> None:
+        """Pause or resume the processor."""
+        self._on_loop(lambda: self.store.set(processor=ProcessorStatus(is_started=not paused, is_processing=False)))
+
+    def churn(self, item_ids: list[int], changes: int, seed: int = 1) -> None:
+        """Change the statuses of random items; those that have ended become new ones."""
+        chance = random.Random(seed)
+        for _ in range(changes):
+            old = self.store.state.items[chance.choice(item_ids)]
+            now = {PENDING: IN_PROGRESS, IN_PROGRESS: COMPLETED}.get(old.status, PENDING)
+            self.feed_over(item(old.item_id, now))
+
+    def feed_over(self, new: QueueItem) -> None:
+        """Put an item in whatever it was before, which no server would do."""
+
+        def step(state: merge.QueueState) -> merge.Step:
+            return replace(state, items={**state.items, new.item_id: new}), frozenset({new.item_id})
+
+        self._on_loop(lambda: self.store.apply(step))
+
+    def settle(self) -> None:
+        """Return when the thread has done what it was given so far."""
+        self._on_loop(lambda: None)
+
+    def start(self, work: Coroutine[Any, Any, Any], done: Callable[[Any], None] | None = None) -> None:
+        future = self._loop.start(work)
+        if done is not None:
+            future.add_done_callback(lambda f: None if f.cancelled() else done(f.exception() or f.result()))
+
+    def on_close(self, function: Callable[[], None]) -> None:
+        self._closing.append(function)
+
+    def close(self) -> None:
+        for function in self._closing:
+            function()
+        self._loop.stop()
+
+    def __enter__(self) -> FedConsole:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _on_loop(self, function: Callable[[], object]) -> None:
+        async def work() -> None:
+            function()
+
+        self._loop.call(work())
