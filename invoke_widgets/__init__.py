@@ -17,8 +17,11 @@ from invoke_widgets.errors import *  # noqa: F403 - the exception tree, as error
 from invoke_widgets.nested import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console
+    from invoke_widgets.history_sqlite import HistoryFile
     from invoke_widgets.jobs import Batch, Job, as_completed
 
 _LAZY = {
@@ -62,6 +65,7 @@ def connect(
     *,
     token: str | None = None,
     queue_id: str = "default",
+    history: str | Path | HistoryFile | None = None,
     timeout: float = 30.0,
     verify: Any = True,
     use_socket: bool = True,
@@ -72,6 +76,9 @@ def connect(
         url: its address.
         token: a Bearer token for a multiuser server; by default the environment's INVOKEAI_TOKEN.
         queue_id: the queue; InvokeAI's own is "default".
+        history: a file such as "history.sqlite", in which errors, cancellations and jobs are kept over restarts of
+            the kernel and shared with other notebooks; or a `HistoryFile` with limits of its own. None keeps them in
+            memory.
         timeout: seconds to wait for a part of an answer; below 3 is unsafe.
         verify: whether certificates are checked, or an `ssl.SSLContext` to check them with.
         use_socket: False to poll instead of listening to events.
@@ -84,7 +91,9 @@ def connect(
     """
     from invoke_widgets.console import Console
 
-    return Console(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify, use_socket=use_socket)
+    return Console(
+        url, token=token, queue_id=queue_id, history=history, timeout=timeout, verify=verify, use_socket=use_socket
+    )
 
 
 def demo(**options: Any) -> Console:

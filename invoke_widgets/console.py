@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,7 +21,8 @@ from invoke_widgets.actions import Actions
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
-from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
+from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
+from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.jobs import Batch, Context, Job, Unsubscribe
 from invoke_widgets.loop import LoopThread
 from invoke_widgets.records import (
@@ -38,6 +40,7 @@ from invoke_widgets.transport import Transport
 
 if TYPE_CHECKING:
     from invoke_widgets.embedded import EmbeddedServer
+    from invoke_widgets.plots import Plots
 
 T = TypeVar("T")
 
@@ -64,9 +67,10 @@ class Console:
     """One queue of one server, watched live. Made by `invoke_widgets.connect`.
 
     Attributes:
-        errors: an `ErrorLog`: everything that went wrong since the console was made.
+        errors: an `ErrorLog`: everything that went wrong since the console was made, or since the history began.
         cancellations: a `CancellationLog`.
         jobs: a `JobLog`: every job that was seen.
+        events: an `EventLog`: the latest events.
         client: an `InvokeClient` over the console's own connections, for `await` in any loop.
         demo: the embedded server, if `iw.demo()` started one.
     """
@@ -80,13 +84,22 @@ class Console:
         timeout: float = 30.0,
         verify: Any = True,
         use_socket: bool = True,
+        history: str | Path | HistoryFile | None = None,
     ) -> None:
         self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
+        self._history = HistoryFile(history) if isinstance(history, str | Path) else history
+        self._owns_history = self._history is not history
         self._loop = LoopThread()
         self._store = QueueStore(self._loop.schedule)
-        self.errors = ErrorLog(on_change=self._log_changed)
-        self.cancellations = CancellationLog(on_change=self._log_changed)
-        self.jobs = JobLog()
+        kept: dict[str, Any] = {
+            "file": self._history,
+            "source": f"{self._client.url} {queue_id}",
+            "secrets": lambda: (token, self._client.transport.token),
+        }
+        self.errors = ErrorLog(on_change=self._log_changed, **kept)
+        self.cancellations = CancellationLog(on_change=self._log_changed, **kept)
+        self.jobs = JobLog(**kept)
+        self.events = EventLog()
         self.demo: EmbeddedServer | None = None
         self._callbacks = _Callbacks()
         self._closing: list[Callable[[], None]] = []
@@ -96,6 +109,7 @@ class Console:
         except BaseException:
             self._loop.start(self._client.aclose())
             self._loop.stop()
+            self._close_history()
             raise
         self._context = Context(self._loop, self._client, self._store, self._actions, self._callbacks.put)
         _open_consoles.add(self)
@@ -155,6 +169,13 @@ class Console:
             connection=state.connection,
             wedge=state.wedge,
         )
+
+    @property
+    def plots(self) -> Plots:
+        """Figures of the logs: `error_timeline()`, `cancellation_latency()`, `queue_depth()`, `job_gantt()`, ..."""
+        from invoke_widgets.plots import Plots
+
+        return Plots(self.errors, self.cancellations, self.jobs)
 
     @property
     def queue(self) -> list[QueueItem]:
@@ -395,6 +416,7 @@ class Console:
             self._loop.call(finish())
             self._loop.stop()
         self._callbacks.stop()
+        self._close_history()
         if self.demo is not None:
             self.demo.stop()
 
@@ -426,7 +448,12 @@ class Console:
             if item is not None:
                 self.jobs.record(item)
 
+    def _close_history(self) -> None:
+        if self._history is not None and self._owns_history:
+            self._history.close()
+
     def _record_event(self, event: Event) -> None:
+        self.events.record(event)
         if isinstance(event, NodeFailed):
             self.errors.record_node(event)
 

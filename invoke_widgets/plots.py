@@ -6,32 +6,45 @@ speak one language; a hatch, a mark or a word goes with each colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets import frames, palette
-from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, JobError, QueueItem
+from invoke_widgets.errors import JobErrorType
+from invoke_widgets.plots_style import (
+    HATCHES,
+    color_of,
+    ink,
+    known_first,
+    legend,
+    new_figure,
+    note,
+    paper,
+    say_nothing,
+    seconds,
+    seconds_axis,
+    time_axis,
+)
+from invoke_widgets.records import IN_PROGRESS, PENDING, TERMINAL, Cancellation, JobError, QueueItem
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MARKS = dict(zip(JobErrorType, ("o", "s", "X", "D", "^", "P", "v", "*"), strict=True))
 _PARTS = (
-    ("acknowledged_s", "acknowledged: the answer came", "#2896f7"),
-    ("effective_s", "effective: the status changed", "#2ca682"),
-    ("stopped_s", "stopped: the worker went on", "#f75b0c"),
+    ("acknowledged_s", "acknowledged: the answer came", "#2896f7", "o"),
+    ("effective_s", "effective: the status changed", "#2ca682", "s"),
+    ("stopped_s", "stopped: the worker went on", "#f75b0c", "D"),
 )
+_SCOPES = ("item", "batch", "pending", "clear")
 _MOST_JOBS = 2000
 
 
 class Plots:
     """Figures of three logs; `console.plots` is one.
 
-    Each takes `dark`: whether it is for a dark page.
+    Each takes `dark`: whether it is for a dark page. Times are in UTC.
 
     Args:
         errors: records, or a log.
@@ -52,89 +65,80 @@ class Plots:
     def error_timeline(self, *, dark: bool = False) -> Figure:
         """Each error at its time, one line for each of the classes that occurred, with how often."""
         frame = frames.errors(self._errors)
-        with _figure("Errors", dark) as (figure, axes):
-            if frame.empty:
-                return _nothing(figure, axes, "No errors.")
-            counts = frame["error_type"].value_counts()
-            classes = [kind for kind in JobErrorType if kind in counts.index]
-            for y, kind in enumerate(classes):
-                times = _naive(frame.loc[frame["error_type"] == kind, "at"])
-                axes.plot(
-                    times, [y] * len(times), linestyle="none", marker=_MARKS[kind], markersize=8, alpha=0.75,
-                    color=palette.ERROR_COLORS[kind], markeredgecolor=axes.get_facecolor(), markeredgewidth=0.6,
-                )  # fmt: skip
-            axes.set_yticks(range(len(classes)), [f"{kind}  {counts[kind]}" for kind in classes])
-            axes.set_ylim(len(classes) - 0.5, -0.5)
-            _times(axes)
-            return figure
+        figure, axes = new_figure("Errors", dark)
+        if frame.empty:
+            return say_nothing(figure, axes, "No errors.")
+        counts = frame["error_type"].value_counts()
+        classes = [kind for kind in JobErrorType if kind in counts.index]
+        for row, kind in enumerate(classes):
+            times = _naive(frame.loc[frame["error_type"] == kind, "at"])
+            axes.plot(times, [row] * len(times), linestyle="none", marker=_MARKS[kind], alpha=0.85,
+                      markersize=13 if _MARKS[kind] == "*" else 9, color=palette.ERROR_COLORS[kind],
+                      markeredgecolor=paper(axes), markeredgewidth=0.5)  # fmt: skip
+        axes.set_yticks(range(len(classes)), [f"{kind}  {counts[kind]}" for kind in classes])
+        axes.set_ylim(len(classes) - 0.5, -0.5)
+        time_axis(axes)
+        return figure
 
     def cancellation_latency(self, *, dark: bool = False) -> Figure:
         """How long cancels took until acknowledged, effective and stopped, by scope: each one, and the median."""
+        parts = [part for part, *_ in _PARTS]
         frame = frames.cancellations(self._cancellations)
-        frame = frame[frame[[part for part, _, _ in _PARTS]].notna().any(axis=1)]
-        with _figure("Cancellations: how long until …", dark) as (figure, axes):
-            if frame.empty:
-                return _nothing(figure, axes, "No cancellations.")
-            scopes = [scope for scope in ("item", "batch", "pending", "clear") if (frame["scope"] == scope).any()]
-            height = 0.8 / len(_PARTS)
-            for number, (part, label, color) in enumerate(_PARTS):
-                for row, scope in enumerate(scopes):
-                    values = frame.loc[frame["scope"] == scope, part].dropna().astype(float).clip(lower=0.0001)
-                    y = row + (number - 1) * height
-                    if values.empty:
-                        axes.text(0.01, y, "not known", transform=_at_left(axes), va="center", size=8, style="italic")
-                        continue
-                    axes.plot(values, [y] * len(values), linestyle="none", marker="o", color=color, alpha=0.35,
-                              markersize=7, markeredgewidth=0)  # fmt: skip
-                    median = float(values.median())
-                    axes.plot([median], [y], linestyle="none", marker="|", color=color, markersize=20,
-                              markeredgewidth=3, label=label if row == 0 else None)  # fmt: skip
-                    axes.annotate(_seconds(median), (median, y), xytext=(6, 6), textcoords="offset points", size=8)
-            counts = frame["scope"].value_counts()
-            axes.set_yticks(range(len(scopes)), [f"{scope}  {counts[scope]}" for scope in scopes])
-            axes.set_ylim(len(scopes) - 0.5, -0.5)
-            _log_seconds(axes)
-            _legend(axes, [(label, color, "o") for _, label, color in _PARTS])
-            return figure
+        frame = frame[frame[parts].notna().any(axis=1)]
+        figure, axes = new_figure("Cancellations: time until …", dark)
+        if frame.empty:
+            return say_nothing(figure, axes, "No cancellations.")
+        frame[parts] = frame[parts].clip(lower=0.0001)  # a logarithmic axis has no zero
+        scopes = [scope for scope in _SCOPES if (frame["scope"] == scope).any()]
+        for number, (part, _, color, marker) in enumerate(_PARTS):
+            for row, scope in enumerate(scopes):
+                values = frame.loc[frame["scope"] == scope, part].dropna().astype(float)
+                if values.empty:
+                    continue
+                y = row + (number - 1) * 0.27
+                axes.plot(values, [y] * len(values), linestyle="none", marker=marker, color=color, alpha=0.6,
+                          markersize=6, markeredgewidth=0)  # fmt: skip
+                median = float(values.median())
+                axes.plot([median], [y], linestyle="none", marker="|", color=ink(axes), markersize=12,
+                          markeredgewidth=2.5)  # fmt: skip
+                note(axes, seconds(median), float(values.max()), y, (8, 0))
+        counts = frame["scope"].value_counts()
+        axes.set_yticks(range(len(scopes)), [f"{scope}  {counts[scope]}" for scope in scopes])
+        axes.set_ylim(len(scopes) - 0.5, -0.5)
+        seconds_axis(axes, frame[parts].stack().dropna())
+        legend(figure, axes, [(label, color, marker) for _, label, color, marker in _PARTS] +
+               [("median", ink(axes), "|")])  # fmt: skip
+        return figure
 
     def queue_depth(self, *, dark: bool = False) -> Figure:
         """How many jobs waited and how many ran, over time, from the jobs' own times."""
-        import numpy as np
-
         frame = frames.jobs(self._jobs)
-        with _figure("Queue: jobs waiting and running", dark) as (figure, axes):
-            if frame.empty or frame["created_at"].isna().all():
-                return _nothing(figure, axes, "No jobs.")
-            frame = frame[frame["created_at"].notna()]
-            finished = frame["status"].isin(["completed", "failed", "canceled"])
-            ended = frame["completed_at"].where(finished)
-            begun = frame["started_at"].fillna(ended)
-            # A job that ended at a time that nobody told (canceled in bulk) is taken as never having waited.
-            begun = begun.where(~(finished & begun.isna()), frame["created_at"])
-            last = max(time.max() for time in (frame["created_at"], begun, ended) if time.notna().any())
-            for start, end, label, color, hatch in (
-                (frame["created_at"], begun, "waiting", palette.STATUS_COLORS["pending"], "///"),
-                (frame["started_at"], ended, "running", palette.STATUS_COLORS["in_progress"], ""),
-            ):
-                up, down = start[start.notna()], end[end.notna() & start.notna()]
-                times = np.concatenate([_naive(up).to_numpy(), _naive(down).to_numpy()])
-                steps = np.concatenate([np.ones(len(up)), -np.ones(len(down))])
-                order = np.argsort(times, kind="stable")
-                moments, level = _settled(times[order], np.cumsum(steps[order]))
-                moments = np.append(moments, np.datetime64(last.tz_convert(None).to_datetime64()))
-                level = np.append(level, level[-1] if len(level) else 0.0)
-                axes.step(moments, level, where="post", color=color, linewidth=2)
-                axes.fill_between(moments, level, step="post", color=color, alpha=0.25, hatch=hatch, linewidth=0)
-            axes.set_ylabel("jobs")
-            axes.set_ylim(bottom=0)
-            axes.yaxis.get_major_locator().set_params(integer=True)
-            _times(axes)
-            _legend(
-                axes,
-                [(name, palette.STATUS_COLORS[key], "s") for name, key in
-                 (("waiting", "pending"), ("running", "in_progress"))],
-            )  # fmt: skip
-            return figure
+        frame = frame[frame["created_at"].notna()]
+        figure, axes = new_figure("Queue: jobs waiting and running", dark)
+        if frame.empty:
+            return say_nothing(figure, axes, "No jobs.")
+        finished = frame["status"].isin(sorted(TERMINAL))
+        ended = frame["completed_at"].where(finished)
+        # Of a job that was canceled in bulk nobody tells when: it is taken as never having waited.
+        left = frame["started_at"].fillna(ended).where(~(finished & ended.isna()), frame["created_at"])
+        last = max(times.max() for times in (frame["created_at"], left, ended) if times.notna().any())
+        for begin, end, status, hatch in (
+            (frame["created_at"], left, PENDING, "////"),
+            (frame["started_at"], ended, IN_PROGRESS, ""),
+        ):
+            moments, level = _steps(begin, end, last)
+            color = color_of(status)
+            axes.step(moments, level, where="post", color=color, linewidth=2)
+            axes.fill_between(moments, level, step="post", facecolor=color, alpha=0.3, hatch=hatch, linewidth=0,
+                              edgecolor=paper(axes))  # fmt: skip
+        axes.set_ylabel("jobs")
+        axes.set_ylim(bottom=0)
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        time_axis(axes)
+        legend(
+            figure, axes, [("waiting", color_of(PENDING), "////"), ("running", color_of(IN_PROGRESS), "")], bars=True
+        )
+        return figure
 
     def job_gantt(self, *, dark: bool = False) -> Figure:
         """When each job ran, by device, with how it ended; the newest 2000 of them."""
@@ -142,182 +146,70 @@ class Plots:
 
         frame = frames.jobs(self._jobs)
         frame = frame[frame["started_at"].notna()].sort_values("started_at").tail(_MOST_JOBS)
-        with _figure("Jobs by device", dark) as (figure, axes):
-            if frame.empty:
-                return _nothing(figure, axes, "No job has run.")
-            now = max(pd.Timestamp.now("UTC"), frame["started_at"].max())
-            still = frame["status"] == "in_progress"
-            end = frame["completed_at"].fillna(frame["started_at"]).where(~still, now)
-            device = frame["device"].fillna("device not told")
-            devices = sorted(device.unique())
-            for status in _known_first(frame["status"].unique()):
-                for row, name in enumerate(devices):
-                    which = (frame["status"] == status) & (device == name)
-                    if not which.any():
-                        continue
-                    start = _naive(frame.loc[which, "started_at"])
-                    width = _naive(end[which]).to_numpy() - start.to_numpy()
-                    axes.barh([row] * len(start), width, left=start, height=0.6, color=_color(status),
-                              hatch=_HATCHES.get(status, ""), edgecolor=axes.get_facecolor(), linewidth=0.5)  # fmt: skip
-            axes.set_yticks(range(len(devices)), devices)
-            axes.set_ylim(len(devices) - 0.4, -0.6)
-            _times(axes)
-            counts = frame["status"].value_counts()
-            _legend(axes, [(f"{s} {counts[s]}", _color(s), _HATCHES.get(s, "")) for s in _known_first(counts.index)],
-                    bars=True)  # fmt: skip
-            return figure
+        figure, axes = new_figure("Jobs by device", dark)
+        if frame.empty:
+            return say_nothing(figure, axes, "No job has run.")
+        now = max(pd.Timestamp.now("UTC"), frame["started_at"].max())
+        running = frame["status"] == IN_PROGRESS
+        end = frame["completed_at"].fillna(frame["started_at"]).where(~running, now)
+        device = frame["device"].fillna("device not told")
+        devices, statuses = sorted(device.unique()), known_first(frame["status"].unique())
+        for status in statuses:
+            for row, name in enumerate(devices):
+                which = (frame["status"] == status) & (device == name)
+                start = _naive(frame.loc[which, "started_at"])
+                width = _naive(end[which]).to_numpy() - start.to_numpy()
+                axes.barh([row] * len(start), width, left=start, height=0.6, color=color_of(status), linewidth=0,
+                          hatch=HATCHES.get(status, ""), edgecolor=paper(axes))  # fmt: skip
+        axes.set_yticks(range(len(devices)), devices)
+        axes.set_ylim(len(devices) - 0.5, -0.5)
+        time_axis(axes)
+        counts = frame["status"].value_counts()
+        legend(figure, axes, [(f"{s}  {counts[s]}", color_of(s), HATCHES.get(s, "")) for s in statuses], bars=True)
+        return figure
 
     def durations(self, *, dark: bool = False) -> Figure:
-        """How long jobs ran, by status: each one as a dot, the median and the middle half as a line."""
+        """How long jobs ran, by status: each one as a dot, the middle half as a line, the median in words."""
         import numpy as np
 
         frame = frames.jobs(self._jobs)
         frame = frame[frame["ran_s"].notna()]
-        with _figure("Jobs: how long they ran", dark) as (figure, axes):
-            if frame.empty:
-                return _nothing(figure, axes, "No job has finished.")
-            statuses = _known_first(frame["status"].unique())
-            # Dots of one value are spread, the same way each time.
-            spread = np.random.default_rng(0)
-            for row, status in enumerate(statuses):
-                values = frame.loc[frame["status"] == status, "ran_s"].astype(float).clip(lower=0.001)
-                offsets = spread.uniform(-0.28, 0.28, len(values))
-                axes.plot(values, row + offsets, linestyle="none", marker="o", color=_color(status), alpha=0.4,
-                          markersize=5, markeredgewidth=0)  # fmt: skip
-                low, median, high = values.quantile([0.25, 0.5, 0.75])
-                axes.plot([low, high], [row, row], color=axes.yaxis.label.get_color(), linewidth=2)
-                axes.plot([median], [row], marker="|", markersize=18, markeredgewidth=3,
-                          color=axes.yaxis.label.get_color())  # fmt: skip
-                axes.annotate(_seconds(median), (median, row), xytext=(0, 14), textcoords="offset points", size=9,
-                              ha="center")  # fmt: skip
-            counts = frame["status"].value_counts()
-            axes.set_yticks(range(len(statuses)), [f"{status}  {counts[status]}" for status in statuses])
-            axes.set_ylim(len(statuses) - 0.5, -0.5)
-            _log_seconds(axes)
-            return figure
+        figure, axes = new_figure("Jobs: how long they ran", dark)
+        if frame.empty:
+            return say_nothing(figure, axes, "No job has finished.")
+        ran = frame["ran_s"].astype(float).clip(lower=0.001)
+        statuses = known_first(frame["status"].unique())
+        spread = np.random.default_rng(0)  # dots of one value are spread, the same way each time
+        for row, status in enumerate(statuses):
+            values = ran[frame["status"] == status]
+            axes.plot(values, row + spread.uniform(-0.25, 0.25, len(values)), linestyle="none", marker="o", alpha=0.6,
+                      color=color_of(status), markersize=5, markeredgewidth=0)  # fmt: skip
+            low, median, high = values.quantile([0.25, 0.5, 0.75])
+            axes.plot([low, high], [row, row], color=ink(axes), linewidth=2)
+            axes.plot([median], [row], marker="|", markersize=16, markeredgewidth=3, color=ink(axes))
+            note(axes, seconds(median), median, row, (0, 15))
+        counts = frame["status"].value_counts()
+        axes.set_yticks(range(len(statuses)), [f"{status}  {counts[status]}" for status in statuses])
+        axes.set_ylim(len(statuses) - 0.5, -0.5)
+        seconds_axis(axes, ran)
+        return figure
 
 
-_HATCHES = {COMPLETED: "", "failed": "xxx", "canceled": "///", "in_progress": "..."}
-
-
-def _color(status: str) -> str:
-    return palette.STATUS_COLORS.get(status, palette.OTHER_COLOR)
-
-
-def _known_first(statuses: Iterable[str]) -> list[str]:
-    there = set(statuses)
-    return [s for s in STATUSES if s in there] + sorted(there - set(STATUSES))
-
-
-def _naive(times: pd.Series[Any]) -> pd.Series[Any]:
+def _naive(times: pd.Series[Any]) -> Any:
     """Times in UTC without saying so, since matplotlib would shift them by the zone of whoever looks."""
     return times.dt.tz_convert(None)
 
 
-def _settled(times: Any, levels: Any) -> tuple[Any, Any]:
-    """Of steps at one moment, the last: those before never lasted."""
+def _steps(begin: pd.Series[Any], end: pd.Series[Any], last: pd.Timestamp) -> tuple[Any, Any]:
+    """How many lasted at each moment at which that changed, up to `last`."""
     import numpy as np
 
-    if not len(times):
-        return times, levels
-    last = np.append(times[1:] != times[:-1], True)
-    return times[last], levels[last]
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 60 else f"{value / 60:.1f} min"
-
-
-def _at_left(axes: Axes) -> Any:
-    return axes.get_yaxis_transform()
-
-
-@contextmanager
-def _figure(title: str, dark: bool) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(dark, bool):
-        raise InvalidRequest(f"dark: should be True or False, got {dark!r}.")
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    paper = palette.DARK if dark else palette.LIGHT
-    settings = {
-        "figure.facecolor": paper["background"],
-        "axes.facecolor": paper["background"],
-        "savefig.facecolor": paper["background"],
-        "text.color": paper["text"],
-        "axes.labelcolor": paper["text"],
-        "axes.edgecolor": paper["line"],
-        "xtick.color": paper["dim"],
-        "ytick.color": paper["line"],
-        "ytick.labelcolor": paper["text"],
-        "grid.color": paper["line"],
-        "hatch.color": paper["background"],
-        "hatch.linewidth": 0.8,
-        "font.family": "sans-serif",
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.spines.left": False,
-        "axes.grid": True,
-        "axes.grid.axis": "x",
-        "axes.axisbelow": True,
-    }
-
-    class Shown(Figure):
-        """A figure that a notebook shows also when pyplot has never been imported."""
-
-        def _repr_png_(self) -> bytes:
-            from io import BytesIO
-
-            file = BytesIO()
-            self.savefig(file, format="png", dpi=110)
-            return file.getvalue()
-
-        def _repr_html_(self) -> None:
-            return None
-
-    Shown.__name__ = Shown.__qualname__ = "Figure"
-    with mpl.rc_context(settings):
-        figure = Shown(figsize=(9, 3.6), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_title(title, loc="left", fontweight="bold")
-        yield figure, axes
-
-
-def _nothing(figure: Figure, axes: Axes, words: str) -> Figure:
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, words, ha="center", va="center", size=13, transform=axes.transAxes)
-    return figure
-
-
-def _times(axes: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(maxticks=9)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_xlabel("UTC", loc="right")
-
-
-def _log_seconds(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _seconds(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    low, high = axes.get_xlim()
-    axes.set_xlim(low / 1.5, high * 2)
-
-
-def _legend(axes: Axes, entries: list[tuple[str, str, str]], *, bars: bool = False) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    handles = [
-        Patch(facecolor=color, hatch=sign, label=label, edgecolor=axes.get_facecolor())
-        if bars
-        else Line2D([], [], linestyle="none", marker=sign, color=color, label=label, markersize=8)
-        for label, color, sign in entries
-    ]
-    axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles), frameon=False, fontsize=9,
-                borderaxespad=0.1, handletextpad=0.4, columnspacing=1.2)  # fmt: skip
+    up, down = begin[begin.notna()], end[end.notna() & begin.notna()]
+    times = np.concatenate([_naive(up).to_numpy(), _naive(down).to_numpy()])
+    order = np.argsort(times, kind="stable")
+    times = np.append(times[order], np.datetime64(last.tz_convert(None), "us"))
+    levels = np.cumsum(np.concatenate([np.ones(len(up)), -np.ones(len(down))])[order])
+    levels = np.append(levels, levels[-1] if len(levels) else 0.0)
+    # Of several steps at one moment only the last lasted.
+    lasting = np.append(times[1:] != times[:-1], True)
+    return times[lasting], levels[lasting]
