@@ -11,6 +11,7 @@ from invoke_widgets.errors import (
     JobTimeout,
     ReplyLost,
     SubmissionFailed,
+    UnexpectedReply,
 )
 from invoke_widgets.reading import ids_after, whole_items
 from invoke_widgets.records import (
@@ -47,7 +48,7 @@ class Actions(Submitting, Canceling):
             newest = max(self._store.state.newest_id, *(int(i) for i in ids))
             try:
                 taken = await self._client.retry_items_by_id(ids)
-            except (ReplyLost, JobTimeout) as error:
+            except (ReplyLost, JobTimeout, UnexpectedReply) as error:
                 self._reader.read_again()
                 raise SubmissionFailed(
                     "The connection broke before the retry was answered: it is not certain whether it was taken.",

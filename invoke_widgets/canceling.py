@@ -25,6 +25,7 @@ from invoke_widgets.errors import (
     ReplyLost,
     ServerFailure,
     ServerUnreachable,
+    UnexpectedReply,
 )
 from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.records import (
@@ -210,7 +211,7 @@ class Canceling(Acting):
                 batch_id=batch_id,
                 message=str(error),
             )
-        except (ReplyLost, JobTimeout, ServerFailure) as error:
+        except (ReplyLost, JobTimeout, ServerFailure, UnexpectedReply) as error:
             self._errors.record_exception(error)
             self._reader.read_again(targets, unfinished=True)
             return self._keep(

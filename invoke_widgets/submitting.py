@@ -20,12 +20,14 @@ from invoke_widgets.errors import (
     ServerFailure,
     ServerUnreachable,
     SubmissionFailed,
+    UnexpectedReply,
 )
 from invoke_widgets.reading import ids_after, light_items
 from invoke_widgets.schemas import Data, NodeSchemas, normal_data, normal_graph
 
 # How often, and with which pauses, a lost submit is looked for before it is taken as not having arrived.
 _LOOKS_S = (0.0, 0.2, 0.5, 1.0, 1.5)
+_SENDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +112,19 @@ class Submitting(Acting):
 
     async def _enqueue_once(self, batch: dict[str, Any], requested: int, prepend: bool) -> Submission:
         batch_id: str = batch["batch_id"]
-        for last_try in (False, True):
+        for attempt in range(_SENDS):
             newest = self._store.state.newest_id
             try:
                 answer = await self._client.enqueue_batch(batch, prepend=prepend)
-            except (ServerUnreachable, ReplyLost, JobTimeout, ServerFailure) as error:
+            except (ServerUnreachable, ReplyLost, JobTimeout, ServerFailure, UnexpectedReply) as error:
                 if isinstance(error, ServerFailure) and not error.retryable:
                     raise
                 found = await self._look_for(batch_id, requested, newest, error)
                 if found is not None:
                     return found
-                if last_try:
+                if attempt == _SENDS - 1:
                     raise SubmissionFailed(
-                        f"Batch {batch_id} was sent twice, and never arrived: {error.message}",
+                        f"Batch {batch_id} was sent {_SENDS} times, and never arrived: {error.message}",
                         suggestion=error.suggestion,
                         batch_id=batch_id,
                         details=error.details,
@@ -130,7 +132,7 @@ class Submitting(Acting):
                     ) from error
                 continue
             ids = answer.item_ids or await self._ids_of(batch_id, newest)
-            if last_try and len(ids) > requested:
+            if attempt and len(ids) > requested:
                 ids = await self._without_surplus(ids, requested)
             return Submission(
                 batch_id=batch_id, item_ids=ids, enqueued=min(len(ids), requested), requested=answer.requested

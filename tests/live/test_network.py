@@ -100,6 +100,31 @@ def test_a_cancel_through_trouble_tells_the_truth(
     assert "canceled" == wire.item(job.item_id)["status"]
 
 
+@pytest.mark.parametrize("trouble", ["bad_gateway", "half_json", "empty", "web_page", "cut", "lose_reply"])
+def test_a_submit_through_trouble_arrives_once(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, trouble: str
+) -> None:
+    """A submit whose reply is spoilt once, whether it reached the server or not, is in the queue once."""
+    through.pause()
+    getattr(proxy, trouble)(path="enqueue_batch", times=1)
+    batch = through.submit(add_and_multiply(), runs=2)
+    assert 2 == wire.queue_status()["total"]
+    assert wire.get("item_ids", order_dir="ASC")["item_ids"] == list(batch.item_ids)
+
+
+@pytest.mark.parametrize("trouble", ["half_json", "empty", "lose_reply"])
+def test_a_bulk_cancel_through_trouble_claims_nothing(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, trouble: str
+) -> None:
+    """A clear whose reply is spoilt is not repeated and not called a success; the picture follows all the same."""
+    through.pause()
+    through.submit(add_and_multiply(), runs=2)
+    getattr(proxy, trouble)(path="/clear$", times=1)
+    assert "unknown" == through.clear().outcome
+    through.refresh()
+    assert len(wire.get("item_ids")["item_ids"]) == len(through.queue)
+
+
 def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Where neither the answer nor a look can be had, the outcome is unknown, not a success."""
     job = through.submit(sleep(60)).jobs[0]
