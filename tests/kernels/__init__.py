@@ -1,0 +1,1 @@
+"""Real kernels of several ipykernel versions, driven by messages as a front end sends them. No browser."""

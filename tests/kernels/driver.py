@@ -1,0 +1,215 @@
+"""A kernel, and the messages that a front end would exchange with it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+# How long anything may take. Never asserted: it only turns a hang into a failure.
+PATIENCE_S = 60.0
+
+Message = dict[str, Any]
+
+
+@dataclass
+class Cell:
+    """A cell that was sent, and what has come back so far.
+
+    Attributes:
+        number: how many messages had come from the kernel, of whatever kind, when this cell ended; None if it runs.
+        ended_at: `time.monotonic()` of that.
+    """
+
+    msg_id: str
+    begun: bool = False
+    text: str = ""
+    error: str | None = None
+    number: int | None = None
+    ended_at: float | None = None
+    message: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.number is not None
+
+
+@dataclass(frozen=True)
+class Update:
+    """A widget's state change, as the kernel sent it, in the order of all messages."""
+
+    comm_id: str
+    state: dict[str, Any]
+    number: int
+
+
+class Kernel:
+    """A running kernel.
+
+    Args:
+        folder: for what Jupyter writes.
+        python_path: a folder to go before the installed packages, see `tests.kernels.install`.
+        environment: further environment variables.
+    """
+
+    def __init__(self, folder: Path, python_path: Path | None, environment: dict[str, str]) -> None:
+        own = {
+            "IPYTHONDIR": folder / "ipython",
+            "JUPYTER_RUNTIME_DIR": folder / "runtime",
+            "MPLCONFIGDIR": folder / "mpl",
+        }
+        for path in own.values():
+            path.mkdir(parents=True, exist_ok=True)
+        paths = [str(python_path)] if python_path is not None else []
+        paths += [path for path in (os.environ.get("PYTHONPATH"),) if path]
+        self._environment = {**os.environ, **{name: str(path) for name, path in own.items()}, **environment}
+        if paths:
+            self._environment["PYTHONPATH"] = os.pathsep.join(paths)
+        # With no folder to look into, "python3" is the kernel of this very interpreter.
+        self._manager = KernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+        self._cells: dict[str, Cell] = {}
+        self._count = 0
+        self.updates: list[Update] = []
+        self.states: dict[str, dict[str, Any]] = {}
+
+    def start(self) -> None:
+        self._manager.start_kernel(env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=PATIENCE_S)
+
+    def stop(self) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._client.context.destroy()
+        self._manager.context.destroy()
+
+    # -- cells -----------------------------------------------------------------------------------------------------
+
+    def send(self, source: str) -> Cell:
+        """Send a cell, and return at once."""
+        cell = Cell(self._client.execute(source))
+        self._cells[cell.msg_id] = cell
+        return cell
+
+    def run(self, source: str) -> str:
+        """Run a cell to its end, and return what it printed.
+
+        Raises:
+            AssertionError: it raised.
+        """
+        cell = self.wait(self.send(source))
+        assert cell.error is None, f"{cell.error}: {cell.message}"
+        return cell.text
+
+    def wait(self, cell: Cell) -> Cell:
+        """Wait until a cell has ended."""
+        self.until(lambda: cell.ended, "the cell to end")
+        return cell
+
+    def wait_printed(self, cell: Cell, text: str) -> None:
+        """Wait until a cell, which goes on, has printed something."""
+        self.until(lambda: text in cell.text or cell.ended, f"{text!r}")
+        assert text in cell.text, f"{cell.error}: {cell.message}"
+
+    def interrupt(self) -> float:
+        """What the ■ of the notebook does; returns `time.monotonic()` of it."""
+        at = time.monotonic()
+        self._manager.interrupt_kernel()
+        return at
+
+    # -- widgets ---------------------------------------------------------------------------------------------------
+
+    def click(self, comm_id: str, subshell: str | None = None) -> None:
+        """What a front end sends when a button is clicked; JupyterLab names a subshell, others do not."""
+        data = {"method": "custom", "content": {"event": "click"}}
+        message = self._client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
+
+    def create_subshell(self) -> str | None:
+        """A new subshell's id; None if this kernel has no subshells."""
+        info = self._client.kernel_info(reply=True, timeout=PATIENCE_S)["content"]
+        if "kernel subshells" not in info.get("supported_features", ()):
+            return None
+        return str(self._control("create_subshell_request", {})["subshell_id"])
+
+    def delete_subshell(self, subshell: str) -> None:
+        """End a subshell."""
+        self._control("delete_subshell_request", {"subshell_id": subshell})
+
+    def _control(self, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        request = self._client.session.msg(kind, content)
+        self._client.control_channel.send(request)
+        while True:
+            reply = self._client.get_control_msg(timeout=PATIENCE_S)
+            if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+                answer: dict[str, Any] = reply["content"]
+                return answer
+
+    def comm_of(self, expression: str) -> str:
+        """The comm id of a widget."""
+        return self.run(f"print({expression}.comm.comm_id, end='')")
+
+    def updates_of(self, comm_id: str, name: str) -> list[tuple[Any, int]]:
+        """The values that a trait got, with the number of the message that brought each."""
+        return [(u.state[name], u.number) for u in self.updates if u.comm_id == comm_id and name in u.state]
+
+    # -- messages --------------------------------------------------------------------------------------------------
+
+    def until(self, look: Callable[[], object], what: str) -> None:
+        """Take messages until there is something to see."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not look():
+            assert time.monotonic() < deadline, f"waited in vain for {what}"
+            self.listen(0.02)
+
+    def listen(self, seconds: float) -> None:
+        """Take the messages that come within this time, or the one that comes first."""
+        try:
+            message = self._client.get_iopub_msg(timeout=seconds)
+        except queue.Empty:
+            return
+        self._count += 1
+        self._take(message)
+
+    def _take(self, message: Message) -> None:
+        kind, content = message["msg_type"], message["content"]
+        cell = self._cells.get(message["parent_header"].get("msg_id", ""))
+        if kind == "comm_open":
+            self.states[content["comm_id"]] = content["data"].get("state", {})
+        elif kind == "comm_msg" and content["data"].get("method") == "update":
+            self.updates.append(Update(content["comm_id"], content["data"]["state"], self._count))
+            self.states.setdefault(content["comm_id"], {}).update(content["data"]["state"])
+        elif cell is None:
+            return
+        elif kind == "stream":
+            cell.text += content["text"]
+        elif kind == "error":
+            cell.error = content["ename"]
+            cell.message = content["evalue"]
+        elif kind == "status" and content["execution_state"] == "busy":
+            cell.begun = True
+        elif kind == "status" and content["execution_state"] == "idle":
+            cell.number, cell.ended_at = self._count, time.monotonic()
+
+
+@contextmanager
+def running(folder: Path, python_path: Path | None, environment: dict[str, str] | None = None) -> Iterator[Kernel]:
+    """A kernel that is ready, and ends with the block."""
+    kernel = Kernel(folder, python_path, environment or {})
+    kernel.start()
+    try:
+        yield kernel
+    finally:
+        kernel.stop()

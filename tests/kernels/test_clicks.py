@@ -1,0 +1,63 @@
+"""Whether a click reaches Python while a cell runs: what `widgets.liveness` says of it, tried with real kernels.
+
+Messages are compared by their order alone: a click that got through did so before the cell had ended.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from invoke_widgets.widgets.liveness import FrontEnd, liveness
+from tests.kernels.driver import Kernel
+
+_WIDGETS = """
+import asyncio, threading, time
+import ipywidgets as widgets
+button, label = widgets.Button(), widgets.Label()
+def clicked(_):
+    label.value = threading.current_thread().name
+button.on_click(clicked)
+"""
+# Ends soon after a click got through, and by itself if none does.
+_CELLS = {
+    "idle": "print('begun')",
+    "sync": "print('begun')\nfor _ in range(20):\n    if not label.value: time.sleep(0.1)",
+    "await": "print('begun')\nfor _ in range(20):\n    if not label.value: await asyncio.sleep(0.1)",
+}
+
+
+@pytest.mark.parametrize("front_end", ["lab", "other"])
+@pytest.mark.parametrize("cell", _CELLS)
+def test_a_click_arrives_when_it_is_said_to(kernel: Kernel, cell: str, front_end: FrontEnd) -> None:
+    """Idle, in a cell that waits and in one that awaits; from JupyterLab, which names a subshell, and from others."""
+    kernel.run(_WIDGETS)
+    version = kernel.run("import ipykernel; print(ipykernel.__version__, end='')")
+    button, label = kernel.comm_of("button"), kernel.comm_of("label")
+    subshell = kernel.create_subshell() if front_end == "lab" else None
+    running = kernel.send(_CELLS[cell])
+    kernel.wait_printed(running, "begun")
+    if cell == "idle":
+        kernel.wait(running)
+    kernel.click(button, subshell)
+    kernel.until(lambda: kernel.updates_of(label, "value"), "the click")
+    kernel.wait(running)
+    thread, arrived = kernel.updates_of(label, "value")[0]
+    assert running.number is not None
+    got_through = cell == "idle" or arrived < running.number
+    print(f"\nipykernel {version}, {front_end}, {cell}: {'yes' if got_through else 'no'}, on {thread.split('-')[0]}")
+    if subshell is not None:
+        kernel.delete_subshell(subshell)
+    assert liveness(version, front_end, cell).works == got_through  # type: ignore[arg-type]
+
+
+def test_a_click_that_waits_is_not_lost(kernel: Kernel) -> None:
+    """Clicks into a cell that blocks the kernel all arrive, then or afterwards."""
+    kernel.run(_WIDGETS.replace("label.value =", "label.value = label.value + ',' +"))
+    button, label = kernel.comm_of("button"), kernel.comm_of("label")
+    running = kernel.send("print('begun'); time.sleep(0.5)")
+    kernel.wait_printed(running, "begun")
+    for _ in range(5):
+        kernel.click(button)
+    kernel.until(lambda: 5 == len(kernel.updates_of(label, "value")), "five clicks")
+    kernel.wait(running)
+    assert "5" == kernel.run("print(label.value.count(','), end='')")
