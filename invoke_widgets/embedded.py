@@ -61,8 +61,14 @@ class EmbeddedServer:
         for name, value in options.items():
             if value is not None:
                 command += [name, str(value)]
+        # A session of its own: an interrupt of a cell goes to the kernel's whole process group.
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         ready = _first_line(process, _START_S)
         if ready is None:

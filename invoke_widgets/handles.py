@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -175,10 +176,9 @@ async def _ticking(future: concurrent.futures.Future[Any], deadline: float | Non
         left = TICK_S if deadline is None else min(TICK_S, deadline - time.monotonic())
         if left <= 0:
             return
-        try:
-            await asyncio.wait_for(done.wait(), left)
-        except TimeoutError:
-            continue
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await done.wait()
 
 
 def failure_of(item: QueueItem) -> JobException:

@@ -108,7 +108,9 @@ class Job(Handle[QueueItem]):
         try:
             while True:
                 try:
-                    event = await asyncio.wait_for(events.get(), TICK_S)
+                    # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the event.
+                    async with asyncio.timeout(TICK_S):
+                        event = await events.get()
                 except TimeoutError:
                     continue
                 if event is None:
