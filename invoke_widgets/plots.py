@@ -105,13 +105,15 @@ class Plots:
         counts = frame["scope"].value_counts()
         axes.set_yticks(range(len(scopes)), [f"{scope}  {counts[scope]}" for scope in scopes])
         axes.set_ylim(len(scopes) - 0.5, -0.5)
-        seconds_axis(axes, frame[parts].stack().dropna())
+        seconds_axis(axes, [value for part in parts for value in frame[part].dropna()])
         legend(figure, axes, [(label, color, marker) for _, label, color, marker in _PARTS] +
                [("median", ink(axes), "|")])  # fmt: skip
         return figure
 
     def queue_depth(self, *, dark: bool = False) -> Figure:
         """How many jobs waited and how many ran, over time, from the jobs' own times."""
+        from matplotlib.ticker import MaxNLocator
+
         frame = frames.jobs(self._jobs)
         frame = frame[frame["created_at"].notna()]
         figure, axes = new_figure("Queue: jobs waiting and running", dark)
@@ -133,7 +135,7 @@ class Plots:
                               edgecolor=paper(axes))  # fmt: skip
         axes.set_ylabel("jobs")
         axes.set_ylim(bottom=0)
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         time_axis(axes)
         legend(
             figure, axes, [("waiting", color_of(PENDING), "////"), ("running", color_of(IN_PROGRESS), "")], bars=True

@@ -301,7 +301,7 @@ def table() -> str:
         "",
         "Written by `python -m tests.known_failures`, and held to the package by `tests/test_classify.py`.",
         'What is marked "provoked on the server" is provoked by `tests/test_classify_server.py` on every server that',
-        "the tests run against; the rest is replayed, from recordings of InvokeAI 6.14.2 and 6.13.8 or from its source.",
+        "the tests run against; the rest is replayed, from recordings of InvokeAI 6.14.2 and 6.13.8 or its source.",
         "",
         "| what | seen as | class | retry | suggestion | how |",
         "| --- | --- | --- | --- | --- | --- |",

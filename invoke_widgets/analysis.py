@@ -1,0 +1,198 @@
+"""Questions to the frames, one call each.
+
+>>> from invoke_widgets import analysis
+>>> analysis.error_rate(console.jobs.frame(), every="1h")
+
+Plain functions rather than an accessor (`frame.jobs.error_rate()`): they take any frame with the columns, filtered or
+read back from Parquet, they show in completion and `help()`, they type-check, and importing them changes nothing in
+pandas. Each answers with a frame whose columns and types do not depend on how much there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.records import CANCELED, COMPLETED, FAILED, TERMINAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PARTS = ("acknowledged_s", "effective_s", "stopped_s")
+
+
+def error_rate(jobs: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
+    """How many jobs ended, and which share of them failed, over time.
+
+    Args:
+        jobs: `console.jobs.frame()`; jobs without a time of ending are left out.
+        every: the length of an interval, as pandas says it ("15min", "1h", "1D").
+
+    Returns:
+        Index `time` (the interval's beginning, UTC); columns `finished`, `failed` (Int64), `rate` (0..1, missing where
+        nothing ended). Canceled jobs are no failures, and count neither way.
+    """
+    ended = jobs[jobs["status"].isin([COMPLETED, FAILED]) & jobs["completed_at"].notna()]
+    grouped = _over_time(ended.set_index("completed_at"), every)
+    return _rates(grouped.size(), grouped["status"].apply(_count_failed))
+
+
+def throughput(jobs: pd.DataFrame, every: str = "1min") -> pd.DataFrame:
+    """How many jobs were completed, over time, and how long they ran.
+
+    Returns:
+        Index `time` (UTC); columns `completed` (Int64), `mean_ran_s` (seconds), `busy` (seconds of running per second;
+        1.0 is one device at work all the time).
+    """
+    import pandas as pd
+
+    done = jobs[(jobs["status"] == COMPLETED) & jobs["completed_at"].notna()].set_index("completed_at")
+    ran = _over_time(done, every)["ran_s"]
+    # From one moment on, since intervals such as "1D" have no fixed length of their own in pandas.
+    epoch: Any = pd.Timestamp("1970-01-01", tz="UTC")
+    length = (epoch + pd.tseries.frequencies.to_offset(every) - epoch).total_seconds()
+    return pd.DataFrame(
+        {
+            "completed": _over_time(done, every).size().astype("Int64"),
+            "mean_ran_s": ran.mean().astype("Float64"),
+            "busy": (ran.sum() / length).astype("Float64"),
+        }
+    )
+
+
+def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
+    """Which nodes fail.
+
+    Args:
+        errors: `console.errors.frame()`.
+
+    Returns:
+        Most errors first; index `node_type`, `node_id`; columns `errors` (Int64), `share` (0..1 of all errors at
+        nodes), `latest` (UTC), `error_type` and `message` of the latest.
+    """
+    import pandas as pd
+
+    at_nodes = errors[errors["node_type"].notna()].sort_values("at")
+    grouped = at_nodes.groupby(["node_type", "node_id"], dropna=False)
+    counts = grouped.size().astype("Int64")
+    found = pd.DataFrame(
+        {
+            "errors": counts,
+            "share": (counts / max(int(counts.sum()), 1)).astype("Float64"),
+            "latest": grouped["at"].last(),
+            "error_type": grouped["error_type"].last(),
+            "message": grouped["message"].last(),
+        }
+    )
+    return found.sort_values("errors", ascending=False, kind="stable")
+
+
+def failures_by_batch(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Which batches fail: index `batch_id`; columns `finished`, `failed`, `rate`; highest rate first."""
+    return _by(jobs, "batch_id")
+
+
+def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
+    """How often jobs fail by the value that a batch gave to a field.
+
+    Args:
+        jobs: `console.jobs.frame()`.
+        field: a column of it such as "denoise.seed"; values that cannot be hashed are compared by their text.
+
+    Returns:
+        Index: the values; columns `finished`, `failed`, `rate`; highest rate first.
+
+    Raises:
+        InvalidRequest: there is no such column.
+    """
+    if field not in jobs.columns:
+        known = ", ".join(repr(name) for name in jobs.columns if "." in str(name)) or "none"
+        raise InvalidRequest(f"field: there is no column {field!r}; fields that batches set: {known}.")
+    plain = jobs.assign(**{field: jobs[field].map(lambda v: v if v.__hash__ else str(v))})
+    return _by(plain[plain[field].notna()], field)
+
+
+def cancellation_percentiles(
+    cancellations: pd.DataFrame, percentiles: Iterable[float] = (0.5, 0.9, 0.99)
+) -> pd.DataFrame:
+    """How long cancels took, by scope and part.
+
+    Args:
+        cancellations: `console.cancellations.frame()`.
+        percentiles: each from 0 to 1.
+
+    Returns:
+        Index `scope`, `part` ("acknowledged_s", "effective_s", "stopped_s"); columns `count`, and `p50`, `p90`, ... in
+        seconds.
+    """
+    import pandas as pd
+
+    wanted = list(percentiles)
+    if not all(0 <= p <= 1 for p in wanted):
+        raise InvalidRequest(f"percentiles: should be from 0 to 1, got {wanted}.")
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for scope, group in cancellations.groupby("scope"):
+        for part in _PARTS:
+            values = group[part].dropna()
+            rows[str(scope), part] = {"count": len(values)} | {f"p{p * 100:g}": values.quantile(p) for p in wanted}
+    columns = {"count": "Int64"} | {f"p{p * 100:g}": "Float64" for p in wanted}
+    index = pd.MultiIndex.from_tuples(list(rows), names=["scope", "part"]) if rows else _no_index("scope", "part")
+    return pd.DataFrame(list(rows.values()), index=index, columns=list(columns)).astype(columns)
+
+
+def retry_success(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Whether retries help: one row for each job that was retried.
+
+    Returns:
+        Index `item_id` of the first of its line; columns `retries` (Int64), `succeeded` (whether any of them completed;
+        missing while none has, and one has not ended), `last_status`. The rate of success is
+        `retry_success(jobs)["succeeded"].mean()`.
+    """
+    import pandas as pd
+
+    again = jobs[jobs["retried_from_item_id"].notna()].sort_values("item_id")
+    grouped = again.groupby("retried_from_item_id")["status"]
+    completed: Any = grouped.apply(lambda s: bool((s == COMPLETED).any())).astype("boolean")
+    over = grouped.apply(lambda s: bool(s.isin(sorted(TERMINAL)).all())).astype("boolean")
+    found = pd.DataFrame(
+        {
+            "retries": grouped.size().astype("Int64"),
+            "succeeded": completed.where(completed | over, pd.NA),
+            "last_status": grouped.last().astype("string"),
+        }
+    )
+    return found.rename_axis(index="item_id")
+
+
+def _over_time(frame: pd.DataFrame, every: str) -> Any:
+    frame = frame.rename_axis(index="time")
+    try:
+        return frame.resample(every)
+    except ValueError as error:
+        raise InvalidRequest(f"every: should be an interval such as '15min', got {every!r}.") from error
+
+
+def _count_failed(status: pd.Series[Any]) -> int:
+    return int((status == FAILED).sum())
+
+
+def _by(jobs: pd.DataFrame, column: str) -> pd.DataFrame:
+    ended = jobs[jobs["status"].isin(sorted(TERMINAL - {CANCELED}))]
+    grouped = ended.groupby(column, sort=False)
+    failed = (ended["status"] == FAILED).groupby(ended[column], sort=False).sum()
+    return _rates(grouped.size(), failed).sort_values(["rate", "finished"], ascending=False, kind="stable")
+
+
+def _rates(finished: pd.Series[Any], failed: pd.Series[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    found = pd.DataFrame({"finished": finished, "failed": failed}).astype("Int64")
+    finished_or_none: Any = found["finished"].mask(found["finished"] == 0)
+    return found.assign(rate=(found["failed"] / finished_or_none).astype("Float64"))
+
+
+def _no_index(*names: str) -> Any:
+    import pandas as pd
+
+    return pd.MultiIndex.from_arrays([[] for _ in names], names=list(names))

@@ -1,0 +1,199 @@
+"""The logs: one record for each thing that happened, bounded, and without secrets."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
+from invoke_widgets.event_records import NodeFailed, NodeProgress
+from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
+from invoke_widgets.history_codec import without_secrets
+from invoke_widgets.records import Cancellation, Progress, QueueItem
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
+
+
+def failed(item_id: int = 1, message: str = "division by zero", **fields: object) -> QueueItem:
+    item = QueueItem(
+        item_id=item_id,
+        status="failed",
+        batch_id="b",
+        completed_at=T0 + timedelta(seconds=item_id),
+        error_type="ZeroDivisionError",
+        error_message=message,
+        error_traceback="Traceback ...",
+    )
+    return replace(item, **fields)  # type: ignore[arg-type]
+
+
+def node_failed(item_id: int = 1) -> NodeFailed:
+    return NodeFailed(
+        queue_id="default",
+        item_id=item_id,
+        batch_id="b",
+        node_id="div",
+        node_type="div",
+        error_type="ZeroDivisionError",
+        error_message="division by zero",
+        error_traceback="Traceback ...",
+    )
+
+
+def test_an_error_is_one_record_however_it_becomes_known() -> None:
+    """The event, the node's event, a poll and a re-read after a reconnect are one failure."""
+    log = ErrorLog()
+    for item in (failed(), failed(), failed(session={"errors": {"n": "x"}, "prepared_source_mapping": {"n": "div"}})):
+        log.record_failure(item)
+        log.record_node(node_failed())
+    assert [("div", "div", JobErrorType.EXECUTION_FAILED)] == [(e.node_id, e.node_type, e.error_type) for e in log]
+
+
+def test_equal_errors_are_one_group() -> None:
+    """Every item keeps its record; the group counts them."""
+    log = ErrorLog()
+    for item_id in (3, 1, 2):
+        log.record_failure(failed(item_id, f"Tried to allocate {item_id}.5 GiB"))
+    log.record_failure(failed(4, "something else"))
+    found = [(g.count, g.item_ids, g.first_at, g.last_at) for g in log.groups()]
+    times = {i: T0 + timedelta(seconds=i) for i in range(5)}
+    assert [(1, (4,), times[4], times[4]), (3, (1, 2, 3), times[1], times[3])] == found
+
+
+def test_the_same_exception_is_recorded_once() -> None:
+    """It may be caught in more than one place on its way up; another one that looks the same is another."""
+    log = ErrorLog()
+    error = NotFound("Not found: x.", details={"status": 404})
+    for each in (error, error, NotFound("Not found: x.", details={"status": 404})):
+        log.record_exception(each)
+    assert [404, 404] == [e.status for e in log]
+
+
+def test_attempts_count_up_along_a_line_of_retries() -> None:
+    """The server names the first of the line in each of its retries."""
+    log = ErrorLog()
+    for item in (failed(1), failed(5, retried_from_item_id=1), failed(9, retried_from_item_id=1)):
+        log.record_failure(item)
+    assert [1, 2, 3] == [e.attempt for e in log]
+
+
+def test_the_oldest_go_first() -> None:
+    """A log never grows beyond its limit."""
+    log = ErrorLog(limit=3)
+    for item_id in range(10):
+        log.record_failure(failed(item_id))
+    assert [7, 8, 9] == [e.item_id for e in log]
+
+
+@pytest.mark.parametrize("limit", [0, -1, True, "many"])
+def test_a_limit_that_is_none(limit: object) -> None:
+    """Said at once, not when the log is full."""
+    with pytest.raises(InvalidRequest, match="limit"):
+        ErrorLog(limit=limit)  # type: ignore[arg-type]
+
+
+def test_a_cancellation_is_replaced_by_what_is_known_later() -> None:
+    """`stopped_s` comes seconds after the rest."""
+    log = CancellationLog()
+    asked = Cancellation(
+        scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=T0, cancellation_id="c"
+    )
+    log.record(asked)
+    log.record(replace(asked, stopped_s=2.5))
+    assert [2.5] == [c.stopped_s for c in log]
+
+
+def test_a_job_is_replaced_by_its_later_state() -> None:
+    """One record for each job, as it was last seen."""
+    log = JobLog()
+    for status in ("pending", "in_progress", "failed"):
+        log.record(failed(status=status))
+    assert ["failed"] == [item.status for item in log]
+
+
+def test_events_are_kept_without_their_previews() -> None:
+    """Ten thousand previews would be hundreds of megabytes."""
+    log = EventLog(limit=2)
+    for step in range(3):
+        progress = Progress(item_id=1, message=f"step {step}", image="data:image/png;base64,AAAA")
+        log.record(
+            NodeProgress(queue_id="default", item_id=1, batch_id="b", node_id="n", node_type="t", progress=progress)
+        )
+    found = [h.event.progress for h in log if isinstance(h.event, NodeProgress)]
+    assert [("step 1", None), ("step 2", None)] == [(p.message, p.image) for p in found]
+
+
+def test_changes_are_told() -> None:
+    """Views draw anew when there is something new, and only then."""
+    told: list[int] = []
+    log = ErrorLog(on_change=lambda: told.append(len(log)))
+    log.record_failure(failed(1))
+    log.record_failure(failed(1))
+    log.record_failure(failed(2))
+    log.clear()
+    assert [1, 2, 0] == told
+
+
+def test_threads_may_log_and_read_at_once() -> None:
+    """The loop's thread writes while a cell makes a frame."""
+    log = ErrorLog(limit=100)
+    writer = threading.Thread(target=lambda: [log.record_failure(failed(i)) for i in range(5000)])
+    writer.start()
+    lengths = []
+    while writer.is_alive():
+        lengths.append(sum(1 for _ in log))
+    assert max(lengths, default=0) <= 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"401 for Authorization: Bearer {TOKEN}",
+        f"GET http://x/?token={TOKEN}&a=1",
+        f"rejected {TOKEN}",
+        "{'api_key': 'c2lnbmF0dXJlc2lnbmF0dXJl'}".replace("c2lnbmF0dXJlc2lnbmF0dXJl", "c2lnbmF0dXJl"),
+        "password=c2lnbmF0dXJl",
+        "http://user:c2lnbmF0dXJl@host/",
+        "hf_c2lnbmF0dXJlc2lnbmF0dXJl",
+    ],
+)
+def test_secrets_are_taken_out(text: str) -> None:
+    """Tokens, keys and passwords, in whatever form a message brings them."""
+    assert ("c2lnbmF0dXJl" in text, False, True) == (
+        True,
+        "c2lnbmF0dXJl" in without_secrets(text),
+        "[token]" in without_secrets(text),
+    )
+
+
+@pytest.mark.parametrize("text", ["mat1 and mat2", "token id 5 for token", "see https://host/path", "the author: me"])
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    """Not every token is a secret."""
+    assert text == without_secrets(text)
+
+
+def test_a_known_token_is_taken_out_wherever_it_is() -> None:
+    """A token of any form is known by itself."""
+    log = ErrorLog(secrets=lambda: ("open sesame", None))
+    log.record_failure(failed(message="you said open sesame", error_traceback="open sesame"))
+    assert [("you said [token]", "[token]")] == [(e.message, e.traceback) for e in log]
+
+
+def test_csv_and_jsonl(tmp_path: Path) -> None:
+    """One line for each record, after the header."""
+    log = ErrorLog()
+    log.record_failure(failed(1, "naïve, «quoted»\nand long"))
+    log.record_failure(failed(2))
+    log.to_csv(tmp_path / "e.csv")
+    log.to_jsonl(tmp_path / "e.jsonl")
+    lines = (tmp_path / "e.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (2, True, True) == (
+        len(lines),
+        "naïve, «quoted»\nand long" in (tmp_path / "e.csv").read_text(encoding="utf-8"),
+        '"at": "2026-01-01T00:00:01+00:00"' in lines[0],
+    )
