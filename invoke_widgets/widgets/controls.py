@@ -26,8 +26,8 @@ _CANCELS_AT_ONCE = 8
 
 def unfinished_batches(items: Iterable[QueueItem]) -> dict[str, int]:
     """Batch id -> how many of its items have not finished; the newest batch first."""
-    tally = Counter(item.batch_id for item in sorted(items, key=lambda i: -i.item_id) if not item.is_terminal)
-    return dict(tally)
+    left = sorted((item for item in items if not item.is_terminal), key=lambda item: -item.item_id)
+    return dict(Counter(item.batch_id for item in left))
 
 
 def retryable(items: Mapping[int, QueueItem]) -> list[int]:
@@ -47,7 +47,8 @@ class Controls(ActingView):
 
     Args:
         console: what is controlled.
-        pause_here: False if another part shows `pause`.
+        whole: False if another part shows `pause` and `status_line`.
+        selectable: whether something can be selected, so that there is a button to cancel it.
         on_said: called with the outcome of each action in words.
 
     Attributes:
@@ -62,7 +63,7 @@ class Controls(ActingView):
         self,
         console: Console,
         *,
-        pause_here: bool = True,
+        whole: bool = True,
         selectable: bool = False,
         on_said: Callable[[str], object] | None = None,
     ) -> None:
@@ -108,13 +109,13 @@ class Controls(ActingView):
             self._retry_failed,
             self._prune,
             self._clear,
-            *([self.pause] if pause_here else []),
+            *([self.pause] if whole else []),
         ]
         self._row = ipywidgets.HBox(buttons)
         self._row.add_class("iw-row")
         self._failed: list[int] = []
         self.own(self.pause)
-        self.show(self._wedge, self._row, self._asking, self.status_line)
+        self.show(self._wedge, self._row, self._asking, *([self.status_line] if whole else []))
         self.observe(lambda _: self.redraw(), names="selected")
         self.follow()
 

@@ -44,13 +44,14 @@ class Dashboard(StyledView):
         self._cell: liveness.Cell = "idle"
         self._versions = (liveness.ipykernel_version(), liveness.front_end())
         self.server_line = ServerLine(console)
-        self.controls = Controls(console, pause_here=False, selectable=True, on_said=self._said)
+        self.controls = Controls(console, whole=False, selectable=True, on_said=self._said)
         self.submitter = JobSubmitter(console, on_said=self._said)
         self.queue_table = QueueTable(console)
         self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said)
         self.cancellation_log = CancellationLog(console)
         self.results = Results(console, load=False)
-        queue = ipywidgets.VBox([self.controls, self.queue_table])
+        # Under the table, so that its rows stay where they are when there is something to say.
+        queue = ipywidgets.VBox([self.controls, self.queue_table, self.controls.status_line])
         self._tabs = ipywidgets.Tab(
             [self.submitter, queue, self.error_log, self.cancellation_log, self.results],
             titles=self._titles(),
@@ -84,7 +85,9 @@ class Dashboard(StyledView):
         now = liveness.liveness(*self._versions, self._cell)
         kind = {True: "yes", False: "no", None: "maybe"}[now.works]
         parts = [f'<span class="iw-alive iw-alive-{kind}">{html.escape(now.sentence)}</span>']
-        parts.append("<span>history kept in memory</span>")
+        if hasattr(self.console, "history"):
+            kept = "in memory" if self.console.history is None else f"in {self.console.history}"
+            parts.append(f"<span>history kept {html.escape(kept)}</span>")
         if self._last_action:
             parts.append(f"<span>last action: {html.escape(self._last_action)}</span>")
         put(self._footer, "value", f'<div class="iw-footer" role="status">{" ".join(parts)}</div>')

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LIMIT = 200
 """How many groups are listed; the rest is in `console.errors`."""
 _ALL = "all"
+_FORGET = "forget all …"
 _STATIC_ROWS = 50
 _HEADERS = ("when", "count", "class", "where", "message", "what to do")
 
@@ -134,7 +135,8 @@ class ErrorLog(ActingView):
         self._drawing = False
         self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
         self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
-        self._forget = self.button("forget all", self._on_forget, tooltip="Empty this log; the queue stays as it is")
+        self._sure_of = 0
+        self._forget = self.button(_FORGET, self._on_forget, tooltip="Empty this log; the queue stays as it is")
         self.groups = ipywidgets.Select(options=[], rows=5, description="errors", layout={"width": "auto"})
         self.groups.add_class("iw-list")
         self._detail = ipywidgets.HTML()
@@ -159,6 +161,8 @@ class ErrorLog(ActingView):
         errors = list(self.console.errors)
         if errors != self._seen:
             self._seen = errors
+            self._sure_of = 0
+            put(self._forget, "description", _FORGET)
             self._drawing = True
             try:
                 self._draw_list(errors)
@@ -214,9 +218,15 @@ class ErrorLog(ActingView):
             self._on_show(item_id)
 
     def _on_forget(self) -> None:
+        """The first click asks, by what is then written on the button; the second one does it."""
         count = len(self.console.errors)
-        self.console.errors.clear()
-        self.say(f"Forgot {words.many(count, 'error')}.")
+        with self.lock:
+            sure, self._sure_of = self._sure_of == count, count
+            put(self._forget, "description", _FORGET if sure else f"really forget {words.many(count, 'error')}")
+        if sure:
+            self._sure_of = 0
+            self.console.errors.clear()
+            self.say(f"Forgot {words.many(count, 'error')}.")
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import heapq
 import html
 import json
 from collections.abc import Callable, Mapping
@@ -42,8 +43,7 @@ class Result:
 
 def newest_completed(state: QueueState, count: int = SHOWN) -> list[int]:
     """The ids of the newest completed items, the newest first."""
-    done = [item.item_id for item in state.items.values() if item.status == COMPLETED]
-    return sorted(done, reverse=True)[:count]
+    return heapq.nlargest(count, (item.item_id for item in state.items.values() if item.status == COMPLETED))
 
 
 def output_text(output: Any) -> str:

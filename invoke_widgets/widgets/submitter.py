@@ -29,6 +29,7 @@ from invoke_widgets.widgets.drafts import (
     rows_of,
     settable_fields,
 )
+from invoke_widgets.widgets.values_row import ValuesRow
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -46,33 +47,6 @@ _recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDicti
 def recent(console: Console) -> deque[Draft]:
     """The last drafts that were enqueued through a console's submitters, newest first."""
     return _recent.setdefault(console, deque(maxlen=_REMEMBERED))
-
-
-class ValuesRow:
-    """One line of the values to vary, with the place for its error."""
-
-    def __init__(self, changed: Callable[[object], object], remove: Callable[[ValuesRow], object]) -> None:
-        self.field = ipywidgets.Combobox(
-            description="field", placeholder="node.field", ensure_option=False, layout={"width": "auto"}
-        )
-        self.values = ipywidgets.Text(
-            description="values", placeholder='[1, 2, 3] or ["a", "b"]', layout={"flex": "1 1 220px"}
-        )
-        self.group = ipywidgets.BoundedIntText(
-            value=1, min=1, max=99, description="group", tooltip="Rows of one group are zipped; groups are combined"
-        )
-        self.group.add_class("iw-short")
-        self.drop = ipywidgets.Button(description="✕", tooltip="Remove these values", layout={"width": "auto"})
-        self.error = ipywidgets.HTML()
-        line = ipywidgets.HBox([self.field, self.values, self.group, self.drop])
-        line.add_class("iw-row")
-        self.box = ipywidgets.VBox([line, self.error])
-        for widget in (self.field, self.values, self.group):
-            widget.observe(changed, names="value")
-        self.drop.on_click(lambda _: remove(self))
-
-    def read(self) -> tuple[str, str, int]:
-        return self.field.value, self.values.value, self.group.value
 
 
 class JobSubmitter(ActingView):

@@ -250,6 +250,17 @@ def test_an_error_leads_to_its_row(console: iw.Console, wire: Wire) -> None:
     assert [item_id] == dashboard.queue_table.selected == dashboard.controls.selected
 
 
+def test_forgetting_errors_asks_first(console: iw.Console, wire: Wire) -> None:
+    """The first click asks how many are to be forgotten, the second one forgets them."""
+    wire.run(fail())
+    until(lambda: len(console.errors), "the error")
+    log = ErrorLog(console)
+    press(log, "forget all")
+    assert 1 == len(console.errors)
+    press(log, "really forget 1 error")
+    assert ("Forgot 1 error.", 0) == (said(log), len(console.errors))
+
+
 def test_cancellations_are_told(console: iw.Console, wire: Wire) -> None:
     """A cancel appears in the log with its outcome."""
     done = wire.run()["item_id"]
