@@ -220,7 +220,7 @@ def test_text_of_the_server_is_escaped() -> None:
     error = JobError(
         at=NOW, error_type=JobErrorType.UNKNOWN_ERROR, message=evil, suggestion=evil, traceback=evil, node_id=evil
     )
-    shown = progress_html(state, NOW) + detail_html(grouped([error])[0])
+    shown = progress_html(state, [3], NOW) + detail_html(grouped([error])[0])
     assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
 
 

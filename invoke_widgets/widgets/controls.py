@@ -114,6 +114,7 @@ class Controls(ActingView):
         self._row = ipywidgets.HBox(buttons)
         self._row.add_class("iw-row")
         self._failed: list[int] = []
+        self._items: Mapping[int, QueueItem] | None = None
         self.own(self.pause)
         self.show(self._wedge, self._row, self._asking, *([self.status_line] if whole else []))
         self.observe(lambda _: self.redraw(), names="selected")
@@ -126,7 +127,8 @@ class Controls(ActingView):
         open_ = state.connection.mode != "closed"
         chosen = sum(1 for i in self.selected if (item := state.items.get(i)) is not None and not item.is_terminal)
         self._label(self._cancel_selected, "✕ cancel selected", chosen, open_)
-        if change.item_ids:
+        if state.items is not self._items:  # progress alone leaves them as they are
+            self._items = state.items
             self._failed = retryable(state.items)
             self._draw_batches(unfinished_batches(state.items.values()))
         self.enable(self._cancel_batch, open_ and self.batches.value is not None)

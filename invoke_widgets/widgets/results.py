@@ -124,6 +124,8 @@ class Results(ActingView):
         super().__init__(console, on_said=on_said)
         self._results: dict[int, Result] = {}
         self._asked: list[int] = []
+        self._newest: list[int] = []
+        self._items: Mapping[int, QueueItem] | None = None
         self._load = self.button("show newest", self.load, tooltip="Read the newest completed items' outputs")
         self._note = ipywidgets.HTML()
         self._list = ipywidgets.HTML()
@@ -160,7 +162,10 @@ class Results(ActingView):
         return f"Showing the results of {words.many(len(read), 'item')}."
 
     def draw(self, change: Change) -> None:
-        wanted = newest_completed(change.state)
+        if change.state.items is not self._items:  # progress alone leaves them as they are
+            self._items = change.state.items
+            self._newest = newest_completed(change.state)
+        wanted = self._newest
         newer = len(set(wanted) - set(self._asked))
         if not wanted:
             note = "No item has completed yet."

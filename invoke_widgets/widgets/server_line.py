@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ _STALE_S = 5.0
 """Without a sign of life for so long, the age is shown: the counters are asked for every two seconds."""
 _ENOUGH_DONE = 0.05
 _SAMPLE = 20
+_LINES = 4
 
 
 def connection_words(connection: Connection, now: float) -> tuple[str, str]:
@@ -64,10 +66,10 @@ def left_s(state: QueueState, item: QueueItem, elapsed: float) -> float | None:
     return max(median(took[-_SAMPLE:]) - elapsed, 0.0) if took else None
 
 
-def progress_html(state: QueueState, now: datetime) -> str:
+def progress_html(state: QueueState, running: Iterable[int], now: datetime) -> str:
     """The items in progress, one line each; empty if nothing runs."""
-    running = sorted((i for i in state.items.values() if i.status == IN_PROGRESS), key=lambda i: i.item_id)
-    return "".join(_progress_line(state, item, now) for item in running[:4])
+    items = [item for i in sorted(running) if (item := state.items.get(i)) is not None]
+    return "".join(_progress_line(state, item, now) for item in items[:_LINES])
 
 
 def _progress_line(state: QueueState, item: QueueItem, now: datetime) -> str:
@@ -121,6 +123,7 @@ class ServerLine(StyledView):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
+        self._running: set[int] = set()
         self._server = ipywidgets.HTML()
         self._counts = ipywidgets.HTML()
         self._progress = ipywidgets.HTML()
@@ -131,7 +134,13 @@ class ServerLine(StyledView):
         state = change.state
         put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, time.monotonic()))
         put(self._counts, "value", counts_html(state))
-        put(self._progress, "value", progress_html(state, datetime.now(UTC)))
+        for item_id in change.item_ids:
+            item = state.items.get(item_id)
+            if item is not None and item.status == IN_PROGRESS:
+                self._running.add(item_id)
+            else:
+                self._running.discard(item_id)
+        put(self._progress, "value", progress_html(state, self._running, datetime.now(UTC)))
 
     def tick(self) -> None:
         """Draw what time alone changes; called every second."""
