@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import queue
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
@@ -132,14 +133,18 @@ class Job(Handle[QueueItem]):
     def _follow(self, put: Callable[[Event | None], None]) -> Unsubscribe:
         """Pass on its events, then None. Status changes come from the picture, so that polling tells them too."""
         last: list[str | None] = [None]
+        ended = threading.Event()
 
         def look() -> None:
             item = self.item
+            if ended.is_set():
+                return
             if item is not None and item.status != last[0]:
                 last[0] = item.status
                 put(ItemStatusChanged(queue_id=item.queue_id, item=item))
             is_gone = item is None and self.item_id not in self._context.store.state.unread
             if is_gone or (item is not None and item.is_terminal):
+                ended.set()
                 put(None)
 
         def changed(change: Change) -> None:
