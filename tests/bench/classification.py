@@ -1,0 +1,129 @@
+"""How long classifying, logging and making frames take: `python -m tests.bench.classification`.
+
+The baseline is what any Python would spend on the same error without knowing anything: one regular expression for
+classifying, and appending a dictionary to a list for logging. For frames it is a
+list of dictionaries, and processor time is counted, so that a busy machine does not show.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from invoke_widgets import classify, frames
+from invoke_widgets.history import ErrorLog
+from invoke_widgets.history_sqlite import HistoryFile
+from invoke_widgets.records import Cancellation, FieldValue, JobError, QueueItem
+from tests.known_failures import FAILURES, replies
+
+N = 100_000
+T0 = datetime.now(UTC)
+_BASELINE = re.compile(r"out of memory|no space left|timed out|refused")
+
+
+def median_us(function: Callable[[Any], object], inputs: Iterable[Any], rounds: int = 200) -> float:
+    """The median over all calls, in microseconds."""
+    given = list(inputs)
+    times = []
+    for _ in range(rounds):
+        for each in given:
+            begin = time.perf_counter_ns()
+            function(each)
+            times.append(time.perf_counter_ns() - begin)
+    return statistics.median(times) / 1000
+
+
+def cpu_s(function: Callable[[], object]) -> float:
+    """The processor's time for one call, in seconds: the best of three."""
+    times = []
+    for _ in range(3):
+        begin = time.process_time()
+        function()
+        times.append(time.process_time() - begin)
+    return min(times)
+
+
+def _failed(item_id: int) -> QueueItem:
+    failure = FAILURES[item_id % len(FAILURES)]
+    return QueueItem(
+        item_id=item_id,
+        status="failed",
+        batch_id="b",
+        completed_at=T0,
+        error_type=failure.server_error_type,
+        error_message=failure.message,
+        error_traceback="Traceback (most recent call last):\n" + '  File "x.py", line 1, in f\n' * 20,
+    )
+
+
+def main() -> None:
+    known = replies()
+    print(f"{'':40} {'ours':>10} {'baseline':>10}")
+
+    def line(what: str, ours: float, baseline: float, unit: str) -> None:
+        print(f"{what:40} {ours:7.2f} {unit:2} {baseline:7.2f} {unit:2}")
+
+    line(
+        f"classify a failed job ({len(FAILURES)} kinds)",
+        median_us(lambda f: classify.diagnose_failure(f.server_error_type, f.message), FAILURES),
+        median_us(lambda f: _BASELINE.search(f"{f.server_error_type}: {f.message}".lower()), FAILURES),
+        "µs",
+    )
+    encoded = [(r.status, r.content_type, r.body.encode(), r.request) for r in known]
+    line(
+        f"classify a reply ({len(known)} kinds)",
+        median_us(lambda r: classify.exception_for_reply(*r), encoded),
+        median_us(lambda r: _BASELINE.search(r[2].decode().lower()), encoded),
+        "µs",
+    )
+    rows: list[dict[str, Any]] = []
+    plain = median_us(lambda i: rows.append({"id": i.item_id, "e": i.error_type, "m": i.error_message}),
+                      [_failed(i) for i in range(5000)], rounds=1)  # fmt: skip
+    log = ErrorLog()
+    line(
+        "log an error, in memory",
+        median_us(log.record_failure, [_failed(i) for i in range(5000)], rounds=1),
+        plain,
+        "µs",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = HistoryFile(Path(folder) / "h.sqlite")
+        kept = ErrorLog(file=file, source="s")
+        spent = median_us(kept.record_failure, [_failed(i) for i in range(5000)], rounds=1)
+        line("log an error, with a history file", spent, plain, "µs")
+        file.close()
+
+    import pandas as pd
+
+    kind = FAILURES[0].error_type
+    errors = [
+        JobError(at=T0 + timedelta(seconds=i), error_type=kind, message=f"m{i % 50}", item_id=i) for i in range(N)
+    ]
+    cancels = [
+        Cancellation(scope="item", outcome="canceled", canceled=1, item_ids=(i,), requested_at=T0) for i in range(N)
+    ]
+    jobs = [
+        QueueItem(item_id=i, status="completed", batch_id=f"b{i % 9}", created_at=T0, started_at=T0,
+                  completed_at=T0, field_values=(FieldValue("a", "b", i),))
+        for i in range(N)
+    ]  # fmt: skip
+    frames.errors(errors[:10])
+    for name, make, records in (
+        ("errors", frames.errors, errors),
+        ("cancellations", frames.cancellations, cancels),
+        ("jobs", frames.jobs, jobs),
+    ):
+        by_rows = cpu_s(
+            lambda records=records: pd.DataFrame([{s: getattr(r, s) for s in type(r).__slots__} for r in records])  # type: ignore[misc]
+        )
+        line(f"{N:,} {name} to a frame", cpu_s(lambda make=make, records=records: make(records)), by_rows, "s")  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    main()

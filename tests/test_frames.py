@@ -1,0 +1,178 @@
+"""A frame has one schema, whether it has no row, one or many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from invoke_widgets import frames
+from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.event_records import BatchEnqueued, ItemStatusChanged, NodeFailed, NodeProgress, QueueCleared
+from invoke_widgets.history import Heard
+from invoke_widgets.records import Cancellation, FieldValue, JobError, Progress, QueueItem
+
+T0 = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
+Make = Callable[[Iterable[Any]], pd.DataFrame]
+
+
+def _error(i: int) -> JobError:
+    known = i % 2 == 0
+    return JobError(
+        at=T0 + timedelta(seconds=i),
+        error_type=JobErrorType.EXECUTION_FAILED,
+        message=f"m{i}",
+        item_id=i if known else None,
+        node_id="n" if known else None,
+        status=None if known else 422,
+    )
+
+
+def _cancellation(i: int) -> Cancellation:
+    return Cancellation(
+        scope="item",
+        outcome="canceled",
+        canceled=1,
+        item_ids=(i,) if i % 3 else (i, i + 1),
+        requested_at=T0,
+        acknowledged_s=0.005 if i % 2 else None,
+    )
+
+
+def _job(i: int) -> QueueItem:
+    ended = i % 2 == 0
+    return QueueItem(
+        item_id=i,
+        status="completed" if ended else "pending",
+        batch_id="b",
+        created_at=T0,
+        started_at=T0 + timedelta(seconds=1) if ended else None,
+        completed_at=T0 + timedelta(seconds=3.5) if ended else None,
+    )
+
+
+def _heard(i: int) -> Heard:
+    event = (
+        BatchEnqueued(queue_id="default", batch_id="b", enqueued=1, requested=1)
+        if i % 2
+        else QueueCleared(queue_id="q")
+    )
+    return Heard(T0, event)
+
+
+KINDS: list[tuple[Make, Callable[[int], Any], frames.Schema]] = [
+    (frames.errors, _error, frames.ERRORS),
+    (frames.cancellations, _cancellation, frames.CANCELLATIONS),
+    (frames.jobs, _job, frames.JOBS),
+    (frames.events, _heard, frames.EVENTS),
+]
+
+
+@pytest.mark.parametrize("count", [0, 1, 10_000])
+@pytest.mark.parametrize(("make", "record", "schema"), KINDS, ids=["errors", "cancellations", "jobs", "events"])
+def test_the_schema_does_not_depend_on_the_rows(
+    make: Make, record: Callable[[int], Any], schema: frames.Schema, count: int
+) -> None:
+    """Columns, their order and their types."""
+    frame = make([record(i) for i in range(count)])
+    assert (count, list(schema.columns.items())) == (
+        len(frame), [(name, str(dtype)) for name, dtype in frame.dtypes.items()]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "record", "schema"), KINDS, ids=["errors", "cancellations", "jobs", "events"])
+def test_values_are_the_records_own(make: Make, record: Callable[[int], Any], schema: frames.Schema) -> None:
+    """Each value is what pandas makes of the attribute; what is None is missing."""
+    records = [record(i) for i in range(5)]
+    frame = make(records)
+    wrong = []
+    for name in set(schema.columns) - {
+        "item_id",
+        "event",
+        "batch_id",
+        "node_id",
+        "node_type",
+        "status",
+        "message",
+        "percentage",
+    }:
+        for row, each in enumerate(records):
+            value = getattr(each if hasattr(each, name) else each.event, name)
+            found = frame[name].iloc[row]
+            if (pd.isna(found) is not True and found != value) if value is not None else pd.isna(found) is not True:
+                wrong.append((name, row, value, found))
+    assert [] == wrong
+
+
+def test_durations_are_seconds() -> None:
+    """From creation to start, from start to end; missing where that is not known."""
+    frame = frames.jobs([_job(0), _job(1)])
+    assert [[1.0, 2.5], [None, None]] == [
+        [None if value is pd.NA else value for value in row] for row in frame[["waited_s", "ran_s"]].to_numpy(object)
+    ]
+
+
+def test_times_of_any_zone_become_utc_to_the_microsecond() -> None:
+    """And years before 1970 or far ahead do no harm."""
+    far = timezone(timedelta(hours=-7))
+    times = [datetime(1969, 12, 31, 17, 0, 0, 1, tzinfo=far), datetime(9999, 1, 1, tzinfo=UTC), T0]
+    records = [JobError(at=at, error_type=JobErrorType.UNKNOWN_ERROR, message="") for at in times]
+    assert [at.astimezone(UTC) for at in times] == [at.to_pydatetime() for at in frames.errors(records)["at"]]
+
+
+def test_fields_become_columns() -> None:
+    """One for each field that a batch set, after the fixed ones, sorted; values keep their types."""
+    values = [
+        (FieldValue("z", "seed", 1),),
+        (FieldValue("a", "x", [1, 2]), FieldValue("z", "seed", "s")),
+        None,
+    ]
+    items = [QueueItem(item_id=i, status="pending", batch_id="b", field_values=v) for i, v in enumerate(values)]
+    frame = frames.jobs(items)
+    assert ([*frames.JOBS.columns, "a.x", "z.seed"], [None, [1, 2], None], [1, "s", None]) == (
+        list(frame.columns), frame["a.x"].tolist(), frame["z.seed"].tolist()
+    )  # fmt: skip
+
+
+def test_events_tell_what_they_are_about() -> None:
+    """The item, the node, the progress: each from where the event has it."""
+    item = QueueItem(item_id=5, status="failed", batch_id="b")
+    node: dict[str, Any] = {"queue_id": "default", "item_id": 5, "batch_id": "b", "node_id": "n", "node_type": "t"}
+    told = [
+        ItemStatusChanged(queue_id="default", item=item),
+        NodeProgress(**node, progress=Progress(item_id=5, message="half", percentage=0.5)),
+        NodeFailed(**node, error_type="E", error_message="why", error_traceback=""),
+    ]
+    frame = frames.events(Heard(T0, event) for event in told)
+    columns = ["event", "item_id", "node_id", "status", "message", "percentage"]
+    assert [
+        ["ItemStatusChanged", 5, None, "failed", None, None],
+        ["NodeProgress", 5, "n", None, "half", 0.5],
+        ["NodeFailed", 5, "n", None, "why", None],
+    ] == [[None if value is pd.NA else value for value in row] for row in frame[columns].to_numpy(object)]
+
+
+def test_a_cancel_of_one_item_has_its_id() -> None:
+    """Of several there is the tuple alone."""
+    frame = frames.cancellations([_cancellation(1), _cancellation(3)])
+    assert ([1, pd.NA], [(1,), (3, 4)]) == (frame["item_id"].tolist(), frame["item_ids"].tolist())
+
+
+def test_json_lines_read_back(tmp_path: Path) -> None:
+    """What is missing is null; lists stay lists."""
+    frames.write_jsonl(frames.cancellations([_cancellation(3)]), tmp_path / "c.jsonl")
+    found = json.loads((tmp_path / "c.jsonl").read_text(encoding="utf-8"))
+    assert ([3, 4], None, None, "item") == (found["item_ids"], found["item_id"], found["stopped_s"], found["scope"])
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is there")
+def test_parquet_without_pyarrow_names_the_remedy(tmp_path: Path) -> None:
+    """It is no dependency, since a notebook rarely needs it."""
+    with pytest.raises(InvalidRequest, match="pip install pyarrow"):
+        frames.write_parquet(frames.errors([]), tmp_path / "e.parquet")
