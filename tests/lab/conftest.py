@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+            item.add_marker(pytest.mark.timeout(300))  # the first test waits for JupyterLab too
 
 
 # Not for the whole session: while playwright runs, asyncio.run does not work in this thread, which other tests need.
@@ -30,3 +34,13 @@ def lab(jupyterlab: Lab) -> Iterator[Lab]:
     """One JupyterLab and one Chromium for all tests; what the test opened is closed after it."""
     yield jupyterlab
     jupyterlab.close_notebooks()
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder for screenshots: a temporary one, or one in INVOKE_WIDGETS_SCREENSHOTS, for looking at them."""
+    chosen = os.environ.get("INVOKE_WIDGETS_SCREENSHOTS")
+    if not chosen:
+        return tmp_path
+    name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+    return Path(chosen) / name
