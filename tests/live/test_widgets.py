@@ -272,6 +272,7 @@ def test_cancellations_are_told(console: iw.Console, wire: Wire) -> None:
 def test_results(console: iw.Console, wire: Wire) -> None:
     """The newest completed items are shown with their outputs and images, on demand."""
     wire.run(add_and_multiply(a=1, b=2, factor=10))
+    until(lambda: [item.status for item in console.queue] == ["completed"], "the picture")
     results = Results(console)
     assert "mul 30" in reads(results, "mul 30")
     wire.run(blank_image(32, 16))
