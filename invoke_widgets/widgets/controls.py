@@ -98,7 +98,7 @@ class Controls(ActingView):
         self._asking = ipywidgets.HBox([self._question, self._really_clear, self._keep], layout={"display": "none"})
         self._asking.add_class("iw-asking")
         self._wedge_text = ipywidgets.HTML()
-        self._unwedge = self.button("cancel batch", self._on_unwedge, button_style="warning")
+        self._unwedge = self.button("cancel batch", self._on_unwedge, button_style="danger")
         self._wedge = ipywidgets.HBox([self._wedge_text, self._unwedge], layout={"display": "none"})
         self._wedge.add_class("iw-wedge")
         buttons = [
