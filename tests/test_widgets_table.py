@@ -287,3 +287,14 @@ def test_detail_is_bounded() -> None:
     """An output of megabytes is cut before it travels."""
     session = {"graph": {}, "results": {"a": {"type": "string_output", "value": "x" * 5_000_000}}}
     assert 10_000 > len(json.dumps(detail(QueueItem(item_id=1, status=COMPLETED, batch_id="b", session=session))))
+
+
+def test_half_a_character_does_no_harm(console: FedConsole) -> None:
+    """A lone surrogate, which JSON can hold and no message may, is replaced wherever a server's text goes out."""
+    half = "a\ud83db"
+    bad = item(9, half, batch_id=half, destination=half, error_type=half, field_values=(FieldValue(half, half, half),))
+    console.feed([bad])
+    table = QueueTable(console)  # type: ignore[arg-type]
+    bundle = table._repr_mimebundle_()
+    out = json.dumps([table._grid.first, bundle, detail(bad)], ensure_ascii=False)
+    assert "a?b" in out.encode().decode()

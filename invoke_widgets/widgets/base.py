@@ -154,9 +154,9 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         kept = {what, error.__cause__.message if isinstance(error.__cause__, JobException) else what}
         if not any(known.message in kept for known in list(self.console.errors)[-5:]):
             self.console.errors.record_exception(record)
-        line = f'<span class="iw-what">{html.escape(what)}</span>'
+        line = f'<span class="iw-what">{html.escape(clean(what))}</span>'
         if remedy:
-            line += f' <span class="iw-remedy">{html.escape(remedy)}</span>'
+            line += f' <span class="iw-remedy">{html.escape(clean(remedy))}</span>'
         with self.lock:
             if self._closed:
                 return
@@ -266,11 +266,20 @@ def _no_longer_close_with(console: Console, view: View) -> None:
     _views.get(console, weakref.WeakSet()).discard(view)
 
 
+def clean(text: str) -> str:
+    """The same text without lone surrogates, which a server's JSON may hold and no message to a page may."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
     """A static table of plain texts, each escaped here and nowhere else."""
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in headers)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows)
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+
+    def safe(text: str) -> str:
+        return html.escape(clean(text))
+
+    head = "".join(f"<th>{safe(text)}</th>" for text in headers)
+    body = "".join("<tr>" + "".join(f"<td>{safe(text)}</td>" for text in row) + "</tr>" for row in rows)
+    title = f"<caption>{safe(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -278,7 +287,7 @@ def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: 
     """The same as text: columns in line, long texts cut at `width`."""
 
     def cut(text: str) -> str:
-        text = " ".join(text.split())
+        text = " ".join(clean(text).split())
         return text if len(text) <= width else text[: width - 1] + "…"
 
     lines = [[cut(text) for text in row] for row in (headers, *rows)]

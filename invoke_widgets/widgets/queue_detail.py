@@ -10,6 +10,7 @@ from typing import Any
 from invoke_widgets import classify
 from invoke_widgets.records import QueueItem
 from invoke_widgets.results import failed_node, outputs
+from invoke_widgets.widgets.base import clean
 
 _LONGEST_VALUE = 2_000
 _LONGEST_GRAPH = 2_000_000
@@ -43,7 +44,7 @@ def _error(item: QueueItem) -> dict[str, Any] | None:
     }
 
 
-def detail(item: QueueItem) -> dict[str, Any]:
+def detail(item: QueueItem) -> Any:
     """What there is to say of an item that was read in full: facts, fields, outputs, its error, its graph."""
     session: Mapping[str, Any] = item.session or {}
     graph = session.get("graph")
@@ -63,7 +64,7 @@ def detail(item: QueueItem) -> dict[str, Any]:
             kind = one.get("type") if isinstance(one, Mapping) else None
             rest = {k: v for k, v in one.items() if k != "type"} if isinstance(one, Mapping) else one
             shown.append([str(node_id), str(kind or ""), _cut(_json(rest))])
-    return {
+    told = {
         "item_id": item.item_id,
         "status": item.status,
         "facts": [[name, str(value)] for name, value in facts.items() if value is not None],
@@ -77,6 +78,16 @@ def detail(item: QueueItem) -> dict[str, Any]:
         "graph": _cut(_json(graph, indent=2), _LONGEST_GRAPH) if graph else "",
         "nodes": len(graph.get("nodes") or ()) if isinstance(graph, Mapping) else 0,
     }
+    return cleaned(told)
+
+
+def cleaned(value: Any) -> Any:
+    """The same lists, mappings and texts, with each text as a page can take it."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [cleaned(inner) for inner in value]
+    return {key: cleaned(inner) for key, inner in value.items()} if isinstance(value, dict) else value
 
 
 def _times(item: QueueItem) -> tuple[tuple[str, datetime | None], ...]:

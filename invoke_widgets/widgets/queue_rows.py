@@ -15,6 +15,7 @@ from typing import Any
 from invoke_widgets.merge import QueueState
 from invoke_widgets.records import STATUSES, FieldValue, Progress, QueueItem
 from invoke_widgets.widgets import words
+from invoke_widgets.widgets.base import clean
 
 COLUMNS = ("item", "status", "progress", "created", "took", "batch", "destination", "device", "fields", "error")
 DEFAULT_COLUMNS = ("item", "status", "progress", "created", "took", "batch", "fields", "error")
@@ -38,6 +39,7 @@ def _seconds(time: datetime | None) -> float | None:
 
 
 def _cut(text: str) -> str:
+    text = clean(text[: _LONGEST + 1])
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
@@ -64,13 +66,13 @@ def row(item: QueueItem) -> list[Any]:
     """An item as an array."""
     values = [
         item.item_id,
-        _INDEX.get(item.status, item.status),
+        _INDEX[item.status] if item.status in _INDEX else _cut(item.status),
         _seconds(item.created_at),
         _seconds(item.started_at),
         _seconds(item.completed_at),
-        item.batch_id,
-        item.destination,
-        item.device,
+        _cut(item.batch_id),
+        item.destination and _cut(item.destination),
+        item.device and _cut(item.device),
         fields_text(item.field_values),
         error_text(item),
         item.priority or None,
@@ -96,7 +98,7 @@ def progress_row(item_id: int, progress: Progress | None) -> list[Any]:
     if progress is None:
         return [item_id]
     percentage = None if progress.percentage is None else round(progress.percentage, 4)
-    return [item_id, percentage, _cut(progress.message), progress.node_id or progress.node_type or ""]
+    return [item_id, percentage, _cut(progress.message), _cut(progress.node_id or progress.node_type or "")]
 
 
 def packed(rows: list[list[Any]]) -> bytes:

@@ -195,7 +195,7 @@ class TableView {
   }
 
   _anchor() {
-    if (this.grid.contains(document.activeElement) && this.active && this.elements.has(this.active)) return this.active;
+    if (this.body.contains(document.activeElement) && this.elements.has(this.active)) return this.active;
     return this.grid.scrollTop > 0 ? this.list[this.indexAt(this.grid.scrollTop)] ?? null : null;
   }
 
@@ -336,7 +336,8 @@ class TableView {
       element.dataset.id = String(row.id);
       element.setAttribute("aria-rowindex", String(index + 2));
       element.setAttribute("aria-selected", String(selected));
-      element.setAttribute("aria-expanded", String(this.open === row));
+      element.classList.toggle("iwq-open", this.open === row);
+      element._cells[0].setAttribute("aria-expanded", String(this.open === row)); // rows of a grid cannot have it
       element.classList.toggle("iwq-odd", index % 2 === 1);
       element.classList.toggle("iwq-gone", row.gone);
       element.tabIndex = row === this.active ? 0 : -1;

@@ -22,8 +22,8 @@ from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
 from invoke_widgets.results import image_names
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import queue_rows, words
-from invoke_widgets.widgets.base import View, html_table, text_table
-from invoke_widgets.widgets.queue_detail import detail
+from invoke_widgets.widgets.base import View, clean, html_table, text_table
+from invoke_widgets.widgets.queue_detail import cleaned, detail
 from invoke_widgets.widgets.queue_rows import COLUMNS, DEFAULT_COLUMNS
 
 try:
@@ -189,7 +189,7 @@ class QueueTable(View):
             now = change.state.progress.get(item_id)
             past = before.progress.get(item_id)
             if now is not None and now.image and (past is None or past.image != now.image):
-                self._grid.send({"t": "preview", "id": item_id, "url": now.image})
+                self._grid.send({"t": "preview", "id": item_id, "url": clean(now.image)})
 
     # -- from the page -------------------------------------------------------------------------------------------------
 
@@ -241,25 +241,29 @@ class QueueTable(View):
 
     def _send_detail(self, item_id: int) -> None:
         async def work() -> None:
-            try:
-                item = await self.console.client.get_queue_item(item_id)
-            except JobException as error:
-                self._post({"t": "detail", "id": item_id, "failed": str(error)})
-                return
-            names = image_names(item)
-            self._post({"t": "detail", "id": item_id, "detail": detail(item), "images": names[:_THUMBNAILS]})
+            item = await self.console.client.get_queue_item(item_id)
+            names = image_names(item)[:_THUMBNAILS]
+            self._post({"t": "detail", "id": item_id, "detail": detail(item), "images": cleaned(names)})
             progress = self._state.progress.get(item_id)
             if progress is not None and progress.image:
-                self._post({"t": "preview", "id": item_id, "url": progress.image})
-            for name in names[:_THUMBNAILS]:
+                self._post({"t": "preview", "id": item_id, "url": clean(progress.image)})
+            for name in names:
                 try:
                     image = await self.console.client.get_image_thumbnail(name)
-                except JobException as error:
-                    self._post({"t": "image", "id": item_id, "name": name, "failed": error.message})
+                except JobException:
+                    self._post({"t": "image", "id": item_id, "name": clean(name)})
                 else:
-                    self._post({"t": "image", "id": item_id, "name": name}, [image])
+                    self._post({"t": "image", "id": item_id, "name": clean(name)}, [image])
 
-        self.run(work())
+        async def told() -> None:
+            try:
+                await work()
+            except Exception as error:
+                self._post({"t": "detail", "id": item_id, "failed": clean(str(error))})
+                if not isinstance(error, JobException):
+                    raise
+
+        self.run(told())
 
     def _post(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
         with self.lock:
@@ -321,7 +325,7 @@ class QueueTable(View):
                 self._pool.draw(self._state)
 
     def _say(self, text: str) -> None:
-        self._post({"t": "say", "text": text})
+        self._post({"t": "say", "text": clean(text)})
         if self._pool is not None:
             self._pool.say(text)
 
