@@ -15,9 +15,9 @@ from invoke_widgets.errors import (
 )
 from invoke_widgets.reading import ids_after, whole_items
 from invoke_widgets.records import (
-    FAILED,
     ProcessorStatus,
     Retry,
+    retryable,
 )
 from invoke_widgets.submitting import Submission, Submitting
 
@@ -61,17 +61,13 @@ class Actions(Submitting, Canceling):
             return Retry(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(new_ids))))
 
     async def retry_failed(self) -> Retry:
-        """Retry every failed item that this console has not retried yet.
+        """Retry every failed item, of a line of retries the last one, unless it has been retried from here already.
 
         Raises:
             SubmissionFailed: as for `retry`.
         """
-        failed = [
-            item.item_id
-            for item in self._store.state.items.values()
-            if item.status == FAILED and item.item_id not in self._retried
-        ]
-        return await self.retry(sorted(failed)) if failed else Retry(new_item_ids={})
+        failed = [i for i in retryable(self._store.state.items) if i not in self._retried]
+        return await self.retry(failed) if failed else Retry(new_item_ids={})
 
     async def _new_items(self, taken: tuple[int, ...], newest: int) -> dict[int, int]:
         """Old id -> new id. The new item names the ROOT of its line (`retried_from_item_id`), not what was retried."""

@@ -21,9 +21,10 @@ from invoke_widgets.actions import Actions
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
+from invoke_widgets.handles import Context, Unsubscribe
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.history_sqlite import HistoryFile
-from invoke_widgets.jobs import Batch, Context, Job, Unsubscribe
+from invoke_widgets.jobs import Batch, Job
 from invoke_widgets.loop import LoopThread
 from invoke_widgets.records import (
     Cancellation,
@@ -102,6 +103,7 @@ class Console:
         self.events = EventLog()
         self.demo: EmbeddedServer | None = None
         self._callbacks = _Callbacks()
+        self._shown: Any = None
         self._closing: list[Callable[[], None]] = []
         self.client = InvokeClient.over(_FromAnywhere(self._client.transport, self._loop), queue_id)
         try:
@@ -146,6 +148,11 @@ class Console:
     @property
     def queue_id(self) -> str:
         return self._client.queue_id
+
+    @property
+    def history(self) -> HistoryFile | None:
+        """Where the logs are kept beyond this console's life; None for memory alone."""
+        return self._history
 
     @property
     def store(self) -> QueueStore:
@@ -306,7 +313,7 @@ class Console:
         return self._call(self._actions.retry(ids))
 
     def retry_failed(self) -> Retry:
-        """Retry every failed item that this console has not retried yet."""
+        """Retry every failed item, of a line of retries the last one, unless this console has retried it already."""
         return self._call(self._actions.retry_failed())
 
     def prune(self) -> int:
@@ -396,7 +403,10 @@ class Console:
         return Results(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return self.dashboard()._repr_mimebundle_(**kwargs)
+        # One for all displays: each cell that shows the console gets another view of the same widget.
+        if self._shown is None or self._shown.closed:
+            self._shown = self.dashboard()
+        return self._shown._repr_mimebundle_(**kwargs)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 

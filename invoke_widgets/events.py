@@ -91,7 +91,8 @@ class EventStream:
                     headers={"Authorization": f"Bearer {token}"} if token else {},
                     wait_timeout=timeout,
                 )
-                await socket.emit("subscribe_queue", {"queue_id": self._queue_id})
+                # Acknowledged, so that nothing can happen unheard between this and the first read.
+                await socket.call("subscribe_queue", {"queue_id": self._queue_id}, timeout=timeout)
         except (socketio.exceptions.SocketIOError, TimeoutError, OSError, ValueError) as error:
             await _shut(socket)
             raise ServerUnreachable(
@@ -109,15 +110,22 @@ class EventStream:
     def _handler(self, name: str) -> Callable[[Any], Any]:
         # Coroutines without an await: the library starts one task a message, in order, and so they stay in order.
         async def handle(*args: Any) -> None:
-            message = (name, args[0] if args else None)
-            if message in self._recent:
+            data = args[0] if args else None
+            if self._is_copy(name, data):
                 return
-            self._recent.append(message)
-            event = parse_event(*message)
+            event = parse_event(name, data)
             if event is not None and event.queue_id == self._queue_id:
                 self._on_event(event)
 
         return handle
+
+    def _is_copy(self, name: str, data: Any) -> bool:
+        """Whether this came a moment ago; a copy of a progress event may lack its image."""
+        told = {key: value for key, value in data.items() if key != "image"} if isinstance(data, dict) else data
+        if (name, told) in self._recent:
+            return True
+        self._recent.append((name, told))
+        return False
 
     async def close(self) -> None:
         """Disconnect; `on_lost` is not called."""

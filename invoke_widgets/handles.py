@@ -191,7 +191,7 @@ def failure_of(item: QueueItem) -> JobException:
             item=item,
             retryable=True,
         )
-    diagnosis = classify.diagnose_failure(item.error_type, item.error_message)
+    diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
     return EXCEPTION_FOR[diagnosis.error_type](
         f"Item {item.item_id} failed: {item.error_type or 'unknown'}: {item.error_message or 'no message'}",
         suggestion=diagnosis.suggestion,

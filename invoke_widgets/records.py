@@ -176,6 +176,18 @@ class QueueItem:
         return self if self.session is None else replace(self, session=None)
 
 
+def retryable(items: Mapping[int, QueueItem]) -> list[int]:
+    """The ids of failed items that nobody has retried yet, ascending.
+
+    A retry's new item names the root of its line, so that of each line only the newest failed item counts.
+    """
+    newest: dict[int, int] = {}
+    for item in items.values():
+        root = item.retried_from_item_id or item.item_id
+        newest[root] = max(newest.get(root, 0), item.item_id)
+    return sorted(item_id for item_id in newest.values() if items[item_id].status == FAILED)
+
+
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None or end is None else (end - start).total_seconds()
 
@@ -416,9 +428,8 @@ class Board:
 class JobError:
     """One thing that went wrong, classified.
 
-    `fingerprint` is equal for errors that differ only in ids and numbers; `count` says how many were folded into this
-    record (`at` and the ids are those of the first, `last_at` of the last). `field_path` is the dotted path of a
-    validation error. `attempt` counts from 1.
+    `fingerprint` is equal for errors that differ only in ids and numbers; `ErrorLog.groups()` counts by it.
+    `field_path` is the dotted path of a validation error. `attempt` counts from 1.
     """
 
     at: datetime
@@ -505,7 +516,8 @@ class Progress:
 class Wedge:
     """A queue that cannot go on: the worker fails again and again to load these items, and nothing behind them runs.
 
-    `batch_ids` are the batches that they belong to: canceling those is the way out. `message` is the server's own.
+    `batch_ids` are the batches that they belong to: canceling those is the way out. Both are empty where the worker
+    seems to have ended: restarting the server is the way out then. `message` says which, or is the server's own.
     """
 
     batch_ids: tuple[str, ...]

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from invoke_widgets import classify
 from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     InvalidRequest,
@@ -74,6 +75,9 @@ class Submitting(Acting):
             requested = runs * _combinations(batch.get("data") or [])
             submission = await self._enqueue_once(batch, requested, prepend)
             self._reader.expect(submission.item_ids)
+            if full := classify.full_queue(submission.enqueued, submission.requested):
+                full.batch_id = submission.batch_id
+                self._errors.record_exception(full)
             return submission
 
     async def check(self, graph: object, *, runs: int = 1, data: object = None, destination: str | None = None) -> int:

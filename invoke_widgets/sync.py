@@ -42,6 +42,7 @@ _FULL_POLL_S = 3.0
 _SOCKET_RETRY_S = 10.0
 _FIRST_PAGE = 100
 _COALESCE_S = 0.3
+_COUNTERS_S = 0.1
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -94,6 +95,7 @@ class Sync:
         self._reads: list[set[int]] = []
         self._news = 0
         self._beat_at = 0.0
+        self._beaten_at = 0.0
         self._full_poll_at = 0.0
         self._socket_at = 0.0
         self._accepted: tuple[Counts, Counts] | None = None
@@ -135,6 +137,8 @@ class Sync:
         """Have the list of ids, these items, or all unfinished items read again, soon."""
         self._ids_dirty = self._ids_dirty or ids
         self._stale.update(item_ids)
+        # The counters belong to what is read; but not more often than is worth it.
+        self._beat_at = min(self._beat_at, max(time.monotonic(), self._beaten_at + _COUNTERS_S))
         if unfinished:
             self._stale.update(self._unfinished())
         self._settled.clear()
@@ -435,7 +439,8 @@ class Sync:
         period = 0.02 if self._unchecked else HEARTBEAT_S
         if polling and status.queue.unfinished and not self._unchecked:
             period = max(_POLL_ACTIVE_S, 4 * took)
-        self._beat_at = time.monotonic() + period
+        self._beaten_at = time.monotonic()
+        self._beat_at = self._beaten_at + period
 
     def _take_status(self, status: QueueAndProcessorStatus) -> None:
         self._store.set(status=status.queue, processor=status.processor)

@@ -11,6 +11,12 @@ from invoke_widgets.store import QueueStore
 
 _AFTER = 2
 """So many looks at a worker that is free and takes nothing, before the server is asked why."""
+_DEAD_AFTER = 6
+"""So many looks, before a worker that could load the next item and does not take it is taken for dead.
+
+Up to 6.13 an item that is deleted while the worker takes it ends the worker for good; the server says nothing of it.
+"""
+_DEAD = "The worker takes nothing although it is not paused, and the next item can be loaded: it may have ended."
 _BATCHES_KEPT = 200
 
 
@@ -57,6 +63,9 @@ class WedgeWatch:
         except ServerFailure as error:
             if error.details.get("poison"):
                 self._store.set(wedge=await self._named(error.message))
+        else:
+            if self._still >= _DEAD_AFTER:
+                self._store.set(wedge=Wedge(batch_ids=(), item_ids=(), message=_DEAD))
 
     async def _named(self, message: str) -> Wedge:
         item_ids = await self._unloadable()

@@ -13,7 +13,7 @@ import traitlets
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.merge import QueueState
-from invoke_widgets.records import FAILED, PENDING, Cancellation, ProcessorStatus, QueueItem
+from invoke_widgets.records import PENDING, Cancellation, ProcessorStatus, QueueItem, retryable
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, put, set_options, shown
@@ -28,18 +28,6 @@ def unfinished_batches(items: Iterable[QueueItem]) -> dict[str, int]:
     """Batch id -> how many of its items have not finished; the newest batch first."""
     left = sorted((item for item in items if not item.is_terminal), key=lambda item: -item.item_id)
     return dict(Counter(item.batch_id for item in left))
-
-
-def retryable(items: Mapping[int, QueueItem]) -> list[int]:
-    """The ids of failed items that nobody has retried yet, ascending.
-
-    A retry's new item names the root of its line, so that of each line only the newest failed item counts.
-    """
-    newest: dict[int, int] = {}
-    for item in items.values():
-        root = item.retried_from_item_id or item.item_id
-        newest[root] = max(newest.get(root, 0), item.item_id)
-    return sorted(item_id for item_id in newest.values() if items[item_id].status == FAILED)
 
 
 class Controls(ActingView):
@@ -176,13 +164,19 @@ class Controls(ActingView):
             return
         batches = words.many(len(wedge.batch_ids), "batch") if len(wedge.batch_ids) != 1 else "batch"
         named = ", ".join(words.short(batch) for batch in wedge.batch_ids)
-        text = (
-            f"The queue cannot go on: the worker fails again and again to load {_items(wedge.item_ids)} of {batches} "
-            f"{named}, and nothing behind runs. {wedge.message}"
-        )
+        if wedge.item_ids or wedge.batch_ids:
+            items = _items(wedge.item_ids)
+            text = (
+                f"The queue cannot go on: the worker fails again and again to load {items} of {batches} {named}, "
+                f"and nothing behind runs. {wedge.message}"
+            )
+            if not wedge.batch_ids:
+                text += " Clearing the queue is the way out."
+        else:
+            text = f"The queue does not go on. {wedge.message} Restart the server."
         put(self._wedge_text, "value", f'<div class="iw-wedge-text" role="alert">{html.escape(text)}</div>')
         put(self._unwedge, "description", f"cancel {batches} {named}")
-        self.enable(self._unwedge, bool(wedge.batch_ids))
+        shown(self._unwedge, bool(wedge.batch_ids))
 
     @staticmethod
     def _total(state: QueueState) -> int:

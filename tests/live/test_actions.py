@@ -252,6 +252,7 @@ def test_full_queue_takes_fewer(console: iw.Console, wire: Wire) -> None:
     assert wire.server.max_queue_size == len(batch.item_ids)
     none = console.submit(add_and_multiply())
     assert (0, 1, ()) == (none.enqueued, none.requested, none.item_ids)
+    assert ["resource_error"] * 2 == [error.error_type for error in console.errors]
     console.refresh()
     assert wire.server.max_queue_size == len(console.queue)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -207,6 +207,8 @@ def _run(machine: type[AnyQueue], examples: int, steps: int) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
+        # Nothing is shrunk: a server does not do the same twice.
+        phases=[Phase.generate],
         print_blob=True,
     )
     run_state_machine_as_test(machine, settings=quiet)
