@@ -171,5 +171,5 @@ def parse_event(name: str, data: object) -> Event | None:
         return None
     try:
         return parser(data)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None

@@ -119,6 +119,9 @@ def _column(values: Sequence[Any], dtype: str) -> Any:
         return pd.DatetimeIndex(micros.view("datetime64[us]")).tz_localize("UTC")
     if dtype == OBJECT:
         return np.fromiter(values, dtype=object, count=len(values))
+    if dtype == INT and any(value is not None and not -_TOO_LARGE <= value < _TOO_LARGE for value in values):
+        # No id is that large, but a frame should not fail over one that is.
+        values = [value if value is None or -_TOO_LARGE <= value < _TOO_LARGE else None for value in values]
     missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
     kind, make = _MASKED[dtype]
     plain = np.fromiter((0 if value is None else value for value in values), dtype=kind, count=len(values))
@@ -126,7 +129,8 @@ def _column(values: Sequence[Any], dtype: str) -> Any:
 
 
 _MASKED = {INT: ("int64", "IntegerArray"), FLOAT: ("float64", "FloatingArray"), FLAG: ("bool", "BooleanArray")}
-_NOT_A_TIME = -(2**63)
+_TOO_LARGE = 2**63
+_NOT_A_TIME = -_TOO_LARGE
 
 
 def _micros(value: datetime | None) -> int:

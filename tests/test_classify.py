@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from invoke_widgets import classify
 from invoke_widgets.errors import JobErrorType, JobException, NotFound, ResourceError
+from invoke_widgets.event_records import parse_event
+from invoke_widgets.records import parse_time
 from invoke_widgets.transport import map_exception
 from tests import known_failures
 from tests.known_failures import FAILURES, MADE_UP, TRANSPORT, Failure, Reply
@@ -183,3 +185,15 @@ def test_any_failure_is_classified(kind: str | None, message: str | None, traceb
 def test_any_reply_becomes_an_exception_of_the_tree(status: int, content_type: str, body: bytes) -> None:
     """No bytes whatever break it."""
     assert isinstance(classify.exception_for_reply(status, content_type, body, "GET /x"), JobException)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026-13-01", ""])
+def test_an_impossible_time_is_none(text: str) -> None:
+    """Found by fuzzing: a time may leave the calendar on its way to UTC."""
+    assert parse_time(text) is None
+
+
+@pytest.mark.parametrize("item_id", [float("inf"), float("nan"), "x", None, []])
+def test_an_event_about_an_impossible_item_is_none(item_id: object) -> None:
+    """Found by fuzzing: JSON as Python reads it has infinities."""
+    assert parse_event("invocation_started", {"item_id": item_id, "batch_id": "b"}) is None

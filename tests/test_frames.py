@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -156,6 +157,12 @@ def test_events_tell_what_they_are_about() -> None:
         ["NodeProgress", 5, "n", None, "half", 0.5],
         ["NodeFailed", 5, "n", None, "why", None],
     ] == [[None if value is pd.NA else value for value in row] for row in frame[columns].to_numpy(object)]
+
+
+def test_an_impossible_number_is_missing() -> None:
+    """A frame does not fail over a number that no column can hold."""
+    errors = [replace(_error(0), item_id=item_id) for item_id in (2**70, -(2**70), 2**63 - 1)]
+    assert [pd.NA, pd.NA, 2**63 - 1] == frames.errors(errors)["item_id"].tolist()
 
 
 def test_a_cancel_of_one_item_has_its_id() -> None:
