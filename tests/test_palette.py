@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from invoke_widgets import palette
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.records import STATUSES
