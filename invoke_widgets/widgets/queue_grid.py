@@ -11,7 +11,14 @@ import traitlets
 from invoke_widgets.widgets.base import THEME
 
 # One module for the browser, in parts: pure functions first, the widget's entry last.
-_SCRIPTS = ("queue_rows.js", "queue_detail.js", "queue_columns.js", "queue_toolbar.js", "queue_table.js")
+_SCRIPTS = (
+    "queue_rows.js",
+    "queue_detail.js",
+    "queue_columns.js",
+    "queue_toolbar.js",
+    "queue_shared.js",
+    "queue_table.js",
+)
 
 
 def _read(*names: str) -> str:

@@ -1,0 +1,83 @@
+// Between the kernel and the views: messages in, rows and opened details kept, views told.
+
+/** What all views of one model share: the rows, the opened details, and who is told. */
+class Shared {
+  constructor(model) {
+    this.rows = new Rows();
+    this.details = new Map();
+    this.views = new Set();
+    this.listeners = new Set();
+    this.stream = null;
+    this.token = Math.random().toString(36).slice(2);
+    this.rows.put(model.get("first") ?? []);
+    this.heard = (message, buffers) => this.take(message, buffers ?? []);
+    model.on("msg:custom", this.heard);
+    model.send({ t: "hello", to: this.token });
+  }
+
+  tell(kind, data) {
+    for (const listener of this.listeners) listener(kind, data);
+  }
+
+  changed(touched) {
+    if (touched.size) for (const told of this.views) told(touched);
+  }
+
+  take(message, buffers) {
+    const { rows } = this;
+    if (message.t === "change") {
+      const touched = new Set();
+      const add = (some) => { for (const row of some) touched.add(row); };
+      if (buffers.length) add(rows.put(unpacked(buffers[0]), this.stream));
+      if (message.c) add(rows.change(message.c));
+      if (message.p) add(rows.progress(message.p));
+      if (message.g) add(rows.drop(message.g));
+      if (message.m) Object.assign(rows.facts, message.m);
+      for (const row of touched) if (row.status !== "in_progress") row.progress = null;
+      if (touched.size) this.changed(touched);
+      else this.tell("busy", {}); // only facts
+    } else if (message.t === "rows") {
+      this.takePacket(message, buffers);
+    } else if (message.t === "busy") {
+      for (const id of message.ids) rows.busy[message.on ? "add" : "delete"](id);
+      this.tell("busy", {});
+    } else if (message.t === "detail") {
+      const known = this.details.get(message.id);
+      this.details.set(message.id, { urls: known?.urls ?? new Map(), preview: known?.preview, ...message });
+      this.tell("detail", { id: message.id });
+    } else if (message.t === "image" || message.t === "preview") {
+      const known = this.details.get(message.id);
+      if (!known) return;
+      if (message.t === "preview") known.preview = message.url;
+      else known.urls.set(message.name, buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : null);
+      this.tell("detail", { id: message.id });
+    } else if (message.t === "say") {
+      this.tell("say", message);
+    }
+  }
+
+  /** A packet of the first filling. What the last packet has not confirmed is gone. */
+  takePacket(message, buffers) {
+    const { rows } = this;
+    if (message.at === 0 && (message.to === this.token || (message.to === null && this.stream === null))) {
+      this.stream = message.n;
+    }
+    if (message.n !== this.stream) return;
+    rows.expected = message.end ? 0 : message.of;
+    if (message.m) Object.assign(rows.facts, message.m);
+    if (message.busy) rows.busy = new Set(message.busy);
+    const touched = rows.put(unpacked(buffers[0]), this.stream);
+    if (message.p) for (const row of rows.progress(message.p)) touched.add(row);
+    if (message.end) {
+      const old = rows.ordered.filter((row) => row.stream !== this.stream).map((row) => row.id);
+      for (const row of rows.drop(old)) touched.add(row);
+    }
+    this.changed(touched);
+    this.tell("busy", {});
+  }
+
+  end(model) {
+    model.off("msg:custom", this.heard);
+    for (const { urls } of this.details.values()) for (const url of urls.values()) if (url) URL.revokeObjectURL(url);
+  }
+}
