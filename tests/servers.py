@@ -42,6 +42,7 @@ FEATURES: dict[str, tuple[int, int, int]] = {
     "cancel_checks_queue": (6, 14, 0),  # an item asked for through another queue's path is not canceled
     "retry_skips_missing": (6, 14, 0),  # before: 500
     "delete_knows_images": (6, 14, 0),  # deleting an unknown image is 404; before: 200 with an empty list
+    "idle_while_paused": (6, 14, 0),  # a paused worker says when it is free; before: is_processing stays true
     "clear_beside_others": (6, 14, 0),  # clear takes one's own items; before: 403 while another's item runs
     "two_edges_one_input": (6, 14, 0),  # a graph with two edges into one input runs; before: it fails
 }

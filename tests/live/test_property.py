@@ -177,10 +177,15 @@ class AnyQueue(RuleBasedStateMachine):
     def _paused(self, work: Callable[[], Any]) -> None:
         was_started = self.wire.get("status")["processor"]["is_started"]
         self.wire.put("processor/pause")
-        until(lambda: not self.wire.get("status")["processor"]["is_processing"], "the worker to be free")
+        until(self._is_free, "the worker to be free")
         work()
         if was_started:
             self.wire.put("processor/resume")
+
+    def _is_free(self) -> bool:
+        status = self.wire.get("status")
+        tells = self.wire.server.has("idle_while_paused")
+        return not status["queue"]["in_progress"] and not (tells and status["processor"]["is_processing"])
 
     def _compare(self) -> None:
         until(lambda: self.console.status.connection.mode == "live", "the socket")
