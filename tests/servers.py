@@ -92,7 +92,7 @@ class GivenServer(Server):
 
     def start(self) -> None:
         try:
-            self.version = _version(self.url, timeout=10, verify=False)
+            self.version = _version(self.url, timeout=10)
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise ServerError(f"no InvokeAI server at {self.url}: {error!r}") from error
         status = httpx.get(f"{self.url}/api/v1/auth/status", timeout=10, verify=False).json()
