@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from invoke_widgets import merge
 from invoke_widgets.event_records import (
     ItemsCanceled,

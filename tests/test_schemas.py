@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.schemas import NodeSchemas, normal_data, normal_graph
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+
 from invoke_widgets.merge import NOTHING, QueueState, Step, with_news
 from invoke_widgets.records import ProcessorStatus, QueueItem
 from invoke_widgets.store import Change, QueueStore

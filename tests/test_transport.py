@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+
 from invoke_widgets import InvokeClient
 from invoke_widgets.errors import (
     AccessDenied,
