@@ -30,6 +30,7 @@ class BatchEnqueued(Event):
     batch_id: str
     enqueued: int
     requested: int
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,7 @@ PARSERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
         batch_id=str(d["batch_id"]),
         enqueued=int(d.get("enqueued", 0)),
         requested=int(d.get("requested", 0)),
+        priority=int(d.get("priority") or 0),
     ),
     "queue_items_canceled": lambda d: ItemsCanceled(queue_id=_queue(d), item_ids=_ids(d.get("canceled_item_ids"))),
     "queue_items_retried": lambda d: ItemsRetried(queue_id=_queue(d), item_ids=_ids(d.get("retried_item_ids"))),

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import socketio
 
+from invoke_widgets import decoding
 from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.event_records import PARSERS, Event, parse_event
 
@@ -110,7 +111,7 @@ class EventStream:
     def _handler(self, name: str) -> Callable[[Any], Any]:
         # Coroutines without an await: the library starts one task a message, in order, and so they stay in order.
         async def handle(*args: Any) -> None:
-            data = args[0] if args else None
+            data = decoding.clean(args[0]) if args else None
             if self._is_copy(name, data):
                 return
             event = parse_event(name, data)

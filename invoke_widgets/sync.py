@@ -15,8 +15,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from invoke_widgets import merge
@@ -43,6 +45,7 @@ _SOCKET_RETRY_S = 10.0
 _FIRST_PAGE = 100
 _COALESCE_S = 0.3
 _COUNTERS_S = 0.1
+_PRIORITIES_KEPT = 1000
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -92,6 +95,7 @@ class Sync:
         self._later_at = 0.0
         self._wanted: set[int] = set()
         self._unreadable: set[int] = set()
+        self._priorities: OrderedDict[str, int] = OrderedDict()
         self._reads: list[set[int]] = []
         self._news = 0
         self._beat_at = 0.0
@@ -255,6 +259,7 @@ class Sync:
         elif isinstance(event, BatchEnqueued | ItemsRetried | QueueCleared):
             if isinstance(event, BatchEnqueued):
                 self._wedges.saw_batch(event.batch_id)
+                self._remember_priority(event)
             self.read_again(unfinished=isinstance(event, QueueCleared))
         elif isinstance(event, ItemsCanceled):
             self.read_again(event.item_ids)
@@ -396,12 +401,23 @@ class Sync:
         chunk = sorted(waiting, reverse=True)[: size if summaries else min(size, 100)]
         self._stale.difference_update(chunk)
         with self._reading() as touched:
-            items = await light_items(self._client, chunk)
+            items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # Whole items that the server cannot load are left out, so what is missing need not be gone.
             asked = chunk if summaries else None
             self._apply(lambda state: merge.with_items(state, items, asked=asked, fresher=touched))
         if not summaries:
             self._unreadable.update(set(chunk) - {item.item_id for item in items})
+
+    def _remember_priority(self, event: BatchEnqueued) -> None:
+        if event.priority:
+            self._priorities[event.batch_id] = event.priority
+            while len(self._priorities) > _PRIORITIES_KEPT:
+                self._priorities.popitem(last=False)
+
+    def _with_priority(self, item: QueueItem) -> QueueItem:
+        """Summaries do not tell it; the event of a batch that was put first does."""
+        priority = self._priorities.get(item.batch_id)
+        return item if priority is None or item.priority is not None else replace(item, priority=priority)
 
     async def _read_failed(self) -> None:
         chunk = sorted(self._wanted, reverse=True)[:50]

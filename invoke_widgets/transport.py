@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 import tenacity
 
-from invoke_widgets import classify
+from invoke_widgets import classify, decoding
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,
@@ -143,7 +143,7 @@ class Transport:
         """
         response = await self._send(method, path, body, params, repeatable)
         try:
-            return response.json()
+            return decoding.loads(response.content)
         except ValueError as error:
             raise UnexpectedReply(
                 f"{method} {path} was answered with something that is not JSON, or only half of it.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,10 @@ _MARKERS = {
     "browser": "needs Chromium (--browser)",
     "slow": "takes more than a few seconds (--slow)",
 }
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and kernels would inherit it: the tests interrupt both.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _unselected = pytest.StashKey[dict[str, int]]()
 

@@ -25,6 +25,7 @@ def test_submit_with_runs_prepend_and_destination(console: iw.Console, wire: Wir
     behind = console.submit(add_and_multiply(), runs=2, destination="here")
     front = console.submit(add_and_multiply(), prepend=True)
     assert front.item_ids[0] == wire.get("next")["item_id"]
+    until(lambda: (item := front.jobs[0].item) is not None and item.priority, "the picture to know what goes first")
     assert 2 == wire.get("counts_by_destination", destination="here")["pending"]
     assert 2 == behind.status.pending or until(lambda: behind.status.pending == 2, "the picture to have both")
 
