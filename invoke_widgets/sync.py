@@ -399,8 +399,7 @@ class Sync:
             return
         summaries = await self._client.has("item_summaries_by_ids")
         chunk = sorted(waiting, reverse=True)[: size if summaries else min(size, 100)]
-        self._stale.difference_update(chunk)
-        with self._reading() as touched:
+        with _taken(self._stale, chunk), self._reading() as touched:
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # Whole items that the server cannot load are left out, so what is missing need not be gone.
             asked = chunk if summaries else None
@@ -421,8 +420,8 @@ class Sync:
 
     async def _read_failed(self) -> None:
         chunk = sorted(self._wanted, reverse=True)[:50]
-        self._wanted.difference_update(chunk)
-        items = await whole_items(self._client, chunk)
+        with _taken(self._wanted, chunk):
+            items = await whole_items(self._client, chunk)
         for item in items:
             if item.status == FAILED:
                 self._on_failed(item)
@@ -491,3 +490,14 @@ class Sync:
 
     def _unfinished(self) -> list[int]:
         return [item_id for item_id, item in self._store.state.items.items() if not item.is_terminal]
+
+
+@contextmanager
+def _taken(waiting: set[int], item_ids: list[int]) -> Iterator[None]:
+    """Take ids from those that wait to be read, and put them back if the read fails."""
+    waiting.difference_update(item_ids)
+    try:
+        yield
+    except BaseException:
+        waiting.update(item_ids)
+        raise

@@ -11,7 +11,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.errors import ServerUnreachable
 from tests.chaos import ChaosProxy
-from tests.graphs import add_and_multiply, divide, sleep
+from tests.graphs import add_and_multiply, divide, fail, sleep
 from tests.servers import EmbeddedServer, RealServer
 from tests.wire import Wire, until
 
@@ -245,3 +245,34 @@ def test_connecting_to_nothing() -> None:
         iw.connect("http://127.0.0.1:9")
     assert "127.0.0.1:9" in str(caught.value)
     assert "iw.demo()" in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_thousand_failures_are_recorded_once_each() -> None:
+    """1,000 failing jobs, the socket dropped 20 times, the server restarted twice: 1,000 error records, each once."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        with ChaosProxy(server.url) as proxy, iw.connect(proxy.url) as console, Wire(server) as wire:
+            batch = console.submit(fail(seconds=0.01), runs=1000)
+
+            def failed() -> int:
+                return int(wire.queue_status()["failed"])
+
+            for drop in range(20):
+                until(lambda: failed() >= 45 * drop, "more failures")  # noqa: B023 - called at once
+                proxy.drop_sockets()
+                if drop in (7, 14):
+                    wire.put("processor/pause")
+                    until(lambda: not wire.get("status")["processor"]["is_processing"], "the worker to be free")
+                    server.restart()
+            until(lambda: failed() == 1000, "all to have failed")
+            until(lambda: console.status.connection.mode == "live", "the console to be live")
+            console.refresh()
+            until(lambda: len(console.errors) >= 1000, "all records")
+            recorded = Counter(error.item_id for error in console.errors if error.item_id is not None)
+            assert dict.fromkeys(batch.item_ids, 1) == dict(recorded)
+            assert 20 <= proxy.actions()[None]
+    finally:
+        server.stop()
