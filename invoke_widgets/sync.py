@@ -23,7 +23,7 @@ from typing import Any
 
 from invoke_widgets import merge
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import AccessDenied, JobException, ServerUnreachable
+from invoke_widgets.errors import AccessDenied, JobException, ServerFailure, ServerUnreachable
 from invoke_widgets.event_records import (
     BatchEnqueued,
     Event,
@@ -370,6 +370,7 @@ class Sync:
 
     async def _read_ids(self) -> None:
         self._ids_dirty = False
+        self._unreadable.clear()
         started = time.monotonic()
         if not await self._client.has("item_ids"):
             await self._read_everything()
@@ -380,10 +381,15 @@ class Sync:
         self._next_ids_at = time.monotonic() + 2 * (time.monotonic() - started)
 
     async def _read_everything(self) -> None:
-        """Versions before 6.7 have no list of ids."""
-        self._stale.clear()
-        with self._reading() as touched:
-            items = [item.without_session() for item in await self._client.list_all_queue_items()]
+        """Versions before 6.7 have no list of ids. There, one item that cannot be loaded hides all the others."""
+        with _taken(self._stale, list(self._stale)), self._reading() as touched:
+            try:
+                items = [item.without_session() for item in await self._client.list_all_queue_items()]
+            except ServerFailure as error:
+                if not error.details.get("poison"):
+                    raise
+                self._unreadable.update(self._store.state.unread)
+                return
             listed = [item.item_id for item in items]
             self._apply(lambda state: merge.with_ids(state, listed, fresher=touched))
             self._apply(lambda state: merge.with_items(state, items, fresher=touched))

@@ -197,7 +197,8 @@ class Transport:
         try:
             response = await self._http.send(request)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise map_exception(error, name, self.url) from error
+            # Without httpx's own long story: what it said is in the details.
+            raise map_exception(error, name, self.url) from None
         if refreshed := response.headers.get("x-refreshed-token"):
             self._token = refreshed
         content_type = response.headers.get("content-type", "")

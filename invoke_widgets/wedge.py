@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import contextlib
+from collections import Counter, OrderedDict
 
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import NotFound, ServerFailure
@@ -98,11 +99,15 @@ class WedgeWatch:
         return False
 
     async def _unread_batches(self) -> set[str]:
-        """Batches with pending items that could not be read."""
+        """Batches with pending items that cannot be loaded, found by counting those that can."""
+        state = self._store.state
+        loaded = Counter(item.batch_id for item in state.items.values())
+        for item_id in sorted(state.unread)[:_BATCHES_KEPT]:
+            with contextlib.suppress(NotFound, ServerFailure):
+                loaded[(await self._client.get_queue_item(item_id)).batch_id] += 1
         found = set()
         for batch_id in self._batches:
             status = await self._client.get_batch_status(batch_id)
-            read = sum(item.batch_id == batch_id for item in self._store.state.items.values())
-            if status.pending and status.total > read:
+            if status.pending and status.total > loaded[batch_id]:
                 found.add(batch_id)
         return found

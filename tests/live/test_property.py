@@ -15,6 +15,7 @@ import invoke_widgets as iw
 from invoke_widgets.records import QueueItem
 from tests.chaos import ChaosProxy
 from tests.graphs import Graph, add_and_multiply, divide, sleep
+from tests.servers import EmbeddedServer
 from tests.wire import Wire, until
 
 _GRAPHS: dict[str, Callable[[], Graph]] = {
@@ -199,8 +200,8 @@ class AnyQueue(RuleBasedStateMachine):
         self.wire.put("processor/resume")
 
 
-@pytest.fixture
-def machine(wire: Wire) -> Iterator[type[AnyQueue]]:
+@contextlib.contextmanager
+def _machine(wire: Wire) -> Iterator[type[AnyQueue]]:
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         yield type("AnyQueueHere", (AnyQueue,), {"console": console, "wire": wire, "proxy": proxy})
 
@@ -221,16 +222,23 @@ def _run(machine: type[AnyQueue], examples: int, steps: int) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_the_picture_is_the_servers(machine: type[AnyQueue]) -> None:
+def test_the_picture_is_the_servers(wire: Wire) -> None:
     """At least 200 random actions, compared again and again: no difference."""
-    while machine.steps < 200:
-        _run(machine, examples=4, steps=40)
-    assert machine.settled
+    with _machine(wire) as machine:
+        while machine.steps < 200:
+            _run(machine, examples=4, steps=40)
+        assert machine.settled
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_picture_is_the_servers_at_length(machine: type[AnyQueue]) -> None:
-    """The same at length."""
-    _run(machine, examples=60, steps=50)
-    assert machine.settled >= 60
+def test_the_picture_is_the_servers_at_length() -> None:
+    """The same at length, on the embedded server."""
+    server = EmbeddedServer(max_queue_size=1_000)
+    server.start()
+    try:
+        with Wire(server) as wire, _machine(wire) as machine:
+            _run(machine, examples=60, steps=50)
+            assert machine.settled >= 60
+    finally:
+        server.stop()
