@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -51,6 +52,7 @@ class Acting:
         self._reader = reader
         self._errors = errors
         self._cancellations = cancellations
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def _logged(self) -> Iterator[None]:

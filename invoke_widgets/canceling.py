@@ -13,8 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from invoke_widgets.acting import Acting, Reader
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     AccessDenied,
     CancellationFailed,
@@ -27,7 +26,6 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     UnexpectedReply,
 )
-from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.records import (
     CANCELED,
     IN_PROGRESS,
@@ -42,17 +40,6 @@ _STOP_WATCH_S = 600.0
 
 class Canceling(Acting):
     """`cancel`, `cancel_batch`, `cancel_pending` and `clear`."""
-
-    def __init__(
-        self,
-        client: InvokeClient,
-        store: QueueStore,
-        reader: Reader,
-        errors: ErrorLog,
-        cancellations: CancellationLog,
-    ) -> None:
-        super().__init__(client, store, reader, errors, cancellations)
-        self._watches: set[asyncio.Task[None]] = set()
 
     async def cancel(self, item_id: int) -> Cancellation:
         """Cancel one item. The outcome is read from the item that the server answers with.
@@ -254,8 +241,8 @@ class Canceling(Acting):
 
     def _watch_stop(self, record: Cancellation, watch: _Watch, item_ids: set[int]) -> None:
         task = asyncio.create_task(self._record_stop(record, watch, item_ids))
-        self._watches.add(task)
-        task.add_done_callback(self._watches.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _record_stop(self, record: Cancellation, watch: _Watch, item_ids: set[int]) -> None:
         """Ask until the worker is idle or works on another item. With several workers that cannot be known."""

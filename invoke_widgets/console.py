@@ -165,13 +165,7 @@ class Console:
         state = self._store.state
         counts = state.status or Counts()
         return ConsoleStatus(
-            pending=counts.pending,
-            in_progress=counts.in_progress,
-            waiting=counts.waiting,
-            completed=counts.completed,
-            failed=counts.failed,
-            canceled=counts.canceled,
-            total=counts.total,
+            **counts.counters(),
             processor=state.processor,
             connection=state.connection,
             wedge=state.wedge,

@@ -80,19 +80,8 @@ class Job(Handle[QueueItem]):
         """
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         unsubscribe = self._follow(events.put)
-        heard = time.monotonic()
         try:
-            while True:
-                try:
-                    event = events.get(timeout=TICK_S)
-                except queue.Empty:
-                    if timeout is not None and time.monotonic() - heard > timeout:
-                        raise JobTimeout(f"Nothing was heard of item {self.item_id} for {timeout:g} s.") from None
-                    continue
-                heard = time.monotonic()
-                if event is None:
-                    return
-                yield event
+            yield from _drained(events, 1, timeout, f"item {self.item_id}")
         finally:
             unsubscribe()
 
@@ -190,6 +179,23 @@ class Job(Handle[QueueItem]):
         return error
 
 
+def _drained(events: queue.SimpleQueue[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
+    """The events of a queue, until so many ends (None) have come."""
+    heard = time.monotonic()
+    while ends:
+        try:
+            event = events.get(timeout=TICK_S)
+        except queue.Empty:
+            if timeout is not None and time.monotonic() - heard > timeout:
+                raise JobTimeout(f"Nothing was heard of {called} for {timeout:g} s.") from None
+            continue
+        heard = time.monotonic()
+        if event is None:
+            ends -= 1
+        else:
+            yield event
+
+
 class Batch(Handle[tuple[QueueItem, ...]]):
     """What one submit put into the queue. `await batch`, or `batch.wait()`, gives its finished items.
 
@@ -271,23 +277,8 @@ class Batch(Handle[tuple[QueueItem, ...]]):
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         jobs = self.jobs
         ends = [job._follow(events.put) for job in jobs]
-        left = len(jobs)
-        heard = time.monotonic()
         try:
-            while left:
-                try:
-                    event = events.get(timeout=TICK_S)
-                except queue.Empty:
-                    if timeout is not None and time.monotonic() - heard > timeout:
-                        raise JobTimeout(
-                            f"Nothing was heard of batch {self.batch_id} for {timeout:g} s.", batch_id=self.batch_id
-                        ) from None
-                    continue
-                heard = time.monotonic()
-                if event is None:
-                    left -= 1
-                else:
-                    yield event
+            yield from _drained(events, len(jobs), timeout, f"batch {self.batch_id}")
         finally:
             for end in ends:
                 end()

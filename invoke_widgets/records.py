@@ -219,6 +219,10 @@ class Counts:
     def unfinished(self) -> int:
         return self.pending + self.in_progress + self.waiting
 
+    def counters(self) -> dict[str, int]:
+        """Status -> number, and `total`."""
+        return {name: getattr(self, name) for name in (*STATUSES, "total")}
+
 
 def _counts(data: Mapping[str, Any]) -> dict[str, int]:
     return {key: _count(data, key) for key in (*STATUSES, "total")}

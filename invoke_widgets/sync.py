@@ -477,16 +477,7 @@ class Sync:
         if self._ids_dirty or self._stale or self._store.state.unread:
             return
         ours = Counts.of(item.status for item in self._store.state.items.values())
-        queue = status.queue
-        theirs = Counts(
-            pending=queue.pending,
-            in_progress=queue.in_progress,
-            waiting=queue.waiting,
-            completed=queue.completed,
-            failed=queue.failed,
-            canceled=queue.canceled,
-            total=queue.total,
-        )
+        theirs = Counts(**status.queue.counters())
         if ours == theirs or self._accepted == (ours, theirs):
             self._unchecked = False
         else:
