@@ -43,20 +43,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
-def _parameters(config: pytest.Config) -> list[object]:
+def _parameters(config: pytest.Config, known: tuple[str, ...]) -> list[object]:
     """The servers that this run is about, by the ids that their tests get."""
     if config.getoption("--server"):
         return [pytest.param("given", id="given")]
     real = config.getoption("--real")
-    versions = VERSIONS if real == "all" else (real,) if real else ()
+    versions = [version for version in known if real in ("all", version)]
     marks = [pytest.mark.real, pytest.mark.timeout(400)]  # the first test waits for an installation too
     return ["embedded", *(pytest.param(version, id=f"real-{version}", marks=marks) for version in versions)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # What a browser shows does not depend on the server's version: the newest real one will do.
+    in_browser = metafunc.definition.get_closest_marker("browser") is not None or ".lab." in metafunc.module.__name__
     for name in ("server", "multiuser_server"):
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, _parameters(metafunc.config), indirect=True, scope="session")
+            servers = _parameters(metafunc.config, VERSIONS[:1] if in_browser else VERSIONS)
+            metafunc.parametrize(name, servers, indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)
