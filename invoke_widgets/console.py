@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from invoke_widgets.actions import Actions
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import JobException, JobTimeout, NotFound
+from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
 from invoke_widgets.handles import Context, Unsubscribe
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
@@ -330,9 +330,18 @@ class Console:
         """Cancel the batches that wedge the queue (`status.wedge` names them); nothing if there is no wedge.
 
         The items are canceled, not deleted; `prune()` then removes them, and until then `list_all` fails for everyone.
+
+        Raises:
+            CancellationFailed: no batch is known that could be canceled; the suggestion says what helps.
         """
         wedge = self._store.state.wedge
-        return [self.cancel_batch(batch_id) for batch_id in wedge.batch_ids] if wedge is not None else []
+        if wedge is None:
+            return []
+        if not wedge.batch_ids:
+            raise CancellationFailed(
+                f"The queue is wedged by {wedge.culprit}: {wedge.message}", suggestion=wedge.remedy
+            )
+        return [self.cancel_batch(batch_id) for batch_id in wedge.batch_ids]
 
     @property
     def actions(self) -> Actions:

@@ -156,9 +156,8 @@ def _queue(url: str) -> list[Finding]:
     message = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "empty"
     data = {**counts, "paused": status.is_paused, "wedged": status.wedge is not None}
     if status.wedge is not None:
-        batches = ", ".join(status.wedge.batch_ids)
-        remedy = "console.unwedge() cancels it; nothing else in the queue runs before."
-        queue = Finding("queue", "problem", f"wedged by batch {batches}: {message}", remedy, data)
+        wedged = f"wedged by {status.wedge.culprit}: {message}"
+        queue = Finding("queue", "problem", wedged, status.wedge.remedy, data)
     elif _stands(status):
         remedy = "Does another program hold the worker? The server's own log tells."
         queue = Finding("queue", "warning", f"nothing runs although something waits: {message}", remedy, data)

@@ -520,13 +520,33 @@ class Progress:
 class Wedge:
     """A queue that cannot go on: the worker fails again and again to load these items, and nothing behind them runs.
 
-    `batch_ids` are the batches that they belong to: canceling those is the way out. Both are empty where the worker
-    seems to have ended: restarting the server is the way out then. `message` says which, or is the server's own.
+    `batch_ids` are the batches that they belong to: canceling those is the way out. Up to 6.13 they are known only if
+    an event told them: an item that cannot be loaded does not. Both are empty where the worker seems to have ended.
+    `message` says which, or is the server's own.
     """
 
     batch_ids: tuple[str, ...]
     item_ids: tuple[int, ...]
     message: str = ""
+
+    @property
+    def culprit(self) -> str:
+        """Who is to blame, in words: the batches, or the items where the server does not tell their batch."""
+        if self.batch_ids:
+            return f"batch {', '.join(self.batch_ids)}"
+        return f"item {', '.join(map(str, self.item_ids))}" if self.item_ids else "the worker"
+
+    @property
+    def remedy(self) -> str:
+        """The way out, in words."""
+        if self.batch_ids:
+            return "console.unwedge() cancels it; nothing else in the queue runs before."
+        if self.item_ids:
+            return (
+                "This server does not tell its batch: console.cancel_pending() cancels all that waits, "
+                "this too; nothing in the queue runs before."
+            )
+        return "Restart the server."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,13 +165,13 @@ class Controls(ActingView):
         batches = words.many(len(wedge.batch_ids), "batch") if len(wedge.batch_ids) != 1 else "batch"
         named = ", ".join(words.short(batch) for batch in wedge.batch_ids)
         if wedge.item_ids or wedge.batch_ids:
-            items = _items(wedge.item_ids)
+            what = _items(wedge.item_ids) + (f" of {batches} {named}" if wedge.batch_ids else "")
             text = (
-                f"The queue cannot go on: the worker fails again and again to load {items} of {batches} {named}, "
+                f"The queue cannot go on: the worker fails again and again to load {what}, "
                 f"and nothing behind runs. {wedge.message}"
             )
             if not wedge.batch_ids:
-                text += " Clearing the queue is the way out."
+                text += " This server does not tell its batch: canceling all that is pending is the way out."
         else:
             text = f"The queue does not go on. {wedge.message} Restart the server."
         put(self._wedge_text, "value", f'<div class="iw-wedge-text" role="alert">{html.escape(text)}</div>')

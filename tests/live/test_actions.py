@@ -272,3 +272,23 @@ def test_wedged_queue_is_named_and_cured(console: iw.Console, wire: Wire) -> Non
     assert ["canceled"] == [c.outcome for c in console.unwedge()]
     assert "completed" == behind.jobs[0].wait(60).status
     until(lambda: console.status.wedge is None, "the wedge to be gone")
+
+
+def test_a_wedge_from_before_is_cured(wire: Wire) -> None:
+    """Whoever connects afterwards is told the batch, or, up to 6.13, that canceling all that waits is the way out."""
+    value = {"node_path": "add", "field_name": "a", "items": ["x"]}
+    poison = wire.enqueue(data=[[value]])
+    with iw.connect(wire.server.url) as console:
+        wedge = until(lambda: console.status.wedge, "the wedge to be seen")
+        assert tuple(poison["item_ids"]) == wedge.item_ids
+        if wire.server.has("item_summaries"):
+            assert ["canceled"] == [c.outcome for c in console.unwedge()]
+        else:
+            with pytest.raises(iw.CancellationFailed) as caught:
+                console.unwedge()
+            assert "cancel_pending()" in caught.value.suggestion
+            told = console.cancel_pending()
+            assert ("canceled", 1) == (told.outcome, told.canceled)
+        until(lambda: console.status.wedge is None, "the wedge to be gone")
+    wire.put("prune")
+    assert "completed" == wire.run()["status"]
