@@ -11,53 +11,30 @@ address answers GET with 200 and a web page.
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from invoke_widgets.errors import InvalidRequest, UnexpectedReply, UnsupportedByServer
+from invoke_widgets.client_base import SINCE, each, parse_version
+from invoke_widgets.client_gallery import Gallery
+from invoke_widgets.errors import InvalidRequest, UnexpectedReply
 from invoke_widgets.records import (
-    AuthStatus,
     BatchStatus,
-    Board,
     DestinationCounts,
     EnqueueResult,
-    Image,
     ItemIds,
     ProcessorStatus,
     QueueAndProcessorStatus,
     QueueItem,
 )
-from invoke_widgets.transport import Transport, path_segment
+from invoke_widgets.transport import path_segment
 
-T = TypeVar("T")
+__all__ = ["MAX_IDS_PER_REQUEST", "SINCE", "InvokeClient", "parse_version"]
 
-# The version that brought each endpoint (read in the tags and found by running 6.0.2, 6.13.8 and 6.14.2).
-SINCE: dict[str, tuple[int, int]] = {
-    "item_ids": (6, 7),
-    "items_by_ids": (6, 7),
-    "item_summaries_by_ids": (6, 14),
-    "auth": (6, 12),
-}
 MAX_IDS_PER_REQUEST = 1000
 """The server's own limit for `item_summaries_by_ids` and `items_by_ids` (6.14 on)."""
 
 
-def parse_version(text: str) -> tuple[int, int, int]:
-    """("6.14.0rc1") -> (6, 14, 0).
-
-    Raises:
-        ValueError: it does not begin as a version does.
-    """
-    match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a version")
-    return int(match[1]), int(match[2]), int(match[3] or 0)
-
-
-class InvokeClient:
+class InvokeClient(Gallery):
     """An InvokeAI server.
 
     Args:
@@ -69,124 +46,6 @@ class InvokeClient:
 
     Every method raises a `JobException` on failure (see `invoke_widgets.errors`).
     """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str | None = None,
-        queue_id: str = "default",
-        timeout: float = 30.0,
-        verify: Any = True,
-    ) -> None:
-        if not isinstance(queue_id, str) or not queue_id:
-            raise InvalidRequest(f"queue_id: should be a name such as 'default', got {queue_id!r}.")
-        token = token or os.environ.get("INVOKEAI_TOKEN") or None
-        self._start(Transport(url, token=token, timeout=timeout, verify=verify), queue_id)
-
-    @classmethod
-    def over(cls, transport: Transport, queue_id: str) -> Self:
-        """A client over connections that are there already."""
-        client = cls.__new__(cls)
-        client._start(transport, queue_id)
-        return client
-
-    def _start(self, transport: Transport, queue_id: str) -> None:
-        self.queue_id = queue_id
-        self._transport = transport
-        self._queue = f"/api/v1/queue/{path_segment(queue_id)}"
-        self._version: tuple[int, int, int] | None = None
-        self._openapi: dict[str, Any] | None = None
-
-    def __repr__(self) -> str:
-        return f"InvokeClient({self.url!r}, queue_id={self.queue_id!r})"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
-
-    @property
-    def url(self) -> str:
-        return self._transport.url
-
-    @property
-    def transport(self) -> Transport:
-        return self._transport
-
-    # -- the server ----------------------------------------------------------------------------------------------
-
-    async def app_version(self) -> str:
-        """The server's version, such as "6.14.2"."""
-        data = await self._transport.json("GET", "/api/v1/app/version", repeatable=True)
-        version = data.get("version") if isinstance(data, Mapping) else None
-        if not isinstance(version, str):
-            raise UnexpectedReply(
-                f"{self.url} answered, but does not say its version.",
-                suggestion="Is this the address of an InvokeAI server?",
-            )
-        try:
-            self._version = parse_version(version)
-        except ValueError as error:
-            raise UnexpectedReply(f"{self.url} says it has version {version[:40]!r}, which is none.") from error
-        return version
-
-    async def version(self) -> tuple[int, int, int]:
-        """The server's version as numbers, asked for once."""
-        if self._version is None:
-            await self.app_version()
-        assert self._version is not None
-        return self._version
-
-    def forget(self) -> None:
-        """Forget what was learnt of the server: after a reconnect it may be another version."""
-        self._version = None
-        self._openapi = None
-
-    async def has(self, feature: str) -> bool:
-        """Whether the server's version has one of the features in `SINCE`."""
-        return (await self.version())[:2] >= SINCE[feature]
-
-    async def get_setup_status(self) -> AuthStatus:
-        """Whether the server is in multiuser mode. A server before 6.12 has no such mode, and is not asked."""
-        if not await self.has("auth"):
-            return AuthStatus(multiuser_enabled=False)
-        return await self._record("GET", "/api/v1/auth/status", AuthStatus.from_json)
-
-    async def login(self, email: str, password: str, *, remember_me: bool = False) -> None:
-        """Log in to a multiuser server; the token is kept for this client and shown nowhere.
-
-        Raises:
-            AccessDenied: wrong e-mail or password, or the server is in single-user mode.
-        """
-        await self._need("auth")
-        data = await self._transport.json(
-            "POST", "/api/v1/auth/login", body={"email": email, "password": password, "remember_me": remember_me}
-        )
-        token = data.get("token") if isinstance(data, Mapping) else None
-        if not isinstance(token, str) or not token:
-            raise UnexpectedReply("The login was answered without a token.")
-        self._transport.set_token(token)
-
-    async def logout(self) -> None:
-        """Forget the token. The server's own logout does not revoke it (6.14.2)."""
-        self._transport.set_token(None)
-
-    async def openapi(self) -> dict[str, Any]:
-        """The server's OpenAPI schema (2 MB), asked for once."""
-        if self._openapi is None:
-            data = await self._transport.json("GET", "/openapi.json", repeatable=True)
-            if not isinstance(data, dict) or not isinstance(data.get("paths"), dict):
-                raise UnexpectedReply(f"{self.url}/openapi.json is not an OpenAPI schema.")
-            self._openapi = data
-        return self._openapi
 
     # -- submitting ----------------------------------------------------------------------------------------------
 
@@ -324,9 +183,9 @@ class InvokeClient:
         ids = _ids(item_ids)
         data = await self._transport.json("PUT", f"{self._queue}/retry_items_by_id", body=ids)
         taken = data.get("retried_item_ids") if isinstance(data, Mapping) else None
-        if not isinstance(taken, list):
+        if not isinstance(taken, list) or not all(isinstance(i, int) for i in taken):
             raise UnexpectedReply("The retry was answered without retried_item_ids.")
-        return tuple(sorted(int(i) for i in taken))
+        return tuple(sorted(taken))
 
     async def pause(self) -> ProcessorStatus:
         """Take no further item; the current one goes on."""
@@ -336,116 +195,12 @@ class InvokeClient:
         """Take items again."""
         return await self._record("PUT", f"{self._queue}/processor/resume", ProcessorStatus.from_json, repeatable=True)
 
-    # -- images and boards ---------------------------------------------------------------------------------------
-
-    async def list_image_dtos(
-        self,
-        *,
-        board_id: str | None = None,
-        is_intermediate: bool | None = None,
-        offset: int = 0,
-        limit: int = 10,
-    ) -> tuple[list[Image], int]:
-        """A page of images, newest first, and how many there are in all. `board_id="none"`: those on no board."""
-        params = {"board_id": board_id, "is_intermediate": is_intermediate, "offset": offset, "limit": limit}
-        data = await self._transport.json("GET", "/api/v1/images/", params=params, repeatable=True)
-        items = data.get("items") if isinstance(data, Mapping) else None
-        return _each(items, Image.from_json, "images"), int(data.get("total") or 0)
-
-    async def get_image_dto(self, image_name: str) -> Image:
-        """One image's record.
-
-        Raises:
-            NotFound: there is no such image.
-        """
-        return await self._record("GET", self._image(image_name), Image.from_json)
-
-    async def get_image_full(self, image_name: str) -> bytes:
-        """The image file itself (PNG)."""
-        return (await self._transport.content(f"{self._image(image_name)}/full"))[0]
-
-    async def get_image_thumbnail(self, image_name: str) -> bytes:
-        """The image's thumbnail (WebP)."""
-        return (await self._transport.content(f"{self._image(image_name)}/thumbnail"))[0]
-
-    async def upload_image(
-        self,
-        content: bytes,
-        *,
-        file_name: str = "image.png",
-        image_category: str = "user",
-        is_intermediate: bool = False,
-        board_id: str | None = None,
-    ) -> Image:
-        """Upload a PNG, JPEG or WebP file's bytes."""
-        data = await self._transport.upload(
-            "/api/v1/images/upload",
-            params={"image_category": image_category, "is_intermediate": is_intermediate, "board_id": board_id},
-            name=file_name,
-            content=content,
-            media_type="image/png",
-        )
-        return _parsed(Image.from_json, data, "POST /api/v1/images/upload")
-
-    async def delete_image(self, image_name: str) -> None:
-        """Delete an image.
-
-        Raises:
-            NotFound: there is no such image.
-        """
-        await self._transport.json("DELETE", self._image(image_name))
-
-    async def list_boards(self) -> list[Board]:
-        """All boards that are not archived."""
-        data = await self._transport.json("GET", "/api/v1/boards/", params={"all": True}, repeatable=True)
-        return _each(data, Board.from_json, "boards")
-
-    async def create_board(self, board_name: str) -> Board:
-        data = await self._transport.json("POST", "/api/v1/boards/", params={"board_name": board_name})
-        return _parsed(Board.from_json, data, "POST /api/v1/boards/")
-
-    async def get_board(self, board_id: str) -> Board:
-        """One board.
-
-        Raises:
-            NotFound: there is no such board.
-        """
-        return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", Board.from_json)
-
-    async def delete_board(self, board_id: str, *, include_images: bool = False) -> None:
-        """Delete a board; its images too, if `include_images`."""
-        await self._transport.json(
-            "DELETE", f"/api/v1/boards/{path_segment(board_id)}", params={"include_images": include_images}
-        )
-
-    async def list_all_board_image_names(self, board_id: str) -> list[str]:
-        """The names of a board's images."""
-        data = await self._transport.json(
-            "GET", f"/api/v1/boards/{path_segment(board_id)}/image_names", repeatable=True
-        )
-        if not isinstance(data, list):
-            raise UnexpectedReply("The board's image names are not a list.")
-        return [str(name) for name in data]
-
-    # -- helpers -------------------------------------------------------------------------------------------------
+    # -- inside --------------------------------------------------------------------------------------------------
 
     def _item(self, item_id: int) -> str:
         if isinstance(item_id, bool) or not isinstance(item_id, int):
             raise InvalidRequest(f"item_id: should be an integer, got {item_id!r}.")
         return f"{self._queue}/i/{item_id}"
-
-    def _image(self, image_name: str) -> str:
-        if not isinstance(image_name, str) or not image_name:
-            raise InvalidRequest(f"image_name: should be a name such as 'x.png', got {image_name!r}.")
-        return f"/api/v1/images/i/{path_segment(image_name)}"
-
-    async def _need(self, feature: str) -> None:
-        if not await self.has(feature):
-            need, have = SINCE[feature], await self.version()
-            raise UnsupportedByServer(
-                f"{feature} needs InvokeAI {need[0]}.{need[1]} or newer; this server is {'.'.join(map(str, have))}.",
-                suggestion="Upgrade the server, or use what older versions have.",
-            )
 
     def _queue_item(self, data: object) -> QueueItem:
         return QueueItem.from_json(data, queue_id=self.queue_id)
@@ -453,26 +208,11 @@ class InvokeClient:
     def _queue_item_or_none(self, data: object) -> QueueItem | None:
         return None if data is None else self._queue_item(data)
 
-    async def _record(
-        self,
-        method: str,
-        path: str,
-        parse: Callable[[object], T],
-        *,
-        body: Any = None,
-        params: Mapping[str, Any] | None = None,
-        repeatable: bool | None = None,
-    ) -> T:
-        data = await self._transport.json(
-            method, path, body=body, params=params, repeatable=method == "GET" if repeatable is None else repeatable
-        )
-        return _parsed(parse, data, f"{method} {path}")
-
     async def _records(
         self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None
     ) -> list[QueueItem]:
         data = await self._transport.json(method, path, body=body, params=params, repeatable=True)
-        return _each(data, self._queue_item, f"{method} {path}")
+        return each(data, self._queue_item, f"{method} {path}")
 
     async def _by_ids(self, endpoint: str, item_ids: Iterable[int]) -> list[QueueItem]:
         ids = _ids(item_ids)
@@ -481,22 +221,6 @@ class InvokeClient:
                 f"item_ids: the server takes at most {MAX_IDS_PER_REQUEST} ids in one request, got {len(ids)}."
             )
         return await self._records("POST", f"{self._queue}/{endpoint}", body={"item_ids": ids}) if ids else []
-
-    async def _number(
-        self,
-        method: str,
-        path: str,
-        key: str,
-        *,
-        body: Any = None,
-        params: Mapping[str, Any] | None = None,
-        repeatable: bool = True,
-    ) -> int:
-        data = await self._transport.json(method, path, body=body, params=params, repeatable=repeatable)
-        number = data.get(key) if isinstance(data, Mapping) else None
-        if not isinstance(number, int):
-            raise UnexpectedReply(f"{method} {path} was answered without {key!r}.")
-        return number
 
 
 def _ids(item_ids: Iterable[int]) -> list[int]:
@@ -507,19 +231,3 @@ def _ids(item_ids: Iterable[int]) -> list[int]:
         if isinstance(item_id, bool) or not isinstance(item_id, int):
             raise InvalidRequest(f"item_ids: should be integers, got {item_id!r}.")
     return ids
-
-
-def _parsed(parse: Callable[[object], T], data: object, request: str) -> T:
-    try:
-        return parse(data)
-    except ValueError as error:
-        raise UnexpectedReply(
-            f"{request} was answered with JSON that does not fit: {error}.",
-            suggestion="Is this the address of an InvokeAI server of version 6?",
-        ) from error
-
-
-def _each(data: object, parse: Callable[[object], T], request: str) -> list[T]:
-    if not isinstance(data, Sequence) or isinstance(data, str):
-        raise UnexpectedReply(f"{request}: expected a list, got {type(data).__name__}.")
-    return [_parsed(parse, item, request) for item in data]
