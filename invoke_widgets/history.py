@@ -156,6 +156,10 @@ class ErrorLog(KeptLog[JobError]):
             ),
         )
 
+    def of(self, item: QueueItem) -> JobError | None:
+        """The record of a failed item; None if it is not known yet."""
+        return self._records.get(_item_key(item.item_id, item.batch_id))
+
     def of_item(self, item_id: int) -> JobError | None:
         """The newest record about an item."""
         with self._lock:

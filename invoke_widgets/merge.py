@@ -53,6 +53,7 @@ class QueueState:
         progress: of the items in progress, by id.
         connection: how the picture is being kept.
         wedge: set while the queue cannot go on.
+        retrying: failed items that a `RetryPolicy` will run again, and has not yet.
     """
 
     items: Mapping[int, QueueItem] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class QueueState:
     progress: Mapping[int, Progress] = field(default_factory=dict)
     connection: Connection = field(default_factory=Connection)
     wedge: Wedge | None = None
+    retrying: Ids = NOTHING
 
 
 Step = tuple[QueueState, Ids]
