@@ -37,6 +37,8 @@ def read_json(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidRequest(f"graph: line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    except ValueError as error:  # a number with thousands of digits
+        raise InvalidRequest(f"graph: {error}.") from None
     except RecursionError:
         raise InvalidRequest("graph: is nested too deeply.") from None
 

@@ -29,6 +29,7 @@ from invoke_widgets.widgets.drafts import (
     rows_of,
     settable_fields,
 )
+from invoke_widgets.widgets.files import FileInput
 from invoke_widgets.widgets.values_row import ValuesRow
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ EXAMPLE: dict[str, Any] = {"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "e
 _CHECK_AFTER_S = 0.25
 _REMEMBERED = 10
 _MAX_RUNS = 10_000
-_MAX_UPLOAD = 20_000_000
 
 _recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDictionary()
 
@@ -84,9 +84,7 @@ class JobSubmitter(ActingView):
             description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
         )
         self._graph.add_class("iw-graph")
-        self._upload = ipywidgets.FileUpload(
-            accept=".json,application/json", multiple=False, description="open file", tooltip="A graph or batch as JSON"
-        )
+        self._file = FileInput(self, self._on_file)
         self._example = self.button("example", self._on_example, tooltip="A graph that adds two numbers")
         self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
         self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=_MAX_RUNS, description="runs")
@@ -98,17 +96,18 @@ class JobSubmitter(ActingView):
         self._rows_box = ipywidgets.VBox()
         self._plan = ipywidgets.HTML()
         self._submit = self.button("enqueue", self._on_submit, button_style="primary", disabled=True)
-        sources = ipywidgets.HBox([self._upload, self._example, self.recent])
+        sources = ipywidgets.HBox([self._file.button, self._example, self.recent])
         options = ipywidgets.HBox([self._runs, self._destination, self._prepend, self._add])
         final = ipywidgets.HBox([self._submit, self._plan])
         for box in (sources, options, final):
             box.add_class("iw-row")
         for widget in (self._graph, self._runs, self._prepend, self._destination):
             widget.observe(self._check, names="value")
-        self._upload.observe(self.guard(self._on_upload), names="value")
         self.recent.observe(self.guard(self._on_recent), names="value")
+        self.add_class("iw-submitter")
         self.show(
             sources,
+            self._file.error,
             self._graph,
             self._errors["graph"],
             options,
@@ -131,6 +130,8 @@ class JobSubmitter(ActingView):
                     destination=destination if destination is not None else draft.destination,
                 )
             )
+        else:
+            self._changed_by_hand()
         self.follow()
 
     # -- filling in --------------------------------------------------------------------------------------------------
@@ -162,17 +163,7 @@ class JobSubmitter(ActingView):
         if change["new"] >= 0 and not self._filling:
             self.fill(self._shown_recent[change["new"]])
 
-    def _on_upload(self, change: Any) -> None:
-        if not change["new"]:
-            return
-        (file,) = change["new"]
-        self._upload.value = ()
-        if file["size"] > _MAX_UPLOAD:
-            raise InvalidRequest(f"{file['name']} has {file['size']:,} bytes: too large for a graph.")
-        try:
-            text = bytes(file["content"]).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InvalidRequest(f"{file['name']} is not a text file.", suggestion="Choose a JSON file.") from None
+    def _on_file(self, text: str) -> None:
         self._graph.value = text
 
     def vary(self) -> None:
@@ -222,6 +213,7 @@ class JobSubmitter(ActingView):
         with self.lock:
             self._generation += 1
             generation = self._generation
+            self._file.forgive()
             self._ready = None
             self.enable(self._submit, False)
             try:
@@ -231,7 +223,7 @@ class JobSubmitter(ActingView):
                 return
             if draft is None:
                 self._draw_error(None)
-                put(self._plan, "value", _plan_html("Paste a graph or a batch as JSON, or open a file."))
+                put(self._plan, "value", _plan_html("Paste a graph or a batch as JSON, open a file, or drop it here."))
                 return
             self._suggest()
         self.run(self._checked(draft, generation), self._draw_checked)

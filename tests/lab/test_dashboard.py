@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -161,16 +160,3 @@ def test_everything_has_a_name(page: Page, wire: Wire) -> None:
             found = page.view.get_by_role(role)  # type: ignore[arg-type]
             named = page.view.get_by_role(role, name=re.compile(r"\S"))  # type: ignore[arg-type]
             assert (tab, role, found.count()) == (tab, role, named.count())
-
-
-def test_a_file_is_opened(page: Page, tmp_path: Path) -> None:
-    """A batch in a file goes into the form, and what it would enqueue is said."""
-    data = [[{"node_path": "add", "field_name": "a", "items": [1, 2, 3]}]]
-    file = tmp_path / "batch.json"
-    file.write_text(json.dumps({"batch": {"graph": add_and_multiply(), "data": data, "runs": 2}}))
-    page.tab("Submit")
-    with page.notebook.page.expect_file_chooser() as chooser:
-        page.press("open file")
-    chooser.value.set_files(file)
-    expect(page.view.get_by_text("6 items: 2 runs × 3 combinations")).to_be_visible()
-    expect(page.view.get_by_label("values")).to_have_value("[1, 2, 3]")
