@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from invoke_widgets.console import Console
     from invoke_widgets.history_sqlite import HistoryFile
     from invoke_widgets.jobs import Batch, Job, as_completed
+    from invoke_widgets.retrying import RetryPolicy
 
 _LAZY = {
     "InvokeClient": "invoke_widgets.client",
@@ -30,6 +31,7 @@ _LAZY = {
     "Job": "invoke_widgets.jobs",
     "Batch": "invoke_widgets.jobs",
     "as_completed": "invoke_widgets.jobs",
+    "RetryPolicy": "invoke_widgets.retrying",
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Console",
     "InvokeClient",
     "Job",
+    "RetryPolicy",
     "__version__",
     "as_completed",
     "connect",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Iterable
+from typing import Any
 
+from invoke_widgets.acting import Reader
 from invoke_widgets.canceling import Canceling
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     InvalidRequest,
     JobTimeout,
@@ -13,12 +17,17 @@ from invoke_widgets.errors import (
     SubmissionFailed,
     UnexpectedReply,
 )
+from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.reading import ids_after, whole_items
 from invoke_widgets.records import (
+    Cancellation,
     ProcessorStatus,
     Retry,
     retryable,
 )
+from invoke_widgets.reruns import Reruns, claims
+from invoke_widgets.retrying import RetryPolicy, checked_policy
+from invoke_widgets.store import QueueStore
 from invoke_widgets.submitting import Submission, Submitting
 
 __all__ = ["Actions", "Submission"]
@@ -32,7 +41,71 @@ class Actions(Submitting, Canceling):
     Args: see `Acting`.
     """
 
-    _retried: frozenset[int] = frozenset()
+    def __init__(
+        self,
+        client: InvokeClient,
+        store: QueueStore,
+        reader: Reader,
+        errors: ErrorLog,
+        cancellations: CancellationLog,
+    ) -> None:
+        super().__init__(client, store, reader, errors, cancellations)
+        self.reruns = Reruns(client, store, reader, errors)
+
+    async def submit(self, graph: object, *, retry: RetryPolicy | None = None, **options: Any) -> Submission:
+        """Check a batch, enqueue it once, and say what became of it.
+
+        Args:
+            graph: as for `Submitting.submit`, and so are the `options`.
+            retry: has the batch's jobs run again when they fail.
+            **options: see there.
+
+        Raises:
+            JobException: see there.
+        """
+        policy = checked_policy(retry)
+        if policy is None:
+            return await super().submit(graph, **options)
+        batch_id = str(uuid.uuid4())
+        self.reruns.begin(batch_id, policy)
+        try:
+            submission = await super().submit(graph, batch_id=batch_id, **options)
+        except BaseException:
+            self.reruns.forget(batch_id)
+            raise
+        self.reruns.took(batch_id, submission.item_ids)
+        return submission
+
+    async def cancel(self, item_id: int) -> Cancellation:
+        """Cancel one item, and do not run it again. The outcome is read from the item that the server answers with.
+
+        Raises:
+            InvalidRequest: `item_id` is not an integer.
+            CancellationFailed: the server could not be reached at all.
+        """
+        called_off = self.reruns.stop(lambda item, last, due: last == item_id)
+        return self._with(await super().cancel(item_id), called_off)
+
+    async def cancel_batch(self, batch_id: str) -> Cancellation:
+        """Cancel all of a batch that has not finished, what runs included, and run nothing of it again."""
+        called_off = self.reruns.stop_batch(batch_id)
+        return self._with(await super().cancel_batch(batch_id), called_off)
+
+    async def cancel_pending(self) -> Cancellation:
+        """Cancel all that waits, further attempts at failed jobs too; the current item goes on."""
+        called_off = self.reruns.stop(lambda item, last, due: due)
+        return self._with(await super().cancel_pending(), called_off)
+
+    async def clear(self) -> Cancellation:
+        """Cancel and delete everything, the current item too. `canceled` says how many had not finished."""
+        called_off = self.reruns.stop()
+        return self._with(await super().clear(), called_off)
+
+    def _with(self, record: Cancellation, called_off: int) -> Cancellation:
+        if not called_off:
+            return record
+        told = f"{called_off} further attempts were called off." if called_off > 1 else "It is not tried again."
+        return self._keep(record, message=f"{record.message} {told}".strip())
 
     async def retry(self, item_ids: Iterable[int]) -> Retry:
         """Enqueue failed or canceled items anew, and find the new items.
@@ -44,10 +117,10 @@ class Actions(Submitting, Canceling):
         ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
         if not ids:
             raise InvalidRequest("item_ids: no item to retry.")
-        with self._logged():
+        with self._logged(), claims.held(self._store.state, ids) as mine:
             newest = max(self._store.state.newest_id, *(int(i) for i in ids))
             try:
-                taken = await self._client.retry_items_by_id(ids)
+                taken = await self._client.retry_items_by_id(mine) if mine else ()
             except (ReplyLost, JobTimeout, UnexpectedReply) as error:
                 self._reader.read_again()
                 raise SubmissionFailed(
@@ -55,18 +128,19 @@ class Actions(Submitting, Canceling):
                     suggestion="Look for new items in the queue before retrying again.",
                     details=error.details,
                 ) from error
-            self._retried |= set(taken)
+            claims.note(self._store.state, taken)
             new_ids = await self._new_items(taken, newest)
             self._reader.expect(tuple(new_ids.values()))
             return Retry(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(new_ids))))
 
     async def retry_failed(self) -> Retry:
-        """Retry every failed item, of a line of retries the last one, unless it has been retried from here already.
+        """Retry every failed item, of a line of retries the last one, unless this process has retried it already.
 
         Raises:
             SubmissionFailed: as for `retry`.
         """
-        failed = [i for i in retryable(self._store.state.items) if i not in self._retried]
+        state = self._store.state
+        failed = [i for i in retryable(state.items) if not claims.noted(state, i)]
         return await self.retry(failed) if failed else Retry(new_item_ids={})
 
     async def _new_items(self, taken: tuple[int, ...], newest: int) -> dict[int, int]:
@@ -80,6 +154,7 @@ class Actions(Submitting, Canceling):
                 if item.retried_from_item_id is not None:
                     by_root.setdefault(item.retried_from_item_id, []).append(item.item_id)
                     self._reader.take(item.without_session())
+                    self.reruns.link(item.retried_from_item_id, item.without_session())
             found = {}
             for item_id in taken:
                 line = by_root.get(root_of.get(item_id, item_id))

@@ -35,6 +35,7 @@ from invoke_widgets.records import (
     Retry,
     Wedge,
 )
+from invoke_widgets.retrying import RetryPolicy
 from invoke_widgets.store import Change, QueueStore
 from invoke_widgets.sync import Sync
 from invoke_widgets.transport import Transport
@@ -107,7 +108,7 @@ class Console:
         self._closing: list[Callable[[], None]] = []
         self.client = InvokeClient.over(_FromAnywhere(self._client.transport, self._loop), queue_id)
         try:
-            self._sync, self._actions = self._loop.call(self._start(verify, use_socket))
+            self._sync = self._loop.call(self._start(verify, use_socket))
         except BaseException:
             self._loop.start(self._client.aclose())
             self._loop.stop()
@@ -116,7 +117,7 @@ class Console:
         self._context = Context(self._loop, self._client, self._store, self._actions, self._callbacks.put)
         _open_consoles.add(self)
 
-    async def _start(self, verify: Any, use_socket: bool) -> tuple[Sync, Actions]:
+    async def _start(self, verify: Any, use_socket: bool) -> Sync:
         try:
             async with asyncio.timeout(_FIRST_ANSWER_S):
                 await self._client.app_version()
@@ -127,9 +128,8 @@ class Console:
             ) from None
         self._store.subscribe(self._record_jobs)
         self._store.subscribe_events(self._record_event)
-        sync = Sync(
-            self._client, self._store, verify=verify, on_failed=self.errors.record_failure, use_socket=use_socket
-        )
+        sync = Sync(self._client, self._store, verify=verify, on_failed=self._failed, use_socket=use_socket)
+        self._actions = Actions(self._client, self._store, sync, self.errors, self.cancellations)
         try:
             async with asyncio.timeout(_FIRST_PICTURE_S):
                 await sync.first_picture()
@@ -137,7 +137,7 @@ class Console:
             raise JobTimeout(f"{self.url} did not tell its queue within {_FIRST_PICTURE_S:g} s.") from None
         self._task = asyncio.get_running_loop().create_task(sync.run())
         self._task.add_done_callback(_log_end)
-        return sync, Actions(self._client, self._store, sync, self.errors, self.cancellations)
+        return sync
 
     # -- what is ---------------------------------------------------------------------------------------------------
 
@@ -258,6 +258,7 @@ class Console:
         data: object = None,
         prepend: bool = False,
         destination: str | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Batch:
         """Check a batch against the server's node schemas, enqueue it exactly once, and return a handle on it.
 
@@ -268,6 +269,8 @@ class Console:
                 product is taken; the server's own form is taken as it is.
             prepend: before everything that waits.
             destination: a label, by which items can be counted and canceled.
+            retry: has jobs that fail run again while this console is open: `RetryPolicy(attempts=3)`. The handles wait
+                for the last attempt; canceling a job ends its attempts.
 
         Raises:
             InvalidRequest: something does not fit; the message names the field, and nothing was sent.
@@ -275,7 +278,7 @@ class Console:
             JobException: the server refused, or could not be reached.
         """
         submission = self._call(
-            self._actions.submit(graph, runs=runs, data=data, prepend=prepend, destination=destination)
+            self._actions.submit(graph, runs=runs, data=data, prepend=prepend, destination=destination, retry=retry)
         )
         return Batch(
             self._context,
@@ -307,7 +310,7 @@ class Console:
         return self._call(self._actions.retry(ids))
 
     def retry_failed(self) -> Retry:
-        """Retry every failed item, of a line of retries the last one, unless this console has retried it already."""
+        """Retry every failed item, of a line of retries the last one, unless this process has retried it already."""
         return self._call(self._actions.retry_failed())
 
     def prune(self) -> int:
@@ -422,6 +425,7 @@ class Console:
         if self._loop.is_running:
 
             async def finish() -> None:
+                self._actions.reruns.close()
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)
                 await self._client.aclose()
@@ -464,6 +468,10 @@ class Console:
     def _close_history(self) -> None:
         if self._history is not None and self._owns_history:
             self._history.close()
+
+    def _failed(self, item: QueueItem) -> None:
+        self.errors.record_failure(item)
+        self._actions.reruns.failed(item)
 
     def _record_event(self, event: Event) -> None:
         self.events.record(event)

@@ -24,7 +24,7 @@ from invoke_widgets.errors import (
     JobTimeout,
 )
 from invoke_widgets.loop import TICK_S, LoopThread
-from invoke_widgets.records import CANCELED, Cancellation, QueueItem
+from invoke_widgets.records import CANCELED, FAILED, PENDING, Cancellation, QueueItem
 from invoke_widgets.store import Change, QueueStore
 
 T = TypeVar("T")
@@ -181,8 +181,16 @@ async def _ticking(future: concurrent.futures.Future[Any], deadline: float | Non
                 await done.wait()
 
 
-def failure_of(item: QueueItem) -> JobException:
-    """The exception for a failed or canceled item, which carries it."""
+def status_of(context: Context, item_id: int) -> str:
+    """The status of a job's last attempt, as `Job.status` tells it."""
+    item = context.store.state.items.get(item_id)
+    if item is None:
+        return "unknown"
+    return PENDING if context.actions.reruns.will_go_on(item) else item.status
+
+
+def failure_of(item: QueueItem, attempts: tuple[int, ...] = ()) -> JobException:
+    """The exception for a failed or canceled item, which carries it; `attempts` at its job, if there were several."""
     if item.status == CANCELED:
         return JobCanceled(
             f"Item {item.item_id} was canceled.",
@@ -192,14 +200,19 @@ def failure_of(item: QueueItem) -> JobException:
             retryable=True,
         )
     diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
+    tried = f", attempt {attempts.index(item.item_id) + 1} at job {attempts[0]}," if len(attempts) > 1 else ""
     return EXCEPTION_FOR[diagnosis.error_type](
-        f"Item {item.item_id} failed: {item.error_type or 'unknown'}: {item.error_message or 'no message'}",
+        f"Item {item.item_id}{tried} failed: {item.error_type or 'unknown'}: {item.error_message or 'no message'}",
         suggestion=diagnosis.suggestion,
         item_id=item.item_id,
         batch_id=item.batch_id,
         item=item,
         retryable=diagnosis.retryable,
-        details={"server_error_type": item.error_type, "traceback": item.error_traceback},
+        details={
+            "server_error_type": item.error_type,
+            "traceback": item.error_traceback,
+            "attempts": attempts or (item.item_id,),
+        },
     )
 
 
@@ -209,6 +222,17 @@ def deleted(item_id: int) -> JobException:
         suggestion="Someone cleared the queue or deleted it.",
         item_id=item_id,
     )
+
+
+async def last_attempt(context: Context, item_id: int) -> QueueItem:
+    """Wait on the loop until a job has ended: until its item is terminal and, if it failed, is not run again.
+
+    Raises: as for `terminal`.
+    """
+    item = await terminal(context, context.actions.reruns.attempts(item_id)[-1])
+    while item.status == FAILED and (next_id := await context.actions.reruns.next_of(item)) is not None:
+        item = await terminal(context, next_id)
+    return item
 
 
 async def terminal(context: Context, item_id: int) -> QueueItem:

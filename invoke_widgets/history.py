@@ -49,6 +49,7 @@ class ErrorLog(KeptLog[JobError]):
 
     def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None, **options: Any) -> None:
         self._lines: dict[int, set[int]] = {}
+        self._is_undecided: Callable[[QueueItem], bool] = lambda item: False
         super().__init__(limit, on_change, **options)
 
     def frame(self) -> pd.DataFrame:
@@ -156,9 +157,24 @@ class ErrorLog(KeptLog[JobError]):
             ),
         )
 
-    def of(self, item: QueueItem) -> JobError | None:
+    def link(self, item: QueueItem) -> None:
+        """Take an item that a retry made: the `attempt` of its error, if it has failed already, is corrected."""
+        attempt = self._attempt(item)
+        known = self.record_of(item)
+        if known is not None and known.attempt != attempt:
+            self._put(_item_key(item.item_id, item.batch_id), replace(known, attempt=attempt))
+
+    def record_of(self, item: QueueItem) -> JobError | None:
         """The record of a failed item; None if it is not known yet."""
         return self._records.get(_item_key(item.item_id, item.batch_id))
+
+    def of(self, item: QueueItem) -> JobError | None:
+        """The record of a failed item, once it is known and it is decided whether its job is tried again."""
+        return None if self._is_undecided(item) else self.record_of(item)
+
+    def hold_while(self, is_undecided: Callable[[QueueItem], bool]) -> None:
+        """Have `of` tell nothing of an item while this says so."""
+        self._is_undecided = is_undecided
 
     def of_item(self, item_id: int) -> JobError | None:
         """The newest record about an item."""

@@ -17,7 +17,7 @@ from invoke_widgets.errors import (
     NotFound,
 )
 from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
-from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, terminal
+from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.loop import TICK_S
 from invoke_widgets.reading import whole_items
 from invoke_widgets.records import COMPLETED, Cancellation, Counts, QueueItem
@@ -28,8 +28,10 @@ from invoke_widgets.store import Change
 class Job(Handle[QueueItem]):
     """One item of the queue. `await job`, or `job.wait()`, gives the finished item.
 
+    A job that was submitted with a `RetryPolicy` goes on while it is run again: it ends with its last attempt.
+
     Attributes:
-        item_id: its id.
+        item_id: its id; with a policy, that of an attempt, usually the first.
     """
 
     def __init__(self, context: Context, item_id: int) -> None:
@@ -37,7 +39,9 @@ class Job(Handle[QueueItem]):
         self.item_id = item_id
 
     def __repr__(self) -> str:
-        return f"Job({self.item_id}, {self.status})"
+        attempts = self.attempts
+        told = f", attempts {', '.join(map(str, attempts))}" if len(attempts) > 1 else ""
+        return f"Job({self.item_id}, {self.status}{told})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and self.item_id == other.item_id and self._context.store is other._context.store
@@ -46,15 +50,22 @@ class Job(Handle[QueueItem]):
         return hash(self.item_id)
 
     @property
+    def attempts(self) -> tuple[int, ...]:
+        """The ids of all attempts at it, ascending; only its own `item_id`, unless its `RetryPolicy` made more."""
+        return self._context.actions.reruns.attempts(self.item_id)
+
+    @property
     def item(self) -> QueueItem | None:
-        """What is known of it now; None if it was deleted or has not been read yet."""
-        return self._context.store.state.items.get(self.item_id)
+        """What is known of its last attempt now; None if that was deleted or has not been read yet."""
+        return self._context.store.state.items.get(self.attempts[-1])
 
     @property
     def status(self) -> str:
-        """The server's status of it; "unknown" if it was deleted or has not been read yet."""
-        item = self.item
-        return item.status if item is not None else "unknown"
+        """The server's status of its last attempt; "pending" between a failure and the next attempt.
+
+        "unknown" if it was deleted or has not been read yet.
+        """
+        return status_of(self._context, self.attempts[-1])
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:
         """Wait for it, and return each node's output by the graph's own node ids.
@@ -113,35 +124,36 @@ class Job(Handle[QueueItem]):
         """Call `listener(item)` after each change of it, on a thread of its own; what it raises is logged."""
 
         def changed(change: Change) -> None:
-            item = change.state.items.get(self.item_id)
-            if self.item_id in change.item_ids and item is not None:
+            attempts = self.attempts
+            item = change.state.items.get(attempts[-1])
+            if not change.item_ids.isdisjoint(attempts) and item is not None:
                 self._context.deliver(lambda: listener(item))
 
         return self._context.store.subscribe(changed)
 
     def _follow(self, put: Callable[[Event | None], None]) -> Unsubscribe:
         """Pass on its events, then None. Status changes come from the picture, so that polling tells them too."""
-        last: list[str | None] = [None]
+        last: list[tuple[int, str] | None] = [None]
         ended = threading.Event()
 
         def look() -> None:
-            item = self.item
             if ended.is_set():
                 return
-            if item is not None and item.status != last[0]:
-                last[0] = item.status
+            item = self.item
+            if item is not None and (item.item_id, item.status) != last[0]:
+                last[0] = (item.item_id, item.status)
                 put(ItemStatusChanged(queue_id=item.queue_id, item=item))
-            is_gone = item is None and self.item_id not in self._context.store.state.unread
-            if is_gone or (item is not None and item.is_terminal):
+            is_gone = item is None and self.attempts[-1] not in self._context.store.state.unread
+            if is_gone or (item is not None and item.is_terminal and not self._context.actions.reruns.will_go_on(item)):
                 ended.set()
                 put(None)
 
         def changed(change: Change) -> None:
-            if self.item_id in change.item_ids:
+            if not change.item_ids.isdisjoint(self.attempts):
                 look()
 
         def event(event: Event) -> None:
-            if isinstance(event, NodeEvent) and event.item_id == self.item_id:
+            if isinstance(event, NodeEvent) and event.item_id in self.attempts:
                 put(event)
 
         ends = [self._context.store.subscribe(changed), self._context.store.subscribe_events(event)]
@@ -154,11 +166,11 @@ class Job(Handle[QueueItem]):
         return unsubscribe
 
     async def _finished(self) -> QueueItem:
-        item = await terminal(self._context, self.item_id)
+        item = await last_attempt(self._context, self.item_id)
         with contextlib.suppress(NotFound):  # pruned meanwhile: what was last seen has to do
-            item = await self._context.client.get_queue_item(self.item_id)
+            item = await self._context.client.get_queue_item(item.item_id)
         if item.status != COMPLETED:
-            raise failure_of(item)
+            raise failure_of(item, self.attempts)
         return item
 
     def _now(self) -> QueueItem:
@@ -168,7 +180,7 @@ class Job(Handle[QueueItem]):
         return item
 
     async def _cancel(self) -> Cancellation:
-        return await self._context.actions.cancel(self.item_id)
+        return await self._context.actions.cancel(self.attempts[-1])
 
     def _called(self) -> str:
         return f"Item {self.item_id}"
@@ -226,38 +238,42 @@ class Batch(Handle[tuple[QueueItem, ...]]):
 
     @property
     def item_ids(self) -> tuple[int, ...]:
-        """The ids of its items, ascending; what a retry added included."""
+        """The ids of its items, ascending; what a retry added included, whether a `RetryPolicy` or a person made it."""
         state = self._context.store.state
         seen = {item.item_id for item in state.items.values() if item.batch_id == self.batch_id}
         return tuple(sorted(seen | self._item_ids))
 
     @property
     def jobs(self) -> list[Job]:
-        """A handle on each of its items."""
-        return [Job(self._context, item_id) for item_id in self.item_ids]
+        """A handle on each of its items; all attempts that a `RetryPolicy` made at one job are one."""
+        return [Job(self._context, item_id) for item_id in self._firsts()]
 
     @property
     def status(self) -> Counts:
-        """How many of its items have which status, as far as they have been read; deleted ones are not counted."""
-        items = self._context.store.state.items
-        return Counts.of(items[i].status for i in self.item_ids if i in items)
+        """How many of its `jobs` have which status, as far as they have been read; deleted ones are not counted."""
+        statuses = (job.status for job in self.jobs)
+        return Counts.of(status for status in statuses if status != "unknown")
+
+    def _firsts(self) -> list[int]:
+        reruns = self._context.actions.reruns
+        return [item_id for item_id in self.item_ids if reruns.attempts(item_id)[0] == item_id]
 
     def __len__(self) -> int:
-        return len(self.item_ids)
+        return len(self._firsts())
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self.jobs)
 
     def result(self, timeout: float | None = None) -> list[dict[str, Any]]:
-        """Wait for it, and return `Job.result` of each item, in the order of their ids.
+        """Wait for it, and return `Job.result` of each of its `jobs`, in their order.
 
         Raises:
-            JobException: of the first item that did not complete.
+            JobException: of the first job that did not complete.
         """
         items = self.wait(timeout)
         for item in items:
             if item.status != COMPLETED:
-                raise failure_of(item)
+                raise failure_of(item, self._context.actions.reruns.attempts(item.item_id))
         return [outputs(item) for item in items]
 
     def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
@@ -285,9 +301,9 @@ class Batch(Handle[tuple[QueueItem, ...]]):
 
     async def _finished(self) -> tuple[QueueItem, ...]:
         finished = []
-        for item_id in self.item_ids:
+        for item_id in self._firsts():
             try:
-                item = await terminal(self._context, item_id)
+                item = await last_attempt(self._context, item_id)
             except (JobCanceled, NotFound):
                 continue
             finished.append(item)
@@ -297,8 +313,7 @@ class Batch(Handle[tuple[QueueItem, ...]]):
         return tuple(whole.get(item.item_id, item) for item in finished)
 
     def _now(self) -> tuple[QueueItem, ...]:
-        items = self._context.store.state.items
-        return tuple(items[i] for i in self.item_ids if i in items)
+        return tuple(item for job in self.jobs if (item := job.item) is not None)
 
     async def _cancel(self) -> Cancellation:
         return await self._context.actions.cancel_batch(self.batch_id)
@@ -363,7 +378,7 @@ class AsCompleted:
 
 
 def _ended(job: Job) -> Coroutine[Any, Any, QueueItem]:
-    return terminal(job._context, job.item_id)
+    return last_attempt(job._context, job.item_id)
 
 
 def as_completed(jobs: Iterable[Job], *, timeout: float | None = None) -> AsCompleted:

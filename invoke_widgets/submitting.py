@@ -54,6 +54,7 @@ class Submitting(Acting):
         data: object = None,
         prepend: bool = False,
         destination: str | None = None,
+        batch_id: str | None = None,
     ) -> Submission:
         """Check a batch, enqueue it once, and say what became of it.
 
@@ -64,6 +65,7 @@ class Submitting(Acting):
                 own form.
             prepend: before everything that waits.
             destination: a label, by which items can be counted and canceled.
+            batch_id: its id, which must be a new one; made here by default.
 
         Raises:
             InvalidRequest: something does not fit; nothing was sent.
@@ -72,6 +74,8 @@ class Submitting(Acting):
         """
         with self._logged():
             batch = await self._checked_batch(graph, runs, data, destination)
+            if batch_id is not None:
+                batch["batch_id"] = batch_id
             requested = runs * _combinations(batch.get("data") or [])
             submission = await self._enqueue_once(batch, requested, prepend)
             self._reader.expect(submission.item_ids)

@@ -32,7 +32,7 @@ def sleep(seconds: float = 60, **fields: Any) -> Graph:
 
 
 def fail(message: str = "probe failure", **fields: Any) -> Graph:
-    """Fails with a RuntimeError of this message."""
+    """Fails with a RuntimeError of this message; with `times=2, name="x"`, only the first two times that x is run."""
     return graph({"fail": {"type": "probe_fail", "message": message, **fields}})
 
 

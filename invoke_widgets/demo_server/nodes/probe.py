@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import ClassVar, Literal
 
 from PIL import Image
@@ -20,6 +21,8 @@ from .outputs import IntegerOutput
 
 # How long a node sleeps before it looks whether it was canceled.
 POLL_SECONDS = 0.05
+
+_failures: Counter[str] = Counter()
 
 
 def _wait(context: NodeContext, seconds: float, cancelable: bool) -> None:
@@ -61,8 +64,13 @@ class ProbeFailInvocation(BaseInvocation):
     use_cache: bool = use_cache_field(False)
     seconds: float = input_field(0.0, ge=0, description="Delay before raising")
     message: str = input_field("probe failure", description="Error message")
+    times: int = input_field(0, ge=0, description="How often it fails before it completes; 0 for always")
+    name: str = input_field("", description="What it counts its failures by")
     type: Literal["probe_fail"] = type_field("probe_fail")
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
         _wait(context, self.seconds, True)
+        if 0 < self.times <= _failures[self.name]:
+            return IntegerOutput(value=_failures[self.name])
+        _failures[self.name] += 1
         raise RuntimeError(self.message)

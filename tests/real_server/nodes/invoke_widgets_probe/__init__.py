@@ -1,7 +1,7 @@
 """Nodes without models for the real server: how long they take and how they end is chosen by the graph.
 
 `probe_sleep` takes `seconds` in equal `steps`, and reports each as a denoiser does, with a preview image if asked.
-`probe_fail` raises a `RuntimeError` with the given message after `seconds`.
+`probe_fail` raises a `RuntimeError` with the given message after `seconds`; with `times`, only so often for one `name`.
 
 InvokeAI collects garbage before each item, which holds the interpreter for about half a second here. With
 `PROBE_GC_FREEZE` set, what is loaded by now is put out of the collector's sight, and items start in milliseconds.
@@ -10,6 +10,7 @@ InvokeAI collects garbage before each item, which holds the interpreter for abou
 import gc
 import os
 import time
+from collections import Counter
 
 from invokeai.app.invocations.baseinvocation import BaseInvocation, invocation
 from invokeai.app.invocations.fields import InputField
@@ -17,6 +18,8 @@ from invokeai.app.invocations.primitives import IntegerOutput
 from invokeai.app.services.session_processor.session_processor_common import CanceledException
 from invokeai.app.services.shared.invocation_context import InvocationContext
 from PIL import Image
+
+_failures: Counter[str] = Counter()
 
 
 def _sleep(context: InvocationContext, seconds: float, *, cancelable: bool) -> None:
@@ -52,9 +55,14 @@ class ProbeFailInvocation(BaseInvocation):
 
     seconds: float = InputField(default=0.0, ge=0, description="Delay before the error")
     message: str = InputField(default="probe failure", description="The error's message")
+    times: int = InputField(default=0, ge=0, description="How often it fails before it completes; 0 for always")
+    name: str = InputField(default="", description="What it counts its failures by")
 
     def invoke(self, context: InvocationContext) -> IntegerOutput:
         _sleep(context, self.seconds, cancelable=True)
+        if 0 < self.times <= _failures[self.name]:
+            return IntegerOutput(value=_failures[self.name])
+        _failures[self.name] += 1
         raise RuntimeError(self.message)
 
 

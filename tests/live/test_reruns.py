@@ -1,0 +1,314 @@
+"""Jobs that are run again by their `RetryPolicy`: as often as it says, each exactly once, and told truthfully."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import invoke_widgets as iw
+from invoke_widgets.event_records import ItemStatusChanged
+from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice, follow
+from tests.chaos import ChaosProxy
+from tests.graphs import Graph, add_and_multiply, divide, fail, sleep
+from tests.servers import EmbeddedServer
+from tests.wire import Wire, until
+
+LOST = "Connection reset by peer"
+MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+def flaky(times: int, message: str = LOST, **fields: Any) -> Graph:
+    """Fails so often, then completes."""
+    return fail(message, times=times, name=uuid.uuid4().hex, **fields)
+
+
+def soon(**options: Any) -> iw.RetryPolicy:
+    return iw.RetryPolicy(backoff_s=0.05, **options)
+
+
+def line_of(wire: Wire, root: int) -> list[tuple[int, str]]:
+    """The attempts at a job, as the server has them."""
+    items = sorted(wire.get("list_all"), key=lambda item: int(item["item_id"]))
+    return [(i["item_id"], i["status"]) for i in items if root in (i["item_id"], i.get("retried_from_item_id"))]
+
+
+def test_a_job_is_run_again_until_it_completes(console: iw.Console, wire: Wire) -> None:
+    """Two lost connections, then success: waiting gives the third attempt, in all its forms, and all are linked."""
+    batch = console.submit(flaky(2), retry=soon(attempts=3))
+    (job,) = batch.jobs
+    assert 2 == job.result(60)["fail"]["value"]
+
+    async def cell() -> Any:
+        return await job
+
+    item = asyncio.run(cell())
+    assert ("completed", job.attempts[-1]) == (item.status, item.item_id)
+    assert [(i, s) for i, s in zip(job.attempts, ["failed", "failed", "completed"], strict=True)] == line_of(
+        wire, job.item_id
+    )
+    assert ("completed", job.attempts) == (job.status, batch.item_ids)
+    assert [job] == batch.jobs == list(iw.as_completed(batch, timeout=60))
+    assert 1 == len(batch)
+    assert (1, 0, 1) == (batch.status.completed, batch.status.failed, batch.status.total)
+    assert [item.item_id] == [one.item_id for one in batch.wait(60)]
+    assert [1, 2] == [error.attempt for error in console.errors if error.item_id is not None]
+    assert str(job.attempts)[1:-1] in repr(job)
+
+
+def test_a_policy_that_is_exhausted(console: iw.Console, wire: Wire) -> None:
+    """After the last attempt the failure is raised; it says which attempt it was, and no further one is made."""
+    batch = console.submit(fail(LOST), retry=soon(attempts=2))
+    with pytest.raises(iw.NetworkError, match="attempt 2") as caught:
+        batch.jobs[0].wait(60)
+    first, second = batch.jobs[0].attempts
+    assert (second, (first, second)) == (caught.value.item_id, caught.value.details["attempts"])
+    assert [(first, "failed"), (second, "failed")] == line_of(wire, first)
+    with pytest.raises(iw.NetworkError):
+        batch.result(60)
+    assert [1, 2] == [error.attempt for error in console.errors if error.item_id is not None]
+    assert "failed" == batch.jobs[0].status
+
+
+@pytest.mark.parametrize(
+    ("message", "on", "attempts"),
+    [
+        (MEMORY, None, 1),
+        (LOST, None, 2),
+        ("whatever", None, 1),
+        (MEMORY, "resource_error", 2),
+        (LOST, iw.JobErrorType.RESOURCE_ERROR, 1),
+        (LOST, (iw.ResourceError, iw.NetworkError), 2),
+        ("whatever", RuntimeError, 2),
+        ("whatever", ZeroDivisionError, 1),
+        ("whatever", lambda error: "ever" in error.message, 2),
+        ("whatever", lambda error: 1 / 0, 1),
+    ],
+)
+def test_what_is_run_again(console: iw.Console, message: str, on: Any, attempts: int) -> None:
+    """By default what may pass is run again and a lack of memory is not; else by class, name or function."""
+    job = console.submit(fail(message), retry=soon(on=on, attempts=2)).jobs[0]
+    with pytest.raises(iw.JobException):
+        job.wait(60)
+    assert attempts == len(job.attempts)
+
+
+def test_each_job_of_a_batch_by_itself(console: iw.Console, wire: Wire) -> None:
+    """Of a batch each job has its own attempts; the results come in the order of the jobs."""
+    names = [uuid.uuid4().hex for _ in range(4)]
+    batch = console.submit(fail(LOST), data={"fail.times": [1, 2, 1, 3], "fail.name": names}, retry=soon(attempts=4))
+    assert [1, 2, 1, 3] == [result["fail"]["value"] for result in batch.result(60)]
+    assert [2, 3, 2, 4] == [len(job.attempts) for job in batch.jobs]
+    assert 4 + 7 == len(batch.item_ids) == len(wire.get("item_ids")["item_ids"])
+
+
+def test_events_go_on_through_the_attempts(console: iw.Console) -> None:
+    """The events of a job are those of all its attempts, and end with the last."""
+    job = console.submit(flaky(1, seconds=0.2), retry=soon()).jobs[0]
+    seen = [(e.item.item_id, e.item.status) for e in job.iter_events(60) if isinstance(e, ItemStatusChanged)]
+    first, second = job.attempts
+    assert [(first, "failed"), (second, "completed")] == [pair for pair in seen if pair[1] in ("failed", "completed")]
+
+
+def test_notices_know_of_the_attempts(console: iw.Console) -> None:
+    """A failure that is not the end says so, counts its attempt, and the batch is done once, at the end of all."""
+    heard: list[Notice] = []
+    end = follow(console._loop, console.store, heard.append, error_of=console.errors.of)
+    batch = console.submit(flaky(2), runs=1, retry=soon())
+    until(lambda: any(isinstance(notice, BatchDone) for notice in heard), "the batch to be done")
+    end()
+    failures = [notice for notice in heard if isinstance(notice, JobFailed)]
+    assert [(1, True), (2, True)] == [(notice.error.attempt, notice.will_retry) for notice in failures]
+    assert ["failed", "failed", "completed"] == [n.item.status for n in heard if isinstance(n, JobFinished)]
+    assert [batch.batch_id] == [notice.batch_id for notice in heard if isinstance(notice, BatchDone)]
+
+
+def test_without_a_socket(polling_console: iw.Console, wire: Wire) -> None:
+    """A console that polls runs jobs again, too."""
+    job = polling_console.submit(flaky(1), retry=soon()).jobs[0]
+    assert "completed" == job.wait(60).status
+    assert 2 == len(line_of(wire, job.item_id))
+
+
+@pytest.mark.parametrize("by", ["job", "batch", "pending", "clear"])
+def test_a_cancel_ends_the_attempts(console: iw.Console, wire: Wire, by: str) -> None:
+    """A cancel between two attempts calls the next one off, says so, and whoever waits has the failure."""
+    batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
+    (job,) = batch.jobs
+    until(lambda: console.store.state.retrying == {job.item_id}, "the next attempt to be due")
+    assert "pending" == job.status
+    assert 1 == batch.status.unfinished
+    said = {
+        "job": job.cancel,
+        "batch": batch.cancel,
+        "pending": console.cancel_pending,
+        "clear": console.clear,
+    }[by]()
+    assert "not tried again" in said.message
+    assert not console.store.state.retrying
+    if by != "clear":
+        with pytest.raises(iw.NetworkError):
+            job.wait(60)
+        assert [(job.item_id, "failed")] == line_of(wire, job.item_id)
+        assert "failed" == job.status
+
+
+def test_a_canceled_job_is_not_run_again(console: iw.Console, wire: Wire) -> None:
+    """Canceled is not failed, whoever canceled: the job has ended."""
+    job = console.submit(sleep(60), retry=soon(on=Exception)).jobs[0]
+    wire.wait_for(job.item_id, "in_progress")
+    wire.put(f"i/{job.item_id}/cancel")
+    with pytest.raises(iw.JobCanceled):
+        job.wait(60)
+    assert (job.item_id,) == job.attempts
+
+
+def test_a_retry_by_a_person_is_the_next_attempt(console: iw.Console, wire: Wire) -> None:
+    """Who does not want to wait for the next attempt retries at once: that is it, and none comes beside it."""
+    job = console.submit(flaky(2), retry=iw.RetryPolicy(backoff_s=0.5, attempts=3)).jobs[0]
+    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    (new,) = console.retry_failed().item_ids
+    assert "completed" == job.wait(60).status
+    assert new == job.attempts[1]
+    assert [i for i, _ in line_of(wire, job.item_id)] == list(job.attempts)
+    assert 3 == len(job.attempts)
+
+
+def test_two_consoles_run_a_job_again_once(console: iw.Console, wire: Wire) -> None:
+    """Another console in the same process that retries what failed does not double the next attempt."""
+    with iw.connect(wire.server.url) as other:
+        batch = console.submit(fail(LOST), runs=6, retry=iw.RetryPolicy(backoff_s=3, attempts=2))
+        until(lambda: wire.queue_status()["failed"] == 6, "all to have failed")
+        ending = threading.Event()
+
+        def press() -> None:
+            while not ending.wait(0.01):
+                other.retry_failed()
+
+        thread = threading.Thread(target=press)
+        with wire.paused():  # what is run again waits, and does not fail a second time
+            until(lambda: len(console.store.state.retrying) == 6, "the next attempts to be due")
+            until(lambda: other.status.failed == 6, "the other console to see it")
+            thread.start()
+            until(lambda: not console.store.state.retrying, "the attempts to be made")
+            ending.set()
+            thread.join()
+            roots = Counter(wire.item(item_id).get("retried_from_item_id") for item_id in batch.item_ids)
+        assert {None: 6, **dict.fromkeys([job.item_id for job in batch.jobs], 1)} == dict(roots)
+        assert 6 == len(batch)
+
+
+def test_no_attempt_after_the_total_time(console: iw.Console, wire: Wire) -> None:
+    """A pause that would end after the total time is not begun: the failure is told at once."""
+    job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60, max_total_s=5)).jobs[0]
+    with pytest.raises(iw.NetworkError):
+        job.wait(60)
+    assert (job.item_id,) == job.attempts
+
+
+def test_closing_the_console_ends_it(wire: Wire) -> None:
+    """A console that is closed runs nothing again."""
+    with iw.connect(wire.server.url) as console:
+        job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=0.5)).jobs[0]
+        until(lambda: console.store.state.retrying, "the next attempt to be due")
+    with iw.connect(wire.server.url) as other:
+        other.submit(sleep(1)).wait(60)
+    assert [(job.item_id, "failed")] == line_of(wire, job.item_id)
+
+
+def test_a_full_queue_is_waited_for(wire: Wire) -> None:
+    """Where the server takes no more, the next attempt comes when it does."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=2)).jobs[0]
+        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        with wire.paused():
+            filler = wire.enqueue(add_and_multiply(), runs=wire.server.max_queue_size)["batch"]["batch_id"]
+            until(lambda: any("retry_items" in seen.path for seen in proxy.seen), "the attempt to be refused")
+            assert 1 == len(line_of(wire, job.item_id))
+            wire.put("cancel_by_batch_ids", {"batch_ids": [filler]})
+        assert "completed" == job.wait(60).status
+        assert 2 == len(line_of(wire, job.item_id))
+
+
+@pytest.mark.parametrize("trouble", ["lose_reply", "lose_request", "bad_gateway", "half_json", "empty", "cut"])
+def test_a_lost_reply_doubles_nothing(wire: Wire, trouble: str) -> None:
+    """A retry whose reply is lost or spoilt, whether it was carried out or not, is made once."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        getattr(proxy, trouble)(path="retry_items_by_id", times=1)
+        job = console.submit(flaky(1), retry=soon()).jobs[0]
+        assert "completed" == job.wait(60).status
+        assert proxy.actions()[trouble]
+        assert [i for i, _ in line_of(wire, job.item_id)] == list(job.attempts)
+        assert 2 == len(job.attempts)
+
+
+def test_it_survives_a_reconnect(wire: Wire) -> None:
+    """Where the server is out of reach when an attempt is due, it is made when the server is back."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        job = console.submit(flaky(2), retry=iw.RetryPolicy(backoff_s=0.5)).jobs[0]
+        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        with proxy.offline():
+            until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
+            threading.Event().wait(0.6)  # the pause is over
+        assert "completed" == job.wait(60).status
+        assert [i for i, _ in line_of(wire, job.item_id)] == list(job.attempts)
+        assert 3 == len(job.attempts)
+
+
+@pytest.mark.slow
+def test_it_survives_a_restart_of_the_server() -> None:
+    """Jobs that wait for their next attempt while the server restarts are run again once it is up."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        with iw.connect(server.url) as console, Wire(server) as wire:
+            batch = console.submit(fail(LOST), runs=3, retry=iw.RetryPolicy(backoff_s=1, attempts=2))
+            until(lambda: len(console.store.state.retrying) == 3, "the next attempts to be due")
+            server.restart()
+            assert ["failed"] * 3 == [item.status for item in batch.wait(60)]
+            assert [2, 2, 2] == [len(job.attempts) for job in batch.jobs]
+            assert 6 == wire.queue_status()["total"]
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"attempts": 0}, "retry.attempts"),
+        ({"attempts": True}, "retry.attempts"),
+        ({"attempts": 2.5}, "retry.attempts"),
+        ({"max_total_s": -1}, "retry.max_total_s"),
+        ({"backoff_s": "1"}, "retry.backoff_s"),
+        ({"max_backoff_s": float("nan")}, "retry.max_backoff_s"),
+        ({"on": "network"}, "retry.on"),
+        ({"on": 5}, "retry.on"),
+        ({"on": [iw.JobErrorType.NETWORK_ERROR, 5]}, "retry.on"),
+        ({"on": iw.ServerUnreachable}, "retry.on.*ServerUnreachable.*NetworkError"),
+    ],
+)
+def test_bad_policies(options: dict[str, Any], named: str) -> None:
+    """A policy that makes no sense is refused when it is made, by the name of what is wrong."""
+    with pytest.raises(iw.InvalidRequest, match=named):
+        iw.RetryPolicy(**options)
+
+
+def test_what_is_no_policy_sends_nothing(console: iw.Console, wire: Wire) -> None:
+    """Anything but a policy is refused before anything is sent."""
+    with pytest.raises(iw.InvalidRequest, match="retry"):
+        console.submit(divide(1, 1), retry=3)  # type: ignore[arg-type]
+    assert 0 == wire.queue_status()["total"]
+
+
+def test_pauses_grow_and_are_capped() -> None:
+    """Each pause is up to twice the last, at least half of that, and never more than the cap."""
+    policy = iw.RetryPolicy(backoff_s=1, max_backoff_s=10)
+    whole = [1, 2, 4, 8, 10, 10]
+    for _ in range(50):
+        pauses = [policy.pause_s(attempt) for attempt in range(1, 7)]
+        assert all(top / 2 <= pause <= top for pause, top in zip(pauses, whole, strict=True))
+    assert 10 >= policy.pause_s(100_000)
