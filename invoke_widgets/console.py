@@ -409,10 +409,16 @@ class Console:
         return Results(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self._displayed()._repr_mimebundle_(**kwargs)
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        self._displayed()._ipython_display_(**kwargs)
+
+    def _displayed(self) -> Any:
         # One for all displays: each cell that shows the console gets another view of the same widget.
         if self._shown is None or self._shown.closed:
             self._shown = self.dashboard()
-        return self._shown._repr_mimebundle_(**kwargs)
+        return self._shown
 
     # -- ending ----------------------------------------------------------------------------------------------------
 

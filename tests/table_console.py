@@ -10,7 +10,7 @@ from typing import Any
 
 from invoke_widgets import merge
 from invoke_widgets.event_records import ItemStatusChanged
-from invoke_widgets.history import ErrorLog
+from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.loop import LoopThread
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
 from invoke_widgets.store import QueueStore
@@ -46,6 +46,7 @@ class FedConsole:
         self._closing: list[Callable[[], None]] = []
         self.store = QueueStore(self._loop.schedule)
         self.errors = ErrorLog()
+        self.cancellations = CancellationLog()
         self.feed(items)
 
     def feed(self, items: Iterable[QueueItem]) -> None:

@@ -21,6 +21,7 @@ import ipywidgets
 from invoke_widgets import classify
 from invoke_widgets.errors import JobException
 from invoke_widgets.store import Change
+from invoke_widgets.widgets.saved import SavedState, publisher
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -34,6 +35,7 @@ THEME = (Path(__file__).parent / "theme.css").read_text(encoding="utf-8")
 """The style sheet that all views share; it applies within `class="iw"`."""
 
 _STRIP_LINES = 3
+_LONGEST_TEXT = 1_000
 
 
 class View(ipywidgets.VBox):  # type: ignore[misc]
@@ -55,8 +57,10 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         """Held while drawing: take it where a callback and `draw` touch the same thing."""
         self._owned: list[ipywidgets.Widget] = []
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._saved: SavedState | None = None
         self._closed = False
         super().__init__(_dom_classes=("iw",))
+        self.children: tuple[ipywidgets.Widget, ...]
         self._failures: list[str] = []
         self._strip = ipywidgets.HTML(layout={"flex": "1 1 auto", "margin": "0"})
         dismiss = ipywidgets.Button(description="✕", tooltip="Dismiss", layout={"width": "32px"})
@@ -193,6 +197,20 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             bundle["text/html"] = self.as_html()
         return bundle
 
+    def _ipython_display_(self, **_: Any) -> None:
+        """In a notebook: the live view, and its last state for the saved one. Elsewhere IPython asks for the bundle."""
+        publish = publisher()
+        if publish is None or self._closed:
+            raise NotImplementedError
+        first = self._saved is None
+        if self._saved is None:
+            self._saved = SavedState(self, publish)
+            self.children = (*self.children, self._saved.hiding)
+        publish({**super()._repr_mimebundle_(), "text/plain": f"{self!r} needs its kernel; its last state:"})
+        self._saved.show()
+        if first:
+            self.run(self._saved.follow())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.console.url!r})"
 
@@ -202,6 +220,8 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         """Stop following, and close every model of the view. May be called twice."""
         if self._closed:
             return
+        if self._saved is not None:
+            self._saved.end()
         self._closed = True
         self._unsubscribe()
         _no_longer_close_with(self.console, self)
@@ -272,15 +292,15 @@ def clean(text: str) -> str:
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
-    """A static table of plain texts, each escaped here and nowhere else."""
+    """A static table of plain texts, each escaped here and nowhere else, and cut where it is very long."""
 
     def safe(text: str) -> str:
-        return html.escape(clean(text))
+        return html.escape(clean(text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"))
 
     head = "".join(f"<th>{safe(text)}</th>" for text in headers)
     body = "".join("<tr>" + "".join(f"<td>{safe(text)}</td>" for text in row) + "</tr>" for row in rows)
     title = f"<caption>{safe(caption)}</caption>" if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table class='iw-static'>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = 40) -> str:

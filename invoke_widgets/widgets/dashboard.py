@@ -140,7 +140,11 @@ class Dashboard(StyledView):
         super().close()
 
     def as_html(self) -> str:
-        parts = (self.server_line, self.queue_table, self.error_log, self.cancellation_log)
+        parts: list[StyledView | QueueTable] = [self.server_line, self.queue_table]
+        if len(self.console.errors):
+            parts.append(self.error_log)
+        if len(self.console.cancellations):
+            parts.append(self.cancellation_log)
         return "".join(part.as_html() for part in parts)
 
     def as_text(self) -> str:

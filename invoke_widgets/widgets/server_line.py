@@ -147,14 +147,21 @@ class ServerLine(StyledView):
         self._changed(Change(self.console.store.state, frozenset()))
 
     def as_text(self) -> str:
-        state = self.console.store.state
-        told = connection_words(state.connection, time.monotonic())[1]
-        version = state.connection.version
-        counters = words.counts(self.console.status)
-        return f"InvokeAI {version} at {_address(self.console.url)}, queue {self.console.queue_id}: {told}\n{counters}"
+        told = connection_words(self.console.store.state.connection, time.monotonic())[1]
+        return self._lines(f": {told}")
 
     def as_html(self) -> str:
-        return "".join(f"<p>{html.escape(line)}</p>" for line in self.as_text().split("\n"))
+        kind, told = connection_words(self.console.store.state.connection, time.monotonic())
+        # A page that does not change is not live.
+        lines = self._lines("" if kind in ("live", "stale") else f": {told}").split("\n")
+        return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+
+    def _lines(self, connection: str) -> str:
+        version = self.console.store.state.connection.version
+        counters = words.counts(self.console.status)
+        return (
+            f"InvokeAI {version} at {_address(self.console.url)}, queue {self.console.queue_id}{connection}\n{counters}"
+        )
 
 
 def counts_html(state: QueueState) -> str:

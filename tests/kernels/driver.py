@@ -61,6 +61,16 @@ class Update:
     number: int
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a `display_data` or `update_display_data` put out, in the order of all messages."""
+
+    display_id: str | None
+    data: dict[str, Any]
+    is_update: bool
+    number: int
+
+
 class Kernel:
     """A running kernel.
 
@@ -86,6 +96,7 @@ class Kernel:
         self._cells: dict[str, Cell] = {}
         self._count = 0
         self.updates: list[Update] = []
+        self.shown: list[Shown] = []
         self.states: dict[str, dict[str, Any]] = {}
 
     def start(self) -> None:
@@ -224,6 +235,9 @@ class Kernel:
         elif kind == "comm_msg" and content["data"].get("method") == "update":
             self.updates.append(Update(content["comm_id"], content["data"]["state"], self._count))
             self.states.setdefault(content["comm_id"], {}).update(content["data"]["state"])
+        elif kind in ("display_data", "update_display_data"):
+            display_id = content.get("transient", {}).get("display_id")
+            self.shown.append(Shown(display_id, content["data"], kind == "update_display_data", self._count))
         elif cell is None:
             return
         elif kind == "stream":

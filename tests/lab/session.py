@@ -67,7 +67,7 @@ class Lab:
         self.foreign_requests: list[str] = []
         self.console_errors: list[str] = []
         self._environment = environment or {}
-        self._notebooks = folder / "notebooks"
+        self.notebooks = folder / "notebooks"
         self._log = folder / "jupyterlab.log"
         self._opened = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,7 +116,7 @@ class Lab:
         name = f"test-{self._opened}.ipynb"
         notebook = json.loads(cells.read_text()) if isinstance(cells, Path) else _notebook_of(cells)
         notebook["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        (self._notebooks / name).write_text(json.dumps(notebook))
+        (self.notebooks / name).write_text(json.dumps(notebook))
         page = NotebookPage(self, self._app(), name)
         page.show()
         return page
@@ -133,6 +133,15 @@ class Lab:
                 return
             self._page.context.close()
             self._page = None
+
+    def page(self, url: str) -> Page:
+        """A page of its own, in a context of its own, which is the caller's to close."""
+        assert self._browser is not None
+        context = self._browser.new_context(viewport=_VIEWPORT, reduced_motion="reduce")  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_S * 1000)
+        page = context.new_page()
+        page.goto(url)
+        return page
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of what JupyterLab and its kernels logged."""
@@ -168,7 +177,7 @@ class Lab:
             self.console_errors.append(text)
 
     def _start_server(self) -> None:
-        self._notebooks.mkdir(parents=True)
+        self.notebooks.mkdir(parents=True)
         for name, values in _SETTINGS.items():
             path = self.folder / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +185,7 @@ class Lab:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", "--ip=127.0.0.1"]
-        command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self._notebooks}"]
+        command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.notebooks}"]
         command += ["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"]
         command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
         command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
@@ -236,6 +245,11 @@ class NotebookPage:
         self.lab = lab
         self.page = page
         self.name = name
+
+    @property
+    def path(self) -> Path:
+        """The notebook's file."""
+        return self.lab.notebooks / self.name
 
     def show(self) -> None:
         """Bring it to the front, and wait until its kernel is idle."""

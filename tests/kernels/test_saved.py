@@ -1,0 +1,59 @@
+"""What a kernel sends so that a saved notebook shows the last state of a view."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernels.driver import Kernel, Shown
+from tests.wire import Wire
+
+_CELLS = {"idle": "", "sync": "import time; time.sleep(4)", "await": "import asyncio; await asyncio.sleep(4)"}
+
+
+def saved(kernel: Kernel) -> list[Shown]:
+    """The static outputs, in order."""
+    return [shown for shown in kernel.shown if shown.display_id is not None]
+
+
+@pytest.mark.parametrize("cell", _CELLS)
+def test_the_last_state_follows(kernel: Kernel, wire: Wire, cell: str) -> None:
+    """The static output is replaced when the queue has changed: while a cell runs, and while none does."""
+    kernel.run(f"import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
+    kernel.shown.clear()
+    kernel.run("display(console)")
+    live, static = kernel.shown[:2]
+    assert "application/vnd.jupyter.widget-view+json" in live.data
+    assert (False, False) == (static.is_update, "completed</td>" in static.data["text/html"])
+    running = kernel.send(_CELLS[cell])
+    wire.enqueue()
+    kernel.until(lambda: "completed</td>" in saved(kernel)[-1].data["text/html"], "the last state")
+    last = saved(kernel)[-1]
+    kernel.wait(running)
+    kernel.run("console.close()")
+    assert (True, static.display_id) == (last.is_update, last.display_id)
+    assert cell == "idle" or (running.number is not None and last.number < running.number)
+
+
+def test_a_cell_ends_with_its_state(kernel: Kernel, wire: Wire) -> None:
+    """What a cell has waited for is in the static output before the cell has ended: afterwards nobody may listen."""
+    kernel.run(f"import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
+    kernel.run("display(console)")
+    graph = '{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}'
+    cell = kernel.wait(kernel.send(f"_ = console.submit({graph}).wait()"))
+    last = saved(kernel)[-1]
+    assert cell.number is not None
+    assert (True, True) == ("completed</td>" in last.data["text/html"], last.number < cell.number)
+    kernel.run("console.close()")
+
+
+def test_nothing_is_sent_where_nothing_changes(kernel: Kernel, wire: Wire) -> None:
+    """Cells that leave the queue alone send no static output again; a closed console sends none at all."""
+    wire.run()
+    kernel.run(f"import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
+    kernel.run("display(console)")
+    kernel.run("_ = console.cancellations")
+    before = len(saved(kernel))
+    kernel.run("1 + 1")
+    kernel.run("console.close()")
+    kernel.run("1 + 1")
+    assert before == len(saved(kernel))

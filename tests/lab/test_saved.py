@@ -1,0 +1,53 @@
+"""A notebook that was saved, and the page that nbconvert makes of it: the last state, without a kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.graphs import add_and_multiply, fail
+from tests.lab.session import Lab
+from tests.lab.test_dashboard import Page
+from tests.wire import Wire, until
+
+_HOSTILE = "<img src=x onerror='document.title=1'>"
+
+
+def test_a_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: Path, pictures: Path) -> None:
+    """What happened after the display is in the file and in nbconvert's page, as text; the live view is left alone."""
+    page = Page(lab, wire)
+    outputs = page.view.locator(".jp-OutputArea-child")
+    done = wire.run(add_and_multiply())["item_id"]
+    page.row(done).locator(".iwq-c-status").click()
+    expect(page.view.locator(".iwq-detail")).to_contain_text("batch_id")
+    failed = wire.run(fail(_HOSTILE))["item_id"]
+    expect(page.row(failed)).to_contain_text(_HOSTILE)
+    expect(outputs.locator("visible=true")).to_have_count(1)
+
+    def saved() -> str:
+        page.notebook.save()
+        cell = json.loads(page.notebook.path.read_text())["cells"][1]
+        return "".join(cell["outputs"][1]["data"]["text/html"])
+
+    until(lambda: "1 completed · 1 failed" in saved(), "the last state")
+    expect(page.view.locator(".iwq-detail")).to_contain_text("batch_id")
+
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), "--output", "page"]
+    subprocess.run([*command, str(page.notebook.path)], check=True, capture_output=True)
+    static = lab.page(f"file://{tmp_path / 'page.html'}")
+    expect(static.get_by_text("1 completed · 1 failed")).to_be_visible()
+    expect(static.get_by_text(re.compile(r"^As of \d{4}-"))).to_be_visible()
+    expect(static.get_by_role("row").filter(has_text=_HOSTILE).first).to_contain_text(f"{failed}✕ failed")
+    assert 0 == static.locator("img[src=x]").count()
+    static.screenshot(path=pictures / "page.png", full_page=True)
+    static.context.close()
+
+    page.notebook.kernel_execute("console.close()")
+    expect(outputs.nth(1)).to_be_visible()
+    expect(outputs.nth(1)).to_contain_text("1 completed · 1 failed")
+    page.notebook.screenshot(pictures / "closed-dark.png", "dark")
