@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _unselected = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than processors, since most tests wait; one alone where all share a server that was given."""
+    return 0 if config.getoption("--server") else (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -85,6 +92,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     config.stash[_unselected] = {name: count for name, count in counts.items() if count}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What one of several processes knows, for the one that sums up."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["unselected"] = session.config.stash.get(_unselected, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_unselected] = getattr(node, "workeroutput", {}).get("unselected", {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,13 +1,14 @@
 """What became of each test, told to the program that runs several pytest processes: `-p tests.ledger --ledger FILE`.
 
 A test that was collected and neither ran nor was chosen for another process would go unnoticed; with the ledgers of all
-processes together it does not.
+processes together it does not. Where pytest-xdist divides the tests among workers, each tells the one that began them.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,14 @@ class Ledger:
         if report.when == "call" or outcome != "passed":
             self._outcomes[report.nodeid] = worst
 
-    def pytest_sessionfinish(self) -> None:
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        # A worker that died told nothing, and what it ran is failed already.
+        self._deselected.update(getattr(node, "workeroutput", {}).get("deselected", ()))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["deselected"] = sorted(self._deselected)
+            return
         ledger = {"outcomes": self._outcomes, "deselected": sorted(self._deselected)}
         self._path.write_text(json.dumps(ledger))

@@ -53,6 +53,7 @@ def test_it_says_where_it_is_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["signal", "stdin"])
+@pytest.mark.slow
 def test_it_ends_and_leaves_no_temporary_folder(tmp_path: Path, how: str) -> None:
     with _process("--exit-with-stdin", folder=tmp_path) as (process, said):
         assert 1 == len(list(tmp_path.iterdir()))
@@ -68,6 +69,7 @@ def test_it_ends_and_leaves_no_temporary_folder(tmp_path: Path, how: str) -> Non
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_it_outlives_neither_its_parent_nor_a_kill_of_it(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys, time\n"
@@ -101,6 +103,7 @@ def kept() -> Iterator[EmbeddedServer]:
 
 
 @pytest.mark.parametrize("crash", [False, True])
+@pytest.mark.slow
 def test_a_restart_cancels_what_ran_and_goes_on_with_the_rest(kept: EmbeddedServer, crash: bool) -> None:
     with Wire(kept) as wire:
         done = wire.run()["item_id"]
@@ -174,6 +177,7 @@ def test_equal_nodes_are_not_run_twice(kept: EmbeddedServer) -> None:
         assert first != image_name(wire)
 
 
+@pytest.mark.slow
 def test_ended_items_can_be_limited_at_a_restart(tmp_path: Path) -> None:
     with _process("--root", str(tmp_path / "root"), folder=tmp_path) as (process, said):
         queue = f"{said['url']}/api/v1/queue/default"

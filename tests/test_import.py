@@ -34,6 +34,13 @@ def test_import_starts_nothing() -> None:
     assert {"threads": 1, "heavy": [], "patched": False} == json.loads(done.stdout)
 
 
+def test_no_notebook_waits_for_jsonschema() -> None:
+    """Where JupyterLab has installed all its formats, importing it takes two seconds: the dashboard does without."""
+    program = "import sys, invoke_widgets.widgets.dashboard; print('jsonschema' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "False" == done.stdout.strip()
+
+
 def test_public_names_exist() -> None:
     """Every name that the package says it has is there."""
     missing = [name for name in invoke_widgets.__all__ if not hasattr(invoke_widgets, name)]

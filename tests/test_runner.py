@@ -34,12 +34,13 @@ def test_fails_afterwards(broken): pass
 """
 
 
-def test_the_ledger_tells_what_became_of_each_test(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_ledger_tells_what_became_of_each_test(tmp_path: Path, workers: str) -> None:
     """Skipped and expected to fail are the same to it; what is left out is listed apart."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_sample.py").write_text(_SOURCE)
     ledger = tmp_path / "ledger.json"
-    plugins = ["-p", "tests.ledger", "-p", "no:cacheprovider", f"--ledger={ledger}"]
+    plugins = ["-p", "tests.ledger", "-p", "no:cacheprovider", f"--ledger={ledger}", "-n", workers]
     command = [sys.executable, "-m", "pytest", *plugins, f"--rootdir={tmp_path}", "-k", "not left_out", str(tmp_path)]
     subprocess.run([*command, "-c", str(tmp_path / "pytest.ini")], cwd=_ROOT, capture_output=True)
     told = json.loads(ledger.read_text())

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.schemas import NodeSchemas
 from tests.servers import Server
 
 _QUEUE = "/api/v1/queue/{queue_id}"
@@ -80,3 +82,16 @@ def test_limits_are_in_the_schema(openapi: dict[str, Any]) -> None:
     """A field's bounds are JSON schema's own."""
     width = _node(openapi, "img_resize")["properties"]["width"]
     assert ("integer", 0) == (width["type"], width["exclusiveMinimum"])
+
+
+@pytest.mark.slow
+def test_every_field_can_be_checked(openapi: dict[str, Any]) -> None:
+    """Nothing in the schemas of any node stands in the way of checking a value."""
+    nodes = [schema for schema in openapi["components"]["schemas"].values() if schema.get("class") == "invocation"]
+    schemas = NodeSchemas(openapi)
+    for node in nodes:
+        graph = {"nodes": {"n": {"type": node["properties"]["type"]["const"]}}}
+        for name in set(node["properties"]) - {"id", "type"}:
+            with pytest.raises(InvalidRequest, match="cannot be None"):
+                schemas.check_data(graph, [[{"node_path": "n", "field_name": name, "items": [None]}]])
+    assert len(nodes) == len(schemas)

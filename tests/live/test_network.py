@@ -52,6 +52,7 @@ def _check_once_each(wire: Wire, batches: list[iw.Batch], count: int) -> None:
     assert sorted(item["item_id"] for item in items) == sorted(i for batch in batches for i in batch.item_ids)
 
 
+@pytest.mark.slow
 def test_lost_replies_double_and_lose_nothing(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Of 120 submits a third lose their reply and a few their request: each is in the queue once, with its ids."""
     through.pause()
@@ -76,6 +77,7 @@ def test_a_thousand_submits(through: iw.Console, wire: Wire, proxy: ChaosProxy) 
     _check_once_each(wire, batches, 1000)
 
 
+@pytest.mark.slow
 def test_a_submit_that_may_have_arrived_says_so(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
     """Where the server is gone right after a submit, the error names the batch to look for; nothing is sent twice."""
     proxy.lose_reply(path="enqueue_batch")
@@ -160,6 +162,7 @@ def test_an_action_while_offline_says_why(through: iw.Console, proxy: ChaosProxy
     assert len(through.errors)
 
 
+@pytest.mark.slow
 def test_without_a_socket_the_picture_is_polled(wire: Wire, proxy: ChaosProxy) -> None:
     """Where no socket can be had the console polls, and sees what others do; the socket is used once it is there."""
     rule = proxy.cut(path="socket.io")
@@ -206,6 +209,7 @@ def test_a_restarted_server(kind: str) -> None:
         server.stop()
 
 
+@pytest.mark.slow
 def test_another_servers_queue_at_the_same_address() -> None:
     """If the address leads to another queue after a restart, its ids are not taken for the old jobs."""
     server = EmbeddedServer()

@@ -303,6 +303,7 @@ def test_closing_frees_every_model(console: iw.Console, wire: Wire, part: type[V
     assert before == live_models()
 
 
+@pytest.mark.slow
 def test_a_hundred_dashboards_leave_nothing(console: iw.Console, wire: Wire) -> None:
     """A hundred dashboards opened, used and closed leave as many models as before."""
     wire.run(add_and_multiply())

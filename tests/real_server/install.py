@@ -59,7 +59,8 @@ def installed(version: str) -> Path:
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     _run(*pip, "uv")
     uv = [str(python), "-m", "uv", "pip", "install", "-q", "--python", str(python)]
-    _run(*uv, "--no-deps", "-r", str(requirements))
+    # Compiled once, and not at every start of a server.
+    _run(*uv, "--compile-bytecode", "--no-deps", "-r", str(requirements))
     _run(*pip, "--no-deps", *torch_arguments, _TORCH)
     if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
         _run(*pip, *torch_arguments, _TORCH)
