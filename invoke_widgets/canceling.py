@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from invoke_widgets import classify
 from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     AccessDenied,
@@ -85,10 +86,10 @@ class Canceling(Acting):
             return self._keep(
                 watch.cancellation("item", "not_found", 0, (item_id,)),
                 acknowledged_s=watch.elapsed(),
-                message=f"There is no item {item_id} in this queue.",
+                message=f"There is no item {item_id} in this queue. {_remedy('not_found')}",
             )
         if isinstance(error, AccessDenied) or error.details.get("poison"):
-            self._errors.record_exception(error)
+            self._failed("refused", f"Item {item_id} was not canceled.", error, item_id=item_id)
             return self._keep(
                 watch.cancellation("item", "refused", 0, (item_id,)),
                 acknowledged_s=watch.elapsed(),
@@ -96,14 +97,8 @@ class Canceling(Acting):
             )
         if isinstance(error, InvalidRequest):
             raise error
-        self._errors.record_exception(error)
         if isinstance(error, ServerUnreachable):
-            raise CancellationFailed(
-                f"Item {item_id} was not canceled: {error.message}",
-                suggestion=error.suggestion,
-                item_id=item_id,
-                retryable=True,
-            ) from error
+            raise self._failed("unknown", f"Item {item_id} was not canceled:", error, item_id=item_id) from error
         try:
             item = await self._client.get_queue_item(item_id)
         except JobException:
@@ -111,12 +106,13 @@ class Canceling(Acting):
         if item is not None:
             self._reader.take(item)
         canceled = item is not None and item.status == CANCELED
+        if not canceled:
+            self._failed("unknown", f"It is not known whether item {item_id} was canceled:", error, item_id=item_id)
         return self._keep(
             watch.cancellation("item", "canceled" if canceled else "unknown", int(canceled), (item_id,)),
             effective_s=watch.effective_s,
             message=f"The answer was lost; item {item_id} is "
-            + (item.status if item is not None else "not known to be canceled")
-            + ".",
+            + (f"{item.status}." if item is not None else f"not known to be canceled. {_remedy('unknown')}"),
         )
 
     async def cancel_batch(self, batch_id: str) -> Cancellation:
@@ -133,7 +129,11 @@ class Canceling(Acting):
         if not counts_all or not canceled:
             after = await self._client.get_batch_status(batch_id)
             if not after.total:
-                return self._keep(record, outcome="not_found", message=f"There is no batch {batch_id} in this queue.")
+                return self._keep(
+                    record,
+                    outcome="not_found",
+                    message=f"There is no batch {batch_id} in this queue. {_remedy('not_found')}",
+                )
             if before is not None:
                 # Up to 6.13 the answer leaves out the running item, which was canceled all the same.
                 canceled = max(canceled, after.canceled - before.canceled)
@@ -191,7 +191,7 @@ class Canceling(Acting):
         try:
             count = await request()
         except AccessDenied as error:
-            self._errors.record_exception(error)
+            self._failed("refused", "Nothing was canceled:", error, batch_id=batch_id)
             return self._keep(
                 watch.cancellation(scope, "refused", 0, targets),
                 acknowledged_s=watch.elapsed(),
@@ -199,7 +199,7 @@ class Canceling(Acting):
                 message=str(error),
             )
         except (ReplyLost, JobTimeout, ServerFailure, UnexpectedReply) as error:
-            self._errors.record_exception(error)
+            self._failed("unknown", "It is not known what was canceled:", error, batch_id=batch_id)
             self._reader.read_again(targets, unfinished=True)
             return self._keep(
                 watch.cancellation(scope, "unknown", 0, targets),
@@ -207,13 +207,7 @@ class Canceling(Acting):
                 message=f"No answer came, so that it is not known what was canceled. {error}",
             )
         except ServerUnreachable as error:
-            self._errors.record_exception(error)
-            raise CancellationFailed(
-                f"Nothing was canceled: {error.message}",
-                suggestion=error.suggestion,
-                batch_id=batch_id,
-                retryable=True,
-            ) from error
+            raise self._failed("unknown", "Nothing was canceled:", error, batch_id=batch_id) from error
         finally:
             watch.close()
         acknowledged = watch.elapsed()
@@ -238,6 +232,19 @@ class Canceling(Acting):
         record = replace(record, **changes)
         self._cancellations.record(record)
         return record
+
+    def _failed(self, outcome: str, what: str, error: JobException, **ids: Any) -> CancellationFailed:
+        """The exception for a cancel that failed, logged: of its own class, and with its cause in words."""
+        diagnosis = classify.diagnose_cancellation(outcome)
+        failure = CancellationFailed(
+            f"{what} {error.message}",
+            suggestion=error.suggestion or _remedy(outcome),
+            details=error.details,
+            retryable=diagnosis is not None and diagnosis.retryable,
+            **ids,
+        )
+        self._errors.record_exception(failure)
+        return failure
 
     def _watch_stop(self, record: Cancellation, watch: _Watch, item_ids: set[int]) -> None:
         task = asyncio.create_task(self._record_stop(record, watch, item_ids))
@@ -299,6 +306,11 @@ class _Watch:
             requested_at=self.requested_at,
             cancellation_id=uuid.uuid4().hex,
         )
+
+
+def _remedy(outcome: str) -> str:
+    diagnosis = classify.diagnose_cancellation(outcome)
+    return diagnosis.suggestion if diagnosis is not None else ""
 
 
 def _ended(status: str) -> str:

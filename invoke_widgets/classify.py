@@ -313,14 +313,10 @@ def full_queue(enqueued: int, requested: int) -> ResourceError | None:
 
 
 _CANCELLATIONS = {
-    "refused": Diagnosis(
-        JobErrorType.CANCELLATION_FAILED, "The server does not let you: ask the item's owner or an administrator."
-    ),
-    "not_found": Diagnosis(
-        JobErrorType.CANCELLATION_FAILED, "There is no such item or batch: it was deleted, or its id is wrong."
-    ),
+    "refused": Diagnosis(JobErrorType.CANCELLATION_FAILED, "Ask the item's owner or an administrator."),
+    "not_found": Diagnosis(JobErrorType.CANCELLATION_FAILED, "It was deleted, or its id is wrong."),
     "unknown": Diagnosis(
-        JobErrorType.CANCELLATION_FAILED, "No answer came: look whether it is canceled, and cancel again if not.", True
+        JobErrorType.CANCELLATION_FAILED, "Look whether it is canceled, and cancel again if not.", True
     ),
 }
 

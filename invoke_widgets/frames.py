@@ -226,7 +226,9 @@ def write_jsonl(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as Parquet. Columns of mixed values (dtype object) are written as JSON text.
+    """Write a frame as Parquet, with the same types however many rows there are.
+
+    Columns of dtype object (lists, and fields that batches set to values of any type) are written as JSON text.
 
     Raises:
         InvalidRequest: pyarrow is not installed.
@@ -234,9 +236,10 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
     if find_spec("pyarrow") is None:
         raise InvalidRequest(
             "Writing Parquet needs pyarrow, which is not installed.",
-            suggestion="pip install pyarrow, or use to_csv or to_jsonl.",
+            suggestion='pip install "invoke-widgets[parquet]", or use to_csv or to_jsonl.',
         )
     plain = frame.copy()
     for name in frame.select_dtypes("object").columns:
-        plain[name] = frame[name].map(lambda value: None if value is None else json.dumps(value, default=str))
+        texts = [None if value is None else json.dumps(value, default=str) for value in frame[name]]
+        plain[name] = _column(texts, TEXT)
     plain.to_parquet(path, engine="pyarrow", index=False)

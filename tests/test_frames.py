@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from invoke_widgets import frames
-from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.errors import JobErrorType
 from invoke_widgets.event_records import BatchEnqueued, ItemStatusChanged, NodeFailed, NodeProgress, QueueCleared
 from invoke_widgets.history import Heard
 from invoke_widgets.records import Cancellation, FieldValue, JobError, Progress, QueueItem
@@ -178,8 +179,46 @@ def test_json_lines_read_back(tmp_path: Path) -> None:
     assert ([3, 4], None, None, "item") == (found["item_ids"], found["item_id"], found["stopped_s"], found["scope"])
 
 
-@pytest.mark.skipif(find_spec("pyarrow") is not None, reason="pyarrow is there")
+@pytest.mark.parametrize("count", [0, 1, 10_000])
+@pytest.mark.parametrize(("make", "record", "schema"), KINDS, ids=["errors", "cancellations", "jobs", "events"])
+def test_parquet_keeps_values_and_types(
+    tmp_path: Path, make: Make, record: Callable[[int], Any], schema: frames.Schema, count: int
+) -> None:
+    """Read back, a frame is what it was, however many rows it has; lists come back as JSON text."""
+    frame = make([record(i) for i in range(count)])
+    frames.write_parquet(frame, tmp_path / "frame.parquet")
+    found = pd.read_parquet(tmp_path / "frame.parquet")
+    texts = {name for name, dtype in schema.columns.items() if dtype == frames.OBJECT}
+    assert {name: frames.TEXT if name in texts else dtype for name, dtype in schema.columns.items()} == {
+        name: str(dtype) for name, dtype in found.dtypes.items()
+    }
+    for name in texts:
+        found[name] = pd.Series([tuple(json.loads(text)) for text in found[name]], dtype=object)
+    pd.testing.assert_frame_equal(frame, found)
+
+
+def test_parquet_keeps_the_values_of_fields(tmp_path: Path) -> None:
+    """A field may have had values of several types, which no column of Parquet can hold but as JSON text."""
+    values: list[Any] = [7, "seven", [1, 2], None, 0.5, {"key": "model"}]
+    items = [
+        QueueItem(item_id=i, status="pending", batch_id="b", field_values=(FieldValue("a", "x", value),))
+        for i, value in enumerate(values)
+    ]
+    frames.write_parquet(frames.jobs(items), tmp_path / "jobs.parquet")
+    texts = pd.read_parquet(tmp_path / "jobs.parquet")["a.x"]
+    assert values == [None if text is pd.NA else json.loads(text) for text in texts]
+
+
 def test_parquet_without_pyarrow_names_the_remedy(tmp_path: Path) -> None:
-    """It is no dependency, since a notebook rarely needs it."""
-    with pytest.raises(InvalidRequest, match="pip install pyarrow"):
-        frames.write_parquet(frames.errors([]), tmp_path / "e.parquet")
+    """It is no dependency, since a notebook rarely needs it: where it is not there, nothing is written."""
+    path = tmp_path / "errors.parquet"
+    program = (
+        "import sys; sys.modules['pyarrow'] = None\n"  # as Python blocks an import
+        "from invoke_widgets.history import ErrorLog\n"
+        "from invoke_widgets.errors import InvalidRequest\n"
+        "try: ErrorLog().to_parquet(sys.argv[1])\n"
+        "except InvalidRequest as error: print(error.message, error.suggestion)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
+    expected = 'Writing Parquet needs pyarrow, which is not installed. pip install "invoke-widgets[parquet]"'
+    assert (expected, "", False) == (done.stdout.partition(", or")[0], done.stderr, path.exists())

@@ -128,12 +128,14 @@ def test_a_bulk_cancel_through_trouble_claims_nothing(
 
 
 def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Where neither the answer nor a look can be had, the outcome is unknown, not a success."""
+    """Where neither the answer nor a look can be had, the outcome is unknown, not a success, and the error is kept."""
     job = through.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
     proxy.cut(path=rf"/i/{job.item_id}")
     assert "unknown" == through.cancel(job.item_id).outcome
-    assert {"network_error"} == {str(error.error_type) for error in through.errors}
+    assert [("cancellation_failed", job.item_id, True)] == [
+        (error.error_type, error.item_id, error.retryable) for error in through.errors
+    ]
 
 
 def test_reconnects_after_a_broken_socket(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
@@ -159,7 +161,7 @@ def test_an_action_while_offline_says_why(through: iw.Console, proxy: ChaosProxy
     with proxy.offline(), pytest.raises(iw.CancellationFailed) as caught:
         through.cancel(1)
     assert proxy.url in str(caught.value)
-    assert len(through.errors)
+    assert ["cancellation_failed"] == [error.error_type for error in through.errors]
 
 
 @pytest.mark.slow
