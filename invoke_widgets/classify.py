@@ -2,7 +2,7 @@
 
 Pure functions. Here: HTTP replies, cancels, a queue that took less than asked; `diagnoses` has the tables for failed
 jobs, and `transport.map_exception` maps what httpx raises. Source: recorded replies of InvokeAI 6.13.8 and 6.14.2.
-`tests/data/known_failures.md` lists every known failure with what is made of it.
+`notebooks/known_failures.md` lists every known failure with what is made of it.
 """
 
 from __future__ import annotations

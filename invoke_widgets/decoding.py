@@ -10,10 +10,13 @@ def loads(content: bytes) -> Any:
     r"""As `json.loads`, with each lone surrogate (`"\ud83d"`) replaced by U+FFFD.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: it is not JSON, or nested without end.
     """
-    data = json.loads(content)
-    return clean(data) if b"\\ud" in content.lower() else data
+    try:
+        data = json.loads(content)
+        return clean(data) if b"\\ud" in content.lower() else data
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
 
 
 def clean(data: Any) -> Any:

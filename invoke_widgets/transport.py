@@ -142,15 +142,7 @@ class Transport:
             JobException: see the tree in `errors`.
         """
         response = await self._send(method, path, body, params, repeatable)
-        try:
-            return decoding.loads(response.content)
-        except ValueError as error:
-            raise UnexpectedReply(
-                f"{method} {path} was answered with something that is not JSON, or only half of it.",
-                suggestion="Is there a proxy before the server that cuts answers?",
-                details={"request": f"{method} {path}", "status": response.status_code, "body": response.text[:200]},
-                retryable=repeatable,
-            ) from error
+        return _decoded(response, f"{method} {path}", repeatable)
 
     async def content(self, path: str) -> tuple[bytes, str]:
         """GET something that is not JSON, such as an image: its bytes and its content type."""
@@ -162,7 +154,7 @@ class Transport:
         request = self._http.build_request(
             "POST", path, params=_present(params), files={"file": (name, content, media_type)}, headers=self._headers()
         )
-        return (await self._once(request, f"POST {path}", want_json=True)).json()
+        return _decoded(await self._once(request, f"POST {path}", want_json=True), f"POST {path}", False)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -199,12 +191,25 @@ class Transport:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             # Without httpx's own long story: what it said is in the details.
             raise map_exception(error, name, self.url) from None
-        if refreshed := response.headers.get("x-refreshed-token"):
+        refreshed = response.headers.get("x-refreshed-token")
+        if refreshed and refreshed.isascii():  # another one could not be sent back
             self._token = refreshed
         content_type = response.headers.get("content-type", "")
         if not response.is_success or (want_json and "json" not in content_type):
             raise _refused(response, content_type, name)
         return response
+
+
+def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
+    try:
+        return decoding.loads(response.content)
+    except ValueError as error:
+        raise UnexpectedReply(
+            f"{name} was answered with something that is not JSON, or only half of it.",
+            suggestion="Is there a proxy before the server that cuts answers?",
+            details={"request": name, "status": response.status_code, "body": response.text[:200]},
+            retryable=repeatable,
+        ) from error
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -231,7 +236,7 @@ def _refused(response: httpx.Response, content_type: str, name: str) -> JobExcep
         )
     error = classify.exception_for_reply(response.status_code, content_type, response.content, name)
     wait = response.headers.get("retry-after", "")
-    if wait.isdigit():
+    if wait.isdecimal() and len(wait) < 10:
         error.details["retry_after"] = min(int(wait), 60)
     return error
 

@@ -1,13 +1,14 @@
 """Every known failure and what is made of it. `python -m tests.known_failures` writes them as a table.
 
 `tests/test_classify.py` holds each of them, and the table, to what the package says; `tests/test_classify_server.py`
-provokes on a server all that can be provoked.
+provokes on a server, and `tests/test_classify_local.py` on a local socket, all that can be provoked.
 """
 
 from __future__ import annotations
 
 import json
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from invoke_widgets.transport import map_exception
 from tests import graphs
 
 DATA = Path(__file__).parent / "data"
-TABLE = DATA / "known_failures.md"
+TABLE = Path(__file__).parent.parent / "notebooks" / "known_failures.md"
 
 _T = JobErrorType
 EXECUTION, VALIDATION, RESOURCE = _T.EXECUTION_FAILED, _T.VALIDATION_ERROR, _T.RESOURCE_ERROR
@@ -29,6 +30,9 @@ NETWORK, TIMEOUT, UNKNOWN = _T.NETWORK_ERROR, _T.TIMEOUT_ERROR, _T.UNKNOWN_ERROR
 NODES = "a node"  # a graph of built-in nodes makes the server raise it
 MESSAGE = "its message"  # the class is not looked at, so that a node that fails with any message will do
 SOURCE = "replayed"  # it needs a GPU, a model or a provider
+
+SERVER, PROBE = "real server", "real server, by message"
+RECORDING, LOCAL, REPLAYED = "recording", "local socket", "its text alone"
 
 
 class Failure(NamedTuple):
@@ -231,24 +235,26 @@ MADE_UP: tuple[tuple[str, int, str, str, JobErrorType, bool], ...] = (
 
 _REQUEST = httpx.Request("GET", "http://127.0.0.1:9090/api/v1/app/version")
 
-TRANSPORT: tuple[tuple[str, Exception, JobErrorType, bool], ...] = (
-    ("nothing listens", httpx.ConnectError("All connection attempts failed"), NETWORK, True),
-    ("no such host", httpx.ConnectError("[Errno -2] Name or service not known"), NETWORK, True),
-    ("no name service", httpx.ConnectError("[Errno -3] Temporary failure in name resolution"), NETWORK, True),
-    ("a certificate of one's own", httpx.ConnectError("certificate verify failed: self-signed"), NETWORK, False),
+TRANSPORT: tuple[tuple[str, Exception, JobErrorType, bool, str], ...] = (
+    ("nothing listens", httpx.ConnectError("All connection attempts failed"), NETWORK, True, LOCAL),
+    ("no such host", httpx.ConnectError("[Errno -2] Name or service not known"), NETWORK, True, REPLAYED),
+    ("no name service", httpx.ConnectError("[Errno -3] Temporary failure in name resolution"), NETWORK, True,
+     REPLAYED),
+    ("a certificate of one's own", httpx.ConnectError("certificate verify failed: self-signed"), NETWORK, False,
+     REPLAYED),
     ("http where https is asked for", httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number"), NETWORK,
-     True),
-    ("a host that does not answer", httpx.ConnectTimeout("timed out"), NETWORK, True),
-    ("a server that does not answer", httpx.ReadTimeout("timed out"), TIMEOUT, True),
-    ("a connection that breaks", httpx.ReadError("[Errno 104] Connection reset by peer"), NETWORK, True),
-    ("a connection that the server closed", httpx.RemoteProtocolError("Server disconnected"), NETWORK, True),
-    ("an answer that cannot be unpacked", httpx.DecodingError("incorrect header check"), NETWORK, True),
-    ("a proxy that refuses", httpx.ProxyError("403 Forbidden"), NETWORK, False),
-    ("an address of another kind", httpx.UnsupportedProtocol("ftp"), VALIDATION, False),
-    ("too many redirects", httpx.TooManyRedirects("20", request=_REQUEST), UNKNOWN, False),
-    ("an error of the system", ssl.SSLError("odd"), UNKNOWN, False),
+     True, LOCAL),
+    ("a host that does not answer", httpx.ConnectTimeout("timed out"), NETWORK, True, REPLAYED),
+    ("a server that does not answer", httpx.ReadTimeout("timed out"), TIMEOUT, True, LOCAL),
+    ("a connection that breaks", httpx.ReadError("[Errno 104] Connection reset by peer"), NETWORK, True, LOCAL),
+    ("a connection that the server closed", httpx.RemoteProtocolError("Server disconnected"), NETWORK, True, LOCAL),
+    ("an answer that cannot be unpacked", httpx.DecodingError("incorrect header check"), NETWORK, True, LOCAL),
+    ("a proxy that refuses", httpx.ProxyError("403 Forbidden"), NETWORK, False, LOCAL),
+    ("an address of another kind", httpx.UnsupportedProtocol("ftp"), VALIDATION, False, REPLAYED),
+    ("too many redirects", httpx.TooManyRedirects("20", request=_REQUEST), UNKNOWN, False, REPLAYED),
+    ("an error of the system", ssl.SSLError("odd"), UNKNOWN, False, REPLAYED),
 )  # fmt: skip
-"""What httpx raises: what, exception, class, whether to retry."""
+"""What httpx raises: what, exception, class, whether to retry, how it is provoked."""
 
 
 class Row(NamedTuple):
@@ -260,34 +266,47 @@ class Row(NamedTuple):
     how: str
 
 
-def rows() -> Iterator[Row]:
-    """The table's rows, as the package classifies them now."""
+def rows() -> Iterator[tuple[str, Row]]:
+    """The table's rows with the section that each is in, as the package classifies them now."""
     for failure in FAILURES:
         found = classify.diagnose_failure(failure.server_error_type, failure.message)
-        seen = f"job: {failure.server_error_type or 'no class'}: {failure.message or ''}".rstrip(": ")
-        how = "replayed" if failure.how == SOURCE else "provoked on the server"
-        yield Row(failure.what, seen, found.error_type, found.retryable, found.suggestion, how)
+        seen = f"{failure.server_error_type or 'no class'}: {failure.message or ''}".rstrip(": ")
+        how = {NODES: SERVER, MESSAGE: PROBE, SOURCE: REPLAYED}[failure.how]
+        yield "Jobs", Row(failure.what, seen, found.error_type, found.retryable, found.suggestion, how)
     for reply in replies():
         error = classify.exception_for_reply(reply.status, reply.content_type, reply.body.encode(), reply.request)
-        how = "provoked on the server" if reply.provoke is not None else "recording"
-        yield Row(reply.what, f"HTTP {reply.status}: {error.message}", error.error_type, error.retryable,
-                  error.suggestion, how)  # fmt: skip
-    for what, status, content_type, body, _, _ in MADE_UP:
-        error = classify.exception_for_reply(status, content_type, body.encode(), "GET /api/v1/app/version")
-        yield Row(what, f"HTTP {status}", error.error_type, error.retryable, error.suggestion, "replayed")
-    for what, raised, _, _ in TRANSPORT:
-        error = map_exception(raised, "GET /api/v1/app/version", "http://127.0.0.1:9090")
-        yield Row(what, f"{type(raised).__name__}", error.error_type, error.retryable, error.suggestion, "replayed")
+        provoked = reply.provoke is not None and "6.14.2" in reply.versions
+        yield "Answers", Row(reply.what, f"HTTP {reply.status}: {error.message}", error.error_type, error.retryable,
+                             error.suggestion, SERVER if provoked else RECORDING)  # fmt: skip
     full = classify.full_queue(3, 5)
     assert full is not None
-    yield Row(
-        "a full queue", f"HTTP 200: {full.message}", full.error_type, full.retryable, full.suggestion, "recording"
-    )
-    for outcome in ("refused", "not_found", "unknown"):
+    yield "Answers", Row("a full queue", f"HTTP 200: {full.message}", full.error_type, full.retryable, full.suggestion,
+                         SERVER)  # fmt: skip
+    for what, status, content_type, body, _, _ in MADE_UP:
+        error = classify.exception_for_reply(status, content_type, body.encode(), "GET /api/v1/app/version")
+        yield "Answers", Row(what, f"HTTP {status}", error.error_type, error.retryable, error.suggestion, LOCAL)
+    for what, raised, _, _, how in TRANSPORT:
+        error = map_exception(raised, "GET /api/v1/app/version", "http://127.0.0.1:9090")
+        yield "Connections", Row(what, type(raised).__name__, error.error_type, error.retryable, error.suggestion, how)
+    for outcome, how in (("refused", SERVER), ("not_found", SERVER), ("unknown", LOCAL)):
         diagnosis = classify.diagnose_cancellation(outcome)
         assert diagnosis is not None
-        yield Row(f"a cancel that is {outcome}", f"outcome {outcome}", diagnosis.error_type, diagnosis.retryable,
-                  diagnosis.suggestion, "replayed")  # fmt: skip
+        yield "Cancels", Row(f"a cancel that is {outcome}", f"outcome {outcome}", diagnosis.error_type,
+                             diagnosis.retryable, diagnosis.suggestion, how)  # fmt: skip
+
+
+_HEAD = f"""# Known failures
+
+What can go wrong, the class it gets, whether doing the same again may help, and what to do instead. The tests write this
+table and fail when it differs from what the package says. {{counts}}
+
+- **{SERVER}**: the tests provoke it on InvokeAI 6.14.2 (and on the embedded server), and look at what comes of it;
+- **{PROBE}**: the same, with a node that fails with this message, since the true cause needs a GPU, a model or a full disk;
+- **{RECORDING}**: an answer recorded from InvokeAI 6.14.2 or 6.13.8 is replayed;
+- **{LOCAL}**: a socket on the same machine answers, breaks off or keeps silent;
+- **{REPLAYED}**: the exception's text, as InvokeAI's or a library's source has it, is classified.
+"""  # noqa: E501 - as the reader's screen breaks it
+_COLUMNS = ("| what | seen as | class | retry | suggestion | provoked |", "| --- | --- | --- | --- | --- | --- |")
 
 
 def _cell(text: str) -> str:
@@ -296,27 +315,18 @@ def _cell(text: str) -> str:
 
 def table() -> str:
     """The table as Markdown."""
-    lines = [
-        "# Known failures",
-        "",
-        "Written by `python -m tests.known_failures`, and held to the package by `tests/test_classify.py`.",
-        'What is marked "provoked on the server" is provoked by `tests/test_classify_server.py` on every server that',
-        "the tests run against; the rest is replayed, from recordings of InvokeAI 6.14.2 and 6.13.8 or its source.",
-        "",
-        "| what | seen as | class | retry | suggestion | how |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows():
-        cells = (
-            row.what,
-            row.seen_as,
-            f"`{row.error_type}`",
-            "yes" if row.retryable else "no",
-            row.suggestion,
-            row.how,
-        )
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+    found = list(rows())
+    counts = Counter(row.how for _, row in found)
+    told = "; ".join(f"{how}: {counts[how]}" for how in (SERVER, PROBE, RECORDING, LOCAL, REPLAYED))
+    lines = [_HEAD.format(counts=f"There are {len(found)} ({told}).")]
+    for section in dict.fromkeys(section for section, _ in found):
+        lines += [f"## {section}", "", *_COLUMNS]
+        for row in (row for in_section, row in found if in_section == section):
+            retry = "yes" if row.retryable else "no"
+            cells = (row.what, row.seen_as, f"`{row.error_type}`", retry, row.suggestion, row.how)
+            lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ def test_other_reply(case: tuple[str, int, str, str, JobErrorType, bool]) -> Non
 
 
 @pytest.mark.parametrize("case", TRANSPORT, ids=lambda case: case[0])
-def test_transport(case: tuple[str, Exception, JobErrorType, bool]) -> None:
+def test_transport(case: tuple[str, Exception, JobErrorType, bool, str]) -> None:
     """What httpx raises."""
-    _, raised, error_type, retryable = case
+    _, raised, error_type, retryable, _ = case
     error = map_exception(raised, "GET /x", URL)
     assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
 
@@ -157,7 +157,7 @@ def test_the_table_is_up_to_date() -> None:
 
 def test_every_class_but_submission_has_a_known_failure() -> None:
     """Submission fails by what the client does not know, so that its place is in the actions."""
-    assert set(JobErrorType) - {JobErrorType.SUBMISSION_FAILED} == {row.error_type for row in known_failures.rows()}
+    assert set(JobErrorType) - {JobErrorType.SUBMISSION_FAILED} == {row.error_type for _, row in known_failures.rows()}
 
 
 def test_importing_brings_neither_pandas_nor_matplotlib() -> None:

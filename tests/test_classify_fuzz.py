@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import inspect
 import json
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Self
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from invoke_widgets import frames, merge
+from invoke_widgets import InvokeClient, frames, merge
 from invoke_widgets.classify import exception_for_reply, fingerprint, validation_errors
 from invoke_widgets.errors import JobErrorType, JobException
 from invoke_widgets.event_records import PARSERS, parse_event
@@ -18,9 +22,21 @@ from invoke_widgets.history_codec import from_json, to_json
 from invoke_widgets.merge import QueueState
 from invoke_widgets.records import STATUSES, QueueItem
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-# Seven tests: more than 10,000 cases in all.
-_MANY = settings(max_examples=1_500, deadline=None, suppress_health_check=list(HealthCheck))
+Check = Callable[..., None]
+
+_CASES = [300, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+_any_number = pytest.mark.parametrize("cases", _CASES)
+
+
+def _few(cases: int) -> int:
+    return cases // 10
+
+
+def _try(cases: int, check: Check, *strategies: st.SearchStrategy[Any]) -> None:
+    """Hold a property to so many cases."""
+    options = settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    options(given(*strategies)(check))()
+
 
 _KEYS = ["detail", "type", "loc", "msg", "input", "ctx", "tag", "item_id", "status", "batch_id", "queue_id", "image",
          "session", "field_values", "node_path", "field_name", "value", "invocation", "result", "percentage", "message",
@@ -33,84 +49,242 @@ _PLAIN = (
 )  # fmt: skip
 _JSON: st.SearchStrategy[Any] = st.recursive(
     _PLAIN,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_KEYS) | st.text(), inner, max_size=6),
-)  # fmt: skip
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(_KEYS) | st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
 _OBJECT = st.dictionaries(st.sampled_from(_KEYS), _JSON, max_size=12)
 _ITEM = st.fixed_dictionaries(
     {"item_id": st.integers(-5, 5), "status": st.sampled_from([*STATUSES, "new"]), "batch_id": st.text(max_size=3)}
 )
 
 
-@_MANY
-@given(st.integers(100, 599), st.sampled_from(["application/json", "text/html", "text/plain", ""]), _JSON)
-def test_replies(status: int, content_type: str, body: Any) -> None:
+# Whatever answer a method of the client looks for, this has its fields, and some of them are odd.
+_ID = st.integers(-5, 5)
+_ODD = st.one_of(_ID, st.text(max_size=3), st.lists(_ID, max_size=3), _PLAIN)
+_COUNTED = st.fixed_dictionaries({"queue_id": _ODD, "batch_id": _ODD, "destination": _ODD}, optional={"total": _ODD})
+_FIELDS = ["item_id", "status", "batch_id", "queue_id", "destination", "item_ids", "total", "total_count", "enqueued",
+           "requested", "priority", "retried_item_ids", "canceled", "deleted", "version", "token", "is_started",
+           "image_name", "board_id", "board_name", "paths", "session", "created_at", "detail"]  # fmt: skip
+_ANSWER = st.builds(
+    dict.__or__,
+    st.dictionaries(st.sampled_from(_FIELDS), _ODD, max_size=8),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "batch": _COUNTED | _ODD,
+            "queue": _COUNTED | _ODD,
+            "processor": _COUNTED | _ODD,
+            "items": st.lists(_ITEM, max_size=2) | _ODD,
+            "field_values": st.lists(_OBJECT, max_size=2) | _ODD,
+        },
+    ),
+)
+_BODY = st.one_of(_ANSWER, _ANSWER, st.lists(_ANSWER, max_size=2), _JSON).map(lambda data: json.dumps(data).encode())
+_HEADER = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=5).map(str.strip)
+
+CALLS: tuple[Callable[[InvokeClient], Coroutine[Any, Any, object]], ...] = (
+    lambda c: c.app_version(),
+    lambda c: c.get_setup_status(),
+    lambda c: c.login("a", "b"),
+    lambda c: c.openapi(),
+    lambda c: c.enqueue_batch({}),
+    lambda c: c.get_queue_status(),
+    lambda c: c.get_batch_status("b"),
+    lambda c: c.counts_by_destination("d"),
+    lambda c: c.get_queue_item_ids(),
+    lambda c: c.get_queue_items_by_item_ids([1]),
+    lambda c: c.get_queue_item_summaries_by_ids([1]),
+    lambda c: c.list_all_queue_items(),
+    lambda c: c.get_queue_item(1),
+    lambda c: c.get_current_queue_item(),
+    lambda c: c.get_next_queue_item(),
+    lambda c: c.cancel_queue_item(1),
+    lambda c: c.cancel_by_batch_ids(["b"]),
+    lambda c: c.cancel_by_destination("d"),
+    lambda c: c.cancel_all_except_current(),
+    lambda c: c.clear(),
+    lambda c: c.prune(),
+    lambda c: c.delete_queue_item(1),
+    lambda c: c.delete_all_except_current(),
+    lambda c: c.delete_by_destination("d"),
+    lambda c: c.retry_items_by_id([1]),
+    lambda c: c.pause(),
+    lambda c: c.resume(),
+    lambda c: c.list_image_dtos(),
+    lambda c: c.get_image_dto("i"),
+    lambda c: c.get_image_full("i"),
+    lambda c: c.upload_image(b"x"),
+    lambda c: c.delete_image("i"),
+    lambda c: c.list_boards(),
+    lambda c: c.create_board("b"),
+    lambda c: c.get_board("b"),
+    lambda c: c.delete_board("b"),
+    lambda c: c.list_all_board_image_names("b"),
+)
+# Those that are asked for again after a while are left to tests of their own.
+_STATUS = st.sampled_from([200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 409, 418, 422, 500, 507])
+
+
+class _Answering:
+    """A server on a local socket that answers every request with the same bytes."""
+
+    def __init__(self) -> None:
+        self.answer = b""
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                _, _, length = head.partition(b"content-length: ")
+                await reader.readexactly(int(length.split(b"\r\n")[0] or 0))
+                writer.write(self.answer)
+                await writer.drain()
+        writer.close()
+
+
+@_any_number
+def test_replies(cases: int) -> None:
+    """Whatever a server answers over a socket, each method of the client returns or raises one of the tree, at once."""
+
+    async def ask(client: InvokeClient, with_version: bool) -> None:
+        for call in CALLS:
+            client.forget()
+            if with_version:
+                client._version = (6, 14, 2)
+            with contextlib.suppress(JobException):
+                async with asyncio.timeout(10):
+                    await call(client)
+
+    with asyncio.Runner() as runner:
+        server: _Answering = runner.run(_Answering().__aenter__())
+        client = InvokeClient(server.url, token="t")
+
+        def check(with_version: bool, status: int, content_type: str, body: bytes, retry: str, token: str) -> None:
+            head = (
+                f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\nretry-after: {retry}\r\n"
+                f"x-refreshed-token: {token}\r\nlocation: /{token}\r\n"
+            ).encode("latin-1")
+            content = b"" if status == 204 else body
+            server.answer = head + f"content-length: {len(content)}\r\n\r\n".encode() + content
+            runner.run(ask(client, with_version))
+
+        try:
+            _try(
+                cases // len(CALLS) + 1,  # each answer is given to every call
+                check,
+                st.sampled_from([True, True, False]),
+                _STATUS,
+                st.sampled_from(["application/json", "application/json", "text/html", "text/plain", ""]),
+                st.one_of(_BODY, _BODY, st.binary(max_size=20), st.just(b"[" * 50_000)),
+                _HEADER | st.sampled_from(["²", "9" * 5000, "-1", "0"]),
+                _HEADER,
+            )
+        finally:
+            runner.run(client.aclose())
+            runner.run(server.__aexit__())
+
+
+def test_the_fuzzing_knows_every_request() -> None:
+    """A new method of the client is fuzzed, too."""
+    code = {name for call in CALLS for name in call.__code__.co_names}
+    requests = {
+        name for name, method in inspect.getmembers(InvokeClient, inspect.iscoroutinefunction) if name[0] != "_"
+    }
+    assert {"aclose", "has", "logout", "version", "get_image_thumbnail"} == requests - code
+
+
+@_any_number
+def test_refusals(cases: int) -> None:
     """Any JSON as an answer becomes an exception of the tree, with one line of bounded length."""
-    error = exception_for_reply(status, content_type, json.dumps(body).encode(), "GET /x")
-    assert (True, True) == (isinstance(error, JobException), len(error.message) < 1000 and "\n" not in error.message)
+
+    def check(status: int, content_type: str, body: Any) -> None:
+        error = exception_for_reply(status, content_type, json.dumps(body).encode(), "GET /x")
+        assert (True, True) == (
+            isinstance(error, JobException),
+            len(error.message) < 1000 and "\n" not in error.message,
+        )
+        assert all(isinstance(text, str) for pair in validation_errors(body) for text in pair)
+
+    _try(
+        cases, check, st.integers(100, 599), st.sampled_from(["application/json", "text/html", "text/plain", ""]), _JSON
+    )
 
 
-@_MANY
-@given(_JSON)
-def test_details(detail: Any) -> None:
-    """Any `detail` becomes pairs of texts."""
-    assert all(isinstance(text, str) for pair in validation_errors(detail) for text in pair)
-
-
-@_MANY
-@given(st.sampled_from([*PARSERS, "unheard_of"]), _OBJECT)
-def test_events(name: str, data: dict[str, Any]) -> None:
+@_any_number
+def test_events(cases: int) -> None:
     """Any payload becomes an event, or nothing; what becomes an event can be merged, logged and framed."""
-    event = parse_event(name, data)
-    if event is not None:
-        merge.with_event(QueueState(), event)
-        log = EventLog()
-        log.record(event)
-        assert 1 == len(log.frame())
+    log = EventLog()
+
+    def check(data: dict[str, Any]) -> None:
+        for name in names:
+            event = parse_event(name, data)
+            if event is not None:
+                merge.with_event(QueueState(), event)
+                log.record(event)
+
+    names = [*PARSERS, "unheard_of"]  # each payload is tried as every event
+    _try(cases // len(names) + 1, check, _OBJECT | st.builds(dict.__or__, _OBJECT, _ITEM))
+    assert len(log) == len(log.frame())
 
 
-@_MANY
-@given(_OBJECT, _ITEM)
-def test_items(odd: dict[str, Any], identity: dict[str, Any]) -> None:
-    """Any item with an identity can be logged, framed, written and read back."""
-    item = QueueItem.from_json(odd | identity)
-    errors, jobs = ErrorLog(), JobLog()
-    errors.record_failure(item)
-    jobs.record(item)
-    columns = [len(errors.frame()), len(frames.jobs(jobs))]
-    again = from_json(QueueItem, json.loads(json.dumps(to_json(item.without_session()))))
-    assert ([1, 1], True) == (columns, again is not None)
+@_any_number
+def test_items(cases: int) -> None:
+    """Any item with an identity can be logged, framed, written and read back; one without raises ValueError."""
+
+    def check(odd: dict[str, Any], identity: dict[str, Any]) -> None:
+        with contextlib.suppress(ValueError):
+            QueueItem.from_json(odd)
+        item = QueueItem.from_json(odd | identity)
+        errors, jobs = ErrorLog(), JobLog()
+        errors.record_failure(item)
+        jobs.record(item)
+        columns = [len(errors.frame()), len(frames.jobs(jobs))]
+        again = from_json(QueueItem, json.loads(json.dumps(to_json(item.without_session()))))
+        assert ([1, 1], True) == (columns, again is not None)
+
+    _try(_few(cases), check, _OBJECT, _ITEM)
 
 
-@_MANY
-@given(_OBJECT)
-def test_items_without_identity(odd: dict[str, Any]) -> None:
-    """Anything else raises ValueError, and nothing but that."""
-    try:
-        QueueItem.from_json(odd)
-    except ValueError:
-        odd = {}
-    assert not odd or {"item_id", "status", "batch_id"} <= odd.keys()
-
-
-@_MANY
-@given(st.lists(_ITEM, max_size=8), st.lists(st.integers(-5, 5), max_size=8), st.lists(_ITEM, max_size=8))
-def test_merging(heard: list[dict[str, Any]], listed: list[int], read: list[dict[str, Any]]) -> None:
+@_any_number
+def test_merging(cases: int) -> None:
     """Any order of news, lists and reads keeps the picture whole: keys are ids, and what is terminal stays so."""
-    state = QueueState()
-    ended: dict[int, str] = {}
-    for data in heard:
-        state, _ = merge.with_news(state, QueueItem.from_json(data))
-        ended |= {i: item.status for i, item in state.items.items() if item.is_terminal and i not in ended}
-    state, _ = merge.with_ids(state, listed)
-    state, _ = merge.with_items(state, [QueueItem.from_json(data) for data in read])
-    kept = {i: state.items[i].status for i in ended if i in state.items}
-    assert (list(state.items), {i: ended[i] for i in kept}) == ([item.item_id for item in state.items.values()], kept)
+
+    def check(heard: list[dict[str, Any]], listed: list[int], read: list[dict[str, Any]]) -> None:
+        state = QueueState()
+        ended: dict[int, str] = {}
+        for data in heard:
+            state, _ = merge.with_news(state, QueueItem.from_json(data))
+            ended |= {i: item.status for i, item in state.items.items() if item.is_terminal and i not in ended}
+        state, _ = merge.with_ids(state, listed)
+        state, _ = merge.with_items(state, [QueueItem.from_json(data) for data in read])
+        kept = {i: state.items[i].status for i in ended if i in state.items}
+        found = [item.item_id for item in state.items.values()]
+        assert (list(state.items), {i: ended[i] for i in kept}) == (found, kept)
+
+    items = st.lists(_ITEM, max_size=8)
+    _try(_few(cases), check, items, st.lists(st.integers(-5, 5), max_size=8), items)
 
 
-@_MANY
-@given(st.text(), st.text() | st.none(), st.text() | st.none())
-def test_fingerprints(message: str, kind: str | None, node_type: str | None) -> None:
+@_any_number
+def test_fingerprints(cases: int) -> None:
     """A fingerprint is one line."""
-    assert "\n" not in fingerprint(JobErrorType.UNKNOWN_ERROR, kind, node_type, message).replace(
-        kind or "", ""
-    ).replace(node_type or "", "")
+
+    def check(message: str, kind: str | None, node_type: str | None) -> None:
+        mark = fingerprint(JobErrorType.UNKNOWN_ERROR, kind, node_type, message)
+        assert "\n" not in mark.replace(kind or "", "").replace(node_type or "", "")
+
+    _try(_few(cases), check, st.text(), st.text() | st.none(), st.text() | st.none())

@@ -9,8 +9,6 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -30,61 +28,7 @@ from invoke_widgets.errors import (
     UnexpectedReply,
 )
 from invoke_widgets.transport import Transport, map_exception, normalise_url
-
-Script = Callable[[int, bytes], bytes | None]
-
-
-@contextmanager
-def scripted(script: Script) -> Iterator[tuple[str, list[bytes]]]:
-    """A server of bytes: `script(n, request)` gives the n-th connection's answer; None closes without one."""
-    seen: list[bytes] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(0.1)
-    ending = threading.Event()
-
-    def serve() -> None:
-        while not ending.is_set():
-            try:
-                connection, _ = listener.accept()
-            except TimeoutError:
-                continue
-            with connection:
-                connection.settimeout(5)
-                request = connection.recv(65536)
-                seen.append(request)
-                answer = script(len(seen), request)
-                if answer is not None:
-                    connection.sendall(answer)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", seen
-    finally:
-        ending.set()
-        thread.join()
-        listener.close()
-
-
-def answer(status: int, body: str | bytes, content_type: str = "application/json", **headers: str) -> bytes:
-    """An HTTP answer that closes the connection."""
-    content = body.encode() if isinstance(body, str) else body
-    lines = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", f"content-length: {len(content)}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return ("\r\n".join([*lines, "connection: close", "", ""])).encode() + content
-
-
-def ask(url: str, *, method: str = "GET", repeatable: bool = False, timeout: float = 5.0) -> object:
-    """One request through a transport of its own."""
-
-    async def work() -> object:
-        transport = Transport(url, timeout=timeout)
-        try:
-            return await transport.json(method, "/api/v1/x", repeatable=repeatable)
-        finally:
-            await transport.aclose()
-
-    return asyncio.run(work())
+from tests.scripted import answer, ask, scripted
 
 
 def _httpx_errors() -> list[type[Exception]]:
@@ -291,3 +235,44 @@ def test_verify_takes_a_context() -> None:
     transport = Transport("https://h", verify=ssl.create_default_context())
     assert "https://h" == transport.url
     asyncio.run(transport.aclose())
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(404, "{}", retry_after="²"),
+        answer(404, "{}", retry_after="9" * 5000),
+        answer(200, b"[" * 100_000),
+        answer(200, '"' + "\\ud83d" + '"' + "[" * 100_000),
+    ],
+    ids=["a digit that is no number", "a number without end", "a list without end", "half a character, and a list"],
+)
+def test_odd_answers_end_in_the_tree(reply: bytes) -> None:
+    """Found by fuzzing: what looks like a number, or like JSON, need not be."""
+    with scripted(lambda n, request: reply) as (url, _), pytest.raises(JobException):
+        ask(url)
+
+
+def test_an_upload_that_is_half_answered() -> None:
+    """Found by fuzzing: an upload's answer is read as any other."""
+
+    async def work(url: str) -> None:
+        async with InvokeClient(url) as client:
+            await client.upload_image(b"x")
+
+    with scripted(lambda n, request: answer(200, '{"image_name": ')) as (url, _), pytest.raises(UnexpectedReply):
+        asyncio.run(work(url))
+
+
+def test_a_token_that_cannot_be_sent_back() -> None:
+    """Found by fuzzing: a refreshed token of letters that no header can hold is left alone."""
+
+    async def work(url: str) -> str | None:
+        async with InvokeClient(url, token="first") as client:
+            await client.app_version()
+            await client.app_version()
+            return client.transport.token
+
+    reply = answer(200, '{"version": "6.14.2"}', x_refreshed_token="tökén").decode().encode("latin-1")
+    with scripted(lambda n, request: reply) as (url, _):
+        assert "first" == asyncio.run(work(url))

@@ -48,6 +48,7 @@ def test_other_peoples_items_are_left_alone(mine: iw.Console, people: People) ->
     refused = mine.cancel(theirs)
     assert ("refused", 0) == (refused.outcome, refused.canceled)
     assert refused.message
+    assert ["cancellation_failed"] == [error.error_type for error in mine.errors]
     assert "in_progress" == people.admin.item(theirs)["status"]
     mine.clear()
     mine.refresh()
