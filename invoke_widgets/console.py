@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from invoke_widgets.actions import Actions
+from invoke_widgets.alerts.alert import Alert
+from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
@@ -73,6 +75,7 @@ class Console:
         cancellations: a `CancellationLog`.
         jobs: a `JobLog`: every job that was seen.
         events: an `EventLog`: the latest events.
+        alerts: an `Alerts`: what `alert()` made, and what became of their messages.
         client: an `InvokeClient` over the console's own connections, for `await` in any loop.
         demo: the embedded server, if `iw.demo()` started one.
     """
@@ -102,6 +105,14 @@ class Console:
         self.cancellations = CancellationLog(on_change=self._log_changed, **kept)
         self.jobs = JobLog(**kept)
         self.events = EventLog()
+        self.alerts = Alerts(
+            self._loop,
+            self._store,
+            server=self._client.url,
+            queue_id=queue_id,
+            error_of=self.errors.of,
+            secrets=kept["secrets"],
+        )
         self.demo: EmbeddedServer | None = None
         self._callbacks = _Callbacks()
         self._shown: Any = None
@@ -346,6 +357,33 @@ class Console:
             )
         return [self.cancel_batch(batch_id) for batch_id in wedge.batch_ids]
 
+    def alert(
+        self,
+        *,
+        on: On,
+        to: To | Iterable[To] = "toast",
+        name: str | None = None,
+        at_most_every_s: float = LIMIT_S,
+    ) -> Alert:
+        """Have something told when it happens: `console.alert(on=JobFailed & "resource_error", to=print)`.
+
+        Args:
+            on: a kind of notice, a class of error, `rate(...)`, `nothing_heard(...)`, `queue_stalled(...)`, all from
+                `invoke_widgets.alerts`; combined with `&` and `|`.
+            to: "toast" (in the dashboards), a function that takes the `Message`, a `Webhook`, an `Email`, an
+                `Apprise`; or several of them.
+            name: what its messages call it; by default the condition.
+            at_most_every_s: the shortest time between two of its messages, in seconds; 0 for none. What is held back
+                is counted, and told in the next one.
+
+        Returns:
+            An `Alert`: `test()` it, `quiet(minutes=30)` it, `cancel()` it.
+
+        Raises:
+            InvalidRequest: an argument does not fit; the message names it.
+        """
+        return self.alerts.add(on, to, name=name, at_most_every_s=at_most_every_s)
+
     @property
     def actions(self) -> Actions:
         """The same as coroutines that run on the console's loop, for views."""
@@ -425,6 +463,7 @@ class Console:
     def close(self) -> None:
         """End the thread, the connections, the views, and the demo server if there is one. May be called twice."""
         _open_consoles.discard(self)
+        self.alerts.close()
         for end in self._closing:
             end()
         self._closing.clear()

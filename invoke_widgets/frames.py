@@ -17,6 +17,7 @@ from invoke_widgets.records import Cancellation, JobError, QueueItem
 if TYPE_CHECKING:
     import pandas as pd
 
+    from invoke_widgets.alerts.log import Delivery
     from invoke_widgets.history import Heard
 
 TIME = "datetime64[us, UTC]"
@@ -104,6 +105,26 @@ EVENTS = Schema(
     }
 )
 
+ALERTS = Schema(
+    {
+        "at": TIME,
+        "alert": TEXT,
+        "kind": TEXT,
+        "severity": TEXT,
+        "title": TEXT,
+        "text": TEXT,
+        "item_id": INT,
+        "batch_id": TEXT,
+        "held_back": INT,
+        "sink": TEXT,
+        "outcome": TEXT,
+        "attempts": INT,
+        "took_s": FLOAT,
+        "reason": TEXT,
+        "message_id": TEXT,
+    }
+)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -165,6 +186,11 @@ def cancellations(records: Iterable[Cancellation]) -> pd.DataFrame:
     columns = _columns(rows, [name for name in CANCELLATIONS.columns if name != "item_id"])
     columns["item_id"] = [row.item_ids[0] if len(row.item_ids) == 1 else None for row in rows]
     return _frame(columns, CANCELLATIONS)
+
+
+def alerts(deliveries: Iterable[Delivery]) -> pd.DataFrame:
+    """One row per message and sink; `took_s` in seconds. `held_back` is how many others the message stands for."""
+    return _frame(_columns(list(deliveries), ALERTS.columns), ALERTS)
 
 
 def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:

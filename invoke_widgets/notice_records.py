@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from invoke_widgets.conditions import NoticeKind
 from invoke_widgets.records import Counts, JobError, Progress, QueueItem, Wedge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(metaclass=NoticeKind):
     """`at`: when it was noticed, UTC."""
 
     at: datetime

@@ -1,5 +1,7 @@
 """The only file that imports httpx: sends requests, retries what may be repeated, maps every failure to our own tree.
 
+(An alert's webhook, which goes to another server, imports it too.)
+
 Figures behind the settings (measured on InvokeAI 6.14.2): the server closes a connection after 5 s idle, so ours are
 kept for 3 s; it may answer nothing for 1.2 s while it collects garbage, so a timeout below 3 s is unsafe.
 """

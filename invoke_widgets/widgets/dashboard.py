@@ -20,6 +20,7 @@ from invoke_widgets.widgets.queue_table import QueueTable
 from invoke_widgets.widgets.results import Results
 from invoke_widgets.widgets.server_line import ServerLine
 from invoke_widgets.widgets.submitter import JobSubmitter
+from invoke_widgets.widgets.toasts import Toasts
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -61,10 +62,11 @@ class Dashboard(StyledView):
         link = traitlets.dlink((self.queue_table, "selected"), (self.controls, "selected"))
         self._ends.append(link.unlink)
         self._footer = ipywidgets.HTML()
+        self.toasts = Toasts(console)
         head = ipywidgets.HBox([self.server_line, self.controls.pause])
         head.add_class("iw-head")
         self.add_class("iw-dashboard")
-        self.show(head, self._tabs, self._footer)
+        self.show(head, self._tabs, self._footer, self.toasts)
         self.follow()
         self._ends.append(liveness.cells.listen(self._cell_changed))
         self._cell_changed(liveness.cells.cell)

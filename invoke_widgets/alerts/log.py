@@ -1,0 +1,94 @@
+"""`AlertLog`: what was sent where, and what became of it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from invoke_widgets import frames
+from invoke_widgets.alerts.messages import Message
+from invoke_widgets.history_base import Log
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Outcome = Literal["pending", "delivered", "failed", "timed_out", "dropped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message to one sink.
+
+    Attributes:
+        at: when it happened that the message is about, UTC.
+        alert: the alert's name.
+        kind, severity, title, text: the message's.
+        item_id, batch_id: what it is about, if it is about one.
+        held_back: how many others it stands for, which the limit or quiet had held back.
+        sink: where to, without anything secret.
+        outcome: "pending" (it is being sent or waits for those before it), "delivered", "failed", "timed_out" or
+            "dropped" (too many wait for that sink).
+        attempts: how often it was tried.
+        took_s: from the message to the outcome, in seconds.
+        reason: why it was not delivered, in one line; of one that is tried again, why not yet.
+        message_id: the same for all sinks that it went to.
+    """
+
+    at: datetime
+    alert: str
+    kind: str
+    severity: str
+    title: str
+    text: str
+    sink: str
+    outcome: Outcome
+    message_id: str
+    item_id: int | None = None
+    batch_id: str | None = None
+    held_back: int = 0
+    attempts: int = 0
+    took_s: float | None = None
+    reason: str = ""
+
+
+class AlertLog(Log[Delivery]):
+    """The latest deliveries, in memory."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        super().__init__(limit)
+        self._count = 0
+        self._count_lock = threading.Lock()
+
+    def frame(self) -> pd.DataFrame:
+        return frames.alerts(self)
+
+    def key(self) -> str:
+        """A new one, to record a delivery with."""
+        with self._count_lock:
+            self._count += 1
+            return str(self._count)
+
+    def record(self, key: str, delivery: Delivery) -> None:
+        """Take a delivery, or replace what is known of it."""
+        self._put(key, delivery)
+
+
+def delivery_of(message: Message, sink: str) -> Delivery:
+    """The record of a message that goes to a sink, before anything has become of it."""
+    item_id, batch_id = message.data.get("item_id"), message.data.get("batch_id")
+    return Delivery(
+        at=message.at,
+        alert=message.alert,
+        kind=message.kind,
+        severity=message.severity,
+        title=message.title,
+        text=message.text,
+        sink=sink,
+        outcome="pending",
+        message_id=message.message_id,
+        item_id=item_id if isinstance(item_id, int) else None,
+        batch_id=batch_id if isinstance(batch_id, str) else None,
+        held_back=message.held_back,
+    )

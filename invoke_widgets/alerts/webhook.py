@@ -1,0 +1,192 @@
+"""`Webhook`: a message as signed JSON over HTTP.
+
+It imports httpx itself, beside `transport.py`: it talks to another server, with other rules for errors and retries.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import email.utils
+import hashlib
+import hmac
+import json
+import secrets as random_secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from invoke_widgets.alerts.checks import positive, whole
+from invoke_widgets.alerts.messages import Message
+from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, hushed
+from invoke_widgets.errors import InvalidRequest
+
+_PREFIX = "whsec_"
+_SHORTEST_KEY = 16
+_OURS = ("content-type", "content-length", "host", "transfer-encoding", "webhook-id", "webhook-timestamp",
+         "webhook-signature")  # fmt: skip
+_PASSING = (408, 425, 429)
+_LONGEST_WAIT_S = 60.0
+
+
+class Webhook(Sink):
+    """POSTs `message.to_json()` to an address, signed as Standard Webhooks (standardwebhooks.com) has it.
+
+    The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` go with it, the latter only with a secret: the
+    HMAC-SHA256 of `id.timestamp.body`, in base64, after "v1,". `webhook-id` stays the same when it is sent again. What
+    may pass (no connection, no answer, 408, 425, 429, 5xx) is tried again, after what `Retry-After` asks, a minute
+    at most. Redirects are not followed: they could lead the message elsewhere.
+
+    Args:
+        url: http or https; may hold a user and a password, which are sent as basic authentication.
+        secret: "whsec_" and a key in base64, as `Webhook.new_secret()` makes it, or the key as bytes.
+        headers: further ones, such as `{"Authorization": "Bearer ..."}`.
+        attempts: how often it is tried.
+        timeout_s: seconds for each attempt.
+        verify: as httpx takes it: whether, or with what `ssl.SSLContext`, certificates are checked.
+
+    Neither the address beyond its host nor any secret is in a repr, a log or an error.
+
+    Raises:
+        InvalidRequest: an argument does not fit; the message names it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        secret: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        attempts: int = 5,
+        timeout_s: float = 10.0,
+        verify: Any = True,
+    ) -> None:
+        parsed = _address(url)
+        self._each_s = positive("timeout_s", timeout_s)
+        self.attempts = whole("attempts", attempts)
+        self.timeout_s = self.attempts * (self._each_s + _LONGEST_WAIT_S)
+        self._url = Hidden(url.strip())
+        self._origin = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+        self._key = None if secret is None else Hidden(_key(secret))
+        self._headers = {name: Hidden(value) for name, value in _checked(headers).items()}
+        self._tls = httpx.create_ssl_context(verify=verify)
+
+    @staticmethod
+    def new_secret() -> str:
+        """A new random secret, to be given to the receiver too."""
+        return _PREFIX + base64.b64encode(random_secrets.token_bytes(32)).decode()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        url = httpx.URL(self._url.value)
+        found = (
+            self._url.value,
+            self._key.value if self._key is not None else "",
+            url.password,
+            url.raw_path.decode("ascii", "replace").strip("/"),
+            *(value for _, value in url.params.multi_items()),
+            *(hidden.value for hidden in self._headers.values()),
+        )
+        return tuple(text for text in found if text)
+
+    def __repr__(self) -> str:
+        return f"Webhook({self._origin!r}, {'signed' if self._key else 'not signed'})"
+
+    async def deliver(self, message: Message) -> None:
+        body = json.dumps(message.to_json(), ensure_ascii=True, separators=(",", ":"), default=str).encode()
+        headers = {name: hidden.value for name, hidden in self._headers.items()}
+        headers |= {"content-type": "application/json", "user-agent": "invoke-widgets"}
+        headers |= self._signature(message.message_id, int(time.time()), body)
+        with hushed("httpx", "httpcore"):
+            try:
+                async with httpx.AsyncClient(verify=self._tls, timeout=self._each_s, follow_redirects=False) as http:
+                    response = await http.post(self._url.value, content=body, headers=headers)
+            except httpx.TimeoutException:
+                raise Undelivered(f"no answer within {self._each_s:g} s", retryable=True, timed_out=True) from None
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                # Not what it says: that may hold the address.
+                raise Undelivered(f"the request failed ({type(error).__name__})", retryable=True) from None
+        if response.is_redirect:
+            raise Undelivered(f"it was answered with a redirect ({response.status_code}), which is not followed")
+        if not response.is_success:
+            passing = response.status_code in _PASSING or response.is_server_error
+            raise Undelivered(
+                f"it was answered with {response.status_code} {response.reason_phrase}".strip(),
+                retryable=passing,
+                retry_after_s=_retry_after_s(response.headers.get("retry-after")) if passing else None,
+            )
+
+    def _signature(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+        headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp)}
+        if self._key is not None:
+            signed = f"{message_id}.{timestamp}.".encode() + body
+            digest = hmac.new(base64.b64decode(self._key.value), signed, hashlib.sha256).digest()
+            headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+        return headers
+
+
+def _address(url: object) -> httpx.URL:
+    # Nothing of what was given is in the errors: it may be a secret.
+    if not isinstance(url, str):
+        raise InvalidRequest(f"url: should be a string, got {type(url).__name__}.")
+    try:
+        parsed = httpx.URL(url.strip())
+    except (httpx.InvalidURL, ValueError):
+        raise InvalidRequest("url: is not an address.") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host or "%" in parsed.host:
+        raise InvalidRequest("url: should start with http:// or https:// and name a host.")
+    return parsed
+
+
+def _key(secret: object) -> str:
+    """The key, in base64."""
+    if isinstance(secret, bytes):
+        key = secret
+    elif isinstance(secret, str) and secret.startswith(_PREFIX):
+        text = secret.removeprefix(_PREFIX)
+        try:
+            key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            raise InvalidRequest("secret: what follows whsec_ is not base64.") from None
+    else:
+        raise InvalidRequest(
+            "secret: should be 'whsec_' and a key in base64, or the key as bytes.",
+            suggestion="Webhook.new_secret() makes one.",
+        )
+    if len(key) < _SHORTEST_KEY:
+        raise InvalidRequest(f"secret: the key should have {_SHORTEST_KEY} bytes or more, got {len(key)}.")
+    return base64.b64encode(key).decode()
+
+
+def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise InvalidRequest(f"headers: should be a mapping, got {type(headers).__name__}.")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+            raise InvalidRequest("headers: a name should be letters, digits and hyphens.")
+        if name.lower() in _OURS:
+            raise InvalidRequest(f"headers: {name} is set by the webhook itself.")
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise InvalidRequest(f"headers: the value of {name} should be a string of printable ASCII characters.")
+    return dict(headers)
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    """Seconds, from a number or a date; None if it is neither."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            when = email.utils.parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+        seconds = (when - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_WAIT_S) if seconds == seconds else None

@@ -1,0 +1,417 @@
+"""Alerts on running servers: each rule comes true for real, and what it says arrives for real."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import standardwebhooks
+
+import invoke_widgets as iw
+from invoke_widgets.alerts import (
+    BatchDone,
+    ConnectionBack,
+    ConnectionLost,
+    Delivery,
+    Email,
+    JobFailed,
+    JobFinished,
+    JobStalled,
+    Message,
+    QueueFull,
+    QueuePaused,
+    QueueResumed,
+    QueueUnwedged,
+    QueueWedged,
+    Webhook,
+    nothing_heard,
+    queue_stalled,
+    rate,
+)
+from tests.graphs import add_and_multiply, fail, sleep
+from tests.receivers import Answer, http_receiver, mail_receiver
+from tests.servers import EmbeddedServer
+from tests.wire import Wire, until
+
+
+def settle(console: iw.Console) -> None:
+    """Wait until what the server has told so far is in the picture and was told on."""
+    console.refresh()
+    done = threading.Event()
+    console.start(_nothing(), lambda _: done.set())
+    assert done.wait(30)
+
+
+async def _nothing() -> None:
+    pass
+
+
+def kinds(messages: list[Message]) -> list[str]:
+    return [message.kind for message in messages]
+
+
+def outcomes(console: iw.Console) -> list[str]:
+    return [delivery.outcome for delivery in console.alerts.log]
+
+
+# -- rules -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_class_of_failure(console: iw.Console, wire: Wire) -> None:
+    """Of two failures only the one of the class is told, with its reason, remedy and ids."""
+    got: list[Message] = []
+    alert = console.alert(on=JobFailed & iw.JobErrorType.RESOURCE_ERROR, to=got.append, at_most_every_s=0)
+    wire.run(fail("something else"))
+    item = wire.run(fail("CUDA out of memory"))
+    until(lambda: got, "the message")
+    settle(console)
+    (message,) = got
+    assert ("job.failed", "error", f"Item {item['item_id']} failed: resource_error") == (
+        message.kind,
+        message.severity,
+        message.title,
+    )
+    assert message.text.startswith("CUDA out of memory\n")
+    assert (item["item_id"], item["batch_id"], "resource_error") == tuple(
+        message.data[name] for name in ("item_id", "batch_id", "error_type")
+    )
+    assert (alert.name, wire.server.url) == (message.alert, message.server)
+    alert.cancel()
+    wire.run(fail("CUDA out of memory"))
+    settle(console)
+    assert (1, [alert.name, 0, True]) == (
+        len(got),
+        ["JobFailed & resource_error", len(console.alerts), alert.is_canceled],
+    )
+
+
+def test_a_batch_is_done(console: iw.Console, wire: Wire) -> None:
+    """The end of a batch is told once, with its counts."""
+    got: list[Message] = []
+    console.alert(on=BatchDone, to=got.append, at_most_every_s=0)
+    batch = console.submit(add_and_multiply(), runs=3)
+    batch.wait(timeout=30)
+    until(lambda: got, "the message")
+    settle(console)
+    assert [{"completed": 3, "total": 3}] == [message.data["counts"] for message in got]
+    assert f"Batch {batch.batch_id[:8]} is done: 3 completed" == got[0].title
+
+
+def test_a_rate(console: iw.Console, wire: Wire) -> None:
+    """The third failure within the window is told, and not the first two."""
+    got: list[Message] = []
+    console.alert(on=rate(JobFailed, more_than=2, within_s=60), to=got.append, at_most_every_s=0)
+    ids = [wire.run(fail())["item_id"] for _ in range(4)]
+    until(lambda: got, "the message")
+    settle(console)
+    assert [("rate.exceeded", 3, ids[2])] == [(m.kind, m.data["count"], m.data["item_id"]) for m in got]
+    assert got[0].title.startswith(f"3 in 60 s: Item {ids[2]} failed")
+
+
+@pytest.mark.slow
+def test_nothing_is_heard(console: iw.Console, wire: Wire) -> None:
+    """A node that runs and says nothing is told once; a queue with nothing to do is not."""
+    got: list[Message] = []
+    console.alert(on=nothing_heard(minutes=1 / 60), to=got.append, at_most_every_s=0)
+    time.sleep(1.6)  # nothing must come of an idle queue: there is nothing to wait for
+    assert [] == got
+    wire.start(sleep(60, steps=1))
+    until(lambda: got, "the message")
+    assert ["queue.silent"] == kinds(got)
+    wire.clean()
+    settle(console)
+    assert ["queue.silent"] == kinds(got)
+
+
+def test_a_job_stalls(console: iw.Console, wire: Wire) -> None:
+    """A job of which nothing is heard is told, for each alert after its own time."""
+    got: list[Message] = []
+    console.alert(on=queue_stalled(minutes=0.5 / 60), to=got.append, at_most_every_s=0)
+    later = console.alert(on=JobStalled, to="toast")
+    (item_id,) = wire.start(sleep(60, steps=1))
+    until(lambda: got, "the message")
+    assert [("job.stalled", item_id)] == [(m.kind, m.data["item_id"]) for m in got]
+    assert (0, ()) == (later.held_back, console.alerts.toasts.showing)
+
+
+def test_a_wedged_queue(console: iw.Console, wire: Wire) -> None:
+    """A wedged queue is told, and that it goes on."""
+    got: list[Message] = []
+    console.alert(on=queue_stalled() | QueueUnwedged, to=got.append, at_most_every_s=0)
+    batch_id = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["seven"]}]])["batch"]["batch_id"]
+    until(lambda: got, "the message")
+    assert ("queue.wedged", [batch_id]) == (got[0].kind, got[0].data["batch_ids"])
+    console.unwedge()
+    console.prune()
+    until(lambda: len(got) == 2, "the queue to go on")
+    assert ["queue.wedged", "queue.unwedged"] == kinds(got)
+
+
+def test_pausing(console: iw.Console) -> None:
+    """Pausing and resuming are told."""
+    got: list[Message] = []
+    console.alert(on=QueuePaused | QueueResumed, to=got.append, at_most_every_s=0)
+    console.pause()
+    until(lambda: got, "the pause")
+    console.resume()
+    until(lambda: len(got) == 2, "its end")
+    assert ["queue.paused", "queue.resumed"] == kinds(got)
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_away() -> None:
+    """A lost connection is told, silence with it, and that it is back."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        with iw.connect(server.url) as console, Wire(server) as wire:
+            got: list[Message] = []
+            console.alert(on=ConnectionLost | ConnectionBack, to=got.append, at_most_every_s=0)
+            silent: list[Message] = []
+            console.alert(on=nothing_heard(minutes=1 / 60), to=silent.append)
+            wire.start(sleep(60))
+            server.kill()
+            until(lambda: got, "the loss")
+            until(lambda: silent, "the silence")
+            server.start()
+            until(lambda: len(got) == 2, "the server to be back")
+            assert ["connection.lost", "connection.back"] == kinds(got)
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_a_full_queue() -> None:
+    """A submit of which the server took less is told."""
+    server = EmbeddedServer(max_queue_size=2)
+    server.start()
+    try:
+        with iw.connect(server.url) as console, Wire(server) as wire:
+            got: list[Message] = []
+            console.alert(on=QueueFull, to=got.append)
+            wire.enqueue(sleep(60), runs=9)
+            until(lambda: got, "the message")
+            assert ["queue.full"] == kinds(got)
+    finally:
+        server.stop()
+
+
+# -- how often ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_limit_is_seen(console: iw.Console, wire: Wire) -> None:
+    """Of many failures at once, one is told at once and the rest in one message, whatever the sink."""
+    with http_receiver() as hook, mail_receiver() as post:
+        mail = Email("127.0.0.1", post.port, to="me@example.org", sender="iw@example.org", tls="none")
+        alert = console.alert(on=JobFailed, to=[Webhook(hook.url), mail], at_most_every_s=2.0)
+        ids = wire.enqueue(fail("no luck"), runs=15)["item_ids"]
+        wire.wait_until_idle()
+        until(lambda: len(hook.requests) >= 2 and len(post.mails) >= 2, "the rest")
+        settle(console)
+        until(lambda: alert.held_back == 0, "all to be told")
+        until(lambda: "pending" not in outcomes(console), "all to be delivered")
+        told = [json.loads(request.body)["data"] for request in hook.requests]
+    assert (0, 15) == (told[0]["held_back"], sum(1 + one["held_back"] for one in told))
+    assert {*ids} >= {one["item_id"] for one in told}
+    assert hook.requests[1].at - hook.requests[0].at >= 1.9
+    assert f", and {told[1]['held_back']} more" in post.mails[1]["Subject"]
+    assert len(told) == len(post.mails) <= 4
+    frame = console.alerts.frame()
+    assert [15, 15] == [(1 + rows["held_back"]).sum() for _, rows in frame.groupby("sink")]
+
+
+def test_quiet(console: iw.Console, wire: Wire) -> None:
+    """While it is quiet nothing is sent; after it, what happened is."""
+    got: list[Message] = []
+    alert = console.alert(on=JobFailed, to=got.append, at_most_every_s=0)
+    for quiet in (alert.quiet, console.alerts.quiet):
+        got.clear()
+        quiet(minutes=30)
+        for _ in range(2):
+            wire.run(fail())
+        until(lambda: alert.held_back == 2, "both to be counted")
+        assert ([], True) == (got, alert.is_quiet or console.alerts.is_quiet)
+        quiet(minutes=0)
+        until(lambda: got, "the message")
+        assert [("job.failed", 1)] == [(message.kind, message.held_back) for message in got]
+
+
+def test_what_is_quiet_to_the_end_is_recorded(console: iw.Console, wire: Wire) -> None:
+    """An alert that is canceled while quiet sends nothing, and the log has what it held back."""
+    alert = console.alert(on=JobFailed, to=print)
+    alert.quiet(minutes=30)
+    for _ in range(3):
+        wire.run(fail())
+    until(lambda: alert.held_back == 3, "all to be counted")
+    alert.cancel()
+    alert.cancel()
+    (delivery,) = until(lambda: list(console.alerts.log), "the record")
+    assert ("dropped", 2, "it was quiet until the alert ended") == (
+        delivery.outcome,
+        delivery.held_back,
+        delivery.reason,
+    )
+
+
+def test_closing_sends_what_is_held_back(wire: Wire) -> None:
+    """What a limit holds back when the console is closed is sent then, and closing waits for it."""
+    got: list[Message] = []
+    with iw.connect(wire.server.url) as console:
+        alert = console.alert(on=JobFailed, to=got.append)
+        wire.enqueue(fail(), runs=5)
+        until(lambda: alert.held_back == 4, "the rest to be held back")
+    assert [0, 3] == [message.held_back for message in got]
+    with pytest.raises(iw.InvalidRequest, match="closed"):
+        console.alert(on=JobFailed)
+
+
+# -- sinks -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_signed_webhook_of_a_failure(console: iw.Console, wire: Wire) -> None:
+    """A failed job arrives signed, also when the receiver is ill at first."""
+    secret = Webhook.new_secret()
+    with http_receiver(Answer(503, {"Retry-After": "0"})) as receiver:
+        console.alert(on=JobFailed, to=Webhook(receiver.url, secret=secret))
+        item = wire.run(fail("CUDA out of memory"))
+        until(lambda: outcomes(console) == ["delivered"], "the delivery")
+        told = standardwebhooks.Webhook(secret).verify(receiver.requests[1].body, receiver.requests[1].headers)
+    assert ("job.failed", item["item_id"]) == (told["type"], told["data"]["item_id"])
+    (delivery,) = console.alerts.log
+    assert (2, item["item_id"], f"Webhook('{receiver.url}', signed)") == (
+        delivery.attempts,
+        delivery.item_id,
+        delivery.sink,
+    )
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    """An event for functions that hang, which is set at the end."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_failing_sink_disturbs_nothing(
+    console: iw.Console, wire: Wire, held: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beside sinks that hang, raise and refuse, the others get theirs, and picture and actions go on."""
+    caplog.set_level(logging.WARNING)
+    got: list[Message] = []
+
+    def hangs(message: Message) -> None:
+        held.wait(60)
+
+    def raises(message: Message) -> None:
+        raise ValueError("no")
+
+    changes: list[int] = []
+    console.on_change(lambda change: changes.append(len(change.item_ids)))
+    with http_receiver(Answer(hang=held)) as receiver:
+        sinks = [
+            hangs,
+            Webhook(receiver.url, attempts=1),
+            raises,
+            Webhook("http://127.0.0.1:1/x", attempts=1),
+            got.append,
+        ]
+        console.alert(on=JobFinished, to=sinks, at_most_every_s=0)
+        for number in range(1, 4):
+            wire.run()
+            until(lambda n=number: len(got) == n, f"message {number}")  # type: ignore[misc]
+        running, _ = wire.running_and_pending(0)
+        assert "canceled" == console.cancel(running).outcome
+        until(lambda: outcomes(console).count("failed") >= 6, "the failures")
+        held.set()
+    assert changes
+    failed = [delivery for delivery in console.alerts.log if delivery.outcome == "failed"]
+    assert {"ValueError: no", "the request failed (ConnectError)"} <= {d.reason.split(" (test_")[0] for d in failed}
+    assert [] == list(console.errors)
+
+
+def test_a_test_says_whether_it_works(console: iw.Console) -> None:
+    """A sample goes to every sink whatever the limit, and what becomes of it is told at once."""
+    got: list[Message] = []
+    with http_receiver(Answer(401)) as receiver:
+        alert = console.alert(on=BatchDone, to=[got.append, Webhook(receiver.url), "toast"], name="my batches")
+        alert.quiet(minutes=5)
+        first, second, third = alert.test()
+    assert ["delivered", "failed", "delivered"] == [d.outcome for d in (first, second, third)]
+    assert "it was answered with 401 Unauthorized" == second.reason
+    assert ("alert.test", "Test of the alert my batches", "info") == (got[0].kind, got[0].title, got[0].severity)
+    assert [first, second, third] == list(console.alerts.log)
+    assert ["alert.test"] == kinds(list(console.alerts.toasts.showing))
+
+
+def test_toasts(console: iw.Console, wire: Wire) -> None:
+    """By default an alert is a toast, which stays until it is dismissed."""
+    console.alert(on=JobFailed, at_most_every_s=0)
+    ids = [wire.run(fail())["item_id"] for _ in range(2)]
+    toasts = console.alerts.toasts
+    until(lambda: len(toasts.showing) == 2, "both")
+    assert ids[::-1] == [message.data["item_id"] for message in toasts.showing]
+    toasts.dismiss(toasts.showing[0].message_id)
+    assert ids[:1] == [message.data["item_id"] for message in toasts.showing]
+    toasts.dismiss()
+    assert () == toasts.showing
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"on": 5}, "on: 5 is no condition"),
+        ({"on": JobFailed, "to": "email"}, "to: str is nowhere that a message can go"),
+        ({"on": JobFailed, "to": []}, "to: should be one sink or more"),
+        ({"on": JobFailed, "to": Webhook}, "to: type is nowhere"),
+        ({"on": JobFailed, "to": print, "at_most_every_s": -1}, "at_most_every_s: should be a number 0 or above"),
+        ({"on": JobFailed, "name": "a\nb"}, "name: should be a line of text"),
+    ],
+)
+def test_wrong_arguments_are_told_at_once(console: iw.Console, options: dict[str, object], words: str) -> None:
+    """What does not fit is refused with its name, and no alert is made."""
+    with pytest.raises(iw.InvalidRequest) as refused:
+        console.alert(**options)  # type: ignore[arg-type]
+    assert (True, 0) == (words in str(refused.value), len(console.alerts))
+    with pytest.raises(TypeError):
+        console.alert(on=JobFailed, too=print)  # type: ignore[call-arg]
+    with pytest.raises(iw.InvalidRequest, match="minutes"):
+        console.alerts.quiet(minutes=-1)
+
+
+def test_no_token_gets_into_a_message(console: iw.Console, wire: Wire) -> None:
+    """What looks like a secret in a job's error is taken out before it goes anywhere."""
+    got: list[Message] = []
+    console.alert(on=JobFailed, to=[got.append, "toast"])
+    wire.run(fail("401 for https://me:hunter2@host/x?token=abcdefghijkl Bearer abc.def.ghi"))
+    until(lambda: got, "the message")
+    until(lambda: "pending" not in outcomes(console), "the records")
+    shown = str(got) + str(list(console.alerts.log)) + str(got[0].to_json()) + console.alerts.frame().to_csv()
+    assert [] == [secret for secret in ("hunter2", "abcdefghijkl", "abc.def.ghi") if secret in shown]
+
+
+def test_the_frame_has_one_schema(console: iw.Console) -> None:
+    """Empty or full, the frame has the same columns and types."""
+    empty = console.alerts.frame()
+    alert = console.alert(on=JobFailed, to="toast")
+    (delivery,) = alert.test()
+    full = console.alerts.frame()
+    assert isinstance(delivery, Delivery)
+    assert (list(empty.dtypes.items()), 1) == (list(full.dtypes.items()), len(full))
+
+
+def test_alerts_can_be_listed(console: iw.Console) -> None:
+    """The console says which alerts there are, in words."""
+    alert = console.alert(on=JobFailed | QueueWedged, name="mine")
+    console.alert(on=rate(JobFailed, more_than=5, within_s=60), to=print)
+    assert "Alert(JobFailed | QueueWedged, to=Toasts(), name='mine', at_most_every_s=60)" == repr(alert)
+    assert "Alert(rate(JobFailed, more_than=5, within_s=60), to=Callback(print), at_most_every_s=60)" in repr(
+        console.alerts
+    )
+    console.alerts.cancel()
+    assert 0 == len(console.alerts)
