@@ -8,6 +8,8 @@ import contextlib
 import logging
 import pickle
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -443,6 +445,26 @@ def test_no_secret_is_anywhere(caplog: pytest.LogCaptureFixture, capfd: pytest.C
     assert ("delivered", 3, True) == (next(iter(log)).outcome, len(receiver.requests), bool(mail.logins))
     found = [(secret, text[:200]) for text in texts for secret in _SECRETS if secret in text]
     assert [] == found
+
+
+_FIRST = """
+import asyncio, logging, sys
+logging.basicConfig(level=1)
+from invoke_widgets.alerts import Apprise, Message, Webhook
+host = sys.argv[1]
+for sink in (Webhook(f"http://u:s3cr3t@{host}/T0KEN?k=T0KEN"), Apprise(f"json://u:s3cr3t@{host}/T0KEN")):
+    asyncio.run(sink.deliver(Message(kind="alert.test", severity="info", title="t")))
+    print(sink)
+"""
+
+
+def test_the_first_message_of_a_process_is_as_secret() -> None:
+    """Also while libraries are still being imported, and make their loggers, nothing secret is logged."""
+    with http_receiver(*[Answer(200, {"X-Echo": "T0KEN"})] * 2) as receiver:
+        command = [sys.executable, "-c", _FIRST, receiver.url.removeprefix("http://")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (2, True) == (len(receiver.requests), "DEBUG" in done.stderr)
+    assert [] == [secret for secret in _SECRETS if secret in done.stdout + done.stderr]
 
 
 def test_other_peoples_requests_are_still_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,11 @@ from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Hidden, OwnThread, Sink, Undelivered, hushed
 from invoke_widgets.errors import InvalidRequest
 
-_LOGGERS = ("apprise", "requests", "requests_oauthlib", "urllib3", "httpx", "httpcore", "oauthlib", "paho", "slixmpp")
+_LOGGERS = (
+    *("apprise", "requests", "requests_oauthlib", "oauthlib", "paho", "slixmpp"),
+    *("urllib3", "urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.response"),
+    *("urllib3.util.retry", "urllib3.http2.connection"),
+)
 _TYPES = {"info": "info", "warning": "warning", "error": "failure"}
 
 

@@ -183,9 +183,10 @@ _hush = _Hush()
 
 @contextlib.contextmanager
 def hushed(*names: str) -> Iterator[None]:
-    """Within it, and only there, nothing is logged by these loggers and those below them.
+    """Within it, and only there, nothing is logged by these loggers, and those below them that there are.
 
-    HTTP libraries log the addresses that they send to, and an address may be a secret, as a chat service's is.
+    HTTP libraries log the addresses that they send to, and an address may be a secret, as a chat service's is. A filter
+    works for its own logger alone: one that is made only later, when a module is first imported, has to be named.
     """
     for name in names:
         logging.getLogger(name).addFilter(_hush)

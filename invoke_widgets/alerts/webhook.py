@@ -26,6 +26,8 @@ from invoke_widgets.errors import InvalidRequest
 
 _PREFIX = "whsec_"
 _SHORTEST_KEY = 16
+# All that httpcore has, since it is imported only when the first client is made.
+_LOGGERS = ("httpx", "httpcore", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
 _OURS = ("content-type", "content-length", "host", "transfer-encoding", "webhook-id", "webhook-timestamp",
          "webhook-signature")  # fmt: skip
 _PASSING = (408, 425, 429)
@@ -100,7 +102,7 @@ class Webhook(Sink):
         headers = {name: hidden.value for name, hidden in self._headers.items()}
         headers |= {"content-type": "application/json", "user-agent": "invoke-widgets"}
         headers |= self._signature(message.message_id, int(time.time()), body)
-        with hushed("httpx", "httpcore"):
+        with hushed(*_LOGGERS):
             try:
                 async with httpx.AsyncClient(verify=self._tls, timeout=self._each_s, follow_redirects=False) as http:
                     response = await http.post(self._url.value, content=body, headers=headers)
