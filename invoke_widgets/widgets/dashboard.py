@@ -47,7 +47,7 @@ class Dashboard(StyledView):
         self.server_line = ServerLine(console)
         self.controls = Controls(console, whole=False, selectable=True, on_said=self._said)
         self.submitter = JobSubmitter(console, on_said=self._said)
-        self.queue_table = QueueTable(console)
+        self.queue_table = QueueTable(console, on_said=self._said)
         self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said)
         self.cancellation_log = CancellationLog(console)
         self.results = Results(console, load=False)

@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,7 @@ class QueueTable(View):
         height: of the rows, in pixels or as CSS.
         fallback: show a pool of plain widgets instead, for front ends that cannot load anywidget's script; by default
             only where anywidget is not installed.
+        on_said: called with the outcome of each action in words.
 
     Attributes:
         selected: the selected items' ids, ascending; may be set. Ids that are not in the queue are dropped.
@@ -85,8 +86,10 @@ class QueueTable(View):
         columns: Sequence[str] | None = None,
         height: int | str = 340,
         fallback: bool | None = None,
+        on_said: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(console)
+        self._on_said = on_said
         self._busy: set[int] = set()
         self._open: deque[int] = deque(maxlen=_OPEN_DETAILS)
         self._state = QueueState()
@@ -328,6 +331,8 @@ class QueueTable(View):
         self._post({"t": "say", "text": clean(text)})
         if self._pool is not None:
             self._pool.say(text)
+        if self._on_said is not None:
+            self._on_said(text)
 
     @property
     def busy(self) -> frozenset[int]:

@@ -74,6 +74,7 @@ class Lab:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._page: Page | None = None
+        self._pages: list[Page] = []
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -112,17 +113,27 @@ class Lab:
         Args:
             cells: the source of each code cell, or a notebook file to copy.
         """
+        page = NotebookPage(self, self._app(), self.write(cells))
+        page.show()
+        return page
+
+    def write(self, cells: Sequence[str] | Path) -> str:
+        """Write a new notebook, as for `open`, and return its name."""
         self._opened += 1
         name = f"test-{self._opened}.ipynb"
         notebook = json.loads(cells.read_text()) if isinstance(cells, Path) else _notebook_of(cells)
         notebook["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         (self.notebooks / name).write_text(json.dumps(notebook))
-        page = NotebookPage(self, self._app(), name)
-        page.show()
-        return page
+        return name
 
     def close_notebooks(self) -> None:
-        """Close all notebooks and end their kernels."""
+        """Close all notebooks and pages, and end their kernels."""
+        if self._pages:
+            for page in self._pages:
+                page.context.close()
+            self._pages.clear()
+            for kernel in httpx.get(f"{self.url}/api/kernels", timeout=30, trust_env=False).json():
+                httpx.delete(f"{self.url}/api/kernels/{kernel['id']}", timeout=30, trust_env=False)
         if self._page is not None:
             with contextlib.suppress(Exception):  # a page that a test broke is thrown away
                 self._page.evaluate(
@@ -134,13 +145,27 @@ class Lab:
             self._page.context.close()
             self._page = None
 
-    def page(self, url: str) -> Page:
-        """A page of its own, in a context of its own, which is the caller's to close."""
+    def page(self, url: str, *, watched: bool = True) -> Page:
+        """A page of its own, in a context of its own, until `close_notebooks`.
+
+        Args:
+            url: what it shows.
+            watched: whether its requests to elsewhere and its errors are noted.
+        """
+        page = self._new_page(watched)
+        self._pages.append(page)
+        page.goto(url)
+        return page
+
+    def _new_page(self, watched: bool = True) -> Page:
         assert self._browser is not None
         context = self._browser.new_context(viewport=_VIEWPORT, reduced_motion="reduce")  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE_S * 1000)
         page = context.new_page()
-        page.goto(url)
+        if watched:
+            context.on("request", lambda request: self._note_request(request.url))
+            page.on("console", lambda message: self._note_console(message.type, message.text))
+            page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         return page
 
     def log_tail(self, lines: int = 40) -> str:
@@ -150,15 +175,8 @@ class Lab:
     def _app(self) -> Page:
         """The page that shows JupyterLab, loaded once."""
         if self._page is None:
-            assert self._browser is not None
-            context = self._browser.new_context(viewport=_VIEWPORT, reduced_motion="reduce")  # type: ignore[arg-type]
-            context.set_default_timeout(PATIENCE_S * 1000)
-            context.on("request", lambda request: self._note_request(request.url))
-            page = context.new_page()
-            page.on("console", lambda message: self._note_console(message.type, message.text))
-            page.on("pageerror", lambda error: self.console_errors.append(str(error)))
-            self.load(page)
-            self._page = page
+            self._page = self._new_page()
+            self.load(self._page)
         return self._page
 
     def load(self, page: Page) -> None:
@@ -169,7 +187,7 @@ class Lab:
 
     def _note_request(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("data", "blob") and parts.hostname not in _LOOPBACK:
+        if parts.scheme not in ("data", "blob", "file") and parts.hostname not in _LOOPBACK:
             self.foreign_requests.append(url)
 
     def _note_console(self, kind: str, text: str) -> None:
@@ -187,7 +205,8 @@ class Lab:
         command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", "--ip=127.0.0.1"]
         command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.notebooks}"]
         command += ["--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True"]
-        command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
+        command += ["--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True"]
+        command += ["--LabApp.extension_manager=readonly"]
         command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -245,6 +264,11 @@ class NotebookPage:
         self.lab = lab
         self.page = page
         self.name = name
+
+    @classmethod
+    def opened(cls, lab: Lab, cells: list[str]) -> NotebookPage:
+        """The same as `lab.open`."""
+        return lab.open(cells)
 
     @property
     def path(self) -> Path:

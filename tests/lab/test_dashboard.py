@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -14,13 +16,23 @@ from tests.wire import Wire, until
 
 
 class Page:
-    """A notebook whose second cell shows the dashboard."""
+    """A notebook whose second cell shows the dashboard.
 
-    def __init__(self, lab: Lab, wire: Wire, *further: str) -> None:
+    Args:
+        lab: where.
+        wire: to what.
+        further: cells that follow.
+        notebook: makes the notebook that is to be used, in place of JupyterLab's.
+    """
+
+    def __init__(
+        self, lab: Lab, wire: Wire, *further: str, notebook: Callable[[Lab, list[str]], Any] = NotebookPage.opened
+    ) -> None:
         connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"
-        self.notebook: NotebookPage = lab.open([connect, "console", *further])
-        self.notebook.run_cell(0)
-        self.notebook.run_cell(1)
+        self.notebook = notebook(lab, [connect, "console", *further])
+        if isinstance(self.notebook, NotebookPage):
+            self.notebook.run_cell(0)
+            self.notebook.run_cell(1)
         self.view: Locator = self.notebook.output(1)
         expect(self.view.get_by_text("● live").first).to_be_visible()
 
@@ -137,9 +149,8 @@ def test_pause_and_resume(page: Page, wire: Wire) -> None:
     assert wire.get("status")["processor"]["is_started"]
 
 
-def test_the_footer_tells_whether_clicks_arrive(lab: Lab, wire: Wire) -> None:
-    """While a cell blocks the kernel, the footer says what clicks do; what it says is true."""
-    page = Page(lab, wire, "import time\nwhile True: time.sleep(0.05)")
+def check_footer(page: Page) -> None:
+    """While a cell blocks the kernel, and while one awaits, the footer says what clicks do; what it says is true."""
     footer = page.view.locator(".iw-footer")
     expect(footer).to_contain_text("buttons work now")
     page.notebook.run_cell(2, wait=False)
@@ -148,7 +159,25 @@ def test_the_footer_tells_whether_clicks_arrive(lab: Lab, wire: Wire) -> None:
     page.notebook.interrupt()
     expect(footer).to_contain_text("last action: Paused")
     expect(footer).to_contain_text("buttons work now")
+    page.notebook.run_cell(3, wait=False)
+    expect(page.notebook.output(3)).to_contain_text("awaiting")
     page.press("resume")
+    expect(footer).to_contain_text("last action: Resumed")
+    expect(footer).to_contain_text("buttons work now")
+    expect(page.notebook.cell(3)).to_contain_text("[*]")
+    page.notebook.interrupt()
+    expect(page.notebook.cell(3)).not_to_contain_text("[*]")
+
+
+CELLS_THAT_RUN = (
+    "import time\nwhile True: time.sleep(0.05)",
+    "import asyncio\nawait asyncio.sleep(0.6); print('awaiting')\nwhile True: await asyncio.sleep(0.05)",
+)
+
+
+def test_the_footer_tells_whether_clicks_arrive(lab: Lab, wire: Wire) -> None:
+    """In cells that block the kernel and in cells that await, in JupyterLab."""
+    check_footer(Page(lab, wire, *CELLS_THAT_RUN))
 
 
 def test_everything_has_a_name(page: Page, wire: Wire) -> None:

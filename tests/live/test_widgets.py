@@ -327,6 +327,17 @@ def test_views_stay_in_step(console: iw.Console, wire: Wire) -> None:
     assert "last action" not in text(second)
 
 
+def test_the_footer_tells_of_the_table(console: iw.Console, wire: Wire) -> None:
+    """What a row's own buttons did is the last action too."""
+    (running,) = wire.enqueue(sleep(60))["item_ids"]
+    dashboard = Dashboard(console)
+    until(lambda: running in console.store.state.items, "the item")
+    dashboard.queue_table.cancel([running])
+    reads(dashboard, f"last action: Canceled item {running}")
+    dashboard.queue_table.retry([running])
+    reads(dashboard, f"last action: Retried item {running} as")
+
+
 def test_the_console_shows_the_dashboard(console: iw.Console, wire: Wire) -> None:
     """Where there are no widgets, the console shows text and an escaped table."""
     wire.run(fail("<b>bold</b>"))

@@ -1,0 +1,42 @@
+"""The dashboard in Notebook 7 and in Voila: what a person does there reaches the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.graphs import sleep
+from tests.lab.front_ends import Notebook7Page, VoilaPage
+from tests.lab.session import Lab
+from tests.lab.test_dashboard import CELLS_THAT_RUN, Page, check_footer
+from tests.wire import Wire, until
+
+
+def submit_and_cancel(page: Page, wire: Wire) -> None:
+    """Submit in the form, see the row, cancel it there, and have the footer and the server say so."""
+    page.submit(sleep(60))
+    item_id = until(lambda: wire.get("item_ids")["item_ids"], "the item")[0]
+    expect(page.row(item_id)).to_contain_text("in_progress")
+    page.row(item_id).get_by_role("button", name=f"cancel item {item_id}").click()
+    expect(page.row(item_id)).to_contain_text("canceled")
+    expect(page.view.locator(".iw-footer")).to_contain_text("buttons work now")
+    expect(page.view.locator(".iw-footer")).to_contain_text(f"last action: Canceled item {item_id}, which was running.")
+    expect(page.view.locator(".jp-OutputArea-child:visible")).to_have_count(1)  # the static form is hidden
+    assert "canceled" == wire.wait_for(item_id)["status"]
+
+
+def test_notebook_7(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """It is JupyterLab's notebook, so that clicks arrive as they do there."""
+    page = Page(lab, wire, *CELLS_THAT_RUN, notebook=Notebook7Page)
+    submit_and_cancel(page, wire)
+    page.notebook.screenshot(pictures / "light.png", "light")
+    page.notebook.screenshot(pictures / "dark.png", "dark")
+    check_footer(page)
+
+
+def test_voila(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """There are no cells to run, and its kernel is idle."""
+    page = Page(lab, wire, notebook=VoilaPage)
+    submit_and_cancel(page, wire)
+    page.notebook.page.screenshot(path=pictures / "light.png")
