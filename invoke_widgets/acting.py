@@ -27,6 +27,8 @@ class Reader(Protocol):
 
     def expect(self, item_ids: Collection[int]) -> None: ...
 
+    async def try_now(self) -> None: ...
+
 
 class Acting:
     """The actions on one queue.

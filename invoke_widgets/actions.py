@@ -185,6 +185,14 @@ class Actions(Submitting, Canceling):
             finally:
                 self._reader.read_again()
 
+    async def reconnect(self) -> None:
+        """Where the server is away, try now to reach it, instead of when it is due.
+
+        Raises:
+            ServerUnreachable: it is still away.
+        """
+        await self._reader.try_now()
+
     async def pause(self) -> ProcessorStatus:
         """Take no further item; the current one goes on."""
         with self._logged():

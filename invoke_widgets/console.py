@@ -259,6 +259,24 @@ class Console:
 
         self._call(work())
 
+    def reconnect(self, timeout: float = 30.0) -> Connection:
+        """Where the server is away, try now to reach it, instead of when it is due (`status.connection.next_try_at`).
+
+        Raises:
+            ServerUnreachable: it is still away.
+            JobTimeout: it did not answer within `timeout` seconds; trying goes on.
+        """
+
+        async def work() -> None:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._actions.reconnect()
+            except TimeoutError:
+                raise JobTimeout(f"{self.url} did not answer within {timeout:g} s.") from None
+
+        self._call(work())
+        return self._store.state.connection
+
     # -- what can be done --------------------------------------------------------------------------------------------
 
     def submit(

@@ -7,6 +7,7 @@ attempts at one job. Only failures of batches that were submitted here with a po
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -216,7 +217,8 @@ class Reruns:
         return line.attempts[-1] == item.item_id and not line.due and not line.over
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        # A context of its own: what the picture's keeper may do while the server is away is not for these.
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -13,6 +13,7 @@ One task does all of it, so that reads never overtake each other:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import OrderedDict
@@ -21,9 +22,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from invoke_widgets import merge
+from invoke_widgets import breaker, merge
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import AccessDenied, JobException, ServerFailure, ServerUnreachable
+from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerFailure, ServerUnreachable
 from invoke_widgets.event_records import (
     BatchEnqueued,
     Event,
@@ -105,6 +106,9 @@ class Sync:
         self._accepted: tuple[Counts, Counts] | None = None
         self._unchecked = False
         self._wedges = WedgeWatch(client, store)
+        self._now = asyncio.Event()
+        self._tried = asyncio.Event()
+        client.transport.breaker.on_open = self._suspect
 
     # -- for others, on the loop ---------------------------------------------------------------------------------
 
@@ -122,20 +126,60 @@ class Sync:
         try:
             while True:
                 try:
-                    if self._store.state.connection.mode == "reconnecting":
-                        await self._connect()
-                        failures = 0
-                    await self._maintain()
+                    with breaker.probing():
+                        if self._store.state.connection.mode == "reconnecting":
+                            await self._connect()
+                            failures = 0
+                            self._tell_tried()
+                        await self._maintain()
                 except _Lost:
                     self._reconnecting("the connection broke", 0.0)
                 except JobException as error:
                     pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)
+                    pause = breaker.asked_for(error, pause)
                     failures += 1
-                    self._reconnecting(error.message, pause)
-                    await asyncio.sleep(pause)
+                    # While this one is about it, nobody else needs to find out by a time limit of their own.
+                    if breaker.is_away(error) or isinstance(error, JobTimeout | ReplyLost):
+                        self._client.transport.breaker.open(error, pause)
+                    self._reconnecting(error.message, pause, is_ill=breaker.is_ill(error))
+                    self._tell_tried()
+                    await self._rest(pause)
         finally:
             await self._stream.close()
             self._store.set_connection(mode="closed", next_try_at=None)
+
+    async def try_now(self) -> None:
+        """Try to reach the server at once, instead of when it is due, and wait until that has been tried.
+
+        Raises:
+            ServerUnreachable: it is still away.
+        """
+        self._suspect()
+        if self._store.state.connection.mode != "reconnecting":
+            return
+        tried = self._tried
+        self._now.set()
+        await tried.wait()
+        connection = self._store.state.connection
+        if connection.mode == "reconnecting":
+            raise ServerUnreachable(
+                f"{self._client.url} was tried, and is still away: {connection.error}", retryable=True
+            )
+
+    def _suspect(self) -> None:
+        """Look soon whether the server is still there."""
+        self._beat_at = 0.0
+        self._wake.set()
+
+    def _tell_tried(self) -> None:
+        tried, self._tried = self._tried, asyncio.Event()
+        tried.set()
+
+    async def _rest(self, pause: float) -> None:
+        self._now.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._now.wait()
 
     def read_again(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
         """Have the list of ids, these items, or all unfinished items read again, soon."""
@@ -197,7 +241,12 @@ class Sync:
         await self._read_chunk(_FIRST_PAGE)
         self._take_status(status)
         self._store.set_connection(
-            mode="live" if live else "polling", error="", next_try_at=None, heard_at=time.monotonic(), version=version
+            mode="live" if live else "polling",
+            error="",
+            is_ill=False,
+            next_try_at=None,
+            heard_at=time.monotonic(),
+            version=version,
         )
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
@@ -236,8 +285,10 @@ class Sync:
         for pending in (self._stale, self._later, self._wanted, self._unreadable):
             pending.clear()
 
-    def _reconnecting(self, error: str, pause: float) -> None:
-        self._store.set_connection(mode="reconnecting", error=error, next_try_at=time.monotonic() + pause)
+    def _reconnecting(self, error: str, pause: float, *, is_ill: bool = False) -> None:
+        self._store.set_connection(
+            mode="reconnecting", error=error, is_ill=is_ill, next_try_at=time.monotonic() + pause
+        )
 
     def _socket_lost(self) -> None:
         self._lost = True

@@ -12,6 +12,8 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +21,7 @@ import httpx
 import tenacity
 
 from invoke_widgets import classify, decoding
+from invoke_widgets.breaker import Breaker
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,
@@ -30,6 +33,10 @@ from invoke_widgets.errors import (
 )
 
 _KEEPALIVE_S = 3.0
+_ATTEMPTS = 3
+_TOTAL_S = 20.0
+"""No further attempt at an operation is begun later than so many seconds after the first."""
+_LONGEST_WAIT_S = 3600.0
 _BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_random(0, 0.1)
 
 # Raised before the whole request was written: the server cannot have carried it out.
@@ -93,11 +100,12 @@ class Transport:
             raise InvalidRequest("token: should be a string of printable ASCII characters.")
         self.url = normalise_url(url)
         self._token = token
+        self.breaker = Breaker(self.url)
         for name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
             logging.getLogger(name).addFilter(_hide_token)
         self._again = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_may_pass),
-            stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(20.0),
+            stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_before_delay(_TOTAL_S),
             wait=_wait,
             reraise=True,
         )
@@ -138,7 +146,8 @@ class Transport:
             path: the path from the server's root, its segments quoted.
             body: what to send as JSON; None sends nothing.
             params: the query; entries that are None are left out.
-            repeatable: whether doing it twice does no harm; if so, it is tried up to 3 times.
+            repeatable: whether doing it twice does no harm; if so, it is tried up to 3 times within 20 s, with pauses
+                that grow and vary, or that the server asks for.
 
         Raises:
             JobException: see the tree in `errors`.
@@ -188,18 +197,19 @@ class Transport:
         return await self._again(send) if repeatable else await send()
 
     async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
-        try:
-            response = await self._http.send(request)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            # Without httpx's own long story: what it said is in the details.
-            raise map_exception(error, name, self.url) from None
-        refreshed = response.headers.get("x-refreshed-token")
-        if refreshed and refreshed.isascii():  # another one could not be sent back
-            self._token = refreshed
-        content_type = response.headers.get("content-type", "")
-        if not response.is_success or (want_json and "json" not in content_type):
-            raise _refused(response, content_type, name)
-        return response
+        with self.breaker.request():
+            try:
+                response = await self._http.send(request)
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                # Without httpx's own long story: what it said is in the details.
+                raise map_exception(error, name, self.url) from None
+            refreshed = response.headers.get("x-refreshed-token")
+            if refreshed and refreshed.isascii():  # another one could not be sent back
+                self._token = refreshed
+            content_type = response.headers.get("content-type", "")
+            if not response.is_success or (want_json and "json" not in content_type):
+                raise _refused(response, content_type, name)
+            return response
 
 
 def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
@@ -215,13 +225,28 @@ def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, ServerUnreachable | ReplyLost | ServerFailure) and error.retryable
+    if not isinstance(error, ServerUnreachable | ReplyLost | ServerFailure) or "breaker" in error.details:
+        return False
+    return error.retryable
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.details.get("retry_after") if isinstance(error, JobException) else None
-    return float(asked) if isinstance(asked, int) else _BACKOFF(state)
+    return asked if isinstance(asked, float) else _BACKOFF(state)
+
+
+def retry_after_s(header: str) -> float | None:
+    """The seconds that a `Retry-After` header asks for, as a number or as a date; None if it is neither."""
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _LONGEST_WAIT_S)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    left = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(left, 0.0), _LONGEST_WAIT_S)
 
 
 def _present(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -237,9 +262,9 @@ def _refused(response: httpx.Response, content_type: str, name: str) -> JobExcep
             details={"request": name, "status": response.status_code},
         )
     error = classify.exception_for_reply(response.status_code, content_type, response.content, name)
-    wait = response.headers.get("retry-after", "")
-    if wait.isdecimal() and len(wait) < 10:
-        error.details["retry_after"] = min(int(wait), 60)
+    wait = retry_after_s(response.headers.get("retry-after", ""))
+    if wait is not None:
+        error.details["retry_after"] = wait
     return error
 
 

@@ -9,6 +9,8 @@ import logging
 import socket
 import ssl
 import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
 import pytest
@@ -27,7 +29,7 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     UnexpectedReply,
 )
-from invoke_widgets.transport import Transport, map_exception, normalise_url
+from invoke_widgets.transport import Transport, map_exception, normalise_url, retry_after_s
 from tests.scripted import answer, ask, scripted
 
 
@@ -149,6 +151,60 @@ def test_reads_are_tried_again_and_writes_are_not() -> None:
         with pytest.raises(ReplyLost):
             ask(url, method="POST")
         assert 1 == len(seen)
+
+
+@pytest.mark.parametrize("asked", ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)])
+def test_a_long_retry_after_is_told_not_waited_for(asked: str) -> None:
+    """Who is asked to come back after the total time does not try again in vain: the error says when to."""
+    busy = answer(503, '{"detail": "busy"}', retry_after=asked)
+    with scripted(lambda number, request: busy) as (url, seen), pytest.raises(ServerFailure) as caught:
+        ask(url, repeatable=True)
+    assert 1 == len(seen)
+    assert 3000 < caught.value.details["retry_after"] <= 3600
+
+
+def test_attempts_are_capped_and_only_for_what_may_be_repeated() -> None:
+    """A read that meets a gateway error is asked three times in all; what may not be repeated, once."""
+    bad = answer(502, "<html>Bad Gateway</html>", "text/html")
+    for repeatable, times in ((True, 3), (False, 1)):
+        with scripted(lambda number, request: bad) as (url, seen), pytest.raises(ServerFailure):
+            ask(url, repeatable=repeatable)
+        assert times == len(seen)
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("7", 7, 7),
+        ("0", 0, 0),
+        ("99999999999", 3600, 3600),
+        (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0, 0),
+        ("Wed, 21 Oct 2099 07:28:00 -0000", 3600, 3600),
+    ],
+)
+def test_retry_after_as_seconds_and_as_date(header: str, low: float, high: float) -> None:
+    """The header is seconds or a date; a date that has passed means now, and nobody is asked to wait for ever."""
+    seconds = retry_after_s(header)
+    assert seconds is not None
+    assert low <= seconds <= high
+
+
+@pytest.mark.parametrize("header", ["", "soon", "-5", "1.5e3", "²", "Wed, 99 Oct 2099"])
+def test_a_retry_after_that_is_none(header: str) -> None:
+    """What is neither is passed over."""
+    assert None is retry_after_s(header)
+
+
+def test_a_retry_after_date_is_honoured() -> None:
+    """A 503 with a date that has come is asked again at once."""
+    date = format_datetime(datetime.now(UTC), usegmt=True)
+
+    def script(number: int, request: bytes) -> bytes:
+        return answer(503, '{"detail": "busy"}', retry_after=date) if number == 1 else answer(200, '{"ok": 1}')
+
+    with scripted(script) as (url, seen):
+        assert {"ok": 1} == ask(url, repeatable=True)
+    assert 2 == len(seen)
 
 
 def test_retry_after_is_honoured() -> None:

@@ -191,8 +191,12 @@ def test_retryable() -> None:
         (Connection(mode="live", heard_at=99.0), ("live", "● live")),
         (Connection(mode="live", heard_at=10.0), ("stale", "● live, last heard 1:30 ago")),
         (Connection(mode="polling", heard_at=99.0), ("polling", "◐ polling: no events can be had")),
-        (Connection(mode="reconnecting", next_try_at=103.0), ("offline", "○ offline, reconnecting in 3 s")),
-        (Connection(mode="reconnecting", next_try_at=99.0), ("offline", "○ offline, reconnecting")),
+        (Connection(mode="reconnecting", next_try_at=103.0), ("offline", "○ offline, next try in 3 s")),
+        (Connection(mode="reconnecting", next_try_at=99.0), ("offline", "○ offline, trying now")),
+        (
+            Connection(mode="reconnecting", is_ill=True, next_try_at=103.0),
+            ("offline", "○ server is ill, next try in 3 s"),
+        ),
         (Connection(mode="closed"), ("closed", "○ closed")),
     ],
 )

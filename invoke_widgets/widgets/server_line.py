@@ -15,7 +15,7 @@ from invoke_widgets.merge import QueueState
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, Connection, QueueItem
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import StyledView, put
+from invoke_widgets.widgets.acting import StyledView, put, shown
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -42,8 +42,8 @@ def connection_words(connection: Connection, now: float) -> tuple[str, str]:
         return "polling", f"◐ polling: no events can be had{heard}"
     if connection.mode == "reconnecting":
         left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
-        when = f"reconnecting in {left:.0f} s" if left >= 0.5 else "reconnecting"
-        return "offline", f"○ offline, {when}{heard}"
+        when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
+        return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{heard}"
     if connection.mode == "closed":
         return "closed", "○ closed"
     return "connecting", "◌ connecting"
@@ -127,12 +127,18 @@ class ServerLine(StyledView):
         self._server = ipywidgets.HTML()
         self._counts = ipywidgets.HTML()
         self._progress = ipywidgets.HTML()
-        self.show(self._server, self._counts, self._progress)
+        self._try_now = ipywidgets.Button(description="↻ try now", tooltip="Try to reach the server at once")
+        self._try_now.on_click(self.guard(self._on_try_now))
+        self._try_now.add_class("iw-try-now")
+        first = ipywidgets.HBox([self._server, self._try_now])
+        first.add_class("iw-row")
+        self.show(first, self._counts, self._progress)
         self.follow()
 
     def draw(self, change: Change) -> None:
         state = change.state
         put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, time.monotonic()))
+        shown(self._try_now, state.connection.mode == "reconnecting")
         put(self._counts, "value", counts_html(state))
         for item_id in change.item_ids:
             item = state.items.get(item_id)
@@ -141,6 +147,9 @@ class ServerLine(StyledView):
             else:
                 self._running.discard(item_id)
         put(self._progress, "value", progress_html(state, self._running, datetime.now(UTC)))
+
+    def _on_try_now(self, _: object) -> None:
+        self.run(self.console.actions.reconnect(), button=self._try_now)
 
     def tick(self) -> None:
         """Draw what time alone changes; called every second."""
