@@ -163,7 +163,7 @@ class Sync:
         connection = self._store.state.connection
         if connection.mode == "reconnecting":
             raise ServerUnreachable(
-                f"{self._client.url} was tried, and is still away: {connection.error}", retryable=True
+                f"Tried just now, and still away: {connection.error or self._client.url}", retryable=True
             )
 
     def _suspect(self) -> None:

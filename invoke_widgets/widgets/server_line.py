@@ -149,7 +149,7 @@ class ServerLine(StyledView):
         put(self._progress, "value", progress_html(state, self._running, datetime.now(UTC)))
 
     def _on_try_now(self, _: object) -> None:
-        self.run(self.console.actions.reconnect(), button=self._try_now)
+        self.run(self.console.actions.reconnect(), lambda _: self.forgive(), button=self._try_now)
 
     def tick(self) -> None:
         """Draw what time alone changes; called every second."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.chaos import ChaosProxy
 from tests.graphs import Graph, add_and_multiply, fail, sleep
 from tests.lab.session import Lab, NotebookPage
 from tests.wire import Wire, until
@@ -189,3 +191,26 @@ def test_everything_has_a_name(page: Page, wire: Wire) -> None:
             found = page.view.get_by_role(role)  # type: ignore[arg-type]
             named = page.view.get_by_role(role, name=re.compile(r"\S"))  # type: ignore[arg-type]
             assert (tab, role, found.count()) == (tab, role, named.count())
+
+
+def test_a_server_that_is_away(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The head says that the server is offline and when next; the button tries at once, and its failure is shown."""
+    with ChaosProxy(wire.server.url) as proxy:
+        notebook = lab.open([f"import invoke_widgets as iw\nconsole = iw.connect({proxy.url!r})", "console"])
+        notebook.run_cell(0)
+        notebook.run_cell(1)
+        view = notebook.output(1)
+        expect(view.get_by_text("● live").first).to_be_visible()
+        button = view.get_by_role("button", name="try now")
+        expect(button).to_be_hidden()
+        with proxy.offline():
+            expect(view.get_by_text(re.compile(r"○ offline, next try in [2-8] s"))).to_be_visible(timeout=30_000)
+            for theme in ("light", "dark"):
+                notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=view)
+            button.click()
+            expect(view.get_by_role("alert").get_by_text("still away").first).to_be_visible()
+            expect(button).to_be_enabled()
+            notebook.screenshot(pictures / "tried.png", of=view)
+        button.click()
+        expect(view.get_by_text("● live").first).to_be_visible()
+        expect(button).to_be_hidden()
