@@ -19,6 +19,7 @@ from invoke_widgets.nested import run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from invoke_widgets import alerts
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console
     from invoke_widgets.history_sqlite import HistoryFile
@@ -41,6 +42,7 @@ __all__ = [
     "Job",
     "RetryPolicy",
     "__version__",
+    "alerts",
     "as_completed",
     "connect",
     "demo",
@@ -56,6 +58,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_LAZY[name]), name)
         globals()[name] = value
         return value
+    if name == "alerts":
+        from importlib import import_module
+
+        return import_module("invoke_widgets.alerts")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -184,6 +184,7 @@ def test_a_receiver_that_does_not_answer() -> None:
         (lambda: Email("", to="a@b.c", sender="a@b.c"), "host: should be the name"),
         (lambda: Email("h", 0, to="a@b.c", sender="a@b.c"), "port: should be from 1 to 65535"),
         (lambda: Email("h", to=[], sender="a@b.c"), "to: should be one address or more"),
+        (lambda: Email("h", to=5, sender="a@b.c"), "to: should be one address or more"),  # type: ignore[arg-type]
         (lambda: Email("h", to="nobody", sender="a@b.c"), "to: 'nobody' is not an e-mail address"),
         (lambda: Email("h", to="a@b.c\r\nBcc: x@y.z", sender="a@b.c"), "is not an e-mail address"),
         (lambda: Email("h", to="a@b.c", sender="a b"), "sender: 'a b' is not an e-mail address"),
@@ -369,6 +370,20 @@ def test_a_sink_of_ones_own_may_do_what_it_likes() -> None:
     """One that never ends and one that raises anything are recorded, and the next message gets its turn."""
     assert ["timed_out", "timed_out"] == [delivery.outcome for delivery in send(Endless(), MESSAGE, MESSAGE)]
     assert ["RuntimeError: no idea"] * 2 == [delivery.reason for delivery in send(Broken(), MESSAGE, MESSAGE)]
+
+
+class Odd(Sink):
+    """Says of itself what no sink should."""
+
+    def __init__(self, **options: Any) -> None:
+        vars(self).update(options)
+
+
+@pytest.mark.parametrize("options", [{"attempts": 0}, {"timeout_s": None}])
+def test_an_odd_sink_is_refused_at_once(options: dict[str, Any]) -> None:
+    """What is wrong with a sink of one's own shows when it is given, and not when it is needed."""
+    with pytest.raises(iw.InvalidRequest, match=next(iter(options))):
+        Courier(Odd(**options), AlertLog(), tuple)
 
 
 def test_too_many_messages_are_dropped_and_told() -> None:

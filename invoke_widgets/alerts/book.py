@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ On = Condition | NoticeKind | UnionType | str
 """What `on=` takes."""
 To = Sink | Callable[[Message], object] | str
 """What `to=` takes, or several of them."""
+logger = logging.getLogger(__name__)
+
 TICK_S = 0.5
 LIMIT_S = 60.0
 """The shortest time between two messages of an alert, where nothing else is said."""
@@ -83,7 +86,10 @@ class Alerts:
             raise InvalidRequest("name: should be a line of text.")
         if self._closed:
             raise InvalidRequest("This console is closed.")
-        alert = Alert(self, wanted, self._sinks(to), name=(name or repr(wanted)).strip(), every_s=every_s)
+        sinks = self._sinks(to)
+        for sink in sinks:
+            self._courier(sink)  # what is wrong with a sink of one's own shows here
+        alert = Alert(self, wanted, sinks, name=(name or repr(wanted)).strip(), every_s=every_s)
         self._loop.post(lambda: self._start(alert))
         self._alerts = [*self._alerts, alert]
         return alert
@@ -207,7 +213,7 @@ class Alerts:
             )
 
     def _end(self, alert: Alert) -> None:
-        alert.flush()
+        _guarded(alert, alert.flush)
         left = {other.stalled_s for other in self._alerts}
         for stalled_s in [s for s in self._following if s not in left]:
             self._following.pop(stalled_s)()
@@ -223,7 +229,7 @@ class Alerts:
     def _see(self, stalled_s: float, notice: Any) -> None:
         for alert in self._alerts:
             if alert.stalled_s == stalled_s:
-                alert.see(notice)
+                _guarded(alert, lambda alert=alert: alert.see(notice))  # type: ignore[misc]
 
     def _changed(self, change: Change) -> None:
         if change.item_ids:
@@ -238,7 +244,7 @@ class Alerts:
         self._loop.schedule(TICK_S, self._tick)
         look = Look(now=time.monotonic(), heard_at=self._heard_at, busy=_busy(self._store.state))
         for alert in self._alerts:
-            alert.look(look)
+            _guarded(alert, lambda alert=alert: alert.look(look))  # type: ignore[misc]
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
@@ -253,7 +259,7 @@ class Alerts:
         async def finish() -> None:
             self._stop()
             for alert in self._alerts:
-                alert.flush()
+                _guarded(alert, alert.flush)
             couriers = list(self._couriers.values())
             waiting = [asyncio.ensure_future(courier.drained()) for courier in couriers]
             if waiting:
@@ -265,6 +271,14 @@ class Alerts:
             await asyncio.sleep(0)
 
         self._loop.call(finish())
+
+
+def _guarded(alert: Alert, work: Callable[[], None]) -> None:
+    """Keep what goes wrong with one alert from the others."""
+    try:
+        work()
+    except Exception:  # as it says
+        logger.exception("alert %r failed", alert.name)
 
 
 def _busy(state: QueueState) -> bool:

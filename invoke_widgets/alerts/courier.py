@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import tenacity
 
+from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.log import AlertLog, Delivery, Outcome, delivery_of
 from invoke_widgets.alerts.messages import Message, one_line
 from invoke_widgets.alerts.sinks import Sink, Undelivered
@@ -26,16 +27,20 @@ _BACKOFF = tenacity.wait_exponential(multiplier=0.5, max=30.0) + tenacity.wait_r
 
 
 class Courier:
-    """Takes messages to one sink, one after the other. On the console's loop.
+    """Takes messages to one sink, one after the other. On the console's loop, but for its making.
 
     Args:
-        sink: where to.
+        sink: where to. What it says of itself is asked for once, here: later nothing it does may disturb anything.
         log: keeps what became of each.
         secrets: what else must be in no text.
     """
 
     def __init__(self, sink: Sink, log: AlertLog, secrets: Callable[[], tuple[str | None, ...]]) -> None:
         self._sink = sink
+        self._name = repr(sink)
+        self._known = tuple(sink.secrets)
+        self._attempts = whole("attempts", sink.attempts)
+        self._timeout_s = positive("timeout_s", sink.timeout_s)
         self._log = log
         self._secrets = secrets
         self._queue: asyncio.Queue[tuple[Message, str, asyncio.Future[Delivery]]] = asyncio.Queue(WAITING)
@@ -45,7 +50,7 @@ class Courier:
         """Have a message delivered; the future tells what became of it, and never raises."""
         key = self._log.key()
         told: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
-        delivery = delivery_of(message, repr(self._sink))
+        delivery = delivery_of(message, self._name)
         try:
             self._queue.put_nowait((message, key, told))
         except asyncio.QueueFull:
@@ -89,12 +94,12 @@ class Courier:
 
         def not_yet(state: tenacity.RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            delivery = delivery_of(message, repr(self._sink))
+            delivery = delivery_of(message, self._name)
             self._log.record(key, replace(delivery, attempts=attempts, reason=self._clean(str(error))))
 
         again = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, Undelivered) and error.retryable),
-            stop=tenacity.stop_after_attempt(self._sink.attempts),
+            stop=tenacity.stop_after_attempt(self._attempts),
             wait=_wait,
             before_sleep=not_yet,
             reraise=True,
@@ -102,12 +107,12 @@ class Courier:
         outcome: Outcome = "delivered"
         reason = ""
         try:
-            async with asyncio.timeout(self._sink.timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 await again(attempt)
         except Undelivered as error:
             outcome, reason = "timed_out" if error.timed_out else "failed", error.reason
         except TimeoutError:
-            outcome, reason = "timed_out", f"not done within {self._sink.timeout_s:g} s"
+            outcome, reason = "timed_out", f"not done within {self._timeout_s:g} s"
         except asyncio.CancelledError:
             self._end(message, key, told, began, attempts, "failed", "the console was closed")
             raise
@@ -125,10 +130,9 @@ class Courier:
         outcome: Outcome,
         reason: str,
     ) -> None:
-        sink = repr(self._sink)
         reason = self._clean(reason)
         delivery = replace(
-            delivery_of(message, sink),
+            delivery_of(message, self._name),
             outcome=outcome,
             attempts=attempts,
             took_s=time.monotonic() - began,
@@ -136,12 +140,12 @@ class Courier:
         )
         self._log.record(key, delivery)
         if outcome != "delivered":
-            logger.warning("alert %r: %s: not delivered: %s", message.alert, sink, reason)
+            logger.warning("alert %r: %s: not delivered: %s", message.alert, self._name, reason)
         if not told.done():
             told.set_result(delivery)
 
     def _clean(self, text: str) -> str:
-        return one_line(without_secrets(text, (*self._sink.secrets, *self._secrets())), 300)
+        return one_line(without_secrets(text, (*self._known, *self._secrets())), 300)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

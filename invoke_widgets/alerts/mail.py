@@ -71,7 +71,7 @@ class Email(Sink):
             raise InvalidRequest(
                 "tls: a password is not sent over an unencrypted connection.", suggestion="Use tls='starttls'."
             )
-        receivers = (to,) if isinstance(to, str) else tuple(to)
+        receivers = (to,) if isinstance(to, str) else tuple(to) if isinstance(to, Sequence) else ()
         if not receivers:
             raise InvalidRequest("to: should be one address or more.")
         self._to = tuple(_address("to", text) for text in receivers)

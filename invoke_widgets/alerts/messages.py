@@ -12,6 +12,8 @@ Severity = Literal["info", "warning", "error"]
 
 TITLE_LENGTH = 150
 TEXT_LENGTH = 2_000
+_MOST = 4
+"""Of so many times the length that is shown, the rest is not even looked at: a job's error may be of any length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +84,13 @@ class Message:
 
 def one_line(text: str, length: int = TITLE_LENGTH) -> str:
     """Text for a title or a subject: no line breaks, no control characters, at most `length` characters."""
-    return _cut(" ".join(_printable(text).split()), length)
+    return _cut(" ".join(_printable(text[: _MOST * length]).split()), length)
 
 
 def lines(text: str, length: int = TEXT_LENGTH) -> str:
     """Text of several lines, without control characters, at most `length` characters."""
-    return _cut("\n".join(_printable(line).rstrip() for line in text.splitlines()).strip("\n"), length)
+    plain = "\n".join(_printable(line).rstrip() for line in text[: _MOST * length].splitlines())
+    return _cut(plain.strip("\n"), length)
 
 
 def _printable(text: str) -> str:

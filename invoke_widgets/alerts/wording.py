@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from invoke_widgets.alerts.messages import Message, Severity, lines, one_line
+from invoke_widgets.alerts.messages import TEXT_LENGTH, Message, Severity, lines, one_line
 from invoke_widgets.conditions import Firing
 from invoke_widgets.notice_records import (
     BatchDone,
@@ -44,6 +44,11 @@ def message_of(
         clean: takes secrets out of a text.
     """
     kind, at = "queue.silent", datetime.now(UTC)
+
+    def plain(text: str, length: int = TEXT_LENGTH) -> str:
+        # Cut twice: a job's error may be of any length, and taking secrets out of it takes time.
+        return lines(clean(text[: 10 * TEXT_LENGTH]), length)
+
     if firing.notice is None:
         severity, title, text, data = _silence(firing.silent_s or 0.0)
     else:
@@ -56,14 +61,14 @@ def message_of(
     return Message(
         kind=kind,
         severity=severity,
-        title=one_line(clean(title)),
-        text=lines(clean(text)),
+        title=one_line(plain(title)),
+        text=plain(text),
         at=at,
         alert=alert,
         held_back=held_back,
         server=server,
         queue_id=queue_id,
-        data={name: lines(clean(v), _FACT_LENGTH) if isinstance(v, str) else v for name, v in data.items()},
+        data={name: plain(v, _FACT_LENGTH) if isinstance(v, str) else v for name, v in data.items()},
     )
 
 

@@ -32,6 +32,8 @@ from invoke_widgets.alerts import (
     queue_stalled,
     rate,
 )
+from invoke_widgets.widgets.base import models_within
+from invoke_widgets.widgets.dashboard import Dashboard
 from tests.graphs import add_and_multiply, fail, sleep
 from tests.receivers import Answer, http_receiver, mail_receiver
 from tests.servers import EmbeddedServer
@@ -149,6 +151,15 @@ def test_a_wedged_queue(console: iw.Console, wire: Wire) -> None:
     console.prune()
     until(lambda: len(got) == 2, "the queue to go on")
     assert ["queue.wedged", "queue.unwedged"] == kinds(got)
+
+
+def test_a_console_without_a_socket(polling_console: iw.Console, wire: Wire) -> None:
+    """Where no events can be had, failures and ends are told all the same."""
+    got: list[Message] = []
+    polling_console.alert(on=JobFailed | BatchDone, to=got.append, at_most_every_s=0)
+    wire.run(fail())
+    until(lambda: len(got) == 2, "both")
+    assert {"job.failed", "batch.done"} == set(kinds(got))
 
 
 def test_pausing(console: iw.Console) -> None:
@@ -392,6 +403,9 @@ def test_no_token_gets_into_a_message(console: iw.Console, wire: Wire) -> None:
     until(lambda: got, "the message")
     until(lambda: "pending" not in outcomes(console), "the records")
     shown = str(got) + str(list(console.alerts.log)) + str(got[0].to_json()) + console.alerts.frame().to_csv()
+    toasts = Dashboard(console).toasts
+    shown += "".join(str(model.get_state()) for model in models_within(toasts)) + toasts.as_html()
+    assert "401 for https://" in shown
     assert [] == [secret for secret in ("hunter2", "abcdefghijkl", "abc.def.ghi") if secret in shown]
 
 
