@@ -27,11 +27,12 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the receiver says; `hang` waits for its event first."""
+    """What the receiver says; it waits for the event `hang` before it, and for `after` with the headers sent."""
 
     status: int = 204
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
     hang: threading.Event | None = None
+    after: threading.Event | None = None
 
 
 class HttpReceiver:
@@ -59,8 +60,11 @@ def http_receiver(*answers: Answer) -> Iterator[HttpReceiver]:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", "0")
+                if "Content-Length" not in answer.headers:
+                    self.send_header("Content-Length", "0")
                 self.end_headers()
+                if answer.after is not None:
+                    answer.after.wait(30)
             except OSError:  # it did not wait
                 pass
 

@@ -158,6 +158,15 @@ def test_a_redirect_is_not_followed() -> None:
     assert ("failed", 1, []) == (delivery.outcome, delivery.attempts, elsewhere.requests)
 
 
+def test_an_answer_of_any_length_is_not_read() -> None:
+    """An answer that never ends is a success as soon as its status is known."""
+    hang = threading.Event()
+    with http_receiver(Answer(200, {"Content-Length": "9999999999"}, after=hang)) as receiver:
+        (delivery,) = send(Webhook(receiver.url, attempts=1, timeout_s=0.3))
+        hang.set()
+    assert ("delivered", "") == (delivery.outcome, delivery.reason)
+
+
 def test_a_receiver_that_does_not_answer() -> None:
     """A receiver that hangs costs one timeout, and is recorded so."""
     hang = threading.Event()

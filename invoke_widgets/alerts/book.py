@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -68,10 +69,12 @@ class Alerts:
         self._loop, self._store = loop, store
         self._server, self._queue_id = server, queue_id
         self._error_of, self._secrets = error_of, secrets
+        self._lock = threading.Lock()
         self._alerts: list[Alert] = []
         self._couriers: dict[Sink, Courier] = {}
         self._following: dict[float, Callable[[], None]] = {}
         self._ends: list[Callable[[], None]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._heard_at = time.monotonic()
         self._quiet_until = -math.inf
         self._closed = False
@@ -90,8 +93,9 @@ class Alerts:
         for sink in sinks:
             self._courier(sink)  # what is wrong with a sink of one's own shows here
         alert = Alert(self, wanted, sinks, name=(name or repr(wanted)).strip(), every_s=every_s)
+        with self._lock:
+            self._alerts = [*self._alerts, alert]
         self._loop.post(lambda: self._start(alert))
-        self._alerts = [*self._alerts, alert]
         return alert
 
     def quiet(self, minutes: float) -> None:
@@ -153,9 +157,10 @@ class Alerts:
         return [self._courier(sink).send(message) for sink in alert.to]
 
     def _courier(self, sink: Sink) -> Courier:
-        if sink not in self._couriers:
-            self._couriers[sink] = Courier(sink, self.log, self._secrets)
-        return self._couriers[sink]
+        with self._lock:
+            if sink not in self._couriers:
+                self._couriers[sink] = Courier(sink, self.log, self._secrets)
+            return self._couriers[sink]
 
     def drop(self, alert: Alert, firing: Firing, others: int) -> None:
         """Record what is not sent, since it was quiet to the end."""
@@ -184,7 +189,8 @@ class Alerts:
 
     def remove(self, alert: Alert) -> None:
         """Forget an alert, and tell what it holds back."""
-        self._alerts = [other for other in self._alerts if other is not alert]
+        with self._lock:
+            self._alerts = [other for other in self._alerts if other is not alert]
         self._loop.post(lambda: self._end(alert))
 
     @property
@@ -225,6 +231,8 @@ class Alerts:
             end()
         self._following.clear()
         self._ends = []
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _see(self, stalled_s: float, notice: Any) -> None:
         for alert in self._alerts:
@@ -239,9 +247,7 @@ class Alerts:
         self._heard_at = time.monotonic()
 
     def _tick(self) -> None:
-        if self._closed or not self._ends:
-            return
-        self._loop.schedule(TICK_S, self._tick)
+        self._timer = self._loop.schedule(TICK_S, self._tick)
         look = Look(now=time.monotonic(), heard_at=self._heard_at, busy=_busy(self._store.state))
         for alert in self._alerts:
             _guarded(alert, lambda alert=alert: alert.look(look))  # type: ignore[misc]

@@ -104,8 +104,12 @@ class Webhook(Sink):
         headers |= self._signature(message.message_id, int(time.time()), body)
         with hushed(*_LOGGERS):
             try:
-                async with httpx.AsyncClient(verify=self._tls, timeout=self._each_s, follow_redirects=False) as http:
-                    response = await http.post(self._url.value, content=body, headers=headers)
+                async with (
+                    httpx.AsyncClient(verify=self._tls, timeout=self._each_s, follow_redirects=False) as http,
+                    # The answer's body is not read: it may be of any length, and says nothing that is needed.
+                    http.stream("POST", self._url.value, content=body, headers=headers) as response,
+                ):
+                    pass
             except httpx.TimeoutException:
                 raise Undelivered(f"no answer within {self._each_s:g} s", retryable=True, timed_out=True) from None
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
