@@ -105,10 +105,11 @@ def connect(
     )
 
 
-def demo(**options: Any) -> Console:
+def demo(*, history: str | Path | HistoryFile | None = None, **options: Any) -> Console:
     """Start the embedded server in a process of its own and connect to it. It ends with the console or the kernel.
 
     Args:
+        history: as for `connect`. The server starts anew each time; its address is part of what tells servers apart.
         **options: of `EmbeddedServer.start`: `port`, `root`, `max_queue_size`, `gc_pause`.
 
     Raises:
@@ -118,7 +119,7 @@ def demo(**options: Any) -> Console:
 
     server = EmbeddedServer.start(**options)
     try:
-        console = connect(server.url)
+        console = connect(server.url, history=history)
     except BaseException:
         server.stop()
         raise

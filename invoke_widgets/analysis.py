@@ -109,8 +109,12 @@ def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
     if field not in jobs.columns:
         known = ", ".join(repr(name) for name in jobs.columns if "." in str(name)) or "none"
         raise InvalidRequest(f"field: there is no column {field!r}; fields that batches set: {known}.")
-    plain = jobs.assign(**{field: jobs[field].map(lambda v: v if v.__hash__ else str(v))})
-    return _by(plain[plain[field].notna()], field)
+    import pandas as pd
+
+    there = jobs[jobs[field].notna()]
+    # As objects: pandas would make numbers of whole ones, and one type of several.
+    values = pd.Series([v if v.__hash__ else str(v) for v in there[field]], index=there.index, dtype=object)
+    return _by(there.assign(**{field: values}), field)
 
 
 def cancellation_percentiles(

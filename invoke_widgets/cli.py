@@ -59,9 +59,12 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser(
         "demo",
-        help="start a small server and JupyterLab with the quickstart notebook",
-        description="Start a server that answers as InvokeAI does and needs no GPU, and JupyterLab with the quickstart "
-        "notebook connected to it. Ctrl-C ends both.",
+        help="start a small server and JupyterLab with the notebooks",
+        description="Start a server that answers as InvokeAI does and needs no GPU, and JupyterLab with notebooks "
+        "connected to it. Ctrl-C ends both.",
+    )
+    demo.add_argument(
+        "notebook", nargs="?", default=_QUICKSTART, metavar="NOTEBOOK", help="which one to open (default: %(default)s)"
     )
     demo.add_argument("--no-browser", action="store_true", help="print JupyterLab's address, do not open it")
     demo.add_argument("--port", type=int, metavar="N", help="JupyterLab's port")
@@ -107,7 +110,7 @@ def _doctor(given: argparse.Namespace) -> int:
 
 def _demo(given: argparse.Namespace) -> int:
     _need("nbclient" if given.check else "jupyterlab", "ipykernel")
-    notebook = find_notebook(_QUICKSTART)
+    notebook = find_notebook(given.notebook)
     # Asked to end by a service manager or a closed terminal, this ends its children as Ctrl-C does.
     previous = signal.signal(signal.SIGTERM, _end)
     try:
@@ -133,18 +136,22 @@ def find_notebook(name: str) -> Path:
     Raises:
         CommandError: it is not there.
     """
-    for folder in (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks"):
-        if (folder / name).is_file():
-            return folder / name
-    raise CommandError(f"{name} is missing from this installation. Reinstall invoke-widgets.")
+    folders = (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks")
+    there = {path.name: path for folder in reversed(folders) for path in folder.glob("*.ipynb")}
+    if not there:
+        raise CommandError("The notebooks are missing from this installation. Reinstall invoke-widgets.")
+    if name not in there:
+        raise CommandError(f"There is no notebook {name!r}, but these: {', '.join(sorted(there))}.")
+    return there[name]
 
 
 def _show(notebook: Path, environment: dict[str, str], given: argparse.Namespace) -> int:
-    """JupyterLab on a copy of the notebook, until it ends or is interrupted."""
+    """JupyterLab on copies of all notebooks, with this one open, until it ends or is interrupted."""
     folder = Path(tempfile.mkdtemp(prefix="invoke-widgets-notebook-"))
-    copy = Path(shutil.copy(notebook, folder))
+    for other in notebook.parent.glob("*.ipynb"):
+        shutil.copy(other, folder)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
-    command.append(f"--LabApp.default_url=/lab/tree/{copy.name}")
+    command.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")
     # It shares our terminal, so that Ctrl-C reaches it too: it is not to ask back.
     command += ["--ServerApp.answer_yes=True", "--log-level=WARN", "--LabApp.log_level=WARN", "--ip=127.0.0.1"]
     if given.no_browser:
@@ -160,7 +167,7 @@ def _show(notebook: Path, environment: dict[str, str], given: argparse.Namespace
         code = 0
     finally:
         _end_process(lab)
-        _tidy(folder, copy, notebook)
+        _tidy(folder, notebook.parent)
     if code:
         raise CommandError("JupyterLab did not start, or ended by itself; what it said is above.")
     return 0
@@ -176,13 +183,17 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _tidy(folder: Path, copy: Path, original: Path) -> None:
+def _tidy(folder: Path, originals: Path) -> None:
     """Remove the folder, unless there is something of the person's in it."""
-    others = [path for path in folder.iterdir() if path != copy and path.name != ".ipynb_checkpoints"]
-    if not others and copy.exists() and copy.read_bytes() == original.read_bytes():
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        print(f"\nThe notebook as you left it: {copy}")
+    for path in folder.iterdir():
+        original = originals / path.name
+        if path.name == ".ipynb_checkpoints" or (
+            path.is_file() and original.is_file() and path.read_bytes() == original.read_bytes()
+        ):
+            continue
+        print(f"\nThe notebooks as you left them: {folder}")
+        return
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:

@@ -108,9 +108,10 @@ class Handle(Generic[T]):
         future.cancel()
         if on_timeout == "detach":
             return self._now()
+        error = self._timeout(timeout or 0.0)  # as it is now, not as the cancel leaves it
         if on_timeout == "cancel":
             self._context.loop.call(self._cancel())
-        raise self._timeout(timeout or 0.0)
+        raise error
 
     async def wait_async(
         self,
@@ -134,11 +135,12 @@ class Handle(Generic[T]):
         future.cancel()
         if on_timeout == "detach":
             return self._now()
+        error = self._timeout(timeout or 0.0)
         if on_timeout == "cancel":
             canceling = self._context.loop.start(self._cancel())
             await _ticking(canceling, None)
             canceling.result()
-        raise self._timeout(timeout or 0.0)
+        raise error
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.wait_async().__await__()

@@ -179,9 +179,11 @@ def test_a_missing_extra_is_told_with_its_remedy(run: Run, monkeypatch: pytest.M
 
 
 def test_the_demo_finds_its_notebook() -> None:
-    """The quickstart is where the command looks for it; another name is told to be missing."""
-    assert "quickstart.ipynb" == cli.find_notebook("quickstart.ipynb").name
-    with pytest.raises(cli.CommandError, match="missing"):
+    """The quickstart is where the command looks for it; another name is answered with those that there are."""
+    assert {"quickstart.ipynb", "errors.ipynb", "recipes.ipynb"} == {
+        path.name for path in cli.find_notebook("quickstart.ipynb").parent.glob("*.ipynb")
+    }
+    with pytest.raises(cli.CommandError, match=r"'nothing\.ipynb', but these: errors\.ipynb, quick"):
         cli.find_notebook("nothing.ipynb")
 
 
@@ -195,10 +197,17 @@ def test_the_demo_checks_itself() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", ["quickstart.ipynb"])
-def test_notebooks_run_on_every_server(wire: Wire, notebook: str) -> None:
+@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run_on_every_server(wire: Wire, notebook: Path) -> None:
     """All cells end well where INVOKE_WIDGETS_URL points to."""
-    assert (0, "") == _check(cli.find_notebook(notebook), {"INVOKE_WIDGETS_URL": wire.server.url})
+    assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": wire.server.url})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run_without_a_server(notebook: Path) -> None:
+    """Each starts a demo server of its own then, and has its drills."""
+    assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": ""})
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -67,6 +68,15 @@ def test_failures_by_batch() -> None:
 def test_failures_by_value() -> None:
     """The seed that fails shows."""
     assert {2: 1.0, 1: 0.0} == analysis.failures_by_value(JOBS, "denoise.seed")["rate"].to_dict()
+
+
+def test_values_stay_what_they_are() -> None:
+    """Beside jobs without the field, and beside each other: 1 and "1" are what was submitted, a list is its text."""
+    jobs = [_job(1, "failed", 0, seed=1), _job(2, "failed", 0), _job(3, "failed", 0), _job(4, "failed", 0)]
+    given = [FieldValue("d", "x", 1), FieldValue("d", "x", "1"), FieldValue("d", "x", [1])]
+    jobs[1:] = [replace(job, field_values=(value,)) for job, value in zip(jobs[1:], given, strict=True)]
+    found = analysis.failures_by_value(frames.jobs(jobs), "d.x").index.tolist()
+    assert [(int, 1), (str, "1"), (str, "[1]")] == [(type(value), value) for value in found]
 
 
 def test_failures_by_a_field_that_is_not_there() -> None:

@@ -1,0 +1,153 @@
+"""The recipes of notebooks/recipes.ipynb, as they stand there, and what they do to a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import invoke_widgets as iw
+from tests.chaos import ChaosProxy
+from tests.graphs import add_and_multiply, divide, fail, graph, sleep
+from tests.wire import Wire, until
+
+_NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "recipes.ipynb"
+_CELLS = {
+    tag: "".join(cell["source"])
+    for cell in json.loads(_NOTEBOOK.read_text())["cells"]
+    for tag in cell["metadata"].get("tags", ())
+}
+
+
+def recipe(tag: str, name: str) -> Callable[..., Any]:
+    """A function out of the notebook's cell of this tag."""
+    namespace: dict[str, Any] = {"iw": iw}
+    exec(compile(_CELLS[tag], f"recipes.ipynb:{tag}", "exec"), namespace)
+    function: Callable[..., Any] = namespace[name]
+    return function
+
+
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def test_graceful_shutdown(console: iw.Console, wire: Wire) -> None:
+    """Told to end by a signal, what runs completes, what waits is canceled; others' items and the worker go on."""
+
+    others = wire.enqueue(sleep(0.1))["item_ids"]
+    main = threading.main_thread().ident
+
+    def waits() -> bool:
+        stack = traceback.extract_stack(sys._current_frames()[main or 0])
+        running = {item.item_id for item in console.queue if item.status == "in_progress"} - set(others)
+        return bool(running) and any(call.filename.endswith("handles.py") for call in stack)
+
+    def tell() -> None:
+        until(waits, "the first to run and be waited for")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Thread(target=tell).start()
+    status = recipe("graceful-shutdown", "run_until_told")(console, sleep(1.5), runs=3)
+    assert (1, 2, 3) == (status.completed, status.canceled, status.total)
+    assert ["completed"] == [wire.wait_for(i)["status"] for i in others]
+    assert (True, before) == (wire.get("status")["processor"]["is_started"], signal.getsignal(signal.SIGTERM))
+
+
+def test_leave_for_tomorrow(wire: Wire) -> None:
+    """What runs completes, what waits stays in the paused queue; the next console takes both up again by their name."""
+    console = iw.connect(wire.server.url)
+    batch = console.submit(sleep(1), runs=2, destination="nightly")
+    other = console.submit(add_and_multiply(), destination="else")
+    until(lambda: batch.status.in_progress, "the first to run")
+    recipe("keep-pending", "leave_for_tomorrow")(console)
+    assert ["completed", "pending", "pending"] == wire.statuses([*batch.item_ids, *other.item_ids])
+    with iw.connect(wire.server.url) as later:
+        found = recipe("reattach", "batches_of")(later, "nightly")
+        assert [batch.batch_id] == [handle.batch_id for handle in found]
+        later.resume()
+        assert ["completed"] * 2 == [item.status for item in found[0].wait(60)]
+        assert [] == recipe("reattach", "batches_of")(later, "nightly")
+
+
+def test_result_within(console: iw.Console, wire: Wire) -> None:
+    """In time there is a result; too late there is none, and the job is canceled."""
+    result_within = recipe("timeout", "result_within")
+    assert 30 == result_within(console, add_and_multiply(1, 2), 60)["mul"]["value"]
+    assert result_within(console, sleep(60), 0.5) is None
+    assert ["completed", "canceled"] == [wire.item(i)["status"] for i in sorted(wire.get("item_ids")["item_ids"])]
+
+
+def test_finished_within(console: iw.Console, wire: Wire) -> None:
+    """Of several jobs, those that were in time are kept, and the others canceled."""
+    batch = console.submit(sleep(), data={"sleep.seconds": [0.0, 60.0, 0.0]})
+    until(lambda: batch.status.in_progress and batch.status.completed, "the second to run")
+    done = recipe("timeout-for-many", "finished_within")(console, batch, 0.5)
+    assert [batch.item_ids[0]] == [job.item_id for job in done]
+    assert ["completed", "canceled", "canceled"] == wire.statuses(list(batch.item_ids))
+
+
+def test_run_all(console: iw.Console, wire: Wire) -> None:
+    """All values in portions, each with its own result; one that fails has none."""
+    run_all = recipe("batches", "run_all")
+    results = run_all(console, divide(12, 1), "div.b", [1, 2, 3, 0, 4, 6], portion=4)
+    assert {1: 12, 2: 6, 3: 4, 4: 3, 6: 2} == {value: result["div"]["value"] for value, result in results.items()}
+    assert 2 == len({item.batch_id for item in console.queue})
+
+
+def test_run_all_stops_when_too_many_fail(console: iw.Console, wire: Wire) -> None:
+    """The rest of the portion is canceled, what runs included, and no other is submitted."""
+    slow_unless_zero = graph({"div": {"type": "div", "a": 1}, "sleep": {"type": "probe_sleep", "seconds": 60}},
+                             "div.value -> sleep.value")  # fmt: skip
+    assert {} == recipe("batches", "run_all")(console, slow_unless_zero, "div.b", [0, 0, 1, 1, 1, 1], portion=4)
+    statuses = wire.statuses(sorted(wire.get("item_ids")["item_ids"]))
+    assert ["failed", "failed", "canceled", "canceled"] == statuses
+
+
+@pytest.mark.slow
+def test_submit_stubbornly(console: iw.Console) -> None:
+    """What fails for want of the network runs three times, a division by zero once."""
+    submit = recipe("retry-by-class", "submit_stubbornly")
+    network, division = submit(console, fail("[Errno 111] Connection refused")), submit(console, divide(1, 0))
+    network.wait(60)
+    division.wait(60)
+    assert (3, 1) == tuple(
+        sum(item.batch_id == batch.batch_id for item in console.queue) for batch in (network, division)
+    )
+
+
+def test_run_smaller_until_it_fits(console: iw.Console) -> None:
+    """The first that fits is the result; where none does, each has been tried once."""
+    run = recipe("smaller", "run_smaller_until_it_fits")
+    size, result = run(console, add_and_multiply(), "add.a", [3, 2])
+    assert (3, 50, 1) == (size, result["mul"]["value"], len(console.queue))
+    with pytest.raises(iw.ResourceError):
+        run(console, fail(), "fail.message", ["CUDA out of memory", "MPS backend out of memory"])
+    assert ["failed", "failed", "completed"] == [item.status for item in console.queue]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["lose_reply", "lose_request", "cut"])
+def test_submit_once(wire: Wire, background: ThreadPoolExecutor, trouble: str) -> None:
+    """Through an outage in which it cannot be known whether the batch arrived, it is in the queue once."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        console.pause()
+        getattr(proxy, trouble)(path="enqueue_batch")
+        proxy.cut(path="/b/")
+        submitting = background.submit(recipe("lost-submit", "submit_once"), console, add_and_multiply(), runs=2)
+        until(lambda: any(error.error_type == "submission_failed" for error in console.errors), "the uncertainty")
+        proxy.calm()
+        batch = submitting.result(60)
+        console.refresh()
+        assert (2, list(batch.item_ids)) == (batch.enqueued, sorted(wire.get("item_ids")["item_ids"]))
