@@ -1,7 +1,7 @@
 """`QueueStore`: the current picture, and who wants to know when it changes.
 
-Written by one thread (the loop's), read by any. A subscriber hears of the first change at once and of what follows
-within its interval together, so that a burst of events costs it one call.
+Written by one thread (the loop's), read by any. A subscriber hears of the first change, or the first few, at once and
+of what follows within its interval together, so that a burst of events costs it few calls.
 """
 
 from __future__ import annotations
@@ -35,28 +35,41 @@ Schedule = Callable[[float, Callable[[], None]], Any]
 
 
 class _Subscription:
-    def __init__(self, listener: Listener, interval: float, schedule: Schedule) -> None:
+    """A token bucket: a call costs one of `burst`, and one comes back each `interval`."""
+
+    def __init__(self, listener: Listener, interval: float, burst: int, schedule: Schedule) -> None:
         self._listener = listener
         self._interval = interval
         self._schedule = schedule
-        self._waiting = False
+        self._burst = self._left = burst
+        self._refilling = False
         self._pending: Ids | None = None
         self.active = True
 
     def tell(self, store: QueueStore, item_ids: Ids) -> None:
-        if self._waiting:
+        if not self._left:
             self._pending = item_ids if self._pending is None else self._pending | item_ids
             return
         if self._interval:
-            self._waiting = True
-            self._schedule(self._interval, lambda: self._flush(store))
+            self._left -= 1
+            self._refill_later(store)
         self._call(store, item_ids)
 
-    def _flush(self, store: QueueStore) -> None:
-        self._waiting = False
+    def _refill_later(self, store: QueueStore) -> None:
+        if not self._refilling and self._left < self._burst:
+            self._refilling = True
+            self._schedule(self._interval, lambda: self._refill(store))
+
+    def _refill(self, store: QueueStore) -> None:
+        self._refilling = False
+        if not self.active:
+            return
+        self._left += 1
         pending, self._pending = self._pending, None
-        if pending is not None and self.active:
+        if pending is not None:
             self.tell(store, pending)
+        else:
+            self._refill_later(store)
 
     def _call(self, store: QueueStore, item_ids: Ids) -> None:
         try:
@@ -84,17 +97,19 @@ class QueueStore:
         """The current picture."""
         return self._state
 
-    def subscribe(self, listener: Listener, *, interval: float = 0.0) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, *, interval: float = 0.0, burst: int = 1) -> Callable[[], None]:
         """Call `listener(change)` on the writing thread after changes.
 
         Args:
             listener: must return quickly; what it raises is logged.
             interval: seconds within which changes after the first are told together.
+            burst: so many changes after a quiet time are told at once, each by itself; on average there is still at
+                most one call each `interval`.
 
         Returns:
             A function that ends the subscription; calling it again does nothing.
         """
-        subscription = _Subscription(listener, interval, self._schedule)
+        subscription = _Subscription(listener, interval, burst, self._schedule)
         with self._lock:
             self._subscriptions = [*self._subscriptions, subscription]
 

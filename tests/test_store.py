@@ -49,6 +49,29 @@ def test_first_change_at_once_the_rest_together() -> None:
     assert {4} == heard[-1].item_ids
 
 
+def test_a_burst_at_once_then_one_an_interval() -> None:
+    """As many calls as are allowed at once, then one with all that came each interval, and as many again when quiet."""
+    later, heard = Later(), list[Change]()
+    store = QueueStore(later)
+    store.subscribe(heard.append, interval=0.1, burst=3)
+    for item_id in range(1, 6):
+        put(store, item_id)
+    assert [{1}, {2}, {3}] == [set(change.item_ids) for change in heard]
+    later.strike()
+    assert {4, 5} == heard[-1].item_ids
+    put(store, 6)
+    put(store, 7)
+    assert 4 == len(heard)
+    later.strike()
+    assert {6, 7} == heard[-1].item_ids
+    for _ in range(3):
+        later.strike()
+    assert [] == later.waiting
+    for item_id in (8, 9, 10):
+        put(store, item_id)
+    assert 8 == len(heard)
+
+
 def test_without_an_interval_every_change_comes() -> None:
     """Handles hear of each change by itself."""
     heard: list[Change] = []

@@ -26,6 +26,9 @@ from invoke_widgets.widgets.saved import SavedState, publisher
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
+# A short job begins and ends within some 20 ms; each of its changes is to be seen at once.
+_BURST = 6
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -79,9 +82,9 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self._owned.extend(models)
 
     def follow(self, interval: float = 0.1) -> None:
-        """Draw now, and whenever the picture changes: at once, then at most every `interval` seconds."""
+        """Draw now, and whenever the picture changes: at once, and on average at most every `interval` seconds."""
         _close_with(self.console, self)
-        self._unsubscribe = self.console.store.subscribe(self._changed, interval=interval)
+        self._unsubscribe = self.console.store.subscribe(self._changed, interval=interval, burst=_BURST)
         state = self.console.store.state
         self._changed(Change(state, frozenset(state.items) | state.unread))
 
