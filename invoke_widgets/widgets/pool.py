@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from invoke_widgets.widgets.queue_table import QueueTable
 
 ROWS = 16
-_WIDTHS = {"item": "64px", "status": "110px", "progress": "160px", "took": "64px", "batch": "80px"}
+_WIDTHS = {
+    "item": "64px",
+    "status": "110px",
+    "progress": "160px",
+    "created": "176px",
+    "took": "64px",
+    "batch": "80px",
+    "destination": "100px",
+    "device": "80px",
+    "fields": "220px",
+}
+_BUTTON = "34px"
+_ROWS = {"flex": "1 1 auto", "min_width": "0"}
 
 
 class Pool:
@@ -39,14 +51,16 @@ class Pool:
             max=0,
             orientation="vertical",
             readout=False,
-            layout={"height": "440px", "width": "40px"},
+            layout={"height": "440px", "width": "40px", "margin": "34px 0 0"},
             tooltip="scroll",
         )
         self._count = ipywidgets.Label()
         self._said = ipywidgets.Label()
         for control in (self._status, self._from):
             control.observe(table.guard(self._moved), names="value")
-        rows = ipywidgets.VBox([row.content for row in self._rows], layout={"flex": "1 1 auto", "min_width": "0"})
+        above_buttons = ipywidgets.Label(layout={"width": _BUTTON, "flex": "0 0 auto"})
+        head = ipywidgets.HBox([above_buttons, *(_label(name, name) for name in table.columns)])
+        rows = ipywidgets.VBox([head, *(row.content for row in self._rows)], layout=_ROWS)
         self.content = ipywidgets.VBox(
             [ipywidgets.HBox([self._status, self._count]), ipywidgets.HBox([self._from, rows]), self._said]
         )
@@ -80,15 +94,19 @@ class Pool:
         return chosen == "all" or item.status == chosen or (chosen == "unfinished" and not item.is_terminal)
 
 
+def _label(column: str, text: str = "") -> ipywidgets.Label:
+    """A cell, as wide as its column, or its header."""
+    bold = {"font_weight": "bold"} if text else {}
+    layout = {"width": _WIDTHS.get(column, "auto"), "flex": "0 0 auto", "overflow": "hidden"}
+    return ipywidgets.Label(text, layout=layout, style=bold)
+
+
 class _PoolRow:
     def __init__(self, table: QueueTable) -> None:
         self._table = table
         self._item: QueueItem | None = None
-        self._texts = [
-            ipywidgets.Label(layout={"width": _WIDTHS.get(name, "auto"), "flex": "0 0 auto", "overflow": "hidden"})
-            for name in table.columns
-        ]
-        self._button = ipywidgets.Button(layout={"width": "34px", "flex": "0 0 auto", "visibility": "hidden"})
+        self._texts = [_label(name) for name in table.columns]
+        self._button = ipywidgets.Button(layout={"width": _BUTTON, "flex": "0 0 auto", "visibility": "hidden"})
         self._button.on_click(table.guard(self._act))
         self.content = ipywidgets.HBox([self._button, *self._texts], layout={"overflow": "hidden", "height": "28px"})
 

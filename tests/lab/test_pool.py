@@ -1,0 +1,40 @@
+"""The table of core widgets, for front ends that cannot load a script of ours, in a real JupyterLab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.graphs import fail
+from tests.lab.session import Lab
+from tests.wire import Wire
+
+
+def test_a_row_is_canceled_and_retried(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The newest items are listed, and the buttons beside them reach the server."""
+    failed = wire.run(fail("out of luck"))["item_id"]
+    running, pending = wire.running_and_pending(20)
+    connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"
+    page = lab.open([connect, "console.queue_table(fallback=True)"])
+    page.run()
+    view = page.output(1).locator(".jp-OutputArea-child").first
+    newest = pending[-1]
+    expect(view.get_by_text("22 items")).to_be_visible()
+    expect(view.get_by_text("progress", exact=True)).to_be_visible()
+    page.screenshot(pictures / "light.png", "light")
+    page.screenshot(pictures / "dark.png", "dark")
+    view.get_by_title(f"cancel item {newest}", exact=True).click()
+    expect(view.get_by_text(f"Canceled item {newest}.")).to_be_visible()
+    assert "canceled" == wire.item(newest)["status"]
+    expect(view.get_by_text("out of luck")).to_have_count(0)
+    view.get_by_label("status").select_option("failed")
+    expect(view.get_by_text("1 item", exact=True)).to_be_visible()
+    expect(view.get_by_text("out of luck")).to_be_visible()
+    view.get_by_title(f"retry item {failed}", exact=True).click()
+    expect(view.get_by_text(f"Retried item {failed} as")).to_be_visible()
+    assert 23 == wire.queue_status()["total"]
+    view.get_by_label("status").select_option("all")
+    view.get_by_role("slider").focus()
+    page.page.keyboard.press("Home")  # the lowest value: the oldest items
+    expect(view.get_by_title(f"cancel item {running}", exact=True)).to_be_visible()
