@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.graphs import add_and_multiply, fail, sleep
+from tests.lab.accessible import violations
 from tests.lab.session import Lab, NotebookPage
 from tests.wire import Wire, until
 
@@ -345,26 +343,9 @@ for i, text in zip(range(2, 21, 3), hostile):
     )
 
 
-@functools.cache
-def _axe() -> str | None:
-    """The script of axe-core, if npm can get it."""
-    npm = shutil.which("npm")
-    if npm is None:
-        return None
-    folder = _ROOT / ".pytest_cache" / "axe"
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([npm, "install", "--prefix", str(folder), "axe-core@4"], capture_output=True, timeout=100)
-    return script.read_text(encoding="utf-8") if script.exists() else None
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_accessible(fed: Open, theme: Any) -> None:
     """axe-core finds nothing, in either theme, with every status, a selection and an opened row."""
-    script = _axe()
-    if script is None:
-        pytest.skip("axe-core needs npm")
     page = fed(60, statuses="STATUSES[i % 6]")
     page.kernel("console.progress(55, 0.4, 'Step 4')\nclass Client:\n    async def get_queue_item(self, i):\n"
                 "        return item(i, FAILED, error_type='E', error_message='m', error_traceback='t',"
@@ -374,10 +355,7 @@ def test_accessible(fed: Open, theme: Any) -> None:
     page.row(57).locator(".iwq-c-item").click()
     page.grid.locator("summary").first.click()
     page.row(60).hover()
-    page.notebook.page.evaluate("script => { (0, eval)(script); }", script)
-    result = page.output.locator(".iwq").first.evaluate("async element => axe.run(element)")
-    found = [(v["id"], [n["html"][:200] + n["failureSummary"] for n in v["nodes"][:2]]) for v in result["violations"]]
-    assert [] == found
+    assert [] == violations(page.notebook, ".iwq")
 
 
 def test_cancel_and_retry(lab: Lab, wire: Wire) -> None:

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.graphs import fail
+from tests.lab.accessible import violations
 from tests.lab.session import Lab, NotebookPage
-from tests.lab.test_queue_table import _axe
 from tests.wire import Wire
 
 
@@ -113,13 +113,8 @@ def test_a_job_cannot_speak_html(page: Page, wire: Wire) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_accessible(page: Page, wire: Wire, theme: Any) -> None:
     """axe-core finds nothing in the toasts, in either theme."""
-    script = _axe()
-    assert script is not None, "axe-core needs npm"
     wire.run(fail("CUDA out of memory"))
     page.notebook.kernel_execute("console.alert(on=QueuePaused | 'unknown_error').test(); alert.test()")
     expect(page.toasts).to_have_count(3)
     page.notebook.set_theme(theme)
-    page.notebook.page.evaluate("script => { (0, eval)(script); }", script)
-    result = page.view.locator(".iw-toasts").evaluate("async element => axe.run(element)")
-    found = [(v["id"], [n["html"][:200] + n["failureSummary"] for n in v["nodes"][:2]]) for v in result["violations"]]
-    assert [] == found
+    assert [] == violations(page.notebook, ".iw-toasts")
