@@ -61,7 +61,7 @@ class Log(Generic[R]):
         return f"{type(self).__name__}({len(self)} records)"
 
     def clear(self) -> None:
-        """Forget all records, in the file too if there is one. Other notebooks keep what they have in memory."""
+        """Forget all records, in the file too if there is one, and so in other notebooks that share it."""
         with self._lock:
             self._records.clear()
         self._on_change()
@@ -115,7 +115,7 @@ class KeptLog(Log[R]):
         self._source = source
         self._secrets = secrets
         if file is not None:
-            self._take_over(file.load(self._kind, source, limit, self._take))
+            self._take_over(file.load(self._kind, source, limit, self._take, self._keep_only))
 
     def _put(self, key: str, record: R) -> None:
         with self._lock:
@@ -128,6 +128,13 @@ class KeptLog(Log[R]):
     def _take(self, found: list[tuple[str, dict[str, Any]]]) -> None:
         if self._take_over(found):
             self._on_change()
+
+    def _keep_only(self, keys: set[str]) -> None:
+        """Another notebook has cleared the log: forget what is not in the file any more."""
+        with self._lock:
+            for key in self._records.keys() - keys:
+                del self._records[key]
+        self._on_change()
 
     def _take_over(self, found: list[tuple[str, dict[str, Any]]]) -> bool:
         """Take records from the file, unless more is known already; whether there was anything new."""

@@ -42,6 +42,12 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS records_changed ON records (changed);
 CREATE INDEX IF NOT EXISTS records_at ON records (kind, source, at);
 CREATE TABLE IF NOT EXISTS transactions (number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS clearings (
+    kind TEXT NOT NULL,
+    source TEXT NOT NULL,
+    changed INTEGER NOT NULL,  -- the transaction that deleted all records of this kind and source
+    PRIMARY KEY (kind, source)
+) WITHOUT ROWID;
 INSERT INTO transactions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM transactions);
 """
 _PUT = """
@@ -51,6 +57,7 @@ ON CONFLICT (kind, source, key) DO UPDATE
 SET rank = excluded.rank, changed = excluded.changed, data = excluded.data
 WHERE excluded.rank >= records.rank AND excluded.data != records.data
 """
+_CLEARED = "INSERT OR REPLACE INTO clearings VALUES (?, ?, (SELECT number FROM transactions))"
 _TRIM = """
 DELETE FROM records WHERE kind = ?1 AND source = ?2 AND at < (
     SELECT at FROM records WHERE kind = ?1 AND source = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3)
@@ -76,6 +83,7 @@ class _Mark(NamedTuple):
 
 
 Take = Callable[[list[tuple[str, dict[str, Any]]]], None]
+Keep = Callable[[set[str]], None]
 
 
 class HistoryFile:
@@ -98,7 +106,8 @@ class HistoryFile:
         self._max_age_s = max_age_days * 86400.0
         self._max_records = max_records
         self._queue: queue.SimpleQueue[Row | _Mark] = queue.SimpleQueue()
-        self._takers: dict[tuple[str, str], Take] = {}
+        self._takers: dict[tuple[str, str], tuple[Take, Keep]] = {}
+        self._all_until = 0.0
         self._closed = False
         self._warned = False
         self._data_version = -1
@@ -117,12 +126,13 @@ class HistoryFile:
         if not self._closed:
             self._queue.put(row)
 
-    def load(self, kind: str, source: str, limit: int, take: Take) -> list[tuple[str, dict[str, Any]]]:
+    def load(self, kind: str, source: str, limit: int, take: Take, keep: Keep) -> list[tuple[str, dict[str, Any]]]:
         """The newest `limit` records as `(key, decoded JSON)`, oldest first.
 
-        `take` is called, on the file's own thread, with those that other processes write from now on.
+        On the file's own thread, `take` is called with those that other processes write from now on, and `keep` with
+        the keys that are left when another process has deleted all.
         """
-        self._takers[kind, source] = take
+        self._takers[kind, source] = take, keep
         connection = _connect(self.path)
         try:
             rows = connection.execute(
@@ -138,6 +148,7 @@ class HistoryFile:
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM records WHERE kind = ? AND source = ?", (kind, source))
+            connection.execute(_CLEARED, (kind, source))
 
         self._queue.put(_Mark(delete, threading.Event()))
 
@@ -226,14 +237,21 @@ class HistoryFile:
                     entry.do(connection)
 
     def _look(self, connection: sqlite3.Connection) -> None:
-        """Pass on what other processes wrote. After a write of theirs one's own come back too, which does no harm."""
+        """Pass on what other processes wrote. After a write of theirs one's own come back too, which does no harm.
+
+        After a clearing of theirs one's own have to come back: what was logged, but not yet written, is not left.
+        """
         with connection:
             connection.execute("BEGIN")
             number = connection.execute("SELECT number FROM transactions").fetchone()[0]
             # Changes when another connection has written, and only then.
             version = connection.execute("PRAGMA data_version").fetchone()[0]
             rows: list[Any] = []
-            if version != self._data_version:
+            left: dict[tuple[str, str], set[str]] = {}
+            if version != self._data_version or time.monotonic() < self._all_until:
+                for which in connection.execute("SELECT kind, source FROM clearings WHERE changed > ?", (self._seen,)):
+                    keys = connection.execute("SELECT key FROM records WHERE kind = ? AND source = ?", which)
+                    left[which] = {key for (key,) in keys}
                 rows = connection.execute(
                     "SELECT kind, source, key, data FROM records WHERE changed > ? ORDER BY changed", (self._seen,)
                 ).fetchall()
@@ -242,13 +260,16 @@ class HistoryFile:
         for kind, source, key, data in rows:
             if (decoded := _decoded(data)) is not None:
                 found.setdefault((kind, source), []).append((key, decoded))
-        for which, records in found.items():
-            take = self._takers.get(which)
-            if take is not None:
-                try:
-                    take(records)
-                except Exception:  # a log's failure must not end the thread
-                    logger.exception("records of another process could not be taken over")
+        if left:
+            self._all_until = time.monotonic() + 3 * _LOOK_S
+        for which, (take, keep) in list(self._takers.items()):
+            try:
+                if which in left:
+                    keep(left[which])
+                if which in found:
+                    take(found[which])
+            except Exception:  # a log's failure must not end the thread
+                logger.exception("records of another process could not be taken over")
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         with connection:

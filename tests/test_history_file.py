@@ -132,6 +132,47 @@ def test_clear_clears_the_file(path: Path, file: HistoryFile) -> None:
     assert [2] == _again(path)
 
 
+def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile) -> None:
+    """What they show is what the file has, also what they log at that moment; logs of other kinds are left alone."""
+    other = HistoryFile(path)
+    here, there = _errors(file), _errors(other)
+    jobs = JobLog(file=other, source="here")
+    jobs.record(QueueItem(item_id=1, status="completed", batch_id="b", created_at=NOW))
+    for item_id in range(1, 4):
+        here.record_failure(failed(item_id, completed_at=NOW))
+    until(lambda: len(there) == 3, "the records")
+    here.clear()
+    file.flush()
+    there.record_failure(failed(4, completed_at=NOW))
+    until(lambda: [e.item_id for e in there] == [4] == [e.item_id for e in here], "the clearing, and the new one")
+    other.close()
+    assert ([4], 1) == (_again(path), len(jobs))
+
+
+def test_what_is_logged_while_others_clear_is_kept(path: Path, file: HistoryFile) -> None:
+    """What is not yet in the file when a clearing is noticed has not been cleared."""
+    other = HistoryFile(path)
+    here = _errors(file)
+
+    def log_once() -> None:  # on the file's own thread, which tells the cancellations first
+        if not len(late) and not any(e.item_id == 2 for e in there):
+            there.record_failure(failed(2, completed_at=NOW))
+
+    late = CancellationLog(on_change=log_once, file=other, source="here")
+    there = _errors(other)
+    cancellations = CancellationLog(file=file, source="here")
+    cancellations.record(
+        Cancellation(scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=NOW, cancellation_id="c")
+    )
+    here.record_failure(failed(1, completed_at=NOW))
+    until(lambda: len(there) == len(late) == 1, "the records")
+    here.clear()
+    cancellations.clear()
+    until(lambda: [e.item_id for e in there] == [2] == [e.item_id for e in here], "the new one")
+    other.close()
+    assert ([2], [2]) == ([e.item_id for e in there], _again(path))
+
+
 def test_old_records_go(path: Path) -> None:
     """By age, whenever the file is opened and every few minutes."""
     file = HistoryFile(path)

@@ -57,13 +57,13 @@ def test_what_it_names_is_there() -> None:
     assert [] == [link for link in links if not (_ROOT / link).exists()]
 
 
-def test_it_lists_every_notebook_and_binder_checks_them() -> None:
-    """A new notebook is linked, and fails the build of the image if it does not run there."""
+def test_every_notebook_is_listed_checked_and_packed() -> None:
+    """A new notebook is linked, is in the wheel, and fails the build of Binder's image if it does not run there."""
     names = {path.stem for path in (_ROOT / "notebooks").glob("*.ipynb")}
     checked = re.search(r"for notebook in (.*);", (_ROOT / "binder" / "postBuild").read_text())
-    assert [names, names] == [
-        set(re.findall(r"\(notebooks/(\w+)\.ipynb\)", _TEXT)), set(checked[1].split()) if checked else set()
-    ]  # fmt: skip
+    packed = re.findall(r'"notebooks/(\w+)\.ipynb" = ', (_ROOT / "pyproject.toml").read_text())
+    linked = re.findall(r"\(notebooks/(\w+)\.ipynb\)", _TEXT)
+    assert [names] * 3 == [set(linked), set(checked[1].split()) if checked else set(), set(packed)]
 
 
 def test_it_counts_the_known_failures() -> None:
