@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import invoke_widgets as iw
 from invoke_widgets import notice_records
@@ -193,6 +196,28 @@ def test_quiet_holds_back_and_loses_nothing() -> None:
     assert None is told(limit.take(firing(3), 101, quiet_until=200))
     assert (4, 1) == told(limit.take(firing(4), 200, quiet_until=200))
     assert [(n, 0) for n in (5, 6)] == [told(limit.take(firing(n), 201)) for n in (5, 6)]
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["take", "due", "quiet", "loud"])), max_size=60))
+def test_a_limit_loses_nothing(steps: list[tuple[float, str]]) -> None:
+    """However things come, all that came true is told in the end, and two messages are never closer than the limit."""
+    limit, told_at, counted, taken = Limit(10.0), list[float](), 0, 0
+    now = quiet_until = 0.0
+    for passed, what in steps:
+        now += passed
+        if what in ("quiet", "loud"):
+            quiet_until = now + 25 if what == "quiet" else now
+            limit.quiet(quiet_until)
+            continue
+        taken += what == "take"
+        out = limit.take(firing(taken), now) if what == "take" else limit.due(now)
+        if out is not None:
+            assert (taken, True) == (out[0].notice.item_id, now >= quiet_until)
+            counted += 1 + out[1]
+            told_at.append(now)
+    rest = limit.rest(now)
+    assert taken == counted + (0 if rest is None else 1 + rest[1])
+    assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(told_at))
 
 
 # -- in which words ----------------------------------------------------------------------------------------------------
