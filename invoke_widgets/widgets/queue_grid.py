@@ -17,6 +17,9 @@ _SCRIPTS = (
     "queue_columns.js",
     "queue_toolbar.js",
     "queue_shared.js",
+    "queue_order.js",
+    "queue_window.js",
+    "queue_actions.js",
     "queue_table.js",
 )
 

@@ -1,0 +1,201 @@
+// What a person does with the table: clicks, keys, selecting, sorting, opening, canceling and retrying.
+
+class TableActions extends TableWindow {
+  /** The unfinished or retriable among the selected rows, or else the active one. */
+  _chosen(test) {
+    const chosen = [];
+    for (const id of this.selected) {
+      const row = this.rows.byId.get(id);
+      if (row && test(row)) chosen.push(row);
+    }
+    return chosen;
+  }
+
+  _act(kind, rows) {
+    const ids = rows.map((row) => row.id).filter((id) => !this.rows.busy.has(id));
+    if (!ids.length) return;
+    for (const id of ids) this.rows.busy.add(id);
+    setText(this.said, kind === "cancel" ? "Canceling…" : "Retrying…");
+    this.shared.tell("busy", {});
+    this.model.send({ t: kind, ids });
+  }
+
+  askToCancel() {
+    const one = this.selected.size === 0;
+    const rows = one ? [this.active].filter((row) => row?.unfinished) : this._chosen((row) => row.unfinished);
+    if (!rows.length) {
+      setText(this.said, one ? "This item has finished." : "All selected items have finished.");
+      return;
+    }
+    const what = rows.length === 1 ? `item ${rows[0].id}` : `${rows.length} selected items`;
+    const yes = make("button", "iwq-small iwq-danger", "cancel");
+    const no = make("button", "iwq-small", "keep");
+    yes.type = no.type = "button";
+    const end = () => {
+      this.ask.hidden = true;
+      this.focusRow();
+    };
+    yes.addEventListener("click", () => { this._act("cancel", rows.filter((row) => row.unfinished)); end(); });
+    no.addEventListener("click", end);
+    this.ask.onkeydown = (event) => {
+      if (event.key === "Escape") end();
+      if (event.key === "ArrowRight" || event.key === "ArrowLeft") (event.target === yes ? no : yes).focus();
+    };
+    this.ask.replaceChildren(make("span", "", `Cancel ${what}?`), yes, no);
+    this.ask.hidden = false;
+    yes.focus();
+  }
+
+  toggle(row) {
+    if (this.open) this.model.send({ t: "close", ids: [this.open.id] });
+    this.open = row && row !== this.open ? row : null;
+    this.detailH = 0;
+    this.detailCell.replaceChildren();
+    if (this.open) {
+      this._fillDetail();
+      this.model.send({ t: "open", ids: [this.open.id] });
+    }
+    this.render();
+    if (this.open) {
+      this.detailH = this.detail.offsetHeight;
+      this.render();
+    }
+  }
+
+  _select(ids) {
+    this.selected = new Set(ids);
+    this._save("selected", [...this.selected].sort((a, b) => a - b));
+    this.render();
+  }
+
+  _toggleSelected(row) {
+    const ids = new Set(this.selected);
+    if (!ids.delete(row.id)) ids.add(row.id);
+    this.mark = row;
+    this._select(ids);
+  }
+
+  _selectRange(row) {
+    const a = Math.max(0, this.list.indexOf(this.mark ?? row));
+    const b = this.list.indexOf(row);
+    this._select([...this.selected, ...this.list.slice(Math.min(a, b), Math.max(a, b) + 1).map((r) => r.id)]);
+  }
+
+  _selectAll() {
+    const ids = this.list.map((row) => row.id);
+    this._select(ids.every((id) => this.selected.has(id)) ? [] : ids);
+  }
+
+  sortBy(name) {
+    const sort = this.model.get("sort");
+    this._save("sort", sort === name ? `-${name}` : sort === `-${name}` ? name : name === "item" ? "-item" : name);
+  }
+
+  _click(event) {
+    const header = event.target.closest("[data-column]");
+    if (header && this.head.contains(header)) {
+      if (header === this.all) this._selectAll();
+      else this.sortBy(header.dataset.column);
+      return;
+    }
+    const row = event.target.closest(".iwq-row")?._row;
+    if (!row) return;
+    const button = event.target.closest(".iwq-act");
+    this.active = row;
+    if (button) {
+      if (button.getAttribute("aria-disabled") !== "true") this._act(button.dataset.act, [row]);
+    } else if (event.shiftKey) {
+      this._selectRange(row);
+    } else if (event.target.closest(".iwq-check") || event.ctrlKey || event.metaKey) {
+      this._toggleSelected(row);
+    } else if (!String(window.getSelection()).length) {
+      this.toggle(row);
+    }
+    this.render();
+  }
+
+  focusRow() {
+    const element = this.elements.get(this.active);
+    if (element) element.focus({ preventScroll: true });
+  }
+
+  _go(index, event) {
+    if (!this.list.length) return;
+    const at = Math.max(0, Math.min(this.list.length - 1, index));
+    const before = this.active;
+    this.active = this.list[at];
+    const top = this.y(at);
+    const view = this.viewH;
+    if (top < this.grid.scrollTop) this.grid.scrollTop = top;
+    else if (top + ROW_H > this.grid.scrollTop + view) this.grid.scrollTop = top + ROW_H - view;
+    this.render();
+    this.focusRow();
+    if (event.shiftKey) {
+      this.mark ??= before;
+      this._selectRange(this.active);
+    } else {
+      this.mark = null;
+    }
+  }
+
+  _key(event) {
+    const inDetail = this.detail.contains(event.target);
+    if (inDetail) {
+      if (event.key === "Escape") {
+        this.toggle(null);
+        this.focusRow();
+      }
+      return;
+    }
+    if (this.head.contains(event.target)) {
+      this._keyInHead(event);
+      return;
+    }
+    const onButton = event.target.closest(".iwq-act");
+    const at = this.active ? this.list.indexOf(this.active) : -1;
+    const page = Math.max(1, Math.floor(this.viewH / ROW_H) - 1);
+    const keys = {
+      ArrowDown: () => this._go(at + 1, event),
+      ArrowUp: () => (at <= 0 ? this.head.querySelector("[data-column]:not([data-column=''])")?.focus() : this._go(at - 1, event)),
+      PageDown: () => this._go(at + page, event),
+      PageUp: () => this._go(at - page, event),
+      Home: () => this._go(0, event),
+      End: () => this._go(this.list.length - 1, event),
+      ArrowRight: () => this.elements.get(this.active)?._action._button?.focus(),
+      ArrowLeft: () => this.focusRow(),
+      Escape: () => (onButton ? this.focusRow() : this.open ? this.toggle(null) : this.selected.size && this._select([])),
+      Delete: () => this.askToCancel(),
+      Backspace: () => this.askToCancel(),
+    };
+    if (!onButton) {
+      keys[" "] = () => this.active && this._toggleSelected(this.active);
+      keys.Enter = () => this.active && this.toggle(this.active);
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key === "a") keys.a = () => this._selectAll();
+    else if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const action = keys[event.key];
+    if (!action) return;
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  }
+
+  _keyInHead(event) {
+    const cells = [...this.head.querySelectorAll("[data-column]")];
+    const at = cells.indexOf(event.target);
+    const keys = {
+      ArrowRight: () => cells[Math.min(cells.length - 1, at + 1)].focus(),
+      ArrowLeft: () => cells[Math.max(0, at - 1)].focus(),
+      Home: () => cells[0].focus(),
+      End: () => cells[cells.length - 1].focus(),
+      ArrowDown: () => this.focusRow(),
+      Enter: () => event.target.click(),
+      " ": () => event.target.click(),
+    };
+    const action = keys[event.key];
+    if (!action) return;
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  }
+}
