@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
+from invoke_widgets.alerts import Message
 from tests.chaos import ChaosProxy
 from tests.graphs import add_and_multiply, divide, fail, graph, sleep
 from tests.wire import Wire, until
@@ -113,6 +114,15 @@ def test_run_all_stops_when_too_many_fail(console: iw.Console, wire: Wire) -> No
     assert {} == recipe("batches", "run_all")(console, slow_unless_zero, "div.b", [0, 0, 1, 1, 1, 1], portion=4)
     statuses = wire.statuses(sorted(wire.get("item_ids")["item_ids"]))
     assert ["failed", "failed", "canceled", "canceled"] == statuses
+
+
+def test_tell(console: iw.Console) -> None:
+    """One message about the batch that is done, and one about its many failures."""
+    told: list[Message] = []
+    recipe("alerts", "tell")(console, told.append)
+    console.submit(divide(1, 0), runs=8).wait(60)
+    until(lambda: len(told) == 2, "both messages")
+    assert ["batch.done", "rate.exceeded"] == sorted(message.kind for message in told)
 
 
 @pytest.mark.slow
