@@ -13,14 +13,20 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets import analysis, plots
+from invoke_widgets.alerts import Webhook
 from invoke_widgets.demo_server.faults import DRILLS
 from tests import known_failures
 from tests.wire import Wire
 
 _ROOT = Path(__file__).parent.parent
 _TEXT = (_ROOT / "README.md").read_text()
-# Where the code's addresses lead in the test; None: to the server.
-_HERE = {"http://127.0.0.1:9090": None, "https://example.org": None, "smtp.example.org": "127.0.0.1"}
+# What stands for the code's addresses and secrets in the test; None: the server's address.
+_HERE = {
+    "http://127.0.0.1:9090": None,
+    "https://example.org": None,
+    "smtp.example.org": "127.0.0.1",
+    "whsec_...": Webhook.new_secret(),
+}
 _CODE = re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL)
 
 
