@@ -23,11 +23,12 @@ from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
-from invoke_widgets.handles import Context, Unsubscribe
+from invoke_widgets.handles import Context, OnTimeout, Unsubscribe
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.jobs import Batch, Job
 from invoke_widgets.loop import LoopThread
+from invoke_widgets.notices import Notice, follow
 from invoke_widgets.records import (
     Cancellation,
     Connection,
@@ -41,6 +42,7 @@ from invoke_widgets.retrying import RetryPolicy
 from invoke_widgets.store import Change, QueueStore
 from invoke_widgets.sync import Sync
 from invoke_widgets.transport import Transport
+from invoke_widgets.watching import Watch, checked_stall
 
 if TYPE_CHECKING:
     from invoke_widgets.embedded import EmbeddedServer
@@ -241,6 +243,56 @@ class Console:
             A function that ends it.
         """
         return self._store.subscribe(lambda change: self._callbacks.put(lambda: listener(change)), interval=interval)
+
+    def on_notice(self, listener: Callable[[Notice], object], *, stalled_s: float | None = None) -> Unsubscribe:
+        """Call `listener(notice)` for what happens in the queue from now on, on a thread of its own.
+
+        Args:
+            listener: takes a `Notice`: `JobFinished`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
+                (`invoke_widgets.notices`); what it raises is logged.
+            stalled_s: seconds without a sign of a job in progress after which it is told as `JobStalled`.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            InvalidRequest: `stalled_s` does not fit.
+        """
+        checked_stall(stalled_s)
+        return follow(
+            self._loop,
+            self._store,
+            lambda notice: self._callbacks.put(lambda: listener(notice)),
+            error_of=self.errors.of,
+            stalled_s=stalled_s,
+        )
+
+    def watch(
+        self,
+        jobs: Job | Batch | Iterable[Job | Batch],
+        *,
+        timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        stalled_s: float | None = None,
+    ) -> Watch:
+        """What happens to these jobs until the last has ended, for `for` and `async for`.
+
+        Notices about the jobs, `BatchDone` of those batches that were passed as such, and what concerns the queue as a
+        whole: `QueuePaused`, `QueueWedged`, `QueueFull`, `ConnectionLost`, ... (`invoke_widgets.notices`). A queue that
+        is paused, wedged or out of reach already is told first. A job that has ended already is told as ended.
+
+        Args:
+            jobs: a job, a batch, or any number of both.
+            timeout: seconds for all of them.
+            on_timeout: "raise" a `JobTimeout` and let them run; "cancel" those that have not ended, then raise;
+                "detach": end, and let them run.
+            stalled_s: seconds without a sign of a job in progress after which it is told as `JobStalled`.
+
+        Raises:
+            InvalidRequest: an argument does not fit.
+            JobTimeout: while iterating, see `on_timeout`; `details["item_ids"]` are those that had not ended.
+        """
+        return Watch(self._context, self.errors, jobs, timeout=timeout, on_timeout=on_timeout, stalled_s=stalled_s)
 
     def refresh(self, timeout: float = 30.0) -> None:
         """Read again whatever may have changed, and wait until the picture agrees with the server.

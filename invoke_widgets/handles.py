@@ -88,7 +88,7 @@ class Handle(Generic[T]):
             JobTimeout: see `on_timeout`.
             JobException: a job failed (`item` has it), was canceled or deleted. A batch raises for none of these.
         """
-        deadline, interrupted = _options(timeout, on_timeout, on_interrupt)
+        deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
         future = self._context.loop.start(self._finished())
         try:
             while True:
@@ -121,10 +121,10 @@ class Handle(Generic[T]):
         on_interrupt: OnInterrupt | None = None,
     ) -> T:
         """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, is heard within 0.2 s."""
-        deadline, interrupted = _options(timeout, on_timeout, on_interrupt)
+        deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
         future = self._context.loop.start(self._finished())
         try:
-            await _ticking(future, deadline)
+            await ticking(future, deadline)
         except BaseException:
             future.cancel()
             if interrupted == "cancel":
@@ -138,7 +138,7 @@ class Handle(Generic[T]):
         error = self._timeout(timeout or 0.0)
         if on_timeout == "cancel":
             canceling = self._context.loop.start(self._cancel())
-            await _ticking(canceling, None)
+            await ticking(canceling, None)
             canceling.result()
         raise error
 
@@ -150,7 +150,12 @@ class Handle(Generic[T]):
         return self._context.loop.call(self._cancel())
 
 
-def _options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
+def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
+    """The deadline, and what an interrupt does.
+
+    Raises:
+        InvalidRequest: one of them does not fit.
+    """
     if on_timeout not in ("raise", "cancel", "detach"):
         raise InvalidRequest(f"on_timeout: should be 'raise', 'cancel' or 'detach', got {on_timeout!r}.")
     if on_interrupt not in (None, "cancel", "detach"):
@@ -161,7 +166,7 @@ def _options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -
     return deadline, on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
 
 
-async def _ticking(future: concurrent.futures.Future[Any], deadline: float | None) -> None:
+async def ticking(future: concurrent.futures.Future[Any], deadline: float | None) -> None:
     """Return when `future` is done or `deadline` has passed, waking the loop now and then.
 
     A loop that only waits does not see the interrupt of a cell that awaits.

@@ -94,7 +94,7 @@ class QueueFull(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLost(Notice):
-    """The server went away; `error` says how. What happens meanwhile is told when it is back."""
+    """The server went away; `error` says how. What happens to jobs meanwhile is told after `ConnectionBack`."""
 
     error: str
 

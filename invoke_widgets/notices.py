@@ -83,6 +83,8 @@ class Notices:
         self._error_of = error_of
         self._stalled_s = stalled_s
         self._fresh = frozenset(fresh)
+        self._seen = NOTHING
+        self._refused: tuple[int, float] | None = None
         self._clock = clock
         self._known = state.newest_id
         self._newest = state.newest_id
@@ -104,17 +106,20 @@ class Notices:
         """The notices that a change of the picture gives rise to, in the order of what they are about."""
         self._state = state = change.state
         self._look_at_queue(state)
+        self._seen |= change.item_ids
         if state.newest_id < self._newest:
             self._start_anew()
         self._newest = state.newest_id
         if self._known < 0 and state.connection.mode in ("live", "polling"):
             self._known = state.newest_id
-        for item_id in sorted(change.item_ids | self._fresh):
-            self._look_at_job(state, item_id)
-        self._fresh &= state.unread  # not read yet: still to be looked at
-        self._tell_failures()
-        self._tell_stalled()
-        self._tell_batches()
+        if not self._lost:
+            for item_id in sorted(self._seen | self._fresh):
+                self._look_at_job(state, item_id)
+            self._seen = NOTHING
+            self._fresh &= state.unread  # not read yet: still to be looked at
+            self._tell_failures()
+            self._tell_stalled()
+            self._tell_batches()
         out, self._out = self._out, []
         return out
 
@@ -122,18 +127,16 @@ class Notices:
         """The notices that time alone gives rise to; to be called every `TICK_S` seconds or so."""
         return self.changed(Change(self._state, NOTHING))
 
-    def heard(self, event: Event) -> list[Notice]:
-        """The notices that an event gives rise to, of those that leave no trace in the picture."""
+    def heard(self, event: Event) -> None:
+        """Take an event: of a batch that was not taken whole there is no trace in the picture."""
         if not isinstance(event, BatchEnqueued):
-            return []
+            return
         now = self._clock()
         self._announced = {k: v for k, v in self._announced.items() if now - v[1] < _HOLD_S}
         if event.enqueued:
             self._announced[event.batch_id] = (event.enqueued, now)
-        if event.enqueued >= event.requested:
-            return []
-        status = self._state.status
-        return [QueueFull(at=_now(), pending=status.pending if status is not None else 0)]
+        if event.enqueued < event.requested:
+            self._refused = (max(event.enqueued, 1), now)
 
     # -- the queue -------------------------------------------------------------------------------------------------
 
@@ -143,7 +146,10 @@ class Notices:
             self._out.append(ConnectionLost(at=_now(), error=state.connection.error))
         elif self._lost and state.connection.mode in ("live", "polling"):
             self._out.append(ConnectionBack(at=_now()))
-            self._heard = dict.fromkeys(self._heard, self._clock())
+            now = self._clock()
+            self._heard = dict.fromkeys(self._heard, now)
+            self._failed = {item_id: (item, now) for item_id, (item, _) in self._failed.items()}
+            self._closing = dict.fromkeys(self._closing, now)
         else:
             lost = self._lost
         self._lost = lost
@@ -156,6 +162,13 @@ class Notices:
         elif state.wedge is None and self._wedged:
             self._out.append(QueueUnwedged(at=_now()))
         self._wedged = state.wedge is not None
+        if self._refused is not None:
+            taken, since = self._refused
+            pending = state.status.pending if state.status is not None else 0
+            # Told with the counters that are read after it: what was taken is among them.
+            if pending >= taken or self._clock() - since >= 2 * TICK_S:
+                self._refused = None
+                self._out.append(QueueFull(at=_now(), pending=max(pending, taken)))
 
     def _start_anew(self) -> None:
         """The ids went back: it is another server's queue, and what is in it is no news."""
@@ -314,7 +327,7 @@ def follow(
                 put(notices.tick())
 
         ends.append(store.subscribe(lambda change: put(notices.changed(change)), interval=interval))
-        ends.append(store.subscribe_events(lambda event: put(notices.heard(event))))
+        ends.append(store.subscribe_events(notices.heard))
         tick()
 
     def end() -> None:

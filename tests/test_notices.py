@@ -155,7 +155,7 @@ def test_a_batch_is_done_where_the_retry_is_given_up() -> None:
 def test_a_batch_whose_rest_is_not_read_yet_is_not_done() -> None:
     """A first job that ends at once does not end the batch that was announced with more, or that is being read."""
     pictures = Pictures()
-    assert [] == pictures.notices.heard(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
+    pictures.notices.heard(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
     assert [JobFinished] == kinds(pictures.see(item(1, "completed")))
     assert [JobFinished, BatchDone] == kinds(pictures.see(item(2, "completed")))
     assert [JobFinished] == kinds(pictures.see(item(3, "completed", "c"), unread=frozenset({4})))
@@ -234,9 +234,18 @@ def test_the_queues_conditions_come_and_go() -> None:
 
 def test_a_full_queue() -> None:
     """A batch of which less was taken than asked for says how many wait; one that was taken whole says nothing."""
-    pictures = Pictures(state=replace(LIVE, status=QueueStatus(pending=1000, total=1000)))
+    pictures = Pictures(state=replace(LIVE, status=QueueStatus(pending=1, total=1)))
     part = BatchEnqueued(queue_id="default", batch_id="b", enqueued=3, requested=5)
-    (full,) = pictures.notices.heard(part)
+    pictures.notices.heard(part)
+    assert [] == pictures.see()
+    (full,) = pictures.see(status=QueueStatus(pending=1000, total=1000))
     assert isinstance(full, QueueFull)
     assert 1000 == full.pending
-    assert [] == pictures.notices.heard(replace(part, enqueued=5))
+    pictures.notices.heard(replace(part, enqueued=5))
+    assert [] == pictures.wait(5)
+    pictures.notices.heard(replace(part, enqueued=0))
+    assert [QueueFull] == kinds(pictures.see())
+    pictures.see(status=QueueStatus())
+    pictures.notices.heard(part)
+    assert [] == pictures.wait(1)
+    assert [QueueFull] == kinds(pictures.wait(1))

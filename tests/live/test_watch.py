@@ -1,0 +1,267 @@
+"""Watching many jobs at once: what is told, in both forms, and what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import invoke_widgets as iw
+from invoke_widgets.notices import (
+    BatchDone,
+    ConnectionBack,
+    ConnectionLost,
+    JobChanged,
+    JobDeleted,
+    JobFailed,
+    JobFinished,
+    JobStalled,
+    Notice,
+    QueueFull,
+    QueuePaused,
+    QueueResumed,
+    QueueWedged,
+)
+from tests.chaos import ChaosProxy
+from tests.graphs import add_and_multiply, divide, fail, sleep
+from tests.wire import Wire, until
+
+Collect = Callable[[Any], list[Notice]]
+
+
+def _plain(watch: Any) -> list[Notice]:
+    return list(watch)
+
+
+def _awaited(watch: Any) -> list[Notice]:
+    async def cell() -> list[Notice]:
+        return [notice async for notice in watch]
+
+    return asyncio.run(cell())
+
+
+both_forms = pytest.mark.parametrize("collect", [_plain, _awaited], ids=["for", "async for"])
+
+
+class Following:
+    """A watch that is followed on a thread of its own, so that the test can act meanwhile."""
+
+    def __init__(self, watch: Any) -> None:
+        self.notices: list[Notice] = []
+        self._thread = threading.Thread(target=self._follow, args=(watch,), daemon=True)
+        self._thread.start()
+
+    def _follow(self, watch: Any) -> None:
+        for notice in watch:
+            self.notices.append(notice)
+
+    def of(self, kind: type[Notice]) -> list[Any]:
+        return [notice for notice in self.notices if isinstance(notice, kind)]
+
+    def until(self, kind: type[Notice]) -> Any:
+        return until(lambda: self.of(kind), f"a {kind.__name__}; heard {self.notices}")[0]
+
+    def end(self) -> list[Notice]:
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        return self.notices
+
+
+@pytest.fixture
+def proxy(wire: Wire) -> Iterator[ChaosProxy]:
+    with ChaosProxy(wire.server.url) as proxy:
+        yield proxy
+
+
+@both_forms
+def test_twenty_jobs(console: iw.Console, wire: Wire, collect: Collect) -> None:
+    """Of two batches and single jobs each end is told once, failures with their class, others' jobs not at all."""
+    with wire.paused():
+        batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 2, 0, 3, 0, 1, 1, 1, 1]})
+        single = console.submit(add_and_multiply(), runs=9).jobs
+        memory = console.submit(fail("CUDA out of memory"))
+        theirs = wire.enqueue(divide(1, 0), runs=3)
+    notices = collect(console.watch([batch, memory, *single, single[0]], timeout=60))
+    ended = Counter(notice.item.item_id for notice in notices if isinstance(notice, JobFinished))
+    assert dict.fromkeys([*batch.item_ids, *memory.item_ids, *(job.item_id for job in single)], 1) == dict(ended)
+    failed = Counter(str(notice.error.error_type) for notice in notices if isinstance(notice, JobFailed))
+    assert {"execution_failed": 3, "resource_error": 1} == dict(failed)
+    done = {notice.batch_id: notice.counts for notice in notices if isinstance(notice, BatchDone)}
+    assert {batch.batch_id, memory.batch_id} == set(done)
+    assert (7, 3) == (done[batch.batch_id].completed, done[batch.batch_id].failed)
+    about = {notice.item.item_id for notice in notices if isinstance(notice, JobChanged | JobFinished)}
+    assert about.isdisjoint(theirs["item_ids"])
+
+
+@both_forms
+def test_jobs_that_have_ended_already(console: iw.Console, collect: Collect) -> None:
+    """What had ended before is told all the same, so that nobody waits in vain; nothing to watch ends at once."""
+    batch = console.submit(divide(6, 1), data={"div.b": [1, 0]})
+    batch.wait(60)
+    for _ in range(2):
+        told = collect(console.watch(batch))
+        assert ["completed", "failed"] == [n.item.status for n in told if isinstance(n, JobFinished)]
+        assert [BatchDone] == [type(n) for n in told if isinstance(n, BatchDone)]
+    assert [] == collect(console.watch([]))
+
+
+def test_progress_and_a_stall(console: iw.Console, wire: Wire) -> None:
+    """Progress is told as it comes; a job that is silent for so long is told as stalled, and the watch goes on."""
+    (job,) = console.submit(sleep(60, steps=100)).jobs
+    (silent,) = console.submit(sleep(60, steps=1)).jobs
+    following = Following(console.watch([job, silent], stalled_s=1.5))
+    until(lambda: any(n.progress is not None for n in following.of(JobChanged)), "progress")
+    assert not following.of(JobStalled)
+    job.cancel()
+    assert silent.item_id == following.until(JobStalled).item.item_id
+    assert 1.5 <= following.of(JobStalled)[0].quiet_s
+    silent.cancel()
+    following.end()
+    assert {"canceled"} == {notice.item.status for notice in following.of(JobFinished)}
+    assert 1 == len(following.of(JobStalled))
+
+
+def test_the_queue_as_a_whole(console: iw.Console, wire: Wire) -> None:
+    """A pause that is there already, its end, a full queue and a wedge are told to who waits for a job."""
+    wire.put("processor/pause")
+    until(lambda: console.status.is_paused, "the pause to be seen")
+    batch = console.submit(sleep(1))
+    following = Following(console.watch(batch))
+    following.until(QueuePaused)
+    filler = wire.enqueue(add_and_multiply(), runs=wire.server.max_queue_size)
+    assert filler["enqueued"] < filler["requested"]
+    assert 0 < following.until(QueueFull).pending
+    wire.put("cancel_by_batch_ids", {"batch_ids": [filler["batch"]["batch_id"]]})
+    poison = [[{"node_path": "div", "field_name": "a", "items": ["x"]}]]
+    wire.enqueue(divide(1, 1), data=poison, prepend=True)
+    wire.put("processor/resume")
+    following.until(QueueResumed)
+    assert following.until(QueueWedged).wedge.batch_ids
+    console.unwedge()
+    assert isinstance(following.end()[-1], BatchDone)
+    assert ["completed"] == [notice.item.status for notice in following.of(JobFinished)]
+
+
+def test_a_connection_that_is_lost(wire: Wire, proxy: ChaosProxy) -> None:
+    """The loss and the return are told, and a job that ended meanwhile after them."""
+    with iw.connect(proxy.url) as console:
+        (job,) = console.submit(sleep(2)).jobs
+        following = Following(console.watch(job))
+        with proxy.offline():
+            assert following.until(ConnectionLost).error
+            wire.wait_for(job.item_id, "completed")
+        following.end()
+    kinds = [type(notice) for notice in following.notices if not isinstance(notice, JobChanged)]
+    assert [ConnectionLost, ConnectionBack, JobFinished] == kinds
+
+
+def test_without_a_socket(polling_console: iw.Console) -> None:
+    """Where only polling can be had, ends are told as well."""
+    batch = polling_console.submit(divide(6, 1), data={"div.b": [1, 0, 2]})
+    notices = _plain(polling_console.watch(batch, timeout=60))
+    assert 3 == len([notice for notice in notices if isinstance(notice, JobFinished)])
+    assert isinstance(notices[-1], BatchDone)
+
+
+@both_forms
+def test_timeouts(console: iw.Console, wire: Wire, collect: Collect) -> None:
+    """When the time is over the jobs are left alone, detached from, or canceled, as asked."""
+    batch = console.submit(sleep(60), runs=2)
+    (single,) = console.submit(sleep(60)).jobs
+    (done,) = console.submit(add_and_multiply(), prepend=True).jobs
+    ids = [*batch.item_ids, single.item_id]
+    wire.wait_for(ids[0], "in_progress")
+    jobs = [batch, single]
+    notices = collect(console.watch(jobs, timeout=0.5, on_timeout="detach"))
+    assert not [notice for notice in notices if isinstance(notice, JobFinished)]
+    with pytest.raises(iw.JobTimeout, match="3 of 3 jobs") as caught:
+        collect(console.watch(jobs, timeout=0.5))
+    assert tuple(ids) == caught.value.details["item_ids"]
+    assert "canceled" not in wire.statuses(ids)
+    with pytest.raises(iw.JobTimeout):
+        collect(console.watch(jobs, timeout=0.5, on_timeout="cancel"))
+    assert ["canceled"] * 3 == wire.statuses(ids)
+    assert "completed" == done.wait(60).status
+
+
+def test_jobs_that_are_run_again(console: iw.Console) -> None:
+    """A failure that is not the end does not end the watch; the batch is done when its last attempt is."""
+    policy = iw.RetryPolicy(backoff_s=0.05)
+    graph = fail("Connection reset by peer", times=2, name=uuid.uuid4().hex)
+    batch = console.submit(graph, retry=policy)
+    notices = _plain(console.watch(batch, timeout=60))
+    ends = [(n.item.status, isinstance(n, JobFailed) and n.will_retry) for n in notices if isinstance(n, JobFinished)]
+    assert [("failed", True), ("failed", True), ("completed", False)] == ends
+    assert 1 == len([notice for notice in notices if isinstance(notice, BatchDone)])
+
+
+def test_jobs_that_are_deleted(console: iw.Console, wire: Wire) -> None:
+    """A job that is deleted has ended: the watch says so, or that it was canceled first, and does not wait for it."""
+    with wire.paused():
+        batch = console.submit(add_and_multiply(), runs=3)
+        until(lambda: batch.status.pending == 3, "the picture to have them")
+        following = Following(console.watch(batch.jobs))
+        wire.delete(f"i/{batch.item_ids[0]}")
+        until(lambda: following.of(JobDeleted) or following.of(JobFinished), "the end of the first")
+        console.clear()
+        following.end()
+    ended = {n.item_id for n in following.of(JobDeleted)} | {n.item.item_id for n in following.of(JobFinished)}
+    assert set(batch.item_ids) == ended
+
+
+def test_who_stops_looking_leaves_nothing_behind(console: iw.Console) -> None:
+    """A loop that is left in the middle ends its subscription; the job goes on."""
+    (job,) = console.submit(sleep(1, steps=10)).jobs
+    before = len(console.store._subscriptions)
+    for _ in console.watch(job):
+        break
+    until(lambda: len(console.store._subscriptions) == before, "the subscription to end")
+    assert "completed" == job.wait(60).status
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"timeout": "5"}, "timeout"),
+        ({"on_timeout": "explode"}, "on_timeout"),
+        ({"stalled_s": 0}, "stalled_s"),
+        ({"stalled_s": "1"}, "stalled_s"),
+        ({"jobs": [5]}, "jobs"),
+        ({"jobs": 5}, "jobs"),
+    ],
+)
+def test_bad_arguments(console: iw.Console, options: dict[str, Any], named: str) -> None:
+    """What makes no sense is refused by its name, at once."""
+    with pytest.raises(iw.InvalidRequest, match=f"^{named}"):
+        console.watch(**{"jobs": [], **options})
+
+
+def test_jobs_of_another_console(console: iw.Console, wire: Wire) -> None:
+    """A job is watched by its own console."""
+    with iw.connect(wire.server.url) as other:
+        job = other.submit(add_and_multiply()).jobs[0]
+        with pytest.raises(iw.InvalidRequest, match="another console"):
+            console.watch(job)
+
+
+def test_on_notice(console: iw.Console, wire: Wire) -> None:
+    """A listener hears of everybody's jobs until it is ended, on a thread of its own; its failure is its own."""
+    heard: list[tuple[Notice, str]] = []
+
+    def listen(notice: Notice) -> None:
+        heard.append((notice, threading.current_thread().name))
+        raise RuntimeError("mine")
+
+    end = console.on_notice(listen)
+    item = wire.run(divide(1, 0))
+    until(lambda: any(isinstance(notice, BatchDone) for notice, _ in heard), "the batch")
+    end()
+    assert [item["item_id"]] == [n.item.item_id for n, _ in heard if isinstance(n, JobFailed)]
+    assert {"invoke-widgets callbacks"} == {name for _, name in heard}
+    with pytest.raises(iw.InvalidRequest, match="stalled_s"):
+        console.on_notice(listen, stalled_s=-1)
