@@ -9,6 +9,7 @@ from typing import Any
 
 from invoke_widgets.acting import Reader
 from invoke_widgets.canceling import Canceling
+from invoke_widgets.claims import claims
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     InvalidRequest,
@@ -25,7 +26,7 @@ from invoke_widgets.records import (
     Retry,
     retryable,
 )
-from invoke_widgets.reruns import Reruns, claims
+from invoke_widgets.reruns import Reruns
 from invoke_widgets.retrying import RetryPolicy, checked_policy
 from invoke_widgets.store import QueueStore
 from invoke_widgets.submitting import Submission, Submitting

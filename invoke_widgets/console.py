@@ -602,6 +602,7 @@ class _FromAnywhere(Transport):
 
     def __init__(self, transport: Transport, loop: LoopThread) -> None:
         self.url = transport.url
+        self.breaker = transport.breaker
         self._inner = transport
         self._loop = loop
 

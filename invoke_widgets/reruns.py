@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from invoke_widgets.acting import Reader
+from invoke_widgets.claims import claims
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     JobException,
@@ -27,7 +26,7 @@ from invoke_widgets.errors import (
     UnexpectedReply,
 )
 from invoke_widgets.history import ErrorLog
-from invoke_widgets.merge import NOTHING, QueueState
+from invoke_widgets.merge import NOTHING
 from invoke_widgets.reading import ids_after, light_items, whole_items
 from invoke_widgets.records import FAILED, QueueItem
 from invoke_widgets.retrying import RetryPolicy
@@ -36,13 +35,11 @@ from invoke_widgets.store import QueueStore
 # How often, and with which pauses, a retry whose reply was lost is looked for before it is taken as not having arrived.
 _LOOKS_S = (0.0, 0.2, 0.5, 1.0, 1.5)
 _LATER_S = 1.0
+_GATHER_S = 0.05
+_AT_ONCE = 100
 _UNDECIDED_S = 30.0
 
 _PASSING = (ServerUnreachable, ReplyLost, JobTimeout, ServerFailure, UnexpectedReply)
-
-
-class _NotTaken(Exception):
-    """The server did not take the retry, as when its queue is full."""
 
 
 @dataclass
@@ -86,8 +83,9 @@ class Reruns:
         self._errors = errors
         self._kept: dict[str, _Kept] = {}
         self._lines: dict[int, _Line] = {}
+        self._ready: dict[int, _Line] = {}
+        self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lock = asyncio.Lock()
         errors.hold_while(self._is_undecided)
 
     # -- what handles ask; from any thread, but for `next_of` ------------------------------------------------------
@@ -164,6 +162,8 @@ class Reruns:
         line.attempts = sorted([*line.attempts, new.item_id])
         self._lines[new.item_id] = line
         line.due = False
+        for item_id in line.attempts:
+            self._ready.pop(item_id, None)
         if line.stopped:
             self._start(self._cancel(new.item_id))
         unplaced = line.kept.unplaced.pop(new.item_id, None)
@@ -216,11 +216,12 @@ class Reruns:
             return kept.ids is None or item.item_id in kept.unplaced
         return line.attempts[-1] == item.item_id and not line.due and not line.over
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         # A context of its own: what the picture's keeper may do while the server is away is not for these.
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _place(self, kept: _Kept, item: QueueItem) -> None:
         """Find the line of an item that is not of the submit itself: a retry made it, whose answer is not here yet."""
@@ -249,7 +250,7 @@ class Reruns:
         self._store.set(retrying=self._store.state.retrying | {item.item_id})
         line.tell()
         self._store.tell((item.item_id,))
-        self._start(self._again(line, item.item_id, pause))
+        asyncio.get_running_loop().call_later(pause, self._is_ready, line, item.item_id)
 
     def _end(self, line: _Line) -> None:
         self._unset(line)
@@ -262,122 +263,97 @@ class Reruns:
         if left != self._store.state.retrying:
             self._store.set(retrying=left)
 
-    async def _again(self, line: _Line, item_id: int, pause: float) -> None:
-        may_be_sent = False
-        while True:
-            await asyncio.sleep(pause)
-            if line.attempts[-1] != item_id:
-                return
-            late = line.kept.deadline is not None and time.monotonic() > line.kept.deadline
-            new = None
-            if may_be_sent or (line.due and not late):
-                try:
-                    async with self._lock:
-                        new = await self._rerun(line, item_id, send=line.due and not late)
-                except (_NotTaken, ServerUnreachable):
-                    pause = _LATER_S
-                    continue
-                except _PASSING:
-                    may_be_sent, pause = True, _LATER_S
-                    continue
-                except JobException as error:
-                    self._errors.record_exception(error)
-            if new is not None:
-                self._reader.expect((new.item_id,))
-                self._reader.take(new)
-                self.link(item_id, new)
-            elif line.due:
-                self._end(line)
-            return
+    def _is_ready(self, line: _Line, item_id: int) -> None:
+        """The pause is over. What is ready at about the same time goes together: each request may have to wait."""
+        if line.due and line.attempts[-1] == item_id:
+            self._ready[item_id] = line
+            if self._worker is None or self._worker.done():
+                self._worker = self._start(self._work())
 
-    async def _rerun(self, line: _Line, item_id: int, *, send: bool) -> QueueItem | None:
-        """The next attempt: one that is there already, or a new one if `send`; None if there cannot be one.
+    async def _work(self) -> None:
+        pause = _GATHER_S
+        while self._ready:
+            await asyncio.sleep(pause)
+            pause = _LATER_S
+            try:
+                with claims.held(self._store.state, list(self._ready)) as mine:
+                    await self._rerun(mine)
+            except _PASSING:
+                continue
+            except JobException as error:
+                self._errors.record_exception(error)
+                self._give_up(list(self._ready))
+
+    async def _rerun(self, item_ids: list[int]) -> None:
+        """Link the next attempts of these that are there already, and enqueue the others. What is not taken stays.
 
         Raises:
-            _NotTaken: the server did not take it, or another console is about it.
             JobException: the server could not be reached, or is ill.
         """
-        with claims.held(self._store.state, [item_id]) as mine:
-            if not mine:
-                raise _NotTaken
-            newer = await self._newer(line, item_id)
-            if newer is not None or not send:
-                return newer
-            try:
-                item = await self._client.get_queue_item(item_id)
-                # Another batch: the address leads to another server's queue by now.
-                if item.status != FAILED or item.batch_id != line.kept.batch_id or not line.due:
-                    return None
-                claims.note(self._store.state, [item_id])
-                taken = await self._client.retry_items_by_id([item_id])
-            except NotFound:
-                return None
-            except (ReplyLost, JobTimeout, ServerFailure, UnexpectedReply) as error:
-                return await self._look_for(line, item_id, error)
-            if item_id not in taken:
-                raise _NotTaken
-            return await self._look_for(line, item_id, _NotTaken())
+        await self._link_newer(item_ids)
+        items, now = self._store.state.items, time.monotonic()
+        send = []
+        for item_id in item_ids:
+            line = self._ready.get(item_id)
+            if line is None:
+                continue
+            item = items.get(item_id)
+            is_there = item is not None and item.status == FAILED and item.batch_id == line.kept.batch_id
+            late = line.kept.deadline is not None and now > line.kept.deadline
+            if is_there and line.due and not late:
+                send.append(item_id)
+            else:
+                self._give_up([item_id])
+        for start in range(0, len(send), _AT_ONCE):
+            await self._send(send[start : start + _AT_ONCE])
 
-    async def _look_for(self, line: _Line, item_id: int, otherwise: Exception) -> QueueItem:
-        """The attempt that was just asked for.
-
-        The server works on requests one after another, so that what is not there after several later requests were
-        answered is not on its way.
-        """
-        for pause in _LOOKS_S:
+    async def _send(self, item_ids: list[int]) -> None:
+        claims.note(self._store.state, item_ids)
+        try:
+            taken = await self._client.retry_items_by_id(item_ids)
+        except NotFound:  # up to 6.13 one that is missing keeps all of them from being taken
+            if len(item_ids) == 1:
+                self._give_up(item_ids)
+            else:
+                for item_id in item_ids:
+                    await self._send([item_id])
+            return
+        except (ReplyLost, JobTimeout, ServerFailure, UnexpectedReply):
+            taken = tuple(item_ids)  # perhaps
+        # The server works on requests one after another, so that what is not there after several later requests were
+        # answered is not on its way.
+        for pause in _LOOKS_S if taken else ():
             await asyncio.sleep(pause)
-            if (newer := await self._newer(line, item_id)) is not None:
-                return newer
-        raise otherwise
+            await self._link_newer(taken)
+            if self._ready.keys().isdisjoint(taken):
+                return
 
-    async def _newer(self, line: _Line, item_id: int) -> QueueItem | None:
-        """The attempt that came after this one, as the server has it."""
-        after = max(item_id, *(line.kept.ids or ()))
-        ids = [i for i in await ids_after(self._client, after) if i not in self._lines]
-        same = [item.item_id for item in await light_items(self._client, ids) if item.batch_id == line.kept.batch_id]
-        root = line.attempts[0]
-        found = [item for item in await whole_items(self._client, same) if item.retried_from_item_id == root]
-        return min(found, key=lambda item: item.item_id).without_session() if found else None
+    async def _link_newer(self, item_ids: Iterable[int]) -> None:
+        """Find the attempts that came after these, as the server has them."""
+        lines = {line.attempts[0]: line for i in item_ids if (line := self._ready.get(i)) is not None}
+        if not lines:
+            return
+        batches = {line.kept.batch_id for line in lines.values()}
+        known = self._store.state.items
+        ids = [i for i in await ids_after(self._client, min(lines)) if i not in self._lines]
+        same = [i for i in ids if i in known and known[i].batch_id in batches]
+        unread = await light_items(self._client, [i for i in ids if i not in known])
+        same += [item.item_id for item in unread if item.batch_id in batches]
+        found = [item for item in await whole_items(self._client, same) if item.retried_from_item_id in lines]
+        if found:
+            self._reader.expect([item.item_id for item in found])
+        for new in sorted(found, key=lambda item: item.item_id):
+            self._reader.take(new.without_session())
+            self.link(new.retried_from_item_id or 0, new.without_session())
+
+    def _give_up(self, item_ids: Iterable[int]) -> None:
+        for item_id in item_ids:
+            line = self._ready.pop(item_id, None)
+            if line is not None and line.due:
+                self._end(line)
 
     async def _cancel(self, item_id: int) -> None:
         try:
             self._reader.take(await self._client.cancel_queue_item(item_id))
         except JobException as error:
             self._errors.record_exception(error)
-
-
-class Claims:
-    """Which items are being retried, or have been, from anywhere in this process. A batch's id tells servers apart."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: set[tuple[str, int]] = set()
-        self._retried: set[tuple[str, int]] = set()
-
-    @contextmanager
-    def held(self, state: QueueState, item_ids: Iterable[int]) -> Iterator[list[int]]:
-        """Those of the items that nobody else is retrying at this moment; they are the caller's meanwhile."""
-        keys = {item_id: _key(state, item_id) for item_id in item_ids}
-        with self._lock:
-            mine = {item_id: key for item_id, key in keys.items() if key not in self._held}
-            self._held.update(mine.values())
-        try:
-            yield list(mine)
-        finally:
-            with self._lock:
-                self._held.difference_update(mine.values())
-
-    def note(self, state: QueueState, item_ids: Iterable[int]) -> None:
-        """These have been retried."""
-        self._retried.update(_key(state, item_id) for item_id in item_ids)
-
-    def noted(self, state: QueueState, item_id: int) -> bool:
-        return _key(state, item_id) in self._retried
-
-
-def _key(state: QueueState, item_id: int) -> tuple[str, int]:
-    item = state.items.get(item_id)
-    return ("" if item is None else item.batch_id, item_id)
-
-
-claims = Claims()

@@ -260,6 +260,27 @@ def test_it_survives_a_reconnect(wire: Wire) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_many_jobs_through_much_trouble(wire: Wire) -> None:
+    """60 jobs that fail twice each, most of the retries' replies lost, the socket dropped time and again: 3 each."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        proxy.lose_reply(fraction=2 / 3, seed=3, path="retry_items_by_id")
+        names = [uuid.uuid4().hex for _ in range(60)]
+        policy = iw.RetryPolicy(attempts=4, backoff_s=2, max_backoff_s=2)
+        batch = console.submit(fail(LOST, times=2), data={"fail.name": names}, retry=policy)
+        for finished in iter(lambda: batch.status.completed, 60):
+            proxy.drop_sockets()
+            until(lambda: batch.status.completed >= min(finished + 8, 60), "more to complete")  # noqa: B023
+        assert proxy.actions()["lose_reply"] > 2
+        assert [2] * 60 == [result["fail"]["value"] for result in batch.result(60)]
+        items = wire.get("list_all")
+        lines = Counter(item.get("retried_from_item_id") or item["item_id"] for item in items)
+        assert dict.fromkeys([job.item_id for job in batch.jobs], 3) == dict(lines)
+        attempts = Counter(error.attempt for error in console.errors if error.item_id is not None)
+        assert {1: 60, 2: 60} == dict(attempts)
+
+
+@pytest.mark.slow
 def test_it_survives_a_restart_of_the_server() -> None:
     """Jobs that wait for their next attempt while the server restarts are run again once it is up."""
     server = EmbeddedServer()
