@@ -41,6 +41,7 @@ FEATURES: dict[str, tuple[int, int, int]] = {
     "bulk_counts_running": (6, 14, 0),  # cancel_by_batch_ids counts the running item; before: only the pending ones
     "cancel_checks_queue": (6, 14, 0),  # an item asked for through another queue's path is not canceled
     "retry_skips_missing": (6, 14, 0),  # before: 500
+    "retry_needs_room": (6, 14, 0),  # a full queue takes no retry; before: it does
     "delete_knows_images": (6, 14, 0),  # deleting an unknown image is 404; before: 200 with an empty list
     "idle_while_paused": (6, 14, 0),  # a paused worker says when it is free; before: is_processing stays true
     "clear_beside_others": (6, 14, 0),  # clear takes one's own items; before: 403 while another's item runs
