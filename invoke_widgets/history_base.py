@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.history_codec import from_json, to_json, without_secrets
+from invoke_widgets.history_codec import from_json, to_json
 from invoke_widgets.history_sqlite import HistoryFile, Row
+from invoke_widgets.redaction import without_secrets
 
 if TYPE_CHECKING:
     import pandas as pd

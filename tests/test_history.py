@@ -12,8 +12,8 @@ import pytest
 from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
 from invoke_widgets.event_records import NodeFailed, NodeProgress
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
-from invoke_widgets.history_codec import without_secrets
 from invoke_widgets.records import Cancellation, Progress, QueueItem
+from invoke_widgets.redaction import without_secrets
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"

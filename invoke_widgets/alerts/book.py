@@ -22,11 +22,11 @@ from invoke_widgets.alerts.toasts import Toasts
 from invoke_widgets.alerts.wording import message_of, sample
 from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, condition
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.history_codec import without_secrets
 from invoke_widgets.loop import LoopThread
 from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import follow
 from invoke_widgets.records import JobError, QueueItem
+from invoke_widgets.redaction import without_secrets
 from invoke_widgets.store import Change, QueueStore
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.log import AlertLog, Delivery, Outcome, delivery_of
 from invoke_widgets.alerts.messages import Message, one_line
 from invoke_widgets.alerts.sinks import Sink, Undelivered
-from invoke_widgets.history_codec import without_secrets
+from invoke_widgets.redaction import without_secrets
 
 logger = logging.getLogger(__name__)
 

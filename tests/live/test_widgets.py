@@ -360,3 +360,21 @@ def test_the_server_line_tells_of_pausing(console: iw.Console, wire: Wire) -> No
     console.pause()
     assert "InvokeAI" in reads(dashboard.server_line, "paused: the worker takes no items")
     console.resume()
+
+
+def test_a_password_in_an_error_is_shown_nowhere(console: iw.Console, wire: Wire) -> None:
+    """An address that a job's error quotes loses its password and token before anything is made of it."""
+    said = "cannot fetch https://me:hunter2@models.invalid/x?token=abcdef123456"
+    view = Dashboard(console)
+    item_id = wire.run(fail(said))["item_id"]
+    error = until(lambda: next((e for e in console.errors if e.item_id == item_id), None), "the record")
+    until(lambda: "models.invalid" in view.as_html(), "the static page")
+    with pytest.raises(iw.JobException) as caught:
+        console.job(item_id).wait(30)
+    states = repr([model.get_state() for model in ipywidgets.widgets.widget._instances.values()])
+    item = console.item(item_id)
+    shown = [states, view.as_html(), view.as_text(), repr(error), repr(item), str(item.error_traceback)]
+    shown += [str(caught.value), repr(caught.value.details)]
+    view.close()
+    assert [] == [text for text in shown if "hunter2" in text or "abcdef123456" in text]
+    assert "[token]@models.invalid" in shown[1]
