@@ -564,6 +564,12 @@ class Console:
     ) -> None:
         self.close()
 
+    def __str__(self) -> str:
+        """The server, the counters and the newest items, as text."""
+        from invoke_widgets.widgets.plain import console_text
+
+        return console_text(self)
+
     def __repr__(self) -> str:
         status = self.status
         counts = f"{status.in_progress} running, {status.pending} pending, {status.failed} failed"

@@ -14,7 +14,7 @@ from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
 from invoke_widgets.widgets.error_log import detail_html, grouped
 from invoke_widgets.widgets.results import output_text
-from invoke_widgets.widgets.server_line import connection_words, left_s, progress_html
+from invoke_widgets.widgets.server_line import left_s, progress_html
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -202,7 +202,7 @@ def test_retryable() -> None:
 )
 def test_connection_words(connection: Connection, expected: tuple[str, str]) -> None:
     """Each state has words of its own, and the age is told once it matters."""
-    assert expected == connection_words(connection, 100.0)
+    assert expected == words.connection(connection, 100.0)
 
 
 def test_left_by_progress_and_by_history() -> None:

@@ -12,7 +12,7 @@ import html
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -22,6 +22,7 @@ from invoke_widgets import classify
 from invoke_widgets.errors import JobException
 from invoke_widgets.store import Change
 from invoke_widgets.widgets.saved import SavedState, publisher
+from invoke_widgets.widgets.tables import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -38,7 +39,6 @@ THEME = (Path(__file__).parent / "theme.css").read_text(encoding="utf-8")
 """The style sheet that all views share; it applies within `class="iw"`."""
 
 _STRIP_LINES = 3
-_LONGEST_TEXT = 1_000
 
 
 class View(ipywidgets.VBox):  # type: ignore[misc]
@@ -287,32 +287,3 @@ def _close_with(console: Console, view: View) -> None:
 
 def _no_longer_close_with(console: Console, view: View) -> None:
     _views.get(console, weakref.WeakSet()).discard(view)
-
-
-def clean(text: str) -> str:
-    """The same text without lone surrogates, which a server's JSON may hold and no message to a page may."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
-    """A static table of plain texts, each escaped here and nowhere else, and cut where it is very long."""
-
-    def safe(text: str) -> str:
-        return html.escape(clean(text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"))
-
-    head = "".join(f"<th>{safe(text)}</th>" for text in headers)
-    body = "".join("<tr>" + "".join(f"<td>{safe(text)}</td>" for text in row) + "</tr>" for row in rows)
-    title = f"<caption>{safe(caption)}</caption>" if caption else ""
-    return f"<table class='iw-static'>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = 40) -> str:
-    """The same as text: columns in line, long texts cut at `width`."""
-
-    def cut(text: str) -> str:
-        text = " ".join(clean(text).split())
-        return text if len(text) <= width else text[: width - 1] + "…"
-
-    lines = [[cut(text) for text in row] for row in (headers, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
-    return "\n".join("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in lines)

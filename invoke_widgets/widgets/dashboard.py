@@ -11,7 +11,7 @@ import ipywidgets
 import traitlets
 
 from invoke_widgets.store import Change
-from invoke_widgets.widgets import liveness
+from invoke_widgets.widgets import liveness, plain
 from invoke_widgets.widgets.acting import StyledView, put
 from invoke_widgets.widgets.cancellation_log import CancellationLog
 from invoke_widgets.widgets.controls import Controls
@@ -150,4 +150,4 @@ class Dashboard(StyledView):
         return "".join(part.as_html() for part in parts)
 
     def as_text(self) -> str:
-        return "\n\n".join((self.server_line.as_text(), self.queue_table.as_text()))
+        return plain.console_text(self.console)

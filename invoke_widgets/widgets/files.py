@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.widgets.tables import printable
 
 try:
     from invoke_widgets.widgets.file_zone import FileZone
@@ -108,5 +109,5 @@ def refused(why: str, name: str, size: object = None) -> InvalidRequest:
 
 def _named(name: str) -> str:
     """A file's name, cut, and with nothing in it that cannot be seen."""
-    seen = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    seen = printable(name)
     return f'"{seen}"' if len(seen) <= 80 else f'"{seen[:79]}…"'

@@ -10,7 +10,7 @@ from typing import Any
 from invoke_widgets import classify
 from invoke_widgets.records import QueueItem
 from invoke_widgets.results import failed_node, outputs
-from invoke_widgets.widgets.base import clean
+from invoke_widgets.widgets.tables import clean
 
 _LONGEST_VALUE = 2_000
 _LONGEST_GRAPH = 2_000_000

@@ -15,7 +15,7 @@ from typing import Any
 from invoke_widgets.merge import QueueState
 from invoke_widgets.records import STATUSES, FieldValue, Progress, QueueItem
 from invoke_widgets.widgets import words
-from invoke_widgets.widgets.base import clean
+from invoke_widgets.widgets.tables import clean
 
 COLUMNS = ("item", "status", "progress", "created", "took", "batch", "destination", "device", "fields", "error")
 DEFAULT_COLUMNS = ("item", "status", "progress", "created", "took", "batch", "fields", "error")

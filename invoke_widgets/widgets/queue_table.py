@@ -21,10 +21,11 @@ from invoke_widgets.merge import QueueState
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
 from invoke_widgets.results import image_names
 from invoke_widgets.store import Change
-from invoke_widgets.widgets import queue_rows, words
-from invoke_widgets.widgets.base import View, clean, html_table, text_table
+from invoke_widgets.widgets import plain, queue_rows, words
+from invoke_widgets.widgets.base import View
 from invoke_widgets.widgets.queue_detail import cleaned, detail
 from invoke_widgets.widgets.queue_rows import COLUMNS, DEFAULT_COLUMNS
+from invoke_widgets.widgets.tables import clean, html_table
 
 try:
     from invoke_widgets.widgets.queue_grid import Grid
@@ -42,7 +43,6 @@ _RUNS_FOR_MEAN = 50
 _AT_ONCE = 4
 _THUMBNAILS = 24
 _STATIC_ROWS = 50
-_TEXT_ROWS = 10
 _OPEN_DETAILS = 8
 
 
@@ -342,22 +342,12 @@ class QueueTable(View):
 
     # -- without widgets -----------------------------------------------------------------------------------------------
 
-    def _cells(self, most: int) -> tuple[str, list[list[str]]]:
-        state = self.console.store.state
-        newest = heapq.nlargest(most, state.items)
-        total = len(state.items) + len(state.unread)
-        caption = f"Queue {self.console.queue_id} at {self.console.url}: {total} items"
-        if total > len(newest):
-            caption += f", the newest {len(newest)}"
-        return caption, [queue_rows.texts(state.items[i], self.columns, state.progress) for i in newest]
-
     def as_html(self) -> str:
-        caption, rows = self._cells(_STATIC_ROWS)
+        caption, rows = plain.queue_cells(self.console, self.columns, _STATIC_ROWS)
         return html_table(self.columns, rows, caption=caption)
 
     def as_text(self) -> str:
-        caption, rows = self._cells(_TEXT_ROWS)
-        return f"{caption}\n{text_table(self.columns, rows)}"
+        return plain.queue_text(self.console, self.columns)
 
     def __repr__(self) -> str:
         return f"QueueTable({self.console.url!r}, {len(self._state.items)} items)"

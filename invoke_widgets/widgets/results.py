@@ -18,7 +18,7 @@ from invoke_widgets.records import COMPLETED, QueueItem
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, put
-from invoke_widgets.widgets.base import html_table, text_table
+from invoke_widgets.widgets.tables import html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console

@@ -12,41 +12,17 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from invoke_widgets.merge import QueueState
-from invoke_widgets.records import COMPLETED, IN_PROGRESS, Connection, QueueItem
+from invoke_widgets.records import COMPLETED, IN_PROGRESS, QueueItem
 from invoke_widgets.store import Change
-from invoke_widgets.widgets import words
+from invoke_widgets.widgets import plain, words
 from invoke_widgets.widgets.acting import StyledView, put, shown
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
-_STALE_S = 5.0
-"""Without a sign of life for so long, the age is shown: the counters are asked for every two seconds."""
 _ENOUGH_DONE = 0.05
 _SAMPLE = 20
 _LINES = 4
-
-
-def connection_words(connection: Connection, now: float) -> tuple[str, str]:
-    """A state for the style, and how the picture is being kept, in words.
-
-    Args:
-        connection: of the picture.
-        now: `time.monotonic()`.
-    """
-    age = None if connection.heard_at is None else now - connection.heard_at
-    heard = "" if age is None or age < _STALE_S else f", last heard {words.clock(age)} ago"
-    if connection.mode == "live":
-        return ("stale", f"● live{heard}") if heard else ("live", "● live")
-    if connection.mode == "polling":
-        return "polling", f"◐ polling: no events can be had{heard}"
-    if connection.mode == "reconnecting":
-        left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
-        when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
-        return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{heard}"
-    if connection.mode == "closed":
-        return "closed", "○ closed"
-    return "connecting", "◌ connecting"
 
 
 def left_s(state: QueueState, item: QueueItem, elapsed: float) -> float | None:
@@ -101,21 +77,18 @@ def _progress_line(state: QueueState, item: QueueItem, now: datetime) -> str:
 def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
     """The server line."""
     connection = state.connection
-    kind, told = connection_words(connection, now)
+    kind, told = words.connection(connection, now)
     version = f" {connection.version}" if connection.version else ""
     why = f' title="{html.escape(connection.error)}"' if connection.error and kind != "live" else ""
     paused = state.processor is not None and not state.processor.is_started
+    address = html.escape(plain.address(url))
     return (
-        f'<div class="iw-server"><span><b>InvokeAI{html.escape(version)}</b> at {html.escape(_address(url))}</span>'
+        f'<div class="iw-server"><span><b>InvokeAI{html.escape(version)}</b> at {address}</span>'
         f'<span class="iw-connection iw-{kind}"{why}>{html.escape(told)}</span>'
         f'<span class="iw-queue">queue: {html.escape(queue_id)}</span>'
         + ('<span class="iw-paused">❚❚ paused: the worker takes no items</span>' if paused else "")
         + "</div>"
     )
-
-
-def _address(url: str) -> str:
-    return url.removeprefix("http://")
 
 
 class ServerLine(StyledView):
@@ -156,21 +129,12 @@ class ServerLine(StyledView):
         self._changed(Change(self.console.store.state, frozenset()))
 
     def as_text(self) -> str:
-        told = connection_words(self.console.store.state.connection, time.monotonic())[1]
-        return self._lines(f": {told}")
+        return plain.server_text(self.console)
 
     def as_html(self) -> str:
-        kind, told = connection_words(self.console.store.state.connection, time.monotonic())
         # A page that does not change is not live.
-        lines = self._lines("" if kind in ("live", "stale") else f": {told}").split("\n")
+        lines = plain.server_text(self.console, live=False).split("\n")
         return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-
-    def _lines(self, connection: str) -> str:
-        version = self.console.store.state.connection.version
-        counters = words.counts(self.console.status)
-        return (
-            f"InvokeAI {version} at {_address(self.console.url)}, queue {self.console.queue_id}{connection}\n{counters}"
-        )
 
 
 def counts_html(state: QueueState) -> str:

@@ -10,7 +10,7 @@ import ipywidgets
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import StyledView, put, shown
-from invoke_widgets.widgets.base import clean
+from invoke_widgets.widgets.tables import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.alerts.messages import Message

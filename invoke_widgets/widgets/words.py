@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from invoke_widgets.records import Cancellation, Counts, Retry
+from invoke_widgets.records import Cancellation, Connection, Counts, Retry
+
+_STALE_S = 5.0
+"""Without a sign of life for so long, the age is shown: the counters are asked for every two seconds."""
 
 
 def duration(seconds: float | None) -> str:
@@ -110,3 +113,25 @@ def plan(total: int, runs: int) -> str:
     if runs == 1 and total == 1:
         return "1 item"
     return f"{many(total, 'item')}: {many(runs, 'run')} × {many(total // runs, 'combination')}"
+
+
+def connection(connection: Connection, now: float) -> tuple[str, str]:
+    """A state for the style, and how the picture is being kept, in words.
+
+    Args:
+        connection: of the picture.
+        now: `time.monotonic()`.
+    """
+    age = None if connection.heard_at is None else now - connection.heard_at
+    heard = "" if age is None or age < _STALE_S else f", last heard {clock(age)} ago"
+    if connection.mode == "live":
+        return ("stale", f"● live{heard}") if heard else ("live", "● live")
+    if connection.mode == "polling":
+        return "polling", f"◐ polling: no events can be had{heard}"
+    if connection.mode == "reconnecting":
+        left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
+        when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
+        return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{heard}"
+    if connection.mode == "closed":
+        return "closed", "○ closed"
+    return "connecting", "◌ connecting"

@@ -1,0 +1,43 @@
+"""A console in a terminal and in a script: text."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import invoke_widgets as iw
+from tests.graphs import add_and_multiply, fail
+from tests.wire import Wire, until
+
+
+def test_a_console_prints_the_queue(console: iw.Console, wire: Wire) -> None:
+    """The server, the counters and the newest items; its repr is a line."""
+    wire.run(add_and_multiply())
+    wire.run(fail("out of luck"))
+    until(lambda: console.status.failed and console.status.completed, "the picture")
+    until(lambda: "RuntimeError: out of luck" in str(console), "the error")
+    server, counts, _, caption, header, failed, completed = str(console).split("\n")
+    assert server.startswith("InvokeAI 6.")
+    assert server.endswith("queue default: ● live")
+    assert "0 running · 0 pending · 1 completed · 1 failed · 0 canceled" == counts
+    assert caption.endswith(": 2 items")
+    assert ["item", "status", "progress"] == header.split()[:3]
+    assert ("✕ failed", "✓ completed") == tuple(" ".join(line.split()[1:3]) for line in (failed, completed))
+    assert 1 == len(repr(console).splitlines())
+
+
+def test_a_terminal_obeys_no_text_of_a_server(console: iw.Console, wire: Wire) -> None:
+    """Control characters and such as turn the direction of text are replaced."""
+    wire.run(fail("\x1b]0;title\x07\x1b[2J\u202eevil\x9b31m"))
+    until(lambda: "evil" in str(console), "the error")
+    assert all(c.isprintable() or c == "\n" for c in str(console))
+
+
+def test_printing_needs_no_widgets(wire: Wire) -> None:
+    """A script that prints a console loads no ipywidgets."""
+    code = (
+        f"import sys, invoke_widgets as iw\nwith iw.connect({wire.server.url!r}) as console: print(console)\n"
+        "print([name for name in ('ipywidgets', 'anywidget') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ("InvokeAI", "[]") == (done.stdout.split()[0], done.stdout.split()[-1])
