@@ -99,6 +99,20 @@ def test_finished_within(console: iw.Console, wire: Wire) -> None:
     assert ["completed", "canceled", "canceled"] == wire.statuses(list(batch.item_ids))
 
 
+def test_follow(console: iw.Console, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    """A silent job is canceled and the next runs; what has not ended in time is canceled, and all is said."""
+    silent = console.submit(sleep(60, steps=1))
+    behind = console.submit(add_and_multiply(), runs=2)
+    recipe("stalled", "follow")(console, [silent, behind], seconds=60, stalled_s=0.5)
+    lively = console.submit(sleep(60, steps=600))
+    recipe("stalled", "follow")(console, lively, seconds=1, stalled_s=30)
+    assert ["canceled", "completed", "completed", "canceled"] == wire.statuses(
+        [*silent.item_ids, *behind.item_ids, *lively.item_ids]
+    )
+    said = capsys.readouterr().out
+    assert [True] * 3 == [words in said for words in (f"Canceled item {silent.item_ids[0]}", "2 of 2 completed", "1 s")]
+
+
 def test_run_all(console: iw.Console, wire: Wire) -> None:
     """All values in portions, each with its own result; one that fails has none."""
     run_all = recipe("batches", "run_all")
