@@ -132,6 +132,7 @@ class _Answering:
 
     def __init__(self) -> None:
         self.answer = b""
+        self.asked = 0
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
@@ -151,6 +152,7 @@ class _Answering:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 _, _, length = head.partition(b"content-length: ")
                 await reader.readexactly(int(length.split(b"\r\n")[0] or 0))
+                self.asked += 1
                 writer.write(self.answer)
                 await writer.drain()
         writer.close()
@@ -196,6 +198,7 @@ def test_replies(cases: int) -> None:
         finally:
             runner.run(client.aclose())
             runner.run(server.__aexit__())
+    assert cases <= server.asked
 
 
 def test_the_fuzzing_knows_every_request() -> None:
