@@ -63,7 +63,10 @@ class WedgeWatch:
             await self._client.get_next_queue_item()
         except ServerFailure as error:
             if error.details.get("poison"):
-                self._store.set(wedge=await self._named(error.message))
+                wedge = await self._named(error.message)
+                # The picture may not know the item yet; up to 6.0 it never will.
+                if wedge.item_ids or self._still >= _DEAD_AFTER:
+                    self._store.set(wedge=wedge)
         else:
             if self._still >= _DEAD_AFTER:
                 self._store.set(wedge=Wedge(batch_ids=(), item_ids=(), message=_DEAD))

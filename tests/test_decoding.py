@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoke_widgets import decoding
@@ -25,6 +25,7 @@ def test_what_is_well_is_left_alone() -> None:
         decoding.loads(b"{")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.recursive(st.text(st.characters()), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_whatever_comes_can_be_sent_on(data: object) -> None:
     """After cleaning, any JSON can be written as UTF-8."""

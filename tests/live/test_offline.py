@@ -52,6 +52,7 @@ def test_a_server_that_is_away(through: iw.Console, proxy: ChaosProxy) -> None:
     assert "completed" == through.submit(add_and_multiply()).jobs[0].wait(60).status
 
 
+@pytest.mark.slow
 def test_an_ill_server(through: iw.Console, proxy: ChaosProxy) -> None:
     """While a gateway answers for it, the server is told to be ill, and a click is not even sent."""
     rule = proxy.bad_gateway(path="/api/")
@@ -114,6 +115,7 @@ def test_it_comes_back_by_itself(through: iw.Console, proxy: ChaosProxy) -> None
     assert heard[0].error
 
 
+@pytest.mark.slow
 def test_a_server_that_restarts() -> None:
     """Over a stop and a start: at once an error while it is down, and work as before when it is up."""
     server = EmbeddedServer()

@@ -223,10 +223,11 @@ def _run(machine: type[AnyQueue], examples: int, steps: int) -> None:
 
 @pytest.mark.timeout(900)
 def test_the_picture_is_the_servers(wire: Wire) -> None:
-    """At least 200 random actions, compared again and again: no difference."""
+    """At least 200 random actions on a real server, compared again and again: no difference."""
+    enough = 200 if wire.server.kind == "real" else 50  # and at length below
     with _machine(wire) as machine:
-        while machine.steps < 200:
-            _run(machine, examples=4, steps=40)
+        while machine.steps < enough:
+            _run(machine, examples=enough // 50, steps=40)
         assert machine.settled
 
 

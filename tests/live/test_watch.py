@@ -126,6 +126,7 @@ def test_progress_and_a_stall(console: iw.Console, wire: Wire) -> None:
     assert 1 == len(following.of(JobStalled))
 
 
+@pytest.mark.slow
 def test_the_queue_as_a_whole(console: iw.Console, wire: Wire) -> None:
     """A pause that is there already, its end, a full queue and a wedge are told to who waits for a job."""
     wire.put("processor/pause")

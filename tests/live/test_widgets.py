@@ -293,6 +293,7 @@ def test_unknown_keywords_are_refused(console: iw.Console, part: type[View]) -> 
 
 
 @pytest.mark.parametrize("part", PARTS)
+@pytest.mark.slow
 def test_closing_frees_every_model(console: iw.Console, wire: Wire, part: type[View]) -> None:
     """Ten views opened and closed leave as many models as before."""
     wire.run(fail())
