@@ -64,7 +64,11 @@ class Following:
         return [notice for notice in self.notices if isinstance(notice, kind)]
 
     def until(self, kind: type[Notice]) -> Any:
-        return until(lambda: self.of(kind), f"a {kind.__name__}; heard {self.notices}")[0]
+        try:
+            return until(lambda: self.of(kind), f"a {kind.__name__}")[0]
+        except AssertionError as error:
+            error.add_note(f"heard {self.notices}")
+            raise
 
     def end(self) -> list[Notice]:
         self._thread.join(60)
@@ -151,11 +155,11 @@ def test_the_queue_as_a_whole(console: iw.Console, wire: Wire) -> None:
 def test_a_connection_that_is_lost(wire: Wire, proxy: ChaosProxy) -> None:
     """The loss and the return are told, and a job that ended meanwhile after them."""
     with iw.connect(proxy.url) as console:
-        (job,) = console.submit(sleep(2)).jobs
+        (job,) = console.submit(sleep(60)).jobs
         following = Following(console.watch(job))
         with proxy.offline():
             assert following.until(ConnectionLost).error
-            wire.wait_for(job.item_id, "completed")
+            wire.put(f"i/{job.item_id}/cancel")
         following.end()
     kinds = [type(notice) for notice in following.notices if not isinstance(notice, JobChanged)]
     assert [ConnectionLost, ConnectionBack, JobFinished] == kinds
