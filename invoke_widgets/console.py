@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import queue
-import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
@@ -20,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from invoke_widgets.actions import Actions
 from invoke_widgets.alerts.alert import Alert
 from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
+from invoke_widgets.bridge import FromAnywhere
+from invoke_widgets.callbacks import Callbacks
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
@@ -41,7 +41,6 @@ from invoke_widgets.records import (
 from invoke_widgets.retrying import RetryPolicy
 from invoke_widgets.store import Change, QueueStore
 from invoke_widgets.sync import Sync
-from invoke_widgets.transport import Transport
 from invoke_widgets.watching import Watch, checked_stall
 
 if TYPE_CHECKING:
@@ -116,10 +115,10 @@ class Console:
             secrets=kept["secrets"],
         )
         self.demo: EmbeddedServer | None = None
-        self._callbacks = _Callbacks()
+        self._callbacks = Callbacks()
         self._shown: Any = None
         self._closing: list[Callable[[], None]] = []
-        self.client = InvokeClient.over(_FromAnywhere(self._client.transport, self._loop), queue_id)
+        self.client = InvokeClient.over(FromAnywhere(self._client.transport, self._loop), queue_id)
         try:
             self._sync = self._loop.call(self._start(verify, use_socket))
         except BaseException:
@@ -601,62 +600,6 @@ class Console:
 
     def _log_changed(self) -> None:
         self._loop.post(self._store.tell)
-
-
-class _FromAnywhere(Transport):
-    """A transport whose requests run on the console's loop, whichever loop asks."""
-
-    def __init__(self, transport: Transport, loop: LoopThread) -> None:
-        self.url = transport.url
-        self.breaker = transport.breaker
-        self._inner = transport
-        self._loop = loop
-
-    @property
-    def token(self) -> str | None:
-        return self._inner.token
-
-    def set_token(self, token: str | None) -> None:
-        self._inner.set_token(token)
-
-    async def aclose(self) -> None:
-        """Nothing: the console closes its own connections."""
-
-    async def json(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.wrap_future(self._loop.start(self._inner.json(*args, **kwargs)))
-
-    async def content(self, *args: Any, **kwargs: Any) -> tuple[bytes, str]:
-        return await asyncio.wrap_future(self._loop.start(self._inner.content(*args, **kwargs)))
-
-    async def upload(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.wrap_future(self._loop.start(self._inner.upload(*args, **kwargs)))
-
-
-class _Callbacks:
-    """One daemon thread, started when first needed, for the functions that people pass in."""
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    def put(self, function: Callable[[], object]) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="invoke-widgets callbacks", daemon=True)
-                self._thread.start()
-        self._queue.put(function)
-
-    def _run(self) -> None:
-        while (function := self._queue.get()) is not None:
-            try:
-                function()
-            except Exception:  # someone else's function must not end the thread
-                logger.exception("a callback failed")
-
-    def stop(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
 
 
 def _log_end(task: asyncio.Task[None]) -> None:
