@@ -32,6 +32,8 @@ _WHILE_WORK_GOES_ON_S = 5.0
 _STYLE = (
     ".iw-saved p { margin: 0 0 4px; } .iw-saved table.iw-static { margin: 8px 0; }"
     " .iw-saved .iw-static caption, .iw-saved .iw-static th, .iw-saved .iw-static td { text-align: left; }"
+    # The output before it, where that is no view but words about the lack of one.
+    " .jp-OutputArea-child:not(:has(.iw)):has(+ .jp-OutputArea-child .iw-saved) { display: none; }"
 )
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.graphs import add_and_multiply, blank_image, fail
 from tests.lab.accessible import violations
-from tests.lab.session import Lab
+from tests.lab.session import Lab, Theme
 from tests.lab.test_dashboard import Page
 from tests.wire import Wire
 
@@ -18,13 +18,15 @@ class Check:
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        self._themes: list[Theme] = ["light", "dark"]
         self.found: dict[str, list[tuple[str, str, str]]] = {}
 
     def look(self, name: str) -> None:
-        for theme in ("light", "dark"):
+        for theme in self._themes:
             self._page.notebook.set_theme(theme)
             if broken := violations(self._page.notebook, ".iw-dashboard"):
                 self.found[f"{name}, {theme}"] = broken
+        self._themes.reverse()  # the last one is still on
 
 
 def test_the_dashboard_is_accessible(lab: Lab, wire: Wire) -> None:

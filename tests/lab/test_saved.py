@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
 from tests.graphs import add_and_multiply, fail
@@ -37,9 +36,9 @@ def test_a_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: P
     until(lambda: "1 completed · 1 failed" in saved(), "the last state")
     expect(page.view.locator(".iwq-detail")).to_contain_text("batch_id")
 
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), "--output", "page"]
-    subprocess.run([*command, str(page.notebook.path)], check=True, capture_output=True)
-    static = lab.page(f"file://{tmp_path / 'page.html'}", watched=False)  # nbconvert names scripts of elsewhere
+    file = tmp_path / "page.html"
+    file.write_text(HTMLExporter().from_filename(str(page.notebook.path))[0])
+    static = lab.page(file.as_uri(), watched=False)  # nbconvert names scripts of elsewhere
     expect(static.get_by_text("1 completed · 1 failed")).to_be_visible()
     expect(static.get_by_text(re.compile(r"^As of \d{4}-"))).to_be_visible()
     expect(static.get_by_role("row").filter(has_text=_HOSTILE).first).to_contain_text(f"{failed}✕ failed")
@@ -50,3 +49,21 @@ def test_a_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: P
     expect(outputs.nth(1)).to_be_visible()
     expect(outputs.nth(1)).to_contain_text("1 completed · 1 failed")
     page.notebook.screenshot(pictures / "closed-dark.png", "dark")
+
+
+def test_a_view_without_its_kernel_says_so(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """After a restart nothing is called live, nor do buttons work; after a reload the last state is all there is."""
+    wire.run(add_and_multiply())
+    page = Page(lab, wire)
+    page.notebook.save()
+    page.notebook.restart_kernel()
+    expect(page.view.get_by_text("● live")).to_be_hidden()
+    expect(page.view.get_by_text("buttons work now")).to_be_hidden()
+    told = page.view.locator(".iw-dashboard").evaluate("view => getComputedStyle(view, '::before').content")
+    assert "The kernel has ended: run the cells again. This is how it was." == json.loads(told)
+    page.notebook.screenshot(pictures / "restarted-light.png", "light")
+    page.notebook.screenshot(pictures / "restarted-dark.png", "dark")
+    page.notebook.reload()
+    expect(page.view.get_by_text("1 completed")).to_be_visible()
+    expect(page.view.get_by_text("Error displaying widget")).to_be_hidden()
+    page.notebook.screenshot(pictures / "reloaded-dark.png", "dark")
