@@ -92,17 +92,22 @@ class Reruns:
 
     def attempts(self, item_id: int) -> tuple[int, ...]:
         """The ids of all attempts at the job of this item, ascending; only itself, if it has no policy."""
-        line = self._lines.get(item_id)
+        line = self._line_of(item_id)
         return (item_id,) if line is None else tuple(line.attempts)
+
+    def _line_of(self, item_id: int) -> _Line | None:
+        line, item = self._lines.get(item_id), self._store.state.items.get(item_id)
+        # Of another batch: the address leads to another server's queue by now, whose ids mean other jobs.
+        return None if line is None or (item is not None and item.batch_id != line.kept.batch_id) else line
 
     def will_go_on(self, item: QueueItem) -> bool:
         """Whether this failed item is not the end of its job: another attempt will come, or may."""
-        line = self._lines.get(item.item_id)
+        line = self._line_of(item.item_id)
         return item.status == FAILED and line is not None and (not line.over or line.attempts[-1] != item.item_id)
 
     async def next_of(self, item: QueueItem) -> int | None:
         """The next attempt after this failed item, once it is there; None once it is known that none will come."""
-        line = self._lines.get(item.item_id)
+        line = self._line_of(item.item_id)
         if line is None:
             return None
         until = time.monotonic() + _UNDECIDED_S

@@ -301,6 +301,31 @@ def test_it_survives_a_restart_of_the_server() -> None:
         server.stop()
 
 
+@pytest.mark.slow
+def test_another_servers_queue_at_the_same_address() -> None:
+    """Where the address leads to another queue, its job of the same id is no attempt at the old one."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        with iw.connect(server.url) as console:
+            old = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=3)).jobs[0]
+            until(lambda: console.store.state.retrying, "the next attempt to be due")
+            server.stop()
+            until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
+            server.root = None
+            server.start()
+            with Wire(server) as wire:
+                assert old.item_id == wire.run(fail(LOST))["item_id"]
+                until(lambda: console.status.connection.mode == "live", "the console to come back")
+                console.refresh()
+                with pytest.raises(iw.NetworkError):
+                    console.job(old.item_id).wait(60)
+                until(lambda: not console.actions.reruns._lines[old.item_id].due, "the old one to be given up")
+                assert 1 == wire.queue_status()["total"]
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
