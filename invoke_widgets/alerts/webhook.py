@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import email.utils
 import hashlib
 import hmac
 import json
 import secrets as random_secrets
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -23,6 +21,7 @@ from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, hushed
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.transport import retry_after_s
 
 _PREFIX = "whsec_"
 _SHORTEST_KEY = 16
@@ -119,10 +118,11 @@ class Webhook(Sink):
             raise Undelivered(f"it was answered with a redirect ({response.status_code}), which is not followed")
         if not response.is_success:
             passing = response.status_code in _PASSING or response.is_server_error
+            asked = retry_after_s(response.headers.get("retry-after", ""))
             raise Undelivered(
                 f"it was answered with {response.status_code} {response.reason_phrase}".strip(),
                 retryable=passing,
-                retry_after_s=_retry_after_s(response.headers.get("retry-after")) if passing else None,
+                retry_after_s=None if asked is None or not passing else min(asked, _LONGEST_WAIT_S),
             )
 
     def _signature(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
@@ -180,19 +180,3 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise InvalidRequest(f"headers: the value of {name} should be a string of printable ASCII characters.")
     return dict(headers)
-
-
-def _retry_after_s(value: str | None) -> float | None:
-    """Seconds, from a number or a date; None if it is neither."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            when = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
-        seconds = (when - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_WAIT_S) if seconds == seconds else None
