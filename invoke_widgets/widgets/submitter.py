@@ -76,6 +76,7 @@ class JobSubmitter(ActingView):
         super().__init__(console, on_said=on_said)
         self._rows: list[ValuesRow] = []
         self._filling = False
+        self._unreadable = False
         self._generation = 0
         self._ready: tuple[Draft, int] | None = None
         self._shown_recent: tuple[Draft, ...] = ()
@@ -219,8 +220,14 @@ class JobSubmitter(ActingView):
             try:
                 draft = self._read()
             except InvalidRequest as error:
+                self._unreadable = True
                 self._draw_error(error)
                 return
+            if self._unreadable:
+                # That is mended; what the server's schemas have to say may take a while.
+                self._unreadable = False
+                self._draw_error(None)
+                put(self._plan, "value", _plan_html("Checking …"))
             if draft is None:
                 self._draw_error(None)
                 put(self._plan, "value", _plan_html("Paste a graph or a batch as JSON, open a file, or drop it here."))

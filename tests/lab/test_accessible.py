@@ -60,7 +60,7 @@ def test_the_dashboard_is_accessible(lab: Lab, wire: Wire) -> None:
     page.press("vary a field")
     page.view.get_by_label("field").locator("visible=true").last.fill("add.a")
     page.view.get_by_label("values").fill('[1, "seven"]')
-    expect(page.view.get_by_role("alert").get_by_text("should be an integer")).to_be_visible()
+    expect(page.view.get_by_role("alert").get_by_text("should be an integer")).to_be_visible(timeout=30_000)
     check.look("submit")
     page.tab("Queue")
     wire.put("cancel_by_batch_ids", json={"batch_ids": [wire.item(running)["batch_id"]]})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import threading
 from typing import Any
 
 import ipywidgets
@@ -10,7 +12,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.widgets.acting import ActingView
-from invoke_widgets.widgets.base import View
+from invoke_widgets.widgets.base import View, models_within
 from invoke_widgets.widgets.cancellation_log import CancellationLog
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.dashboard import Dashboard
@@ -203,6 +205,27 @@ def test_what_does_not_fit_is_told_before(console: iw.Console, wire: Wire, graph
     submitter = JobSubmitter(console, graph=graph, data=data)
     reads(submitter, words)
     assert (True, 0) == (button(submitter, "enqueue").disabled, wire.queue_status()["total"])
+
+
+def test_what_was_mended_is_not_told_any_more(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the form itself goes as soon as it is mended, however long the server takes to check the rest."""
+    held = threading.Event()
+    check = console.actions.check
+
+    async def slowly(*args: Any, **options: Any) -> int:
+        await asyncio.to_thread(held.wait, 30)
+        return await check(*args, **options)
+
+    submitter = JobSubmitter(console, graph=add_and_multiply(), data={"add.a": [1]})
+    reads(submitter, "1 item, at the end of the queue")
+    monkeypatch.setattr(console.actions, "check", slowly)
+    (values,) = [m for m in models_within(submitter) if isinstance(m, ipywidgets.Text) and m.value == "[1]"]
+    values.value = "[1"
+    reads(submitter, "data.add.a: should be a JSON list")
+    values.value = "[1, 2]"
+    assert "data.add.a: should be a JSON list" not in reads(submitter, "Checking …")
+    held.set()
+    reads(submitter, "2 items")
 
 
 def test_the_last_ones_are_remembered(console: iw.Console, wire: Wire) -> None:
