@@ -17,6 +17,7 @@ _MARKERS = {
     "real": "needs the real InvokeAI server (--real)",
     "browser": "needs Chromium (--browser)",
     "slow": "takes more than a few seconds (--slow)",
+    "looks": "is about what a page shows, whichever the server: the embedded one will do",
 }
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -61,11 +62,14 @@ def _parameters(config: pytest.Config, known: tuple[str, ...]) -> list[object]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    # What a browser shows does not depend on the server's version: the newest real one will do.
+    # What a click does depends little on the server's version: the newest real one will do.
     in_browser = metafunc.definition.get_closest_marker("browser") is not None or ".lab." in metafunc.module.__name__
+    known = VERSIONS[:1] if in_browser else VERSIONS
+    if metafunc.definition.get_closest_marker("looks"):
+        known = ()
     for name in ("server", "multiuser_server"):
         if name in metafunc.fixturenames:
-            servers = _parameters(metafunc.config, VERSIONS[:1] if in_browser else VERSIONS)
+            servers = _parameters(metafunc.config, known)
             metafunc.parametrize(name, servers, indirect=True, scope="session")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.graphs import add_and_multiply, blank_image, fail
@@ -11,6 +12,8 @@ from tests.lab.accessible import violations
 from tests.lab.session import Lab, Theme
 from tests.lab.test_dashboard import Page
 from tests.wire import Wire
+
+pytestmark = pytest.mark.looks
 
 
 class Check:

@@ -14,6 +14,8 @@ from tests.lab.session import Lab
 from tests.lab.test_dashboard import Page
 from tests.wire import Wire
 
+pytestmark = pytest.mark.looks
+
 _BATCH = {
     "batch": {
         "graph": add_and_multiply(),

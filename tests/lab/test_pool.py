@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.graphs import fail
 from tests.lab.session import Lab
 from tests.wire import Wire
+
+pytestmark = pytest.mark.looks
 
 
 def test_a_row_is_canceled_and_retried(lab: Lab, wire: Wire, pictures: Path) -> None:

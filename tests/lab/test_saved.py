@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
@@ -13,6 +14,8 @@ from tests.graphs import add_and_multiply, fail
 from tests.lab.session import Lab
 from tests.lab.test_dashboard import Page
 from tests.wire import Wire, until
+
+pytestmark = pytest.mark.looks
 
 _HOSTILE = "<img src=x onerror='document.title=1'>"
 
