@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.real_server.install import VERSIONS
 from tests.servers import EmbeddedServer, GivenServer, RealServer, Server
@@ -23,6 +24,10 @@ _MARKERS = {
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in its background so, and kernels would inherit it: the tests interrupt both.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _unselected = pytest.StashKey[dict[str, int]]()
 

@@ -25,7 +25,7 @@ def test_what_is_well_is_left_alone() -> None:
         decoding.loads(b"{")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.recursive(st.text(st.characters()), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_whatever_comes_can_be_sent_on(data: object) -> None:
     """After cleaning, any JSON can be written as UTF-8."""
