@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from invoke_widgets.widgets.base import View
 
 _LOOK_EVERY_S = 1.0
-_WHILE_WORK_GOES_ON_S = 5.0
+_WHILE_IT_CHANGES_S = 30.0
 """Each time is a message of some ten kilobytes and a change of the notebook."""
 _STYLE = (
     ".iw-saved p { margin: 0 0 4px; } .iw-saved table.iw-static { margin: 8px 0; }"
@@ -70,12 +70,13 @@ class SavedState:
             self._bring_up_to_date()
 
     async def follow(self) -> None:
-        """Keep it up to date, on the console's thread: soon where nothing is left to do, else every few seconds."""
+        """Keep it up to date, on the console's thread: a second after the last change, and now and then meanwhile."""
+        seen = None
         while not self._view.closed:
             await asyncio.sleep(_LOOK_EVERY_S)
-            status = self._view.console.store.state.status
-            working = status is not None and status.unfinished > 0
-            if not working or time.monotonic() - self._at >= _WHILE_WORK_GOES_ON_S:
+            items = self._view.console.store.state.items
+            still, seen = items is seen, items
+            if still or time.monotonic() - self._at >= _WHILE_IT_CHANGES_S:
                 await asyncio.to_thread(self._bring_up_to_date)  # publishing waits for what was printed
 
     def _cell_changed(self, cell: liveness.Cell) -> None:
