@@ -95,6 +95,7 @@ def test_cancel_running_item(console: iw.Console, wire: Wire) -> None:
     wire.wait_until_idle()
 
 
+@pytest.mark.slow
 def test_cancel_of_a_node_that_goes_on(console: iw.Console, wire: Wire) -> None:
     """Canceled at once in the queue; stopped only when the node has ended and the worker is free."""
     job = console.submit(sleep(3, steps=3, cancelable=False)).jobs[0]
@@ -274,6 +275,7 @@ def test_wedged_queue_is_named_and_cured(console: iw.Console, wire: Wire) -> Non
     until(lambda: console.status.wedge is None, "the wedge to be gone")
 
 
+@pytest.mark.slow
 def test_a_wedge_from_before_is_cured(wire: Wire) -> None:
     """Whoever connects afterwards is told the batch, or, up to 6.13, that canceling all that waits is the way out."""
     value = {"node_path": "add", "field_name": "a", "items": ["x"]}

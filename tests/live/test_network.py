@@ -179,6 +179,7 @@ def test_without_a_socket_the_picture_is_polled(wire: Wire, proxy: ChaosProxy) -
         until(lambda: console.status.connection.mode == "live", "the socket to be taken")
 
 
+@pytest.mark.slow
 def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
     """What the server sends no event for is noticed all the same: pause, prune, a deleted item."""
     wire.run()

@@ -69,6 +69,7 @@ def test_an_ill_server(through: iw.Console, proxy: ChaosProxy) -> None:
     assert "not_found" == through.cancel(999_999).outcome
 
 
+@pytest.mark.slow
 def test_trying_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
     """Who does not want to wait tries now: the error says that it is still away, or the picture is live again."""
     with proxy.offline():
@@ -81,6 +82,7 @@ def test_trying_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
     assert "completed" == through.submit(add_and_multiply()).jobs[0].wait(60).status
 
 
+@pytest.mark.slow
 def test_the_button_that_tries_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
     """The server line has the button exactly while there is something to try; a vain try shows why."""
     line = ServerLine(through)

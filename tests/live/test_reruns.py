@@ -97,6 +97,7 @@ def test_what_is_run_again(console: iw.Console, message: str, on: Any, attempts:
     assert attempts == len(job.attempts)
 
 
+@pytest.mark.slow
 def test_each_job_of_a_batch_by_itself(console: iw.Console, wire: Wire) -> None:
     """Of a batch each job has its own attempts; the results come in the order of the jobs."""
     names = [uuid.uuid4().hex for _ in range(4)]
@@ -167,6 +168,7 @@ def test_a_canceled_job_is_not_run_again(console: iw.Console, wire: Wire) -> Non
     assert (job.item_id,) == job.attempts
 
 
+@pytest.mark.slow
 def test_a_retry_by_a_person_is_the_next_attempt(console: iw.Console, wire: Wire) -> None:
     """Who does not want to wait for the next attempt retries at once: that is it, and none comes beside it."""
     job = console.submit(flaky(2), retry=iw.RetryPolicy(backoff_s=0.5, attempts=3)).jobs[0]
@@ -178,6 +180,7 @@ def test_a_retry_by_a_person_is_the_next_attempt(console: iw.Console, wire: Wire
     assert 3 == len(job.attempts)
 
 
+@pytest.mark.slow
 def test_two_consoles_run_a_job_again_once(console: iw.Console, wire: Wire) -> None:
     """Another console in the same process that retries what failed does not double the next attempt."""
     with iw.connect(wire.server.url) as other:
@@ -220,6 +223,7 @@ def test_closing_the_console_ends_it(wire: Wire) -> None:
     assert [(job.item_id, "failed")] == line_of(wire, job.item_id)
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_waited_for(wire: Wire) -> None:
     """Where the server takes no more, the next attempt comes when it does; before 6.14 it always takes a retry."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
@@ -250,6 +254,7 @@ def test_a_lost_reply_doubles_nothing(wire: Wire, trouble: str) -> None:
         assert 2 == len(job.attempts)
 
 
+@pytest.mark.slow
 def test_it_survives_a_reconnect(wire: Wire) -> None:
     """Where the server is out of reach when an attempt is due, it is made when the server is back."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:

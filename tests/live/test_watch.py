@@ -114,6 +114,7 @@ def test_jobs_that_have_ended_already(console: iw.Console, collect: Collect) -> 
     assert [] == collect(console.watch([]))
 
 
+@pytest.mark.slow
 def test_progress_and_a_stall(console: iw.Console, wire: Wire) -> None:
     """Progress is told as it comes; a job that is silent for so long is told as stalled, and the watch goes on."""
     (job,) = console.submit(sleep(60, steps=100)).jobs
