@@ -89,6 +89,7 @@ class Sync:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._lost = False
+        self._limit: asyncio.Timeout | None = None
         self._ids_dirty = False
         self._next_ids_at = 0.0
         self._stale: set[int] = set()
@@ -293,6 +294,8 @@ class Sync:
     def _socket_lost(self) -> None:
         self._lost = True
         self._wake.set()
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -367,13 +370,23 @@ class Sync:
             if self._lost:
                 raise _Lost
             self._wake.clear()
-            await self._work()
-            if time.monotonic() >= self._beat_at:
-                await self._heartbeat()
+            await self._round()
             if not self._is_dirty():
                 self._settled.set()
             if not self._wake.is_set() and not self._has_work_now():
                 await self._pause()
+
+    async def _round(self) -> None:
+        """Read what is due. A lost socket cuts it short: an answer may then be waited for in vain until it times out."""
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                await self._work()
+                if time.monotonic() >= self._beat_at:
+                    await self._heartbeat()
+        except TimeoutError:
+            raise _Lost from None
+        finally:
+            self._limit = None
 
     async def _pause(self) -> None:
         due = [self._beat_at]

@@ -283,3 +283,16 @@ def test_a_thousand_failures_are_recorded_once_each() -> None:
             assert 20 <= proxy.actions()[None]
     finally:
         server.stop()
+
+
+def test_no_unanswered_read_hides_that_the_socket_broke(wire: Wire) -> None:
+    """A read that is never answered does not hold up the reconnect, whatever time it would be given."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url, timeout=600) as console:
+        hanging = proxy.delay(600, path="/item_ids", times=1)
+        wire.enqueue()
+        until(lambda: hanging.hits, "the read")
+        proxy.drop_sockets()
+        until(lambda: sum("/ws/" in request.path for request in proxy.seen) == 2, "another socket")
+        until(lambda: console.status.connection.mode == "live", "the console to be live")
+        until(lambda: [item.status for item in console.queue] == ["completed"], "the picture")
+        assert 1 == hanging.hits
