@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from invoke_widgets.errors import InvalidRequest, UnexpectedReply, UnsupportedByServer
 from invoke_widgets.records import AuthStatus
-from invoke_widgets.transport import Transport, path_segment
+from invoke_widgets.transport import Transport, can_be_sent, path_segment
 
 T = TypeVar("T")
 
@@ -139,8 +139,8 @@ class ClientBase:
             "POST", "/api/v1/auth/login", body={"email": email, "password": password, "remember_me": remember_me}
         )
         token = data.get("token") if isinstance(data, Mapping) else None
-        if not isinstance(token, str) or not token:
-            raise UnexpectedReply("The login was answered without a token.")
+        if not isinstance(token, str) or not token or not can_be_sent(token):
+            raise UnexpectedReply("The login was answered without a token that can be sent.")
         self._transport.set_token(token)
 
     async def logout(self) -> None:

@@ -377,7 +377,7 @@ class Sync:
                 await self._pause()
 
     async def _round(self) -> None:
-        """Read what is due. A lost socket cuts it short: an answer may then be waited for in vain until it times out."""
+        """Read what is due. A lost socket cuts it short: an answer may be waited for in vain until it times out."""
         try:
             async with asyncio.timeout(None) as self._limit:
                 await self._work()

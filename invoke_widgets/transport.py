@@ -83,6 +83,11 @@ def path_segment(value: object) -> str:
     return quote(str(value), safe="")
 
 
+def can_be_sent(token: str) -> bool:
+    """Whether a header can hold it."""
+    return token.isascii() and token.isprintable()
+
+
 class Transport:
     """One server's connections.
 
@@ -96,7 +101,7 @@ class Transport:
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0, verify: Any = True) -> None:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidRequest(f"timeout: should be a number of seconds above 0, got {timeout!r}.")
-        if token is not None and (not isinstance(token, str) or not token.isascii() or not token.isprintable()):
+        if token is not None and (not isinstance(token, str) or not can_be_sent(token)):
             raise InvalidRequest("token: should be a string of printable ASCII characters.")
         self.url = normalise_url(url)
         self._token = token
@@ -204,7 +209,7 @@ class Transport:
                 # Without httpx's own long story: what it said is in the details.
                 raise map_exception(error, name, self.url) from None
             refreshed = response.headers.get("x-refreshed-token")
-            if refreshed and refreshed.isascii():  # another one could not be sent back
+            if refreshed and can_be_sent(refreshed):
                 self._token = refreshed
             content_type = response.headers.get("content-type", "")
             if not response.is_success or (want_json and "json" not in content_type):

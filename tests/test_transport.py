@@ -334,3 +334,18 @@ def test_a_token_that_cannot_be_sent_back() -> None:
     reply = answer(200, '{"version": "6.14.2"}', x_refreshed_token="tökén").decode().encode("latin-1")
     with scripted(lambda n, request: reply) as (url, _):
         assert "first" == asyncio.run(work(url))
+
+
+@pytest.mark.parametrize("token", ["tökén", "to\nken", "\udc00"])
+def test_a_login_with_a_token_that_cannot_be_sent(token: str) -> None:
+    """Found by fuzzing: the login says so, and no later request fails over it."""
+
+    async def work(url: str) -> str | None:
+        async with InvokeClient(url) as client:
+            client._version = (6, 14, 2)
+            with pytest.raises(UnexpectedReply, match="without a token"):
+                await client.login("a", "b")
+            return client.transport.token
+
+    with scripted(lambda n, request: answer(200, json.dumps({"token": token}))) as (url, _):
+        assert asyncio.run(work(url)) is None
