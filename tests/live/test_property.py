@@ -239,7 +239,7 @@ def test_the_picture_is_the_servers_at_length() -> None:
     server.start()
     try:
         with Wire(server) as wire, _machine(wire) as machine:
-            _run(machine, examples=60, steps=50)
+            _run(machine, examples=40, steps=50)
             assert machine.settled >= 60
     finally:
         server.stop()
