@@ -231,6 +231,15 @@ class RealServer(StartedServer):
         self.version = version
         self._gc_freeze = gc_freeze
 
+    def start(self) -> None:
+        """Start it; once more if it ended over its own database, which two of its threads use at the start (6.13.8)."""
+        try:
+            super().start()
+        except ServerError as error:
+            if "sqlite3.OperationalError" not in str(error):
+                raise
+            super().start()
+
     def _command(self) -> list[str]:
         python = installed(self.version)
         assert self.root is not None

@@ -53,6 +53,8 @@ def test_refused_request(server: Server, reply: Reply) -> None:
     """A bad request is answered so that it becomes the same exception as the recorded answer."""
     assert reply.provoke is not None
     method, path = reply.request.split(" ", 1)
+    # Up to 6.13 an item of another queue is canceled; one that is nowhere is not found by any version.
+    path = path.replace("/other/i/28/", "/other/i/999999999/")
     answer = httpx.request(
         method,
         server.url + path,
