@@ -1,5 +1,4 @@
-"""What the queue table costs, beside an HTML table rendered anew and ipydatagrid (where that is installed):
-`python -m tests.bench.queue_table [rows ...]`.
+"""What the queue table costs, beside an HTML table rendered anew: `python -m tests.bench.queue_table [rows ...]`.
 
 For each number of rows, with 50 status changes a second for some seconds in JupyterLab and Chromium:
 
@@ -16,7 +15,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +46,6 @@ from invoke_widgets.store import Change
 draw(Change(console.store.state, frozenset()))
 stop = console.store.subscribe(draw, interval=0.1)
 page""",
-    # Only the cells of changed rows are sent; it draws on a canvas.
-    "ipydatagrid": """import pandas
-from ipydatagrid import DataGrid
-items, columns = console.store.state.items, queue_rows.DEFAULT_COLUMNS
-newest = sorted(items, reverse=True)
-grid = DataGrid(pandas.DataFrame([queue_rows.texts(items[i], columns, {}) for i in newest], columns=columns))
-at = {item_id: index for index, item_id in enumerate(newest)}
-def draw(change):
-    for item_id in change.item_ids:
-        for column, text in zip(columns, queue_rows.texts(change.state.items[item_id], columns, {})):
-            if grid.get_cell_value_by_index(column, at[item_id]) != text:
-                grid.set_cell_value_by_index(column, at[item_id], text)
-stop = console.store.subscribe(draw, interval=0.1)
-grid""",
 }
 
 _CHURN = """ids = list(range(max(1, {rows} - 30), {rows} + 1))
@@ -103,7 +87,7 @@ class Figures:
 
     def __str__(self) -> str:
         return (
-            f"{self.what:11} {self.rows:>7,} {self.paint_s:7.2f} {self.all_s:7.2f} {self.bytes_a_change:9,.0f} "
+            f"{self.what:10} {self.rows:>7,} {self.paint_s:7.2f} {self.all_s:7.2f} {self.bytes_a_change:9,.0f} "
             f"{self.cpu_ms_a_change:8.2f} {self.fps:5.0f} {self.longest_ms:8.0f}"
         )
 
@@ -115,7 +99,7 @@ def measure(lab: Lab, what: str, rows: int, seconds: int) -> Figures:
     page = notebook.page
     received = _count_bytes(notebook)
     page.evaluate(_WATCH)
-    paint = _paint(notebook, "[role=row][data-id], td, canvas", "true")
+    paint = _paint(notebook, "[role=row][data-id], td", "true")
     whole = paint
     if what == "QueueTable":
         complete = f"element.closest('[role=grid]').getAttribute('aria-rowcount') === '{rows + 1}'"
@@ -179,13 +163,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--html-up-to", type=int, default=1_000, help="the baseline freezes the page beyond some")
     options = parser.parse_args()
-    print(f"{'':11} {'rows':>7} {'paint s':>7} {'all s':>7} {'bytes':>9} {'cpu ms':>8} {'fps':>5} {'longest':>8}")
+    print(f"{'':10} {'rows':>7} {'paint s':>7} {'all s':>7} {'bytes':>9} {'cpu ms':>8} {'fps':>5} {'longest':>8}")
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder) / "lab") as lab:
         for rows in options.rows:
             for what in _SHOW:
                 if what == "HTML" and rows > options.html_up_to:
-                    continue
-                if what == "ipydatagrid" and find_spec(what) is None:
                     continue
                 print(measure(lab, what, rows, options.seconds), flush=True)
                 lab.close_notebooks()
