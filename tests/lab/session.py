@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import httpx
-from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.browser import chromium_path
 from tests.servers import _free_port as free_port
@@ -78,6 +78,7 @@ class Lab:
         self.url = ""
 
     def __enter__(self) -> Self:
+        expect.set_options(timeout=PATIENCE_S * 1000)
         try:
             self._start_server()
             self._playwright = sync_playwright().start()

@@ -38,6 +38,7 @@ def test_a_row_is_canceled_and_retried(lab: Lab, wire: Wire, pictures: Path) -> 
     expect(view.get_by_text(f"Retried item {failed} as")).to_be_visible()
     assert 23 == wire.queue_status()["total"]
     view.get_by_label("status").select_option("all")
+    expect(view.get_by_text("23 items")).to_be_visible()
     view.get_by_role("slider").focus()
     page.page.keyboard.press("Home")  # the lowest value: the oldest items
     expect(view.get_by_title(f"cancel item {running}", exact=True)).to_be_visible()
