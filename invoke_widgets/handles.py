@@ -1,6 +1,6 @@
 """What handles have in common: waiting, in a plain cell and in one that awaits.
 
-Waiting never blocks the thread that does the work, and looks up five times a second, so that an interrupt is heard.
+Waiting never blocks the thread that does the work, and looks up now and then, so that an interrupt is heard.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from invoke_widgets.errors import (
     JobException,
     JobTimeout,
 )
-from invoke_widgets.loop import TICK_S, LoopThread
+from invoke_widgets.interrupts import TICK_S, heard
+from invoke_widgets.loop import LoopThread
 from invoke_widgets.records import CANCELED, FAILED, PENDING, Cancellation, QueueItem
 from invoke_widgets.store import Change, QueueStore
 
@@ -91,15 +92,16 @@ class Handle(Generic[T]):
         deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
         future = self._context.loop.start(self._finished())
         try:
-            while True:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    break
-                try:
-                    return future.result(TICK_S if left is None else min(TICK_S, left))
-                except TimeoutError:
-                    if future.done():
-                        raise
+            with heard():
+                while True:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        break
+                    try:
+                        return future.result(TICK_S if left is None else min(TICK_S, left))
+                    except TimeoutError:
+                        if future.done():
+                            raise
         except KeyboardInterrupt:
             future.cancel()
             if interrupted == "cancel":
@@ -120,7 +122,7 @@ class Handle(Generic[T]):
         *,
         on_interrupt: OnInterrupt | None = None,
     ) -> T:
-        """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, is heard within 0.2 s."""
+        """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, is heard at once."""
         deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
         future = self._context.loop.start(self._finished())
         try:

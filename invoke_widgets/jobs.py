@@ -18,7 +18,7 @@ from invoke_widgets.errors import (
 )
 from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
-from invoke_widgets.loop import TICK_S
+from invoke_widgets.interrupts import TICK_S, taken
 from invoke_widgets.reading import whole_items
 from invoke_widgets.records import COMPLETED, Cancellation, Counts, QueueItem
 from invoke_widgets.results import image_names, outputs
@@ -193,15 +193,11 @@ class Job(Handle[QueueItem]):
 
 def _drained(events: queue.SimpleQueue[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
     """The events of a queue, until so many ends (None) have come."""
-    heard = time.monotonic()
     while ends:
         try:
-            event = events.get(timeout=TICK_S)
+            event = taken(events, timeout)
         except queue.Empty:
-            if timeout is not None and time.monotonic() - heard > timeout:
-                raise JobTimeout(f"Nothing was heard of {called} for {timeout:g} s.") from None
-            continue
-        heard = time.monotonic()
+            raise JobTimeout(f"Nothing was heard of {called} for {timeout:g} s.") from None
         if event is None:
             ends -= 1
         else:
@@ -339,8 +335,11 @@ class AsCompleted:
             futures.append(future)
         return done, futures
 
+    def _left_s(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
     def _check(self, left: int) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        if self._deadline is not None and time.monotonic() >= self._deadline:
             raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.")
 
     def __iter__(self) -> Iterator[Job]:
@@ -349,7 +348,7 @@ class AsCompleted:
         try:
             while left:
                 try:
-                    job = done.get(timeout=TICK_S)
+                    job = taken(done, self._left_s())
                 except queue.Empty:
                     self._check(left)
                     continue

@@ -9,10 +9,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+from invoke_widgets.interrupts import heard
 
-TICK_S = 0.2
-"""How often a waiting cell looks up, so that an interrupt is heard: a bare wait on a loop is not interrupted."""
+T = TypeVar("T")
 
 
 class LoopThread:
@@ -88,7 +87,8 @@ def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> 
         TimeoutError: it took longer than `timeout` seconds; the future goes on.
     """
     try:
-        return future.result(timeout)
+        with heard():
+            return future.result(timeout)
     except KeyboardInterrupt:
         future.cancel()
         raise

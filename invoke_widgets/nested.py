@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import warnings
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from invoke_widgets.interrupts import heard
 
 T = TypeVar("T")
 
@@ -20,6 +23,7 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         TypeError: `coro` is not a coroutine.
+        KeyboardInterrupt: the cell was interrupted; the coroutine has been canceled.
         BaseException: what the coroutine raises.
     """
     if not inspect.iscoroutine(coro):
@@ -42,8 +46,17 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     nest_asyncio2.apply(loop)
     # Its replacement leaves event loops unclosed on Python 3.11, and is not needed here.
     asyncio.run = own_run
-    nested: T = loop.run_until_complete(coro)
-    return nested
+    task = loop.create_task(coro)
+    with heard():
+        try:
+            nested: T = loop.run_until_complete(task)
+            return nested
+        except KeyboardInterrupt:
+            # As asyncio.run does: it would go on behind the cell else, and not do what it does when canceled.
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
+            raise
 
 
 def _has_old_patch() -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 from invoke_widgets.errors import InvalidRequest, JobTimeout
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
 from invoke_widgets.history import ErrorLog
+from invoke_widgets.interrupts import TICK_S, taken
 from invoke_widgets.jobs import Batch, Job
-from invoke_widgets.loop import TICK_S
 from invoke_widgets.notices import (
     BatchDone,
     JobChanged,
@@ -72,7 +72,7 @@ class Watch:
                     self._leave(course)
                     return
                 try:
-                    notice = notices.get(timeout=course.pause_s())
+                    notice = taken(notices, course.pause_s())
                 except queue.Empty:
                     continue
                 if course.takes(notice):

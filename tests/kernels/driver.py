@@ -218,6 +218,12 @@ class Kernel:
             assert time.monotonic() < deadline, f"waited in vain for {what}"
             self.listen(0.02)
 
+    def pause(self, seconds: float) -> None:
+        """Take messages for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.listen(left)
+
     def listen(self, seconds: float) -> None:
         """Take the messages that come within this time, or the one that comes first."""
         try:

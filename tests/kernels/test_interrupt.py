@@ -26,10 +26,22 @@ def _submit(kernel: Kernel, wire: Wire) -> int:
         ("job.result()", "KeyboardInterrupt", "in_progress"),
         ("list(job.iter_events())", "KeyboardInterrupt", "in_progress"),
         ("list(iw.as_completed([job]))", "KeyboardInterrupt", "in_progress"),
+        ("list(console.watch(job))", "KeyboardInterrupt", "in_progress"),
+        ("iw.run(job.wait_async())", "KeyboardInterrupt", "in_progress"),
+        ("iw.run(job.wait_async(on_interrupt='cancel'))", "KeyboardInterrupt", "canceled"),
         ("await job", "CancelledError", "in_progress"),
         ("await job.wait_async(on_interrupt='detach')", "CancelledError", "in_progress"),
         ("await job.wait_async(on_interrupt='cancel')", "CancelledError", "canceled"),
         ("[event async for event in job.aiter_events()]", "CancelledError", "in_progress"),
+        ("[one async for one in iw.as_completed([job])]", "CancelledError", "in_progress"),
+        ("[notice async for notice in console.watch(job)]", "CancelledError", "in_progress"),
+        # ipykernel would only ask the loop, which these stop, to cancel the cell.
+        ("await job.wait_async(0, 'detach'); job.wait()", "KeyboardInterrupt", "in_progress"),
+        ("await job.wait_async(0, 'detach'); job.wait(on_interrupt='cancel')", "KeyboardInterrupt", "canceled"),
+        ("await job.wait_async(0, 'detach'); list(job.iter_events())", "KeyboardInterrupt", "in_progress"),
+        ("await job.wait_async(0, 'detach'); list(iw.as_completed([job]))", "KeyboardInterrupt", "in_progress"),
+        ("await job.wait_async(0, 'detach'); list(console.watch(job))", "KeyboardInterrupt", "in_progress"),
+        ("await job.wait_async(0, 'detach'); iw.run(job.wait_async())", "KeyboardInterrupt", "in_progress"),
     ],
 )
 def test_a_waiting_cell_is_interrupted(kernel: Kernel, wire: Wire, source: str, error: str, status: str) -> None:
@@ -52,6 +64,7 @@ def test_a_waiting_cell_is_interrupted(kernel: Kernel, wire: Wire, source: str, 
     [
         ("job.wait(on_interrupt='cancel')", "KeyboardInterrupt"),
         ("await job.wait_async(on_interrupt='cancel')", "CancelledError"),
+        ("await job.wait_async(0, 'detach'); job.wait(on_interrupt='cancel')", "KeyboardInterrupt"),
     ],
 )
 def test_the_installed_kernel_is_interrupted(kernel: Kernel, wire: Wire, source: str, error: str) -> None:
