@@ -120,17 +120,33 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{count} {name} tests were left out: {remedy}")
 
 
+def _embedded(*, multiuser: bool = False) -> EmbeddedServer:
+    return EmbeddedServer(multiuser=multiuser, max_queue_size=1_000)
+
+
 def _make(name: str, config: pytest.Config, *, multiuser: bool = False) -> Server:
     if name == "given":
         return GivenServer(config.getoption("--server"))
     if name == "embedded":
-        return EmbeddedServer(multiuser=multiuser, max_queue_size=1_000)
+        return _embedded(multiuser=multiuser)
     return RealServer(name, multiuser=multiuser, max_queue_size=1_000)
+
+
+@pytest.fixture(scope="session")
+def embedded_server() -> Iterator[EmbeddedServer]:
+    """The embedded server, also for tests that are about nothing else: to start one takes longer than most of them."""
+    running = _embedded()
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A running server, in single-user mode unless it was given; one process for all tests of a version."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("embedded_server")
+        return
     running = _make(request.param, request.config)
     running.start()
     yield running

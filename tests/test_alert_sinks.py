@@ -499,5 +499,5 @@ def test_other_peoples_requests_are_still_logged(caplog: pytest.LogCaptureFixtur
         assert [] == [record.name for record in caplog.records]
         import httpx
 
-        httpx.post(receiver.url, content=b"x")
+        httpx.post(receiver.url, content=b"x", verify=False)
     assert ["httpx"] == [record.name for record in caplog.records if record.name == "httpx"]

@@ -63,6 +63,7 @@ def test_refused_request(server: Server, reply: Reply) -> None:
         content=reply.provoke.get("content"),
         headers={"Connection": "close"} | ({"Content-Type": "application/json"} if "content" in reply.provoke else {}),
         timeout=30,
+        verify=False,
     )
     error = classify.exception_for_reply(
         answer.status_code, answer.headers.get("content-type", ""), answer.content, reply.request

@@ -46,7 +46,7 @@ def test_it_says_where_it_is_and_nothing_else(tmp_path: Path) -> None:
     with _process(folder=tmp_path) as (process, said):
         assert {"url", "pid", "control"} == set(said)
         assert process.pid == said["pid"]
-        assert {"version": "6.14.2"} == httpx.get(f"{said['url']}/api/v1/app/version").json()
+        assert {"version": "6.14.2"} == httpx.get(f"{said['url']}/api/v1/app/version", verify=False).json()
         process.send_signal(signal.SIGTERM)
         rest, errors = process.communicate(timeout=PATIENCE)
         assert (b"", b"") == (rest, errors)
@@ -58,7 +58,7 @@ def test_it_ends_and_leaves_no_temporary_folder(tmp_path: Path, how: str) -> Non
     with _process("--exit-with-stdin", folder=tmp_path) as (process, said):
         assert 1 == len(list(tmp_path.iterdir()))
         batch = {"batch": {"graph": sleep(60)}}
-        httpx.post(f"{said['url']}/api/v1/queue/default/enqueue_batch", json=batch).raise_for_status()
+        httpx.post(f"{said['url']}/api/v1/queue/default/enqueue_batch", json=batch, verify=False).raise_for_status()
         if how == "signal":
             process.send_signal(signal.SIGTERM)
         else:
@@ -181,10 +181,12 @@ def test_equal_nodes_are_not_run_twice(kept: EmbeddedServer) -> None:
 def test_ended_items_can_be_limited_at_a_restart(tmp_path: Path) -> None:
     with _process("--root", str(tmp_path / "root"), folder=tmp_path) as (process, said):
         queue = f"{said['url']}/api/v1/queue/default"
-        httpx.put(f"{queue}/processor/pause")
-        httpx.post(f"{queue}/enqueue_batch", json={"batch": {"graph": add_and_multiply(), "runs": 5}})
-        httpx.put(f"{queue}/cancel_all_except_current")
+        httpx.put(f"{queue}/processor/pause", verify=False)
+        httpx.post(f"{queue}/enqueue_batch", json={"batch": {"graph": add_and_multiply(), "runs": 5}}, verify=False)
+        httpx.put(f"{queue}/cancel_all_except_current", verify=False)
         process.terminate()
         process.wait(PATIENCE)
     with _process("--root", str(tmp_path / "root"), "--max-queue-history", "2", folder=tmp_path) as (_, said):
-        assert [4, 5] == sorted(httpx.get(f"{said['url']}/api/v1/queue/default/item_ids").json()["item_ids"])
+        assert [4, 5] == sorted(
+            httpx.get(f"{said['url']}/api/v1/queue/default/item_ids", verify=False).json()["item_ids"]
+        )

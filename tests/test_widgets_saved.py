@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 
 from tests.servers import Server
 from tests.wire import Wire
@@ -16,6 +13,10 @@ _GRAPH = '{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}'
 @pytest.mark.slow
 def test_a_notebook_run_by_nbclient_shows_the_last_state(server: Server, wire: Wire) -> None:
     """A view that was displayed first shows what the last cell waited for, once, in the page that is made of it."""
+    import nbformat  # takes a second, in each of the processes that only collect this test
+    from nbclient import NotebookClient
+    from nbconvert import HTMLExporter
+
     cells = [
         f"import invoke_widgets as iw\nconsole = iw.connect({server.url!r})",
         "console.queue_table()",

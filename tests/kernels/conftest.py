@@ -55,19 +55,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-@pytest.fixture(scope="package")
-def kernels_server() -> Iterator[EmbeddedServer]:
-    """What is tested here is the kernel, so the embedded server will do."""
-    server = EmbeddedServer()
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def wire(kernels_server: EmbeddedServer) -> Iterator[Wire]:
-    """Bare requests to it, with an empty queue."""
-    with Wire(kernels_server) as wire:
+def wire(embedded_server: EmbeddedServer) -> Iterator[Wire]:
+    """Bare requests to a server with an empty queue. What is tested here is the kernel: the embedded one will do."""
+    with Wire(embedded_server) as wire:
         wire.clean()
         yield wire
         wire.clean()

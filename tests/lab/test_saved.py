@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
 from tests.graphs import add_and_multiply, fail
@@ -40,6 +39,8 @@ def test_a_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: P
     expect(page.view.locator(".iwq-detail")).to_contain_text("batch_id")
 
     file = tmp_path / "page.html"
+    from nbconvert import HTMLExporter  # takes a second, in each of the processes that only collect this test
+
     file.write_text(HTMLExporter().from_filename(str(page.notebook.path))[0])
     static = lab.page(file.as_uri(), watched=False)  # nbconvert names scripts of elsewhere
     expect(static.get_by_text("1 completed · 1 failed")).to_be_visible()
