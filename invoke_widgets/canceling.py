@@ -318,4 +318,5 @@ def _ended(status: str) -> str:
 
 
 def _short(batch_id: str) -> str:
-    return f"{batch_id[:8]}…" if len(batch_id) > 9 else batch_id
+    """What tells a batch's id apart; without an ellipsis, as it ends sentences."""
+    return batch_id[:8] if len(batch_id) > 9 else batch_id

@@ -521,6 +521,10 @@ class Console:
     def _ipython_display_(self, **kwargs: Any) -> None:
         self._displayed()._ipython_display_(**kwargs)
 
+    def _display_(self) -> Any:
+        """What marimo shows: the queue table, as it knows of all widgets anywidgets alone."""
+        return self._displayed().queue_table._display_()
+
     def _displayed(self) -> Any:
         # One for all displays: each cell that shows the console gets another view of the same widget.
         if self._shown is None or self._shown.closed:

@@ -68,8 +68,10 @@ def test_retried(retry: Retry, expected: str) -> None:
 @pytest.mark.parametrize(
     ("taken", "requested", "expected"),
     [
-        (12, 12, "Enqueued 12 of 12 as batch 9c01abcd…."),
-        (5, 12, "Enqueued 5 of 12 as batch 9c01abcd…. The queue is full: 7 were not taken."),
+        (12, 12, "Enqueued 12 of 12 as batch 9c01abcd."),
+        (5, 12, "Enqueued 5 of 12 as batch 9c01abcd. The queue is full: 7 were not taken."),
+        (11, 12, "Enqueued 11 of 12 as batch 9c01abcd. The queue is full: 1 was not taken."),
+        (0, 12, "Nothing was enqueued: the queue is full, and took none of 12 items."),
     ],
 )
 def test_enqueued(taken: int, requested: int, expected: str) -> None:

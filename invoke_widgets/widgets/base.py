@@ -13,6 +13,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -64,7 +65,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self._closed = False
         super().__init__(_dom_classes=("iw",))
         self.children: tuple[ipywidgets.Widget, ...]
-        self._failures: list[str] = []
+        self._failures: dict[str, datetime] = {}
         self._strip = ipywidgets.HTML(layout={"flex": "1 1 auto", "margin": "0"})
         dismiss = ipywidgets.Button(description="✕", tooltip="Dismiss", layout={"width": "32px"})
         dismiss.on_click(lambda _: self.forgive())
@@ -167,15 +168,18 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         with self.lock:
             if self._closed:
                 return
-            self._failures = [*[known for known in self._failures if known != line], line][-_STRIP_LINES:]
-            lines = "<br>".join(reversed(self._failures))
+            self._failures.pop(line, None)
+            self._failures[line] = datetime.now().astimezone()
+            newest = list(self._failures.items())[: -_STRIP_LINES - 1 : -1]
+            # With its time, since what it says of the server may be over.
+            lines = "<br>".join(f'<span class="iw-remedy">{at:%H:%M:%S}</span> {line}' for line, at in newest)
             self._strip.value = f'<style>{THEME}</style><div class="iw iw-strip" role="alert">{lines}</div>'
             self._strip_box.layout.display = None
 
     def forgive(self) -> None:
         """Empty the strip."""
         with self.lock:
-            self._failures = []
+            self._failures = {}
             self._strip.value = ""
             self._strip_box.layout.display = "none"
 

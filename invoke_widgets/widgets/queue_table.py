@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import traitlets
+from IPython.display import HTML
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.merge import QueueState
@@ -65,7 +66,7 @@ class QueueTable(View):
         height: of the rows, in pixels or as CSS.
         fallback: show a pool of plain widgets instead, for front ends that cannot load anywidget's script; by default
             only where anywidget is not installed.
-        on_said: called with the outcome of each action in words.
+        on_said: called with the outcome of each action in words, to show it in place of the table.
 
     Attributes:
         selected: the selected items' ids, ascending; may be set. Ids that are not in the queue are dropped.
@@ -90,6 +91,8 @@ class QueueTable(View):
     ) -> None:
         super().__init__(console)
         self._on_said = on_said
+        self._alone = False
+        self._why = ""
         self._busy: set[int] = set()
         self._open: deque[int] = deque(maxlen=_OPEN_DETAILS)
         self._state = QueueState()
@@ -295,6 +298,7 @@ class QueueTable(View):
                 self._say(told or words.canceled(records, 0, len(ids) - len(records)))
 
         if ids := self._claimed(item_ids):
+            self.forgive()
             self.run(work(ids))
 
     def retry(self, item_ids: Iterable[int]) -> None:
@@ -305,6 +309,7 @@ class QueueTable(View):
                 self._say(words.retried(await self.console.actions.retry(ids)))
 
         if ids := self._claimed(item_ids):
+            self.forgive()
             self.run(work(ids))
 
     def _claimed(self, item_ids: Iterable[int]) -> list[int]:
@@ -328,9 +333,10 @@ class QueueTable(View):
                 self._pool.draw(self._state)
 
     def _say(self, text: str) -> None:
-        self._post({"t": "say", "text": clean(text)})
+        here = f"{text} {self._why}".strip() if self._on_said is None or self._alone else ""
+        self._post({"t": "say", "text": clean(here)})
         if self._pool is not None:
-            self._pool.say(text)
+            self._pool.say(here)
         if self._on_said is not None:
             self._on_said(text)
 
@@ -340,7 +346,24 @@ class QueueTable(View):
         with self.lock:
             return frozenset(self._busy)
 
-    # -- without widgets -----------------------------------------------------------------------------------------------
+    # -- without the rest of ipywidgets, and without widgets -----------------------------------------------------------
+
+    def _display_(self) -> Any:
+        """What marimo shows: the grid alone, as of all widgets it knows anywidgets; what fails is said there too."""
+        if self._grid is None:
+            return HTML(self.as_html())  # type: ignore[no-untyped-call]
+        self._alone = True
+        return self._grid
+
+    def fail(self, error: BaseException) -> None:
+        super().fail(error)
+        if self._alone:
+            self._why = clean(str(error))
+            self._post({"t": "say", "text": self._why})
+
+    def forgive(self) -> None:
+        super().forgive()
+        self._why = ""
 
     def as_html(self) -> str:
         caption, rows = plain.queue_cells(self.console, self.columns, _STATIC_ROWS)

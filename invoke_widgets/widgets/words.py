@@ -102,10 +102,12 @@ def retried(retry: Retry) -> str:
 
 
 def enqueued(taken: int, requested: int, batch_id: str) -> str:
-    """What a submit did: "Enqueued 12 of 12 as batch 9c01…"."""
-    told = f"Enqueued {taken:,} of {requested:,} as batch {short(batch_id)}"
+    """What a submit did: "Enqueued 12 of 12 as batch 9c01abcd."."""
+    if requested and not taken:
+        return f"Nothing was enqueued: the queue is full, and took none of {many(requested, 'item')}."
+    told = f"Enqueued {taken:,} of {requested:,} as batch {short(batch_id).removesuffix('…')}."
     missing = requested - taken
-    return told + (f". The queue is full: {missing:,} were not taken." if missing > 0 else ".")
+    return told + (f" The queue is full: {missing:,} {'was' if missing == 1 else 'were'} not taken." if missing else "")
 
 
 def plan(total: int, runs: int) -> str:

@@ -1,4 +1,4 @@
-"""The dashboard in Notebook 7 and in Voila: what a person does there reaches the server."""
+"""The dashboard in Notebook 7 and in Voila, and the table in marimo: what a person does there reaches the server."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from tests.chaos import ChaosProxy
 from tests.graphs import sleep
-from tests.lab.front_ends import Notebook7Page, VoilaPage
+from tests.lab.front_ends import Notebook7Page, VoilaPage, marimo_page
 from tests.lab.session import Lab
 from tests.lab.test_dashboard import CELLS_THAT_RUN, Page, check_footer
 from tests.wire import Wire, until
@@ -40,3 +41,21 @@ def test_voila(lab: Lab, wire: Wire, pictures: Path) -> None:
     page = Page(lab, wire, notebook=VoilaPage)
     submit_and_cancel(page, wire)
     page.notebook.page.screenshot(path=pictures / "light.png")
+
+
+def test_marimo(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """Of the console it shows the queue table, which works alone, and itself says what was done and what failed."""
+    running, (pending,) = wire.running_and_pending(1)
+    with ChaosProxy(wire.server.url) as proxy, marimo_page(lab, proxy.url) as page:
+        rows = {item_id: page.locator(f'[role="row"][data-id="{item_id}"]') for item_id in (running, pending)}
+        expect(rows[running]).to_contain_text("in_progress")
+        rows[pending].get_by_role("button", name=f"cancel item {pending}").click()
+        expect(rows[pending]).to_contain_text("canceled")
+        expect(page.get_by_role("status").get_by_text(f"Canceled item {pending}.")).to_be_visible()
+        assert "canceled" == wire.item(pending)["status"]
+        rows[running].get_by_role("gridcell").nth(1).click()
+        expect(page.get_by_label(f"detail of item {running}")).to_contain_text("session_id")
+        page.screenshot(path=pictures / "light.png")
+        with proxy.offline():
+            rows[running].get_by_role("button", name=f"cancel item {running}").click()
+            expect(page.get_by_role("status").get_by_text(proxy.url)).to_be_visible()
