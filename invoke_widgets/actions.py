@@ -190,6 +190,7 @@ class Actions(Submitting, Canceling):
         """Where the server is away, try now to reach it, instead of when it is due.
 
         Raises:
+            AccessDenied: it is there, and refuses the token.
             ServerUnreachable: it is still away.
         """
         await self._reader.try_now()

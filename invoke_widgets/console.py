@@ -41,6 +41,7 @@ from invoke_widgets.records import (
 from invoke_widgets.retrying import RetryPolicy
 from invoke_widgets.store import Change, QueueStore
 from invoke_widgets.sync import Sync
+from invoke_widgets.transport import checked_token
 from invoke_widgets.watching import Watch, checked_stall
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class Console:
         self.errors = ErrorLog(on_change=self._log_changed, **kept)
         self.cancellations = CancellationLog(on_change=self._log_changed, **kept)
         self.jobs = JobLog(**kept)
+        for item in self.jobs:
+            self.errors.link(item)
         self.events = EventLog()
         self.alerts = Alerts(
             self._loop,
@@ -310,13 +313,21 @@ class Console:
 
         self._call(work())
 
-    def reconnect(self, timeout: float = 30.0) -> Connection:
+    def reconnect(self, timeout: float = 30.0, *, token: str | None = None) -> Connection:
         """Where the server is away, try now to reach it, instead of when it is due (`status.connection.next_try_at`).
 
+        Args:
+            timeout: seconds.
+            token: a new one, used from now on, where the old one was refused.
+
         Raises:
+            InvalidRequest: no header can hold the token.
+            AccessDenied: the server is there, and refuses the token.
             ServerUnreachable: it is still away.
             JobTimeout: it did not answer within `timeout` seconds; trying goes on.
         """
+        if checked_token(token) is not None:
+            self._client.transport.set_token(token)
 
         async def work() -> None:
             try:
@@ -588,6 +599,7 @@ class Console:
             item = change.state.items.get(item_id)
             if item is not None:
                 self.jobs.record(item)
+                self.errors.link(item)
 
     def _close_history(self) -> None:
         if self._history is not None and self._owns_history:

@@ -138,7 +138,9 @@ class Connection:
         mode: "connecting" (no picture yet), "live" (events), "polling" (no socket can be had), "reconnecting" (the
             server went away; `next_try_at` says when it is tried next), "closed".
         error: why, where that is known.
+        remedy: what a person can do about it, where that is known.
         is_ill: whether something answers there that cannot do its work, as against nothing that can be reached.
+        is_refused: whether the server answers, but refuses the token, or wants one.
         next_try_at: `time.monotonic()` of the next try.
         heard_at: `time.monotonic()` of the last sign of life.
         version: the server's version.
@@ -146,7 +148,9 @@ class Connection:
 
     mode: str = "connecting"
     error: str = ""
+    remedy: str = ""
     is_ill: bool = False
+    is_refused: bool = False
     next_try_at: float | None = None
     heard_at: float | None = None
     version: str = ""

@@ -48,7 +48,7 @@ class ErrorLog(KeptLog[JobError]):
     _type = JobError
 
     def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None, **options: Any) -> None:
-        self._lines: dict[int, set[int]] = {}
+        self._lines: dict[tuple[str, int], set[int]] = {}
         self._is_undecided: Callable[[QueueItem], bool] = lambda item: False
         super().__init__(limit, on_change, **options)
 
@@ -87,7 +87,9 @@ class ErrorLog(KeptLog[JobError]):
         node_id, node_type = failed_node(item)
         if known is not None:
             self._complete(key, known, node_id, node_type)
+            self.link(item)
             return
+        self.link(item)
         diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
         message = self._clean(item.error_message or item.error_type or "The server gives no reason.")
         self._put(
@@ -127,11 +129,7 @@ class ErrorLog(KeptLog[JobError]):
         if root is None:
             return 1
         with self._lock:
-            line = self._lines.setdefault(root, set())
-            line.add(item.item_id)
-            if len(self._lines) > self._limit:
-                del self._lines[next(iter(self._lines))]
-            return 1 + sum(1 for other in line if other <= item.item_id)
+            return 1 + sum(1 for other in self._lines.get((item.batch_id, root), ()) if other <= item.item_id)
 
     def record_exception(self, error: JobException) -> None:
         """Take a failed request; the same exception once."""
@@ -158,11 +156,26 @@ class ErrorLog(KeptLog[JobError]):
         )
 
     def link(self, item: QueueItem) -> None:
-        """Take an item that a retry made: the `attempt` of its error, if it has failed already, is corrected."""
-        attempt = self._attempt(item)
-        known = self.record_of(item)
-        if known is not None and known.attempt != attempt:
-            self._put(_item_key(item.item_id, item.batch_id), replace(known, attempt=attempt))
+        """Take an item that a retry made, whatever became of it, and count the attempts of its line's errors anew.
+
+        An item that is no retry is passed over.
+        """
+        root = item.retried_from_item_id
+        if root is None:
+            return
+        with self._lock:
+            line = self._lines.setdefault((item.batch_id, root), set())
+            if item.item_id in line:
+                return
+            line.add(item.item_id)
+            if len(self._lines) > self._limit:
+                del self._lines[next(iter(self._lines))]
+            ordered = sorted(line)
+        for attempt, item_id in enumerate(ordered, start=2):
+            key = _item_key(item_id, item.batch_id)
+            known = self._records.get(key)
+            if known is not None and known.attempt != attempt:
+                self._put(key, replace(known, attempt=attempt))
 
     def record_of(self, item: QueueItem) -> JobError | None:
         """The record of a failed item; None if it is not known yet."""

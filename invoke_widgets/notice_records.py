@@ -94,9 +94,14 @@ class QueueFull(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLost(Notice):
-    """The server went away; `error` says how. What happens to jobs meanwhile is told after `ConnectionBack`."""
+    """The server went away; `error` says how. What happens to jobs meanwhile is told after `ConnectionBack`.
+
+    `is_refused`: it is there, and refuses the token; `remedy` says what to do. Told also where it was away before.
+    """
 
     error: str
+    remedy: str = ""
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class Notices:
         self._announced: dict[str, tuple[int, float]] = {}
         self._heard: dict[int, float] = {}
         self._stalled: set[int] = set()
-        self._lost = self._paused = self._wedged = False
+        self._lost = self._refused_token = self._paused = self._wedged = False
         self._out: list[Notice] = []
         for item in state.items.values():
             if not item.is_terminal:
@@ -141,9 +141,12 @@ class Notices:
     # -- the queue -------------------------------------------------------------------------------------------------
 
     def _look_at_queue(self, state: QueueState) -> None:
-        lost = state.connection.mode == "reconnecting"
-        if lost and not self._lost:
-            self._out.append(ConnectionLost(at=_now(), error=state.connection.error))
+        lost, refused = state.connection.mode == "reconnecting", state.connection.is_refused
+        if lost and (not self._lost or (refused and not self._refused_token)):
+            connection = state.connection
+            self._out.append(
+                ConnectionLost(at=_now(), error=connection.error, remedy=connection.remedy, is_refused=refused)
+            )
         elif self._lost and state.connection.mode in ("live", "polling"):
             self._out.append(ConnectionBack(at=_now()))
             now = self._clock()
@@ -152,7 +155,7 @@ class Notices:
             self._closing = dict.fromkeys(self._closing, now)
         else:
             lost = self._lost
-        self._lost = lost
+        self._lost, self._refused_token = lost, refused
         paused = state.processor is not None and not state.processor.is_started
         if paused is not self._paused:
             self._out.append(QueuePaused(at=_now()) if paused else QueueResumed(at=_now()))

@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from invoke_widgets import breaker, merge
@@ -47,7 +48,9 @@ _FIRST_PAGE = 100
 _COALESCE_S = 0.3
 _COUNTERS_S = 0.1
 _PRIORITIES_KEPT = 1000
+_BATCHES_KEPT = 10_000
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+_NEW_TOKEN = "Log in anew, and pass the new token: console.reconnect(token=...)."
 
 
 class _Lost(Exception):
@@ -96,6 +99,8 @@ class Sync:
         self._later: set[int] = set()
         self._later_at = 0.0
         self._wanted: set[int] = set()
+        self._told: dict[int, QueueItem] = {}
+        self._ended: dict[str, datetime] = {}
         self._unreadable: set[int] = set()
         self._priorities: OrderedDict[str, int] = OrderedDict()
         self._reads: list[set[int]] = []
@@ -107,6 +112,7 @@ class Sync:
         self._accepted: tuple[Counts, Counts] | None = None
         self._unchecked = False
         self._wedges = WedgeWatch(client, store)
+        self._away: JobException | None = None
         self._now = asyncio.Event()
         self._tried = asyncio.Event()
         client.transport.breaker.on_open = self._suspect
@@ -134,7 +140,7 @@ class Sync:
                             self._tell_tried()
                         await self._maintain()
                 except _Lost:
-                    self._reconnecting("the connection broke", 0.0)
+                    self._reconnecting(ReplyLost("the connection broke"), 0.0)
                 except JobException as error:
                     pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)
                     pause = breaker.asked_for(error, pause)
@@ -142,10 +148,12 @@ class Sync:
                     # While this one is about it, nobody else needs to find out by a time limit of their own.
                     if breaker.is_away(error) or isinstance(error, JobTimeout | ReplyLost):
                         self._client.transport.breaker.open(error, pause)
-                    self._reconnecting(error.message, pause, is_ill=breaker.is_ill(error))
+                    self._reconnecting(error, pause)
                     self._tell_tried()
                     await self._rest(pause)
         finally:
+            for item in self._told.values():
+                self._on_failed(item)
             await self._stream.close()
             self._store.set_connection(mode="closed", next_try_at=None)
 
@@ -153,6 +161,7 @@ class Sync:
         """Try to reach the server at once, instead of when it is due, and wait until that has been tried.
 
         Raises:
+            AccessDenied: it is there, and refuses the token.
             ServerUnreachable: it is still away.
         """
         self._suspect()
@@ -163,6 +172,12 @@ class Sync:
         await tried.wait()
         connection = self._store.state.connection
         if connection.mode == "reconnecting":
+            if isinstance(self._away, AccessDenied):
+                raise AccessDenied(
+                    f"Tried just now, and refused: {connection.error}",
+                    suggestion=connection.remedy,
+                    details=self._away.details,
+                )
             raise ServerUnreachable(
                 f"Tried just now, and still away: {connection.error or self._client.url}", retryable=True
             )
@@ -244,7 +259,9 @@ class Sync:
         self._store.set_connection(
             mode="live" if live else "polling",
             error="",
+            remedy="",
             is_ill=False,
+            is_refused=False,
             next_try_at=None,
             heard_at=time.monotonic(),
             version=version,
@@ -252,7 +269,9 @@ class Sync:
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
     async def _check_access(self) -> None:
-        if self._client.transport.token is None and (await self._client.get_setup_status()).multiuser_enabled:
+        if self._client.transport.token is not None:
+            await self._client.get_queue_status()  # a socket would not say why it is refused
+        elif (await self._client.get_setup_status()).multiuser_enabled:
             raise AccessDenied(
                 f"{self._client.url} is in multiuser mode and wants a token.",
                 suggestion="Pass token=..., or set INVOKEAI_TOKEN.",
@@ -283,12 +302,20 @@ class Sync:
         connection = self._store.state.connection
         gone = frozenset(self._store.state.items)
         self._apply(lambda state: (merge.QueueState(connection=connection), gone))
+        self._ended.clear()
         for pending in (self._stale, self._later, self._wanted, self._unreadable):
             pending.clear()
 
-    def _reconnecting(self, error: str, pause: float, *, is_ill: bool = False) -> None:
+    def _reconnecting(self, error: JobException, pause: float) -> None:
+        self._away = error
+        is_refused = isinstance(error, AccessDenied)
         self._store.set_connection(
-            mode="reconnecting", error=error, is_ill=is_ill, next_try_at=time.monotonic() + pause
+            mode="reconnecting",
+            error=error.message,
+            remedy=_NEW_TOKEN if is_refused and error.status in (None, 401) else error.suggestion,
+            is_ill=breaker.is_ill(error),
+            is_refused=is_refused,
+            next_try_at=time.monotonic() + pause,
         )
 
     def _socket_lost(self) -> None:
@@ -339,15 +366,38 @@ class Sync:
             item = items.get(item_id)
             if item is not None and item.status == FAILED:
                 self._failed(item, before.get(item_id))
+            if item is not None and item.is_terminal:
+                self._note_end(item)
         return changed
 
     def _failed(self, item: QueueItem, before: QueueItem | None) -> None:
         if item.error_type is None and item.error_message is None:
-            self._wanted.add(item.item_id)
-            self._settled.clear()
-            self._wake.set()
+            self._want(item.item_id)
         elif before is None or before.error_type is None or before.status != FAILED:
-            self._on_failed(item)
+            if self._may_be_retry(item):
+                self._told[item.item_id] = item
+                self._want(item.item_id)
+            else:
+                self._on_failed(item)
+
+    def _want(self, item_id: int) -> None:
+        """Have a failed item read in full."""
+        self._wanted.add(item_id)
+        self._settled.clear()
+        self._wake.set()
+
+    def _may_be_retry(self, item: QueueItem) -> bool:
+        """Whether it was made after one of its batch had ended: events and summaries do not tell what it retries."""
+        ended = self._ended.get(item.batch_id)
+        made_later = ended is not None and (item.created_at is None or item.created_at > ended)
+        return item.retried_from_item_id is None and made_later
+
+    def _note_end(self, item: QueueItem) -> None:
+        ended, known = item.completed_at, self._ended.get(item.batch_id)
+        if ended is not None and (known is None or ended < known):
+            self._ended[item.batch_id] = ended
+            if len(self._ended) > _BATCHES_KEPT:
+                del self._ended[next(iter(self._ended))]
 
     def _touch(self, item_ids: Iterable[int]) -> None:
         for touched in self._reads:
@@ -492,11 +542,33 @@ class Sync:
         chunk = sorted(self._wanted, reverse=True)[:50]
         with _taken(self._wanted, chunk):
             items = await whole_items(self._client, chunk)
-        for item in items:
-            if item.status == FAILED:
-                self._on_failed(item)
+            # Which attempt each of them is: those between may be others at the same job.
+            items += await whole_items(self._client, self._between(items))
         light = [item.without_session() for item in items]
         self._store.apply(lambda state: merge.with_items(state, light))
+        read = {item.item_id: item for item in items}
+        for item_id in chunk:
+            told = self._told.pop(item_id, None)
+            found = read.get(item_id, told)  # what is gone already has to do as it was told
+            if found is not None and found.status == FAILED:
+                self._on_failed(found)
+
+    def _between(self, failed: Iterable[QueueItem]) -> list[int]:
+        """The items that may be attempts at the jobs that these retried, before them."""
+        roots: dict[str, tuple[int, int]] = {}
+        for item in failed:
+            if (root := item.retried_from_item_id) is not None:
+                low, high = roots.get(item.batch_id, (root, item.item_id))
+                roots[item.batch_id] = min(low, root), max(high, item.item_id)
+        read = {item.item_id for item in failed}
+        return [
+            item.item_id
+            for item in (self._store.state.items.values() if roots else ())
+            if item.batch_id in roots
+            and roots[item.batch_id][0] < item.item_id < roots[item.batch_id][1]
+            and item.item_id not in read
+            and self._may_be_retry(item)
+        ]
 
     # -- counters ------------------------------------------------------------------------------------------------
 

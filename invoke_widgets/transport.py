@@ -88,6 +88,17 @@ def can_be_sent(token: str) -> bool:
     return token.isascii() and token.isprintable()
 
 
+def checked_token(token: object) -> str | None:
+    """A token that is given, or None for none.
+
+    Raises:
+        InvalidRequest: no header can hold it.
+    """
+    if token is not None and (not isinstance(token, str) or not can_be_sent(token)):
+        raise InvalidRequest("token: should be a string of printable ASCII characters.")
+    return token
+
+
 class Transport:
     """One server's connections.
 
@@ -101,10 +112,8 @@ class Transport:
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0, verify: Any = True) -> None:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidRequest(f"timeout: should be a number of seconds above 0, got {timeout!r}.")
-        if token is not None and (not isinstance(token, str) or not can_be_sent(token)):
-            raise InvalidRequest("token: should be a string of printable ASCII characters.")
         self.url = normalise_url(url)
-        self._token = token
+        self._token = checked_token(token)
         self.breaker = Breaker(self.url)
         for name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
             logging.getLogger(name).addFilter(_hide_token)

@@ -82,6 +82,16 @@ def test_attempts_count_up_along_a_line_of_retries() -> None:
     assert [1, 2, 3] == [e.attempt for e in log]
 
 
+def test_attempts_are_counted_anew_when_an_earlier_one_becomes_known() -> None:
+    """An attempt that was canceled or completed counts too, in whichever order they become known; by batch and root."""
+    log = ErrorLog()
+    for item in (failed(9, retried_from_item_id=1), failed(1), failed(3, retried_from_item_id=1, batch_id="other")):
+        log.record_failure(item)
+    log.link(failed(5, status="canceled", retried_from_item_id=1))
+    log.link(failed(11))
+    assert {9: 3, 1: 1, 3: 2} == {e.item_id: e.attempt for e in log}
+
+
 def test_the_oldest_go_first() -> None:
     """A log never grows beyond its limit."""
     log = ErrorLog(limit=3)

@@ -199,6 +199,10 @@ def test_retryable() -> None:
             Connection(mode="reconnecting", is_ill=True, next_try_at=103.0),
             ("offline", "○ server is ill, next try in 3 s"),
         ),
+        (
+            Connection(mode="reconnecting", is_refused=True, next_try_at=103.0),
+            ("refused", "⊘ access refused, next try in 3 s"),
+        ),
         (Connection(mode="closed"), ("closed", "○ closed")),
     ],
 )

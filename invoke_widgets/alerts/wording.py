@@ -133,8 +133,10 @@ def _said(notice: Notice) -> _Said:
             wedged = {"batch_ids": list(notice.wedge.batch_ids)}
             return "error", "The queue is wedged: nothing behind the next item runs", notice.wedge.message, wedged
         case ConnectionLost():
-            text = f"{notice.error}\nWhat happens meanwhile is told when it is back.".strip()
-            return "error", "The connection to the server is lost", text, {"message": notice.error}
+            told = f"{notice.error} {notice.remedy}".strip()
+            text = f"{told}\nWhat happens meanwhile is told when it is back.".strip()
+            title = "The server refuses the token" if notice.is_refused else "The connection to the server is lost"
+            return "error", title, text, {"message": notice.error}
         case QueueFull():
             return "warning", f"The queue is full: {notice.pending:,} items wait", "", {"pending": notice.pending}
     sentence = _SENTENCES.get(type(notice), kind_of(notice).replace(".", " "))

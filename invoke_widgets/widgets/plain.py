@@ -22,7 +22,7 @@ def console_text(console: Console) -> str:
 
 
 def server_text(console: Console, *, live: bool = True) -> str:
-    """Two lines: which server and how fresh, and the counters.
+    """Two lines: which server and how fresh, and the counters; between them, why the server refuses, if it does.
 
     Args:
         console: of what.
@@ -32,7 +32,8 @@ def server_text(console: Console, *, live: bool = True) -> str:
     kind, told = words.connection(connection, time.monotonic())
     fresh = f": {told}" if live or kind not in ("live", "stale") else ""
     server = f"InvokeAI {connection.version} at {address(console.url)}, queue {console.queue_id}{fresh}"
-    return f"{printable(server)}\n{words.counts(console.status)}"
+    refused = f"{printable(refusal)}\n" if (refusal := words.refusal(connection)) else ""
+    return f"{printable(server)}\n{refused}{words.counts(console.status)}"
 
 
 def address(url: str) -> str:

@@ -16,6 +16,7 @@ from invoke_widgets.records import COMPLETED, IN_PROGRESS, QueueItem
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import plain, words
 from invoke_widgets.widgets.acting import StyledView, put, shown
+from invoke_widgets.widgets.tables import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -91,6 +92,12 @@ def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
     )
 
 
+def refusal_html(state: QueueState) -> str:
+    """Why the server refuses, and what to do; empty while it does not."""
+    said = words.refusal(state.connection)
+    return f'<div class="iw-refusal" role="alert">{html.escape(clean(said))}</div>' if said else ""
+
+
 class ServerLine(StyledView):
     """The server, the counters and what runs. Ages, countdowns and elapsed times go on by the second."""
 
@@ -98,6 +105,8 @@ class ServerLine(StyledView):
         super().__init__(console)
         self._running: set[int] = set()
         self._server = ipywidgets.HTML()
+        # Apart from the line that changes each second: a screen reader says it once.
+        self._refusal = ipywidgets.HTML(layout={"display": "none"})
         self._counts = ipywidgets.HTML()
         self._progress = ipywidgets.HTML()
         self._try_now = ipywidgets.Button(description="↻ try now", tooltip="Try to reach the server at once")
@@ -105,13 +114,15 @@ class ServerLine(StyledView):
         self._try_now.add_class("iw-try-now")
         first = ipywidgets.HBox([self._server, self._try_now])
         first.add_class("iw-row")
-        self.show(first, self._counts, self._progress)
+        self.show(first, self._refusal, self._counts, self._progress)
         self.follow()
 
     def draw(self, change: Change) -> None:
         state = change.state
         put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, time.monotonic()))
         shown(self._try_now, state.connection.mode == "reconnecting")
+        put(self._refusal, "value", refusal_html(state))
+        shown(self._refusal, bool(self._refusal.value))
         put(self._counts, "value", counts_html(state))
         for item_id in change.item_ids:
             item = state.items.get(item_id)

@@ -133,7 +133,16 @@ def connection(connection: Connection, now: float) -> tuple[str, str]:
     if connection.mode == "reconnecting":
         left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
         when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
+        if connection.is_refused:
+            return "refused", f"⊘ access refused, {when}{heard}"
         return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{heard}"
     if connection.mode == "closed":
         return "closed", "○ closed"
     return "connecting", "◌ connecting"
+
+
+def refusal(connection: Connection) -> str:
+    """Why the server refuses, and what to do; empty while it does not."""
+    if connection.mode != "reconnecting" or not connection.is_refused:
+        return ""
+    return f"{connection.error} {connection.remedy}".strip()

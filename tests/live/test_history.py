@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import invoke_widgets as iw
 from tests.graphs import divide_by_zero, sleep
 from tests.servers import Server
@@ -42,6 +44,65 @@ def test_a_failed_job_is_one_error(server: Server, wire: Wire) -> None:
         found = sorted(e.item_id or 0 for e in console.errors if e.batch_id == batch.batch_id)
         group = console.errors.groups()[0]
     assert (list(batch.item_ids), 3, batch.item_ids) == (found, group.count, group.item_ids)
+
+
+def _retried(wire: Wire, item_id: int) -> int:
+    """Retry an item as the web UI does, and return the new item's id once it has ended."""
+    before = max(wire.get("item_ids")["item_ids"])
+    wire.put("retry_items_by_id", [item_id])
+    new = until(lambda: [i for i in wire.get("item_ids")["item_ids"] if i > before], "the new item")[0]
+    wire.wait_for(new)
+    return int(new)
+
+
+def _attempts(console: iw.Console) -> dict[int | None, int]:
+    return {error.item_id: error.attempt for error in console.errors}
+
+
+@pytest.mark.parametrize("use_socket", [True, False])
+def test_whoever_retries_attempts_are_counted(wire: Wire, use_socket: bool) -> None:
+    """Retries by the web UI are the second and third attempt, also to a console that comes later."""
+    with iw.connect(wire.server.url, use_socket=use_socket) as console:
+        first, other = sorted(wire.enqueue(divide_by_zero(), runs=2)["item_ids"])
+        wire.wait_for(first)
+        wire.wait_for(other)
+        second = _retried(wire, first)
+        third = _retried(wire, second)
+        expected = {first: 1, other: 1, second: 2, third: 3}
+        until(lambda: len(console.errors) == 4, "the errors")
+        assert expected == _attempts(console)
+    with iw.connect(wire.server.url, use_socket=use_socket) as console:
+        until(lambda: _attempts(console) == expected, "the same in a console that comes later")
+
+
+def test_an_attempt_that_did_not_fail_counts(wire: Wire) -> None:
+    """Between two failures an attempt that was canceled counts, though no error tells of it; so after a restart."""
+    with iw.connect(wire.server.url) as console:
+        first = wire.run(divide_by_zero())["item_id"]
+        with wire.paused():
+            wire.put("retry_items_by_id", [first])
+            second = until(lambda: [i for i in wire.get("item_ids")["item_ids"] if i > first], "the new item")[0]
+            wire.put(f"i/{second}/cancel")
+        third = _retried(wire, second)
+        until(lambda: len(console.errors) == 2, "the errors")
+        assert {first: 1, third: 3} == _attempts(console)
+    with iw.connect(wire.server.url) as console:
+        until(lambda: {first: 1, third: 3} == _attempts(console), "the same in a console that comes later")
+
+
+def test_attempts_after_the_first_was_deleted(wire: Wire, tmp_path: Path) -> None:
+    """With a history, attempts go on being counted after the server has forgotten the first ones."""
+    path = tmp_path / "history.sqlite"
+    with iw.connect(wire.server.url, history=path) as console:
+        first = wire.run(divide_by_zero())["item_id"]
+        second = _retried(wire, first)
+        until(lambda: _attempts(console) == {first: 1, second: 2}, "the errors")
+        wire.delete(f"i/{first}")
+    with iw.connect(wire.server.url, history=path) as console:
+        third = _retried(wire, second)
+        wire.delete(f"i/{second}")
+        until(lambda: len(console.errors) == 3, "the error")
+        assert {first: 1, second: 2, third: 3} == _attempts(console)
 
 
 def test_plots_and_events_of_a_console(server: Server, wire: Wire) -> None:

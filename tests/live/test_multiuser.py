@@ -8,7 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 import invoke_widgets as iw
-from tests.contract.people import People
+from invoke_widgets.errors import AccessDenied, InvalidRequest
+from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice, follow
+from invoke_widgets.widgets.server_line import ServerLine
+from tests.chaos import ChaosProxy
+from tests.contract.people import USER, People, login
 from tests.graphs import add_and_multiply, divide, sleep
 from tests.wire import until
 
@@ -61,6 +65,58 @@ def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
         mine.pause()
     assert people.admin.get("status")["processor"]["is_started"]
     assert 1 == len(mine.errors)
+
+
+def test_a_token_that_is_refused_later(mine: iw.Console, people: People) -> None:
+    """A token that is no longer good is told as such, with the remedy, wherever one looks; a new one mends it."""
+    heard: list[Notice] = []
+    end = follow(mine._loop, mine.store, heard.append, error_of=mine.errors.of)
+    line = ServerLine(mine)
+    mine._client.transport.set_token("expired")
+    until(lambda: mine.status.connection.is_refused, "the refusal to be seen")
+    connection = mine.status.connection
+    assert ("reconnecting", False) == (connection.mode, connection.is_ill)
+    assert "console.reconnect(token=...)" in connection.remedy
+    until(lambda: not line._refusal.layout.display, "the line to say it")
+    for shown in (line._refusal.value, line.as_text(), line.as_html(), str(mine)):
+        assert "wants a token" in shown
+        assert "console.reconnect(token=...)" in shown
+    assert "access refused" in line.as_text()
+    assert "offline" not in line.as_text()
+    with pytest.raises(AccessDenied, match=r"refused.*console\.reconnect\(token=\.\.\.\)"):
+        mine.reconnect()
+    with pytest.raises(AccessDenied, match="token"):
+        mine.submit(add_and_multiply())
+    with pytest.raises(InvalidRequest, match="token: should be"):
+        mine.reconnect(token="with\na line")
+    assert "live" == mine.reconnect(token=login(people.nobody, USER)).mode
+    assert ("", "", False) == (mine.status.connection.error, mine.status.connection.remedy, connection.is_ill)
+    until(lambda: line._refusal.layout.display == "none", "the line to go")
+    until(lambda: any(isinstance(notice, ConnectionBack) for notice in heard), "the notice")
+    end()
+    line.close()
+    assert [(ConnectionLost, True), (ConnectionBack, None)] == [
+        (type(notice), getattr(notice, "is_refused", None)) for notice in heard
+    ]
+    assert "completed" == mine.submit(add_and_multiply()).jobs[0].wait(60).status
+
+
+def test_a_token_that_is_refused_on_return(people: People) -> None:
+    """A server that comes back and refuses the token is no longer called offline, and the refusal is told, too."""
+    with ChaosProxy(people.user.server.url) as proxy, iw.connect(proxy.url, token=people.user.token) as console:
+        heard: list[Notice] = []
+        end = follow(console._loop, console.store, heard.append, error_of=console.errors.of)
+        with proxy.offline():
+            until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
+            assert not console.status.connection.is_refused
+            until(lambda: heard, "the notice")
+            console._client.transport.set_token("expired")
+        until(lambda: console.status.connection.is_refused, "the refusal to be seen")
+        assert "access refused" in str(console)
+        until(lambda: len(heard) == 2, "the refusal to be told")
+        end()
+        assert [False, True] == [notice.is_refused for notice in heard if isinstance(notice, ConnectionLost)]
+        assert "live" == console.reconnect(token=people.user.token).mode
 
 
 def test_the_token_is_shown_nowhere(people: People, caplog: pytest.LogCaptureFixture) -> None:
