@@ -23,7 +23,7 @@ from invoke_widgets.reading import ids_after, whole_items
 from invoke_widgets.records import (
     Cancellation,
     ProcessorStatus,
-    Retry,
+    Retried,
     retryable,
 )
 from invoke_widgets.reruns import Reruns
@@ -108,7 +108,7 @@ class Actions(Submitting, Canceling):
         told = f"{called_off} further attempts were called off." if called_off > 1 else "It is not tried again."
         return self._keep(record, message=f"{record.message} {told}".strip())
 
-    async def retry(self, item_ids: Iterable[int]) -> Retry:
+    async def retry(self, item_ids: Iterable[int]) -> Retried:
         """Enqueue failed or canceled items anew, and find the new items.
 
         Raises:
@@ -132,9 +132,9 @@ class Actions(Submitting, Canceling):
             claims.note(self._store.state, taken)
             new_ids = await self._new_items(taken, newest)
             self._reader.expect(tuple(new_ids.values()))
-            return Retry(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(new_ids))))
+            return Retried(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(new_ids))))
 
-    async def retry_failed(self) -> Retry:
+    async def retry_failed(self) -> Retried:
         """Retry every failed item, of a line of retries the last one, unless this process has retried it already.
 
         Raises:
@@ -142,7 +142,7 @@ class Actions(Submitting, Canceling):
         """
         state = self._store.state
         failed = [i for i in retryable(state.items) if not claims.noted(state, i)]
-        return await self.retry(failed) if failed else Retry(new_item_ids={})
+        return await self.retry(failed) if failed else Retried(new_item_ids={})
 
     async def _new_items(self, taken: tuple[int, ...], newest: int) -> dict[int, int]:
         """Old id -> new id. The new item names the ROOT of its line (`retried_from_item_id`), not what was retried."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from invoke_widgets.actions import Actions
 from invoke_widgets.alerts.alert import Alert
 from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
+from invoke_widgets.batches import Batch, Jobs, Retry
 from invoke_widgets.bridge import FromAnywhere
 from invoke_widgets.callbacks import Callbacks
 from invoke_widgets.client import InvokeClient
@@ -26,7 +27,7 @@ from invoke_widgets.event_records import Event, NodeFailed
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.history_sqlite import HistoryFile
-from invoke_widgets.jobs import Batch, Job
+from invoke_widgets.jobs import Job
 from invoke_widgets.loop import LoopThread
 from invoke_widgets.notices import Notice, follow
 from invoke_widgets.records import (
@@ -35,7 +36,6 @@ from invoke_widgets.records import (
     Counts,
     ProcessorStatus,
     QueueItem,
-    Retry,
     Wedge,
 )
 from invoke_widgets.retrying import RetryPolicy
@@ -271,7 +271,7 @@ class Console:
 
     def watch(
         self,
-        jobs: Job | Batch | Iterable[Job | Batch],
+        jobs: Job | Jobs | Iterable[Job | Jobs],
         *,
         timeout: float | None = None,
         on_timeout: OnTimeout = "raise",
@@ -284,7 +284,7 @@ class Console:
         is paused, wedged or out of reach already is told first. A job that has ended already is told as ended.
 
         Args:
-            jobs: a job, a batch, or any number of both.
+            jobs: a job, a batch, a `Retry`, or any number of them.
             timeout: seconds for all of them.
             on_timeout: "raise" a `JobTimeout` and let them run; "cancel" those that have not ended, then raise;
                 "detach": end, and let them run.
@@ -396,13 +396,13 @@ class Console:
         return self._call(self._actions.clear())
 
     def retry(self, item_ids: int | Iterable[int]) -> Retry:
-        """Enqueue failed or canceled items anew; the answer links new items to old ones."""
+        """Enqueue failed or canceled items anew; the answer links new items to old ones, and can be waited for."""
         ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
-        return self._call(self._actions.retry(ids))
+        return Retry(self._context, self._call(self._actions.retry(ids)))
 
     def retry_failed(self) -> Retry:
         """Retry every failed item, of a line of retries the last one, unless this process has retried it already."""
-        return self._call(self._actions.retry_failed())
+        return Retry(self._context, self._call(self._actions.retry_failed()))
 
     def prune(self) -> int:
         """Delete what is completed, failed or canceled; records stay in the logs. Returns how many."""

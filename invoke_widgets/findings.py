@@ -14,7 +14,8 @@ class JobError:
     """One thing that went wrong, classified.
 
     `fingerprint` is equal for errors that differ only in ids and numbers; `ErrorLog.groups()` counts by it.
-    `field_path` is the dotted path of a validation error. `attempt` counts from 1.
+    `field_path` is the dotted path of a validation error. `attempt` counts from 1. `retry_at` is when its `RetryPolicy`
+    runs the job again, or did; None if none does.
     """
 
     at: datetime
@@ -31,6 +32,7 @@ class JobError:
     traceback: str | None = field(default=None, repr=False)
     status: int | None = None
     attempt: int = 1
+    retry_at: datetime | None = None
     fingerprint: str = ""
 
 
@@ -67,7 +69,7 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retried:
     """What a retry did: `new_item_ids` maps each retried item to the new one that the server made of it.
 
     An item that the server skipped (finished well, missing, or the queue was full) is in `skipped`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -48,6 +48,7 @@ ERRORS = Schema(
         "server_error_type": TEXT,
         "status": INT,
         "attempt": INT,
+        "retry_at": TIME,
         "retryable": FLAG,
         "suggestion": TEXT,
         "fingerprint": TEXT,
@@ -193,10 +194,12 @@ def alerts(deliveries: Iterable[Delivery]) -> pd.DataFrame:
     return _frame(_columns(list(deliveries), ALERTS.columns), ALERTS)
 
 
-def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:
+def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
     """One row per job; `waited_s` and `ran_s` in seconds.
 
-    The values that batches set come after the fixed columns, one column `node.field` each (dtype object).
+    The values that batches set come after the fixed columns, one column `node.field` each (dtype object); then what
+    `outputs` has for each record, node id -> output, one column `node.output` for each value but its type. A node
+    inside an iteration has a list in each. A column that is there already is followed by one with " (output)".
     """
     import pandas as pd
 
@@ -210,7 +213,23 @@ def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:
                 fields[name] = [None] * len(rows)
             fields[name][index] = value.value
     extra = {name: _column(fields[name], OBJECT) for name in sorted(fields) if name not in JOBS.columns}
+    put_out: dict[str, list[Any]] = {}
+    for index, by_node in enumerate(outputs):
+        for name, value in _values(by_node):
+            put_out.setdefault(name, [None] * len(rows))[index] = value
+    for name in sorted(put_out):
+        extra[f"{name} (output)" if name in extra or name in JOBS.columns else name] = _column(put_out[name], OBJECT)
     return pd.concat([frame, pd.DataFrame(extra)], axis=1) if extra else frame
+
+
+def _values(by_node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The values of nodes' outputs: `node.output`, value."""
+    for node_id, output in by_node.items():
+        runs = output if isinstance(output, list) else [output]
+        names = dict.fromkeys(name for run in runs if isinstance(run, Mapping) for name in run if name != "type")
+        for name in names:
+            values = [run.get(name) if isinstance(run, Mapping) else None for run in runs]
+            yield f"{node_id}.{name}", values if isinstance(output, list) else values[0]
 
 
 def events(heard: Iterable[Heard]) -> pd.DataFrame:

@@ -177,6 +177,13 @@ class ErrorLog(KeptLog[JobError]):
             if known is not None and known.attempt != attempt:
                 self._put(key, replace(known, attempt=attempt))
 
+    def note_retry(self, item_id: int, batch_id: str, at: datetime | None) -> None:
+        """Note in the record of a failed item when its job is run again; None: it is not after all."""
+        key = _item_key(item_id, batch_id)
+        known = self._records.get(key)
+        if known is not None and known.retry_at != at:
+            self._put(key, replace(known, retry_at=at))
+
     def record_of(self, item: QueueItem) -> JobError | None:
         """The record of a failed item; None if it is not known yet."""
         return self._records.get(_item_key(item.item_id, item.batch_id))

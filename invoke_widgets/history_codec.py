@@ -13,7 +13,7 @@ from invoke_widgets.records import Cancellation, FieldValue, JobError, QueueItem
 R = TypeVar("R", JobError, Cancellation, QueueItem)
 
 _TIMES = frozenset(
-    {"at", "requested_at", "created_at", "updated_at", "started_at", "completed_at"},
+    {"at", "retry_at", "requested_at", "created_at", "updated_at", "started_at", "completed_at"},
 )
 _NAMES: dict[type, tuple[str, ...]] = {
     kind: tuple(f.name for f in fields(kind) if f.name != "session") for kind in (JobError, Cancellation, QueueItem)

@@ -1,4 +1,4 @@
-"""`Job`, `Batch` and `as_completed`: handles on what was submitted, for cells and scripts."""
+"""`Job` and `as_completed`: handles on what was submitted, one by one, for cells and scripts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from typing import Any
 
 from invoke_widgets.errors import (
-    JobCanceled,
     JobTimeout,
     NotFound,
 )
 from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.interrupts import TICK_S, taken
-from invoke_widgets.reading import whole_items
-from invoke_widgets.records import COMPLETED, Cancellation, Counts, QueueItem
+from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
 from invoke_widgets.results import image_names, outputs
 from invoke_widgets.store import Change
 
@@ -92,7 +90,7 @@ class Job(Handle[QueueItem]):
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         unsubscribe = self._follow(events.put)
         try:
-            yield from _drained(events, 1, timeout, f"item {self.item_id}")
+            yield from drained(events, 1, timeout, f"item {self.item_id}")
         finally:
             unsubscribe()
 
@@ -191,7 +189,7 @@ class Job(Handle[QueueItem]):
         return error
 
 
-def _drained(events: queue.SimpleQueue[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
+def drained(events: queue.SimpleQueue[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
     """The events of a queue, until so many ends (None) have come."""
     while ends:
         try:
@@ -202,121 +200,6 @@ def _drained(events: queue.SimpleQueue[Event | None], ends: int, timeout: float 
             ends -= 1
         else:
             yield event
-
-
-class Batch(Handle[tuple[QueueItem, ...]]):
-    """What one submit put into the queue. `await batch`, or `batch.wait()`, gives its finished items.
-
-    Attributes:
-        batch_id: its id, made by the client.
-        enqueued: how many items the server took.
-        requested: how many were asked for; more than `enqueued` if the queue was full.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        batch_id: str,
-        item_ids: Iterable[int],
-        *,
-        enqueued: int | None = None,
-        requested: int | None = None,
-    ) -> None:
-        super().__init__(context)
-        self.batch_id = batch_id
-        self._item_ids = frozenset(item_ids)
-        self.enqueued = len(self._item_ids) if enqueued is None else enqueued
-        self.requested = self.enqueued if requested is None else requested
-
-    def __repr__(self) -> str:
-        took = f"{self.enqueued} items" + (f" of {self.requested}" if self.requested != self.enqueued else "")
-        return f"Batch({self.batch_id!r}, {took})"
-
-    @property
-    def item_ids(self) -> tuple[int, ...]:
-        """The ids of its items, ascending; what a retry added included, whether a `RetryPolicy` or a person made it."""
-        state = self._context.store.state
-        seen = {item.item_id for item in state.items.values() if item.batch_id == self.batch_id}
-        return tuple(sorted(seen | self._item_ids))
-
-    @property
-    def jobs(self) -> list[Job]:
-        """A handle on each of its items; all attempts that a `RetryPolicy` made at one job are one."""
-        return [Job(self._context, item_id) for item_id in self._firsts()]
-
-    @property
-    def status(self) -> Counts:
-        """How many of its `jobs` have which status, as far as they have been read; deleted ones are not counted."""
-        statuses = (job.status for job in self.jobs)
-        return Counts.of(status for status in statuses if status != "unknown")
-
-    def _firsts(self) -> list[int]:
-        reruns = self._context.actions.reruns
-        return [item_id for item_id in self.item_ids if reruns.attempts(item_id)[0] == item_id]
-
-    def __len__(self) -> int:
-        return len(self._firsts())
-
-    def __iter__(self) -> Iterator[Job]:
-        return iter(self.jobs)
-
-    def result(self, timeout: float | None = None) -> list[dict[str, Any]]:
-        """Wait for it, and return `Job.result` of each of its `jobs`, in their order.
-
-        Raises:
-            JobException: of the first job that did not complete.
-        """
-        items = self.wait(timeout)
-        for item in items:
-            if item.status != COMPLETED:
-                raise failure_of(item, self._context.actions.reruns.attempts(item.item_id))
-        return [outputs(item) for item in items]
-
-    def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
-        """Call `listener(status)` after each change of its counters, on a thread of its own."""
-        last: list[Counts | None] = [None]
-
-        def changed(change: Change) -> None:
-            status = self.status
-            if status != last[0]:
-                last[0] = status
-                self._context.deliver(lambda: listener(status))
-
-        return self._context.store.subscribe(changed)
-
-    def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
-        """The events of all its items, until the last has finished. `timeout` as for `Job.iter_events`."""
-        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        jobs = self.jobs
-        ends = [job._follow(events.put) for job in jobs]
-        try:
-            yield from _drained(events, len(jobs), timeout, f"batch {self.batch_id}")
-        finally:
-            for end in ends:
-                end()
-
-    async def _finished(self) -> tuple[QueueItem, ...]:
-        finished = []
-        for item_id in self._firsts():
-            try:
-                item = await last_attempt(self._context, item_id)
-            except (JobCanceled, NotFound):
-                continue
-            finished.append(item)
-        whole = {
-            item.item_id: item for item in await whole_items(self._context.client, [item.item_id for item in finished])
-        }
-        return tuple(whole.get(item.item_id, item) for item in finished)
-
-    def _now(self) -> tuple[QueueItem, ...]:
-        return tuple(item for job in self.jobs if (item := job.item) is not None)
-
-    async def _cancel(self) -> Cancellation:
-        return await self._context.actions.cancel_batch(self.batch_id)
-
-    def _called(self) -> str:
-        status = self.status
-        return f"Batch {self.batch_id} ({status.total - status.unfinished} of {status.total} finished)"
 
 
 class AsCompleted:

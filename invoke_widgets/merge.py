@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from invoke_widgets.event_records import (
@@ -53,7 +54,7 @@ class QueueState:
         progress: of the items in progress, by id.
         connection: how the picture is being kept.
         wedge: set while the queue cannot go on.
-        retrying: failed items that a `RetryPolicy` will run again, and has not yet.
+        retrying: failed items that a `RetryPolicy` will run again, and has not yet: id -> when it is due, UTC.
     """
 
     items: Mapping[int, QueueItem] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class QueueState:
     progress: Mapping[int, Progress] = field(default_factory=dict)
     connection: Connection = field(default_factory=Connection)
     wedge: Wedge | None = None
-    retrying: Ids = NOTHING
+    retrying: Mapping[int, datetime] = field(default_factory=dict)
 
 
 Step = tuple[QueueState, Ids]

@@ -10,7 +10,7 @@ from invoke_widgets.findings import (
     Connection,
     JobError,
     Progress,
-    Retry,
+    Retried,
     Wedge,
 )
 from invoke_widgets.json_values import (
@@ -69,7 +69,7 @@ __all__ = [
     "QueueAndProcessorStatus",
     "QueueItem",
     "QueueStatus",
-    "Retry",
+    "Retried",
     "Wedge",
     "parse_time",
     "retryable",

@@ -10,7 +10,8 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from invoke_widgets.acting import Reader
@@ -26,7 +27,7 @@ from invoke_widgets.errors import (
     UnexpectedReply,
 )
 from invoke_widgets.history import ErrorLog
-from invoke_widgets.merge import NOTHING
+from invoke_widgets.merge import QueueState, Step
 from invoke_widgets.reading import ids_after, light_items, whole_items
 from invoke_widgets.records import FAILED, QueueItem
 from invoke_widgets.retrying import RetryPolicy
@@ -208,7 +209,10 @@ class Reruns:
         """End what is under way."""
         for task in self._tasks:
             task.cancel()
-        self._store.set(retrying=NOTHING)
+        for item_id in self._store.state.retrying:
+            if (line := self._lines.get(item_id)) is not None:
+                self._errors.note_retry(item_id, line.kept.batch_id, None)
+        self._store.set(retrying={})
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -252,21 +256,33 @@ class Reruns:
             self._end(line)
             return
         line.due = True
-        self._store.set(retrying=self._store.state.retrying | {item.item_id})
+        due = datetime.now(UTC) + timedelta(seconds=pause)
+        self._errors.note_retry(item.item_id, item.batch_id, due)
+        self._set_due(item.item_id, due)
         line.tell()
-        self._store.tell((item.item_id,))
         asyncio.get_running_loop().call_later(pause, self._is_ready, line, item.item_id)
 
     def _end(self, line: _Line) -> None:
         self._unset(line)
+        if line.due:
+            self._errors.note_retry(line.attempts[-1], line.kept.batch_id, None)
         line.due, line.over = False, True
         line.tell()
         self._store.tell(line.attempts[-1:])
 
     def _unset(self, line: _Line) -> None:
-        left = self._store.state.retrying - set(line.attempts)
-        if left != self._store.state.retrying:
-            self._store.set(retrying=left)
+        for item_id in self._store.state.retrying.keys() & set(line.attempts):
+            self._set_due(item_id, None)
+
+    def _set_due(self, item_id: int, due: datetime | None) -> None:
+        """Say in the picture when a failed item is run again; None: not, or not any more."""
+
+        def step(state: QueueState) -> Step:
+            others = {i: at for i, at in state.retrying.items() if i != item_id}
+            retrying = others if due is None else {**others, item_id: due}
+            return replace(state, retrying=retrying), frozenset({item_id})
+
+        self._store.apply(step)
 
     def _is_ready(self, line: _Line, item_id: int) -> None:
         """The pause is over. What is ready at about the same time goes together: each request may have to wait."""

@@ -8,11 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
+from invoke_widgets.batches import Batch, Jobs
 from invoke_widgets.errors import InvalidRequest, JobTimeout
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.interrupts import TICK_S, taken
-from invoke_widgets.jobs import Batch, Job
+from invoke_widgets.jobs import Job
 from invoke_widgets.notices import (
     BatchDone,
     JobChanged,
@@ -35,7 +36,7 @@ class Watch:
         self,
         context: Context,
         errors: ErrorLog,
-        jobs: Job | Batch | Iterable[Job | Batch],
+        jobs: Job | Jobs | Iterable[Job | Jobs],
         *,
         timeout: float | None,
         on_timeout: OnTimeout,
@@ -50,6 +51,7 @@ class Watch:
         for handle in _handles(jobs, context):
             if isinstance(handle, Batch):
                 self._batches.append(handle)
+            if isinstance(handle, Jobs):
                 self._jobs.extend(handle.jobs)
             else:
                 self._jobs.append(handle)
@@ -195,10 +197,10 @@ class _Course:
             self._patience = time.monotonic() + _BATCH_PATIENCE_S
 
 
-def _handles(jobs: object, context: Context) -> list[Job | Batch]:
-    given = [jobs] if isinstance(jobs, Job | Batch) or not isinstance(jobs, Iterable) else list(jobs)
+def _handles(jobs: object, context: Context) -> list[Job | Jobs]:
+    given = [jobs] if isinstance(jobs, Job | Jobs) or not isinstance(jobs, Iterable) else list(jobs)
     for handle in given:
-        if not isinstance(handle, Job | Batch):
+        if not isinstance(handle, Job | Jobs):
             raise InvalidRequest(f"jobs: should be jobs and batches of this console, got {handle!r}.")
         if handle._context.store is not context.store:
             raise InvalidRequest(f"jobs: {handle!r} is of another console.", suggestion="Watch it there.")

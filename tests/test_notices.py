@@ -137,19 +137,19 @@ def test_a_failure_whose_error_cannot_be_read_is_told_all_the_same() -> None:
 def test_a_batch_is_not_done_while_it_is_tried_again() -> None:
     """A failed job that will be run again says so, and its batch is done when the last attempt is."""
     pictures = Pictures(item(1))
-    (failed,) = pictures.see(item(1, "failed"), retrying=frozenset({1}))
+    (failed,) = pictures.see(item(1, "failed"), retrying={1: datetime.now(UTC)})
     assert isinstance(failed, JobFailed)
     assert failed.will_retry
-    assert [JobChanged] == kinds(pictures.see(item(2), retrying=frozenset()))
+    assert [JobChanged] == kinds(pictures.see(item(2), retrying={}))
     assert [JobFinished, BatchDone] == kinds(pictures.see(item(2, "completed")))
 
 
 def test_a_batch_is_done_where_the_retry_is_given_up() -> None:
     """Where the further attempt never comes, the batch is done then."""
     pictures = Pictures(item(1))
-    pictures.see(item(1, "failed"), retrying=frozenset({1}))
+    pictures.see(item(1, "failed"), retrying={1: datetime.now(UTC)})
     assert [] == pictures.wait(60)
-    assert [BatchDone] == kinds(pictures.see(retrying=frozenset()))
+    assert [BatchDone] == kinds(pictures.see(retrying={}))
 
 
 def test_a_batch_whose_rest_is_not_read_yet_is_not_done() -> None:

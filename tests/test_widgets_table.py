@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -66,7 +68,11 @@ items = st.builds(
         },
     ),
 )
-pictures = st.lists(items, max_size=12).map(lambda made: QueueState(items={i.item_id: i for i in made}))
+pictures = st.builds(
+    lambda made, due: QueueState(items={i.item_id: i for i in made}, retrying=due),
+    st.lists(items, max_size=12),
+    st.dictionaries(st.integers(1, 30), st.datetimes(datetime(2026, 1, 1), timezones=st.just(UTC)), max_size=3),
+)
 
 
 def _unpacked(buffer: bytes) -> list[list[Any]]:
@@ -80,8 +86,9 @@ def _unpacked(buffer: bytes) -> list[list[Any]]:
 
 def _page_of(state: QueueState) -> dict[int, list[Any]]:
     """What a page holds that was given all of a picture, each row at its full length."""
-    rows = _unpacked(queue_rows.packed([queue_rows.row(i) for i in state.items.values()]))
-    return {values[0]: values + [None] * (11 - len(values)) for values in rows}
+    full = [queue_rows.row(item, state.retrying.get(item_id)) for item_id, item in state.items.items()]
+    rows = _unpacked(queue_rows.packed(full))
+    return {values[0]: values + [None] * (12 - len(values)) for values in rows}
 
 
 @given(pictures, pictures)
@@ -89,7 +96,8 @@ def test_changing_equals_making_anew(before: QueueState, after: QueueState) -> N
     """A page that was given the difference holds the same as one that was given everything."""
     page = _page_of(before)
     rows, changes, gone, _ = queue_rows.difference(before, after, before.items.keys() | after.items.keys())
-    page.update(_page_of(QueueState(items={values[0]: after.items[values[0]] for values in rows})))
+    added = {values[0]: after.items[values[0]] for values in rows}
+    page.update(_page_of(replace(after, items=added)))
     for item_id, *pairs in changes:
         for column, value in zip(pairs[::2], pairs[1::2], strict=True):
             page[item_id][column] = value
@@ -100,7 +108,7 @@ def test_changing_equals_making_anew(before: QueueState, after: QueueState) -> N
 
 def test_a_change_is_small() -> None:
     """The end of a job is told in less than sixty bytes."""
-    change = queue_rows.row_change(item(743, IN_PROGRESS), item(743, COMPLETED))
+    change = queue_rows.row_change(queue_rows.row(item(743, IN_PROGRESS)), queue_rows.row(item(743, COMPLETED)))
     assert 60 > len(json.dumps(change))
 
 

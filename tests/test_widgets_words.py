@@ -8,7 +8,7 @@ import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.merge import QueueState
-from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retry
+from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
@@ -54,13 +54,13 @@ def test_canceled(outcomes: list[str], finished: int, failed: int, expected: str
 @pytest.mark.parametrize(
     ("retry", "expected"),
     [
-        (Retry(new_item_ids={}), "Nothing was retried."),
-        (Retry(new_item_ids={}, skipped=(3,)), "The server skipped 3."),
-        (Retry(new_item_ids={5: 9}), "Retried item 5 as 9."),
-        (Retry(new_item_ids={5: 9, 6: 10}, skipped=(7,)), "Retried 2 items as 9, 10; 1 skipped."),
+        (Retried(new_item_ids={}), "Nothing was retried."),
+        (Retried(new_item_ids={}, skipped=(3,)), "The server skipped 3."),
+        (Retried(new_item_ids={5: 9}), "Retried item 5 as 9."),
+        (Retried(new_item_ids={5: 9, 6: 10}, skipped=(7,)), "Retried 2 items as 9, 10; 1 skipped."),
     ],
 )
-def test_retried(retry: Retry, expected: str) -> None:
+def test_retried(retry: Retried, expected: str) -> None:
     """A retry names the new items, and counts the skipped ones."""
     assert expected == words.retried(retry)
 

@@ -55,4 +55,4 @@ def queue_cells(console: Console, columns: Sequence[str], most: int) -> tuple[st
     caption = f"Queue {console.queue_id} at {console.url}: {words.many(total, 'item')}"
     if total > len(newest):
         caption += f", the newest {len(newest)}"
-    return caption, [queue_rows.texts(state.items[i], columns, state.progress) for i in newest]
+    return caption, [queue_rows.texts(state.items[i], columns, state.progress, state.retrying) for i in newest]

@@ -117,7 +117,8 @@ class _PoolRow:
                 label.value = ""
             self._button.layout.visibility = "hidden"
             return
-        for label, text in zip(self._texts, queue_rows.texts(item, self._table.columns, state.progress), strict=True):
+        texts = queue_rows.texts(item, self._table.columns, state.progress, state.retrying)
+        for label, text in zip(self._texts, texts, strict=True):
             label.value = text
         retriable = item.status in (FAILED, CANCELED)
         self._button.description = "↻" if retriable else "✕"

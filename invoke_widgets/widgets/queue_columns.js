@@ -75,6 +75,10 @@ const CELLS = {
       const about = left === null || left < 1 ? "" : ` · in about ${clock(left)}`;
       const paused = rows.facts.paused ? " · paused" : "";
       plainCell(cell, place === null ? "" : ordinal(place) + (paused || about), "position in the queue");
+    } else if (row.retry !== null && !row.gone) {
+      const left = row.retry - now;
+      plainCell(cell, left < 1 ? "retrying now" : `retry in ${clock(left)}`,
+        `its retry policy runs it again: ${exact(row.retry)}`);
     } else {
       plainCell(cell, "");
     }

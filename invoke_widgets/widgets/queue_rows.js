@@ -7,7 +7,7 @@ const RETRIABLE = new Set(["failed", "canceled"]);
 const STATUS_ORDER = { in_progress: 0, waiting: 1, pending: 2, failed: 3, canceled: 4, completed: 5 };
 // As in queue_rows.py.
 const FIELDS = ["id", "status", "created", "started", "completed", "batch", "destination", "device", "fields", "error",
-  "priority"];
+  "priority", "retry"];
 const SHARED = [5, 6, 7];
 
 const statusOf = (value) => (typeof value === "number" ? STATUSES[value] ?? "?" : String(value ?? "?"));

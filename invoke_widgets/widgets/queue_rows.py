@@ -1,8 +1,9 @@
 """Queue items as the short arrays that the table's script reads, and as the texts of the static table. Pure functions.
 
-A row is `[item_id, status, created, started, completed, batch_id, destination, device, fields, error, priority]`,
-without what is None at its end; a status is its index in `STATUSES`, a time is in seconds since 1970. A change is
-`[item_id, column, value, column, value, ...]`: a job's end is 40 bytes.
+A row is `[item_id, status, created, started, completed, batch_id, destination, device, fields, error, priority,
+retry]`, without what is None at its end; `retry` is when a failed item is run again by its policy; a status is its index
+in `STATUSES`, a time is in seconds since 1970. A change is `[item_id, column, value, column, value, ...]`: a job's end
+is 40 bytes.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ def error_text(item: QueueItem) -> str | None:
     return _cut(f"{item.error_type}: {message}" if item.error_type and message else item.error_type or message)
 
 
-def row(item: QueueItem) -> list[Any]:
-    """An item as an array."""
+def row(item: QueueItem, retry_at: datetime | None = None) -> list[Any]:
+    """An item as an array. `retry_at`: when it is run again, if it is."""
     values = [
         item.item_id,
         _INDEX[item.status] if item.status in _INDEX else _cut(item.status),
@@ -76,16 +77,16 @@ def row(item: QueueItem) -> list[Any]:
         fields_text(item.field_values),
         error_text(item),
         item.priority or None,
+        _seconds(retry_at),
     ]
     while values[-1] is None:
         values.pop()
     return values
 
 
-def row_change(old: QueueItem, new: QueueItem) -> list[Any]:
-    """What differs between two states of an item; only its id if nothing that is shown does."""
-    before, after = row(old), row(new)
-    change: list[Any] = [new.item_id]
+def row_change(before: list[Any], after: list[Any]) -> list[Any]:
+    """What differs between two states of a row; only its id if nothing that is shown does."""
+    change: list[Any] = after[:1]
     for column in range(1, max(len(before), len(after))):
         value = after[column] if column < len(after) else None
         if value != (before[column] if column < len(before) else None):
@@ -122,9 +123,10 @@ def difference(
             if old is not None:
                 gone.append(item_id)
             continue
+        due, was_due = after.retrying.get(item_id), before.retrying.get(item_id)
         if old is None:
-            rows.append(row(new))
-        elif old is not new and len(change := row_change(old, new)) > 1:
+            rows.append(row(new, due))
+        elif (old is not new or due != was_due) and len(change := row_change(row(old, was_due), row(new, due))) > 1:
             changes.append(change)
         now = after.progress.get(item_id)
         if now != before.progress.get(item_id):
@@ -132,13 +134,19 @@ def difference(
     return rows, changes, gone, progress
 
 
-def texts(item: QueueItem, columns: Sequence[str], progress: Mapping[int, Progress]) -> list[str]:
+def texts(
+    item: QueueItem,
+    columns: Sequence[str],
+    progress: Mapping[int, Progress],
+    retrying: Mapping[int, datetime] | None = None,
+) -> list[str]:
     """An item's cells as plain texts, for the static table."""
+    due = (retrying or {}).get(item.item_id)
     shown = {
         "item": str(item.item_id),
         "status": f"{GLYPHS.get(item.status, '·')} {item.status}",
-        "progress": _progress_text(progress.get(item.item_id)),
-        "created": item.created_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if item.created_at else "",
+        "progress": f"retry at {_utc(due)}" if due is not None else _progress_text(progress.get(item.item_id)),
+        "created": _utc(item.created_at) if item.created_at else "",
         "took": words.duration(item.ran_s),
         "batch": item.batch_id[:8],
         "destination": item.destination or "",
@@ -147,6 +155,10 @@ def texts(item: QueueItem, columns: Sequence[str], progress: Mapping[int, Progre
         "error": error_text(item) or "",
     }
     return [shown[column] for column in columns]
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _progress_text(progress: Progress | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from invoke_widgets.records import Cancellation, Connection, Counts, Retry
+from invoke_widgets.records import Cancellation, Connection, Counts, Retried
 
 _STALE_S = 5.0
 """Without a sign of life for so long, the age is shown: the counters are asked for every two seconds."""
@@ -89,7 +89,7 @@ def canceled(records: Iterable[Cancellation], finished: int, failed: int = 0) ->
     return "; ".join(parts) + "."
 
 
-def retried(retry: Retry) -> str:
+def retried(retry: Retried) -> str:
     """What a retry did: "Retried 2 failed items as 12, 13; 1 was skipped."."""
     if not retry.new_item_ids:
         return "Nothing was retried." if not retry.skipped else f"The server skipped {listed(retry.skipped)}."

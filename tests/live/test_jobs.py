@@ -15,6 +15,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.event_records import ItemStatusChanged, NodeCompleted, NodeProgress
+from invoke_widgets.notices import JobFailed
 from tests.graphs import add_and_multiply, divide, fail, sleep
 from tests.wire import Wire, until
 
@@ -42,6 +43,77 @@ def test_a_failed_job_raises_and_carries_the_item(console: iw.Console) -> None:
     assert "GPU" in error.suggestion
     with pytest.raises(iw.ExecutionFailed):
         console.submit(divide(1, 0)).jobs[0].result(60)
+
+
+def test_what_completed_of_a_batch(console: iw.Console) -> None:
+    """Where some fail, the others' results are had: alone, or each in its place beside the failures."""
+    batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]})
+    assert [6, 2] == [result["div"]["value"] for result in batch.result(60, on_failure="skip")]
+    first, second, third = batch.result(60, on_failure="return")
+    assert (6, batch.item_ids[1], 2) == (first["div"]["value"], second.item_id, third["div"]["value"])
+    assert isinstance(second, iw.ExecutionFailed)
+    with pytest.raises(iw.InvalidRequest, match="on_failure: should be"):
+        batch.result(60, on_failure="ignore")  # type: ignore[arg-type]
+
+
+def test_a_batch_as_a_frame(console: iw.Console) -> None:
+    """One row per job, with what was varied, what became of it, and what it put out."""
+    frame = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]}).frame(60)
+    assert ["completed", "failed", "completed"] == frame["status"].tolist()
+    assert [1, 0, 3] == frame["div.b"].tolist()
+    assert [6, None, 2] == frame["div.value"].tolist()
+    assert [True, False, True] == frame["error_type"].isna().tolist()
+    assert "ZeroDivisionError" == frame["error_type"][1]
+
+
+def test_a_deleted_job_of_a_batch_has_no_result(console: iw.Console, wire: Wire) -> None:
+    """A job that was deleted is not passed over in silence."""
+    batch = console.submit(divide(6, 1), data={"div.b": [1, 2]})
+    batch.wait(60)
+    wire.delete(f"i/{batch.item_ids[0]}")
+    console.refresh()
+    with pytest.raises(iw.NotFound, match="was deleted"):
+        batch.result(60)
+    gone, there = batch.result(60, on_failure="return")
+    assert ("NotFound", 3) == (type(gone).__name__, there["div"]["value"])
+    assert [3] == [result["div"]["value"] for result in batch.result(60, on_failure="skip")]
+
+
+def test_a_retry_is_waited_for(console: iw.Console) -> None:
+    """What a retry made is waited for, canceled and told as a batch is: which item became which, and its status."""
+    batch = console.submit(divide(1, 1), data={"div.b": [1, 0, 0]})
+    batch.wait(60)
+    _, *failed = batch.item_ids
+    retry = console.retry_failed()
+    assert ["failed", "failed"] == [item.status for item in retry.wait(60)]
+    assert (tuple(failed), retry.item_ids) == (tuple(retry.new_item_ids), tuple(job.item_id for job in retry))
+    assert (2, 2, 2) == (retry.status.failed, retry.status.total, len(retry))
+    assert f"{failed[0]}: {retry.item_ids[0]} failed" in repr(retry)
+    assert [2, 2] == [error.attempt for error in console.errors if error.item_id in retry.item_ids]
+    with pytest.raises(iw.ExecutionFailed):
+        retry.result(60)
+
+    async def cell() -> Any:
+        return await retry
+
+    assert list(retry.item_ids) == [item.item_id for item in asyncio.run(cell())]
+    assert 2 == sum(isinstance(notice, JobFailed) for notice in console.watch(retry, timeout=60))
+
+
+def test_a_retry_is_canceled(console: iw.Console, wire: Wire) -> None:
+    """Canceling a retry cancels what it made, and nothing else of their batch; nothing made is nothing to cancel."""
+    nothing = console.retry_failed()
+    assert ((), [], ()) == (nothing.item_ids, nothing.result(60), nothing.wait(60))
+    with pytest.raises(iw.InvalidRequest):
+        nothing.cancel()
+    batch = console.submit(divide(1, 0), runs=2)
+    batch.wait(60)
+    with wire.paused():
+        other = console.submit(divide(1, 1))
+        retry = console.retry(batch.item_ids)
+        done = retry.cancel()
+        assert ("canceled", 2, retry.item_ids) == (done.outcome, done.canceled, done.item_ids)
+        assert (2, 1) == (retry.status.canceled, other.status.pending)
 
 
 def test_a_batch_raises_for_nothing_but_its_result_does(console: iw.Console) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import threading
 import uuid
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.event_records import ItemStatusChanged
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice, follow
+from invoke_widgets.widgets import queue_rows
 from tests.chaos import ChaosProxy
 from tests.graphs import Graph, add_and_multiply, divide, fail, sleep
 from tests.servers import EmbeddedServer
@@ -135,12 +138,45 @@ def test_without_a_socket(polling_console: iw.Console, wire: Wire) -> None:
     assert 2 == len(line_of(wire, job.item_id))
 
 
+def test_it_is_seen_that_a_job_is_run_again(console: iw.Console) -> None:
+    """Between two attempts the picture, the table, its static form and the record say when; a cancel takes it back."""
+    job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60)).jobs[0]
+    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    due = console.store.state.retrying[job.item_id]
+    item = console.store.state.items[job.item_id]
+    assert 20 < (due - datetime.now(UTC)).total_seconds() < 60
+    assert round(due.timestamp(), 3) == queue_rows.row(item, due)[11]
+    assert f"retry at {due:%Y-%m-%d %H:%M:%S} UTC" in str(console)
+    (error,) = console.errors
+    assert (due, 1) == (error.retry_at, error.attempt)
+    assert due == console.errors.frame()["retry_at"][0]
+    table = console.queue_table(fallback=True)
+    assert "retry at" in " ".join(label.value for label in table._pool._rows[0]._texts)
+    job.cancel()
+    assert (None,) == tuple(error.retry_at for error in console.errors)
+    until(lambda: "retry at" not in " ".join(label.value for label in table._pool._rows[0]._texts), "the table, too")
+    table.close()
+
+
+def test_a_record_does_not_wait_for_a_console_that_is_closed(wire: Wire, tmp_path: Path) -> None:
+    """What was to be run again when the console was closed is not said to be run again; what was, keeps its time."""
+    path = tmp_path / "history.sqlite"
+    with iw.connect(wire.server.url, history=path) as console:
+        again = console.submit(flaky(1), retry=soon()).jobs[0]
+        again.wait(60)
+        left = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60)).jobs[0]
+        until(lambda: console.store.state.retrying, "the next attempt to be due")
+    with iw.connect(wire.server.url, history=path) as console:
+        told = {error.item_id: error.retry_at is not None for error in console.errors}
+    assert {again.item_id: True, left.item_id: False} == told
+
+
 @pytest.mark.parametrize("by", ["job", "batch", "pending", "clear"])
 def test_a_cancel_ends_the_attempts(console: iw.Console, wire: Wire, by: str) -> None:
     """A cancel between two attempts calls the next one off, says so, and whoever waits has the failure."""
     batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
     (job,) = batch.jobs
-    until(lambda: console.store.state.retrying == {job.item_id}, "the next attempt to be due")
+    until(lambda: set(console.store.state.retrying) == {job.item_id}, "the next attempt to be due")
     assert "pending" == job.status
     assert 1 == batch.status.unfinished
     said = {

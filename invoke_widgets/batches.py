@@ -1,0 +1,244 @@
+"""`Batch` and `Retry`: handles on many jobs at once.
+
+Both are `Jobs`: they are waited for, give results and are followed in the same way.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from invoke_widgets import frames
+from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
+from invoke_widgets.event_records import Event
+from invoke_widgets.handles import Context, Handle, Unsubscribe, failure_of, last_attempt
+from invoke_widgets.jobs import Job, drained
+from invoke_widgets.reading import whole_items
+from invoke_widgets.records import COMPLETED, Cancellation, Counts, QueueItem, Retried
+from invoke_widgets.results import outputs
+from invoke_widgets.store import Change
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OnFailure = Literal["raise", "skip", "return"]
+
+
+class Jobs(Handle[tuple[QueueItem, ...]]):
+    """What `Batch` and `Retry` have in common."""
+
+    def _firsts(self) -> list[int]:
+        """Of each job the id of an attempt."""
+        raise NotImplementedError
+
+    @property
+    def jobs(self) -> list[Job]:
+        """A handle on each of its items; all attempts that a `RetryPolicy` made at one job are one."""
+        return [Job(self._context, item_id) for item_id in self._firsts()]
+
+    @property
+    def status(self) -> Counts:
+        """How many of its `jobs` have which status, as far as they have been read; deleted ones are not counted."""
+        statuses = (job.status for job in self.jobs)
+        return Counts.of(status for status in statuses if status != "unknown")
+
+    def __len__(self) -> int:
+        return len(self._firsts())
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self.jobs)
+
+    def result(self, timeout: float | None = None, *, on_failure: OnFailure = "raise") -> list[Any]:
+        """Wait for it, and return `Job.result` of each of its `jobs`, in their order.
+
+        Args:
+            timeout: seconds; None waits for ever.
+            on_failure: what becomes of a job that did not complete: "raise" its exception; "skip" it; "return" its
+                exception in its place, so that the list has one entry for each of `jobs`. A deleted one counts so, too.
+
+        Raises:
+            JobException: of the first job that did not complete, with "raise".
+            JobTimeout: it took longer.
+        """
+        if on_failure not in ("raise", "skip", "return"):
+            raise InvalidRequest(f"on_failure: should be 'raise', 'skip' or 'return', got {on_failure!r}.")
+        results: list[Any] = []
+        for outcome in self._outcomes(self.wait(timeout)):
+            if isinstance(outcome, QueueItem):
+                results.append(outputs(outcome))
+            elif on_failure == "raise":
+                raise outcome
+            elif on_failure == "return":
+                results.append(outcome)
+        return results
+
+    def frame(self, timeout: float | None = None) -> pd.DataFrame:
+        """Wait for it, and return one row per job, whatever became of it, in the order of `jobs`.
+
+        Returns:
+            The columns of `console.jobs.frame()`, with the values that were varied, of each job's last attempt; then
+            one column `node.output` for each value that a node put out (`sum.value`), missing where the job did not get
+            to it.
+
+        Raises:
+            JobTimeout: it took longer than `timeout` seconds.
+        """
+        items = self.wait(timeout)
+        return frames.jobs(items, outputs=[outputs(item) for item in items])
+
+    def _outcomes(self, items: Iterable[QueueItem]) -> Iterator[QueueItem | JobException]:
+        """What became of each job: its completed item, or the exception that says why there is none."""
+        reruns = self._context.actions.reruns
+        ended = {reruns.attempts(item.item_id)[0]: item for item in items}
+        for job in self.jobs:
+            item = ended.get(job.attempts[0])
+            if item is None:
+                yield NotFound(
+                    f"Item {job.item_id} was deleted: nobody knows any more what it put out.",
+                    suggestion="Take results before pruning or clearing the queue.",
+                    item_id=job.item_id,
+                )
+            elif item.status == COMPLETED:
+                yield item
+            else:
+                yield failure_of(item, job.attempts)
+
+    def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
+        """Call `listener(status)` after each change of its counters, on a thread of its own."""
+        last: list[Counts | None] = [None]
+
+        def changed(change: Change) -> None:
+            status = self.status
+            if status != last[0]:
+                last[0] = status
+                self._context.deliver(lambda: listener(status))
+
+        return self._context.store.subscribe(changed)
+
+    def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
+        """The events of all its items, until the last has finished. `timeout` as for `Job.iter_events`."""
+        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        jobs = self.jobs
+        ends = [job._follow(events.put) for job in jobs]
+        try:
+            yield from drained(events, len(jobs), timeout, self._named())
+        finally:
+            for end in ends:
+                end()
+
+    async def _finished(self) -> tuple[QueueItem, ...]:
+        finished = []
+        for item_id in self._firsts():
+            try:
+                item = await last_attempt(self._context, item_id)
+            except (JobCanceled, NotFound):
+                continue
+            finished.append(item)
+        whole = {
+            item.item_id: item for item in await whole_items(self._context.client, [item.item_id for item in finished])
+        }
+        return tuple(whole.get(item.item_id, item) for item in finished)
+
+    def _now(self) -> tuple[QueueItem, ...]:
+        return tuple(item for job in self.jobs if (item := job.item) is not None)
+
+    def _named(self) -> str:
+        raise NotImplementedError
+
+    def _called(self) -> str:
+        status = self.status
+        named = self._named()
+        return f"{named[:1].upper()}{named[1:]} ({status.total - status.unfinished} of {status.total} finished)"
+
+
+class Batch(Jobs):
+    """What one submit put into the queue. `await batch`, or `batch.wait()`, gives its finished items.
+
+    Attributes:
+        batch_id: its id, made by the client.
+        enqueued: how many items the server took.
+        requested: how many were asked for; more than `enqueued` if the queue was full.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        batch_id: str,
+        item_ids: Iterable[int],
+        *,
+        enqueued: int | None = None,
+        requested: int | None = None,
+    ) -> None:
+        super().__init__(context)
+        self.batch_id = batch_id
+        self._item_ids = frozenset(item_ids)
+        self.enqueued = len(self._item_ids) if enqueued is None else enqueued
+        self.requested = self.enqueued if requested is None else requested
+
+    def __repr__(self) -> str:
+        took = f"{self.enqueued} items" + (f" of {self.requested}" if self.requested != self.enqueued else "")
+        return f"Batch({self.batch_id!r}, {took})"
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The ids of its items, ascending; what a retry added included, whether a `RetryPolicy` or a person made it."""
+        state = self._context.store.state
+        seen = {item.item_id for item in state.items.values() if item.batch_id == self.batch_id}
+        return tuple(sorted(seen | self._item_ids))
+
+    def _firsts(self) -> list[int]:
+        reruns = self._context.actions.reruns
+        return [item_id for item_id in self.item_ids if reruns.attempts(item_id)[0] == item_id]
+
+    async def _cancel(self) -> Cancellation:
+        return await self._context.actions.cancel_batch(self.batch_id)
+
+    def _named(self) -> str:
+        return f"batch {self.batch_id}"
+
+
+class Retry(Jobs):
+    """What a retry did, and a handle on the new items: `await retry`, or `retry.wait()`, gives them finished.
+
+    Attributes:
+        new_item_ids: each retried item's id -> that of the new one which the server made of it.
+        skipped: the items that the server skipped: finished well, missing, or the queue was full.
+    """
+
+    def __init__(self, context: Context, done: Retried) -> None:
+        super().__init__(context)
+        self.new_item_ids = done.new_item_ids
+        self.skipped = done.skipped
+
+    def __repr__(self) -> str:
+        became = ", ".join(f"{old}: {new} {Job(self._context, new).status}" for old, new in self.new_item_ids.items())
+        skipped = f", skipped {', '.join(map(str, self.skipped))}" if self.skipped else ""
+        return f"Retry({{{became}}}{skipped})"
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The new items, ascending."""
+        return tuple(sorted(self.new_item_ids.values()))
+
+    def _firsts(self) -> list[int]:
+        return list(self.item_ids)
+
+    async def _cancel(self) -> Cancellation:
+        """Each by itself: their batches may have others."""
+        if not self.item_ids:
+            raise InvalidRequest("This retry made no item that could be canceled.")
+        records = [await self._context.actions.cancel(job.attempts[-1]) for job in self.jobs]
+        worst = next((record for record in records if record.outcome not in ("canceled", "already_finished")), None)
+        best = next((record for record in records if record.outcome == "canceled"), records[0])
+        canceled = sum(record.canceled for record in records)
+        return replace(
+            worst or best,
+            canceled=canceled,
+            item_ids=tuple(sorted(item_id for record in records for item_id in record.item_ids)),
+            message=f"Canceled {canceled} of {len(records)}.",
+        )
+
+    def _named(self) -> str:
+        return f"the retry of {len(self.new_item_ids)} items"
