@@ -71,10 +71,13 @@ def normalise_url(url: str) -> str:
         text = f"http://{text}"
     try:
         parsed = httpx.URL(text)
+        host = parsed.host  # is decoded only now
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidRequest(f"url: {url!r} is not an address: {error}.") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not host:
         raise InvalidRequest(f"url: {url!r} should start with http:// or https:// and name a host.")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise InvalidRequest(f"url: {url!r} should have a port from 1 to 65535.")
     return str(parsed.copy_with(query=None, fragment=None, userinfo=b"")).rstrip("/")
 
 

@@ -237,14 +237,18 @@ _REQUEST = httpx.Request("GET", "http://127.0.0.1:9090/api/v1/app/version")
 
 TRANSPORT: tuple[tuple[str, Exception, JobErrorType, bool, str], ...] = (
     ("nothing listens", httpx.ConnectError("All connection attempts failed"), NETWORK, True, LOCAL),
-    ("no such host", httpx.ConnectError("[Errno -2] Name or service not known"), NETWORK, True, REPLAYED),
+    ("no such host", httpx.ConnectError("[Errno -2] Name or service not known"), NETWORK, True, LOCAL),
     ("no name service", httpx.ConnectError("[Errno -3] Temporary failure in name resolution"), NETWORK, True,
      REPLAYED),
     ("a certificate of one's own", httpx.ConnectError("certificate verify failed: self-signed"), NETWORK, False,
-     REPLAYED),
+     LOCAL),
+    ("a certificate of another host", httpx.ConnectError("certificate verify failed: IP address mismatch"), NETWORK,
+     False, LOCAL),
+    ("a certificate that has expired", httpx.ConnectError("certificate verify failed: certificate has expired"),
+     NETWORK, False, LOCAL),
     ("http where https is asked for", httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number"), NETWORK,
      True, LOCAL),
-    ("a host that does not answer", httpx.ConnectTimeout("timed out"), NETWORK, True, REPLAYED),
+    ("a host that does not answer", httpx.ConnectTimeout("timed out"), NETWORK, True, LOCAL),
     ("a server that does not answer", httpx.ReadTimeout("timed out"), TIMEOUT, True, LOCAL),
     ("a connection that breaks", httpx.ReadError("[Errno 104] Connection reset by peer"), NETWORK, True, LOCAL),
     ("a connection that the server closed", httpx.RemoteProtocolError("Server disconnected"), NETWORK, True, LOCAL),
@@ -303,7 +307,8 @@ table and fail when it differs from what the package says. {{counts}}
 - **{SERVER}**: the tests provoke it on InvokeAI 6.14.2 (and on the embedded server), and look at what comes of it;
 - **{PROBE}**: the same, with a node that fails with this message, since the true cause needs a GPU, a model or a full disk;
 - **{RECORDING}**: an answer recorded from InvokeAI 6.14.2 or 6.13.8 is replayed;
-- **{LOCAL}**: a socket on the same machine answers, breaks off or keeps silent;
+- **{LOCAL}**: a socket on the same machine answers, breaks off, keeps silent, takes no connection or shows a certificate
+  of its own; for a host that is not there, the machine's name service is asked for a name that nobody can have;
 - **{REPLAYED}**: the exception's text, as InvokeAI's or a library's source has it, is classified.
 """  # noqa: E501 - as the reader's screen breaks it
 _COLUMNS = ("| what | seen as | class | retry | suggestion | provoked |", "| --- | --- | --- | --- | --- | --- |")

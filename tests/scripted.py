@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from invoke_widgets.transport import Transport
 
@@ -69,11 +70,11 @@ def answer(status: int, body: str | bytes, content_type: str = "application/json
     return ("\r\n".join([*lines, "connection: close", "", ""])).encode() + content
 
 
-def ask(url: str, *, method: str = "GET", repeatable: bool = False, timeout: float = 5.0) -> object:
+def ask(url: str, *, method: str = "GET", repeatable: bool = False, timeout: float = 5.0, verify: Any = True) -> object:
     """One request through a transport of its own."""
 
     async def work() -> object:
-        transport = Transport(url, timeout=timeout)
+        transport = Transport(url, timeout=timeout, verify=verify)
         try:
             return await transport.json(method, "/api/v1/x", repeatable=repeatable)
         finally:

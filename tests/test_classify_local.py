@@ -5,15 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 
 from invoke_widgets.errors import JobErrorType, JobException
 from tests.known_failures import LOCAL, MADE_UP, TRANSPORT
 from tests.scripted import RESET, answer, ask, scripted
+from tests.tls import Authority, behind_tls
 
 Provoke = Callable[[pytest.MonkeyPatch], AbstractContextManager[str]]
+_AUTHORITY = Authority()
 
 
 def _says(reply: bytes | None) -> Provoke:
@@ -59,7 +61,40 @@ def _proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield "https://invokeai.test"
 
 
+@contextmanager
+def _nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    yield "http://no-such-host.invalid"  # RFC 2606: no name service knows it
+
+
+@contextmanager
+def _crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """As many wait to be let in as there is room for: further ones are not answered."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _certified(name: str = "127.0.0.1", *, expired: bool = False) -> Provoke:
+    @contextmanager
+    def provoke(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+        with behind_tls(_AUTHORITY.certificate(name, expired=expired)) as url:
+            yield url
+
+    return provoke
+
+
 PROVOKE: dict[str, Provoke] = {
+    "no such host": _nowhere,
+    "a host that does not answer": _crowded,
+    "a certificate of one's own": _certified(),
+    "a certificate of another host": _certified("other.test"),
+    "a certificate that has expired": _certified(expired=True),
     "nothing listens": _closed,
     "http where https is asked for": _plain,
     "a server that does not answer": _silent,
@@ -87,8 +122,13 @@ def test_a_connection_that_fails(
     """What becomes of a request when a socket does so: httpx raises what the table says, and we make of it the same."""
     what, raised, error_type, retryable, _ = case
     with PROVOKE[what](monkeypatch) as url, pytest.raises(JobException) as caught:
-        ask(url, timeout=0.5 if what == "a server that does not answer" else 5.0)
+        ask(
+            url,
+            timeout=0.5 if "does not answer" in what else 5.0,
+            verify=what == "a certificate of one's own" or _AUTHORITY.knowing,
+        )
     error = caught.value
+    assert error.suggestion
     assert (type(raised).__name__, error_type, retryable) == (
         str(error.details.get("exception")).partition(":")[0],
         error.error_type,

@@ -274,7 +274,9 @@ def test_urls_are_normalised(url: str, expected: str) -> None:
     assert expected == normalise_url(url)
 
 
-@pytest.mark.parametrize("url", ["", "   ", "ftp://h", "http://", "http://h:port", 5])
+@pytest.mark.parametrize(
+    "url", ["", "   ", "ftp://h", "http://", "http://h:port", "http://h:99999", "http://h:0", "http://xn--.h", 5]
+)
 def test_bad_urls_are_refused(url: str) -> None:
     """What is no address is refused with the field's name."""
     with pytest.raises(InvalidRequest, match=r"^url"):

@@ -1,9 +1,9 @@
 """Queue items as the short arrays that the table's script reads, and as the texts of the static table. Pure functions.
 
 A row is `[item_id, status, created, started, completed, batch_id, destination, device, fields, error, priority,
-retry]`, without what is None at its end; `retry` is when a failed item is run again by its policy; a status is its index
-in `STATUSES`, a time is in seconds since 1970. A change is `[item_id, column, value, column, value, ...]`: a job's end
-is 40 bytes.
+retry]`, without what is None at its end; `retry` is when a failed item is run again by its policy; a status is its
+index in `STATUSES`, a time is in seconds since 1970. A change is `[item_id, column, value, column, value, ...]`: a
+job's end is 40 bytes.
 """
 
 from __future__ import annotations
