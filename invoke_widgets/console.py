@@ -115,7 +115,7 @@ class Console:
             server=self._client.url,
             queue_id=queue_id,
             error_of=self.errors.of,
-            secrets=kept["secrets"],
+            **kept,
         )
         self.demo: EmbeddedServer | None = None
         self._callbacks = Callbacks()

@@ -122,7 +122,7 @@ class KeptLog(Log[R]):
         with self._lock:
             self._keep(key, record)
         if self._file is not None:
-            data = partial(to_json, record)  # type: ignore[arg-type]
+            data = partial(to_json, record)
             self._file.put(Row(self._kind, self._source, key, self._at(record), self._rank(record), data))
         self._on_change()
 

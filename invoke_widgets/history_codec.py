@@ -8,22 +8,23 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.records import Cancellation, FieldValue, JobError, QueueItem, parse_time
+from invoke_widgets.records import FieldValue, JobError, parse_time
 
-R = TypeVar("R", JobError, Cancellation, QueueItem)
+R = TypeVar("R")
 
 _TIMES = frozenset(
     {"at", "retry_at", "requested_at", "created_at", "updated_at", "started_at", "completed_at"},
 )
-_NAMES: dict[type, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(kind) if f.name != "session") for kind in (JobError, Cancellation, QueueItem)
-}
 
 
-def to_json(record: JobError | Cancellation | QueueItem) -> dict[str, Any]:
-    """A record as JSON values; what is None is left out, and so is an item's session."""
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.name != "session")
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record, which is a dataclass, as JSON values; what is None is left out, and so is an item's session."""
     data: dict[str, Any] = {}
-    for name in _NAMES[type(record)]:
+    for name in _names(type(record)):
         value = getattr(record, name)
         if value is None:
             continue
@@ -37,7 +38,7 @@ def to_json(record: JobError | Cancellation | QueueItem) -> dict[str, Any]:
 
 def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:
     """The record again; what this version does not know is dropped. None if it cannot be made sense of."""
-    values = {name: data[name] for name in _NAMES[kind] if name in data}
+    values = {name: data[name] for name in _names(kind) if name in data}
     for name in _TIMES & values.keys():
         values[name] = parse_time(values[name])
     try:

@@ -30,7 +30,7 @@ _RETRY_S = 1.0
 _MAX_WAITING = 100_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
-    kind TEXT NOT NULL,     -- "errors", "cancellations", "jobs"
+    kind TEXT NOT NULL,     -- "errors", "cancellations", "jobs", "alerts"
     source TEXT NOT NULL,   -- the server's address and the queue
     key TEXT NOT NULL,      -- identity within both
     at REAL NOT NULL,       -- when, in seconds since 1970

@@ -22,6 +22,7 @@ from invoke_widgets.alerts.toasts import Toasts
 from invoke_widgets.alerts.wording import message_of, sample
 from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, condition
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.loop import LoopThread
 from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import follow
@@ -63,8 +64,10 @@ class Alerts:
         queue_id: str,
         error_of: Callable[[QueueItem], JobError | None],
         secrets: Callable[[], tuple[str | None, ...]],
+        file: HistoryFile | None = None,
+        source: str = "",
     ) -> None:
-        self.log = AlertLog()
+        self.log = AlertLog(file=file, source=source, secrets=secrets)
         self.toasts = Toasts(lambda: loop.post(store.tell))
         self._loop, self._store = loop, store
         self._server, self._queue_id = server, queue_id
@@ -159,7 +162,7 @@ class Alerts:
     def _courier(self, sink: Sink) -> Courier:
         with self._lock:
             if sink not in self._couriers:
-                self._couriers[sink] = Courier(sink, self.log, self._secrets)
+                self._couriers[sink] = Courier(sink, self.log, self._secrets, self.toasts.undelivered)
             return self._couriers[sink]
 
     def drop(self, alert: Alert, firing: Firing, others: int) -> None:

@@ -33,9 +33,17 @@ class Courier:
         sink: where to. What it says of itself is asked for once, here: later nothing it does may disturb anything.
         log: keeps what became of each.
         secrets: what else must be in no text.
+        on_undelivered: called with each delivery that failed, on the loop.
     """
 
-    def __init__(self, sink: Sink, log: AlertLog, secrets: Callable[[], tuple[str | None, ...]]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        log: AlertLog,
+        secrets: Callable[[], tuple[str | None, ...]],
+        on_undelivered: Callable[[Delivery], None] = lambda delivery: None,
+    ) -> None:
+        self._on_undelivered = on_undelivered
         self._sink = sink
         self._name = repr(sink)
         self._known = tuple(sink.secrets)
@@ -57,6 +65,7 @@ class Courier:
             delivery = replace(delivery, outcome="dropped", reason=f"{WAITING} others wait for it already")
             told.set_result(delivery)
             logger.warning("alert %r: %s: dropped, since %d others wait", message.alert, delivery.sink, WAITING)
+            self._on_undelivered(delivery)
         self._log.record(key, delivery)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -141,6 +150,7 @@ class Courier:
         self._log.record(key, delivery)
         if outcome != "delivered":
             logger.warning("alert %r: %s: not delivered: %s", message.alert, self._name, reason)
+            self._on_undelivered(delivery)
         if not told.done():
             told.set_result(delivery)
 

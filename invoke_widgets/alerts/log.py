@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from invoke_widgets import frames
 from invoke_widgets.alerts.messages import Message
-from invoke_widgets.history_base import Log
+from invoke_widgets.history_base import KeptLog
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +28,8 @@ class Delivery:
         item_id, batch_id: what it is about, if it is about one.
         held_back: how many others it stands for, which the limit or quiet had held back.
         sink: where to, without anything secret.
-        outcome: "pending" (it is being sent or waits for those before it), "delivered", "failed", "timed_out" or
-            "dropped" (too many wait for that sink).
+        outcome: "pending" (it is being sent or waits for those before it; or the kernel that did so was killed),
+            "delivered", "failed", "timed_out" or "dropped" (too many wait for that sink).
         attempts: how often it was tried.
         took_s: from the message to the outcome, in seconds.
         reason: why it was not delivered, in one line; of one that is tried again, why not yet.
@@ -53,26 +53,28 @@ class Delivery:
     reason: str = ""
 
 
-class AlertLog(Log[Delivery]):
-    """The latest deliveries, in memory."""
+class AlertLog(KeptLog[Delivery]):
+    """The latest deliveries; with a history, those of earlier kernels and other notebooks too."""
 
-    def __init__(self, limit: int = 10_000) -> None:
-        super().__init__(limit)
-        self._count = 0
-        self._count_lock = threading.Lock()
+    _kind = "alerts"
+    _type = Delivery
 
     def frame(self) -> pd.DataFrame:
         return frames.alerts(self)
 
     def key(self) -> str:
         """A new one, to record a delivery with."""
-        with self._count_lock:
-            self._count += 1
-            return str(self._count)
+        return uuid.uuid4().hex
 
     def record(self, key: str, delivery: Delivery) -> None:
         """Take a delivery, or replace what is known of it."""
         self._put(key, delivery)
+
+    def _at(self, record: Delivery) -> float:
+        return record.at.timestamp()
+
+    def _rank(self, record: Delivery) -> int:
+        return 0 if record.outcome == "pending" else 1
 
 
 def delivery_of(message: Message, sink: str) -> Delivery:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Sink
+
+if TYPE_CHECKING:
+    from invoke_widgets.alerts.log import Delivery
 
 SHOWN_S = 12.0
 """So long a message of severity "info" is shown; the others stay until they are dismissed."""
@@ -35,6 +39,24 @@ class Toasts(Sink):
             self._messages = [message, *self._messages][:_KEPT]
         if message.severity == "info":
             asyncio.get_running_loop().call_later(SHOWN_S, lambda: self.dismiss(message.message_id))
+        self._on_change()
+
+    def undelivered(self, delivery: Delivery) -> None:
+        """Say that a message did not get through to another sink; once for each sink, counting on while it is shown."""
+        message_id = f"undelivered:{delivery.sink}"
+        with self._lock:
+            known = next((m for m in self._messages if m.message_id == message_id), None)
+            others = [m for m in self._messages if m.message_id != message_id]
+            message = Message(
+                kind="alert.undelivered",
+                severity="warning",
+                title="An alert was not delivered",
+                text=f"{delivery.sink}: {delivery.reason}",
+                alert=delivery.alert,
+                held_back=0 if known is None else known.held_back + 1,
+                message_id=message_id,
+            )
+            self._messages = [message, *others][:_KEPT]
         self._on_change()
 
     def dismiss(self, message_id: str | None = None) -> None:

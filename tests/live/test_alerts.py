@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import standardwebhooks
@@ -357,7 +358,7 @@ def test_a_test_says_whether_it_works(console: iw.Console) -> None:
     assert "it was answered with 401 Unauthorized" == second.reason
     assert ("alert.test", "Test of the alert my batches", "info") == (got[0].kind, got[0].title, got[0].severity)
     assert [first, second, third] == list(console.alerts.log)
-    assert ["alert.test"] == kinds(list(console.alerts.toasts.showing))
+    assert ["alert.test", "alert.undelivered"] == sorted(kinds(list(console.alerts.toasts.showing)))
 
 
 def test_toasts(console: iw.Console, wire: Wire) -> None:
@@ -429,3 +430,63 @@ def test_alerts_can_be_listed(console: iw.Console) -> None:
     )
     console.alerts.cancel()
     assert 0 == len(console.alerts)
+
+
+# -- what became of them -----------------------------------------------------------------------------------------------
+
+
+def test_deliveries_are_kept(wire: Wire, tmp_path: Path) -> None:
+    """With a history, what was sent and what became of it is there after the kernel, in a frame of one schema."""
+    path = tmp_path / "history.sqlite"
+    with http_receiver(Answer(400)) as receiver, iw.connect(wire.server.url, history=path) as console:
+        empty = console.alerts.frame()
+        secret = Webhook.new_secret()
+        hook = Webhook(f"{receiver.url}/a-path-that-is-a-secret", secret=secret)
+        console.alert(on=JobFailed, to=[print, hook], at_most_every_s=0)
+        item_id = wire.run(fail("CUDA out of memory"))["item_id"]
+        until(lambda: sorted(outcomes(console)) == ["delivered", "failed"], "the deliveries")
+        before = console.alerts.frame()
+    with iw.connect(wire.server.url, history=path) as console:
+        after = console.alerts.frame()
+        assert {item_id} == set(after["item_id"])
+        assert ["delivered", "failed"] == sorted(after["outcome"])
+        assert before.sort_values("sink")["took_s"].tolist() == after.sort_values("sink")["took_s"].tolist()
+        assert empty.dtypes.to_dict() == before.dtypes.to_dict() == after.dtypes.to_dict()
+        console.alerts.log.clear()
+        assert 0 == len(console.alerts.log)
+    with iw.connect(wire.server.url, history=path) as console:
+        assert 0 == len(console.alerts.log)
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert [False, False] == [text.encode() in kept for text in (secret, "a-path-that-is-a-secret")]
+
+
+def test_two_notebooks_know_of_each_others_deliveries(wire: Wire, tmp_path: Path) -> None:
+    """Each has the other's deliveries too, and none takes the other's place."""
+    path = tmp_path / "history.sqlite"
+    with iw.connect(wire.server.url, history=path) as one, iw.connect(wire.server.url, history=path) as other:
+        for console, name in ((one, "one"), (other, "other")):
+            console.alert(on=JobFailed, to=lambda _: None, name=name).test()
+        for console in (one, other):
+            until(lambda: len(console.alerts.log) == 2, "both deliveries")  # noqa: B023 - called at once
+            assert ["one", "other"] == sorted(delivery.alert for delivery in console.alerts.log)
+
+
+def test_what_is_not_delivered_is_seen(console: iw.Console) -> None:
+    """A sink that fails shows in the dashboard, once however often it fails, with the reason, until it is dismissed."""
+    dashboard = Dashboard(console)
+    with http_receiver(*[Answer(400)] * 3) as receiver:
+        hook = Webhook(receiver.url)
+        alert = console.alert(on=JobFailed, to=hook)
+        for _ in range(3):
+            assert ["failed"] == [delivery.outcome for delivery in alert.test()]
+    (message,) = console.alerts.toasts.showing
+    assert ("warning", "An alert was not delivered, and 2 more") == (message.severity, message.headline)
+    assert repr(hook) in message.text
+    assert "400" in message.text
+    slot = dashboard.toasts._slots[0]
+    until(lambda: "and 2 more" in slot._text.value, "the dashboard to show it")
+    assert "An alert was not delivered" in slot._text.value
+    slot._button.click()
+    until(lambda: slot.content.layout.display == "none", "it to be gone")
+    assert () == console.alerts.toasts.showing
+    dashboard.close()
