@@ -350,6 +350,7 @@ class Console:
         prepend: bool = False,
         destination: str | None = None,
         retry: RetryPolicy | None = None,
+        patience: float = 0.0,
     ) -> Batch:
         """Check a batch against the server's node schemas, enqueue it exactly once, and return a handle on it.
 
@@ -362,6 +363,8 @@ class Console:
             destination: a label, by which items can be counted and canceled.
             retry: has jobs that fail run again while this console is open: `RetryPolicy(attempts=3)`. The handles wait
                 for the last attempt; canceling a job ends its attempts.
+            patience: where the server is away or ill, for so many seconds its return is waited for, and the batch is
+                sent then, unless it has arrived already. 0: the error comes at once.
 
         Raises:
             InvalidRequest: something does not fit; the message names the field, and nothing was sent.
@@ -369,7 +372,15 @@ class Console:
             JobException: the server refused, or could not be reached.
         """
         submission = self._call(
-            self._actions.submit(graph, runs=runs, data=data, prepend=prepend, destination=destination, retry=retry)
+            self._actions.submit(
+                graph,
+                runs=runs,
+                data=data,
+                prepend=prepend,
+                destination=destination,
+                retry=retry,
+                patience=patience,
+            )
         )
         return Batch(
             self._context,

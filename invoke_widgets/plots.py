@@ -14,6 +14,7 @@ from invoke_widgets.errors import JobErrorType
 from invoke_widgets.plots_style import (
     HATCHES,
     color_of,
+    describe,
     ink,
     known_first,
     legend,
@@ -23,6 +24,7 @@ from invoke_widgets.plots_style import (
     say_nothing,
     seconds,
     seconds_axis,
+    span,
     time_axis,
 )
 from invoke_widgets.records import IN_PROGRESS, PENDING, TERMINAL, Cancellation, JobError, QueueItem
@@ -78,6 +80,8 @@ class Plots:
         axes.set_yticks(range(len(classes)), [f"{kind}  {counts[kind]}" for kind in classes])
         axes.set_ylim(len(classes) - 0.5, -0.5)
         time_axis(axes)
+        told = ", ".join(f"{kind} {counts[kind]}" for kind in classes)
+        describe(figure, f"Errors: {len(frame)} {span(frame['at'].min(), frame['at'].max())}: {told}.")
         return figure
 
     def cancellation_latency(self, *, dark: bool = False) -> Figure:
@@ -90,6 +94,7 @@ class Plots:
             return say_nothing(figure, axes, "No cancellations.")
         frame[parts] = frame[parts].clip(lower=0.0001)  # a logarithmic axis has no zero
         scopes = [scope for scope in _SCOPES if (frame["scope"] == scope).any()]
+        medians: dict[str, list[str]] = {scope: [] for scope in scopes}
         for number, (part, _, color, marker) in enumerate(_PARTS):
             for row, scope in enumerate(scopes):
                 values = frame.loc[frame["scope"] == scope, part].dropna().astype(float)
@@ -102,12 +107,15 @@ class Plots:
                 axes.plot([median], [y], linestyle="none", marker="|", color=ink(axes), markersize=12,
                           markeredgewidth=2.5)  # fmt: skip
                 note(axes, seconds(median), float(values.max()), y, (8, 0))
+                medians[scope].append(f"{part.removesuffix('_s')} {seconds(median)}")
         counts = frame["scope"].value_counts()
         axes.set_yticks(range(len(scopes)), [f"{scope}  {counts[scope]}" for scope in scopes])
         axes.set_ylim(len(scopes) - 0.5, -0.5)
         seconds_axis(axes, [value for part in parts for value in frame[part].dropna()])
         legend(figure, axes, [(label, color, marker) for _, label, color, marker in _PARTS] +
                [("median", ink(axes), "|")])  # fmt: skip
+        told = "; ".join(f"{scope} ({counts[scope]}): {', '.join(medians[scope])}" for scope in scopes)
+        describe(figure, f"Cancellations: median time until each part, by scope: {told}.")
         return figure
 
     def queue_depth(self, *, dark: bool = False) -> Figure:
@@ -124,11 +132,13 @@ class Plots:
         # Of a job that was canceled in bulk nobody tells when: it is taken as never having waited.
         left = frame["started_at"].fillna(ended).where(~(finished & ended.isna()), frame["created_at"])
         last = max(times.max() for times in (frame["created_at"], left, ended) if times.notna().any())
+        most: list[int] = []
         for begin, end, status, hatch in (
             (frame["created_at"], left, PENDING, "////"),
             (frame["started_at"], ended, IN_PROGRESS, ""),
         ):
             moments, level = _steps(begin, end, last)
+            most.append(int(level.max()) if len(level) else 0)
             color = color_of(status)
             axes.step(moments, level, where="post", color=color, linewidth=2)
             axes.fill_between(moments, level, step="post", facecolor=color, alpha=0.3, hatch=hatch, linewidth=0,
@@ -140,6 +150,8 @@ class Plots:
         legend(
             figure, axes, [("waiting", color_of(PENDING), "////"), ("running", color_of(IN_PROGRESS), "")], bars=True
         )
+        when = span(frame["created_at"].min(), last)
+        describe(figure, f"Queue {when}: at most {most[0]} jobs waited at once, and at most {most[1]} ran.")
         return figure
 
     def job_gantt(self, *, dark: bool = False) -> Figure:
@@ -168,6 +180,9 @@ class Plots:
         time_axis(axes)
         counts = frame["status"].value_counts()
         legend(figure, axes, [(f"{s}  {counts[s]}", color_of(s), HATCHES.get(s, "")) for s in statuses], bars=True)
+        told = ", ".join(f"{status} {counts[status]}" for status in statuses)
+        on = f"on {', '.join(map(str, devices))}, {span(frame['started_at'].min(), end.max())}"
+        describe(figure, f"Jobs by device: {len(frame)} {on}: {told}.")
         return figure
 
     def durations(self, *, dark: bool = False) -> Figure:
@@ -181,6 +196,7 @@ class Plots:
             return say_nothing(figure, axes, "No job has finished.")
         ran = frame["ran_s"].astype(float).clip(lower=0.001)
         statuses = known_first(frame["status"].unique())
+        told = []
         spread = np.random.default_rng(0)  # dots of one value are spread, the same way each time
         for row, status in enumerate(statuses):
             values = ran[frame["status"] == status]
@@ -190,10 +206,14 @@ class Plots:
             axes.plot([low, high], [row, row], color=ink(axes), linewidth=2)
             axes.plot([median], [row], marker="|", markersize=16, markeredgewidth=3, color=ink(axes))
             note(axes, seconds(median), median, row, (0, 15))
+            told.append(
+                f"{status} {len(values)}, median {seconds(median)}, half within {seconds(low)} to {seconds(high)}"
+            )
         counts = frame["status"].value_counts()
         axes.set_yticks(range(len(statuses)), [f"{status}  {counts[status]}" for status in statuses])
         axes.set_ylim(len(statuses) - 0.5, -0.5)
         seconds_axis(axes, ran)
+        describe(figure, f"Jobs: how long they ran: {'; '.join(told)}.")
         return figure
 
 

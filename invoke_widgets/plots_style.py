@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets import palette
@@ -38,21 +42,24 @@ def new_figure(title: str, dark: bool) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     class Shown(Figure):
-        """A figure that a notebook shows also when pyplot has never been imported."""
+        """A figure that a notebook shows also when pyplot has never been imported, and that a screen reader can read.
 
-        def _repr_png_(self) -> bytes:
-            from io import BytesIO
+        JupyterLab gives the images of `image/png` no alternative text, whatever comes with them; so it comes as HTML,
+        and the image besides, for what takes no HTML, such as a PDF.
+        """
 
+        def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
             file = BytesIO()
             self.savefig(file, format="png", dpi=110)
-            return file.getvalue()
-
-        def _repr_html_(self) -> None:
-            return None
+            png = b64encode(file.getvalue()).decode()
+            said = str(self.get_label())
+            image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(said)}">'
+            return {"text/html": image, "image/png": png, "text/plain": said}
 
     Shown.__name__ = Shown.__qualname__ = "Figure"
     paper = palette.DARK if dark else palette.LIGHT
     figure = Shown(figsize=(9, 3.6), layout="constrained", facecolor=paper["background"])
+    describe(figure, title)
     axes = figure.add_subplot(facecolor=paper["background"])
     axes.set_title(title, loc="left", fontweight="bold", fontsize=12, color=paper["text"])
     axes.grid(True, axis="x", color=paper["line"], linewidth=0.8)
@@ -64,6 +71,16 @@ def new_figure(title: str, dark: bool) -> tuple[Figure, Axes]:
     axes.xaxis.get_offset_text().set_color(paper["dim"])
     axes.yaxis.label.set_color(paper["text"])
     return figure, axes
+
+
+def describe(figure: Figure, words: str) -> None:
+    """Say what a figure shows, for those who do not see it: `figure.get_label()`, and its alternative text."""
+    figure.set_label(" ".join(words.split()))
+
+
+def span(first: datetime, last: datetime) -> str:
+    """Two times as text: "from 2026-01-01 12:00:00 to 2026-01-01 12:07:00 UTC"."""
+    return f"from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def ink(axes: Axes) -> str:
@@ -79,6 +96,7 @@ def paper(axes: Axes) -> Any:
 def say_nothing(figure: Figure, axes: Axes, words: str) -> Figure:
     """A figure that says in words why it is empty."""
     axes.set_axis_off()
+    describe(figure, f"{figure.get_label()}: {words}")
     axes.text(0.5, 0.5, words, ha="center", va="center", size=13, transform=axes.transAxes, color=ink(axes))
     return figure
 

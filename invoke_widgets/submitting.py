@@ -6,9 +6,12 @@ A lost reply is never answered by sending again blindly: the batch is looked up 
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from invoke_widgets import classify
 from invoke_widgets.acting import Acting
@@ -25,10 +28,16 @@ from invoke_widgets.errors import (
 )
 from invoke_widgets.reading import ids_after, light_items
 from invoke_widgets.schemas import Data, NodeSchemas, normal_data, normal_graph
+from invoke_widgets.store import QueueStore
 
 # How often, and with which pauses, a lost submit is looked for before it is taken as not having arrived.
 _LOOKS_S = (0.0, 0.2, 0.5, 1.0, 1.5)
 _SENDS = 4
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
+
+_PASSING = (ServerUnreachable, ReplyLost, JobTimeout, ServerFailure, UnexpectedReply, SubmissionFailed)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +48,54 @@ class Submission:
     item_ids: tuple[int, ...]
     enqueued: int
     requested: int
+
+
+class _Outage:
+    """Tries something again after an outage of the server, for so many seconds."""
+
+    def __init__(self, store: QueueStore, patience: object) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience >= 0:
+            raise InvalidRequest(f"patience: should be a number of seconds of 0 or more, got {patience!r}.")
+        self._store = store
+        self._until = time.monotonic() + patience
+
+    async def through(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` returns.
+
+        Raises:
+            JobException: what it raised last.
+        """
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await work()
+            except _PASSING as error:
+                # What is wrong in a request, or with a certificate, stays wrong.
+                stays = isinstance(error, ServerUnreachable | ServerFailure) and not error.retryable
+                if stays or time.monotonic() >= self._until:
+                    raise
+            await self._rest(pause * random.uniform(0.8, 1.2))
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait so long, and until the server is back or refuses, but not beyond the time."""
+        await asyncio.sleep(max(min(seconds, self._until - time.monotonic()), 0.0))
+        back = asyncio.Event()
+
+        def look(_: object = None) -> None:
+            connection = self._store.state.connection
+            if connection.mode != "reconnecting" or connection.is_refused:
+                back.set()
+
+        unsubscribe = self._store.subscribe(look)
+        try:
+            look()
+            async with asyncio.timeout(max(self._until - time.monotonic(), 0.0)):
+                await back.wait()
+        except TimeoutError:
+            pass
+        finally:
+            unsubscribe()
 
 
 class Submitting(Acting):
@@ -55,6 +112,7 @@ class Submitting(Acting):
         prepend: bool = False,
         destination: str | None = None,
         batch_id: str | None = None,
+        patience: float = 0.0,
     ) -> Submission:
         """Check a batch, enqueue it once, and say what became of it.
 
@@ -66,6 +124,8 @@ class Submitting(Acting):
             prepend: before everything that waits.
             destination: a label, by which items can be counted and canceled.
             batch_id: its id, which must be a new one; made here by default.
+            patience: where the server is away or ill, for so many seconds its return is waited for, and the batch is
+                sent then, unless it has arrived already.
 
         Raises:
             InvalidRequest: something does not fit; nothing was sent.
@@ -73,11 +133,12 @@ class Submitting(Acting):
             JobException: the server refused, or could not be reached.
         """
         with self._logged():
-            batch = await self._checked_batch(graph, runs, data, destination)
+            outage = _Outage(self._store, patience)
+            batch = await outage.through(lambda: self._checked_batch(graph, runs, data, destination))
             if batch_id is not None:
                 batch["batch_id"] = batch_id
             requested = runs * _combinations(batch.get("data") or [])
-            submission = await self._enqueue_once(batch, requested, prepend)
+            submission = await self._enqueue_patiently(batch, requested, prepend, outage)
             self._reader.expect(submission.item_ids)
             if full := classify.full_queue(submission.enqueued, submission.requested):
                 full.batch_id = submission.batch_id
@@ -118,10 +179,33 @@ class Submitting(Acting):
             self._schemas = (id(openapi), NodeSchemas(openapi))
         return self._schemas[1]
 
-    async def _enqueue_once(self, batch: dict[str, Any], requested: int, prepend: bool) -> Submission:
+    async def _enqueue_patiently(
+        self, batch: dict[str, Any], requested: int, prepend: bool, outage: _Outage
+    ) -> Submission:
+        newest = self._store.state.newest_id
+        last: JobException | None = None
+
+        async def enqueue() -> Submission:
+            nonlocal last
+            try:
+                if last is not None:
+                    found = await self._look_for(batch["batch_id"], requested, newest, last)
+                    if found is not None:
+                        return found
+                return await self._enqueue_once(batch, requested, prepend, newest, again=last is not None)
+            except _PASSING as error:
+                if isinstance(last, SubmissionFailed) and last is not error:
+                    raise last from error  # what was sent before may be there all the same
+                last = error
+                raise
+
+        return await outage.through(enqueue)
+
+    async def _enqueue_once(
+        self, batch: dict[str, Any], requested: int, prepend: bool, newest: int, *, again: bool
+    ) -> Submission:
         batch_id: str = batch["batch_id"]
         for attempt in range(_SENDS):
-            newest = self._store.state.newest_id
             try:
                 answer = await self._client.enqueue_batch(batch, prepend=prepend)
             except (ServerUnreachable, ReplyLost, JobTimeout, ServerFailure, UnexpectedReply) as error:
@@ -140,7 +224,7 @@ class Submitting(Acting):
                     ) from error
                 continue
             ids = answer.item_ids or await self._ids_of(batch_id, newest)
-            if attempt and len(ids) > requested:
+            if (attempt or again) and len(ids) > requested:
                 ids = await self._without_surplus(ids, requested)
             return Submission(
                 batch_id=batch_id, item_ids=ids, enqueued=min(len(ids), requested), requested=answer.requested
@@ -161,7 +245,7 @@ class Submitting(Acting):
                 if status.total:
                     ids = await self._ids_of(batch_id, newest)
                     return Submission(batch_id=batch_id, item_ids=ids, enqueued=status.total, requested=requested)
-            except NetworkError as again:
+            except (NetworkError, JobTimeout) as again:
                 if isinstance(error, ServerUnreachable):
                     raise error from None
                 if pause == looks[-1]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -140,7 +143,7 @@ def test_nothing_global_is_changed() -> None:
 def test_pyplot_is_never_imported() -> None:
     """It keeps every figure for ever and chooses a backend."""
     code = (
-        "import sys; from invoke_widgets.plots import Plots; f = Plots().durations(); f._repr_png_();"
+        "import sys; from invoke_widgets.plots import Plots; f = Plots().durations(); f._repr_mimebundle_();"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -149,8 +152,44 @@ def test_pyplot_is_never_imported() -> None:
 
 def test_a_notebook_shows_the_figure_itself() -> None:
     """IPython asks for this where pyplot has not told it how to draw figures."""
-    figure = Plots().durations()
-    assert b"\x89PNG" == figure._repr_png_()[:4]  # type: ignore[attr-defined]
+    bundle = Plots().durations()._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert b"\x89PNG" == b64decode(bundle["image/png"])[:4]
+    assert bundle["image/png"] in bundle["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("error_timeline", "Errors: 8 from 2026-01-01 12:00:00 to 2026-01-01 12:07:00 UTC: submission_failed 1, "),
+        ("cancellation_latency", "Cancellations: median time until each part, by scope: item (1): acknowledged 4 ms, "),
+        ("queue_depth", "at most 7 jobs waited at once, and at most 3 ran."),
+        ("job_gantt", " on cuda:0, device not told, from 2026-01-01 12:00:10 to "),
+        ("durations", "Jobs: how long they ran: completed 1, median 3 s, half within 3 s to 3 s; "),
+    ],
+)
+def test_a_figure_is_told_in_words(name: str, told: str) -> None:
+    """Who does not see it gets what it shows as a sentence: as its label, and as the image's alternative text."""
+    figure = _draw(name, Plots(_errors(), _cancellations(), _jobs()))
+    bundle = figure._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert told in figure.get_label()
+    assert (f' alt="{html.escape(str(figure.get_label()))}">', figure.get_label()) == (
+        bundle["text/html"][bundle["text/html"].index(" alt=") :],
+        bundle["text/plain"],
+    )
+
+
+def test_the_words_of_a_figure_are_escaped() -> None:
+    """A device's name is the server's."""
+    job = replace(_jobs()[3], device='"><script>alert(1)</script>')
+    bundle = Plots(jobs=[job]).job_gantt()._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert "<script" not in bundle["text/html"]
+    assert 1 == bundle["text/html"].count(">")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_figure_is_told_too(name: str) -> None:
+    """It has nothing to show, and says so."""
+    assert ": No " in _draw(name, Plots()).get_label()
 
 
 def test_dark_is_yes_or_no() -> None:

@@ -87,6 +87,8 @@ def test_a_token_that_is_refused_later(mine: iw.Console, people: People) -> None
         mine.reconnect()
     with pytest.raises(AccessDenied, match="token"):
         mine.submit(add_and_multiply())
+    with pytest.raises(AccessDenied, match="token"):
+        mine.submit(add_and_multiply(), patience=600)  # waiting would not mend it
     with pytest.raises(InvalidRequest, match="token: should be"):
         mine.reconnect(token="with\na line")
     assert "live" == mine.reconnect(token=login(people.nobody, USER)).mode

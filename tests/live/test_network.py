@@ -90,6 +90,92 @@ def test_a_submit_that_may_have_arrived_says_so(through: iw.Console, proxy: Chao
     assert 1 == wire.queue_status()["total"]
 
 
+def test_a_submit_that_cannot_be_looked_for_says_so(wire: Wire, proxy: ChaosProxy) -> None:
+    """Where the looking is not answered in time either, the error still names the batch."""
+    with iw.connect(proxy.url, timeout=1.0) as console:
+        console.submit(add_and_multiply()).wait(60)
+        proxy.lose_reply(path="enqueue_batch", times=1)
+        hanging = proxy.delay(600, path="/b/")
+        with pytest.raises(iw.SubmissionFailed, match="not certain") as caught:
+            console.submit(add_and_multiply())
+        hanging.stop()
+        assert 1 == len(console.batch(str(caught.value.batch_id)).item_ids)
+
+
+def _back_after(proxy: ChaosProxy, tried: str, seconds: float = 0.0) -> threading.Thread:
+    """Stops all trouble once something was tried; nobody is told."""
+
+    def wait() -> None:
+        until(lambda: any(tried in seen.path for seen in proxy.seen), f"{tried} to be tried")
+        threading.Event().wait(seconds)
+        proxy.calm()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_a_submit_waits_for_the_servers_return(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """With patience a submit to a server that is away comes to be once, when it is back; with a policy, too."""
+    proxy.offline_for(1.5)
+    first = through.submit(add_and_multiply(), patience=60)
+    proxy.offline_for(1.5)
+    second = through.submit(add_and_multiply(), runs=2, patience=60, retry=iw.RetryPolicy())
+    assert ["completed"] * 3 == [item.status for batch in (first, second) for item in batch.wait(60)]
+    assert 3 == wire.queue_status()["total"]
+    assert {*first.item_ids, *second.item_ids} == set(wire.get("item_ids")["item_ids"])
+
+
+@pytest.mark.parametrize("trouble", ["lose_reply", "lose_request", "bad_gateway"])
+@pytest.mark.slow
+def test_a_patient_submit_is_not_doubled(through: iw.Console, proxy: ChaosProxy, wire: Wire, trouble: str) -> None:
+    """Where its answer is lost and nothing can be looked for, it is looked for later, and is in the queue once."""
+    through.pause()
+    getattr(proxy, trouble)(path="enqueue_batch")
+    proxy.cut(path="/b/")
+    thread = _back_after(proxy, "/b/", 4.0)
+    batch = through.submit(add_and_multiply(), runs=2, patience=90)
+    thread.join()
+    assert 2 == wire.queue_status()["total"]
+    assert wire.get("item_ids", order_dir="ASC")["item_ids"] == list(batch.item_ids)
+
+
+def test_patience_has_an_end(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """When it is over, the error is as without: what was not sent, and what may have been; a bad one is refused."""
+    with proxy.offline(), pytest.raises(ServerUnreachable):
+        through.submit(add_and_multiply(), patience=0.5)
+    until(lambda: through.status.connection.mode == "live", "the console to come back")
+    proxy.lose_reply(path="enqueue_batch")
+    proxy.cut(path="/b/")
+    with pytest.raises(iw.SubmissionFailed, match="not certain") as caught:
+        through.submit(add_and_multiply(), patience=0.5)
+    proxy.calm()
+    assert 1 == len(through.batch(str(caught.value.batch_id)).item_ids)
+    assert 1 == wire.queue_status()["total"]
+    for patience in (-1, True, "long", float("nan")):
+        with pytest.raises(iw.InvalidRequest, match="patience: should be"):
+            through.submit(add_and_multiply(), patience=patience)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crash", [True, False])
+def test_submits_through_a_restart(crash: bool) -> None:
+    """Submits one after the other while the server is ended and started again: each batch is there once."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        with iw.connect(server.url) as console, Wire(server) as wire:
+            restarting = threading.Thread(target=server.restart, kwargs={"crash": crash})
+            batches = [console.submit(add_and_multiply(), patience=60)]
+            restarting.start()
+            while restarting.is_alive() or len(batches) < 30:
+                batches.append(console.submit(add_and_multiply(), patience=60))
+            restarting.join()
+            _check_once_each(wire, batches, len(batches))
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize("trouble", ["bad_gateway", "half_json", "empty", "web_page", "cut"])
 def test_a_cancel_through_trouble_tells_the_truth(
     through: iw.Console, wire: Wire, proxy: ChaosProxy, trouble: str
