@@ -152,8 +152,7 @@ class Sync:
                     self._tell_tried()
                     await self._rest(pause)
         finally:
-            for item in self._told.values():
-                self._on_failed(item)
+            self._record_told()
             await self._stream.close()
             self._store.set_connection(mode="closed", next_try_at=None)
 
@@ -302,6 +301,7 @@ class Sync:
         connection = self._store.state.connection
         gone = frozenset(self._store.state.items)
         self._apply(lambda state: (merge.QueueState(connection=connection), gone))
+        self._record_told()
         self._ended.clear()
         for pending in (self._stale, self._later, self._wanted, self._unreadable):
             pending.clear()
@@ -379,6 +379,11 @@ class Sync:
                 self._want(item.item_id)
             else:
                 self._on_failed(item)
+
+    def _record_told(self) -> None:
+        """Have failures recorded as they were told: they cannot be read in full any more."""
+        while self._told:
+            self._on_failed(self._told.popitem()[1])
 
     def _want(self, item_id: int) -> None:
         """Have a failed item read in full."""
