@@ -139,7 +139,7 @@ class Canceling(Acting):
                 canceled = max(canceled, after.canceled - before.canceled)
         outcome = "canceled" if canceled else "already_finished"
         finished = max(len(record.item_ids) - canceled, 0)
-        told = f"Canceled {canceled} of batch {_short(batch_id)}"
+        told = f"Canceled {canceled:,} of batch {_short(batch_id)}"
         return self._keep(
             record,
             outcome=outcome,
@@ -156,7 +156,7 @@ class Canceling(Acting):
         if record.outcome == "already_finished":
             return self._keep(record, message="Nothing was pending.")
         if record.outcome == "canceled":
-            return self._keep(record, message=f"Canceled {record.canceled} pending; the current item goes on.")
+            return self._keep(record, message=f"Canceled {record.canceled:,} pending; the current item goes on.")
         return record
 
     async def clear(self) -> Cancellation:
@@ -171,7 +171,7 @@ class Canceling(Acting):
                 record,
                 outcome="canceled" if unfinished else "already_finished",
                 canceled=min(unfinished, deleted),
-                message=f"Cleared the queue: {deleted} deleted, {min(unfinished, deleted)} of them unfinished.",
+                message=f"Cleared the queue: {deleted:,} deleted, {min(unfinished, deleted):,} of them unfinished.",
             )
         return record
 

@@ -44,6 +44,7 @@ def test_duration(seconds: float | None, expected: str) -> None:
         (["refused", "not_found", "unknown"], 0, 0, "Canceled 0 of 3; 1 not found; 1 refused; 1 not certain."),
         (["canceled"], 0, 1, "Canceled 1 of 2; 1 failed."),
         (["canceled"], 0, 0, "Canceled 1 of 1."),
+        (["canceled"] * 1200, 2000, 0, "Canceled 1,200 of 3,200; 2,000 had already finished."),
     ],
 )
 def test_canceled(outcomes: list[str], finished: int, failed: int, expected: str) -> None:

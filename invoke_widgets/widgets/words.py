@@ -78,14 +78,14 @@ def canceled(records: Iterable[Cancellation], finished: int, failed: int = 0) ->
     outcomes = [record.outcome for record in records]
     total = len(outcomes) + finished + failed
     already = finished + outcomes.count("already_finished")
-    parts = [f"Canceled {outcomes.count('canceled')} of {total}"]
+    parts = [f"Canceled {outcomes.count('canceled'):,} of {total:,}"]
     if already:
-        parts.append(f"{already} had already finished")
-    for outcome, told in (("not_found", "{} not found"), ("refused", "{} refused"), ("unknown", "{} not certain")):
+        parts.append(f"{already:,} had already finished")
+    for outcome, told in (("not_found", "{:,} not found"), ("refused", "{:,} refused"), ("unknown", "{:,} not certain")):
         if count := outcomes.count(outcome):
             parts.append(told.format(count))
     if failed:
-        parts.append(f"{failed} failed")
+        parts.append(f"{failed:,} failed")
     return "; ".join(parts) + "."
 
 
@@ -98,7 +98,7 @@ def retried(retry: Retried) -> str:
         told = f"Retried item {old} as {new}"
     else:
         told = f"Retried {many(len(retry.new_item_ids), 'item')} as {listed(retry.item_ids)}"
-    return told + (f"; {len(retry.skipped)} skipped." if retry.skipped else ".")
+    return told + (f"; {len(retry.skipped):,} skipped." if retry.skipped else ".")
 
 
 def enqueued(taken: int, requested: int, batch_id: str) -> str:

@@ -152,6 +152,14 @@ def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
     assert "not_found" == console.cancel_batch("no-such-batch").outcome
 
 
+def test_large_numbers_are_told_in_groups(console: iw.Console, wire: Wire) -> None:
+    """What became of thousands of items can be read at a glance."""
+    console.pause()
+    batch_id = wire.enqueue(add_and_multiply(), runs=1000, data=None)["batch"]["batch_id"]
+    assert f"Canceled 1,000 of batch {batch_id[:8]}." == console.cancel_batch(batch_id).message
+    assert "Cleared the queue: 1,000 deleted, 0 of them unfinished." == console.clear().message
+
+
 def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
     """All that waits is canceled, the current item goes on."""
     batch = console.submit(sleep(60), runs=4)
