@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 import ipywidgets
 
 from invoke_widgets.widgets.base import View, models_within
+from invoke_widgets.widgets.press import Press
 from tests.wire import until
 
 
-def button(view: View, words: str) -> ipywidgets.Button:
+def button(view: View, words: str) -> Any:
     """The one visible button of a view whose description has these words, as soon as there is one."""
     found = until(lambda: [b for b in _buttons(view) if words in b.description], f"a button {words!r}")
     assert 1 == len(found), [b.description for b in found]
     return found[0]
 
 
-def press(view: View, words: str) -> None:
-    """Press a button, as soon as it can be."""
+def press(view: View, words: str, **choice: str) -> None:
+    """Press a button, as soon as it can be; with a `choice`, if there is one beside it."""
     until(lambda: not button(view, words).disabled, f"{words!r} to be enabled")
-    button(view, words).click()
+    button(view, words).click(**choice)
 
 
-def _buttons(view: View) -> list[ipywidgets.Button]:
-    return [widget for widget in _visible(view) if isinstance(widget, ipywidgets.Button)]
+def _buttons(view: View) -> list[Any]:
+    return [widget for widget in _visible(view) if isinstance(widget, ipywidgets.Button | Press)]
 
 
 def enabled(view: View) -> set[str]:

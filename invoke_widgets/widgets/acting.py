@@ -11,6 +11,12 @@ import ipywidgets
 
 from invoke_widgets.store import Change
 from invoke_widgets.widgets.base import THEME, View
+from invoke_widgets.widgets.plain_press import PlainPress, Pressed
+
+try:
+    from invoke_widgets.widgets.press import Press
+except ImportError:  # without anywidget
+    Press = PlainPress  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -51,6 +57,14 @@ class ActingView(StyledView):
         made = ipywidgets.Button(description=description, tooltip=tooltip, **options)
         guarded = self.guard(on_click)
         made.on_click(lambda _: guarded())
+        return made
+
+    def press_button(
+        self, description: str, on_press: Callable[[Pressed], object], *, tooltip: str = "", **options: Any
+    ) -> Any:
+        """A button whose click says what the page showed, with `options` as the attributes of `Press`."""
+        made = Press(description=description, tooltip=tooltip, **options)
+        made.on_press(self.guard(on_press))
         return made
 
     def enable(self, button: ipywidgets.Button, possible: bool) -> None:

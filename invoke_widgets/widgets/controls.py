@@ -16,7 +16,8 @@ from invoke_widgets.merge import QueueState
 from invoke_widgets.records import PENDING, Cancellation, ProcessorStatus, QueueItem, retryable
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, put, set_options, shown
+from invoke_widgets.widgets.acting import ActingView, put, shown
+from invoke_widgets.widgets.plain_press import Pressed
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -42,7 +43,6 @@ class Controls(ActingView):
     Attributes:
         selected: item ids that "cancel selected" is about; link it to a table's.
         pause: the button that pauses and resumes.
-        batches: the choice of the batch that "cancel batch" is about.
     """
 
     selected = traitlets.List(traitlets.Int())
@@ -56,14 +56,15 @@ class Controls(ActingView):
         on_said: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(console, on_said=on_said)
-        self._cancel_selected = self.button(
+        self._cancel_selected = self.press_button(
             "✕ cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
         )
         shown(self._cancel_selected, selectable)
-        self.batches = ipywidgets.Dropdown(options=[], description="batch", layout={"width": "auto"})
-        self.batches.add_class("iw-batches")
-        self._cancel_batch = self.button(
-            "✕ cancel batch", self._on_cancel_batch, tooltip="Cancel all of this batch that has not finished"
+        self._cancel_batch = self.press_button(
+            "✕ cancel batch",
+            self._on_cancel_batch,
+            tooltip="Cancel all of this batch that has not finished",
+            chooses="batch",
         )
         self._cancel_pending = self.button(
             "✕ cancel pending", self._on_cancel_pending, tooltip="Cancel all that waits; the current item goes on"
@@ -77,21 +78,19 @@ class Controls(ActingView):
         self._clear = self.button(
             "clear …", self._on_clear, tooltip="Cancel and delete everything, the current item too; asks first"
         )
-        self.pause = self.button("❚❚ pause", self._on_pause)
+        self.pause = self.press_button("❚❚ pause", self._on_pause)
         self.pause.add_class("iw-pause")
-        self._paused = False
         self._question = ipywidgets.HTML()
         self._really_clear = self.button("clear", self._on_really_clear, button_style="danger")
         self._keep = self.button("keep", lambda: shown(self._asking, False), tooltip="Do not clear")
         self._asking = ipywidgets.HBox([self._question, self._really_clear, self._keep], layout={"display": "none"})
         self._asking.add_class("iw-asking")
         self._wedge_text = ipywidgets.HTML()
-        self._unwedge = self.button("cancel batch", self._on_unwedge, button_style="danger")
+        self._unwedge = self.press_button("cancel batch", self._on_unwedge, button_style="danger")
         self._wedge = ipywidgets.HBox([self._wedge_text, self._unwedge], layout={"display": "none"})
         self._wedge.add_class("iw-wedge")
         buttons = [
             self._cancel_selected,
-            self.batches,
             self._cancel_batch,
             self._cancel_pending,
             self._retry_failed,
@@ -113,13 +112,14 @@ class Controls(ActingView):
     def draw(self, change: Change) -> None:
         state = change.state
         open_ = state.connection.mode != "closed"
-        chosen = sum(1 for i in self.selected if (item := state.items.get(i)) is not None and not item.is_terminal)
-        self._label(self._cancel_selected, "✕ cancel selected", chosen, open_)
+        chosen = [i for i in self.selected if (item := state.items.get(i)) is not None and not item.is_terminal]
+        put(self._cancel_selected, "about", list(self.selected))
+        self._label(self._cancel_selected, "✕ cancel selected", len(chosen), open_)
         if state.items is not self._items:  # progress alone leaves them as they are
             self._items = state.items
             self._failed = retryable(state.items)
             self._draw_batches(unfinished_batches(state.items.values()))
-        self.enable(self._cancel_batch, open_ and self.batches.value is not None)
+        self.enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
         pending = state.status.pending if state.status else _count(state, PENDING)
         self._label(self._cancel_pending, "✕ cancel pending", pending, open_)
         self._label(self._retry_failed, "↻ retry failed", len(self._failed), open_)
@@ -140,10 +140,8 @@ class Controls(ActingView):
         self.enable(button, possible and count > 0)
 
     def _draw_batches(self, batches: Mapping[str, int]) -> None:
-        options = tuple((f"{words.short(batch)} ({words.many(n, 'item')})", batch) for batch, n in batches.items())
-        chosen = self.batches.value
-        set_options(self.batches, options, chosen if chosen in batches else next(iter(batches), None))
-        put(self.batches, "disabled", not batches)
+        choices = [[batch, words.short(batch), words.many(n, "item")] for batch, n in batches.items()]
+        put(self._cancel_batch, "choices", choices)
 
     def _draw_question(self, state: QueueState) -> None:
         total, unfinished = self._total(state), state.status.unfinished if state.status else 0
@@ -152,9 +150,10 @@ class Controls(ActingView):
         put(self._really_clear, "description", f"clear {words.many(total, 'item')}")
 
     def _draw_pause(self, processor: ProcessorStatus | None, open_: bool) -> None:
-        self._paused = processor is not None and not processor.is_started
-        put(self.pause, "description", "▶\ufe0e resume" if self._paused else "❚❚ pause")
-        put(self.pause, "tooltip", "Take items again" if self._paused else "Take no further item; what runs goes on")
+        paused = processor is not None and not processor.is_started
+        put(self.pause, "about", "resume" if paused else "pause")
+        put(self.pause, "description", "▶\ufe0e resume" if paused else "❚❚ pause")
+        put(self.pause, "tooltip", "Take items again" if paused else "Take no further item; what runs goes on")
         self.enable(self.pause, open_ and processor is not None)
 
     def _draw_wedge(self, state: QueueState) -> None:
@@ -175,6 +174,7 @@ class Controls(ActingView):
         else:
             text = f"The queue does not go on. {wedge.message} Restart the server."
         put(self._wedge_text, "value", f'<div class="iw-wedge-text" role="alert">{html.escape(text)}</div>')
+        put(self._unwedge, "about", list(wedge.batch_ids))
         put(self._unwedge, "description", f"cancel {batches} {named}")
         shown(self._unwedge, bool(wedge.batch_ids))
 
@@ -184,9 +184,9 @@ class Controls(ActingView):
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
-    def _on_cancel_selected(self) -> None:
+    def _on_cancel_selected(self, pressed: Pressed) -> None:
         items = self.console.store.state.items
-        there = [items[i] for i in self.selected if i in items]
+        there = [items[i] for i in pressed.about if i in items]
         targets = [item.item_id for item in there if not item.is_terminal]
         finished = len(there) - len(targets)
         self.act(
@@ -210,10 +210,9 @@ class Controls(ActingView):
             self.fail(failure)
         return [answer for answer in answers if isinstance(answer, Cancellation)], len(failures)
 
-    def _on_cancel_batch(self) -> None:
-        batch_id = self.batches.value
-        if batch_id is not None:
-            self.act(self._cancel_batch, self.console.actions.cancel_batch(batch_id), _message)
+    def _on_cancel_batch(self, pressed: Pressed) -> None:
+        if pressed.choice is not None:
+            self.act(self._cancel_batch, self.console.actions.cancel_batch(pressed.choice), _message)
 
     def _on_cancel_pending(self) -> None:
         self.act(self._cancel_pending, self.console.actions.cancel_pending(), _message)
@@ -234,16 +233,14 @@ class Controls(ActingView):
         shown(self._asking, False)
         self.act(self._really_clear, self.console.actions.clear(), _message)
 
-    def _on_pause(self) -> None:
-        if self._paused:
+    def _on_pause(self, pressed: Pressed) -> None:
+        if pressed.about == "resume":
             self.act(self.pause, self.console.actions.resume(), lambda _: "Resumed: the worker takes items again.")
         else:
             self.act(self.pause, self.console.actions.pause(), _told_of_pause)
 
-    def _on_unwedge(self) -> None:
-        wedge = self.console.store.state.wedge
-        if wedge is not None:
-            self.act(self._unwedge, self._cancel_batches(wedge.batch_ids), lambda told: " ".join(map(_message, told)))
+    def _on_unwedge(self, pressed: Pressed) -> None:
+        self.act(self._unwedge, self._cancel_batches(pressed.about), lambda told: " ".join(map(_message, told)))
 
     async def _cancel_batches(self, batch_ids: Iterable[str]) -> list[Cancellation]:
         return [await self.console.actions.cancel_batch(batch_id) for batch_id in batch_ids]

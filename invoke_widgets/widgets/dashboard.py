@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-import traitlets
 
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import liveness, plain
@@ -45,7 +44,7 @@ class Dashboard(StyledView):
         self._cell: liveness.Cell = "idle"
         self._versions = (liveness.ipykernel_version(), liveness.front_end())
         self.server_line = ServerLine(console)
-        self.controls = Controls(console, whole=False, selectable=True, on_said=self._said)
+        self.controls = Controls(console, whole=False, on_said=self._said)  # what is selected, the table itself cancels
         self.submitter = JobSubmitter(console, on_said=self._said)
         self.queue_table = QueueTable(console, on_said=self._said)
         self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said)
@@ -59,8 +58,6 @@ class Dashboard(StyledView):
             selected_index=QUEUE,
         )
         self._tabs.observe(self.guard(self._tab_chosen), names="selected_index")
-        link = traitlets.dlink((self.queue_table, "selected"), (self.controls, "selected"))
-        self._ends.append(link.unlink)
         self._footer = ipywidgets.HTML()
         self.toasts = Toasts(console)
         head = ipywidgets.HBox([self.server_line, self.controls.pause])

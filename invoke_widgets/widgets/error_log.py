@@ -14,6 +14,7 @@ from invoke_widgets.records import FAILED, JobError
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, put, set_options, shown
+from invoke_widgets.widgets.plain_press import Pressed
 from invoke_widgets.widgets.tables import html_table, text_table
 
 if TYPE_CHECKING:
@@ -135,13 +136,12 @@ class ErrorLog(ActingView):
         self._drawing = False
         self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
         self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
-        self._sure_of = 0
-        self._forget = self.button(_FORGET, self._on_forget, tooltip="Empty this log; the queue stays as it is")
+        self._forget = self.press_button(_FORGET, self._on_forget, tooltip="Empty this log; the queue stays as it is")
         self.groups = ipywidgets.Select(options=[], rows=5, description="errors", layout={"width": "auto"})
         self.groups.add_class("iw-list")
         self._detail = ipywidgets.HTML()
-        self._retry = self.button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")
-        self._show = self.button("show in queue", self._on_show_row, tooltip="Select the item's row in the table")
+        self._retry = self.press_button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")
+        self._show = self.press_button("show in queue", self._on_show_row, tooltip="Select the item's row in the table")
         self._actions = ipywidgets.HBox([self._retry, self._show])
         self._actions.add_class("iw-row")
         filters = ipywidgets.HBox([self.classes, self._forget])
@@ -161,8 +161,7 @@ class ErrorLog(ActingView):
         errors = list(self.console.errors)
         if errors != self._seen:
             self._seen = errors
-            self._sure_of = 0
-            put(self._forget, "description", _FORGET)
+            self._draw_forget(None)
             self._drawing = True
             try:
                 self._draw_list(errors)
@@ -190,10 +189,12 @@ class ErrorLog(ActingView):
         group = self._groups.get(self.groups.value or "")
         targets = self._targets(group)
         what = f"item {targets[0]}" if len(targets) == 1 else words.many(len(targets), "item") if targets else ""
+        put(self._retry, "about", group.fingerprint if group else None)
         put(self._retry, "description", f"↻ retry {what}".rstrip())
         self.enable(self._retry, bool(targets))
         there = self._row_of(group)
         shown(self._show, self._on_show is not None)
+        put(self._show, "about", there)
         put(self._show, "description", "show in queue" if there is None else f"show item {there} in queue")
         self.enable(self._show, there is not None)
 
@@ -207,26 +208,31 @@ class ErrorLog(ActingView):
         items = self.console.store.state.items
         return next((i for i in group.item_ids if i in items), None) if group else None
 
-    def _on_retry(self) -> None:
-        targets = self._targets(self._groups.get(self.groups.value or ""))
+    def _on_retry(self, pressed: Pressed) -> None:
+        group = self._groups.get(pressed.about)
+        targets = self._targets(group)
         if targets:
             self.act(self._retry, self.console.actions.retry(targets), words.retried)
 
-    def _on_show_row(self) -> None:
-        item_id = self._row_of(self._groups.get(self.groups.value or ""))
-        if item_id is not None and self._on_show is not None:
-            self._on_show(item_id)
+    def _on_show_row(self, pressed: Pressed) -> None:
+        if pressed.about in self.console.store.state.items and self._on_show is not None:
+            self._on_show(pressed.about)
 
-    def _on_forget(self) -> None:
-        """The first click asks, by what is then written on the button; the second one does it."""
+    def _draw_forget(self, sure_of: int | None) -> None:
+        put(self._forget, "about", sure_of)
+        put(
+            self._forget, "description", _FORGET if sure_of is None else f"really forget {words.many(sure_of, 'error')}"
+        )
+
+    def _on_forget(self, pressed: Pressed) -> None:
+        """The first click asks, by what is then written on the button; one on that does it."""
         count = len(self.console.errors)
-        with self.lock:
-            sure, self._sure_of = self._sure_of == count, count
-            put(self._forget, "description", _FORGET if sure else f"really forget {words.many(count, 'error')}")
-        if sure:
-            self._sure_of = 0
+        if pressed.about == count:
             self.console.errors.clear()
             self.say(f"Forgot {words.many(count, 'error')}.")
+            return
+        with self.lock:
+            self._draw_forget(count)
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

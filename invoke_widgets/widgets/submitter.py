@@ -30,11 +30,11 @@ from invoke_widgets.widgets.drafts import (
     settable_fields,
 )
 from invoke_widgets.widgets.files import FileInput
+from invoke_widgets.widgets.plain_press import Pressed
 from invoke_widgets.widgets.values_row import ValuesRow
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
-    from invoke_widgets.submitting import Submission
 
 EXAMPLE: dict[str, Any] = {"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}
 _CHECK_AFTER_S = 0.25
@@ -78,7 +78,7 @@ class JobSubmitter(ActingView):
         self._filling = False
         self._unreadable = False
         self._generation = 0
-        self._ready: tuple[Draft, int] | None = None
+        self._sendable = False  # what the form says can be read, and is not known to be wrong
         self._shown_recent: tuple[Draft, ...] = ()
         self._check = self.guard(self._changed_by_hand)
         self._graph = ipywidgets.Textarea(
@@ -96,14 +96,16 @@ class JobSubmitter(ActingView):
         self._errors = {name: ipywidgets.HTML() for name in ("graph", "runs", "destination", "data")}
         self._rows_box = ipywidgets.VBox()
         self._plan = ipywidgets.HTML()
-        self._submit = self.button("enqueue", self._on_submit, button_style="primary", disabled=True)
+        self._submit = self.press_button("enqueue", self._on_submit, button_style="primary", disabled=True)
         sources = ipywidgets.HBox([self._file.button, self._example, self.recent])
         options = ipywidgets.HBox([self._runs, self._destination, self._prepend, self._add])
         final = ipywidgets.HBox([self._submit, self._plan])
         for box in (sources, options, final):
             box.add_class("iw-row")
-        for widget in (self._graph, self._runs, self._prepend, self._destination):
+        self._fields = (self._graph, self._runs, self._prepend, self._destination)
+        for widget in self._fields:
             widget.observe(self._check, names="value")
+        self._lay_rows()
         self.recent.observe(self.guard(self._on_recent), names="value")
         self.add_class("iw-submitter")
         self.show(
@@ -196,6 +198,8 @@ class JobSubmitter(ActingView):
 
     def _lay_rows(self) -> None:
         self._rows_box.children = tuple(row.box for row in self._rows)
+        in_rows = [field for row in self._rows for field in (row.field, row.values, row.group)]
+        self._submit.reads = [*self._fields, *in_rows]
 
     def _suggest(self) -> None:
         try:
@@ -215,14 +219,14 @@ class JobSubmitter(ActingView):
             self._generation += 1
             generation = self._generation
             self._file.forgive()
-            self._ready = None
-            self.enable(self._submit, False)
             try:
                 draft = self._read()
             except InvalidRequest as error:
                 self._unreadable = True
                 self._draw_error(error)
+                self._draw_submit(sendable=False)
                 return
+            self._draw_submit(sendable=draft is not None)
             if self._unreadable:
                 # That is mended; what the server's schemas have to say may take a while.
                 self._unreadable = False
@@ -270,6 +274,7 @@ class JobSubmitter(ActingView):
         with self.lock:
             if generation != self._generation:
                 return
+            self._draw_submit(sendable=not isinstance(answer, JobException))
             if isinstance(answer, InvalidRequest):
                 self._draw_error(answer)
             elif isinstance(answer, JobException):
@@ -277,10 +282,8 @@ class JobSubmitter(ActingView):
                 put(self._plan, "value", _plan_html(f"It could not be checked: {answer}"))
             else:
                 self._draw_error(None)
-                self._ready = (draft, answer)
                 where = "before everything that waits" if draft.prepend else "at the end of the queue"
                 put(self._plan, "value", _plan_html(f"{words.plan(answer, draft.runs)}, {where}"))
-                self.enable(self._submit, True)
 
     def _draw_error(self, error: InvalidRequest | None) -> None:
         """An error at the field that it is about; None for none."""
@@ -309,27 +312,37 @@ class JobSubmitter(ActingView):
             finally:
                 self._filling = False
         shown(self.recent, bool(drafts))
-        self.enable(self._submit, self._ready is not None and change.state.connection.mode != "closed")
+        self._draw_submit(sendable=self._sendable)
 
-    def _on_submit(self) -> None:
+    def _draw_submit(self, *, sendable: bool) -> None:
+        self._sendable = sendable
+        self.enable(self._submit, sendable and self.console.store.state.connection.mode != "closed")
+
+    def _on_submit(self, _: Pressed) -> None:
+        """Enqueue what the form said at the click, which may be changed already, or not be checked yet."""
         with self.lock:
-            ready = self._ready
-        if ready is None:
-            return
-        draft, total = ready
+            try:
+                draft = self._read()
+            except InvalidRequest:  # as is told at its field
+                return
+        if draft is not None:
+            self.act(self._submit, self._submitted(draft), str)
 
-        def told(submission: Submission) -> str:
-            drafts = recent(self.console)
-            kept = replace(draft, label=label_of(draft, total))
-            if kept in drafts:
-                drafts.remove(kept)
-            drafts.appendleft(kept)
-            return words.enqueued(submission.enqueued, submission.requested, submission.batch_id)
-
-        work = self.console.actions.submit(
-            draft.graph, runs=draft.runs, data=draft.data, prepend=draft.prepend, destination=draft.destination
-        )
-        self.act(self._submit, work, told)
+    async def _submitted(self, draft: Draft) -> str:
+        try:
+            submission = await self.console.actions.submit(
+                draft.graph, runs=draft.runs, data=draft.data, prepend=draft.prepend, destination=draft.destination
+            )
+        except InvalidRequest as error:
+            with self.lock:
+                self._draw_error(error)
+            return f"Nothing was enqueued: {error.message}"
+        drafts = recent(self.console)
+        kept = replace(draft, label=label_of(draft, submission.requested))
+        if kept in drafts:
+            drafts.remove(kept)
+        drafts.appendleft(kept)
+        return words.enqueued(submission.enqueued, submission.requested, submission.batch_id)
 
     def as_text(self) -> str:
         return self.said or "Submit: needs a kernel."

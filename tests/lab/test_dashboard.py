@@ -52,6 +52,11 @@ class Page:
     def says(self, words: str | re.Pattern[str]) -> None:
         expect(self.view.locator(".iw-said:visible").get_by_text(words).first).to_be_visible()
 
+    def cancel_selected(self, count: int) -> None:
+        """The button of the table, and the question it asks."""
+        self.press(f"cancel {count} selected")
+        self.view.get_by_role("group", name="confirm").get_by_role("button", name="cancel").click()
+
     def submit(self, graph: Graph) -> None:
         """Through the form."""
         self.tab("Submit")
@@ -96,8 +101,8 @@ def test_cancel_selected(page: Page, wire: Wire) -> None:
     running, pending = wire.running_and_pending(2)
     for item_id in (running, pending[0]):
         page.row(item_id).get_by_role("gridcell").first.click()
-    page.press("cancel selected (2)")
-    page.says("Canceled 2 of 2.")
+    page.cancel_selected(2)
+    expect(page.view.locator(".iw-footer")).to_contain_text("last action: Canceled 2 of 2.")
     assert ["canceled", "canceled"] == wire.statuses([running, pending[0]])
 
 
@@ -206,7 +211,7 @@ def test_a_server_that_is_away(lab: Lab, wire: Wire, pictures: Path) -> None:
         button = view.get_by_role("button", name="try now")
         expect(button).to_be_hidden()
         with proxy.offline():
-            told = re.compile(r"^○ offline, next try in [2-8] s$")
+            told = re.compile(r"^○ offline, next try in \d+ s")
             expect(view.locator(".iw-connection")).to_have_text(told)
             for theme in ("light", "dark"):
                 notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=view)

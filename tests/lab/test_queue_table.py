@@ -38,7 +38,7 @@ class TablePage:
         return self.notebook.kernel_execute(code).strip()
 
     def comes_to(self, expected: str, expression: str) -> None:
-        """Wait until the kernel knows it: a page keeps a change back while the kernel has not told of the one before."""
+        """Wait until the kernel knows it: a page keeps a change back until it hears that the one before arrived."""
         until(lambda: expected == self.kernel(f"print({expression})"), f"{expression} to be {expected}")
 
     def row(self, item_id: int) -> Locator:

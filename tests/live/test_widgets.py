@@ -78,9 +78,9 @@ def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
     batch_id = wire.item(running)["batch_id"]
     until(lambda: len(console.queue) == 4, "the picture")
     controls = Controls(console)
-    until(lambda: batch_id in [value for _, value in controls.batches.options], "the batch to be offered")
-    controls.batches.value = batch_id
-    press(controls, "cancel batch")
+    offered = button(controls, "cancel batch")
+    until(lambda: batch_id in [key for key, _, _ in offered.choices], "the batch to be offered")
+    press(controls, "cancel batch", choice=batch_id)
     assert said(controls).startswith("Canceled 3 of batch")
     assert ["canceled"] * 3 == wire.statuses([running, *pending])
     assert "canceled" != wire.item(other)["status"]
@@ -270,7 +270,7 @@ def test_an_error_leads_to_its_row(console: iw.Console, wire: Wire) -> None:
     item_id = wire.run(fail())["item_id"]
     dashboard = Dashboard(console)
     press(dashboard.error_log, f"show item {item_id} in queue")
-    assert [item_id] == dashboard.queue_table.selected == dashboard.controls.selected
+    assert [item_id] == dashboard.queue_table.selected
 
 
 def test_forgetting_errors_asks_first(console: iw.Console, wire: Wire) -> None:
