@@ -81,9 +81,9 @@ def canceled(records: Iterable[Cancellation], finished: int, failed: int = 0) ->
     parts = [f"Canceled {outcomes.count('canceled'):,} of {total:,}"]
     if already:
         parts.append(f"{already:,} had already finished")
-    for outcome, told in (("not_found", "{:,} not found"), ("refused", "{:,} refused"), ("unknown", "{:,} not certain")):
+    for outcome, told in (("not_found", "not found"), ("refused", "refused"), ("unknown", "not certain")):
         if count := outcomes.count(outcome):
-            parts.append(told.format(count))
+            parts.append(f"{count:,} {told}")
     if failed:
         parts.append(f"{failed:,} failed")
     return "; ".join(parts) + "."
