@@ -148,12 +148,17 @@ class Wire:
     def clean(self) -> None:
         """Empty the queue, with the processor running and the worker free.
 
-        The worker is held first: in versions before 6.14 an item that vanishes while the worker takes it ends the
-        worker for good. Clearing is repeated: in those, a worker that has only just begun does not notice the first.
+        Before 6.14 the worker is held first: there an item that vanishes while the worker takes it ends the worker for
+        good. Clearing is repeated: there, a worker that has only just begun does not notice the first.
         """
-        self.put("processor/pause")
-        self.get("status")
-        self.put("clear")
+        status = self.get("status")
+        processor = status["processor"]
+        if not status["queue"]["total"] and processor["is_started"] and not processor["is_processing"]:
+            return
+        if not self.server.has("idle_while_paused"):
+            self.put("processor/pause")
+            self.get("status")
+            self.put("clear")
         self.put("processor/resume")
         until(lambda: self.put("clear") and not self.get("status")["processor"]["is_processing"], "a free worker")
 
