@@ -31,9 +31,9 @@ class PlainPress(ipywidgets.HBox):  # type: ignore[misc]
     reads: traitlets.List[Any] = traitlets.List()
 
     def __init__(self, **values: Any) -> None:
-        self._choice = ipywidgets.Dropdown(options=[], layout={"width": "auto"})
+        self._choice = ipywidgets.Dropdown(options=[], layout={"width": "auto", "display": "none"})
         self._button = ipywidgets.Button()
-        super().__init__([self._button])
+        super().__init__([self._choice, self._button])
         self.observe(self._draw, names=[*_BOTH, "chooses", "choices"])
         for name, value in values.items():
             setattr(self, name, value)
@@ -52,6 +52,7 @@ class PlainPress(ipywidgets.HBox):  # type: ignore[misc]
         for name in _BOTH:
             setattr(self._button, name, getattr(self, name))
         if self.chooses:
+            self._choice.layout.display = None
             self._choice.description = self.chooses
             options = tuple((f"{name} ({note})", key) for key, name, note in self.choices)
             if self._choice.options != options:
@@ -59,7 +60,6 @@ class PlainPress(ipywidgets.HBox):  # type: ignore[misc]
                 chosen = self._choice.value
                 self._choice.options = options
                 self._choice.value = chosen if chosen in keys else next(iter(keys), None)
-            self.children = (self._choice, self._button)
 
 
 def press_of(press: Any, choice: str | None) -> Pressed:
