@@ -96,7 +96,13 @@ def detail_html(group: ErrorGroup) -> str:
         facts.append(("count", f"{len(group.errors)}, first {words.time_of_day(group.errors[0].at)}"))
     if len(group.item_ids) > 1:
         facts.append(("items", words.listed(group.item_ids, 12)))
-    facts.append(("retry", "may help" if error.retryable else "does the same again, unless something is changed"))
+    if error.attempt > 1 or error.retry_at is not None:
+        facts.append(("attempt", str(error.attempt)))
+    if error.retry_at is not None:
+        facts.append(("retry", f"by its policy, at {words.time_of_day(error.retry_at)}"))
+    else:
+        helps = "may help" if error.retryable else "does the same again, unless something is changed"
+        facts.append(("retry", helps))
     told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts)
     remedy = f'<p class="iw-suggestion">{html.escape(error.suggestion)}</p>' if error.suggestion else ""
     folded = ""

@@ -16,6 +16,7 @@ import invoke_widgets as iw
 from invoke_widgets.event_records import ItemStatusChanged
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice, follow
 from invoke_widgets.widgets import queue_rows
+from invoke_widgets.widgets.error_log import ErrorLog as ErrorView
 from tests.chaos import ChaosProxy
 from tests.graphs import Graph, add_and_multiply, divide, fail, sleep
 from tests.servers import EmbeddedServer
@@ -150,12 +151,15 @@ def test_it_is_seen_that_a_job_is_run_again(console: iw.Console) -> None:
     (error,) = console.errors
     assert (due, 1) == (error.retry_at, error.attempt)
     assert due == console.errors.frame()["retry_at"][0]
-    table = console.queue_table(fallback=True)
+    log, table = ErrorView(console), console.queue_table(fallback=True)
+    assert "by its policy, at" in log._detail.value
     assert "retry at" in " ".join(label.value for label in table._pool._rows[0]._texts)
     job.cancel()
     assert (None,) == tuple(error.retry_at for error in console.errors)
+    until(lambda: "may help" in log._detail.value, "the log to say so")
     until(lambda: "retry at" not in " ".join(label.value for label in table._pool._rows[0]._texts), "the table, too")
-    table.close()
+    for view in (log, table):
+        view.close()
 
 
 def test_a_record_does_not_wait_for_a_console_that_is_closed(wire: Wire, tmp_path: Path) -> None:
