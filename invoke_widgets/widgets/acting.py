@@ -91,6 +91,7 @@ class ActingView(StyledView):
                 work.close()
                 return
             self._busy.add(button)
+            self.forgive()
             button.disabled = True
             button.add_class("iw-busy")
 

@@ -46,7 +46,7 @@ class Dashboard(StyledView):
         self.server_line = ServerLine(console)
         self.controls = Controls(console, whole=False, on_said=self._said)  # what is selected, the table itself cancels
         self.submitter = JobSubmitter(console, on_said=self._said)
-        self.queue_table = QueueTable(console, on_said=self._said)
+        self.queue_table = QueueTable(console, on_said=self.controls.say)
         self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said)
         self.cancellation_log = CancellationLog(console)
         self.results = Results(console, load=False)

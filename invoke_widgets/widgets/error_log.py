@@ -112,7 +112,8 @@ def detail_html(group: ErrorGroup) -> str:
             f'<details class="iw-traceback"><summary>traceback</summary><button type="button" class="iw-copy"'
             f' onclick="{_COPY}">copy</button><pre tabindex="0" aria-label="traceback">{trace}</pre></details>'
         )
-    return f'<div class="iw-detail"><p class="iw-message-full">{said}</p>{remedy}<dl>{told}</dl>{folded}</div>'
+    message = f'<p class="iw-message-full" tabindex="0">{said}</p>'
+    return f'<div class="iw-detail">{message}{remedy}<dl>{told}</dl>{folded}</div>'
 
 
 class ErrorLog(ActingView):

@@ -34,7 +34,7 @@ class Toolbar {
     this.search.placeholder = "search";
     this.search.setAttribute("aria-label", "search the rows");
     this.count = make("span", "iwq-count");
-    this.cancel = make("button", "iwq-small iwq-cancel-selected");
+    this.cancel = make("button", "iwq-small");
     this.retry = make("button", "iwq-small");
     this.cancel.type = this.retry.type = "button";
     this.menu = make("details", "iwq-menu");

@@ -170,6 +170,10 @@ def test_a_failure_shows_where_it_happened(console: iw.Console, wire: Wire, monk
     assert "Nothing listens there. Start it." in reads(controls, "Nothing listens there.")
     assert "Nothing listens there." in [error.message for error in console.errors]
     until(lambda: not button(controls, "prune").disabled, "the button to be usable again")
+    monkeypatch.undo()
+    press(controls, "prune")
+    assert "Pruned 1 finished item." == said(controls)
+    assert "Nothing listens there." not in text(controls)
 
 
 # -- submitter -------------------------------------------------------------------------------------------------------
@@ -354,7 +358,7 @@ def test_views_stay_in_step(console: iw.Console, wire: Wire) -> None:
 
 
 def test_the_footer_tells_of_the_table(console: iw.Console, wire: Wire) -> None:
-    """What a row's own buttons did is the last action too."""
+    """What a row's own buttons did is the last action too, and takes the place of what the others said."""
     (running,) = wire.enqueue(sleep(60))["item_ids"]
     dashboard = Dashboard(console)
     until(lambda: running in console.store.state.items, "the item")
@@ -362,6 +366,7 @@ def test_the_footer_tells_of_the_table(console: iw.Console, wire: Wire) -> None:
     reads(dashboard, f"last action: Canceled item {running}")
     dashboard.queue_table.retry([running])
     reads(dashboard, f"last action: Retried item {running} as")
+    assert dashboard.controls.said.startswith(f"Retried item {running} as")
 
 
 def test_the_console_shows_the_dashboard(console: iw.Console, wire: Wire) -> None:
