@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import threading
 import time
@@ -60,7 +61,8 @@ class CountingProxy:
                 sink.write(chunk)
             sink.close()
 
-        await asyncio.gather(hand_on(reader, far_writer, False), hand_on(far_reader, writer, True))
+        with contextlib.suppress(asyncio.CancelledError):  # at the end; asyncio would log it
+            await asyncio.gather(hand_on(reader, far_writer, False), hand_on(far_reader, writer, True))
 
 
 def milliseconds(work: Callable[[], object]) -> float:
