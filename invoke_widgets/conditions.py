@@ -169,6 +169,40 @@ class EitherFilter(Filter):
         return " | ".join(map(repr, self._parts))
 
 
+class Kinds(EitherFilter):
+    """`A | B` of kinds of notices: a filter, and for `isinstance`, annotations and further `|` the union that it is."""
+
+    def __init__(self, union: UnionType) -> None:
+        super().__init__([Kind(kind) for kind in get_args(union)])
+        self.union = union
+
+    def __or__(self, other: Any) -> Any:
+        return _union(self.union | _plain(other)) if _is_type(other) else super().__or__(other)
+
+    def __ror__(self, other: Any) -> Any:
+        return _union(_plain(other) | self.union) if _is_type(other) else super().__ror__(other)
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self.union)
+
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return issubclass(subclass, self.union)
+
+
+def _is_type(value: object) -> bool:
+    return value is None or isinstance(value, type | UnionType | Kinds)
+
+
+def _plain(value: Any) -> Any:
+    return value.union if isinstance(value, Kinds) else value
+
+
+def _union(union: Any) -> Any:
+    """A union as ever, or one of kinds of notices alone, which can be combined with more than types."""
+    parts = get_args(union)  # none of what is no union: A | A is A
+    return Kinds(union) if parts and all(isinstance(part, NoticeKind) for part in parts) else union
+
+
 class EitherWatch(Condition):
     """One of two conditions comes true, of which one has a state."""
 
@@ -202,7 +236,7 @@ def Either(*parts: Condition) -> Condition:  # noqa: N802 - as a class would be 
 
 
 class NoticeKind(type):
-    """The class of the classes of notices: `&` and `|` make conditions; `|` between two is a union, as ever."""
+    """The class of the classes of notices: `&` and `|` make conditions, which are unions where all are classes."""
 
     kinds: ClassVar[list[type]] = []
 
@@ -217,13 +251,13 @@ class NoticeKind(type):
         return Both(condition(other), Kind(cls))
 
     def __or__(cls, other: Any) -> Any:
-        if isinstance(other, type | UnionType) or other is None:
-            return super().__or__(other)
+        if _is_type(other):
+            return _union(super().__or__(_plain(other)))
         return Either(Kind(cls), condition(other))
 
     def __ror__(cls, other: Any) -> Any:
-        if isinstance(other, type | UnionType) or other is None:
-            return super().__ror__(other)
+        if _is_type(other):
+            return _union(super().__ror__(_plain(other)))
         return Either(condition(other), Kind(cls))
 
 

@@ -71,6 +71,11 @@ def matching(on: Any) -> set[str]:
         (JobFailed & "resource_error" | BatchDone, {"memory"}, "JobFailed & resource_error | BatchDone"),
         (ConnectionLost | JobFailed & "unknown_error", {"other", "lost"}, "ConnectionLost | JobFailed & unknown_error"),
         ((JobStalled | JobFailed) & condition("unknown_error"), {"other"}, "(JobStalled | JobFailed) & unknown_error"),
+        ((JobStalled | JobFailed) & "unknown_error", {"other"}, "(JobStalled | JobFailed) & unknown_error"),
+        ("unknown_error" & (JobStalled | JobFailed | BatchDone), {"other"},
+         "unknown_error & (JobStalled | JobFailed | BatchDone)"),
+        ((BatchDone | JobStalled) | (JobFailed | BatchDone), {"memory", "other", "stalled"},
+         "BatchDone | JobStalled | JobFailed"),
         (JobFailed & (condition("unknown_error") | BatchDone), {"other"}, "JobFailed & (unknown_error | BatchDone)"),
         (ConnectionLost | JobErrorType.UNKNOWN_ERROR, {"other", "lost"}, "ConnectionLost | unknown_error"),
         ("unknown_error" | ConnectionLost, {"other", "lost"}, "unknown_error | ConnectionLost"),
@@ -90,6 +95,12 @@ def test_conditions_compose(on: Any, expected: set[str], words: str) -> None:
         (lambda: condition(int), "is no condition"),
         (lambda: condition("out_of_memory"), "on: 'out_of_memory' is no class of error; there are submission_failed"),
         (lambda: JobFailed & 5, "on: 5 is no condition"),
+        (lambda: (JobFailed | JobStalled) & 5, "on: 5 is no condition"),
+        (lambda: (JobFailed | JobStalled) & "memory", "on: 'memory' is no class of error; there are submission_failed"),
+        (
+            lambda: (BatchDone | ConnectionLost) & "network_error",
+            "no notice that is both BatchDone | ConnectionLost and",
+        ),
         (lambda: JobFailed & BatchDone, "no notice that is both JobFailed and BatchDone"),
         (lambda: ConnectionLost & "network_error", "no notice that is both ConnectionLost and network_error"),
         (lambda: JobFailed & nothing_heard(minutes=1), "cannot be combined with &"),
@@ -113,6 +124,10 @@ def test_what_is_no_condition_is_told_at_once(make: Callable[[], Any], words: st
 def test_kinds_of_notices_stay_classes() -> None:
     """That they can be combined changes nothing else about them."""
     assert isinstance(failed(), JobFinished | BatchDone)
+    assert not isinstance(failed(), ConnectionLost | BatchDone)
+    assert isinstance(None, ConnectionLost | BatchDone | None)
+    assert issubclass(JobFailed, BatchDone | JobFinished)
+    assert JobFailed is JobFailed | JobFailed
     assert issubclass(JobFailed, notice_records.Notice)
     assert failed() == failed()
 
