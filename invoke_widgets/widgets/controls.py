@@ -120,7 +120,8 @@ class Controls(ActingView):
             self._failed = retryable(state.items)
             self._draw_batches(unfinished_batches(state.items.values()))
         self.enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
-        pending = state.status.pending if state.status else _count(state, PENDING)
+        # What its policy runs again waits, too, and is called off by the same.
+        pending = (state.status.pending if state.status else _count(state, PENDING)) + len(state.retrying)
         self._label(self._cancel_pending, "✕ cancel pending", pending, open_)
         self._label(self._retry_failed, "↻ retry failed", len(self._failed), open_)
         finished = state.status.total - state.status.unfinished if state.status else 0

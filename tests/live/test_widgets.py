@@ -88,6 +88,16 @@ def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
     assert "canceled" != wire.item(other)["status"]
 
 
+def test_cancel_pending_calls_retries_off(console: iw.Console) -> None:
+    """A failed job that its policy will run again waits, too: the button counts it, and calls it off."""
+    controls = Controls(console)
+    policy = iw.RetryPolicy(backoff_s=60)
+    job = console.submit(fail("Connection reset by peer"), retry=policy).jobs[0]
+    press(controls, "cancel pending (1)")
+    assert "It is not tried again." in said(controls)
+    assert ("failed", {}) == (job.status, console.store.state.retrying)
+
+
 def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
     """All that waits is canceled; the current item goes on."""
     running, pending = wire.running_and_pending(2)
