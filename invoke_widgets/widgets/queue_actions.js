@@ -46,9 +46,11 @@ class TableActions extends TableWindow {
     yes.focus();
   }
 
-  toggle(row) {
+  /** Open a row, or close it. By key its detail is brought into sight; under a pointer no row moves. */
+  toggle(row, reveal = false) {
     if (this.open) this.model.send({ t: "close", ids: [this.open.id] });
     this.open = row && row !== this.open ? row : null;
+    this.revealing = reveal;
     this.detailH = 0;
     this.detailCell.replaceChildren();
     if (this.open) {
@@ -59,7 +61,16 @@ class TableActions extends TableWindow {
     if (this.open) {
       this.detailH = this.detail.offsetHeight;
       this.render();
+      this.reveal();
     }
+  }
+
+  /** Show as much of the detail as there is room for under its row, unless something else was done meanwhile. */
+  reveal() {
+    if (!this.revealing || this._openIndex < 0) return;
+    const top = this.y(this._openIndex);
+    const bottom = top + ROW_H + this.detailH;
+    this.grid.scrollTop = Math.min(top, Math.max(this.grid.scrollTop, bottom - this.viewH));
   }
 
   _select(ids) {
@@ -139,6 +150,7 @@ class TableActions extends TableWindow {
   }
 
   _key(event) {
+    this.revealing = false;
     const inDetail = this.detail.contains(event.target);
     if (inDetail) {
       if (event.key === "Escape") {
@@ -169,7 +181,7 @@ class TableActions extends TableWindow {
     };
     if (!onButton) {
       keys[" "] = () => this.active && this._toggleSelected(this.active);
-      keys.Enter = () => this.active && this.toggle(this.active);
+      keys.Enter = () => this.active && this.toggle(this.active, true);
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "a") keys.a = () => this._selectAll();
     else if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -13,6 +13,7 @@ class TableView extends TableActions {
     this.mark = null; // where a range of selected rows began
     this.viewH = ROW_H * 12;
     this.detailH = 0;
+    this.revealing = false; // whether the detail, as it grows, is kept in sight
     this.padTop = 0; // room above and below the rows while the row under the pointer is held in place
     this.padBottom = 0;
     this.late = new Set(); // rows under the pointer whose place is put right when the pointer leaves
@@ -69,6 +70,9 @@ class TableView extends TableActions {
 
   _listen() {
     this.frame = null;
+    for (const kind of ["pointerdown", "wheel"]) {
+      this.grid.addEventListener(kind, () => { this.revealing = false; }, { passive: true });
+    }
     this.grid.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this.grid.addEventListener("pointermove", (event) => {
       this.pointer = { x: event.clientX, y: event.clientY };
@@ -92,6 +96,7 @@ class TableView extends TableActions {
       if (height !== this.detailH) {
         this.detailH = height;
         this.render();
+        this.reveal();
       }
     });
     this.sizes.observe(this.detail);

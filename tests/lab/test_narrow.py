@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.graphs import fail
 from tests.lab.session import Lab
 from tests.lab.test_dashboard import Page
-from tests.wire import Wire
+from tests.wire import Wire, until
 
 pytestmark = pytest.mark.looks
 
@@ -51,3 +52,24 @@ def test_what_was_done_is_said_once(page: Page, wire: Wire) -> None:
     page.press("pause")
     page.says("Paused: the current item goes on")
     expect(page.view.get_by_text(f"Canceled item {pending}.").locator("visible=true")).to_have_count(0)
+
+
+def test_a_detail_opened_by_key_comes_into_sight(page: Page, wire: Wire) -> None:
+    """It scrolls until the detail of the lowest row is there, as far as its row leaves room."""
+    failed = wire.run(fail("out of luck"))["item_id"]
+    wire.running_and_pending(14)
+    expect(page.view.get_by_role("grid")).to_have_attribute("aria-rowcount", "17")
+    page.view.locator(".iwq-body > [tabindex='0']").focus()
+    page.notebook.page.keyboard.press("End")
+    page.notebook.page.keyboard.press("Enter")
+    detail = page.view.get_by_label(f"detail of item {failed}")
+    expect(detail).to_contain_text("out of luck")
+    expect(page.row(failed)).to_be_in_viewport()
+    heights = "e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom]"
+
+    def in_sight() -> bool:
+        (_, head), (row, _) = page.view.locator(".iwq-head").evaluate(heights), page.row(failed).evaluate(heights)
+        (_, lowest), (_, room) = detail.evaluate(heights), page.view.get_by_role("grid").evaluate(heights)
+        return bool(row >= head - 2 and (lowest <= room + 2 or row <= head + 2))
+
+    until(in_sight, "the detail to be in sight")
