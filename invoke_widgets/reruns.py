@@ -312,9 +312,12 @@ class Reruns:
             JobException: the server could not be reached, or is ill.
         """
         await self._link_newer(item_ids)
-        items, now = self._store.state.items, time.monotonic()
+        # Not as the picture has them: the address may lead to another server's queue since it was read.
+        ready = [item_id for item_id in item_ids if item_id in self._ready]
+        items = {item.item_id: item for item in await light_items(self._client, ready)} if ready else {}
+        now = time.monotonic()
         send = []
-        for item_id in item_ids:
+        for item_id in ready:
             line = self._ready.get(item_id)
             if line is None:
                 continue
