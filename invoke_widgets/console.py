@@ -495,11 +495,11 @@ class Console:
 
         future.add_done_callback(finished)
 
-    def dashboard(self) -> Any:
-        """A new view of everything."""
+    def dashboard(self, **options: Any) -> Any:
+        """A new view of everything; `options` are those of `Dashboard`."""
         from invoke_widgets.widgets.dashboard import Dashboard
 
-        return Dashboard(self)
+        return Dashboard(self, **options)
 
     def submitter(self, graph: Any = None, **options: Any) -> Any:
         """A new form for submitting; `graph` and `runs`, `data`, `prepend`, `destination` fill it in."""
@@ -513,17 +513,17 @@ class Console:
 
         return QueueTable(self, **options)
 
-    def controls(self) -> Any:
-        """New buttons for what can be done to the queue as a whole."""
+    def controls(self, **options: Any) -> Any:
+        """New buttons for what can be done to the queue as a whole; `options` are those of `Controls`."""
         from invoke_widgets.widgets.controls import Controls
 
-        return Controls(self)
+        return Controls(self, **options)
 
-    def error_log(self) -> Any:
-        """A new view of what went wrong."""
+    def error_log(self, **options: Any) -> Any:
+        """A new view of what went wrong; `options` are those of `ErrorLog`."""
         from invoke_widgets.widgets.error_log import ErrorLog
 
-        return ErrorLog(self)
+        return ErrorLog(self, **options)
 
     def cancellation_log(self) -> Any:
         """A new view of what was canceled."""

@@ -13,6 +13,9 @@ from invoke_widgets.interrupts import heard
 
 T = TypeVar("T")
 
+# A connection that is closed gives its socket back in the loop's next rounds, not at once.
+_LAST_ROUNDS = 4
+
 
 class LoopThread:
     """A daemon thread that runs an asyncio loop until `stop()`."""
@@ -73,6 +76,8 @@ class LoopThread:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._loop.shutdown_asyncgens()
+            for _ in range(_LAST_ROUNDS):
+                await asyncio.sleep(0)
             self._loop.stop()
 
         asyncio.run_coroutine_threadsafe(finish(), self._loop)

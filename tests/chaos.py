@@ -117,6 +117,7 @@ class ChaosProxy:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._call(self._shut_down())
+        self._call(asyncio.sleep(0.02))  # connections that were closed give their sockets back
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()

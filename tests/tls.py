@@ -75,6 +75,7 @@ def behind_tls(context: ssl.SSLContext, target: str = "http://127.0.0.1:9") -> I
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         asyncio.run_coroutine_threadsafe(stop(server), loop).result(30)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.02), loop).result(30)  # what was closed ends
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()

@@ -297,6 +297,7 @@ class Listener:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
 
     def _end(self) -> None:
+        self._call(asyncio.sleep(0.02))  # connections that were closed give their sockets back
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()

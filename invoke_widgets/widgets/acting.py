@@ -40,10 +40,14 @@ class ActingView(StyledView):
     Args:
         console: what is acted on.
         on_said: called with each such sentence, for whoever shows it elsewhere.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script.
     """
 
-    def __init__(self, console: Console, *, on_said: Callable[[str], object] | None = None) -> None:
+    def __init__(
+        self, console: Console, *, on_said: Callable[[str], object] | None = None, fallback: bool | None = None
+    ) -> None:
         super().__init__(console)
+        self.fallback = bool(fallback)
         self._busy: set[ipywidgets.Button] = set()
         self._on_said = on_said
         self.said = ""
@@ -63,7 +67,8 @@ class ActingView(StyledView):
         self, description: str, on_press: Callable[[Pressed], object], *, tooltip: str = "", **options: Any
     ) -> Any:
         """A button whose click says what the page showed, with `options` as the attributes of `Press`."""
-        made = Press(description=description, tooltip=tooltip, **options)
+        kind = PlainPress if self.fallback else Press
+        made = kind(description=description, tooltip=tooltip, **options)
         made.on_press(self.guard(on_press))
         return made
 

@@ -39,6 +39,7 @@ class Controls(ActingView):
         whole: False if another part shows `pause` and `status_line`.
         selectable: whether something can be selected, so that there is a button to cancel it.
         on_said: called with the outcome of each action in words.
+        fallback: use core widgets only, for front ends that cannot load anywidget\'s script.
 
     Attributes:
         selected: item ids that "cancel selected" is about; link it to a table's.
@@ -54,8 +55,9 @@ class Controls(ActingView):
         whole: bool = True,
         selectable: bool = False,
         on_said: Callable[[str], object] | None = None,
+        fallback: bool | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said)
+        super().__init__(console, on_said=on_said, fallback=fallback)
         self._cancel_selected = self.press_button(
             "✕ cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
         )

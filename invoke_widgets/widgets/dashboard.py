@@ -35,19 +35,22 @@ class Dashboard(StyledView):
 
     Args:
         console: what is shown.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script; by default only where
+            anywidget is not installed.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
         super().__init__(console)
         self._ends: list[Callable[[], None]] = []
         self._last_action = ""
         self._cell: liveness.Cell = "idle"
         self._versions = (liveness.ipykernel_version(), liveness.front_end())
         self.server_line = ServerLine(console)
-        self.controls = Controls(console, whole=False, on_said=self._said)  # what is selected, the table itself cancels
-        self.submitter = JobSubmitter(console, on_said=self._said)
-        self.queue_table = QueueTable(console, on_said=self.controls.say)
-        self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said)
+        # What is selected, the table itself cancels.
+        self.controls = Controls(console, whole=False, on_said=self._said, fallback=fallback)
+        self.submitter = JobSubmitter(console, on_said=self._said, fallback=fallback)
+        self.queue_table = QueueTable(console, on_said=self.controls.say, fallback=fallback)
+        self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said, fallback=fallback)
         self.cancellation_log = CancellationLog(console)
         self.results = Results(console, load=False)
         # Under the table, so that its rows stay where they are when there is something to say.

@@ -123,6 +123,7 @@ class ErrorLog(ActingView):
         console: whose errors.
         on_show: called with an item's id when a person wants to see its row; without it there is no such button.
         on_said: called with the outcome of each action in words.
+        fallback: use core widgets only, for front ends that cannot load anywidget\'s script.
 
     Attributes:
         classes: the choice of a class, or "all".
@@ -135,8 +136,9 @@ class ErrorLog(ActingView):
         *,
         on_show: Callable[[int], object] | None = None,
         on_said: Callable[[str], object] | None = None,
+        fallback: bool | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said)
+        super().__init__(console, on_said=on_said, fallback=fallback)
         self._on_show = on_show
         self._groups: dict[str, ErrorGroup] = {}
         self._seen: list[JobError] | None = None

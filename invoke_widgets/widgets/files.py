@@ -31,15 +31,16 @@ class FileInput:
     Args:
         view: shows both. In its outermost element, of class `iw-submitter`, files can be dropped.
         taken: called with a file's text.
+        fallback: use a core widget, onto which no file can be dropped.
 
     Attributes:
         button, error: to be shown.
     """
 
-    def __init__(self, view: View, taken: Callable[[str], object]) -> None:
+    def __init__(self, view: View, taken: Callable[[str], object], *, fallback: bool = False) -> None:
         self._taken = taken
         self.error = ipywidgets.HTML()
-        if FileZone is not None:
+        if FileZone is not None and not fallback:
             self.button: Any = FileZone(limit=LIMIT)
             self.button.on_msg(view.guard(self._heard))
         else:

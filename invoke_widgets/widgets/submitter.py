@@ -57,6 +57,7 @@ class JobSubmitter(ActingView):
         graph: to begin with; a batch (`{"graph": ..., "data": ..., "runs": ...}`) does as well.
         runs, data, prepend, destination: to begin with, as for `console.submit`.
         on_said: called with the outcome in words.
+        fallback: use core widgets only, for front ends that cannot load anywidget\'s script.
 
     Attributes:
         recent: the choice among what was enqueued last.
@@ -72,8 +73,9 @@ class JobSubmitter(ActingView):
         prepend: bool = False,
         destination: str | None = None,
         on_said: Callable[[str], object] | None = None,
+        fallback: bool | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said)
+        super().__init__(console, on_said=on_said, fallback=fallback)
         self._rows: list[ValuesRow] = []
         self._filling = False
         self._unreadable = False
@@ -85,7 +87,7 @@ class JobSubmitter(ActingView):
             description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
         )
         self._graph.add_class("iw-graph")
-        self._file = FileInput(self, self._on_file)
+        self._file = FileInput(self, self._on_file, fallback=self.fallback)
         self._example = self.button("example", self._on_example, tooltip="A graph that adds two numbers")
         self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
         self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=_MAX_RUNS, description="runs")

@@ -49,6 +49,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             pyfuncitem.obj(**arguments)
         except KernelStuckError:
             kernel.restart()
+            if isinstance(wire := arguments.get("wire"), Wire):
+                wire.clean()  # the next run's jobs would wait behind this one's
         else:
             return True
     pyfuncitem.obj(**arguments)

@@ -1,13 +1,14 @@
-"""The table of core widgets, for front ends that cannot load a script of ours, in a real JupyterLab."""
+"""The dashboard and the table of core widgets, for front ends that load no script of ours, in a real JupyterLab."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.graphs import fail
+from tests.graphs import fail, sleep
 from tests.lab.session import Lab
 from tests.wire import Wire
 
@@ -42,3 +43,23 @@ def test_a_row_is_canceled_and_retried(lab: Lab, wire: Wire, pictures: Path) -> 
     view.get_by_role("slider").focus()
     page.page.keyboard.press("Home")  # the lowest value: the oldest items
     expect(view.get_by_title(f"cancel item {running}", exact=True)).to_be_visible()
+
+
+def test_the_dashboard_of_core_widgets(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """A graph is enqueued and its batch is canceled, without a script of ours."""
+    connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"
+    page = lab.open([connect, "console.dashboard(fallback=True)"])
+    page.run()
+    view = page.output(1)
+    view.get_by_role("tab", name="Submit").click()
+    view.get_by_label("graph").fill(json.dumps(sleep(60)))
+    view.get_by_role("button", name="enqueue").click()
+    expect(view.locator(".iw-said:visible")).to_contain_text("Enqueued 1 of 1")
+    view.get_by_role("tab", name="Queue").click()
+    item_id = wire.get("item_ids")["item_ids"][0]
+    expect(view.get_by_title(f"cancel item {item_id}", exact=True)).to_be_visible()
+    page.screenshot(pictures / "light.png", "light")
+    page.screenshot(pictures / "dark.png", "dark")
+    view.get_by_role("button", name="cancel batch").click()
+    assert "canceled" == wire.wait_for(item_id)["status"]
+    expect(view.locator(".iw-said:visible")).to_contain_text("Canceled 1 of batch")

@@ -7,18 +7,17 @@ import gc
 import threading
 from typing import Any
 
+import anywidget
 import ipywidgets
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.widgets import acting
 from invoke_widgets.widgets.acting import ActingView
 from invoke_widgets.widgets.base import View, models_within
 from invoke_widgets.widgets.cancellation_log import CancellationLog
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.dashboard import Dashboard
 from invoke_widgets.widgets.error_log import ErrorLog
-from invoke_widgets.widgets.plain_press import PlainPress
 from invoke_widgets.widgets.results import Results
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
 from tests.graphs import add_and_multiply, blank_image, fail, sleep
@@ -421,23 +420,22 @@ def test_a_password_in_an_error_is_shown_nowhere(console: iw.Console, wire: Wire
     assert "[token]@models.invalid" in shown[1]
 
 
-def test_without_anywidget(console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Core widgets stand in for the buttons that tell what the page showed: they do the same."""
-    monkeypatch.setattr(acting, "Press", PlainPress)
+def test_core_widgets_stand_in(console: iw.Console, wire: Wire) -> None:
+    """Where a front end cannot load scripts, core widgets do the same, and nothing else is in the dashboard."""
     running, _ = wire.running_and_pending(1)
     (other,) = wire.enqueue(sleep(60))["item_ids"]
     until(lambda: len(console.queue) == 3, "the picture")
-    controls = Controls(console)
+    dashboard = Dashboard(console, fallback=True)
+    assert not [model for model in models_within(dashboard) if isinstance(model, anywidget.AnyWidget)]
+    controls = dashboard.controls
     (choice,) = [m for m in models_within(controls) if isinstance(m, ipywidgets.Dropdown) and m.description == "batch"]
     choice.value = wire.item(running)["batch_id"]
     press(controls, "cancel batch")
     assert said(controls).startswith("Canceled 2 of batch")
     assert "canceled" != wire.item(other)["status"]
-    press(controls, "pause")
-    press(controls, "resume")
-    submitter = JobSubmitter(console, graph=add_and_multiply(), runs=2)
+    submitter = JobSubmitter(console, graph=add_and_multiply(), runs=2, fallback=True)
     press(submitter, "enqueue")
     assert said(submitter).startswith("Enqueued 2 of 2")
     before = live_models()
-    Controls(console).close()
+    Dashboard(console, fallback=True).close()
     assert before == live_models()
