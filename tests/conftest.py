@@ -33,8 +33,12 @@ _unselected = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process more than processors, since most tests wait; one alone where all share a server that was given."""
-    return 0 if config.getoption("--server") else (os.cpu_count() or 1) + 1
+    """More processes than processors, since most tests wait; one alone where all share a server that was given."""
+    if config.getoption("--server"):
+        return 0
+    processors = os.cpu_count() or 1
+    is_heavy = any(config.getoption(name) for name in ("--browser", "--real", "--slow"))
+    return processors + 1 if is_heavy else 2 * processors
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

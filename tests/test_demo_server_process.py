@@ -119,6 +119,7 @@ def test_a_restart_cancels_what_ran_and_goes_on_with_the_rest(kept: EmbeddedServ
         assert wire.enqueue()["item_ids"][0] > waiting
 
 
+@pytest.mark.slow
 def test_images_are_real_and_survive_a_restart(kept: EmbeddedServer) -> None:
     with Wire(kept) as wire:
         result = wire.run(blank_image(32, 16, (255, 0, 0)))["session"]["results"]

@@ -149,6 +149,7 @@ def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile) -> None:
     assert ([4], 1) == (_again(path), len(jobs))
 
 
+@pytest.mark.slow
 def test_what_is_logged_while_others_clear_is_kept(path: Path, file: HistoryFile) -> None:
     """What is not yet in the file when a clearing is noticed has not been cleared."""
     other = HistoryFile(path)

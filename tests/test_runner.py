@@ -35,6 +35,7 @@ def test_fails_afterwards(broken): pass
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.slow
 def test_the_ledger_tells_what_became_of_each_test(tmp_path: Path, workers: str) -> None:
     """Skipped and expected to fail are the same to it; what is left out is listed apart."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")

@@ -47,6 +47,7 @@ class Queue(QueueReads):
     Attributes:
         on_ended: called with an item's id and status, when it ended otherwise than by the worker's own hand too.
         on_enqueued: called after a batch was enqueued.
+        on_cleared: called with a queue's id and a user's, None for all users, after it was cleared.
     """
 
     def __init__(self, store: Store, bus: EventBus, *, max_size: int, is_full: Callable[[], bool]) -> None:
@@ -56,6 +57,7 @@ class Queue(QueueReads):
         self._is_full = is_full
         self.on_ended: Callable[[int, Status], None] = lambda item_id, status: None
         self.on_enqueued: Callable[[], None] = lambda: None
+        self.on_cleared: Callable[[str, str | None], None] = lambda queue_id, user_id: None
 
     def recover(self, keep: int | None = None) -> None:
         """At start: cancel what ran when the server ended, silently; keep only so many ended items of `default`."""
@@ -245,6 +247,7 @@ class Queue(QueueReads):
         self._cancel_running(where, params)
         with self._store.transaction() as db:
             deleted = db.execute(f"DELETE FROM queue WHERE {where}", params).rowcount
+        self.on_cleared(queue_id, user_id)
         data = {"timestamp": 0, "queue_id": queue_id, "user_id": user_id}
         if user_id is None:
             self._bus.emit(Event("queue_cleared", data, public=True))

@@ -69,6 +69,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         queue.on_ended = self._on_ended
         queue.on_enqueued = self._look.set
+        queue.on_cleared = self._on_cleared
 
     def start(self) -> None:
         """Begin to run items."""
@@ -101,6 +102,13 @@ class Worker:
         if item is not None and item.item_id == item_id:
             if status == "canceled":
                 self.canceled.set()
+            self._look.set()
+
+    def _on_cleared(self, queue_id: str, user_id: str | None) -> None:
+        """For an item that was taken between the clear's look at what runs and its delete."""
+        item = self._item
+        if item is not None and item.queue_id == queue_id and user_id in (None, item.user_id):
+            self.canceled.set()
             self._look.set()
 
     def _run(self) -> None:

@@ -141,6 +141,7 @@ def test_a_job_stalls(console: iw.Console, wire: Wire) -> None:
     assert (0, ()) == (later.held_back, console.alerts.toasts.showing)
 
 
+@pytest.mark.slow
 def test_a_wedged_queue(console: iw.Console, wire: Wire) -> None:
     """A wedged queue is told, and that it goes on."""
     got: list[Message] = []
@@ -154,6 +155,7 @@ def test_a_wedged_queue(console: iw.Console, wire: Wire) -> None:
     assert ["queue.wedged", "queue.unwedged"] == kinds(got)
 
 
+@pytest.mark.slow
 def test_a_console_without_a_socket(polling_console: iw.Console, wire: Wire) -> None:
     """Where no events can be had, failures and ends are told all the same."""
     got: list[Message] = []

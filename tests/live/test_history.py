@@ -60,6 +60,7 @@ def _attempts(console: iw.Console) -> dict[int | None, int]:
 
 
 @pytest.mark.parametrize("use_socket", [True, False])
+@pytest.mark.slow
 def test_whoever_retries_attempts_are_counted(wire: Wire, use_socket: bool) -> None:
     """Retries by the web UI are the second and third attempt, also to a console that comes later."""
     with iw.connect(wire.server.url, use_socket=use_socket) as console:
@@ -90,6 +91,7 @@ def test_an_attempt_that_did_not_fail_counts(wire: Wire) -> None:
         until(lambda: {first: 1, third: 3} == _attempts(console), "the same in a console that comes later")
 
 
+@pytest.mark.slow
 def test_attempts_after_the_first_was_deleted(wire: Wire, tmp_path: Path) -> None:
     """With a history, attempts go on being counted after the server has forgotten the first ones."""
     path = tmp_path / "history.sqlite"

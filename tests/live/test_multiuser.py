@@ -67,6 +67,7 @@ def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
     assert 1 == len(mine.errors)
 
 
+@pytest.mark.slow
 def test_a_token_that_is_refused_later(mine: iw.Console, people: People) -> None:
     """A token that is no longer good is told as such, with the remedy, wherever one looks; a new one mends it."""
     heard: list[Notice] = []

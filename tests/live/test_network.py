@@ -90,6 +90,7 @@ def test_a_submit_that_may_have_arrived_says_so(through: iw.Console, proxy: Chao
     assert 1 == wire.queue_status()["total"]
 
 
+@pytest.mark.slow
 def test_a_submit_that_cannot_be_looked_for_says_so(wire: Wire, proxy: ChaosProxy) -> None:
     """Where the looking is not answered in time either, the error still names the batch."""
     with iw.connect(proxy.url, timeout=1.0) as console:
@@ -115,6 +116,7 @@ def _back_after(proxy: ChaosProxy, tried: str, seconds: float = 0.0) -> threadin
     return thread
 
 
+@pytest.mark.slow
 def test_a_submit_waits_for_the_servers_return(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
     """With patience a submit to a server that is away comes to be once, when it is back; with a policy, too."""
     proxy.offline_for(1.5)
@@ -140,6 +142,7 @@ def test_a_patient_submit_is_not_doubled(through: iw.Console, proxy: ChaosProxy,
     assert wire.get("item_ids", order_dir="ASC")["item_ids"] == list(batch.item_ids)
 
 
+@pytest.mark.slow
 def test_patience_has_an_end(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
     """When it is over, the error is as without: what was not sent, and what may have been; a bad one is refused."""
     with proxy.offline(), pytest.raises(ServerUnreachable):
@@ -280,6 +283,7 @@ def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow])])
+@pytest.mark.slow
 def test_a_restarted_server(kind: str) -> None:
     """Over a restart: what ran is canceled, what waited goes on, the picture comes back by itself."""
     server = EmbeddedServer() if kind == "embedded" else RealServer("6.14.2")

@@ -79,6 +79,7 @@ def test_a_stalled_job(console: iw.Console, heard: Heard, wire: Wire) -> None:
     assert [item_id] == [notice.item.item_id for notice in heard if isinstance(notice, JobStalled)]
 
 
+@pytest.mark.slow
 def test_a_wedged_queue(console: iw.Console, heard: Heard, wire: Wire) -> None:
     """An item that the worker cannot load wedges the queue; canceling its batch ends that."""
     poison = [[{"node_path": "div", "field_name": "a", "items": ["x"]}]]

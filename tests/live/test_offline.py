@@ -39,6 +39,7 @@ def _long_pause(console: iw.Console) -> float:
     return until(left, "a longer pause")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away(through: iw.Console, proxy: ChaosProxy) -> None:
     """While nothing listens, the picture says so and when next, and whatever is asked fails with the same."""
     with proxy.offline():

@@ -66,6 +66,7 @@ def test_graceful_shutdown(console: iw.Console, wire: Wire) -> None:
     assert (True, before) == (wire.get("status")["processor"]["is_started"], signal.getsignal(signal.SIGTERM))
 
 
+@pytest.mark.slow
 def test_leave_for_tomorrow(wire: Wire) -> None:
     """What runs completes, what waits stays in the paused queue; the next console takes both up again by their name."""
     console = iw.connect(wire.server.url)
@@ -99,6 +100,7 @@ def test_finished_within(console: iw.Console, wire: Wire) -> None:
     assert ["completed", "canceled", "canceled"] == wire.statuses(list(batch.item_ids))
 
 
+@pytest.mark.slow
 def test_follow(console: iw.Console, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
     """A silent job is canceled and the next runs; what has not ended in time is canceled, and all is said."""
     silent = console.submit(sleep(60, steps=1))

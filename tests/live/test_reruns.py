@@ -119,6 +119,7 @@ def test_events_go_on_through_the_attempts(console: iw.Console) -> None:
     assert [(first, "failed"), (second, "completed")] == [pair for pair in seen if pair[1] in ("failed", "completed")]
 
 
+@pytest.mark.slow
 def test_notices_know_of_the_attempts(console: iw.Console) -> None:
     """A failure that is not the end says so, counts its attempt, and the batch is done once, at the end of all."""
     heard: list[Notice] = []
@@ -283,6 +284,7 @@ def test_a_full_queue_is_waited_for(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["lose_reply", "lose_request", "bad_gateway", "half_json", "empty", "cut"])
+@pytest.mark.slow
 def test_a_lost_reply_doubles_nothing(wire: Wire, trouble: str) -> None:
     """A retry whose reply is lost or spoilt, whether it was carried out or not, is made once."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:

@@ -195,6 +195,7 @@ def test_timeouts(console: iw.Console, wire: Wire, collect: Collect) -> None:
     assert "completed" == done.wait(60).status
 
 
+@pytest.mark.slow
 def test_jobs_that_are_run_again(console: iw.Console) -> None:
     """A failure that is not the end does not end the watch; the batch is done when its last attempt is."""
     policy = iw.RetryPolicy(backoff_s=0.05)
