@@ -13,7 +13,6 @@ from invoke_widgets.interrupts import heard
 
 T = TypeVar("T")
 
-# A connection that is closed gives its socket back in the loop's next rounds, not at once.
 _LAST_ROUNDS = 4
 
 
@@ -76,13 +75,25 @@ class LoopThread:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._loop.shutdown_asyncgens()
-            for _ in range(_LAST_ROUNDS):
-                await asyncio.sleep(0)
+            await free_sockets(self._loop)
             self._loop.stop()
 
         asyncio.run_coroutine_threadsafe(finish(), self._loop)
         if not self.is_current:
             self._thread.join(5.0)
+
+
+async def free_sockets(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a loop that is about to end give back the sockets of closed connections, and cut those that are still open.
+
+    A connection gives its socket back in the loop's next rounds; one with TLS waits for the other side's goodbye.
+    """
+    for _ in range(_LAST_ROUNDS):
+        await asyncio.sleep(0)
+    for transport in list(getattr(loop, "_transports", {}).values()):  # those of asyncio's own loop
+        transport.abort()
+    for _ in range(_LAST_ROUNDS):
+        await asyncio.sleep(0)
 
 
 def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:

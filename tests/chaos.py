@@ -26,6 +26,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from invoke_widgets.loop import free_sockets
+
 Action = Literal["lose_reply", "lose_request", "delay", "bad_gateway", "web_page", "empty", "half_json", "cut"]
 
 _HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive", "host"}
@@ -117,7 +119,7 @@ class ChaosProxy:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._call(self._shut_down())
-        self._call(asyncio.sleep(0.02))  # connections that were closed give their sockets back
+        self._call(free_sockets(self._loop))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import trustme
 
+from invoke_widgets.loop import free_sockets
+
 
 class Authority:
     """Makes certificates; `knowing` is a context that trusts them."""
@@ -67,6 +69,7 @@ def behind_tls(context: ssl.SSLContext, target: str = "http://127.0.0.1:9") -> I
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await free_sockets(loop)
 
     thread = threading.Thread(target=loop.run_forever, name="tls front", daemon=True)
     thread.start()
@@ -75,7 +78,6 @@ def behind_tls(context: ssl.SSLContext, target: str = "http://127.0.0.1:9") -> I
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         asyncio.run_coroutine_threadsafe(stop(server), loop).result(30)
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.02), loop).result(30)  # what was closed ends
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
         loop.close()

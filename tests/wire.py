@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import httpx
 import socketio
 
+from invoke_widgets.loop import free_sockets
 from tests.graphs import Graph, add_and_multiply, sleep
 from tests.servers import Server
 
@@ -297,7 +298,7 @@ class Listener:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE)
 
     def _end(self) -> None:
-        self._call(asyncio.sleep(0.02))  # connections that were closed give their sockets back
+        self._call(free_sockets(self._loop))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()
