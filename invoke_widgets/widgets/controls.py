@@ -39,7 +39,7 @@ class Controls(ActingView):
         whole: False if another part shows `pause` and `status_line`.
         selectable: whether something can be selected, so that there is a button to cancel it.
         on_said: called with the outcome of each action in words.
-        fallback: use core widgets only, for front ends that cannot load anywidget\'s script.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script.
 
     Attributes:
         selected: item ids that "cancel selected" is about; link it to a table's.

@@ -123,7 +123,7 @@ class ErrorLog(ActingView):
         console: whose errors.
         on_show: called with an item's id when a person wants to see its row; without it there is no such button.
         on_said: called with the outcome of each action in words.
-        fallback: use core widgets only, for front ends that cannot load anywidget\'s script.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script.
 
     Attributes:
         classes: the choice of a class, or "all".

@@ -57,7 +57,7 @@ class JobSubmitter(ActingView):
         graph: to begin with; a batch (`{"graph": ..., "data": ..., "runs": ...}`) does as well.
         runs, data, prepend, destination: to begin with, as for `console.submit`.
         on_said: called with the outcome in words.
-        fallback: use core widgets only, for front ends that cannot load anywidget\'s script.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script.
 
     Attributes:
         recent: the choice among what was enqueued last.

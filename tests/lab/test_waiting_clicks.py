@@ -107,13 +107,3 @@ def test_the_form_is_enqueued_as_it_was_at_the_click(page: BlockedPage, wire: Wi
     assert ["to 3"] * 3 == [wire.item(item_id)["destination"] for item_id in wire.get("item_ids")["item_ids"]]
     expect(page.view.get_by_text("7 items: 7 runs")).to_be_visible()
     assert ("7", "to 7") == (runs.input_value(), destination.input_value())
-
-
-def test_two_impatient_clicks_pause_once(page: BlockedPage, wire: Wire) -> None:
-    """Each click means what was written on the button, so that the second one does not undo the first."""
-    page.block()
-    page.press("pause")
-    page.press("pause")
-    page.release()
-    expect(page.view.get_by_text("paused: the worker takes no items")).to_be_visible()
-    assert not wire.get("status")["processor"]["is_started"]

@@ -439,3 +439,33 @@ def test_core_widgets_stand_in(console: iw.Console, wire: Wire) -> None:
     before = live_models()
     Dashboard(console, fallback=True).close()
     assert before == live_models()
+
+
+def test_a_click_is_about_what_the_page_showed(console: iw.Console, wire: Wire) -> None:
+    """One that arrives late does not undo a pause, cancel the next batch, or empty the log unasked."""
+
+    def late(pressed: Any, about: Any = None, choice: str | None = None) -> None:
+        pressed._handle_custom_msg({"t": "press", "about": about, "choice": choice, "values": {}}, [])
+
+    wire.run(fail())
+    running, _ = wire.running_and_pending(0)
+    (waiting,) = wire.enqueue(sleep(60))["item_ids"]
+    batch_id = wire.item(waiting)["batch_id"]
+    controls, log = Controls(console), ErrorLog(console)
+    press(controls, "pause")
+    pause = button(controls, "resume")
+    until(lambda: not pause.disabled, "the pause to be over")
+    late(pause, "pause")
+    until(lambda: not pause.disabled, "the second one to be over")
+    assert not wire.get("status")["processor"]["is_started"]
+    console.cancel(waiting)
+    late(button(controls, "cancel batch"), choice=batch_id)
+    until(lambda: batch_id[:8] in controls.said, "the outcome")
+    assert "in_progress" == wire.item(running)["status"]
+    until(lambda: console.errors, "the error")
+    forget = button(log, "forget")
+    late(forget)
+    late(forget)
+    assert 1 == len(console.errors)
+    press(log, "really forget")
+    assert 0 == len(console.errors)
