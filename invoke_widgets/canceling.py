@@ -31,8 +31,10 @@ from invoke_widgets.records import (
     CANCELED,
     IN_PROGRESS,
     PENDING,
+    BatchStatus,
     Cancellation,
     QueueItem,
+    QueueStatus,
 )
 from invoke_widgets.store import Change, QueueStore
 
@@ -121,33 +123,40 @@ class Canceling(Acting):
             raise InvalidRequest(f"batch_id: should be a batch's id, got {batch_id!r}.")
         targets = self._unfinished(lambda item: item.batch_id == batch_id)
         counts_all = await self._client.has("item_summaries_by_ids")
-        before = None if counts_all else await self._client.get_batch_status(batch_id)
+        before = None if counts_all else await self._batch_status(batch_id)
         record = await self._bulk("batch", targets, lambda: self._client.cancel_by_batch_ids([batch_id]), batch_id)
         if record.outcome not in ("canceled", "already_finished"):
             return record
         canceled = record.canceled
         if not counts_all or not canceled:
-            after = await self._client.get_batch_status(batch_id)
-            if not after.total:
+            after = await self._batch_status(batch_id)
+            if after is not None and not after.total:
                 return self._keep(
                     record,
                     outcome="not_found",
                     message=f"There is no batch {batch_id} in this queue. {_remedy('not_found')}",
                 )
-            if before is not None:
+            if before is not None and after is not None:
                 # Up to 6.13 the answer leaves out the running item, which was canceled all the same.
                 canceled = max(canceled, after.canceled - before.canceled)
         outcome = "canceled" if canceled else "already_finished"
-        finished = max(len(record.item_ids) - canceled, 0)
+        finished = max((len(record.item_ids) if before is None else before.unfinished) - canceled, 0)
         told = f"Canceled {canceled:,} of batch {_short(batch_id)}"
         return self._keep(
             record,
             outcome=outcome,
             canceled=canceled,
-            message=(told + (f"; {finished} had finished meanwhile." if finished else "."))
+            message=(told + (f"; {finished:,} had finished meanwhile." if finished else "."))
             if canceled
             else f"Batch {_short(batch_id)} had already finished.",
         )
+
+    async def _batch_status(self, batch_id: str) -> BatchStatus | None:
+        """The batch's counters; None if they cannot be had, which is not what the person asked for."""
+        try:
+            return await self._client.get_batch_status(batch_id)
+        except JobException:
+            return None
 
     async def cancel_pending(self) -> Cancellation:
         """Cancel all that waits; the current item goes on."""
@@ -162,18 +171,22 @@ class Canceling(Acting):
     async def clear(self) -> Cancellation:
         """Cancel and delete everything, the current item too. `canceled` says how many had not finished."""
         targets = self._unfinished(lambda item: True)
-        status = self._store.state.status
-        unfinished = max(len(targets), status.unfinished if status else 0)
+        try:
+            # Not as the picture has it: up to 6.13 it hears nothing of what has just been canceled in bulk.
+            before = (await self._client.get_queue_status()).queue
+        except JobException:
+            before = None  # what is wrong is said of the request that matters
         record = await self._bulk("clear", targets, self._client.clear)
-        if record.outcome in ("canceled", "already_finished"):
-            deleted = record.canceled
-            return self._keep(
-                record,
-                outcome="canceled" if unfinished else "already_finished",
-                canceled=min(unfinished, deleted),
-                message=f"Cleared the queue: {deleted:,} deleted, {min(unfinished, deleted):,} of them unfinished.",
-            )
-        return record
+        if record.outcome not in ("canceled", "already_finished"):
+            return record
+        deleted = record.canceled
+        unfinished = min(deleted, len(targets) if before is None else _unfinished_of(before, deleted))
+        return self._keep(
+            record,
+            outcome="canceled" if unfinished else "already_finished",
+            canceled=unfinished,
+            message=f"Cleared the queue: {deleted:,} deleted, {unfinished:,} of them unfinished.",
+        )
 
     def _unfinished(self, wanted: Callable[[QueueItem], bool]) -> tuple[int, ...]:
         items = self._store.state.items.values()
@@ -306,6 +319,12 @@ class _Watch:
             requested_at=self.requested_at,
             cancellation_id=uuid.uuid4().hex,
         )
+
+
+def _unfinished_of(before: QueueStatus, deleted: int) -> int:
+    """How many of those that a clear deleted had not finished. One who is no administrator clears only their own."""
+    own = before.user_unfinished
+    return own if own is not None and deleted < before.total else before.unfinished
 
 
 def _remedy(outcome: str) -> str:

@@ -192,12 +192,18 @@ def _counts(data: Mapping[str, Any]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus(Counts):
-    """The queue's counters, and one of the items in progress (with several GPUs there may be more)."""
+    """The queue's counters, and one of the items in progress (with several GPUs there may be more).
+
+    The counters are of everybody's items; `user_pending` and `user_in_progress` are of those of the user who asks, in
+    an event of those of its item's owner, and None where the server does not tell them.
+    """
 
     queue_id: str = "default"
     item_id: int | None = None
     batch_id: str | None = None
     session_id: str | None = None
+    user_pending: int | None = None
+    user_in_progress: int | None = None
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -207,8 +213,17 @@ class QueueStatus(Counts):
             item_id=optional_integer(data.get("item_id")),
             batch_id=optional_text(data.get("batch_id")),
             session_id=optional_text(data.get("session_id")),
+            user_pending=optional_integer(data.get("user_pending")),
+            user_in_progress=optional_integer(data.get("user_in_progress")),
             **_counts(data),
         )
+
+    @property
+    def user_unfinished(self) -> int | None:
+        """As `unfinished`, of the user's own items; None where that is not told. Counts no `waiting` ones."""
+        if self.user_pending is None or self.user_in_progress is None:
+            return None
+        return self.user_pending + self.user_in_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,17 @@ def test_other_peoples_items_are_left_alone(mine: iw.Console, people: People) ->
     assert "in_progress" == people.admin.item(theirs)["status"]
 
 
+def test_a_clear_counts_ones_own(mine: iw.Console, people: People) -> None:
+    """What a user's clear ended is told of their own items, however many others wait."""
+    people.admin.put("processor/pause")
+    people.admin.enqueue(add_and_multiply(), runs=3, data=None)
+    mine.submit(add_and_multiply()).jobs[0].cancel()
+    assert "Cleared the queue: 1 deleted, 0 of them unfinished." == mine.clear().message
+    mine.submit(add_and_multiply())
+    assert "Cleared the queue: 1 deleted, 1 of them unfinished." == mine.clear().message
+    assert 3 == people.admin.get("status")["queue"]["pending"]
+
+
 def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
     """A user may not pause; the error says so and is kept."""
     with pytest.raises(iw.AccessDenied, match="does not allow"):

@@ -216,6 +216,20 @@ def test_a_bulk_cancel_through_trouble_claims_nothing(
     assert len(wire.get("item_ids")["item_ids"]) == len(through.queue)
 
 
+def test_a_batch_is_canceled_though_its_counters_cannot_be_read(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy
+) -> None:
+    """What a batch's cancel counts besides is no part of it: where that fails, the cancel is done and told."""
+    through.pause()
+    batch = through.submit(add_and_multiply(), runs=2)
+    proxy.half_json(path=rf"/b/{batch.batch_id}/status")
+    canceled = batch.cancel()
+    assert ("canceled", 2) == (canceled.outcome, canceled.canceled)
+    assert {"canceled": 2} == wire.counts()
+    assert "already_finished" == batch.cancel().outcome
+    assert [] == list(through.errors)
+
+
 def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Where neither the answer nor a look can be had, the outcome is unknown, not a success, and the error is kept."""
     job = through.submit(sleep(60)).jobs[0]
