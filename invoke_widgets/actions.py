@@ -137,11 +137,15 @@ class Actions(Submitting, Canceling):
     async def retry_failed(self) -> Retried:
         """Retry every failed item, of a line of retries the last one, unless this process has retried it already.
 
+        One who is no administrator retries their own.
+
         Raises:
             SubmissionFailed: as for `retry`.
         """
         state = self._store.state
-        failed = [i for i in retryable(state.items) if not claims.noted(state, i)]
+        failed = [
+            i for i in retryable(state.items) if not claims.noted(state, i) and not state.is_theirs(state.items[i])
+        ]
         return await self.retry(failed) if failed else Retried(new_item_ids={})
 
     async def _new_items(self, taken: tuple[int, ...], newest: int) -> dict[int, int]:
@@ -186,14 +190,14 @@ class Actions(Submitting, Canceling):
             finally:
                 self._reader.read_again()
 
-    async def reconnect(self) -> None:
-        """Where the server is away, try now to reach it, instead of when it is due.
+    async def reconnect(self, *, anew: bool = False) -> None:
+        """Where the server is away, try now to reach it, instead of when it is due; `anew`: even where it is not.
 
         Raises:
             AccessDenied: it is there, and refuses the token.
             ServerUnreachable: it is still away.
         """
-        await self._reader.try_now()
+        await self._reader.try_now(anew=anew)
 
     async def pause(self) -> ProcessorStatus:
         """Take no further item; the current one goes on."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from invoke_widgets.errors import InvalidRequest, UnexpectedReply, UnsupportedByServer
-from invoke_widgets.records import AuthStatus
+from invoke_widgets.records import AuthStatus, User
 from invoke_widgets.transport import Transport, can_be_sent, path_segment
 
 T = TypeVar("T")
@@ -127,6 +127,15 @@ class ClientBase:
         if not await self.has("auth"):
             return AuthStatus(multiuser_enabled=False)
         return await self._record("GET", "/api/v1/auth/status", AuthStatus.from_json)
+
+    async def get_current_user_info(self) -> User:
+        """Whose token is used (6.12 on).
+
+        Raises:
+            AccessDenied: there is none, or it is refused; also in single-user mode.
+        """
+        await self._need("auth")
+        return await self._record("GET", "/api/v1/auth/me", User.from_json)
 
     async def login(self, email: str, password: str, *, remember_me: bool = False) -> None:
         """Log in to a multiuser server; the token is kept for this client and shown nowhere.

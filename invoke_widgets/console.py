@@ -318,7 +318,8 @@ class Console:
 
         Args:
             timeout: seconds.
-            token: a new one, used from now on, where the old one was refused.
+            token: a new one, used from now on, where the old one was refused. It may be another person's: the picture
+                is read anew.
 
         Raises:
             InvalidRequest: no header can hold the token.
@@ -332,7 +333,7 @@ class Console:
         async def work() -> None:
             try:
                 async with asyncio.timeout(timeout):
-                    await self._actions.reconnect()
+                    await self._actions.reconnect(anew=token is not None)
             except TimeoutError:
                 raise JobTimeout(f"{self.url} did not answer within {timeout:g} s.") from None
 
@@ -412,7 +413,10 @@ class Console:
         return Retry(self._context, self._call(self._actions.retry(ids)))
 
     def retry_failed(self) -> Retry:
-        """Retry every failed item, of a line of retries the last one, unless this process has retried it already."""
+        """Retry every failed item, of a line of retries the last one, unless this process has retried it already.
+
+        On a server in multiuser mode, one who is no administrator retries their own.
+        """
         return Retry(self._context, self._call(self._actions.retry_failed()))
 
     def prune(self) -> int:

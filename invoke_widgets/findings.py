@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from invoke_widgets.errors import JobErrorType
+from invoke_widgets.server_records import User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +106,13 @@ class Wedge:
 
     `batch_ids` are the batches that they belong to: canceling those is the way out. Up to 6.13 they are known only if
     an event told them: an item that cannot be loaded does not. Both are empty where the worker seems to have ended.
-    `message` says which, or is the server's own.
+    `message` says which, or is the server's own. `is_theirs`: the items are another user's, whose batch is not told.
     """
 
     batch_ids: tuple[str, ...]
     item_ids: tuple[int, ...]
     message: str = ""
+    is_theirs: bool = False
 
     @property
     def culprit(self) -> str:
@@ -124,6 +126,8 @@ class Wedge:
         """The way out, in words."""
         if self.batch_ids:
             return "console.unwedge() cancels it; nothing else in the queue runs before."
+        if self.is_theirs:
+            return "It is another user's: they, or an administrator, can cancel it."
         if self.item_ids:
             return (
                 "This server does not tell its batch: console.cancel_pending() cancels all that waits, "
@@ -146,6 +150,7 @@ class Connection:
         next_try_at: `time.monotonic()` of the next try.
         heard_at: `time.monotonic()` of the last sign of life.
         version: the server's version.
+        user: whose token is used, on a server in multiuser mode; else None.
     """
 
     mode: str = "connecting"
@@ -156,3 +161,4 @@ class Connection:
     next_try_at: float | None = None
     heard_at: float | None = None
     version: str = ""
+    user: User | None = None

@@ -67,6 +67,11 @@ class QueueState:
     wedge: Wedge | None = None
     retrying: Mapping[int, datetime] = field(default_factory=dict)
 
+    def is_theirs(self, item: QueueItem) -> bool:
+        """Whether it is another user's, so that this one, who is no administrator, can neither change nor read it."""
+        user = self.connection.user
+        return user is not None and not user.is_admin and item.user_id not in (None, user.user_id)
+
 
 Step = tuple[QueueState, Ids]
 
@@ -101,9 +106,9 @@ def _combined(old: QueueItem | None, new: QueueItem, *, keep_status: bool) -> Qu
     """One record of two. `keep_status`: the old one's state is the later."""
     if old is None:
         return new
-    if keep_status or (old.is_terminal and old.status != new.status):
-        return _filled(old, new, _STATIC)
     same = old.status == new.status
+    if keep_status or (old.is_terminal and not same):
+        return _filled(old, new, (*_STATIC, *_ENDING) if same else _STATIC)
     return _filled(new, old, (*_STATIC, *_ENDING) if same else (*_STATIC, "started_at"))
 
 

@@ -59,7 +59,8 @@ _HOLD_S = 5.0
 class Notices:
     """Turns pictures into notices. To be called from one thread.
 
-    What had ended before the first picture is not told; a queue that is paused, wedged or out of reach in it, is.
+    What had ended before the first picture is not told; a queue that is paused, wedged or out of reach in it, is. On a
+    server in multiuser mode, one who is no administrator hears of their own jobs.
 
     Args:
         state: the picture from which on things are news.
@@ -99,7 +100,7 @@ class Notices:
         self._lost = self._refused_token = self._paused = self._wedged = False
         self._out: list[Notice] = []
         for item in state.items.values():
-            if not item.is_terminal:
+            if not item.is_terminal and not state.is_theirs(item):
                 self._open_job(item, state.progress.get(item.item_id))
 
     def changed(self, change: Change) -> list[Notice]:
@@ -187,6 +188,8 @@ class Notices:
     def _look_at_job(self, state: QueueState, item_id: int) -> None:
         item = state.items.get(item_id)
         was_open = item_id in self._open
+        if item is not None and not was_open and state.is_theirs(item):
+            return
         if item is None:
             if item_id not in state.unread and (was_open or item_id in self._fresh) and item_id not in self._failed:
                 last = self._open[item_id][0] if was_open else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
@@ -41,3 +42,14 @@ async def _in_chunks(
 ) -> list[QueueItem]:
     ids = list(item_ids)
     return [item for start in range(0, len(ids), size) for item in await read(ids[start : start + size])]
+
+
+@contextmanager
+def taken(waiting: set[int], item_ids: list[int]) -> Iterator[None]:
+    """Take ids from those that wait to be read, and put them back if the read fails."""
+    waiting.difference_update(item_ids)
+    try:
+        yield
+    except BaseException:
+        waiting.update(item_ids)
+        raise

@@ -41,6 +41,7 @@ from invoke_widgets.server_records import (
     AuthStatus,
     Board,
     Image,
+    User,
 )
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "QueueItem",
     "QueueStatus",
     "Retried",
+    "User",
     "Wedge",
     "parse_time",
     "retryable",

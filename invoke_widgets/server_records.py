@@ -25,6 +25,24 @@ class AuthStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Who a token belongs to, on a server in multiuser mode. An administrator may change everybody's items."""
+
+    user_id: str
+    is_admin: bool = False
+    display_name: str | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            user_id=text(data, "user_id"),
+            is_admin=data.get("is_admin") is True,
+            display_name=optional_text(data.get("display_name")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """An image on the server. `image_url` and `thumbnail_url` are relative to the server's address."""
 

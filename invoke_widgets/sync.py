@@ -20,7 +20,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from invoke_widgets import breaker, merge
@@ -35,8 +34,9 @@ from invoke_widgets.event_records import (
     QueueCleared,
 )
 from invoke_widgets.events import EventStream
-from invoke_widgets.reading import light_items, whole_items
-from invoke_widgets.records import FAILED, Counts, QueueAndProcessorStatus, QueueItem
+from invoke_widgets.failure_reader import FailureReader
+from invoke_widgets.reading import light_items, taken
+from invoke_widgets.records import Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.store import QueueStore
 from invoke_widgets.wedge import WedgeWatch
 
@@ -48,7 +48,6 @@ _FIRST_PAGE = 100
 _COALESCE_S = 0.3
 _COUNTERS_S = 0.1
 _PRIORITIES_KEPT = 1000
-_BATCHES_KEPT = 10_000
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _NEW_TOKEN = "Log in anew, and pass the new token: console.reconnect(token=...)."
 
@@ -79,7 +78,6 @@ class Sync:
     ) -> None:
         self._client = client
         self._store = store
-        self._on_failed = on_failed
         self._use_socket = use_socket
         self._stream = EventStream(
             client.url,
@@ -98,9 +96,6 @@ class Sync:
         self._stale: set[int] = set()
         self._later: set[int] = set()
         self._later_at = 0.0
-        self._wanted: set[int] = set()
-        self._told: dict[int, QueueItem] = {}
-        self._ended: dict[str, datetime] = {}
         self._unreadable: set[int] = set()
         self._priorities: OrderedDict[str, int] = OrderedDict()
         self._reads: list[set[int]] = []
@@ -111,6 +106,9 @@ class Sync:
         self._socket_at = 0.0
         self._accepted: tuple[Counts, Counts] | None = None
         self._unchecked = False
+        self._failures = FailureReader(
+            client, store, reading=self._reading, on_failed=on_failed, on_wanted=self._unsettle
+        )
         self._wedges = WedgeWatch(client, store)
         self._away: JobException | None = None
         self._now = asyncio.Event()
@@ -152,18 +150,24 @@ class Sync:
                     self._tell_tried()
                     await self._rest(pause)
         finally:
-            self._record_told()
+            self._failures.give_up()
             await self._stream.close()
             self._store.set_connection(mode="closed", next_try_at=None)
 
-    async def try_now(self) -> None:
+    async def try_now(self, *, anew: bool = False) -> None:
         """Try to reach the server at once, instead of when it is due, and wait until that has been tried.
+
+        Args:
+            anew: connect again even where the server is not away: the token is another one now.
 
         Raises:
             AccessDenied: it is there, and refuses the token.
             ServerUnreachable: it is still away.
         """
         self._suspect()
+        if anew and self._store.state.connection.mode in ("live", "polling"):
+            self._reconnecting(ReplyLost("the token was replaced"), 0.0)
+            self._socket_lost()
         if self._store.state.connection.mode != "reconnecting":
             return
         tried = self._tried
@@ -204,8 +208,7 @@ class Sync:
         self._beat_at = min(self._beat_at, max(time.monotonic(), self._beaten_at + _COUNTERS_S))
         if unfinished:
             self._stale.update(self._unfinished())
-        self._settled.clear()
-        self._wake.set()
+        self._unsettle()
 
     def take(self, item: QueueItem) -> None:
         """Take an item from an action's answer."""
@@ -224,8 +227,7 @@ class Sync:
         """Wait until all that is known to need reading was read, and the counters agree with it."""
         self._unchecked = True
         self._beat_at = 0.0
-        self._settled.clear()
-        self._wake.set()
+        self._unsettle()
         await self._settled.wait()
 
     async def filled(self) -> None:
@@ -243,7 +245,9 @@ class Sync:
     async def _connect(self) -> None:
         self._client.forget()
         version = await self._client.app_version()
-        await self._check_access()
+        user = await self._check_access()
+        if self._store.state.items and user != self._store.state.connection.user:
+            self._reset()  # who asks now may see other parts of each item
         self._lost = False
         live = self._use_socket and await self._open_socket()
         await self._check_same_queue()
@@ -264,17 +268,23 @@ class Sync:
             next_try_at=None,
             heard_at=time.monotonic(),
             version=version,
+            user=user,
         )
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
-    async def _check_access(self) -> None:
-        if self._client.transport.token is not None:
+    async def _check_access(self) -> User | None:
+        """Who asks, on a server in multiuser mode."""
+        has_token = self._client.transport.token is not None
+        if has_token:
             await self._client.get_queue_status()  # a socket would not say why it is refused
-        elif (await self._client.get_setup_status()).multiuser_enabled:
+        if not (await self._client.get_setup_status()).multiuser_enabled:
+            return None
+        if not has_token:
             raise AccessDenied(
                 f"{self._client.url} is in multiuser mode and wants a token.",
                 suggestion="Pass token=..., or set INVOKEAI_TOKEN.",
             )
+        return await self._client.get_current_user_info()
 
     async def _open_socket(self) -> bool:
         self._socket_at = time.monotonic() + _SOCKET_RETRY_S
@@ -301,9 +311,8 @@ class Sync:
         connection = self._store.state.connection
         gone = frozenset(self._store.state.items)
         self._apply(lambda state: (merge.QueueState(connection=connection), gone))
-        self._record_told()
-        self._ended.clear()
-        for pending in (self._stale, self._later, self._wanted, self._unreadable):
+        self._failures.start_anew()
+        for pending in (self._stale, self._later, self._unreadable):
             pending.clear()
 
     def _reconnecting(self, error: JobException, pause: float) -> None:
@@ -355,8 +364,12 @@ class Sync:
             if not self._later:
                 self._later_at = time.monotonic() + _COALESCE_S
             self._later.add(item_id)
-            self._settled.clear()
-            self._wake.set()
+            self._unsettle()
+
+    def _unsettle(self) -> None:
+        """There is something to read."""
+        self._settled.clear()
+        self._wake.set()
 
     def _apply(self, step: Callable[[merge.QueueState], merge.Step]) -> merge.Ids:
         before = self._store.state.items
@@ -364,45 +377,9 @@ class Sync:
         items = self._store.state.items
         for item_id in changed:
             item = items.get(item_id)
-            if item is not None and item.status == FAILED:
-                self._failed(item, before.get(item_id))
             if item is not None and item.is_terminal:
-                self._note_end(item)
+                self._failures.ended(item, before.get(item_id))
         return changed
-
-    def _failed(self, item: QueueItem, before: QueueItem | None) -> None:
-        if item.error_type is None and item.error_message is None:
-            self._want(item.item_id)
-        elif before is None or before.error_type is None or before.status != FAILED:
-            if self._may_be_retry(item):
-                self._told[item.item_id] = item
-                self._want(item.item_id)
-            else:
-                self._on_failed(item)
-
-    def _record_told(self) -> None:
-        """Have failures recorded as they were told: they cannot be read in full any more."""
-        while self._told:
-            self._on_failed(self._told.popitem()[1])
-
-    def _want(self, item_id: int) -> None:
-        """Have a failed item read in full."""
-        self._wanted.add(item_id)
-        self._settled.clear()
-        self._wake.set()
-
-    def _may_be_retry(self, item: QueueItem) -> bool:
-        """Whether it was made after one of its batch had ended: events and summaries do not tell what it retries."""
-        ended = self._ended.get(item.batch_id)
-        made_later = ended is not None and (item.created_at is None or item.created_at > ended)
-        return item.retried_from_item_id is None and made_later
-
-    def _note_end(self, item: QueueItem) -> None:
-        ended, known = item.completed_at, self._ended.get(item.batch_id)
-        if ended is not None and (known is None or ended < known):
-            self._ended[item.batch_id] = ended
-            if len(self._ended) > _BATCHES_KEPT:
-                del self._ended[next(iter(self._ended))]
 
     def _touch(self, item_ids: Iterable[int]) -> None:
         for touched in self._reads:
@@ -461,7 +438,7 @@ class Sync:
             self._ids_dirty
             or self._stale
             or self._later
-            or self._wanted
+            or self._failures.is_waiting
             or (self._store.state.unread - self._unreadable)
             or self._unchecked
         )
@@ -472,7 +449,7 @@ class Sync:
             (self._ids_dirty and now >= self._next_ids_at)
             or self._stale
             or (self._later and now >= self._later_at)
-            or self._wanted
+            or self._failures.is_waiting
             or (self._store.state.unread - self._unreadable)
         )
 
@@ -484,8 +461,8 @@ class Sync:
             self._stale |= self._later
             self._later.clear()
         await self._read_chunk()
-        if self._wanted:
-            await self._read_failed()
+        if self._failures.is_waiting:
+            await self._failures.read()
 
     async def _read_ids(self) -> None:
         self._ids_dirty = False
@@ -501,7 +478,7 @@ class Sync:
 
     async def _read_everything(self) -> None:
         """Versions before 6.7 have no list of ids. There, one item that cannot be loaded hides all the others."""
-        with _taken(self._stale, list(self._stale)), self._reading() as touched:
+        with taken(self._stale, list(self._stale)), self._reading() as touched:
             try:
                 items = [item.without_session() for item in await self._client.list_all_queue_items()]
             except ServerFailure as error:
@@ -524,7 +501,7 @@ class Sync:
             return
         summaries = await self._client.has("item_summaries_by_ids")
         chunk = sorted(waiting, reverse=True)[: size if summaries else min(size, 100)]
-        with _taken(self._stale, chunk), self._reading() as touched:
+        with taken(self._stale, chunk), self._reading() as touched:
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # Whole items that the server cannot load are left out, so what is missing need not be gone.
             asked = chunk if summaries else None
@@ -542,38 +519,6 @@ class Sync:
         """Summaries do not tell it; the event of a batch that was put first does."""
         priority = self._priorities.get(item.batch_id)
         return item if priority is None or item.priority is not None else replace(item, priority=priority)
-
-    async def _read_failed(self) -> None:
-        chunk = sorted(self._wanted, reverse=True)[:50]
-        with _taken(self._wanted, chunk):
-            items = await whole_items(self._client, chunk)
-            # Which attempt each of them is: those between may be others at the same job.
-            items += await whole_items(self._client, self._between(items))
-        light = [item.without_session() for item in items]
-        self._store.apply(lambda state: merge.with_items(state, light))
-        read = {item.item_id: item for item in items}
-        for item_id in chunk:
-            told = self._told.pop(item_id, None)
-            found = read.get(item_id, told)  # what is gone already has to do as it was told
-            if found is not None and found.status == FAILED:
-                self._on_failed(found)
-
-    def _between(self, failed: Iterable[QueueItem]) -> list[int]:
-        """The items that may be attempts at the jobs that these retried, before them."""
-        roots: dict[str, tuple[int, int]] = {}
-        for item in failed:
-            if (root := item.retried_from_item_id) is not None:
-                low, high = roots.get(item.batch_id, (root, item.item_id))
-                roots[item.batch_id] = min(low, root), max(high, item.item_id)
-        read = {item.item_id for item in failed}
-        return [
-            item.item_id
-            for item in (self._store.state.items.values() if roots else ())
-            if item.batch_id in roots
-            and roots[item.batch_id][0] < item.item_id < roots[item.batch_id][1]
-            and item.item_id not in read
-            and self._may_be_retry(item)
-        ]
 
     # -- counters ------------------------------------------------------------------------------------------------
 
@@ -628,14 +573,3 @@ class Sync:
 
     def _unfinished(self) -> list[int]:
         return [item_id for item_id, item in self._store.state.items.items() if not item.is_terminal]
-
-
-@contextmanager
-def _taken(waiting: set[int], item_ids: list[int]) -> Iterator[None]:
-    """Take ids from those that wait to be read, and put them back if the read fails."""
-    waiting.difference_update(item_ids)
-    try:
-        yield
-    except BaseException:
-        waiting.update(item_ids)
-        raise

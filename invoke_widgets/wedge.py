@@ -74,7 +74,10 @@ class WedgeWatch:
     async def _named(self, message: str) -> Wedge:
         item_ids = await self._unloadable()
         known = self._store.state.items
-        batches = {known[i].batch_id for i in item_ids if i in known} or await self._unread_batches()
+        found = [known[i] for i in item_ids if i in known]
+        if any(map(self._store.state.is_theirs, found)):
+            return Wedge(batch_ids=(), item_ids=tuple(item_ids), message=message, is_theirs=True)
+        batches = {item.batch_id for item in found} or await self._unread_batches()
         return Wedge(batch_ids=tuple(sorted(batches)), item_ids=tuple(item_ids), message=message)
 
     async def _unloadable(self) -> list[int]:

@@ -86,7 +86,7 @@ def _unpacked(buffer: bytes) -> list[list[Any]]:
 
 def _page_of(state: QueueState) -> dict[int, list[Any]]:
     """What a page holds that was given all of a picture, each row at its full length."""
-    full = [queue_rows.row(item, state.retrying.get(item_id)) for item_id, item in state.items.items()]
+    full = [queue_rows.row(item, state) for item in state.items.values()]
     rows = _unpacked(queue_rows.packed(full))
     return {values[0]: values + [None] * (12 - len(values)) for values in rows}
 
@@ -108,13 +108,15 @@ def test_changing_equals_making_anew(before: QueueState, after: QueueState) -> N
 
 def test_a_change_is_small() -> None:
     """The end of a job is told in less than sixty bytes."""
-    change = queue_rows.row_change(queue_rows.row(item(743, IN_PROGRESS)), queue_rows.row(item(743, COMPLETED)))
+    change = queue_rows.row_change(
+        queue_rows.row(item(743, IN_PROGRESS), QueueState()), queue_rows.row(item(743, COMPLETED), QueueState())
+    )
     assert 60 > len(json.dumps(change))
 
 
 def test_shared_texts_travel_once() -> None:
     """A batch's id is in a packet once, however many of its rows are."""
-    packet = queue_rows.packed([queue_rows.row(item(i)) for i in range(1, 90)])
+    packet = queue_rows.packed([queue_rows.row(item(i), QueueState()) for i in range(1, 90)])
     assert 1 == packet.count(item(1).batch_id.encode())
 
 
@@ -141,7 +143,7 @@ def test_fields_in_a_line(values: tuple[FieldValue, ...] | None, text: str | Non
 def test_long_texts_are_cut() -> None:
     """A field or an error of a megabyte does not travel to the page's rows."""
     long = item(1, FAILED, error_message="x" * 1_000_000, field_values=(FieldValue("a", "b", "y" * 1_000_000),))
-    assert 1_000 > len(json.dumps(queue_rows.row(long)))
+    assert 1_000 > len(json.dumps(queue_rows.row(long, QueueState())))
 
 
 def test_the_first_rows_come_with_the_table() -> None:

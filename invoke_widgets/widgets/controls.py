@@ -13,7 +13,7 @@ import traitlets
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.merge import QueueState
-from invoke_widgets.records import PENDING, Cancellation, ProcessorStatus, QueueItem, retryable
+from invoke_widgets.records import Cancellation, Counts, ProcessorStatus, QueueItem, retryable
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, put, shown
@@ -29,6 +29,14 @@ def unfinished_batches(items: Iterable[QueueItem]) -> dict[str, int]:
     """Batch id -> how many of its items have not finished; the newest batch first."""
     left = sorted((item for item in items if not item.is_terminal), key=lambda item: -item.item_id)
     return dict(Counter(item.batch_id for item in left))
+
+
+def own_counts(state: QueueState) -> Counts | None:
+    """Of one who shares the server and is no administrator, how many items are their own; else None: all are."""
+    user = state.connection.user
+    if user is None or user.is_admin:
+        return None
+    return Counts.of(item.status for item in state.items.values() if not state.is_theirs(item))
 
 
 class Controls(ActingView):
@@ -103,6 +111,8 @@ class Controls(ActingView):
         self._row = ipywidgets.HBox(buttons)
         self._row.add_class("iw-row")
         self._failed: list[int] = []
+        self._own: Counts | None = None
+        self._counts = Counts()
         self._items: Mapping[int, QueueItem] | None = None
         self.own(self.pause)
         self.show(self._wedge, self._row, self._asking, *([self.status_line] if whole else []))
@@ -114,28 +124,28 @@ class Controls(ActingView):
     def draw(self, change: Change) -> None:
         state = change.state
         open_ = state.connection.mode != "closed"
-        chosen = [i for i in self.selected if (item := state.items.get(i)) is not None and not item.is_terminal]
+        chosen = [i for i in self.selected if (item := state.items.get(i)) is not None and _can_cancel(state, item)]
         put(self._cancel_selected, "about", list(self.selected))
         self._label(self._cancel_selected, "✕ cancel selected", len(chosen), open_)
         if state.items is not self._items:  # progress alone leaves them as they are
             self._items = state.items
-            self._failed = retryable(state.items)
-            self._draw_batches(unfinished_batches(state.items.values()))
+            self._failed = [i for i in retryable(state.items) if not state.is_theirs(state.items[i])]
+            self._draw_batches(unfinished_batches(i for i in state.items.values() if not state.is_theirs(i)))
+            self._own = own_counts(state)
         self.enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
         # What its policy runs again waits, too, and is called off by the same.
-        pending = (state.status.pending if state.status else _count(state, PENDING)) + len(state.retrying)
-        self._label(self._cancel_pending, "✕ cancel pending", pending, open_)
+        counts = self._own or state.status or Counts.of(item.status for item in state.items.values())
+        self._label(self._cancel_pending, "✕ cancel pending", counts.pending + len(state.retrying), open_)
         self._label(self._retry_failed, "↻ retry failed", len(self._failed), open_)
-        finished = state.status.total - state.status.unfinished if state.status else 0
-        self._label(self._prune, "prune", finished, open_)
-        total = self._total(state)
-        self.enable(self._clear, open_ and total > 0)
-        self.enable(self._really_clear, open_ and total > 0)
+        self._label(self._prune, "prune", counts.total - counts.unfinished, open_)
+        self.enable(self._clear, open_ and counts.total > 0)
+        self.enable(self._really_clear, open_ and counts.total > 0)
+        self._counts = counts
         if self._asking.layout.display is None:
-            self._draw_question(state)
-            if not total:
+            self._draw_question()
+            if not counts.total:
                 shown(self._asking, False)
-        self._draw_pause(state.processor, open_)
+        self._draw_pause(state, open_)
         self._draw_wedge(state)
 
     def _label(self, button: ipywidgets.Button, text: str, count: int, possible: bool) -> None:
@@ -146,18 +156,25 @@ class Controls(ActingView):
         choices = [[batch, words.short(batch), words.many(n, "item")] for batch, n in batches.items()]
         put(self._cancel_batch, "choices", choices)
 
-    def _draw_question(self, state: QueueState) -> None:
-        total, unfinished = self._total(state), state.status.unfinished if state.status else 0
-        text = f"Clear deletes {words.many(total, 'item')}, {unfinished:,} of them unfinished; what runs is canceled."
+    def _draw_question(self) -> None:
+        total, unfinished = self._counts.total, self._counts.unfinished
+        whose = "" if self._own is None else " of yours"
+        text = (
+            f"Clear deletes {words.many(total, 'item')}{whose}, {unfinished:,} of them unfinished; "
+            "what runs is canceled."
+        )
         put(self._question, "value", f'<div class="iw-question" role="alert">{html.escape(text)}</div>')
         put(self._really_clear, "description", f"clear {words.many(total, 'item')}")
 
-    def _draw_pause(self, processor: ProcessorStatus | None, open_: bool) -> None:
-        paused = processor is not None and not processor.is_started
+    def _draw_pause(self, state: QueueState, open_: bool) -> None:
+        paused = state.processor is not None and not state.processor.is_started
+        user = state.connection.user
+        may = user is None or user.is_admin
         put(self.pause, "about", "resume" if paused else "pause")
         put(self.pause, "description", "▶\ufe0e resume" if paused else "❚❚ pause")
-        put(self.pause, "tooltip", "Take items again" if paused else "Take no further item; what runs goes on")
-        self.enable(self.pause, open_ and processor is not None)
+        tooltip = "Take items again" if paused else "Take no further item; what runs goes on"
+        put(self.pause, "tooltip", tooltip if may else "Only an administrator can pause and resume")
+        self.enable(self.pause, open_ and may and state.processor is not None)
 
     def _draw_wedge(self, state: QueueState) -> None:
         wedge = state.wedge
@@ -172,7 +189,9 @@ class Controls(ActingView):
                 f"The queue cannot go on: the worker fails again and again to load {what}, "
                 f"and nothing behind runs. {wedge.message}"
             )
-            if not wedge.batch_ids:
+            if wedge.is_theirs:
+                text += f" {wedge.remedy}"
+            elif not wedge.batch_ids:
                 text += " This server does not tell its batch: canceling all that is pending is the way out."
         else:
             text = f"The queue does not go on. {wedge.message} Restart the server."
@@ -181,17 +200,13 @@ class Controls(ActingView):
         put(self._unwedge, "description", f"cancel {batches} {named}")
         shown(self._unwedge, bool(wedge.batch_ids))
 
-    @staticmethod
-    def _total(state: QueueState) -> int:
-        return state.status.total if state.status else len(state.items)
-
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def _on_cancel_selected(self, pressed: Pressed) -> None:
-        items = self.console.store.state.items
-        there = [items[i] for i in pressed.about if i in items]
-        targets = [item.item_id for item in there if not item.is_terminal]
-        finished = len(there) - len(targets)
+        state = self.console.store.state
+        there = [state.items[i] for i in pressed.about if i in state.items]
+        targets = [item.item_id for item in there if _can_cancel(state, item)]
+        finished = sum(1 for item in there if item.is_terminal)
         self.act(
             self._cancel_selected, self._cancel_each(targets), lambda told: words.canceled(told[0], finished, told[1])
         )
@@ -229,7 +244,7 @@ class Controls(ActingView):
 
     def _on_clear(self) -> None:
         with self.lock:
-            self._draw_question(self.console.store.state)
+            self._draw_question()
             shown(self._asking, True)
 
     def _on_really_clear(self) -> None:
@@ -267,5 +282,5 @@ def _items(item_ids: tuple[int, ...]) -> str:
     return f"item {item_ids[0]}" if len(item_ids) == 1 else f"items {words.listed(item_ids)}" if item_ids else "an item"
 
 
-def _count(state: QueueState, status: str) -> int:
-    return sum(1 for item in state.items.values() if item.status == status)
+def _can_cancel(state: QueueState, item: QueueItem) -> bool:
+    return not item.is_terminal and not state.is_theirs(item)

@@ -121,10 +121,11 @@ class _PoolRow:
         for label, text in zip(self._texts, texts, strict=True):
             label.value = text
         retriable = item.status in (FAILED, CANCELED)
+        possible = (retriable or not item.is_terminal) and not state.is_theirs(item)
         self._button.description = "↻" if retriable else "✕"
         self._button.tooltip = f"{'retry' if retriable else 'cancel'} item {item.item_id}"
         self._button.disabled = item.item_id in self._table.busy
-        self._button.layout.visibility = "visible" if retriable or not item.is_terminal else "hidden"
+        self._button.layout.visibility = "visible" if possible else "hidden"
 
     def _act(self, _: object) -> None:
         with self._table.lock:

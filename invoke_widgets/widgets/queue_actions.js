@@ -1,7 +1,7 @@
 // What a person does with the table: clicks, keys, selecting, sorting, opening, canceling and retrying.
 
 class TableActions extends TableWindow {
-  /** The unfinished or retriable among the selected rows, or else the active one. */
+  /** The cancelable or retriable among the selected rows, or else the active one. */
   _chosen(test) {
     const chosen = [];
     for (const id of this.selected) {
@@ -22,9 +22,10 @@ class TableActions extends TableWindow {
 
   askToCancel() {
     const one = this.selected.size === 0;
-    const rows = one ? [this.active].filter((row) => row?.unfinished) : this._chosen((row) => row.unfinished);
+    const rows = one ? [this.active].filter((row) => row?.cancelable) : this._chosen((row) => row.cancelable);
     if (!rows.length) {
-      setText(this.said, one ? "This item has finished." : "All selected items have finished.");
+      setText(this.said, !one ? "All selected items have finished, or are another user's."
+        : this.active?.theirs ? "This item is another user's." : "This item has finished.");
       return;
     }
     const what = rows.length === 1 ? `item ${rows[0].id}` : `${rows.length} selected items`;
@@ -35,7 +36,7 @@ class TableActions extends TableWindow {
       this.ask.hidden = true;
       this.focusRow();
     };
-    yes.addEventListener("click", () => { this._act("cancel", rows.filter((row) => row.unfinished)); end(); });
+    yes.addEventListener("click", () => { this._act("cancel", rows.filter((row) => row.cancelable)); end(); });
     no.addEventListener("click", end);
     this.ask.onkeydown = (event) => {
       if (event.key === "Escape") end();

@@ -102,7 +102,7 @@ const CELLS = {
 
 /** ✕ or ↻, if there is something to cancel or to retry. */
 function actionCell(cell, row, busy) {
-  const act = row.unfinished ? "cancel" : row.retriable ? "retry" : "";
+  const act = row.cancelable ? "cancel" : row.retriable ? "retry" : "";
   if (cell._act !== act) {
     cell._act = act;
     cell.replaceChildren();

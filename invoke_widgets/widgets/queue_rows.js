@@ -7,7 +7,7 @@ const RETRIABLE = new Set(["failed", "canceled"]);
 const STATUS_ORDER = { in_progress: 0, waiting: 1, pending: 2, failed: 3, canceled: 4, completed: 5 };
 // As in queue_rows.py.
 const FIELDS = ["id", "status", "created", "started", "completed", "batch", "destination", "device", "fields", "error",
-  "priority", "retry"];
+  "priority", "retry", "theirs"];
 const SHARED = [5, 6, 7];
 
 const statusOf = (value) => (typeof value === "number" ? STATUSES[value] ?? "?" : String(value ?? "?"));
@@ -41,8 +41,8 @@ class Row {
     this.words = null;
   }
 
-  get unfinished() { return UNFINISHED.has(this.status) && !this.gone; }
-  get retriable() { return RETRIABLE.has(this.status) && !this.gone; }
+  get cancelable() { return UNFINISHED.has(this.status) && !this.gone && !this.theirs; }
+  get retriable() { return RETRIABLE.has(this.status) && !this.gone && !this.theirs; }
 
   /** Seconds that it ran, or has been running by now. */
   took(now) {

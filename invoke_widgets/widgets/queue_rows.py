@@ -1,9 +1,9 @@
 """Queue items as the short arrays that the table's script reads, and as the texts of the static table. Pure functions.
 
 A row is `[item_id, status, created, started, completed, batch_id, destination, device, fields, error, priority,
-retry]`, without what is None at its end; `retry` is when a failed item is run again by its policy; a status is its
-index in `STATUSES`, a time is in seconds since 1970. A change is `[item_id, column, value, column, value, ...]`: a
-job's end is 40 bytes.
+retry, theirs]`, without what is None at its end; `retry` is when a failed item is run again by its policy; `theirs` is
+1 for another user's, which cannot be acted on; a status is its index in `STATUSES`, a time is in seconds since 1970. A
+change is `[item_id, column, value, column, value, ...]`: a job's end is 40 bytes.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def error_text(item: QueueItem) -> str | None:
     return _cut(f"{item.error_type}: {message}" if item.error_type and message else item.error_type or message)
 
 
-def row(item: QueueItem, retry_at: datetime | None = None) -> list[Any]:
-    """An item as an array. `retry_at`: when it is run again, if it is."""
+def row(item: QueueItem, state: QueueState) -> list[Any]:
+    """An item as an array; `state` is the picture that it is part of."""
     values = [
         item.item_id,
         _INDEX[item.status] if item.status in _INDEX else _cut(item.status),
@@ -77,7 +77,8 @@ def row(item: QueueItem, retry_at: datetime | None = None) -> list[Any]:
         fields_text(item.field_values),
         error_text(item),
         item.priority or None,
-        _seconds(retry_at),
+        _seconds(state.retrying.get(item.item_id)),
+        1 if state.is_theirs(item) else None,
     ]
     while values[-1] is None:
         values.pop()
@@ -125,8 +126,8 @@ def difference(
             continue
         due, was_due = after.retrying.get(item_id), before.retrying.get(item_id)
         if old is None:
-            rows.append(row(new, due))
-        elif (old is not new or due != was_due) and len(change := row_change(row(old, was_due), row(new, due))) > 1:
+            rows.append(row(new, after))
+        elif (old is not new or due != was_due) and len(change := row_change(row(old, before), row(new, after))) > 1:
             changes.append(change)
         now = after.progress.get(item_id)
         if now != before.progress.get(item_id):

@@ -122,7 +122,7 @@ class QueueTable(View):
         for item_id in reversed(newest):
             self._count_run(state.items[item_id])
         grid = Grid(
-            first=[queue_rows.row(state.items[i], state.retrying.get(i)) for i in newest],
+            first=[queue_rows.row(state.items[i], state) for i in newest],
             columns=self.columns,
             height=f"{height}px" if isinstance(height, int) else height,
         )
@@ -242,7 +242,7 @@ class QueueTable(View):
                     message["busy"] = sorted(self._busy)
                 if start + _PACKET_ROWS >= len(newest):
                     message["end"] = True
-                rows = [queue_rows.row(state.items[i], state.retrying.get(i)) for i in ids]
+                rows = [queue_rows.row(state.items[i], state) for i in ids]
                 self._grid.send(message, [queue_rows.packed(rows)])
             await asyncio.sleep(_PACKET_PAUSE_S)
 

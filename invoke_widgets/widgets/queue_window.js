@@ -151,14 +151,14 @@ class TableWindow extends TableOrder {
   }
 
   _drawAround() {
-    const unfinished = this._chosen((row) => row.unfinished).length;
+    const cancelable = this._chosen((row) => row.cancelable).length;
     const retriable = this._chosen((row) => row.retriable).length;
     this.toolbar.draw({
       rows: this.rows,
       filters: this.model.get("filters"),
       columns: this.columns,
       shown: this.list.length - [...this.late].filter((row) => row.gone).length,
-      cancelable: this.selected.size ? unfinished : 0,
+      cancelable: this.selected.size ? cancelable : 0,
       retriable: this.selected.size ? retriable : 0,
     });
     const all = this.list.length > 0 && this.list.length <= this.selected.size &&

@@ -40,6 +40,17 @@ def test_login_and_logout(people: People, stranger: BlockingClient) -> None:
         stranger.get_queue_status()
 
 
+def test_who_asks(people: People, stranger: BlockingClient) -> None:
+    """A token says who asks, and whether that is an administrator; without one it is not told."""
+    with pytest.raises(AccessDenied):
+        stranger.get_current_user_info()
+    for who, is_admin in ((ADMIN, True), (USER, False)):
+        stranger.login(who["email"], who["password"])
+        user = stranger.get_current_user_info()
+        assert (is_admin, who["email"].split("@")[0]) == (user.is_admin, (user.display_name or "").lower())
+        assert user.user_id
+
+
 def test_a_wrong_password_is_denied(people: People, stranger: BlockingClient) -> None:
     """The exception holds the server's text, and no password."""
     with pytest.raises(AccessDenied, match="Incorrect email or password") as caught:

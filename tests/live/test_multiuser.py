@@ -9,11 +9,14 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.errors import AccessDenied, InvalidRequest
-from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice, follow
+from invoke_widgets.notices import ConnectionBack, ConnectionLost, JobFailed, Notice, follow
+from invoke_widgets.widgets.controls import Controls
+from invoke_widgets.widgets.queue_rows import row
 from invoke_widgets.widgets.server_line import ServerLine
 from tests.chaos import ChaosProxy
 from tests.contract.people import USER, People, login
-from tests.graphs import add_and_multiply, divide, sleep
+from tests.graphs import add_and_multiply, divide, fail, sleep
+from tests.pressing import button, enabled, press, text
 from tests.wire import until
 
 
@@ -68,6 +71,71 @@ def test_a_clear_counts_ones_own(mine: iw.Console, people: People) -> None:
     mine.submit(add_and_multiply())
     assert "Cleared the queue: 1 deleted, 1 of them unfinished." == mine.clear().message
     assert 3 == people.admin.get("status")["queue"]["pending"]
+
+
+def test_buttons_are_about_ones_own(mine: iw.Console, people: People) -> None:
+    """A user's buttons count and offer their own items only, whatever others have in the queue; an admin's, all."""
+    theirs = people.admin.run(fail())["item_id"]
+    people.admin.put("processor/pause")
+    waiting = people.admin.enqueue(add_and_multiply(), runs=3)["item_ids"]
+    mine.refresh()
+    controls = Controls(mine, selectable=True)
+    controls.selected = [theirs, *waiting]
+    assert set() == enabled(controls)
+    own = mine.submit(add_and_multiply(), runs=2)
+    until(lambda: "(2)" in button(controls, "cancel pending").description, "one's own to be counted")
+    controls.selected = [theirs, *waiting, *own.item_ids]
+    assert "✕ cancel selected (2)" == button(controls, "cancel selected").description
+    assert {"cancel selected", "cancel batch", "cancel pending", "clear"} == enabled(controls)
+    assert [own.batch_id] == [batch_id for batch_id, *_ in button(controls, "cancel batch").choices]
+    press(controls, "clear …")
+    assert "Clear deletes 2 items of yours, 2 of them unfinished" in text(controls)
+    with iw.connect(mine.url, token=people.admin.token) as admin:
+        every = {"cancel batch", "cancel pending", "retry failed", "prune", "clear", "resume"}
+        assert every == enabled(Controls(admin))
+
+
+def test_others_rows_offer_nothing(mine: iw.Console, people: People) -> None:
+    """Rows of other people's items are marked, so that the table offers no action there."""
+    people.admin.put("processor/pause")
+    (theirs,) = people.admin.enqueue(add_and_multiply())["item_ids"]
+    own = mine.submit(add_and_multiply()).jobs[0].item_id
+    mine.refresh()
+    state = mine.store.state
+    assert {theirs: [1], own: []} == {item_id: row(item, state)[12:] for item_id, item in state.items.items()}
+
+
+def test_retry_failed_takes_ones_own(mine: iw.Console, people: People) -> None:
+    """Another's failed item is neither retried nor in the way, is in no error log, and is no news."""
+    heard: list[Notice] = []
+    end = mine.on_notice(heard.append)
+    theirs = people.admin.run(fail())["item_id"]
+    (own,) = people.user.enqueue(fail())["item_ids"]
+    people.user.wait_for(own)
+    mine.refresh()
+    retried = mine.retry_failed()
+    assert [own] == list(retried.new_item_ids)
+    with pytest.raises(iw.ExecutionFailed):
+        retried.jobs[0].wait(60)
+    mine.refresh()
+    assert theirs in {item.item_id for item in mine.queue}
+    assert {own, *retried.new_item_ids.values()} == {error.item_id for error in mine.errors}
+    until(lambda: sum(isinstance(notice, JobFailed) for notice in heard) == 2, "both failures to be told")
+    assert theirs not in {getattr(notice, "item", None) and notice.item.item_id for notice in heard}
+    end()
+
+
+def test_another_person_sees_anew(mine: iw.Console, people: People) -> None:
+    """With another person's token the picture is read again, since of each item they may know more or less."""
+    people.admin.put("processor/pause")
+    batch_id = people.admin.enqueue(add_and_multiply())["batch"]["batch_id"]
+    mine.refresh()
+    assert ["redacted"] == [item.batch_id for item in mine.queue]
+    assert "live" == mine.reconnect(token=people.admin.token).mode
+    mine.refresh()
+    assert [batch_id] == [item.batch_id for item in mine.queue]
+    (later,) = people.admin.enqueue(add_and_multiply())["item_ids"]
+    until(lambda: later in {item.item_id for item in mine.queue}, "events of an administrator")
 
 
 def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
