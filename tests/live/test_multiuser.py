@@ -16,7 +16,7 @@ from invoke_widgets.widgets.server_line import ServerLine
 from tests.chaos import ChaosProxy
 from tests.contract.people import USER, People, login
 from tests.graphs import add_and_multiply, divide, fail, sleep
-from tests.pressing import button, enabled, press, text
+from tests.pressing import button, enabled, press, reads, text
 from tests.wire import until
 
 
@@ -123,6 +123,25 @@ def test_retry_failed_takes_ones_own(mine: iw.Console, people: People) -> None:
     until(lambda: sum(isinstance(notice, JobFailed) for notice in heard) == 2, "both failures to be told")
     assert theirs not in {getattr(notice, "item", None) and notice.item.item_id for notice in heard}
     end()
+
+
+@pytest.mark.slow
+def test_anothers_wedge_is_told_as_such(mine: iw.Console, people: People) -> None:
+    """Who cannot cancel what wedges the queue is told whose it is, and who can, and is offered no button for it."""
+    poison = people.admin.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["x"]}]])
+    own = mine.submit(add_and_multiply()).jobs[0]
+    wedge = until(lambda: mine.status.wedge, "the wedge to be seen")
+    assert (tuple(poison["item_ids"]), ()) == (wedge.item_ids, wedge.batch_ids)
+    if people.admin.server.has("item_summaries"):  # else the item is known by its id alone
+        assert wedge.is_theirs
+        controls = Controls(mine)
+        assert "It is another user's: they, or an administrator, can cancel it." in reads(controls, "cannot go on")
+        assert {"cancel batch", "cancel pending", "clear"} == enabled(controls)
+        with pytest.raises(iw.CancellationFailed) as caught:
+            mine.unwedge()
+        assert "administrator" in caught.value.suggestion
+    people.admin.put("cancel_by_batch_ids", json={"batch_ids": [poison["batch"]["batch_id"]]})
+    assert "completed" == own.wait(60).status
 
 
 def test_another_person_sees_anew(mine: iw.Console, people: People) -> None:
