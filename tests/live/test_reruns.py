@@ -147,7 +147,7 @@ def test_it_is_seen_that_a_job_is_run_again(console: iw.Console) -> None:
     due = console.store.state.retrying[job.item_id]
     item = console.store.state.items[job.item_id]
     assert 20 < (due - datetime.now(UTC)).total_seconds() < 60
-    assert round(due.timestamp(), 3) == queue_rows.row(item, due)[11]
+    assert round(due.timestamp(), 3) == queue_rows.row(item, console.store.state)[11]
     assert f"retry at {due:%Y-%m-%d %H:%M:%S} UTC" in str(console)
     (error,) = console.errors
     assert (due, 1) == (error.retry_at, error.attempt)
