@@ -60,6 +60,8 @@ class Server:
     url: str = ""
     version: str = ""
     multiuser: bool = False
+    in_doubt: bool = False
+    """Whether a test failed here, so that the server may be the cause, or be left in a bad state."""
 
     def __repr__(self) -> str:
         return f"<{self.kind} server {self.version} at {self.url}>"

@@ -149,19 +149,35 @@ class Wire:
     def clean(self) -> None:
         """Empty the queue, with the processor running and the worker free.
 
-        Before 6.14 the worker is held first: there an item that vanishes while the worker takes it ends the worker for
-        good. Clearing is repeated: there, a worker that has only just begun does not notice the first.
+        Before 6.14 nothing is deleted before the worker has found nothing to take: there an item that vanishes while
+        the worker takes it ends the worker for good. Clearing is repeated: there, a worker that has only just begun
+        does not notice the first.
         """
         status = self.get("status")
         processor = status["processor"]
         if not status["queue"]["total"] and processor["is_started"] and not processor["is_processing"]:
             return
-        if not self.server.has("idle_while_paused"):
-            self.put("processor/pause")
-            self.get("status")
-            self.put("clear")
         self.put("processor/resume")
+        if not self.server.has("idle_while_paused"):
+            self._finish_all()
         until(lambda: self.put("clear") and not self.get("status")["processor"]["is_processing"], "a free worker")
+
+    def _finish_all(self) -> None:
+        """Cancel everything, and wait until the worker is free, or for a second: it may have missed its cancel."""
+        self.put("cancel_all_except_current")
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline and self.get("status")["processor"]["is_processing"]:
+            if current := self.get("current"):
+                self.put(f"i/{current['item_id']}/cancel")
+            time.sleep(0.01)
+
+    def is_working(self) -> bool:
+        """Whether the worker runs a job to its end within 10 s."""
+        item_id = self.enqueue(add_and_multiply())["item_ids"][0]
+        deadline = time.monotonic() + 10
+        while self.item(item_id)["status"] not in TERMINAL and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return self.item(item_id)["status"] in TERMINAL
 
     @contextmanager
     def paused(self) -> Iterator[None]:
