@@ -1,75 +1,25 @@
-"""`Console`: what `connect()` returns. It owns the thread, the client, the picture and the logs, and ends them all.
+"""`Console`: what `connect()` returns. One queue of one server: what can be done to it, and its views.
 
 Its methods wait for the server's answer (some milliseconds) and may be called from any thread but its own.
 """
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import logging
-import weakref
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
-from invoke_widgets.actions import Actions
 from invoke_widgets.alerts.alert import Alert
-from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
-from invoke_widgets.batches import Batch, Jobs, Retry
-from invoke_widgets.bridge import FromAnywhere
-from invoke_widgets.callbacks import Callbacks
-from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
-from invoke_widgets.event_records import Event, NodeFailed
-from invoke_widgets.handles import Context, OnTimeout, Unsubscribe
-from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
-from invoke_widgets.history_sqlite import HistoryFile
-from invoke_widgets.jobs import Job
-from invoke_widgets.loop import LoopThread
-from invoke_widgets.notices import Notice, follow
-from invoke_widgets.records import (
-    Cancellation,
-    Connection,
-    Counts,
-    ProcessorStatus,
-    QueueItem,
-    Wedge,
-)
+from invoke_widgets.alerts.book import LIMIT_S, On, To
+from invoke_widgets.batches import Batch, Retry
+from invoke_widgets.console_base import ConsoleBase, ConsoleStatus
+from invoke_widgets.errors import CancellationFailed
+from invoke_widgets.records import Cancellation, ProcessorStatus
 from invoke_widgets.retrying import RetryPolicy
-from invoke_widgets.store import Change, QueueStore
-from invoke_widgets.sync import Sync
-from invoke_widgets.transport import checked_token
-from invoke_widgets.watching import Watch, checked_stall
 
-if TYPE_CHECKING:
-    from invoke_widgets.embedded import EmbeddedServer
-    from invoke_widgets.plots import Plots
-
-T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
-
-_FIRST_ANSWER_S = 5.0
-_FIRST_PICTURE_S = 60.0
+__all__ = ["Console", "ConsoleStatus"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleStatus(Counts):
-    """The queue's counters, the worker's state, and how fresh both are."""
-
-    processor: ProcessorStatus | None
-    connection: Connection
-    wedge: Wedge | None = None
-
-    @property
-    def is_paused(self) -> bool:
-        return self.processor is not None and not self.processor.is_started
-
-
-class Console:
+class Console(ConsoleBase):
     """One queue of one server, watched live. Made by `invoke_widgets.connect`.
 
     Attributes:
@@ -82,263 +32,7 @@ class Console:
         demo: the embedded server, if `iw.demo()` started one.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str | None = None,
-        queue_id: str = "default",
-        timeout: float = 30.0,
-        verify: Any = True,
-        use_socket: bool = True,
-        history: str | Path | HistoryFile | None = None,
-    ) -> None:
-        self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
-        self._history = HistoryFile(history) if isinstance(history, str | Path) else history
-        self._owns_history = self._history is not history
-        self._loop = LoopThread()
-        self._store = QueueStore(self._loop.schedule)
-        kept: dict[str, Any] = {
-            "file": self._history,
-            "source": f"{self._client.url} {queue_id}",
-            "secrets": lambda: (token, self._client.transport.token),
-        }
-        self.errors = ErrorLog(on_change=self._log_changed, **kept)
-        self.cancellations = CancellationLog(on_change=self._log_changed, **kept)
-        self.jobs = JobLog(**kept)
-        for item in self.jobs:
-            self.errors.link(item)
-        self.events = EventLog()
-        self.alerts = Alerts(
-            self._loop,
-            self._store,
-            server=self._client.url,
-            queue_id=queue_id,
-            error_of=self.errors.of,
-            **kept,
-        )
-        self.demo: EmbeddedServer | None = None
-        self._callbacks = Callbacks()
-        self._shown: Any = None
-        self._closing: list[Callable[[], None]] = []
-        self.client = InvokeClient.over(FromAnywhere(self._client.transport, self._loop), queue_id)
-        try:
-            self._sync = self._loop.call(self._start(verify, use_socket))
-        except BaseException:
-            self._loop.start(self._client.aclose())
-            self._loop.stop()
-            self._close_history()
-            raise
-        self._context = Context(self._loop, self._client, self._store, self._actions, self._callbacks.put)
-        _open_consoles.add(self)
-
-    async def _start(self, verify: Any, use_socket: bool) -> Sync:
-        try:
-            async with asyncio.timeout(_FIRST_ANSWER_S):
-                await self._client.app_version()
-        except TimeoutError:
-            raise JobTimeout(
-                f"{self.url} took the connection, but did not answer within {_FIRST_ANSWER_S:g} s.",
-                suggestion="Is the port right, and is the server busy starting?",
-            ) from None
-        self._store.subscribe(self._record_jobs)
-        self._store.subscribe_events(self._record_event)
-        sync = Sync(self._client, self._store, verify=verify, on_failed=self._failed, use_socket=use_socket)
-        self._actions = Actions(self._client, self._store, sync, self.errors, self.cancellations)
-        try:
-            async with asyncio.timeout(_FIRST_PICTURE_S):
-                await sync.first_picture()
-        except TimeoutError:
-            raise JobTimeout(f"{self.url} did not tell its queue within {_FIRST_PICTURE_S:g} s.") from None
-        self._task = asyncio.get_running_loop().create_task(sync.run())
-        self._task.add_done_callback(_log_end)
-        return sync
-
-    # -- what is ---------------------------------------------------------------------------------------------------
-
-    @property
-    def url(self) -> str:
-        return self._client.url
-
-    @property
-    def queue_id(self) -> str:
-        return self._client.queue_id
-
-    @property
-    def history(self) -> HistoryFile | None:
-        """Where the logs are kept beyond this console's life; None for memory alone."""
-        return self._history
-
-    @property
-    def store(self) -> QueueStore:
-        """The picture, for views."""
-        return self._store
-
-    @property
-    def status(self) -> ConsoleStatus:
-        """Counters, processor, connection; without a request."""
-        state = self._store.state
-        counts = state.status or Counts()
-        return ConsoleStatus(
-            **counts.counters(),
-            processor=state.processor,
-            connection=state.connection,
-            wedge=state.wedge,
-        )
-
-    @property
-    def plots(self) -> Plots:
-        """Figures of the logs: `error_timeline()`, `cancellation_latency()`, `queue_depth()`, `job_gantt()`, ..."""
-        from invoke_widgets.plots import Plots
-
-        return Plots(self.errors, self.cancellations, self.jobs)
-
-    @property
-    def queue(self) -> list[QueueItem]:
-        """All items, newest first. Right after connecting to a long queue, this waits until it has been read."""
-        if self._store.state.unread and not self._loop.is_current and self._loop.is_running:
-            self._loop.call(self._sync.filled())
-        items = self._store.state.items
-        return [items[item_id] for item_id in sorted(items, reverse=True)]
-
-    def job(self, item_id: int) -> Job:
-        """A handle on an item.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
-        if item_id not in self._store.state.items:
-            self._call(self._client.get_queue_item(item_id))
-        return Job(self._context, item_id)
-
-    def batch(self, batch_id: str) -> Batch:
-        """A handle on a batch, from this console or another.
-
-        Raises:
-            NotFound: there is no such batch in this queue.
-        """
-        batch = Batch(self._context, batch_id, ())
-        if not batch.item_ids:
-            status = self._call(self._client.get_batch_status(batch_id))
-            if not status.total:
-                raise NotFound(f"There is no batch {batch_id!r} in queue {self.queue_id!r}.", batch_id=batch_id)
-            self.refresh()
-        ids = batch.item_ids
-        return Batch(self._context, batch_id, ids)
-
-    def item(self, item_id: int) -> QueueItem:
-        """An item in full, with its session, as the server has it now.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
-        return self._call(self._client.get_queue_item(item_id))
-
-    def on_change(self, listener: Callable[[Change], object], *, interval: float = 0.1) -> Unsubscribe:
-        """Call `listener(change)` after changes, on a thread of its own; what it raises is logged.
-
-        Args:
-            listener: takes a `Change`: the new picture, and the ids that changed.
-            interval: seconds within which changes after the first come together.
-
-        Returns:
-            A function that ends it.
-        """
-        return self._store.subscribe(lambda change: self._callbacks.put(lambda: listener(change)), interval=interval)
-
-    def on_notice(self, listener: Callable[[Notice], object], *, stalled_s: float | None = None) -> Unsubscribe:
-        """Call `listener(notice)` for what happens in the queue from now on, on a thread of its own.
-
-        Args:
-            listener: takes a `Notice`: `JobFinished`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
-                (`invoke_widgets.notices`); what it raises is logged.
-            stalled_s: seconds without a sign of a job in progress after which it is told as `JobStalled`.
-
-        Returns:
-            A function that ends it.
-
-        Raises:
-            InvalidRequest: `stalled_s` does not fit.
-        """
-        checked_stall(stalled_s)
-        return follow(
-            self._loop,
-            self._store,
-            lambda notice: self._callbacks.put(lambda: listener(notice)),
-            error_of=self.errors.of,
-            stalled_s=stalled_s,
-        )
-
-    def watch(
-        self,
-        jobs: Job | Jobs | Iterable[Job | Jobs],
-        *,
-        timeout: float | None = None,
-        on_timeout: OnTimeout = "raise",
-        stalled_s: float | None = None,
-    ) -> Watch:
-        """What happens to these jobs until the last has ended, for `for` and `async for`.
-
-        Notices about the jobs, `BatchDone` of those batches that were passed as such, and what concerns the queue as a
-        whole: `QueuePaused`, `QueueWedged`, `QueueFull`, `ConnectionLost`, ... (`invoke_widgets.notices`). A queue that
-        is paused, wedged or out of reach already is told first. A job that has ended already is told as ended.
-
-        Args:
-            jobs: a job, a batch, a `Retry`, or any number of them.
-            timeout: seconds for all of them.
-            on_timeout: "raise" a `JobTimeout` and let them run; "cancel" those that have not ended, then raise;
-                "detach": end, and let them run.
-            stalled_s: seconds without a sign of a job in progress after which it is told as `JobStalled`.
-
-        Raises:
-            InvalidRequest: an argument does not fit.
-            JobTimeout: while iterating, see `on_timeout`; `details["item_ids"]` are those that had not ended.
-        """
-        return Watch(self._context, self.errors, jobs, timeout=timeout, on_timeout=on_timeout, stalled_s=stalled_s)
-
-    def refresh(self, timeout: float = 30.0) -> None:
-        """Read again whatever may have changed, and wait until the picture agrees with the server.
-
-        Raises:
-            JobTimeout: it did not within `timeout` seconds.
-        """
-
-        async def work() -> None:
-            self._sync.read_again(unfinished=True)
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._sync.settled()
-            except TimeoutError:
-                raise JobTimeout(f"The picture did not settle within {timeout:g} s.") from None
-
-        self._call(work())
-
-    def reconnect(self, timeout: float = 30.0, *, token: str | None = None) -> Connection:
-        """Where the server is away, try now to reach it, instead of when it is due (`status.connection.next_try_at`).
-
-        Args:
-            timeout: seconds.
-            token: a new one, used from now on, where the old one was refused. It may be another person's: the picture
-                is read anew.
-
-        Raises:
-            InvalidRequest: no header can hold the token.
-            AccessDenied: the server is there, and refuses the token.
-            ServerUnreachable: it is still away.
-            JobTimeout: it did not answer within `timeout` seconds; trying goes on.
-        """
-        if checked_token(token) is not None:
-            self._client.transport.set_token(token)
-
-        async def work() -> None:
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._actions.reconnect(anew=token is not None)
-            except TimeoutError:
-                raise JobTimeout(f"{self.url} did not answer within {timeout:g} s.") from None
-
-        self._call(work())
-        return self._store.state.connection
+    _shown: Any = None
 
     # -- what can be done --------------------------------------------------------------------------------------------
 
@@ -356,10 +50,12 @@ class Console:
         """Check a batch against the server's node schemas, enqueue it exactly once, and return a handle on it.
 
         Args:
-            graph: `{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}`.
+            graph: `{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}`, or a workflow as InvokeAI's
+                editor exports it; `invoke_widgets.workflows.fields(workflow)` tells what of it can be set.
             runs: how often, 1 or more.
             data: values to vary: `{"sum.a": [1, 2], "sum.b": [3, 4]}` are zipped; of a list of such mappings the
-                product is taken; the server's own form is taken as it is.
+                product is taken; the server's own form is taken as it is. In a workflow a node may be told by its
+                label or its type: `{"Positive Prompt.value": ["a cat", "a dog"]}`.
             prepend: before everything that waits.
             destination: a label, by which items can be counted and canceled.
             retry: has jobs that fail run again while this console is open: `RetryPolicy(attempts=3)`. The handles wait
@@ -479,25 +175,7 @@ class Console:
         """
         return self.alerts.add(on, to, name=name, at_most_every_s=at_most_every_s)
 
-    @property
-    def actions(self) -> Actions:
-        """The same as coroutines that run on the console's loop, for views."""
-        return self._actions
-
-    def start(self, work: Coroutine[Any, Any, T], done: Callable[[T | BaseException], None] | None = None) -> None:
-        """Run a coroutine on the console's loop and return at once.
-
-        Args:
-            work: such as `console.actions.cancel(5)`.
-            done: called on the loop's thread with the result or the exception.
-        """
-        future = self._loop.start(work)
-
-        def finished(_: object) -> None:
-            if done is not None and not future.cancelled():
-                done(future.exception() or future.result())
-
-        future.add_done_callback(finished)
+    # -- views: nothing of widgets is loaded before one is asked for ---------------------------------------------------
 
     def dashboard(self, **options: Any) -> Any:
         """A new view of everything; `options` are those of `Dashboard`."""
@@ -557,94 +235,8 @@ class Console:
             self._shown = self.dashboard()
         return self._shown
 
-    # -- ending ----------------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """End the thread, the connections, the views, and the demo server if there is one. May be called twice."""
-        _open_consoles.discard(self)
-        self.alerts.close()
-        for end in self._closing:
-            end()
-        self._closing.clear()
-        if self._loop.is_running:
-
-            async def finish() -> None:
-                self._actions.reruns.close()
-                self._task.cancel()
-                await asyncio.gather(self._task, return_exceptions=True)
-                await self._client.aclose()
-
-            self._loop.call(finish())
-            self._loop.stop()
-        self._callbacks.stop()
-        self._close_history()
-        if self.demo is not None:
-            self.demo.stop()
-
-    def on_close(self, function: Callable[[], None]) -> None:
-        """Have `function` called when the console is closed."""
-        self._closing.append(function)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __str__(self) -> str:
         """The server, the counters and the newest items, as text."""
         from invoke_widgets.widgets.plain import console_text
 
         return console_text(self)
-
-    def __repr__(self) -> str:
-        status = self.status
-        counts = f"{status.in_progress} running, {status.pending} pending, {status.failed} failed"
-        return f"Console({self.url!r}, {status.connection.mode}: {counts})"
-
-    # -- inside ------------------------------------------------------------------------------------------------------
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._loop.call(work)
-
-    def _record_jobs(self, change: Change) -> None:
-        for item_id in change.item_ids:
-            item = change.state.items.get(item_id)
-            if item is not None:
-                self.jobs.record(item)
-                self.errors.link(item)
-
-    def _close_history(self) -> None:
-        if self._history is not None and self._owns_history:
-            self._history.close()
-
-    def _failed(self, item: QueueItem) -> None:
-        self.errors.record_failure(item)
-        self._actions.reruns.failed(item)
-
-    def _record_event(self, event: Event) -> None:
-        self.events.record(event)
-        if isinstance(event, NodeFailed):
-            self.errors.record_node(event)
-
-    def _log_changed(self) -> None:
-        self._loop.post(self._store.tell)
-
-
-def _log_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("watching the queue ended", exc_info=task.exception())
-
-
-_open_consoles: weakref.WeakSet[Console] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    for console in list(_open_consoles):
-        try:
-            console.close()
-        except (JobException, RuntimeError):
-            logger.debug("closing failed", exc_info=True)

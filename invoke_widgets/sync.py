@@ -16,15 +16,13 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from invoke_widgets import breaker, merge
+from invoke_widgets.backlog import Backlog
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerFailure, ServerUnreachable
+from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable
 from invoke_widgets.event_records import (
     BatchEnqueued,
     Event,
@@ -34,8 +32,6 @@ from invoke_widgets.event_records import (
     QueueCleared,
 )
 from invoke_widgets.events import EventStream
-from invoke_widgets.failure_reader import FailureReader
-from invoke_widgets.reading import light_items, taken
 from invoke_widgets.records import Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.store import QueueStore
 from invoke_widgets.wedge import WedgeWatch
@@ -44,10 +40,7 @@ HEARTBEAT_S = 2.0
 _POLL_ACTIVE_S = 0.5
 _FULL_POLL_S = 3.0
 _SOCKET_RETRY_S = 10.0
-_FIRST_PAGE = 100
-_COALESCE_S = 0.3
 _COUNTERS_S = 0.1
-_PRIORITIES_KEPT = 1000
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _NEW_TOKEN = "Log in anew, and pass the new token: console.reconnect(token=...)."
 
@@ -91,14 +84,6 @@ class Sync:
         self._settled = asyncio.Event()
         self._lost = False
         self._limit: asyncio.Timeout | None = None
-        self._ids_dirty = False
-        self._next_ids_at = 0.0
-        self._stale: set[int] = set()
-        self._later: set[int] = set()
-        self._later_at = 0.0
-        self._unreadable: set[int] = set()
-        self._priorities: OrderedDict[str, int] = OrderedDict()
-        self._reads: list[set[int]] = []
         self._news = 0
         self._beat_at = 0.0
         self._beaten_at = 0.0
@@ -106,9 +91,7 @@ class Sync:
         self._socket_at = 0.0
         self._accepted: tuple[Counts, Counts] | None = None
         self._unchecked = False
-        self._failures = FailureReader(
-            client, store, reading=self._reading, on_failed=on_failed, on_wanted=self._unsettle
-        )
+        self._backlog = Backlog(client, store, on_failed=on_failed, on_wanted=self._unsettle)
         self._wedges = WedgeWatch(client, store)
         self._away: JobException | None = None
         self._now = asyncio.Event()
@@ -150,7 +133,7 @@ class Sync:
                     self._tell_tried()
                     await self._rest(pause)
         finally:
-            self._failures.give_up()
+            self._backlog.give_up()
             await self._stream.close()
             self._store.set_connection(mode="closed", next_try_at=None)
 
@@ -202,25 +185,17 @@ class Sync:
 
     def read_again(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
         """Have the list of ids, these items, or all unfinished items read again, soon."""
-        self._ids_dirty = self._ids_dirty or ids
-        self._stale.update(item_ids)
         # The counters belong to what is read; but not more often than is worth it.
         self._beat_at = min(self._beat_at, max(time.monotonic(), self._beaten_at + _COUNTERS_S))
-        if unfinished:
-            self._stale.update(self._unfinished())
-        self._unsettle()
+        self._backlog.want(item_ids, ids=ids, unfinished=unfinished)
 
     def take(self, item: QueueItem) -> None:
         """Take an item from an action's answer."""
-        self._touch((item.item_id,))
-        self._apply(lambda state: merge.with_news(state, item))
+        self._backlog.take(item)
 
     def expect(self, item_ids: Collection[int]) -> None:
         """Take ids from an enqueue's answer: they exist, and are to be read."""
-        self._touch(item_ids)
-        known = self._store.state
-        listed = {*known.items, *known.unread, *item_ids}
-        self._apply(lambda state: merge.with_ids(state, listed))
+        self._backlog.expect(item_ids)
         self.read_again(ids=False)
 
     async def settled(self) -> None:
@@ -233,11 +208,8 @@ class Sync:
     async def filled(self) -> None:
         """Wait until every item that the server listed has been read, or cannot be."""
 
-        def is_reading() -> bool:
-            state = self._store.state
-            return bool(state.unread - self._unreadable) and state.connection.mode != "reconnecting"
-
-        while is_reading():  # noqa: ASYNC110 - it ends within milliseconds, and the picture tells each step
+        # Polled, since it ends within milliseconds, and the picture tells each step.
+        while self._backlog.is_reading_items and self._store.state.connection.mode != "reconnecting":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     # -- connecting ----------------------------------------------------------------------------------------------
@@ -247,17 +219,14 @@ class Sync:
         version = await self._client.app_version()
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
-            self._reset()  # who asks now may see other parts of each item
+            self._backlog.start_anew()  # who asks now may see other parts of each item
         self._lost = False
         live = self._use_socket and await self._open_socket()
-        await self._check_same_queue()
-        self._ids_dirty = True
-        self._next_ids_at = 0.0
-        self._stale.update(self._unfinished())
+        if await self._backlog.holds_other_jobs():
+            self._backlog.start_anew()
         self._accepted = None
         status = await self._client.get_queue_status()
-        await self._read_ids()
-        await self._read_chunk(_FIRST_PAGE)
+        await self._backlog.read_first()
         self._take_status(status)
         self._store.set_connection(
             mode="live" if live else "polling",
@@ -295,26 +264,6 @@ class Sync:
             return False
         return True
 
-    async def _check_same_queue(self) -> None:
-        """After a reconnect the address may lead to another server's queue, whose ids mean other jobs."""
-        known = self._store.state.items
-        sample = sorted(known, reverse=True)[:_FIRST_PAGE]
-        if not sample:
-            return
-        with self._reading():
-            for item in await light_items(self._client, sample):
-                if item.batch_id != known[item.item_id].batch_id:
-                    self._reset()
-                    return
-
-    def _reset(self) -> None:
-        connection = self._store.state.connection
-        gone = frozenset(self._store.state.items)
-        self._apply(lambda state: (merge.QueueState(connection=connection), gone))
-        self._failures.start_anew()
-        for pending in (self._stale, self._later, self._unreadable):
-            pending.clear()
-
     def _reconnecting(self, error: JobException, pause: float) -> None:
         self._away = error
         is_refused = isinstance(error, AccessDenied)
@@ -339,61 +288,26 @@ class Sync:
         self._news += 1
         self._store.set_connection(heard_at=time.monotonic())
         if isinstance(event, ItemStatusChanged):
-            self._touch((event.item.item_id,))
-        changed = self._apply(lambda state: merge.with_event(state, event))
+            self._backlog.touch((event.item.item_id,))
+        changed = self._backlog.apply(lambda state: merge.with_event(state, event))
         if isinstance(event, ItemStatusChanged):
             if changed:
-                self._follow_up(event.item.item_id)
+                self._backlog.want_rest(event.item.item_id)
             elif event.item.item_id not in self._store.state.items:
                 self.read_again(ids=True)
         elif isinstance(event, BatchEnqueued | ItemsRetried | QueueCleared):
             if isinstance(event, BatchEnqueued):
                 self._wedges.saw_batch(event.batch_id)
-                self._remember_priority(event)
+                self._backlog.saw_batch(event)
             self.read_again(unfinished=isinstance(event, QueueCleared))
         elif isinstance(event, ItemsCanceled):
             self.read_again(event.item_ids)
         self._store.tell_event(event)
 
-    def _follow_up(self, item_id: int) -> None:
-        """Have read what an event of this item did not tell: field values, device."""
-        item = self._store.state.items.get(item_id)
-        if item is None:
-            return
-        if item.field_values is None or (item.device is None and item.started_at is not None):
-            if not self._later:
-                self._later_at = time.monotonic() + _COALESCE_S
-            self._later.add(item_id)
-            self._unsettle()
-
     def _unsettle(self) -> None:
         """There is something to read."""
         self._settled.clear()
         self._wake.set()
-
-    def _apply(self, step: Callable[[merge.QueueState], merge.Step]) -> merge.Ids:
-        before = self._store.state.items
-        changed = self._store.apply(step)
-        items = self._store.state.items
-        for item_id in changed:
-            item = items.get(item_id)
-            if item is not None and item.is_terminal:
-                self._failures.ended(item, before.get(item_id))
-        return changed
-
-    def _touch(self, item_ids: Iterable[int]) -> None:
-        for touched in self._reads:
-            touched.update(item_ids)
-
-    @contextmanager
-    def _reading(self) -> Iterator[set[int]]:
-        """Collects the ids of which something newer came while a read was under way."""
-        touched: set[int] = set()
-        self._reads.append(touched)
-        try:
-            yield touched
-        finally:
-            self._reads.remove(touched)
 
     # -- keeping in step -----------------------------------------------------------------------------------------
 
@@ -403,16 +317,16 @@ class Sync:
                 raise _Lost
             self._wake.clear()
             await self._round()
-            if not self._is_dirty():
+            if self._backlog.is_empty and not self._unchecked:
                 self._settled.set()
-            if not self._wake.is_set() and not self._has_work_now():
+            if not self._wake.is_set():
                 await self._pause()
 
     async def _round(self) -> None:
         """Read what is due. A lost socket cuts it short: an answer may be waited for in vain until it times out."""
         try:
             async with asyncio.timeout(None) as self._limit:
-                await self._work()
+                await self._backlog.read()
                 if time.monotonic() >= self._beat_at:
                     await self._heartbeat()
         except TimeoutError:
@@ -421,104 +335,16 @@ class Sync:
             self._limit = None
 
     async def _pause(self) -> None:
-        due = [self._beat_at]
-        if self._ids_dirty:
-            due.append(self._next_ids_at)
-        if self._later:
-            due.append(self._later_at)
-        delay = max(min(due) - time.monotonic(), 0.001)
+        due = self._backlog.due_in()
+        if due == 0.0:
+            return
+        beat = max(self._beat_at - time.monotonic(), 0.001)
+        delay = beat if due is None else min(beat, due)
         try:
             async with asyncio.timeout(delay):
                 await self._wake.wait()
         except TimeoutError:
             pass
-
-    def _is_dirty(self) -> bool:
-        return bool(
-            self._ids_dirty
-            or self._stale
-            or self._later
-            or self._failures.is_waiting
-            or (self._store.state.unread - self._unreadable)
-            or self._unchecked
-        )
-
-    def _has_work_now(self) -> bool:
-        now = time.monotonic()
-        return bool(
-            (self._ids_dirty and now >= self._next_ids_at)
-            or self._stale
-            or (self._later and now >= self._later_at)
-            or self._failures.is_waiting
-            or (self._store.state.unread - self._unreadable)
-        )
-
-    async def _work(self) -> None:
-        """One round: at most one list of ids, one chunk of items, one chunk of failed items' errors."""
-        if self._ids_dirty and time.monotonic() >= self._next_ids_at:
-            await self._read_ids()
-        if self._later and time.monotonic() >= self._later_at:
-            self._stale |= self._later
-            self._later.clear()
-        await self._read_chunk()
-        if self._failures.is_waiting:
-            await self._failures.read()
-
-    async def _read_ids(self) -> None:
-        self._ids_dirty = False
-        self._unreadable.clear()
-        started = time.monotonic()
-        if not await self._client.has("item_ids"):
-            await self._read_everything()
-        else:
-            with self._reading() as touched:
-                listed = (await self._client.get_queue_item_ids()).item_ids
-                self._apply(lambda state: merge.with_ids(state, listed, fresher=touched))
-        self._next_ids_at = time.monotonic() + 2 * (time.monotonic() - started)
-
-    async def _read_everything(self) -> None:
-        """Versions before 6.7 have no list of ids. There, one item that cannot be loaded hides all the others."""
-        with taken(self._stale, list(self._stale)), self._reading() as touched:
-            try:
-                items = [item.without_session() for item in await self._client.list_all_queue_items()]
-            except ServerFailure as error:
-                if not error.details.get("poison"):
-                    raise
-                self._unreadable.update(self._store.state.unread)
-                return
-            listed = [item.item_id for item in items]
-            self._apply(lambda state: merge.with_ids(state, listed, fresher=touched))
-            self._apply(lambda state: merge.with_items(state, items, fresher=touched))
-
-    async def _read_chunk(self, size: int = 1000) -> None:
-        state = self._store.state
-        self._stale &= state.items.keys() | state.unread
-        waiting = self._stale or (state.unread - self._unreadable)
-        if not waiting:
-            return
-        if not await self._client.has("items_by_ids"):
-            await self._read_everything()
-            return
-        summaries = await self._client.has("item_summaries_by_ids")
-        chunk = sorted(waiting, reverse=True)[: size if summaries else min(size, 100)]
-        with taken(self._stale, chunk), self._reading() as touched:
-            items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
-            # Whole items that the server cannot load are left out, so what is missing need not be gone.
-            asked = chunk if summaries else None
-            self._apply(lambda state: merge.with_items(state, items, asked=asked, fresher=touched))
-        if not summaries:
-            self._unreadable.update(set(chunk) - {item.item_id for item in items})
-
-    def _remember_priority(self, event: BatchEnqueued) -> None:
-        if event.priority:
-            self._priorities[event.batch_id] = event.priority
-            while len(self._priorities) > _PRIORITIES_KEPT:
-                self._priorities.popitem(last=False)
-
-    def _with_priority(self, item: QueueItem) -> QueueItem:
-        """Summaries do not tell it; the event of a batch that was put first does."""
-        priority = self._priorities.get(item.batch_id)
-        return item if priority is None or item.priority is not None else replace(item, priority=priority)
 
     # -- counters ------------------------------------------------------------------------------------------------
 
@@ -560,7 +386,7 @@ class Sync:
 
     def _compare(self, status: QueueAndProcessorStatus) -> None:
         """Read everything unfinished again where the server counts otherwise than the picture does."""
-        if self._ids_dirty or self._stale or self._store.state.unread:
+        if self._backlog.lags:
             return
         ours = Counts.of(item.status for item in self._store.state.items.values())
         theirs = Counts(**status.queue.counters())
@@ -570,6 +396,3 @@ class Sync:
             # A difference that a full read does not mend (another user's items, say) is not read for again and again.
             self._accepted = (ours, theirs)
             self.read_again(unfinished=True)
-
-    def _unfinished(self) -> list[int]:
-        return [item_id for item_id, item in self._store.state.items.items() if not item.is_terminal]
