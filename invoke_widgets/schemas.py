@@ -17,9 +17,10 @@ from invoke_widgets.errors import InvalidRequest
 Data = list[list[dict[str, Any]]]
 
 
-def _near(word: str, words: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(words), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+def near(word: str, words: Iterable[str]) -> str:
+    """A question that ends a message about an unknown name; empty where no known one is near."""
+    found = difflib.get_close_matches(word, list(words), n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def normal_graph(graph: object) -> dict[str, Any]:
@@ -54,11 +55,7 @@ def normal_graph(graph: object) -> dict[str, Any]:
 
 
 def _looks_like(graph: Mapping[str, Any]) -> str:
-    if isinstance(graph.get("nodes"), list):
-        return "This looks like a workflow of the editor, not a graph: its nodes are a list."
-    if "graph" in graph:
-        return "Pass its 'graph' entry."
-    return ""
+    return "Pass its 'graph' entry." if "graph" in graph else ""
 
 
 def _check_edge(edge: object, index: int, nodes: Mapping[str, Any]) -> None:
@@ -69,7 +66,7 @@ def _check_edge(edge: object, index: int, nodes: Mapping[str, Any]) -> None:
         if end.get("node_id") not in nodes:
             raise InvalidRequest(
                 f"edges[{index}].{side}.node_id: there is no node {end.get('node_id')!r}."
-                + _near(str(end.get("node_id")), nodes)
+                + near(str(end.get("node_id")), nodes)
             )
 
 
@@ -171,7 +168,7 @@ class NodeSchemas:
             if schema is None:
                 raise InvalidRequest(
                     f"nodes.{node_id}.type: this server has no node type {node['type']!r}."
-                    + _near(node["type"], self._nodes),
+                    + near(node["type"], self._nodes),
                     suggestion="It may need a node pack, or another version of InvokeAI.",
                 )
             if schema.get("additionalProperties"):
@@ -180,7 +177,7 @@ class NodeSchemas:
                 if name not in schema.get("properties", {}):
                     raise InvalidRequest(
                         f"nodes.{node_id}.{name}: {node['type']!r} has no such field."
-                        + _near(name, schema.get("properties", {})),
+                        + near(name, schema.get("properties", {})),
                         suggestion="The server would drop it without a word.",
                     )
 
@@ -191,22 +188,29 @@ class NodeSchemas:
             InvalidRequest: a node or field does not exist, or a value does not fit; the message says which.
         """
         seen: set[tuple[str, str]] = set()
+        wired = {
+            (edge["destination"]["node_id"], edge["destination"]["field"]): edge["source"]["node_id"]
+            for edge in graph["edges"]
+        }
         for group in data:
             for entry in group:
                 node_id, name = entry["node_path"], entry["field_name"]
                 place = f"data.{node_id}.{name}"
                 node = graph["nodes"].get(node_id)
                 if node is None:
-                    raise InvalidRequest(
-                        f"{place}: the graph has no node {node_id!r}." + _near(node_id, graph["nodes"])
-                    )
+                    raise InvalidRequest(f"{place}: the graph has no node {node_id!r}." + near(node_id, graph["nodes"]))
                 if (node_id, name) in seen:
                     raise InvalidRequest(f"{place}: is set twice.")
                 seen.add((node_id, name))
+                if (node_id, name) in wired:
+                    raise InvalidRequest(
+                        f"{place}: is set by an edge from {wired[node_id, name]!r}, so that each value would be lost.",
+                        suggestion="Vary a field of the node at the edge's other end, or take the edge out.",
+                    )
                 fields = self.fields(node["type"])
                 if name not in fields or name in ("id", "type"):
                     raise InvalidRequest(
-                        f"{place}: {node['type']!r} has no field {name!r} to set." + _near(name, fields)
+                        f"{place}: {node['type']!r} has no field {name!r} to set." + near(name, fields)
                     )
                 self._check_values(place, fields[name], entry["items"])
 

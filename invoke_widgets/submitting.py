@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from invoke_widgets import classify
+from invoke_widgets import classify, workflows
 from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     InvalidRequest,
@@ -117,10 +117,11 @@ class Submitting(Acting):
         """Check a batch, enqueue it once, and say what became of it.
 
         Args:
-            graph: `{"nodes": {...}, "edges": [...]}`; a node's `id` may be left out.
+            graph: `{"nodes": {...}, "edges": [...]}`; a node's `id` may be left out. Or a workflow as InvokeAI's editor
+                exports it.
             runs: how often; 1 or more.
             data: values to vary: `{"node.field": [...]}` (zipped), a list of those (their product), or the server's
-                own form.
+                own form. In a workflow a node may be told by its label or its type.
             prepend: before everything that waits.
             destination: a label, by which items can be counted and canceled.
             batch_id: its id, which must be a new one; made here by default.
@@ -155,8 +156,11 @@ class Submitting(Acting):
             raise InvalidRequest(f"runs: should be an integer of 1 or more, got {runs!r}.")
         if destination is not None and not isinstance(destination, str):
             raise InvalidRequest(f"destination: should be a string, got {destination!r}.")
-        checked = normal_graph(graph)
         values = normal_data(data)
+        if workflows.is_workflow(graph):
+            values = workflows.own_data(graph) + workflows.with_ids(graph, values)
+            graph = workflows.graph_of(graph)
+        checked = normal_graph(graph)
         schemas = await self.node_schemas()
         schemas.check_graph(checked)
         schemas.check_data(checked, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import invoke_widgets as iw
 from invoke_widgets import analysis, plots
 from invoke_widgets.alerts import Webhook
 from invoke_widgets.demo_server.faults import DRILLS
-from tests import known_failures
+from tests import editor, known_failures
 from tests.wire import Wire
 
 _ROOT = Path(__file__).parent.parent
@@ -34,6 +35,8 @@ _CODE = re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL)
 def test_its_code_runs(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks, one after another as in one notebook, at this server's address."""
     monkeypatch.chdir(tmp_path)
+    exported = editor.workflow([editor.node("p", "string", "Positive Prompt", value="")])
+    (tmp_path / "workflow.json").write_text(json.dumps(exported))
     names: dict[str, Any] = {"url": wire.server.url}
     consoles: list[iw.Console] = []
     try:

@@ -58,7 +58,7 @@ def refused(data: Any) -> str:
     [
         (5, "graph: should be a mapping"),
         ({}, "graph.nodes"),
-        ({"nodes": [{"id": "a"}]}, "looks like a workflow"),
+        ({"nodes": [{"id": "a"}]}, "graph.nodes: should be a mapping"),
         ({"graph": {"nodes": {}}}, "Pass its 'graph' entry"),
         ({"nodes": {"a": {}}}, "nodes.a.type"),
         ({"nodes": {"a": {"type": "add", "id": "b"}}}, "nodes.a.id"),
@@ -97,6 +97,15 @@ def test_unknown_types_and_fields_have_suggestions() -> None:
     with pytest.raises(InvalidRequest, match=r"nodes\.s\.widht: .*Did you mean 'width'"):
         SCHEMAS.check_graph(normal_graph({"nodes": {"s": {"type": "img", "widht": 5}}}))
     SCHEMAS.check_graph(normal_graph({"nodes": {"s": {"type": "open", "anything": 5}}}))
+
+
+def test_values_that_an_edge_would_overwrite_are_refused() -> None:
+    """The server would take them and make the same job of each."""
+    edge = {"source": {"node_id": "one", "field": "value"}, "destination": {"node_id": "sum", "field": "a"}}
+    graph = normal_graph({"nodes": {"one": {"type": "add"}, "sum": {"type": "add"}}, "edges": [edge]})
+    SCHEMAS.check_data(graph, normal_data({"sum.b": [1], "one.a": [2]}))
+    with pytest.raises(InvalidRequest, match=r"data\.sum\.a: is set by an edge from 'one'"):
+        SCHEMAS.check_data(graph, normal_data({"sum.a": [1, 2]}))
 
 
 def test_the_forms_of_data() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.schemas import normal_data
 
@@ -115,7 +116,13 @@ def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
 
 
 def settable_fields(graph: Any) -> list[str]:
-    """ "node.field" for what a graph's nodes set, as suggestions."""
+    """ "node.field" for what a graph's nodes set, or a workflow lets be set, as suggestions.
+
+    Raises:
+        InvalidRequest: a workflow is of another form than the editor's.
+    """
+    if workflows.is_workflow(graph):
+        return [field.name for field in workflows.fields(graph)]
     nodes = graph.get("nodes") if isinstance(graph, Mapping) else None
     if not isinstance(nodes, Mapping):
         return []
@@ -145,9 +152,10 @@ def place_of(message: str) -> str:
 
 
 def label_of(draft: Draft, total: int) -> str:
-    """A line for the list of remembered drafts: the node types, and how many items."""
+    """A line for the list of remembered drafts: a workflow's name or the node types, and how many items."""
     nodes = draft.graph.get("nodes") if isinstance(draft.graph, Mapping) else None
     types = [str(node.get("type")) for node in nodes.values()] if isinstance(nodes, Mapping) else []
-    told = ", ".join(dict.fromkeys(types))
+    name = draft.graph.get("name") if workflows.is_workflow(draft.graph) else None
+    told = name if isinstance(name, str) else ", ".join(dict.fromkeys(types))
     told = told if len(told) <= 60 else told[:59] + "…"
     return f"{told or 'graph'}, {total:,} items" if total != 1 else f"{told or 'graph'}, 1 item"

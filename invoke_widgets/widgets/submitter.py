@@ -50,7 +50,7 @@ def recent(console: Console) -> deque[Draft]:
 
 
 class JobSubmitter(ActingView):
-    """Submits a graph or a batch.
+    """Submits a graph, a batch, or a workflow of InvokeAI's editor.
 
     Args:
         console: where to.
@@ -236,7 +236,11 @@ class JobSubmitter(ActingView):
                 put(self._plan, "value", _plan_html("Checking …"))
             if draft is None:
                 self._draw_error(None)
-                put(self._plan, "value", _plan_html("Paste a graph or a batch as JSON, open a file, or drop it here."))
+                put(
+                    self._plan,
+                    "value",
+                    _plan_html("Paste a graph, a batch or a workflow as JSON, open a file, or drop it here."),
+                )
                 return
             self._suggest()
         self.run(self._checked(draft, generation), self._draw_checked)

@@ -144,3 +144,11 @@ def test_each_queue_id_is_a_queue_and_one_worker_serves_all(wire: Wire, server: 
         wire.put(f"i/{running}/cancel")
         another.wait_for(other, "completed")
         another.put("clear")
+
+
+def test_an_edge_overwrites_values_of_its_field(wire: Wire) -> None:
+    """Values to vary a field that an edge sets are taken, and lost when the job runs."""
+    data = [[{"node_path": "mul", "field_name": "a", "items": [7, 8]}]]
+    item_ids = wire.enqueue(data=data)["item_ids"]
+    results = [wire.wait_for(item_id)["session"]["results"] for item_id in item_ids]
+    assert [{3, 30}, {3, 30}] == [{output["value"] for output in result.values()} for result in results]

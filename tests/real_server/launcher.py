@@ -21,7 +21,7 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _import_torchvision() -> None:
+def import_torchvision() -> None:
     try:
         import torchvision
     except RuntimeError:
@@ -38,7 +38,7 @@ def _import_torchvision() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_stdin, daemon=True).start()
-    _import_torchvision()
+    import_torchvision()
     from invokeai.app.run_app import run_app
 
     run_app()

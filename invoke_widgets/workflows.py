@@ -1,0 +1,275 @@
+"""Workflows as InvokeAI's editor exports them -> graphs, and names for their fields. Pure functions.
+
+The rules are the editor's, and those of the server's own builder for saved workflows (InvokeAI 6.14.2): nodes other
+than invocations are left out, connectors are followed to where they come from, an input that has an edge gives up its
+value, and a board that is "auto" or "none" is none. Batch nodes become values to vary, as in the editor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.schemas import Data, near
+
+_BATCH_FIELDS = {
+    "image_batch": "images",
+    "string_batch": "strings",
+    "integer_batch": "integers",
+    "float_batch": "floats",
+}
+_GENERATORS = ("image_generator", "string_generator", "integer_generator", "float_generator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowField:
+    """An input of a node that no edge sets.
+
+    Attributes:
+        name: what `data` calls it: "node.field", where the node is told by its label, its type or its id, whichever is
+            the first that no other node shares.
+        label: as the workflow's form shows it; empty if it has none.
+        value: as exported; None where the workflow leaves it open.
+        in_form: whether the workflow's author put it into the form, or exposed it.
+        node_id: the node's id.
+        field: the input's name.
+    """
+
+    name: str
+    label: str
+    value: Any
+    in_form: bool
+    node_id: str
+    field: str
+
+
+def is_workflow(pasted: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether something is a workflow rather than a graph: its nodes are a list."""
+    return isinstance(pasted, Mapping) and isinstance(pasted.get("nodes"), list)
+
+
+def fields(workflow: Mapping[str, Any]) -> list[WorkflowField]:
+    """What of a workflow can be set, the form's fields first. `pandas.DataFrame(fields(workflow))` is a table of them.
+
+    Args:
+        workflow: the JSON that the editor exports.
+
+    Raises:
+        InvalidRequest: it is of another form.
+    """
+    nodes = _invocations(workflow)
+    names = _names(nodes)
+    wired = {(edge["destination"]["node_id"], edge["destination"]["field"]) for edge in _edges(workflow, nodes)}
+    exposed = list(_exposed(workflow))
+    found = [
+        WorkflowField(
+            name=f"{names[node_id]}.{field}",
+            label=str(given.get("label") or ""),
+            value=given.get("value"),
+            in_form=(node_id, field) in exposed,
+            node_id=node_id,
+            field=field,
+        )
+        for node_id, data in nodes.items()
+        if data["type"] not in _BATCH_FIELDS and not _is_generator(data)
+        for field, given in _inputs(data)
+        if (node_id, field) not in wired
+    ]
+    order = {place: index for index, place in enumerate(exposed)}
+    return sorted(found, key=lambda field: order.get((field.node_id, field.field), len(order)))
+
+
+def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """The graph that the editor would enqueue.
+
+    Raises:
+        InvalidRequest: it is of another form.
+    """
+    nodes = _invocations(workflow)
+    graph_nodes = {
+        node_id: _node(node_id, data)
+        for node_id, data in nodes.items()
+        if data["type"] not in _BATCH_FIELDS and not _is_generator(data)
+    }
+    edges = []
+    for edge in _edges(workflow, nodes):
+        target = graph_nodes.get(edge["destination"]["node_id"])
+        if target is None:
+            continue
+        target.pop(edge["destination"]["field"], None)
+        if edge["source"]["node_id"] in graph_nodes:
+            edges.append(edge)
+    return {"nodes": graph_nodes, "edges": edges}
+
+
+def own_data(workflow: Mapping[str, Any]) -> Data:
+    """What the workflow's own batch nodes vary, in the server's form: nodes of one group are zipped.
+
+    Raises:
+        InvalidRequest: a batch node has no values, or takes them from a generator.
+    """
+    nodes = _invocations(workflow)
+    edges = _edges(workflow, nodes)
+    names = _names(nodes)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for node_id, data in nodes.items():
+        field = _BATCH_FIELDS.get(data["type"])
+        if field is None:
+            continue
+        inputs = dict(_inputs(data))
+        targets = [edge["destination"] for edge in edges if edge["source"]["node_id"] == node_id]
+        if any(edge["destination"] == {"node_id": node_id, "field": field} for edge in edges):
+            raise InvalidRequest(
+                f"nodes.{names[node_id]}.{field}: come from a generator, which only InvokeAI's editor runs.",
+                suggestion="Write the values into the batch node, or leave both out and pass them as data=...",
+            )
+        items = inputs.get(field, {}).get("value")
+        if not isinstance(items, list) or not items:
+            raise InvalidRequest(
+                f"nodes.{names[node_id]}.{field}: the batch node has no values.",
+                suggestion="Give it some in the editor, or leave it out and pass them as data=...",
+            )
+        group = str(inputs.get("batch_group_id", {}).get("value") or "None")
+        entries = groups.setdefault(node_id if group == "None" else group, [])
+        entries += [{"node_path": to["node_id"], "field_name": to["field"], "items": items} for to in targets]
+    return [entries for entries in groups.values() if entries]
+
+
+def with_ids(workflow: Mapping[str, Any], data: Data) -> Data:
+    """Values whose nodes are told by label, type or id, with ids.
+
+    Raises:
+        InvalidRequest: there is no such node, or several that are told so.
+    """
+    nodes = _invocations(workflow)
+    return [
+        [{**entry, "node_path": _id_of(nodes, entry["node_path"], entry["field_name"])} for entry in group]
+        for group in data
+    ]
+
+
+def _id_of(nodes: Mapping[str, Mapping[str, Any]], told: str, field: str) -> str:
+    if told in nodes:
+        return told
+    for of in ("label", "type"):
+        found = [node_id for node_id, data in nodes.items() if data.get(of) == told]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidRequest(
+                f"data.{told}.{field}: {len(found)} nodes of the workflow have the {of} {told!r}: {', '.join(found)}.",
+                suggestion="Use the id, or give the node a label of its own in the editor.",
+            )
+    known = [str(data.get(of)) for data in nodes.values() for of in ("label", "type") if data.get(of)]
+    raise InvalidRequest(f"data.{told}.{field}: the workflow has no node {told!r}." + near(told, known))
+
+
+def _names(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Node id -> what tells it apart, in words where possible."""
+    told = [str(data.get(of)) for data in nodes.values() for of in ("label", "type")]
+    return {
+        node_id: next(
+            (str(data[of]) for of in ("label", "type") if data.get(of) and told.count(str(data[of])) == 1), node_id
+        )
+        for node_id, data in nodes.items()
+    }
+
+
+def _invocations(workflow: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Node id -> data, of the nodes that a graph has."""
+    nodes = workflow.get("nodes")
+    if not isinstance(nodes, list):
+        raise InvalidRequest("graph.nodes: should be a list, as InvokeAI's editor exports it.")
+    found: dict[str, Mapping[str, Any]] = {}
+    for index, node in enumerate(nodes):
+        if not isinstance(node, Mapping) or not isinstance(node.get("id"), str):
+            raise InvalidRequest(f"nodes[{index}].id: should be a string, as InvokeAI's editor exports it.")
+        if node.get("type") != "invocation":
+            continue
+        data = node.get("data")
+        if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
+            raise InvalidRequest(f"nodes[{index}].data.type: should be the name of a node type, such as 'add'.")
+        found[node["id"]] = data
+    return found
+
+
+def _is_generator(data: Mapping[str, Any]) -> bool:
+    return data["type"] in _GENERATORS
+
+
+def _inputs(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    inputs = data.get("inputs")
+    for field, given in inputs.items() if isinstance(inputs, Mapping) else ():
+        if isinstance(given, Mapping):
+            yield str(field), given
+
+
+def _node(node_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    node = {
+        "id": node_id,
+        "type": data["type"],
+        "use_cache": data.get("useCache", True),
+        "is_intermediate": data.get("isIntermediate", False),
+    }
+    for field, given in _inputs(data):
+        if "value" in given and not (field == "board" and given["value"] in ("auto", "none")):
+            node[field] = given["value"]
+    return node
+
+
+def _edges(workflow: Mapping[str, Any], nodes: Mapping[str, Any]) -> list[dict[str, dict[str, str]]]:
+    """Edges between invocations, each once; those that come through connectors come from where these do."""
+    edges = workflow.get("edges", [])
+    if not isinstance(edges, list):
+        raise InvalidRequest("graph.edges: should be a list, as InvokeAI's editor exports it.")
+    drawn = [
+        edge
+        for edge in edges
+        if isinstance(edge, Mapping)
+        and edge.get("type") != "collapsed"
+        and all(isinstance(edge.get(k), str) for k in ("source", "target", "sourceHandle", "targetHandle"))
+    ]
+    into = {(edge["target"], edge["targetHandle"]): edge for edge in reversed(drawn)}
+    found: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
+    for edge in drawn:
+        passed: set[str] = set()
+        source: Mapping[str, Any] | None = edge
+        while source is not None and source["source"] not in nodes and source["source"] not in passed:
+            passed.add(source["source"])
+            source = into.get((source["source"], "in"))
+        if source is None or source["source"] not in nodes or edge["target"] not in nodes:
+            continue
+        ends = (source["source"], source["sourceHandle"], edge["target"], edge["targetHandle"])
+        found[ends] = {
+            "source": {"node_id": ends[0], "field": ends[1]},
+            "destination": {"node_id": ends[2], "field": ends[3]},
+        }
+    return list(found.values())
+
+
+def _exposed(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Node id and field of what the workflow's author put into its form, or exposed before there were forms."""
+    form = workflow.get("form")
+    elements = form.get("elements") if isinstance(form, Mapping) else None
+    seen: set[object] = set()
+    waiting = [form.get("rootElementId")] if isinstance(form, Mapping) and isinstance(elements, Mapping) else []
+    found = False
+    while waiting:
+        element_id = waiting.pop(0)
+        element = elements.get(element_id) if isinstance(elements, Mapping) and isinstance(element_id, str) else None
+        data = element.get("data") if isinstance(element, Mapping) else None
+        if element_id in seen or not isinstance(data, Mapping):
+            continue
+        seen.add(element_id)
+        children = data.get("children")
+        waiting = [*(children if isinstance(children, list) else ()), *waiting]
+        place = data.get("fieldIdentifier")
+        if isinstance(place, Mapping):
+            found = True
+            yield str(place.get("nodeId")), str(place.get("fieldName"))
+    exposed = workflow.get("exposedFields")
+    for place in exposed if not found and isinstance(exposed, list) else ():
+        if isinstance(place, Mapping):
+            yield str(place.get("nodeId")), str(place.get("fieldName"))

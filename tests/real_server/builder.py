@@ -1,0 +1,27 @@
+"""Convert the workflows that InvokeAI brings along as it does itself: `python -P builder.py`, where it is installed.
+
+Out, as JSON: a list of `{"workflow": ..., "graph": ...}`. The graphs are as they are before they are validated, since a
+workflow that was never filled in has no models.
+"""
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
+with contextlib.redirect_stdout(sys.stderr):
+    from launcher import import_torchvision
+
+    import_torchvision()
+    from invokeai.app.services import workflow_records
+    from invokeai.app.services.shared import workflow_graph_builder as builder
+
+# It is about workflows that are called by others, which have to return something.
+builder._validate_callable_workflow_nodes = lambda nodes: None
+builder.Graph.model_validate = lambda graph: graph
+
+folder = Path(workflow_records.__file__).parent / "default_workflows"
+workflows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+built = [{"workflow": workflow, "graph": builder.build_graph_from_workflow(workflow)} for workflow in workflows]
+json.dump(built, sys.stdout, default=lambda model: model.model_dump())
