@@ -121,10 +121,14 @@ class Canceling(Acting):
         """Cancel all of a batch that has not finished, what runs included."""
         if not isinstance(batch_id, str) or not batch_id:
             raise InvalidRequest(f"batch_id: should be a batch's id, got {batch_id!r}.")
-        targets = self._unfinished(lambda item: item.batch_id == batch_id)
         counts_all = await self._client.has("item_summaries_by_ids")
         before = None if counts_all else await self._batch_status(batch_id)
-        record = await self._bulk("batch", targets, lambda: self._client.cancel_by_batch_ids([batch_id]), batch_id)
+        record = await self._bulk(
+            "batch",
+            lambda item: item.batch_id == batch_id,
+            lambda: self._client.cancel_by_batch_ids([batch_id]),
+            batch_id,
+        )
         if record.outcome not in ("canceled", "already_finished"):
             return record
         canceled = record.canceled
@@ -160,8 +164,9 @@ class Canceling(Acting):
 
     async def cancel_pending(self) -> Cancellation:
         """Cancel all that waits; the current item goes on."""
-        targets = self._unfinished(lambda item: item.status == PENDING)
-        record = await self._bulk("pending", targets, self._client.cancel_all_except_current)
+        record = await self._bulk(
+            "pending", lambda item: item.status == PENDING, self._client.cancel_all_except_current
+        )
         if record.outcome == "already_finished":
             return self._keep(record, message="Nothing was pending.")
         if record.outcome == "canceled":
@@ -170,17 +175,16 @@ class Canceling(Acting):
 
     async def clear(self) -> Cancellation:
         """Cancel and delete everything, the current item too. `canceled` says how many had not finished."""
-        targets = self._unfinished(lambda item: True)
         try:
             # Not as the picture has it: up to 6.13 it hears nothing of what has just been canceled in bulk.
             before = (await self._client.get_queue_status()).queue
         except JobException:
             before = None  # what is wrong is said of the request that matters
-        record = await self._bulk("clear", targets, self._client.clear)
+        record = await self._bulk("clear", lambda item: True, self._client.clear)
         if record.outcome not in ("canceled", "already_finished"):
             return record
         deleted = record.canceled
-        unfinished = min(deleted, len(targets) if before is None else _unfinished_of(before, deleted))
+        unfinished = min(deleted, len(record.item_ids) if before is None else _unfinished_of(before, deleted))
         return self._keep(
             record,
             outcome="canceled" if unfinished else "already_finished",
@@ -188,19 +192,18 @@ class Canceling(Acting):
             message=f"Cleared the queue: {deleted:,} deleted, {unfinished:,} of them unfinished.",
         )
 
-    def _unfinished(self, wanted: Callable[[QueueItem], bool]) -> tuple[int, ...]:
-        items = self._store.state.items.values()
-        return tuple(sorted(item.item_id for item in items if not item.is_terminal and wanted(item)))
-
     async def _bulk(
         self,
         scope: str,
-        targets: tuple[int, ...],
+        wanted: Callable[[QueueItem], bool],
         request: Callable[[], Awaitable[int]],
         batch_id: str | None = None,
     ) -> Cancellation:
+        known = self._store.state.items.values()
+        unfinished = [item for item in known if not item.is_terminal and wanted(item)]
+        targets = tuple(sorted(item.item_id for item in unfinished))
+        running = {item.item_id for item in unfinished if item.status == IN_PROGRESS}
         watch = _Watch(self._store, targets)
-        running = {i for i in targets if self._store.state.items[i].status == IN_PROGRESS}
         try:
             count = await request()
         except AccessDenied as error:

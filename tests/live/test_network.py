@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -228,6 +229,24 @@ def test_a_batch_is_canceled_though_its_counters_cannot_be_read(
     assert {"canceled": 2} == wire.counts()
     assert "already_finished" == batch.cancel().outcome
     assert [] == list(through.errors)
+
+
+def test_others_may_clear_the_queue_meanwhile(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Items that vanish while the counters are being asked for are none that were canceled, and no error."""
+    for _ in range(4):
+        through.submit(sleep(60), runs=3)
+        slow = proxy.delay(0.5, path="/status")
+        with ThreadPoolExecutor() as pool:
+            clearing = pool.submit(through.clear)
+            until(lambda rule=slow: rule.hits, "the counters to be asked for")
+            wire.put("clear")
+            cleared = clearing.result(30)
+        slow.stop()
+        assert ("already_finished", 0, "Cleared the queue: 0 deleted, 0 of them unfinished.") == (
+            cleared.outcome,
+            cleared.canceled,
+            cleared.message,
+        )
 
 
 def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:

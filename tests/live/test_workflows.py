@@ -25,7 +25,7 @@ _BUILDER = Path(__file__).parent.parent / "real_server" / "builder.py"
 def test_a_workflow_runs(console: iw.Console) -> None:
     """It completes with the outputs of its own nodes; fields are varied by their nodes' labels."""
     batch = console.submit(editor.sums(), data={"First Sum.a": [1, 5], "n2.b": [10, 20]})
-    assert [13, 27] == [result["n2"][0]["value"] for result in batch.result()]
+    assert [13, 27] == [result["n2"]["value"] for result in batch.result()]
 
 
 def test_batch_nodes_are_multiplied_with_values(console: iw.Console) -> None:
@@ -34,7 +34,7 @@ def test_batch_nodes_are_multiplied_with_values(console: iw.Console) -> None:
     drawn["nodes"].append(editor.node("batch", "integer_batch", integers=[1, 2, 3], batch_group_id="None"))
     drawn["edges"].append(editor.edge("batch.value -> n1.a"))
     batch = console.submit(drawn, data={"n2.b": [10, 20]})
-    sums = [result["n2"][0]["value"] for result in batch.result()]
+    sums = [result["n2"]["value"] for result in batch.result()]
     assert (6, [13, 23, 14, 24, 15, 25]) == (batch.enqueued, sums)
 
 
