@@ -1,5 +1,8 @@
 // What a person does with the table: clicks, keys, selecting, sorting, opening, canceling and retrying.
 
+/** So far the pointer may move in a click; farther, it marks text. */
+const DRAG_PX = 4;
+
 class TableActions extends TableWindow {
   /** The cancelable or retriable among the selected rows, or else the active one. */
   _chosen(test) {
@@ -103,6 +106,21 @@ class TableActions extends TableWindow {
     this._save("sort", sort === name ? `-${name}` : sort === `-${name}` ? name : name === "item" ? "-item" : name);
   }
 
+  /** Remember what the pointer goes down on: that is what a click is about, also if rows move before it comes up. */
+  _press(event) {
+    const row = event.target.closest(".iwq-row")?._row;
+    this.pressed = row ? { row, target: event.target, x: event.clientX, y: event.clientY } : null;
+  }
+
+  /** What a click is about; null where text was marked by dragging, or where there is no row. */
+  _clicked(event) {
+    const { pressed } = this;
+    this.pressed = null;
+    if (!pressed || event.detail === 0) return { row: event.target.closest(".iwq-row")?._row, target: event.target };
+    const moved = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);
+    return moved > DRAG_PX ? null : pressed;
+  }
+
   _click(event) {
     const header = event.target.closest("[data-column]");
     if (header && this.head.contains(header)) {
@@ -110,18 +128,19 @@ class TableActions extends TableWindow {
       else this.sortBy(header.dataset.column);
       return;
     }
-    const row = event.target.closest(".iwq-row")?._row;
-    if (!row) return;
-    const button = event.target.closest(".iwq-act");
+    const clicked = this._clicked(event);
+    if (!clicked?.row) return;
+    const { row, target } = clicked;
+    const button = target.closest(".iwq-act");
     this.active = row;
     if (button) {
       if (button.getAttribute("aria-disabled") !== "true") this._act(button.dataset.act, [row]);
     } else if (event.shiftKey) {
       this._selectRange(row);
-    } else if (event.target.closest(".iwq-check") || event.ctrlKey || event.metaKey) {
+    } else if (target.closest(".iwq-check") || event.ctrlKey || event.metaKey) {
       this._toggleSelected(row);
-    } else if (!String(window.getSelection()).length) {
-      this.toggle(row);
+    } else if (event.detail < 2) {
+      this.toggle(row); // the second click of two marks a word
     }
     this.render();
   }

@@ -18,6 +18,7 @@ class TableView extends TableActions {
     this.padBottom = 0;
     this.late = new Set(); // rows under the pointer whose place is put right when the pointer leaves
     this.pointer = null;
+    this.pressed = null; // what the pointer went down on
     this.elements = new Map(); // row -> element
     this.selected = new Set(model.get("selected"));
     this._build(el);
@@ -82,6 +83,7 @@ class TableView extends TableActions {
       this.pointer = null;
       this.settle();
     });
+    this.grid.addEventListener("pointerdown", (event) => this._press(event));
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("keydown", (event) => this._key(event));
     this.grid.addEventListener("focusin", (event) => {

@@ -415,3 +415,34 @@ def test_detail(lab: Lab, wire: Wire) -> None:
     until(lambda: wire.item(running)["status"] == "in_progress", "the item to start")
     wire.put(f"i/{running}/cancel")
     expect(detail).to_contain_text("completed")
+
+
+@pytest.mark.looks
+def test_a_click_is_about_what_was_pressed(fed: Open) -> None:
+    """Rows may move and change between the button's down and its up; a drag marks text, and opens nothing."""
+    table = fed(200, statuses="PENDING")
+    mouse, status = table.notebook.page.mouse, table.row(197).locator(".iwq-c-status")
+    box = status.bounding_box()
+    assert box is not None
+    mouse.move(box["x"] + 30, box["y"] + box["height"] / 2)
+    mouse.down()
+    table.grid.evaluate("grid => { grid.scrollTop += 56; }")
+    mouse.up()
+    expect(table.output.get_by_label("detail of item 197")).to_be_visible()
+    table.press("Escape")
+    expect(table.output.locator(".iwq-detail")).to_have_count(0)
+    status.hover()
+    mouse.down()
+    table.kernel("console.feed([item(197, IN_PROGRESS)])")
+    expect(status).to_contain_text("in_progress")
+    mouse.up()
+    expect(table.output.get_by_label("detail of item 197")).to_be_visible()
+    table.press("Escape")
+    box = table.row(195).locator(".iwq-c-batch").bounding_box()
+    assert box is not None
+    mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + 50, box["y"] + box["height"] / 2, steps=5)
+    mouse.up()
+    assert "" != table.notebook.page.evaluate("() => String(window.getSelection())")
+    expect(table.output.locator(".iwq-detail")).to_have_count(0)
