@@ -26,6 +26,7 @@ from invoke_widgets.errors import (
     UnexpectedReply,
     UnknownError,
 )
+from invoke_widgets.redaction import incoming
 
 __all__ = [
     "Diagnosis",
@@ -53,17 +54,17 @@ def field_path(loc: object) -> str:
 
 
 def _one_line(text: str, limit: int = 200) -> str:
-    text = " ".join(text.split())
+    text = " ".join(text[: 10 * limit].split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def validation_errors(detail: object) -> tuple[tuple[str, str], ...]:
-    """A 422's `detail` as `(path, message)` pairs, without the input that the server echoes.
+    """A 422's `detail` as `(path, message)` pairs, without the objects that the server echoes, and without secrets.
 
     `nodes.a.add.a: should be a valid integer, got 'seven'` is pair `("nodes.a.add.a", "should be a valid ...")`.
     """
     if isinstance(detail, str):
-        return (("", _one_line(detail)),)
+        return (("", _one_line(incoming(detail))),)
     found = []
     for error in detail if isinstance(detail, list) else ():
         if not isinstance(error, Mapping):
@@ -79,7 +80,7 @@ def validation_errors(detail: object) -> tuple[tuple[str, str], ...]:
         value = error.get("input")
         if isinstance(value, str | int | float | bool) and error.get("type") != "union_tag_invalid":
             message += f", got {value!r}"
-        found.append((field_path(error.get("loc")), _one_line(message)))
+        found.append((field_path(error.get("loc")), _one_line(incoming(message))))
     return tuple(found)
 
 
@@ -102,7 +103,7 @@ def _plain(message: str) -> str:
 
 def _decoded(body: bytes, content_type: str) -> tuple[Any, str]:
     """The body as JSON (None if it is not) and as text."""
-    text = body[:65536].decode("utf-8", "replace")
+    text = incoming(body[:65536].decode("utf-8", "replace"))
     if "json" not in content_type:
         return None, text
     try:
@@ -131,6 +132,8 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
     """
     data, text = _decoded(body, content_type)
     detail = data.get("detail") if isinstance(data, Mapping) else None
+    if isinstance(detail, str):
+        detail = incoming(detail)
     details: dict[str, Any] = {"request": request, "status": status, "body": text[:_MAX_EXCERPT]}
     page = _is_page(content_type, text)
     said = "a web page" if page else _one_line(detail if isinstance(detail, str) else text) or "nothing"
@@ -289,12 +292,16 @@ def _for_failure(status: int, said: str, details: dict[str, Any]) -> JobExceptio
     )
 
 
-_NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\d+(\.\d+)?", re.IGNORECASE)
+_NUMBERS = re.compile(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27,}|[0-9]+(?:\.[0-9]+)?")
+_MARKED = 450
+"""So many characters of a message are looked at: of most, more than make up its mark once numbers are `#`."""
 
 
 def fingerprint(error_type: JobErrorType, server_error_type: str | None, node_type: str | None, message: str) -> str:
     """A short text that is equal for errors that differ only in ids, addresses and numbers."""
-    return f"{error_type}|{server_error_type or ''}|{node_type or ''}|{_NUMBERS.sub('#', _one_line(message))}"
+    # Cut last: what is left of a text at a given length depends on how long its numbers were.
+    mark = _one_line(_NUMBERS.sub("#", message[:_MARKED]))
+    return f"{error_type}|{server_error_type or ''}|{node_type or ''}|{mark}"
 
 
 def full_queue(enqueued: int, requested: int) -> ResourceError | None:
@@ -329,7 +336,7 @@ def diagnose_cancellation(outcome: str) -> Diagnosis | None:
 def unknown(error: BaseException, request: str) -> UnknownError:
     """The exception for an error that nothing else stands for, with its raw text kept."""
     return UnknownError(
-        f"{request}: {type(error).__name__}: {error}",
+        f"{request}: {type(error).__name__}: {incoming(str(error))}",
         suggestion=diagnoses.UNKNOWN.suggestion,
-        details={"request": request, "exception": repr(error)},
+        details={"request": request, "exception": incoming(repr(error))},
     )

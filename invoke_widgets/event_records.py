@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invoke_widgets.records import Progress, QueueItem, QueueStatus
-from invoke_widgets.redaction import without_secrets
+from invoke_widgets.redaction import incoming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +160,8 @@ PARSERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
     "invocation_error": lambda d: NodeFailed(
         **_node(d),
         error_type=str(d.get("error_type") or ""),
-        error_message=without_secrets(str(d.get("error_message") or "")),
-        error_traceback=without_secrets(str(d.get("error_traceback") or "")),
+        error_message=incoming(str(d.get("error_message") or "")),
+        error_traceback=incoming(str(d.get("error_traceback") or "")),
     ),
 }
 """Event name -> parser."""

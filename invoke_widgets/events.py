@@ -21,6 +21,7 @@ import socketio
 from invoke_widgets import decoding
 from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.event_records import PARSERS, Event, parse_event
+from invoke_widgets.redaction import incoming
 
 # Its own loggers print a line for each failed connection, which is told in our own words.
 _quiet = logging.getLogger("invoke_widgets.socketio")
@@ -97,7 +98,8 @@ class EventStream:
         except (socketio.exceptions.SocketIOError, TimeoutError, OSError, ValueError) as error:
             await _shut(socket)
             raise ServerUnreachable(
-                f"No socket could be had from {self._url}: {str(error) or type(error).__name__}.", retryable=True
+                f"No socket could be had from {self._url}: {incoming(str(error)) or type(error).__name__}.",
+                retryable=True,
             ) from None
         except BaseException:
             await _shut(socket)

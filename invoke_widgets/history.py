@@ -17,6 +17,7 @@ from invoke_widgets.errors import JobErrorType, JobException
 from invoke_widgets.event_records import Event, NodeCompleted, NodeFailed, NodeProgress
 from invoke_widgets.history_base import LIMIT, KeptLog, Log
 from invoke_widgets.records import IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
+from invoke_widgets.redaction import without_secrets
 from invoke_widgets.results import failed_node
 
 if TYPE_CHECKING:
@@ -138,14 +139,15 @@ class ErrorLog(KeptLog[JobError]):
         if key in self._records:
             return
         path = next((str(path) for path, _ in error.details.get("errors", ()) if path), None)
-        message = self._clean(error.message)
+        # It may quote what the caller passed, which came in by no edge where it would have been cleaned.
+        message = without_secrets(error.message, self._secrets())
         self._put(
             key,
             JobError(
                 at=datetime.now(UTC),
                 error_type=error.error_type,
                 message=message,
-                suggestion=self._clean(error.suggestion),
+                suggestion=without_secrets(error.suggestion, self._secrets()),
                 retryable=error.retryable,
                 item_id=error.item_id,
                 batch_id=error.batch_id,

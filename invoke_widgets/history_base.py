@@ -13,7 +13,7 @@ from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.history_codec import from_json, to_json
 from invoke_widgets.history_sqlite import HistoryFile, Row
-from invoke_widgets.redaction import without_secrets
+from invoke_widgets.redaction import without_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,8 @@ class KeptLog(Log[R]):
         super().clear()
 
     def _clean(self, text: str) -> str:
-        return without_secrets(text, self._secrets())
+        """Without the tokens in use: all else that is secret was taken out where the text came in."""
+        return without_known(text, self._secrets())
 
     def _at(self, record: R) -> float:
         """When, in seconds since 1970."""

@@ -17,7 +17,7 @@ from invoke_widgets.json_values import (
     parse_time,
     text,
 )
-from invoke_widgets.redaction import without_secrets
+from invoke_widgets.redaction import incoming
 
 PENDING = "pending"
 IN_PROGRESS = "in_progress"
@@ -107,8 +107,8 @@ class QueueItem:
             started_at=parse_time(data.get("started_at")),
             completed_at=parse_time(data.get("completed_at")),
             error_type=optional_text(data.get("error_type")),
-            error_message=_without_secrets(data.get("error_message")),
-            error_traceback=_without_secrets(data.get("error_traceback")),
+            error_message=_incoming(data.get("error_message")),
+            error_traceback=_incoming(data.get("error_traceback")),
             field_values=FieldValue.many(data["field_values"]) if "field_values" in data else None,
             device=optional_text(data.get("device")),
             user_id=optional_text(data.get("user_id")),
@@ -326,7 +326,7 @@ class EnqueueResult:
         )
 
 
-def _without_secrets(value: object) -> str | None:
+def _incoming(value: object) -> str | None:
     """An error's text: it may quote an address with a password, and is shown, logged and saved in notebooks."""
     said = optional_text(value)
-    return None if said is None else without_secrets(said)
+    return None if said is None else incoming(said)

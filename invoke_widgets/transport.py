@@ -31,6 +31,7 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     UnexpectedReply,
 )
+from invoke_widgets.redaction import incoming
 
 _KEEPALIVE_S = 3.0
 _ATTEMPTS = 3
@@ -73,11 +74,11 @@ def normalise_url(url: str) -> str:
         parsed = httpx.URL(text)
         host = parsed.host  # is decoded only now
     except (httpx.InvalidURL, ValueError) as error:
-        raise InvalidRequest(f"url: {url!r} is not an address: {error}.") from error
+        raise InvalidRequest(f"url: {incoming(repr(url))} is not an address: {error}.") from error
     if parsed.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"url: {url!r} should start with http:// or https:// and name a host.")
+        raise InvalidRequest(f"url: {incoming(repr(url))} should start with http:// or https:// and name a host.")
     if parsed.port is not None and not 0 < parsed.port < 65536:
-        raise InvalidRequest(f"url: {url!r} should have a port from 1 to 65535.")
+        raise InvalidRequest(f"url: {incoming(repr(url))} should have a port from 1 to 65535.")
     return str(parsed.copy_with(query=None, fragment=None, userinfo=b"")).rstrip("/")
 
 
@@ -237,7 +238,7 @@ def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
         raise UnexpectedReply(
             f"{name} was answered with something that is not JSON, or only half of it.",
             suggestion="Is there a proxy before the server that cuts answers?",
-            details={"request": name, "status": response.status_code, "body": response.text[:200]},
+            details={"request": name, "status": response.status_code, "body": incoming(response.text)[:200]},
             retryable=repeatable,
         ) from error
 
@@ -273,7 +274,7 @@ def _present(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _refused(response: httpx.Response, content_type: str, name: str) -> JobException:
     if response.is_redirect:
-        target = response.headers.get("location", "")
+        target = incoming(response.headers.get("location", ""))
         return UnexpectedReply(
             f"{name} was answered with a redirect to {target[:200]!r}.",
             suggestion="Use that address, or log in to what stands before the server.",
@@ -294,10 +295,11 @@ def map_exception(error: Exception, name: str, url: str) -> JobException:
         name: the request, "GET /api/...".
         url: the server's address.
     """
-    details = {"request": name, "exception": f"{type(error).__name__}: {error}"}
+    said = incoming(str(error))
+    details = {"request": name, "exception": f"{type(error).__name__}: {said}"}
     if isinstance(error, _NOT_SENT) and not isinstance(error, httpx.TimeoutException):
         return ServerUnreachable(
-            f"{url} cannot be reached: {_reason(error)}.",
+            f"{url} cannot be reached: {_reason(error, said)}.",
             suggestion=_remedy(error),
             details=details,
             retryable="certificate" not in str(error).lower(),
@@ -325,21 +327,20 @@ def map_exception(error: Exception, name: str, url: str) -> JobException:
         )
     if isinstance(error, httpx.ProxyError):
         return ServerUnreachable(
-            f"The proxy before {url} refused: {error}.",
+            f"The proxy before {url} refused: {said}.",
             suggestion="Check HTTP_PROXY and NO_PROXY.",
             details=details,
         )
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
         return InvalidRequest(
-            f"{name} cannot be sent to {url}: {error}.",
+            f"{name} cannot be sent to {url}: {said}.",
             suggestion="Give an address such as http://127.0.0.1:9090.",
             details=details,
         )
     return classify.unknown(error, name)
 
 
-def _reason(error: Exception) -> str:
-    text = str(error)
+def _reason(error: Exception, text: str) -> str:
     lowered = text.lower()
     if "name or service not known" in lowered or "nodename nor servname" in lowered or "getaddrinfo" in lowered:
         return "there is no such host"

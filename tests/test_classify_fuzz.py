@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import itertools
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Self
 
 import pytest
@@ -21,6 +23,7 @@ from invoke_widgets.history import ErrorLog, EventLog, JobLog
 from invoke_widgets.history_codec import from_json, to_json
 from invoke_widgets.merge import QueueState
 from invoke_widgets.records import STATUSES, QueueItem
+from invoke_widgets.redaction import LONGEST
 
 Check = Callable[..., None]
 
@@ -28,8 +31,8 @@ _CASES = [300, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout
 _any_number = pytest.mark.parametrize("cases", _CASES)
 
 
-def _few(cases: int) -> int:
-    return cases // 10
+def _lists(strategy: st.SearchStrategy[Any], length: int) -> st.SearchStrategy[list[Any]]:
+    return st.lists(strategy, min_size=length, max_size=length)
 
 
 def _try(cases: int, check: Check, *strategies: st.SearchStrategy[Any]) -> None:
@@ -58,6 +61,17 @@ _OBJECT = st.dictionaries(st.sampled_from(_KEYS), _JSON, max_size=12)
 _ITEM = st.fixed_dictionaries(
     {"item_id": st.integers(-5, 5), "status": st.sampled_from([*STATUSES, "new"]), "batch_id": st.text(max_size=3)}
 )
+# Up to tens of kilobytes of what the patterns look for, over and over: a pattern that goes back and forth does not end.
+_TRIGGERS = ["token", "password", "api_key", "secret", "authorization", "bearer ", "basic ", "eyJ", "://", "sk-", "hf_",
+             "ghp_", "pat_", "AIza", "?key=", "0x", "a1b2c3d4-", "12.5", "out of memory", "cuda", "x-", "a.", "=", ":",
+             '"', "'", "\\", "@", "/", " ", "\t", "\n", "é", "İ"]  # fmt: skip
+_LONG = st.builds(
+    lambda parts, times: ("".join(parts) * times)[:40_000],
+    st.lists(st.sampled_from(_TRIGGERS) | st.text(max_size=3), min_size=1, max_size=4),
+    st.sampled_from([1, 1, 100, 10_000]),
+)
+_SECRETS = [" eyJhbGciOi.hunter2hunter2.hunter2 ", " https://me:hunter2hunter2@host ", " ghp_hunter2hunter2hunter2 ",
+            " ?key=hunter2hunter2 ", "\npassword: hunter2 hunter2\n"]  # fmt: skip
 
 
 # Whatever answer a method of the client looks for, this has its fields, and some of them are odd.
@@ -248,47 +262,71 @@ def test_events(cases: int) -> None:
 @_any_number
 def test_items(cases: int) -> None:
     """Any item with an identity can be logged, framed, written and read back; one without raises ValueError."""
+    errors, jobs, number = ErrorLog(), JobLog(), itertools.count(1)
 
-    def check(odd: dict[str, Any], identity: dict[str, Any]) -> None:
-        with contextlib.suppress(ValueError):
-            QueueItem.from_json(odd)
-        item = QueueItem.from_json(odd | identity)
-        errors, jobs = ErrorLog(), JobLog()
-        errors.record_failure(item)
-        jobs.record(item)
-        columns = [len(errors.frame()), len(frames.jobs(jobs))]
-        again = from_json(QueueItem, json.loads(json.dumps(to_json(item.without_session()))))
-        assert ([1, 1], True) == (columns, again is not None)
+    def check(odd: list[dict[str, Any]], identities: list[dict[str, Any]]) -> None:
+        for data, identity in itertools.product(odd, identities):
+            with contextlib.suppress(ValueError):
+                QueueItem.from_json(data)
+            item = replace(QueueItem.from_json(data | identity), item_id=next(number))
+            errors.record_failure(item)
+            jobs.record(item)
+            again = from_json(QueueItem, json.loads(json.dumps(to_json(item.without_session()))))
+            assert again is not None
 
-    _try(_few(cases), check, _OBJECT, _ITEM)
+    # Each of 3 payloads is tried with each of 4 identities.
+    _try(cases // 12 + 1, check, _lists(_OBJECT, 3), _lists(_ITEM, 4))
+    assert cases <= next(number)
+    assert [len(errors), len(jobs)] == [len(errors.frame()), len(frames.jobs(jobs))]
 
 
 @_any_number
 def test_merging(cases: int) -> None:
     """Any order of news, lists and reads keeps the picture whole: keys are ids, and what is terminal stays so."""
 
-    def check(heard: list[dict[str, Any]], listed: list[int], read: list[dict[str, Any]]) -> None:
-        state = QueueState()
-        ended: dict[int, str] = {}
-        for data in heard:
-            state, _ = merge.with_news(state, QueueItem.from_json(data))
-            ended |= {i: item.status for i, item in state.items.items() if item.is_terminal and i not in ended}
-        state, _ = merge.with_ids(state, listed)
-        state, _ = merge.with_items(state, [QueueItem.from_json(data) for data in read])
-        kept = {i: state.items[i].status for i in ended if i in state.items}
-        found = [item.item_id for item in state.items.values()]
-        assert (list(state.items), {i: ended[i] for i in kept}) == (found, kept)
+    def check(lists: list[list[dict[str, Any]]], listed: list[int]) -> None:
+        for heard, read in itertools.permutations(lists, 2):
+            state = QueueState()
+            ended: dict[int, str] = {}
+            for data in heard:
+                state, _ = merge.with_news(state, QueueItem.from_json(data))
+                ended |= {i: item.status for i, item in state.items.items() if item.is_terminal and i not in ended}
+            state, _ = merge.with_ids(state, listed)
+            state, _ = merge.with_items(state, [QueueItem.from_json(data) for data in read])
+            kept = {i: state.items[i].status for i in ended if i in state.items}
+            found = [item.item_id for item in state.items.values()]
+            assert (list(state.items), {i: ended[i] for i in kept}) == (found, kept)
 
     items = st.lists(_ITEM, max_size=8)
-    _try(_few(cases), check, items, st.lists(st.integers(-5, 5), max_size=8), items)
+    # Of 4 lists each is heard before each of the others is read.
+    _try(cases // 12 + 1, check, _lists(items, 4), st.lists(st.integers(-5, 5), max_size=8))
+
+
+@_any_number
+def test_long_texts(cases: int) -> None:
+    """A text of any length ends soon, without the secret in it, and is bounded; it is classified and marked."""
+
+    def check(before: str, after: str) -> None:
+        for secret in _SECRETS:
+            text = before + secret + after
+            item = QueueItem.from_json({"item_id": 1, "status": "failed", "batch_id": "b", "error_message": text})
+            log = ErrorLog()
+            log.record_failure(item)
+            (record,) = log
+            assert (False, True) == ("hunter2" in str(record), len(record.message) < 2 * LONGEST)
+        reply = exception_for_reply(500, "text/plain", text.encode(), "GET /x")
+        assert "hunter2" not in f"{reply} {reply.details}"
+
+    _try(cases // len(_SECRETS) + 1, check, _LONG, _LONG)
 
 
 @_any_number
 def test_fingerprints(cases: int) -> None:
     """A fingerprint is one line."""
 
-    def check(message: str, kind: str | None, node_type: str | None) -> None:
-        mark = fingerprint(JobErrorType.UNKNOWN_ERROR, kind, node_type, message)
-        assert "\n" not in mark.replace(kind or "", "").replace(node_type or "", "")
+    def check(messages: list[str], names: list[str | None]) -> None:
+        for message, kind, node_type in itertools.product(messages, names, names):
+            mark = fingerprint(JobErrorType.UNKNOWN_ERROR, kind, node_type, message)
+            assert "\n" not in mark.replace(kind or "", "").replace(node_type or "", "")
 
-    _try(_few(cases), check, st.text(), st.text() | st.none(), st.text() | st.none())
+    _try(cases // 12 + 1, check, _lists(st.text(), 3), _lists(st.text() | st.none(), 2))

@@ -206,7 +206,10 @@ def test_memory_takes_the_newest(path: Path, file: HistoryFile) -> None:
 
 def test_no_token_reaches_the_file(path: Path, file: HistoryFile) -> None:
     """Neither in a message nor in a traceback nor in a job's error."""
-    bad = failed(completed_at=NOW, message=f"Bearer {TOKEN}", error_traceback=f"x {TOKEN}\nopen sesame")
+    bad = QueueItem.from_json(
+        {"item_id": 1, "status": "failed", "batch_id": "b", "completed_at": NOW.isoformat(), "error_type": "E",
+         "error_message": f"Bearer {TOKEN}", "error_traceback": f"x {TOKEN}\nopen sesame"}
+    )  # fmt: skip
     ErrorLog(file=file, source="s", secrets=lambda: ["open sesame"]).record_failure(bad)
     JobLog(file=file, source="s", secrets=lambda: ["open sesame"]).record(bad)
     file.close()

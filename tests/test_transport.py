@@ -119,6 +119,29 @@ def test_replies_that_are_no_answer(reply: bytes, kind: type[JobException], word
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(302, "", location="http://me:hunter2@login.example/?token=hunter2"),
+        answer(200, '{"half": "http://me:hunter2@host/'),
+        answer(500, '{"detail": "cannot fetch http://me:hunter2@host/"}'),
+    ],
+)
+def test_no_secret_of_a_reply_is_told(reply: bytes) -> None:
+    """A notebook that is shown to others shows its tracebacks, too."""
+    with scripted(lambda n, request: reply) as (url, _), pytest.raises(JobException) as caught:
+        ask(url)
+    assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.details}"
+
+
+def test_no_secret_of_an_address_is_told() -> None:
+    """Neither of one that httpx quotes, nor of one that cannot be asked."""
+    error = map_exception(httpx.ProxyError("http://me:hunter2@proxy refused"), "GET /x", "http://h")
+    with pytest.raises(InvalidRequest) as caught:
+        normalise_url("ftp://me:hunter2@host")
+    assert "hunter2" not in f"{error} {error.details} {caught.value}"
+
+
 def test_validation_error_is_read_to_the_field() -> None:
     """A 422 says which field, without the input that the server echoes."""
     detail = [

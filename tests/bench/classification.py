@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,51 @@ def _failed(item_id: int) -> QueueItem:
     )
 
 
+_SOURCE = (
+    '  File "/opt/venv/lib/python3.11/site-packages/invokeai/app/invocations/compel.py", line 112, in invoke\n'
+    "    tokens, tokenizer = get_max_token_count(tokenizer_info, text_encoder_info)\n"
+)
+_OUT_OF_MEMORY = (
+    "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.79 GiB of which 10.12 MiB is "
+    "free. Including non-PyTorch memory, this process has 7.61 GiB memory in use. Of the allocated memory 7.2 GiB is "
+    "allocated by PyTorch, and 123.45 MiB is reserved by PyTorch but unallocated."
+)
+_OTHER_WEIGHTS = "Error(s) in loading state_dict for UNet2DConditionModel: Missing key(s): " + ", ".join(
+    f'"down_blocks.{i}.resnets.0.conv1.weight"' for i in range(400)
+)
+# What real failures bring: what, class, message.
+REAL = (
+    ("CUDA out of memory", "OutOfMemoryError", _OUT_OF_MEMORY),
+    ("weights of another model, 16 kB", "RuntimeError", _OTHER_WEIGHTS),
+    ("unknown, 10 kB", "RuntimeError", "some unknown text " * 600),
+    ("unknown, 60 kB of what looks like secrets", "RuntimeError", "token " + "x-" * 30_000),
+)
+
+
+def _told(kind: str, message: str) -> dict[str, Any]:
+    traceback = "Traceback (most recent call last):\n" + _SOURCE * 20 + f"{kind}: {message}"
+    return {"item_id": 1, "status": "failed", "batch_id": "b", "error_type": kind, "error_message": message,
+            "error_traceback": traceback}  # fmt: skip
+
+
+def _real_failures(line: Callable[[str, float, float, str], None]) -> None:
+    """Tracebacks as they are, with "tokenizer" in them, and messages that are long."""
+    for what, kind, message in REAL:
+        baseline = median_us(lambda text: _BASELINE.search(text.lower()), [f"{kind}: {message}"], 500)
+        read = QueueItem.from_json(_told(kind, message))
+        items = [replace(read, item_id=i) for i in range(2000)]
+        took = median_us(lambda item: classify.diagnose_failure(item.error_type, item.error_message), items, 1)
+        line(f"classify: {what}", took, baseline, "µs")
+        line(f"log: {what}", median_us(ErrorLog().record_failure, items, 1), baseline, "µs")
+        line(f"read and clean: {what}", median_us(QueueItem.from_json, [_told(kind, message)], 500), baseline, "µs")
+
+
 def main() -> None:
     known = replies()
-    print(f"{'':40} {'ours':>10} {'baseline':>10}")
+    print(f"{'':58} {'ours':>10} {'baseline':>10}")
 
     def line(what: str, ours: float, baseline: float, unit: str) -> None:
-        print(f"{what:40} {ours:7.2f} {unit:2} {baseline:7.2f} {unit:2}")
+        print(f"{what:58} {ours:7.2f} {unit:2} {baseline:7.2f} {unit:2}")
 
     line(
         f"classify a failed job ({len(FAILURES)} kinds)",
@@ -92,6 +132,7 @@ def main() -> None:
         plain,
         "µs",
     )
+    _real_failures(line)
     with tempfile.TemporaryDirectory() as folder:
         file = HistoryFile(Path(folder) / "h.sqlite")
         kept = ErrorLog(file=file, source="s")
