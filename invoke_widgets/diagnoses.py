@@ -4,6 +4,15 @@ The server tells of a failed job the exception's class without its module, its t
 tables: the exceptions that the nodes of InvokeAI 6.13.8 and 6.14.2 raise themselves, and those of the libraries below
 them (torch, diffusers, safetensors, huggingface_hub, requests, Pillow, the operating system).
 
+The tables in the order in which they are asked, and in which they stand below; the first that knows an answer gives it:
+
+1. `OUT_OF_MEMORY` and `DISK_FULL_TEXTS`: what the text says of memory or disk, whatever the class, since libraries wrap
+   the system's errors in their own;
+2. `BY_CLASS`: the exceptions whose class says it all;
+3. `BY_TEXT`: what else the text says, row by row;
+4. `BY_BROAD_CLASS`: the exceptions whose class says something at least;
+5. `_BLAMES_INPUT`: words by which nodes refuse what was wired to them.
+
 Substrings rather than regular expressions: they are read at a glance, and 150 of them cost a few microseconds.
 """
 
@@ -56,6 +65,10 @@ _NO_BOARD = Diagnosis(_T.VALIDATION_ERROR, "The server has no such board: it was
 _NO_RECORD = Diagnosis(
     _T.VALIDATION_ERROR, "What the node refers to is not there: it was deleted, or its id is wrong, or it is not yours."
 )
+_NOT_YOURS = Diagnosis(
+    _T.VALIDATION_ERROR,
+    "The image, video or board is not yours to use so: choose one of your own, or ask its owner or an administrator.",
+)
 _NO_SUCH_JOB = Diagnosis(_T.VALIDATION_ERROR, "The server has no such item: it was deleted, or its id is wrong.")
 _BAD_GRAPH = Diagnosis(_T.VALIDATION_ERROR, "Correct the graph at the place named, and submit it again.")
 _BAD_BATCH = Diagnosis(_T.VALIDATION_ERROR, "Correct the batch's values as the message says, and submit it again.")
@@ -72,14 +85,33 @@ _BAD_IMAGE = Diagnosis(_T.VALIDATION_ERROR, "The file is not an image that the s
 _NO_KEY = Diagnosis(
     _T.VALIDATION_ERROR, "The provider is not set up on the server: set its API key there, or choose a local model."
 )
+_BAD_KEY = Diagnosis(
+    _T.VALIDATION_ERROR, "The provider does not take the server's API key: set one there that is valid and may do this."
+)
+_DECLINED = Diagnosis(
+    _T.VALIDATION_ERROR,
+    "The provider declines this: read its answer, and change the prompt, the image or the setting that it names.",
+)
 _NOT_OFFERED = Diagnosis(_T.VALIDATION_ERROR, "The provider's model cannot do this: change what the message names.")
 
 _NO_NETWORK = Diagnosis(
     _T.NETWORK_ERROR, "The server could not reach something that it needs: check its network, then retry.", True
 )
 _PROVIDER = Diagnosis(_T.NETWORK_ERROR, "The provider did not do what it was asked: read its answer, then retry.", True)
+_NOT_TRUSTED = Diagnosis(
+    _T.NETWORK_ERROR,
+    "The server does not trust the certificate of what it asked: correct its clock, proxy or certificates.",
+)
 _GATED = Diagnosis(
     _T.NETWORK_ERROR, "The model's site wants a login: accept its licence there, and give the server a token for it."
+)
+_NO_REPOSITORY = Diagnosis(
+    _T.NETWORK_ERROR,
+    "The model's site shows no such repository: check its name. If it is right, accept its licence there, and give the "
+    "server a token for it.",
+)
+_NOT_ONLINE = Diagnosis(
+    _T.NETWORK_ERROR, "What the server asked for is not at that address: check the name, the revision or the link."
 )
 _OFFLINE = Diagnosis(
     _T.NETWORK_ERROR, "The server is set to work offline and lacks a file: install it while online, or go online."
@@ -94,6 +126,10 @@ _GPU_ILL = Diagnosis(
     _T.EXECUTION_FAILED, "The GPU or its driver is in trouble: restart the server, and update the driver if it recurs.",
     True,
 )  # fmt: skip
+_WRONG_TORCH = Diagnosis(
+    _T.EXECUTION_FAILED,
+    "The server's torch does not fit its GPU or driver: install a build of torch, or a driver, that does.",
+)
 _BAD_FILE = Diagnosis(
     _T.EXECUTION_FAILED, "A model's file is damaged or incomplete: delete the model and reinstall it."
 )
@@ -117,7 +153,17 @@ EXECUTION_FAILED = Diagnosis(
 )
 UNKNOWN = Diagnosis(_T.UNKNOWN_ERROR, "Nothing is known about this one: look at the server's log.")
 
-# The exception's class alone is enough.
+_ON_GPU = ("cuda", "hip", "rocm", "mps", "xpu", "gpu", "vram", "cublas", "cudnn", "metal")
+OUT_OF_MEMORY = (
+    "out of memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed", "std::bad_alloc",
+    "cannot allocate memory", "can't allocate memory", "not enough memory", "unable to allocate",
+    "paging file is too small", "invalid buffer size", "not enough vram", "insufficient vram", "insufficient memory",
+)  # fmt: skip
+DISK_FULL_TEXTS = (
+    "no space left on device", "[errno 28]", "not enough space on the disk", "disk is full", "disk full",
+    "disk quota exceeded", "[errno 122]", "winerror 112",
+)  # fmt: skip
+
 BY_CLASS: dict[str, Diagnosis] = {
     "OutOfMemoryError": GPU_MEMORY,
     "MemoryError": HOST_MEMORY,
@@ -174,9 +220,12 @@ BY_CLASS: dict[str, Diagnosis] = {
     "ExternalProviderNotFoundError": _NO_KEY,
     "ExternalProviderCapabilityError": _NOT_OFFERED,
     "GatedRepoError": _GATED,
-    "RepositoryNotFoundError": _GATED,
+    "RepositoryNotFoundError": _NO_REPOSITORY,
+    "RevisionNotFoundError": _NOT_ONLINE,
+    "RemoteEntryNotFoundError": _NOT_ONLINE,
+    "EntryNotFoundError": _NOT_ONLINE,
+    "SSLCertVerificationError": _NOT_TRUSTED,
     "OfflineModeIsEnabled": _OFFLINE,
-    "LocalEntryNotFoundError": _OFFLINE,
     "VideoDecodeTimeoutError": _SLOW,
     "ObjectNotFoundError": _TENSOR_GONE,
     "NodeAlreadyExecutedError": EXECUTION_FAILED,
@@ -189,60 +238,61 @@ BY_CLASS: dict[str, Diagnosis] = {
     "EOFError": _BAD_FILE,
     "ModuleNotFoundError": _NO_PACKAGE,
     "ImportError": _NO_PACKAGE,
-    "NotImplementedError": _NOT_MADE,
     "CanceledException": _CANCELED,
 }
 
-_ON_GPU = ("cuda", "hip", "rocm", "mps", "xpu", "gpu", "vram", "cublas", "cudnn", "metal")
-_OUT_OF_MEMORY = (
-    "out of memory", "cublas_status_alloc_failed", "cudnn_status_alloc_failed", "std::bad_alloc",
-    "cannot allocate memory",
-    "can't allocate memory", "not enough memory", "unable to allocate", "paging file is too small",
-    "invalid buffer size",
-    "not enough vram", "insufficient vram", "insufficient memory",
-)  # fmt: skip
-
-# The text decides, whatever the class: libraries wrap the system's errors in their own. The first match wins.
 BY_TEXT: tuple[tuple[tuple[str, ...], Diagnosis], ...] = (
-    (("no space left on device", "[errno 28]", "not enough space on the disk", "disk is full", "disk full",
-      "disk quota exceeded", "[errno 122]", "winerror 112"), DISK_FULL),
+    # First, since a provider's answer is quoted after it. What it has against the request it will have again.
+    (("request failed with status 401", "request failed with status 403"), _BAD_KEY),
+    (("request failed with status 408",), _SLOW),
+    (("request failed with status 429",), _QUOTA),
+    (("request failed with status 4", "contained no images", "returned no images"), _DECLINED),
+    (("request failed with status 5",), _PROVIDER),
+    (("require at least one image", "unknown dashscope model_id"), _NOT_OFFERED),
+    (("error(s) in loading state_dict", "size mismatch for"), _BAD_MODEL),
+    (("user is not authorized to",), _NOT_YOURS),
     (("database is locked", "database table is locked"), _LOCKED),
     (("too many open files", "[errno 24]"), _FILES),
-    (("no kernel image is available", "device-side assert", "illegal memory access", "driver version is insufficient",
-      "no nvidia driver", "torch not compiled with cuda", "unspecified launch failure", "cuda driver error",
-      "cuda error", "hip error"), _GPU_ILL),
+    (("no kernel image is available", "driver version is insufficient", "no nvidia driver",
+      "torch not compiled with cuda"), _WRONG_TORCH),
+    (("device-side assert", "illegal memory access", "unspecified launch failure", "cuda driver error", "cuda error",
+      "hip error"), _GPU_ILL),
     (("gated repo", "401 client error", "403 client error", "awaiting a review from the repo"), _GATED),
-    (("offline mode is enabled", "hf_hub_offline", "local_files_only"), _OFFLINE),
+    (("offline mode is enabled", "hf_hub_offline", "local_files_only", "outgoing traffic has been disabled"), _OFFLINE),
     (("api key is not configured", "api key not configured"), _NO_KEY),
     (("rate limit", "429 client error", "too many requests"), _QUOTA),
     (("unknown model", "unknown lora", "unknown vae", "unknown gemma2", "unknown pid decoder", "model not found",
       "no model found", "model is not installed"), _NO_MODEL),
     (("image record not found", "image file not found", "video record not found"), _NO_IMAGE),
     (("board record not found",), _NO_BOARD),
+    # Before those that also tell of a connection: the same certificate is shown the next time.
+    (("certificate verify failed",), _NOT_TRUSTED),
+    (("404 client error",), _NOT_ONLINE),
     (("timed out", "timeouterror", "read timeout", "stalled (no output"), _SLOW),
     (("connection refused", "connection reset", "connection aborted", "connection error", "max retries exceeded",
       "name resolution", "name or service not known", "getaddrinfo failed", "network is unreachable",
-      "no route to host",
-      "certificate verify failed", "network error", "couldn't connect to", "remote end closed", "500 server error",
+      "no route to host", "network error", "couldn't connect to", "remote end closed", "500 server error",
       "502 server error", "503 server error", "504 server error"), _NO_NETWORK),
     (("error while deserializing header", "invalid load key", "headertoolarge", "metadataincompletebuffer",
       "pytorchstreamreader failed", "is incomplete:", "unexpected end of data", "on the meta device", "left on meta",
-      "meta tensors", "keys required by", "likely incomplete", "missing model parameters"), _BAD_FILE),
+      "meta tensor", "keys required by", "likely incomplete", "missing model parameters"), _BAD_FILE),
     (("infected by malware", "for malware"), _MALWARE),
     (("is not in the cache",), _TENSOR_GONE),
-    (("mat1 and mat2 shapes", "must match the size of tensor", "error(s) in loading state_dict", "size mismatch for",
-      "shapes cannot be multiplied", "expected input[", "missing keys", "configuration type mismatch"), _BAD_MODEL),
-    (("expected all tensors to be on the same device", "should be the same", "expected scalar type"), _DTYPES),
+    (("mat1 and mat2 shapes", "must match the size of tensor", "shapes cannot be multiplied", "expected input[",
+      "missing keys", "configuration type mismatch", "hidden_states", "hidden state", "hidden layer",
+      "connected vae has", "tokenizer returned unexpected", "encoder requires autoencoder"), _BAD_MODEL),
+    (("expected all tensors to be on the same device", "and weight type", "and bias type", "expected scalar type"),
+     _DTYPES),
     (("cannot identify image file", "image file is truncated"), _BAD_IMAGE),
     (("not found in graph", "missing value or connection"), _BAD_GRAPH),
 )  # fmt: skip
 
-# The class, where neither of the above says more.
 BY_BROAD_CLASS: dict[str, Diagnosis] = {
     # A node that raises ValueError refuses what it was given: so do nearly all of the 480 places in InvokeAI.
     "ValueError": _BAD_VALUE,
     "InvalidFieldError": _BAD_VALUE,
     "AcceleratorError": _GPU_ILL,
+    "NotImplementedError": _NOT_MADE,
     "FileNotFoundError": _NO_FILE,
     "NotADirectoryError": _NO_FILE,
     "IsADirectoryError": _NO_FILE,
@@ -252,6 +302,7 @@ BY_BROAD_CLASS: dict[str, Diagnosis] = {
     "ReadTimeout": _SLOW,
     "ConnectTimeout": _SLOW,
     "TimeoutExpired": _SLOW,
+    "LocalEntryNotFoundError": _NO_NETWORK,
     "ConnectionError": _NO_NETWORK,
     "ConnectError": _NO_NETWORK,
     "ConnectionRefusedError": _NO_NETWORK,
@@ -267,13 +318,14 @@ BY_BROAD_CLASS: dict[str, Diagnosis] = {
     "ExternalGenerationError": _PROVIDER,
 }
 
-# What nodes say when the models or values that were wired do not fit, with classes that do not tell.
 _BLAMES_INPUT = (
     "already applied", "not compatible", "incompatible", " must be ", "is required", "are required", "not supported",
     "unsupported", "expected autoencoder", "expected model", "expected pretrained", "connect a", "connect an",
     "error model. hidiffusion",
 )  # fmt: skip
-_LOOKED_AT = 4000
+# So many characters of a message are looked at. A cause is told first, and where it is told in brackets, last; between
+# them are addresses, and the hundreds of keys of a model.
+_HEAD, _TAIL = 250, 150
 _LAST_LINE = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?([A-Za-z_]\w*)(?:: (.*))?$")
 
 
@@ -282,7 +334,7 @@ def diagnose_failure(server_error_type: str | None, message: str | None, traceba
 
     Args:
         server_error_type: the name of the exception on the server, such as "ZeroDivisionError".
-        message: its text; the first 4000 characters are looked at.
+        message: its text, of which the beginning and the end are looked at.
         traceback: its traceback, for the case that the other two are not there.
     """
     if not server_error_type and not message and traceback:
@@ -290,15 +342,21 @@ def diagnose_failure(server_error_type: str | None, message: str | None, traceba
         if found:
             server_error_type, message = found.groups()
     name = (server_error_type or "").rpartition(".")[2]
-    text = (message or "")[:_LOOKED_AT].lower()
+    message = message or ""
+    if len(message) > _HEAD + _TAIL:
+        message = f"{message[:_HEAD]}\n{message[-_TAIL:]}"
+    text = message.lower()
     if not name and not text:
         return UNKNOWN
+    for words in OUT_OF_MEMORY:
+        if words in text:
+            return GPU_MEMORY if any(word in text for word in _ON_GPU) else HOST_MEMORY
+    for words in DISK_FULL_TEXTS:
+        if words in text:
+            return DISK_FULL
     known = BY_CLASS.get(name)
     if known is not None:
         return known
-    for words in _OUT_OF_MEMORY:
-        if words in text:
-            return GPU_MEMORY if any(word in text for word in _ON_GPU) else HOST_MEMORY
     for choices, diagnosis in BY_TEXT:
         for words in choices:
             if words in text:
@@ -306,7 +364,8 @@ def diagnose_failure(server_error_type: str | None, message: str | None, traceba
     known = BY_BROAD_CLASS.get(name)
     if known is not None:
         return known
-    if name == "TypeError" and text.startswith("expected "):
+    # InvokeAI's own begin so; Python's "expected str, bytes or os.PathLike object" is about no model.
+    if name == "TypeError" and message.startswith("Expected "):
         return _BAD_MODEL
     if any(words in text for words in _BLAMES_INPUT):
         return _BAD_MODEL if "lora" in text or "vae" in text or "autoencoder" in text else _BAD_VALUE

@@ -79,6 +79,10 @@ FAILURES: tuple[Failure, ...] = (
     Failure("a workflow record that is gone", "WorkflowNotFoundError", "workflow w", VALIDATION),
     Failure("a style preset that is gone", "StylePresetNotFoundError", "preset p", VALIDATION),
     Failure("a system prompt that is gone", "SystemPromptNotFoundError", "prompt p", VALIDATION),
+    Failure("an image of someone else", "PermissionError", "Queue user is not authorized to access this image",
+            VALIDATION, how=MESSAGE),
+    Failure("a board of someone else", "PermissionError", "Queue user is not authorized to save images to this board",
+            VALIDATION, how=MESSAGE),
     Failure("a system prompt of someone else", "SystemPromptNotAuthorizedError", "prompt p", VALIDATION),
     Failure("a board that is not there", "BoardRecordNotFoundException", "Board record not found", VALIDATION),
     Failure("an image file that is gone", "ImageFileNotFoundException", "Image file not found", VALIDATION),
@@ -114,6 +118,18 @@ FAILURES: tuple[Failure, ...] = (
     Failure("a provider without a key", "ExternalProviderNotConfiguredError", "openai is not configured", VALIDATION),
     Failure("a provider that is unknown", "ExternalProviderNotFoundError", "no provider p", VALIDATION),
     Failure("a provider that cannot do this", "ExternalProviderCapabilityError", "at most 4 images", VALIDATION),
+    Failure("a provider that lacks an image", "ExternalProviderRequestError", "OpenAI image edits require at least one "
+            "image (init image or reference image)", VALIDATION, how=MESSAGE),
+    Failure("a provider's model that is unknown", "ExternalProviderRequestError", "Unknown DashScope model_id 'm'. Add "
+            "it to _SYNC_MODELS or _ASYNC_MODELS in alibabacloud.py.", VALIDATION, how=MESSAGE),
+    Failure("a provider's key that is wrong", "ExternalProviderRequestError", "OpenAI request failed with status 401: "
+            '{"error": {"message": "Incorrect API key provided"}}', VALIDATION, how=MESSAGE),
+    Failure("a provider's key that may not do this", "ExternalProviderRequestError", "Gemini request failed with "
+            "status 403 for model 'm': {}", VALIDATION, how=MESSAGE),
+    Failure("a prompt that a provider declines", "ExternalProviderRequestError", "OpenAI request failed with status "
+            '400: {"error": {"code": "content_policy_violation"}}', VALIDATION, how=MESSAGE),
+    Failure("a picture that a provider withholds", "ExternalProviderRequestError", "Gemini response contained no "
+            "images. Finish reason: SAFETY", VALIDATION, how=MESSAGE),
     Failure("CUDA out of memory", "RuntimeError", "CUDA out of memory. Tried to allocate 2.00 GiB", RESOURCE,
             how=MESSAGE),
     Failure("CUDA out of memory (torch 2)", "OutOfMemoryError", "CUDA out of memory. Tried to allocate 20.00 MiB. GPU "
@@ -141,6 +157,10 @@ FAILURES: tuple[Failure, ...] = (
     Failure("disk full", "OSError", "[Errno 28] No space left on device: 'outputs/images/a.png'", RESOURCE,
             how=MESSAGE),
     Failure("disk full (database)", "OperationalError", "database or disk is full", RESOURCE, how=MESSAGE),
+    Failure("disk full (safetensors)", "SafetensorError", "Error while serializing: I/O error: No space left on device "
+            "(os error 28)", RESOURCE, how=MESSAGE),
+    Failure("host out of memory (safetensors)", "SafetensorError", "I/O error: Cannot allocate memory (os error 12)",
+            RESOURCE, how=MESSAGE),
     Failure("disk quota", "OSError", "[Errno 122] Disk quota exceeded", RESOURCE, how=MESSAGE),
     Failure("an image that cannot be written", "ImageFileSaveException", "Image file not saved", RESOURCE),
     Failure("an image record that cannot be written", "ImageRecordSaveException", "Image record not saved", RESOURCE),
@@ -149,7 +169,12 @@ FAILURES: tuple[Failure, ...] = (
     Failure("too many open files", "OSError", "[Errno 24] Too many open files", RESOURCE, True, MESSAGE),
     Failure("a batch larger than the queue", "TooManySessionsError", "too many sessions", RESOURCE, True),
     Failure("a provider's rate limit", "ExternalProviderRateLimitError", "Rate limit exceeded", RESOURCE, True),
-    Failure("a provider's refusal", "ExternalProviderRequestError", "request failed with status 500", NETWORK, True),
+    Failure("a provider that asks to slow down", "ExternalProviderRequestError", "Seedream request failed with status "
+            "429: slow down", RESOURCE, True, MESSAGE),
+    Failure("a provider in trouble", "ExternalProviderRequestError", "OpenAI request failed with status 500: {}",
+            NETWORK, True, MESSAGE),
+    Failure("a provider's odd answer", "ExternalProviderRequestError", "OpenAI response payload was not a JSON object",
+            NETWORK, True),
     Failure("a provider not reached", "ExternalProviderRequestError", "poll network error: x", NETWORK, True, MESSAGE),
     Failure("a host that refuses", "ConnectionError", "[Errno 111] Connection refused", NETWORK, True, MESSAGE),
     Failure("a host that hangs up", "ConnectionResetError", "[Errno 104] Connection reset by peer", NETWORK, True,
@@ -157,12 +182,21 @@ FAILURES: tuple[Failure, ...] = (
     Failure("a host without a name", "ConnectionError", "Temporary failure in name resolution", NETWORK, True, MESSAGE),
     Failure("a host that is tried in vain", "MaxRetryError", "Max retries exceeded with url: /m", NETWORK, True,
             MESSAGE),
-    Failure("a certificate that is not trusted", "SSLError", "certificate verify failed", NETWORK, True, MESSAGE),
+    Failure("a certificate that is not trusted", "SSLError", "HTTPSConnectionPool(host='h', port=443): Max retries "
+            "exceeded with url: /m (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] "
+            "certificate verify failed: unable to get local issuer certificate')))", NETWORK, how=MESSAGE),
     Failure("a model behind a licence", "GatedRepoError", "401 Client Error: Access to model is restricted", NETWORK),
-    Failure("a model repository that is not there", "RepositoryNotFoundError", "Repository 'r' not found.", NETWORK),
+    Failure("a model repository that is not there", "RepositoryNotFoundError", "404 Client Error. Repository Not Found "
+            "for url: https://huggingface.co/api/models/r.", NETWORK),
+    Failure("a download that is not there", "HTTPError", "404 Client Error: Not Found for url: https://h/m", NETWORK,
+            how=MESSAGE),
     Failure("offline, and a file is missing", "OSError", "offline mode is enabled, cannot reach the hub", NETWORK,
             how=MESSAGE),
-    Failure("a file missing from the cache", "LocalEntryNotFoundError", "not in the local cache", NETWORK),
+    Failure("offline, and the cache lacks a file", "LocalEntryNotFoundError", "Cannot find the requested files in the "
+            "disk cache and outgoing traffic has been disabled.", NETWORK, how=MESSAGE),
+    Failure("a file that is neither cached nor reached", "LocalEntryNotFoundError", "An error happened while trying to "
+            "locate the file on the Hub and we cannot find the requested files in the local cache. Please check your "
+            "connection and try again or make sure your Internet connection is on.", NETWORK, True),
     Failure("a read that takes too long", "ReadTimeout", "Read timed out. (read timeout=10)", TIMEOUT, True, MESSAGE),
     Failure("a wait that takes too long", "TimeoutError", "", TIMEOUT, True),
     Failure("a provider's task that takes too long", "ExternalProviderRequestError", "task 1 timed out after 300s",
@@ -176,7 +210,10 @@ FAILURES: tuple[Failure, ...] = (
     Failure("a GPU in trouble", "RuntimeError", "CUDA error: an illegal memory access was encountered", EXECUTION, True,
             MESSAGE),
     Failure("a GPU that torch does not know", "RuntimeError", "CUDA error: no kernel image is available for execution "
-            "on the device", EXECUTION, True, MESSAGE),
+            "on the device", EXECUTION, how=MESSAGE),
+    Failure("a torch without CUDA", "AssertionError", "Torch not compiled with CUDA enabled", EXECUTION, how=MESSAGE),
+    Failure("a GPU without its driver", "RuntimeError", "Found no NVIDIA driver on your system.", EXECUTION,
+            how=MESSAGE),
     Failure("a broken model file", "SafetensorError", "Error while deserializing header: HeaderTooLarge", EXECUTION),
     Failure("a broken checkpoint", "UnpicklingError", "invalid load key, '<'.", EXECUTION),
     Failure("an incomplete checkpoint", "RuntimeError", "3 parameter(s) remain on the meta device after loading",
@@ -190,6 +227,9 @@ FAILURES: tuple[Failure, ...] = (
     Failure("tensors on two devices", "RuntimeError", "Expected all tensors to be on the same device", EXECUTION,
             how=MESSAGE),
     Failure("a node that was done before", "NodeAlreadyExecutedError", "Node n has already been prepared", EXECUTION),
+    Failure("a path that is nothing", "TypeError", "expected str, bytes or os.PathLike object, not NoneType",
+            EXECUTION),
+    Failure("a text that is nothing", "TypeError", "expected string or bytes-like object, got 'NoneType'", EXECUTION),
     Failure("a failed assertion", "AssertionError", "", EXECUTION),
     Failure("anything else from a node", "RuntimeError", "it just did not work", EXECUTION, how=MESSAGE),
     Failure("a failure without any reason", None, None, UNKNOWN),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invoke_widgets import classify
+from invoke_widgets import classify, diagnoses
 from invoke_widgets.errors import JobErrorType, JobException, NotFound, ResourceError
 from invoke_widgets.event_records import parse_event
 from invoke_widgets.records import parse_time
@@ -133,6 +133,47 @@ def test_an_unknown_text_is_kept() -> None:
     """What nobody has seen before is passed on as it is."""
     error = map_exception(RuntimeError("never seen before"), "GET /x", URL)
     assert (JobErrorType.UNKNOWN_ERROR, True) == (error.error_type, "never seen before" in error.message)
+
+
+@pytest.mark.parametrize("kind", ["SafetensorError", "ImportError", "ValidationError", "OSError"])
+def test_memory_and_disk_win_over_the_class(kind: str) -> None:
+    """Libraries wrap the system's errors in their own."""
+    texts = ("x: No space left on device (os error 28)", "x: Cannot allocate memory (os error 12)")
+    found = [classify.diagnose_failure(kind, text) for text in texts]
+    assert [diagnoses.DISK_FULL, diagnoses.HOST_MEMORY] == found
+
+
+def test_the_end_of_a_long_message_is_looked_at() -> None:
+    """requests puts a signed address of any length before the cause."""
+    text = f"Max retries exceeded with url: /{'x' * 5000} (Caused by SSLError('certificate verify failed: expired'))"
+    assert not classify.diagnose_failure("ConnectionError", text).retryable
+
+
+def test_images_of_different_size_are_no_matter_of_devices() -> None:
+    """torch says nearly the same of tensors."""
+    found = classify.diagnose_failure("ValueError", "Image and mask should be the same size")
+    assert JobErrorType.VALIDATION_ERROR == found.error_type
+
+
+_JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body"),
+    [
+        (401, "application/json", json.dumps({"detail": f"Invalid or expired token: {_JWT}"})),
+        (500, "application/json", json.dumps({"detail": "cannot fetch https://user:c2lnbmF0dXJl@proxy.local/x"})),
+        (500, "text/plain", "x" * 180 + f" token {_JWT}"),
+        (422, "application/json", json.dumps({"detail": [{"loc": ["body", "a"], "msg": "bad", "input": _JWT}]})),
+        (422, "application/json", json.dumps({"detail": f"odd {_JWT}"})),
+        (200, "text/html", f"<html>{_JWT}</html>"),
+    ],
+)
+def test_no_secret_of_a_reply_is_shown(status: int, content_type: str, body: str) -> None:
+    """Neither in the message, which a notebook shows as a traceback, nor in the details."""
+    error = classify.exception_for_reply(status, content_type, body.encode(), "GET /x")
+    shown = f"{error!r} {error} {error.details}"
+    assert (False, False) == ("c2lnbmF0dXJl" in shown, "eyJ" in shown)
 
 
 def test_errors_that_differ_in_numbers_have_one_fingerprint() -> None:
