@@ -5,7 +5,6 @@ Both are `Jobs`: they are waited for, give results and are followed in the same 
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
 from invoke_widgets.event_records import Event
+from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, failure_of, last_attempt
 from invoke_widgets.jobs import Job, drained
 from invoke_widgets.reading import whole_items
@@ -115,18 +115,19 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
                 last[0] = status
                 self._context.deliver(lambda: listener(status))
 
+        self._context.loop.check()
         return self._context.store.subscribe(changed)
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
         """The events of all its items, until the last has finished. `timeout` as for `Job.iter_events`."""
-        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        jobs = self.jobs
-        ends = [job._follow(events.put) for job in jobs]
-        try:
-            yield from drained(events, len(jobs), timeout, self._named())
-        finally:
-            for end in ends:
-                end()
+        with Feed[Event | None](self._context.loop) as events:
+            jobs = self.jobs
+            ends = [job._follow(events.put) for job in jobs]
+            try:
+                yield from drained(events, len(jobs), timeout, self._named())
+            finally:
+                for end in ends:
+                    end()
 
     async def _finished(self) -> tuple[QueueItem, ...]:
         finished = []

@@ -10,9 +10,10 @@ from invoke_widgets.transport import Transport
 
 
 class FromAnywhere(Transport):
-    """A transport whose requests run on the console's loop, whichever loop asks."""
+    """A transport whose requests run on the console's loop, whichever loop asks. It keeps the console alive."""
 
-    def __init__(self, transport: Transport, loop: LoopThread) -> None:
+    def __init__(self, transport: Transport, loop: LoopThread, console: object) -> None:
+        self._console = console
         self.url = transport.url
         self.breaker = transport.breaker
         self._inner = transport

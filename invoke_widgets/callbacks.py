@@ -17,13 +17,17 @@ class Callbacks:
         self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._stopped = False
 
     def put(self, function: Callable[[], object]) -> None:
+        """Have a function called; not any more once stopped."""
         with self._lock:
+            if self._stopped:
+                return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="invoke-widgets callbacks", daemon=True)
                 self._thread.start()
-        self._queue.put(function)
+            self._queue.put(function)
 
     def _run(self) -> None:
         while (function := self._queue.get()) is not None:
@@ -33,5 +37,8 @@ class Callbacks:
                 logger.exception("a callback failed")
 
     def stop(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
+        """End the thread, when it has called what is there already."""
+        with self._lock:
+            self._stopped = True
+            if self._thread is not None:
+                self._queue.put(None)

@@ -18,6 +18,7 @@ from invoke_widgets.batches import Batch, Jobs
 from invoke_widgets.bridge import FromAnywhere
 from invoke_widgets.callbacks import Callbacks
 from invoke_widgets.client import InvokeClient
+from invoke_widgets.ending import Ending
 from invoke_widgets.errors import JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe
@@ -29,6 +30,7 @@ from invoke_widgets.notices import Notice, follow
 from invoke_widgets.records import (
     Connection,
     Counts,
+    JobError,
     ProcessorStatus,
     QueueItem,
     Wedge,
@@ -79,16 +81,20 @@ class ConsoleBase:
     ) -> None:
         self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
         self._history = HistoryFile(history) if isinstance(history, str | Path) else history
-        self._owns_history = self._history is not history
-        self._loop = LoopThread()
-        self._store = QueueStore(self._loop.schedule)
+        loop = self._loop = LoopThread()
+        store = self._store = QueueStore(loop.schedule)
+        transport = self._client.transport
         kept: dict[str, Any] = {
             "file": self._history,
             "source": f"{self._client.url} {queue_id}",
-            "secrets": lambda: (token, self._client.transport.token),
+            "secrets": lambda: (token, transport.token),
         }
-        self.errors = ErrorLog(on_change=self._log_changed, **kept)
-        self.cancellations = CancellationLog(on_change=self._log_changed, **kept)
+
+        def log_changed() -> None:
+            loop.post(store.tell)
+
+        self.errors = ErrorLog(on_change=log_changed, **kept)
+        self.cancellations = CancellationLog(on_change=log_changed, **kept)
         self.jobs = JobLog(**kept)
         for item in self.jobs:
             self.errors.link(item)
@@ -98,22 +104,22 @@ class ConsoleBase:
             self._store,
             server=self._client.url,
             queue_id=queue_id,
-            error_of=self.errors.of,
+            error_of=self._error_of,
             **kept,
         )
-        self.demo: EmbeddedServer | None = None
         self._callbacks = Callbacks()
         self._closing: list[Callable[[], None]] = []
-        self.client = InvokeClient.over(FromAnywhere(self._client.transport, self._loop), queue_id)
+        self._ending = Ending(loop, self._client, self._callbacks, None if self._history is history else self._history)
+        self.client = InvokeClient.over(FromAnywhere(transport, loop, self), queue_id)
         try:
-            self._sync = self._loop.call(self._start(verify, use_socket))
+            self._sync = loop.call(self._start(verify, use_socket))
         except BaseException:
-            self._loop.start(self._client.aclose())
-            self._loop.stop()
-            self._close_history()
+            self._ending.now()
             raise
-        self._context = Context(self._loop, self._client, self._store, self._actions, self._callbacks.put)
+        self._context = Context(loop, self._client, store, self._actions, self._deliver, self)
         _open_consoles.add(self)
+        self._forsaken = weakref.finalize(self, self._ending.soon)
+        self._forsaken.atexit = False
 
     async def _start(self, verify: Any, use_socket: bool) -> Sync:
         try:
@@ -124,17 +130,24 @@ class ConsoleBase:
                 f"{self.url} took the connection, but did not answer within {_FIRST_ANSWER_S:g} s.",
                 suggestion="Is the port right, and is the server busy starting?",
             ) from None
-        self._store.subscribe(self._record_jobs)
-        self._store.subscribe_events(self._record_event)
-        sync = Sync(self._client, self._store, verify=verify, on_failed=self._failed, use_socket=use_socket)
-        self._actions = Actions(self._client, self._store, sync, self.errors, self.cancellations)
+        # None of what is on the loop from now on refers to the console: nothing else keeps one alive that nobody uses.
+        _record(self._store, self.jobs, self.errors, self.events)
+        errors = self.errors
+
+        def failed(item: QueueItem) -> None:
+            errors.record_failure(item)
+            actions.reruns.failed(item)
+
+        sync = Sync(self._client, self._store, verify=verify, on_failed=failed, use_socket=use_socket)
+        actions = self._actions = Actions(self._client, self._store, sync, errors, self.cancellations)
+        self._ending.reruns = actions.reruns
         try:
             async with asyncio.timeout(_FIRST_PICTURE_S):
                 await sync.first_picture()
         except TimeoutError:
             raise JobTimeout(f"{self.url} did not tell its queue within {_FIRST_PICTURE_S:g} s.") from None
-        self._task = asyncio.get_running_loop().create_task(sync.run())
-        self._task.add_done_callback(_log_end)
+        self._ending.task = asyncio.get_running_loop().create_task(sync.run())
+        self._ending.task.add_done_callback(_log_end)
         return sync
 
     # -- what is ---------------------------------------------------------------------------------------------------
@@ -151,6 +164,15 @@ class ConsoleBase:
     def history(self) -> HistoryFile | None:
         """Where the logs are kept beyond this console's life; None for memory alone."""
         return self._history
+
+    @property
+    def demo(self) -> EmbeddedServer | None:
+        """The embedded server, if `iw.demo()` started one: it ends with the console."""
+        return self._ending.demo
+
+    @demo.setter
+    def demo(self, server: EmbeddedServer | None) -> None:
+        self._ending.demo = server
 
     @property
     def store(self) -> QueueStore:
@@ -227,7 +249,8 @@ class ConsoleBase:
         Returns:
             A function that ends it.
         """
-        return self._store.subscribe(lambda change: self._callbacks.put(lambda: listener(change)), interval=interval)
+        self._loop.check()
+        return self._store.subscribe(lambda change: self._deliver(lambda: listener(change)), interval=interval)
 
     def on_notice(self, listener: Callable[[Notice], object], *, stalled_s: float | None = None) -> Unsubscribe:
         """Call `listener(notice)` for what happens in the queue from now on, on a thread of its own.
@@ -247,7 +270,7 @@ class ConsoleBase:
         return follow(
             self._loop,
             self._store,
-            lambda notice: self._callbacks.put(lambda: listener(notice)),
+            lambda notice: self._deliver(lambda: listener(notice)),
             error_of=self.errors.of,
             stalled_s=stalled_s,
         )
@@ -348,26 +371,19 @@ class ConsoleBase:
     # -- ending ----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End the thread, the connections, the views, and the demo server if there is one. May be called twice."""
+        """End the thread, the connections, the views, and the demo server if there is one. May be called twice.
+
+        Whoever waits for something of this console is told `InvalidRequest`: "This console was closed."; and so is
+        whoever asks it for anything afterwards. A console that nobody refers to any more, by a variable, a view, a
+        handle, an alert or a listener, ends by itself.
+        """
         _open_consoles.discard(self)
+        self._forsaken.detach()
         self.alerts.close()
         for end in self._closing:
             end()
         self._closing.clear()
-        if self._loop.is_running:
-
-            async def finish() -> None:
-                self._actions.reruns.close()
-                self._task.cancel()
-                await asyncio.gather(self._task, return_exceptions=True)
-                await self._client.aclose()
-
-            self._loop.call(finish())
-            self._loop.stop()
-        self._callbacks.stop()
-        self._close_history()
-        if self.demo is not None:
-            self.demo.stop()
+        self._ending.now()
 
     def on_close(self, function: Callable[[], None]) -> None:
         """Have `function` called when the console is closed."""
@@ -391,28 +407,32 @@ class ConsoleBase:
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return self._loop.call(work)
 
-    def _record_jobs(self, change: Change) -> None:
+    # Methods, so that whoever listens, and an alert, keeps the console.
+
+    def _deliver(self, function: Callable[[], object]) -> None:
+        self._callbacks.put(function)
+
+    def _error_of(self, item: QueueItem) -> JobError | None:
+        return self.errors.of(item)
+
+
+def _record(store: QueueStore, jobs: JobLog, errors: ErrorLog, events: EventLog) -> None:
+    """Keep the logs in step with a picture."""
+
+    def changed(change: Change) -> None:
         for item_id in change.item_ids:
             item = change.state.items.get(item_id)
             if item is not None:
-                self.jobs.record(item)
-                self.errors.link(item)
+                jobs.record(item)
+                errors.link(item)
 
-    def _close_history(self) -> None:
-        if self._history is not None and self._owns_history:
-            self._history.close()
-
-    def _failed(self, item: QueueItem) -> None:
-        self.errors.record_failure(item)
-        self._actions.reruns.failed(item)
-
-    def _record_event(self, event: Event) -> None:
-        self.events.record(event)
+    def heard(event: Event) -> None:
+        events.record(event)
         if isinstance(event, NodeFailed):
-            self.errors.record_node(event)
+            errors.record_node(event)
 
-    def _log_changed(self) -> None:
-        self._loop.post(self._store.tell)
+    store.subscribe(changed)
+    store.subscribe_events(heard)
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

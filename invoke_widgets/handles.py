@@ -43,6 +43,8 @@ class Context:
     store: QueueStore
     actions: Actions
     deliver: Callable[[Callable[[], object]], None]
+    console: object
+    """As long as there is a handle, so is its console."""
 
 
 class Handle(Generic[T]):
@@ -88,6 +90,7 @@ class Handle(Generic[T]):
         Raises:
             JobTimeout: see `on_timeout`.
             JobException: a job failed (`item` has it), was canceled or deleted. A batch raises for none of these.
+            InvalidRequest: the console was closed, before or meanwhile.
         """
         deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
         future = self._context.loop.start(self._finished())
@@ -97,14 +100,12 @@ class Handle(Generic[T]):
                     left = None if deadline is None else deadline - time.monotonic()
                     if left is not None and left <= 0:
                         break
-                    try:
-                        return future.result(TICK_S if left is None else min(TICK_S, left))
-                    except TimeoutError:
-                        if future.done():
-                            raise
+                    concurrent.futures.wait([future], TICK_S if left is None else min(TICK_S, left))
+                    if future.done():
+                        return future.result()
         except KeyboardInterrupt:
             future.cancel()
-            if interrupted == "cancel":
+            if interrupted == "cancel" and self._context.loop.is_running:
                 concurrent.futures.wait([self._context.loop.start(self._cancel())], 2.0)
             raise
         future.cancel()
@@ -129,7 +130,7 @@ class Handle(Generic[T]):
             await ticking(future, deadline)
         except BaseException:
             future.cancel()
-            if interrupted == "cancel":
+            if interrupted == "cancel" and self._context.loop.is_running:
                 self._context.loop.start(self._cancel())
             raise
         if future.done():

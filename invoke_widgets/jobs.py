@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from typing import Any
 
 from invoke_widgets.errors import (
+    JobCanceled,
     JobTimeout,
     NotFound,
 )
 from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
+from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
-from invoke_widgets.interrupts import TICK_S, taken
+from invoke_widgets.interrupts import taken
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
 from invoke_widgets.results import image_names, outputs
 from invoke_widgets.store import Change
@@ -87,36 +89,22 @@ class Job(Handle[QueueItem]):
         Args:
             timeout: seconds without any event after which `JobTimeout` is raised.
         """
-        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        unsubscribe = self._follow(events.put)
-        try:
-            yield from drained(events, 1, timeout, f"item {self.item_id}")
-        finally:
-            unsubscribe()
+        with Feed[Event | None](self._context.loop) as events:
+            unsubscribe = self._follow(events.put)
+            try:
+                yield from drained(events, 1, timeout, f"item {self.item_id}")
+            finally:
+                unsubscribe()
 
     async def aiter_events(self) -> AsyncIterator[Event]:
         """`iter_events`, for `async for`."""
-        loop = asyncio.get_running_loop()
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
-
-        def put(event: Event | None) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(events.put_nowait, event)
-
-        unsubscribe = self._follow(put)
-        try:
-            while True:
-                try:
-                    # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the event.
-                    async with asyncio.timeout(TICK_S):
-                        event = await events.get()
-                except TimeoutError:
-                    continue
-                if event is None:
-                    return
-                yield event
-        finally:
-            unsubscribe()
+        with Feed[Event | None](self._context.loop) as events:
+            unsubscribe = self._follow(events.put)
+            try:
+                while (event := await events.atake()) is not None:
+                    yield event
+            finally:
+                unsubscribe()
 
     def on_change(self, listener: Callable[[QueueItem], object]) -> Unsubscribe:
         """Call `listener(item)` after each change of it, on a thread of its own; what it raises is logged."""
@@ -127,6 +115,7 @@ class Job(Handle[QueueItem]):
             if not change.item_ids.isdisjoint(attempts) and item is not None:
                 self._context.deliver(lambda: listener(item))
 
+        self._context.loop.check()
         return self._context.store.subscribe(changed)
 
     def _follow(self, put: Callable[[Event | None], None]) -> Unsubscribe:
@@ -189,17 +178,21 @@ class Job(Handle[QueueItem]):
         return error
 
 
-def drained(events: queue.SimpleQueue[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
+def drained(events: Feed[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
     """The events of a queue, until so many ends (None) have come."""
     while ends:
         try:
-            event = taken(events, timeout)
+            event = events.take(timeout)
         except queue.Empty:
             raise JobTimeout(f"Nothing was heard of {called} for {timeout:g} s.") from None
         if event is None:
             ends -= 1
         else:
             yield event
+
+
+_Future = concurrent.futures.Future[QueueItem]
+_Outcome = tuple[Job, _Future]
 
 
 class AsCompleted:
@@ -209,12 +202,13 @@ class AsCompleted:
         self._jobs = list(dict.fromkeys(jobs))
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
-    def _start(self) -> tuple[queue.SimpleQueue[Job], list[concurrent.futures.Future[Any]]]:
-        done: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        futures = []
+    def _start(self) -> tuple[queue.SimpleQueue[_Outcome], list[_Future]]:
+        # Not a feed: they may be of several consoles, and each future ends with its own.
+        done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
+        futures: list[_Future] = []
         for job in self._jobs:
             future = job._context.loop.start(_ended(job))
-            future.add_done_callback(lambda _, job=job: done.put(job))  # type: ignore[misc]
+            future.add_done_callback(lambda future, job=job: done.put((job, future)))  # type: ignore[misc]
             futures.append(future)
         return done, futures
 
@@ -231,12 +225,12 @@ class AsCompleted:
         try:
             while left:
                 try:
-                    job = taken(done, self._left_s())
+                    outcome = taken(done, self._left_s())
                 except queue.Empty:
                     self._check(left)
                     continue
                 left -= 1
-                yield job
+                yield _finished(*outcome)
         finally:
             for future in futures:
                 future.cancel()
@@ -247,16 +241,23 @@ class AsCompleted:
         try:
             while left:
                 try:
-                    job = done.get_nowait()
+                    outcome = done.get_nowait()
                 except queue.Empty:
                     self._check(left)
                     await asyncio.sleep(0.02)
                     continue
                 left -= 1
-                yield job
+                yield _finished(*outcome)
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _finished(job: Job, future: _Future) -> Job:
+    """The job; or the exception that says why nobody knows how it ended."""
+    with contextlib.suppress(JobCanceled, NotFound):  # deleted
+        future.result()
+    return job
 
 
 def _ended(job: Job) -> Coroutine[Any, Any, QueueItem]:
@@ -272,5 +273,6 @@ def as_completed(jobs: Iterable[Job], *, timeout: float | None = None) -> AsComp
 
     Raises:
         JobTimeout: while iterating, when `timeout` has passed.
+        JobException: while iterating, when a job's end cannot be known: its console was closed, or its server is away.
     """
     return AsCompleted(jobs, timeout)

@@ -1,19 +1,37 @@
-"""The one daemon thread with its own asyncio loop, on which everything of ours runs that waits."""
+"""The one daemon thread with its own asyncio loop, on which everything of ours runs that waits.
+
+It is also what tells everybody that a console was closed: each future that `start` returns ends with the thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import contextvars
+import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.interrupts import heard
 
 T = TypeVar("T")
 
 _LAST_ROUNDS = 4
+_LAST_S = 4.0
+"""So long what was canceled may take to end; what does not is left behind."""
+
+logger = logging.getLogger(__name__)
+
+
+def closed() -> InvalidRequest:
+    """What everything raises that a closed console is asked for, or that was under way when it was closed."""
+    return InvalidRequest(
+        "This console was closed.",
+        suggestion="Connect again; what was asked of the server at that moment may have been carried out.",
+    )
 
 
 class LoopThread:
@@ -21,6 +39,11 @@ class LoopThread:
 
     def __init__(self, name: str = "invoke-widgets") -> None:
         self._loop = asyncio.new_event_loop()
+        # Reentrant: a console that is collected stops its thread, and that may happen anywhere.
+        self._lock = threading.RLock()
+        self._stopping = False
+        self._at_end: Callable[[], object] | None = None
+        self._waited_for: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         # An empty context: ipykernel 7 routes what a thread writes by the context of the cell that started it.
         contextvars.Context().run(self._thread.start)
@@ -30,7 +53,13 @@ class LoopThread:
         try:
             self._loop.run_forever()
         finally:
-            self._loop.close()
+            with self._lock:
+                self._stopping = True
+                self._loop.close()
+            for future in list(self._waited_for):
+                _settle(future, closed())
+            if self._at_end is not None:
+                self._at_end()
 
     @property
     def is_current(self) -> bool:
@@ -39,48 +68,140 @@ class LoopThread:
 
     @property
     def is_running(self) -> bool:
-        return self._thread.is_alive() and not self._loop.is_closed()
+        """Whether it takes work."""
+        return not self._stopping and self._thread.is_alive()
+
+    def check(self) -> None:
+        """
+        Raises:
+            InvalidRequest: the console was closed.
+        """
+        if not self.is_running:
+            raise closed()
 
     def start(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run `work` on the loop, and return at once. From any thread."""
-        if not self.is_running:
+        """Run `work` on the loop, and return at once. From any thread. Canceling the future cancels the work.
+
+        Raises:
+            InvalidRequest: the console was closed; the future ends with the same, if it is closed later.
+        """
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        with self._lock:
+            if self.is_running:
+                self._waited_for.add(future)
+                self._loop.call_soon_threadsafe(self._begin, work, future)
+                return future
+        work.close()
+        raise closed()
+
+    def _begin(self, work: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:
+        if future.cancelled():
             work.close()
-            raise RuntimeError("this console is closed")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._waited_for.discard(future)
+            future.set_running_or_notify_cancel()
+            return
+        task = self._loop.create_task(work)
+
+        def forsaken(future: concurrent.futures.Future[T]) -> None:
+            if future.cancelled():
+                self.post(task.cancel)
+
+        def ended(task: asyncio.Task[T]) -> None:
+            self._waited_for.discard(future)
+            if not task.cancelled():
+                error = task.exception()
+                _settle(future, error) if error is not None else _settle(future, None, task.result())
+            elif self._stopping:
+                _settle(future, closed())
+            else:
+                future.cancel()
+                future.set_running_or_notify_cancel()
+
+        future.add_done_callback(forsaken)
+        task.add_done_callback(ended)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` on the loop and wait for it, from any other thread. An interrupt cancels it."""
+        """Run `work` on the loop and wait for it, from any other thread. An interrupt cancels it.
+
+        Raises:
+            InvalidRequest: the console was closed, before or meanwhile.
+        """
         if self.is_current:
             work.close()
             raise RuntimeError("waiting here would stop the thread that does the work: use the coroutine instead")
         return wait(self.start(work))
 
-    def post(self, function: Callable[[], None]) -> None:
+    def post(self, function: Callable[[], object]) -> None:
         """Call `function` on the loop, soon. From any thread; does nothing once stopped."""
-        if self.is_running:
-            self._loop.call_soon_threadsafe(function)
+        with self._lock:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(function)
 
     def schedule(self, seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:
         """Call `function` on the loop after `seconds`. On the loop's own thread."""
         return self._loop.call_later(seconds, function)
 
-    def stop(self) -> None:
-        """Cancel what still runs and end the thread. May be called twice."""
-        if not self.is_running:
-            return
+    def stop(
+        self,
+        last: Coroutine[Any, Any, object] | None = None,
+        *,
+        at_end: Callable[[], object] | None = None,
+        join: bool = True,
+    ) -> None:
+        """Take no more work, cancel what still runs, and end the thread. May be called twice.
 
-        async def finish() -> None:
-            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+        Args:
+            last: runs on the loop before that; it may await `cancel_rest` itself.
+            at_end: called on the thread when its loop is closed.
+            join: wait for the end, for some seconds at most; on the thread itself that is never waited for.
+        """
+        with self._lock:
+            is_first, self._stopping = not self._stopping, True
+            if is_first:
+                self._at_end = at_end
+                self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._finish(last)))
+        if not is_first and last is not None:
+            last.close()
+        if join and not self.is_current:
+            self._thread.join(_LAST_S + 1.0)
+
+    async def _finish(self, last: Coroutine[Any, Any, object] | None) -> None:
+        if last is not None:
+            await _quietly(last)
+        await self.cancel_rest()
+        await _quietly(self._loop.shutdown_asyncgens())
+        await free_sockets(self._loop)
+        self._loop.stop()
+
+    async def cancel_rest(self) -> None:
+        """Cancel everything on the loop but the caller, and wait for its end; what refuses to end is left behind."""
+        until = time.monotonic() + _LAST_S
+        # In rounds: what is canceled may start something more before it ends.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._loop.shutdown_asyncgens()
-            await free_sockets(self._loop)
-            self._loop.stop()
+            if (left := until - time.monotonic()) <= 0:
+                break
+            await asyncio.wait(tasks, timeout=left)
 
-        asyncio.run_coroutine_threadsafe(finish(), self._loop)
-        if not self.is_current:
-            self._thread.join(5.0)
+
+async def _quietly(work: Coroutine[Any, Any, object]) -> None:
+    """Whatever goes wrong with it, and however long it takes, the thread ends all the same."""
+    try:
+        async with asyncio.timeout(_LAST_S):
+            await work
+    except (Exception, asyncio.CancelledError):  # as it says
+        logger.debug("ending failed", exc_info=True)
+
+
+def _settle(future: concurrent.futures.Future[T], error: BaseException | None, result: T | None = None) -> None:
+    """End a future, unless who waited for it has canceled it."""
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)  # type: ignore[arg-type]
 
 
 async def free_sockets(loop: asyncio.AbstractEventLoop) -> None:

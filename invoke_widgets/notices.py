@@ -313,7 +313,11 @@ def follow(
 
     Returns:
         A function that ends it, from any thread; calling it again does nothing.
+
+    Raises:
+        InvalidRequest: the console was closed.
     """
+    loop.check()
     ends: list[Callable[[], None]] = []
     ended = False
 
@@ -339,7 +343,7 @@ def follow(
     def end() -> None:
         nonlocal ended
         ended = True
-        loop.post(lambda: [stop() for stop in ends])  # type: ignore[arg-type]
+        loop.post(lambda: [stop() for stop in ends])
 
     loop.post(start)
     return end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
@@ -10,9 +9,10 @@ from typing import Any
 
 from invoke_widgets.batches import Batch, Jobs
 from invoke_widgets.errors import InvalidRequest, JobTimeout
+from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
 from invoke_widgets.history import ErrorLog
-from invoke_widgets.interrupts import TICK_S, taken
+from invoke_widgets.interrupts import TICK_S
 from invoke_widgets.jobs import Job
 from invoke_widgets.notices import (
     BatchDone,
@@ -63,56 +63,48 @@ class Watch:
         return f"Watch({len({job.attempts[0] for job in self._jobs})} jobs)"
 
     def __iter__(self) -> Iterator[Notice]:
-        notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
-        course = _Course(self._context, self._jobs, self._batches, self._timeout)
-        end = self._follow(course, notices.put)
-        try:
-            while not course.is_over():
-                if course.is_late():
-                    if (work := self._late(course)) is not None:
-                        self._context.loop.call(work)
-                    self._leave(course)
-                    return
-                try:
-                    notice = taken(notices, course.pause_s())
-                except queue.Empty:
-                    continue
-                if course.takes(notice):
-                    yield notice
-        finally:
-            end()
+        with Feed[Notice](self._context.loop) as notices:
+            course = _Course(self._context, self._jobs, self._batches, self._timeout)
+            end = self._follow(notices.put)
+            try:
+                while not course.is_over():
+                    if course.is_late():
+                        if (work := self._late(course)) is not None:
+                            self._context.loop.call(work)
+                        self._leave(course)
+                        return
+                    try:
+                        notice = notices.take(course.pause_s())
+                    except queue.Empty:
+                        continue
+                    if course.takes(notice):
+                        yield notice
+            finally:
+                end()
 
     async def __aiter__(self) -> AsyncIterator[Notice]:
-        loop = asyncio.get_running_loop()
-        notices: asyncio.Queue[Notice] = asyncio.Queue()
+        with Feed[Notice](self._context.loop) as notices:
+            course = _Course(self._context, self._jobs, self._batches, self._timeout)
+            end = self._follow(notices.put)
+            try:
+                while not course.is_over():
+                    if course.is_late():
+                        if (work := self._late(course)) is not None:
+                            canceling = self._context.loop.start(work)
+                            await ticking(canceling, None)
+                            canceling.result()
+                        self._leave(course)
+                        return
+                    try:
+                        notice = await notices.atake(course.pause_s())
+                    except queue.Empty:
+                        continue
+                    if course.takes(notice):
+                        yield notice
+            finally:
+                end()
 
-        def put(notice: Notice) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(notices.put_nowait, notice)
-
-        course = _Course(self._context, self._jobs, self._batches, self._timeout)
-        end = self._follow(course, put)
-        try:
-            while not course.is_over():
-                if course.is_late():
-                    if (work := self._late(course)) is not None:
-                        canceling = self._context.loop.start(work)
-                        await ticking(canceling, None)
-                        canceling.result()
-                    self._leave(course)
-                    return
-                try:
-                    # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the notice.
-                    async with asyncio.timeout(course.pause_s()):
-                        notice = await notices.get()
-                except TimeoutError:
-                    continue
-                if course.takes(notice):
-                    yield notice
-        finally:
-            end()
-
-    def _follow(self, course: _Course, put: Callable[[Notice], None]) -> Unsubscribe:
+    def _follow(self, put: Callable[[Notice], None]) -> Unsubscribe:
         return follow(
             self._context.loop,
             self._context.store,

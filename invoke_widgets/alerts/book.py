@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import threading
@@ -23,7 +24,7 @@ from invoke_widgets.alerts.wording import message_of, sample
 from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, condition
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.history_sqlite import HistoryFile
-from invoke_widgets.loop import LoopThread
+from invoke_widgets.loop import LoopThread, closed
 from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import follow
 from invoke_widgets.records import JobError, QueueItem
@@ -91,7 +92,7 @@ class Alerts:
         if name is not None and (not isinstance(name, str) or not name.strip() or not name.isprintable()):
             raise InvalidRequest("name: should be a line of text.")
         if self._closed:
-            raise InvalidRequest("This console is closed.")
+            raise closed()
         sinks = self._sinks(to)
         for sink in sinks:
             self._courier(sink)  # what is wrong with a sink of one's own shows here
@@ -279,7 +280,8 @@ class Alerts:
                 courier.stop()
             await asyncio.sleep(0)
 
-        self._loop.call(finish())
+        with contextlib.suppress(InvalidRequest):  # somebody else has ended the thread meanwhile
+            self._loop.call(finish())
 
 
 def _guarded(alert: Alert, work: Callable[[], None]) -> None:

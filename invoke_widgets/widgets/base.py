@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import ipywidgets
 
 from invoke_widgets import classify
-from invoke_widgets.errors import JobException
+from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.store import Change
 from invoke_widgets.widgets.saved import SavedState, publisher
 from invoke_widgets.widgets.tables import clean
@@ -145,7 +145,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
 
         try:
             self.console.start(work, finished)
-        except RuntimeError as error:  # the console is closed
+        except InvalidRequest as error:  # the console was closed
             self.fail(error)
             self.guard(ended)()
 
