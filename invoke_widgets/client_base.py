@@ -14,6 +14,9 @@ from invoke_widgets.transport import Transport, can_be_sent, path_segment
 
 T = TypeVar("T")
 
+OLDEST = (6, 0)
+"""The oldest version whose endpoints and events are known here."""
+
 # The version that brought each endpoint (read in the tags and found by running 6.0.2, 6.13.8 and 6.14.2).
 SINCE: dict[str, tuple[int, int]] = {
     "item_ids": (6, 7),
@@ -112,6 +115,18 @@ class ClientBase:
             await self.app_version()
         assert self._version is not None
         return self._version
+
+    async def need_oldest(self) -> None:
+        """
+        Raises:
+            UnsupportedByServer: the server is older than any version that is known here.
+        """
+        have = await self.version()
+        if have[:2] < OLDEST:
+            raise UnsupportedByServer(
+                f"{self.url} is InvokeAI {'.'.join(map(str, have))}; {'.'.join(map(str, OLDEST))} or newer is needed.",
+                suggestion="Upgrade the server.",
+            )
 
     def forget(self) -> None:
         """Forget what was learnt of the server: after a reconnect it may be another version."""

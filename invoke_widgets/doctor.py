@@ -108,6 +108,7 @@ async def _ask(url: str) -> tuple[list[Finding], bool]:
     async with client:
         try:
             version = await client.app_version()
+            await client.need_oldest()
             taken = []
             for _ in range(_PINGS):
                 begin = time.perf_counter()

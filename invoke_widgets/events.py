@@ -21,6 +21,7 @@ import socketio
 from invoke_widgets import decoding
 from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.event_records import PARSERS, Event, parse_event
+from invoke_widgets.proxies import proxy_for
 from invoke_widgets.redaction import incoming
 
 # Its own loggers print a line for each failed connection, which is told in our own words.
@@ -67,6 +68,7 @@ class EventStream:
         """
         await self.close()
         options: dict[str, Any] = {"ssl_verify": self._verify is not False}
+        options["websocket_extra_options"] = {"proxy": proxy_for(self._url)}  # the same as for requests
         if isinstance(self._verify, ssl.SSLContext):
             options["http_session"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._verify))
         socket = socketio.AsyncClient(

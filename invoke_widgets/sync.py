@@ -217,6 +217,7 @@ class Sync:
     async def _connect(self) -> None:
         self._client.forget()
         version = await self._client.app_version()
+        await self._client.need_oldest()
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
             self._backlog.start_anew()  # who asks now may see other parts of each item

@@ -20,12 +20,13 @@ from urllib.parse import quote
 import httpx
 import tenacity
 
-from invoke_widgets import classify, decoding
+from invoke_widgets import classify, decoding, proxies
 from invoke_widgets.breaker import Breaker
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,
     JobTimeout,
+    NetworkError,
     ReplyLost,
     ServerFailure,
     ServerUnreachable,
@@ -42,6 +43,8 @@ _BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_ra
 
 # Raised before the whole request was written: the server cannot have carried it out.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.WriteError, httpx.WriteTimeout)
+
+_PROXY_REMEDY = "Check HTTP_PROXY and NO_PROXY."
 
 
 class _HideToken(logging.Filter):
@@ -127,12 +130,25 @@ class Transport:
             wait=_wait,
             reraise=True,
         )
+        proxy = proxies.proxy_for(self.url)
+        try:
+            connections = httpx.AsyncHTTPTransport(
+                limits=httpx.Limits(max_connections=20, keepalive_expiry=_KEEPALIVE_S),
+                # Without https no certificates are needed, and loading them takes 30 ms.
+                verify=verify if self.url.startswith("https:") else False,
+                proxy=proxy,
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            if proxy is None:
+                raise
+            raise InvalidRequest(
+                f"The proxy that is set for {self.url} cannot be used ({type(error).__name__}).",
+                suggestion="Correct HTTP_PROXY, as http://HOST:PORT, or name the server in NO_PROXY.",
+            ) from None  # it may hold a password
+        self._proxy = None if proxy is None else proxies.shown(proxy)
+        # With connections of its own it looks for no proxy by itself.
         self._http = httpx.AsyncClient(
-            base_url=self.url,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
-            limits=httpx.Limits(max_connections=20, keepalive_expiry=_KEEPALIVE_S),
-            # Without https no certificates are needed, and loading them takes 30 ms.
-            verify=verify if self.url.startswith("https:") else False,
+            base_url=self.url, timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)), transport=connections
         )
 
     def __repr__(self) -> str:
@@ -175,9 +191,18 @@ class Transport:
         return _decoded(response, f"{method} {path}", repeatable)
 
     async def content(self, path: str) -> tuple[bytes, str]:
-        """GET something that is not JSON, such as an image: its bytes and its content type."""
+        """GET something that is neither JSON nor a page, such as an image: its bytes and its content type."""
         response = await self._send("GET", path, None, None, True, want_json=False)
-        return response.content, response.headers.get("content-type", "")
+        content_type = response.headers.get("content-type", "")
+        if "html" in content_type:
+            raise self._with_proxy(
+                UnexpectedReply(
+                    f"GET {path} was answered with a web page instead of a file.",
+                    suggestion="Log in to what stands before the server.",
+                    details={"request": f"GET {path}", "status": response.status_code, "body": response.text[:200]},
+                )
+            )
+        return response.content, content_type
 
     async def upload(self, path: str, *, params: Mapping[str, Any], name: str, content: bytes, media_type: str) -> Any:
         """POST one file as a form, and return the decoded JSON of a success."""
@@ -221,14 +246,21 @@ class Transport:
                 response = await self._http.send(request)
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 # Without httpx's own long story: what it said is in the details.
-                raise map_exception(error, name, self.url) from None
+                raise map_exception(error, name, self.url, self._proxy) from None
             refreshed = response.headers.get("x-refreshed-token")
             if refreshed and can_be_sent(refreshed):
                 self._token = refreshed
             content_type = response.headers.get("content-type", "")
             if not response.is_success or (want_json and "json" not in content_type):
-                raise _refused(response, content_type, name)
+                raise self._with_proxy(_refused(response, content_type, name))
             return response
+
+    def _with_proxy(self, error: JobException) -> JobException:
+        """Say of a reply that is not InvokeAI's that it came through a proxy: it may be the proxy's own."""
+        if self._proxy is not None and isinstance(error, NetworkError):
+            error.message += f" It was asked through the proxy {self._proxy}."
+            error.args = (error.message,)
+        return error
 
 
 def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
@@ -287,48 +319,53 @@ def _refused(response: httpx.Response, content_type: str, name: str) -> JobExcep
     return error
 
 
-def map_exception(error: Exception, name: str, url: str) -> JobException:
+def map_exception(error: Exception, name: str, url: str, proxy: str | None = None) -> JobException:
     """Our exception for one of httpx's (every class of it is covered by a test).
 
     Args:
         error: what httpx raised.
         name: the request, "GET /api/...".
         url: the server's address.
+        proxy: that of the proxy before it, if there is one.
     """
     said = incoming(str(error))
     details = {"request": name, "exception": f"{type(error).__name__}: {said}"}
+    peer = url if proxy is None else f"the proxy {proxy} before {url}"
     if isinstance(error, _NOT_SENT) and not isinstance(error, httpx.TimeoutException):
+        whole = url if _is_about_tls(error) else _capital(peer)
         return ServerUnreachable(
-            f"{url} cannot be reached: {_reason(error, said)}.",
-            suggestion=_remedy(error),
+            f"{whole} cannot be reached: {_reason(error, said)}.",
+            suggestion=_remedy(error) if proxy is None or _is_about_tls(error) else _PROXY_REMEDY,
             details=details,
             retryable="certificate" not in str(error).lower(),
         )
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout | httpx.WriteTimeout):
         return ServerUnreachable(
-            f"{url} does not answer: connecting took too long.",
-            suggestion="Check the host and the port, and whether a firewall drops the connection.",
+            f"{_capital(peer)} does not answer: connecting took too long.",
+            suggestion="Check the host and the port, and whether a firewall drops the connection."
+            if proxy is None
+            else _PROXY_REMEDY,
             details=details,
             retryable=True,
         )
     if isinstance(error, httpx.ReadTimeout):
         return JobTimeout(
-            f"{url} took the connection but did not answer {name} in time.",
+            f"{_capital(peer)} took the connection but did not answer {name} in time.",
             suggestion="The server may be busy, or not be InvokeAI: raise timeout=..., or check the port.",
             details=details | {"sent": True},
             retryable=True,
         )
     if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError | httpx.CloseError | httpx.DecodingError):
         return ReplyLost(
-            f"The connection to {url} broke before {name} was answered.",
+            f"The connection to {peer} broke before {name} was answered.",
             suggestion="The server may have gone away or be restarting.",
             details=details | {"sent": True},
             retryable=True,
         )
     if isinstance(error, httpx.ProxyError):
         return ServerUnreachable(
-            f"The proxy before {url} refused: {said}.",
-            suggestion="Check HTTP_PROXY and NO_PROXY.",
+            f"The proxy {proxy or ''} before {url} refused: {said}.".replace("  ", " "),
+            suggestion=_PROXY_REMEDY,
             details=details,
         )
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
@@ -340,6 +377,15 @@ def map_exception(error: Exception, name: str, url: str) -> JobException:
     return classify.unknown(error, name)
 
 
+def _capital(text: str) -> str:
+    return f"The {text.removeprefix('the ')}" if text.startswith("the ") else text
+
+
+def _is_about_tls(error: Exception) -> bool:
+    lowered = str(error).lower()
+    return any(word in lowered for word in ("certificate", "ssl", "tls", "wrong version number"))
+
+
 def _reason(error: Exception, text: str) -> str:
     lowered = text.lower()
     if "name or service not known" in lowered or "nodename nor servname" in lowered or "getaddrinfo" in lowered:
@@ -348,7 +394,7 @@ def _reason(error: Exception, text: str) -> str:
         return "its name cannot be looked up"
     if "certificate" in lowered:
         return f"its certificate is not trusted ({text})"
-    if "ssl" in lowered or "tls" in lowered or "wrong version number" in lowered:
+    if _is_about_tls(error):
         return "it does not speak TLS as asked"
     if "all connection attempts failed" in lowered or "refused" in lowered:
         return "nothing listens there"
@@ -359,7 +405,7 @@ def _remedy(error: Exception) -> str:
     lowered = str(error).lower()
     if "certificate" in lowered:
         return "Pass verify=False to trust it all the same, or an ssl.SSLContext that knows it."
-    if "ssl" in lowered or "tls" in lowered or "wrong version number" in lowered:
+    if _is_about_tls(error):
         return "Use http:// instead of https://, or the other way round."
     if "name" in lowered:
         return "Check the spelling of the host."

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from invoke_widgets import InvokeClient
+from invoke_widgets import InvokeClient, connect
 from invoke_widgets.errors import (
     AccessDenied,
     InvalidRequest,
@@ -28,6 +28,7 @@ from invoke_widgets.errors import (
     ServerFailure,
     ServerUnreachable,
     UnexpectedReply,
+    UnsupportedByServer,
 )
 from invoke_widgets.transport import Transport, map_exception, normalise_url, retry_after_s
 from tests.scripted import answer, ask, scripted
@@ -345,6 +346,30 @@ def test_an_upload_that_is_half_answered() -> None:
 
     with scripted(lambda n, request: answer(200, '{"image_name": ')) as (url, _), pytest.raises(UnexpectedReply):
         asyncio.run(work(url))
+
+
+@pytest.mark.parametrize("name", ["get_image_full", "get_image_thumbnail"])
+def test_a_login_page_is_no_image(name: str) -> None:
+    """What stands before the server answers 200 with a page of its own."""
+
+    async def work(url: str) -> None:
+        async with InvokeClient(url) as client:
+            await getattr(client, name)("x.png")
+
+    page = answer(200, "<!DOCTYPE html><html>Log in</html>", "text/html; charset=utf-8")
+    with scripted(lambda n, request: page) as (url, _), pytest.raises(UnexpectedReply, match=r"web page.*Log in"):
+        asyncio.run(work(url))
+
+
+def test_a_server_that_is_too_old() -> None:
+    """Connecting to InvokeAI 5 names its version and the one that is needed."""
+
+    def script(number: int, request: bytes) -> bytes:
+        is_version = b"/app/version" in request
+        return answer(200, '{"version": "5.15.0"}') if is_version else answer(404, '{"detail": "Not Found"}')
+
+    with scripted(script) as (url, _), pytest.raises(UnsupportedByServer, match=r"5\.15\.0; 6\.0 or newer"):
+        connect(url)
 
 
 def test_a_token_that_cannot_be_sent_back() -> None:

@@ -21,6 +21,7 @@ from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, hushed
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.proxies import proxy_for
 from invoke_widgets.transport import retry_after_s
 
 _PREFIX = "whsec_"
@@ -105,7 +106,13 @@ class Webhook(Sink):
         with hushed(*_LOGGERS):
             try:
                 async with (
-                    httpx.AsyncClient(verify=self._tls, timeout=self._each_s, follow_redirects=False) as http,
+                    httpx.AsyncClient(
+                        verify=self._tls,
+                        timeout=self._each_s,
+                        follow_redirects=False,
+                        proxy=proxy_for(self._url.value),
+                        trust_env=False,
+                    ) as http,
                     # The answer's body is not read: it may be of any length, and says nothing that is needed.
                     http.stream("POST", self._url.value, content=body, headers=headers) as response,
                 ):
