@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -74,10 +75,9 @@ class EmbeddedServer:
         if ready is None:
             process.kill()
             _, errors = process.communicate()
-            hint = 'Install its parts: pip install "invoke-widgets[demo]".' if "ModuleNotFoundError" in errors else ""
             raise ServerUnreachable(
                 f"The demo server did not start: {errors.strip().splitlines()[-1] if errors.strip() else 'no output'}.",
-                suggestion=hint,
+                suggestion=_hint(errors, port),
             )
         threading.Thread(target=_drain, args=(process,), name="invoke-widgets demo output", daemon=True).start()
         return cls(process, ready["url"], ready["control"])
@@ -106,7 +106,7 @@ class EmbeddedServer:
 
     @contextmanager
     def drill(self, name: str, seconds: float | None = None, **options: Any) -> Iterator[None]:
-        """Have the server misbehave for a while, to practise.
+        """Have the server misbehave for a while, to practise. They may be nested; of one name, the inner counts.
 
         Args:
             name: "slow", "offline", "drop_sockets", "error_500", "error_422", "html", "lost_replies", "bad_gateway",
@@ -116,26 +116,33 @@ class EmbeddedServer:
 
         Raises:
             InvalidRequest: there is no such drill, or an option does not fit.
+            ServerUnreachable: the server has ended.
         """
-        self._send("POST", {"name": name, "seconds": seconds, **options})
+        drill_id = self._send("POST", "", {"name": name, "seconds": seconds, **options})["id"]
         try:
             yield
         finally:
-            self._send("DELETE", None)
+            with suppress(ServerUnreachable):  # the drill ended with it
+                self._send("DELETE", f"?id={drill_id}", None)
 
-    def _send(self, method: str, body: Any) -> None:
+    def _send(self, method: str, query: str, body: Any) -> Any:
         request = urllib.request.Request(
-            f"{self.url}/demo/drill",
+            f"{self.url}/demo/drill{query}",
             method=method,
             headers={"X-Demo-Control": self._control, "Content-Type": "application/json"},
             data=None if body is None else json.dumps(body).encode(),
         )
         try:
-            with _opener.open(request, timeout=10.0):
-                pass
+            with _opener.open(request, timeout=10.0) as answer:
+                return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
                 raise InvalidRequest(f"drill: {error.read(300).decode(errors='replace')}") from None
+        except (OSError, ValueError) as error:  # URLError is an OSError
+            raise ServerUnreachable(
+                f"The demo server at {self.url} did not take the drill: {getattr(error, 'reason', error)}.",
+                suggestion="" if self.is_running else "It has ended: iw.demo() starts another.",
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +151,14 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _hint(errors: str, port: int) -> str:
+    if "ModuleNotFoundError" in errors:
+        return 'Install its parts: pip install "invoke-widgets[demo]".'
+    if port and any(f"[Errno {number}]" in errors for number in (errno.EADDRINUSE, errno.EACCES, 10048, 10013)):
+        return f"Port {port} cannot be had, perhaps since another server has it: name another, or none for a free one."
+    return ""
 
 
 def _first_line(process: subprocess.Popen[str], timeout: float) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
 """Drills: faults on demand, to see what a client makes of them.
 
 A drill is begun with `POST /demo/drill` and a body `{"name": ..., "seconds": number or null, ...}`, and ends after
-those seconds; `DELETE /demo/drill` ends all, `GET /demo/drill` lists them. All three want the header `X-Demo-Control`
-with the control token; without it the path is like any that doesn't exist.
+those seconds; `DELETE /demo/drill` ends all, or with `?id=` the one whose `id` the answer to its begin told;
+`GET /demo/drill` lists them. All three want the header `X-Demo-Control` with the control token; without it the path is
+like any that doesn't exist. Of several drills of one name the one begun last is carried out.
 
 | name            | parameters              | what happens                                                             |
 | --------------- | ----------------------- | ------------------------------------------------------------------------ |
@@ -60,11 +61,12 @@ class Drills:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._active: dict[str, tuple[float | None, dict[str, Any]]] = {}
+        self._active: dict[int, tuple[str, float | None, dict[str, Any]]] = {}
+        self._begun = 0
         self.random = random.Random(0)
 
-    def begin(self, name: str, seconds: float | None, parameters: dict[str, float]) -> None:
-        """Begin a drill, or begin it anew.
+    def begin(self, name: str, seconds: float | None, parameters: dict[str, float]) -> int:
+        """Begin a drill, and return its id.
 
         Raises:
             ValueError: there is no such drill, or it has no such parameter.
@@ -75,9 +77,17 @@ class Drills:
             raise ValueError(f"{name} has no parameter {', '.join(sorted(unknown))}")
         chosen = {**DRILLS[name], **parameters}
         with self._lock:
-            self._active[name] = (None if seconds is None else time.monotonic() + seconds, chosen)
+            self._begun += 1
+            begun = self._begun
+            self._active[begun] = (name, None if seconds is None else time.monotonic() + seconds, chosen)
         if name == "lost_replies":
             self.random.seed(int(chosen["seed"]))
+        return begun
+
+    def end(self, drill_id: int) -> None:
+        """End one drill, unless it has ended."""
+        with self._lock:
+            self._active.pop(drill_id, None)
 
     def end_all(self) -> None:
         """End every drill."""
@@ -87,11 +97,9 @@ class Drills:
     def get(self, name: str) -> dict[str, Any] | None:
         """A drill's parameters while it is on."""
         with self._lock:
-            end, parameters = self._active.get(name, (0.0, {}))
-            if end is not None and end <= time.monotonic():
-                self._active.pop(name, None)
-                return None
-            return parameters
+            now = time.monotonic()
+            self._active = {i: drill for i, drill in self._active.items() if drill[1] is None or drill[1] > now}
+            return next((known for other, _, known in reversed(self._active.values()) if other == name), None)
 
     def on(self, name: str) -> bool:
         """Whether a drill is on."""
@@ -168,20 +176,25 @@ class FaultMiddleware:
         return hmac.compare_digest(token, self._control.encode())
 
     async def _obey(self, scope: Scope, receive: Receive) -> Response:
+        begun: dict[str, int] = {}
         if scope["method"] == "DELETE":
-            self._drills.end_all()
+            drill_id = Request(scope).query_params.get("id")
+            if drill_id is None:
+                self._drills.end_all()
+            elif drill_id.isascii() and drill_id.isdigit():
+                self._drills.end(int(drill_id))
         elif scope["method"] == "POST":
             try:
                 order = await Request(scope, receive).json()
                 name, seconds = order.pop("name"), order.pop("seconds", None)
-                self._drills.begin(name, seconds, order)
+                begun["id"] = self._drills.begin(name, seconds, order)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 return JSONResponse({"detail": f"not a drill: {error}"}, status_code=400)
             if name in ("offline", "drop_sockets"):
                 await self._drop_sockets()
             if name == "offline":
                 self._connections.abort_others(scope)
-        return JSONResponse({"drills": self._drills.active()})
+        return JSONResponse({"drills": self._drills.active(), **begun})
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (slow := self._drills.get("slow")) is not None:
