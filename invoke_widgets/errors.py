@@ -5,7 +5,7 @@ someone who waits for the job. The tree::
 
     JobException
     ├── SubmissionFailed        the batch was not, or not certainly, taken
-    ├── InvalidRequest          something in the request is wrong: a field, an id, a verb
+    ├── InvalidRequest          something in the request is wrong: a field, an id, a verb, a closed console
     │   ├── NotFound            the server has no such item, image or board
     │   └── UnsupportedByServer this version of the server has no such endpoint
     ├── ExecutionFailed         the job ran and failed
