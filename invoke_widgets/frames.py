@@ -253,9 +253,24 @@ def events(heard: Iterable[Heard]) -> pd.DataFrame:
     return _frame(columns, EVENTS)
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell that begins so for a formula, and runs it."""
+
+
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as CSV, UTF-8; times in ISO 8601 with their offset, missing values empty."""
-    frame.to_csv(path, index=False, encoding="utf-8", date_format="%Y-%m-%dT%H:%M:%S.%f%z")
+    """Write a frame as CSV, UTF-8; times in ISO 8601 with their offset, missing values empty.
+
+    Text that a spreadsheet would take for a formula gets a leading apostrophe; numbers are left as they are.
+    """
+    plain = frame.rename(columns=_no_formula)
+    texts = [place for place, dtype in enumerate(plain.dtypes) if dtype in (TEXT, OBJECT)]
+    for place in texts:  # by its place: a field that a batch sets may be called as another column is
+        plain.isetitem(place, plain.iloc[:, place].map(_no_formula, na_action="ignore").array)
+    plain.to_csv(path, index=False, encoding="utf-8", date_format="%Y-%m-%dT%H:%M:%S.%f%z")
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write_jsonl(frame: pd.DataFrame, path: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import pytest
 from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
 from invoke_widgets.event_records import NodeFailed, NodeProgress
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
-from invoke_widgets.records import Cancellation, Progress, QueueItem
+from invoke_widgets.records import Cancellation, FieldValue, Progress, QueueItem
 from invoke_widgets.redaction import LONGEST, without_secrets
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -271,6 +272,20 @@ def test_a_known_token_is_taken_out_wherever_it_is() -> None:
     log = ErrorLog(secrets=lambda: ("open sesame", None))
     log.record_failure(failed(message="you said open sesame", error_traceback="open sesame"))
     assert [("you said [token]", "[token]")] == [(e.message, e.traceback) for e in log]
+
+
+def test_no_text_of_a_server_is_a_formula(tmp_path: Path) -> None:
+    """In CSV, text that a spreadsheet would run gets an apostrophe; numbers, and other text, stay as they are."""
+    log = JobLog()
+    for item_id, text in enumerate(['=HYPERLINK("http://x")', "+1", "-1", "@sum", "\t=1", "a=1", ""], start=1):
+        values = (FieldValue("n", "p", text), FieldValue("n", "number", -item_id))
+        log.record(QueueItem(item_id=item_id, status="failed", batch_id="b", destination=text, field_values=values))
+    log.to_csv(tmp_path / "j.csv")
+    with (tmp_path / "j.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = ['\'=HYPERLINK("http://x")', "'+1", "'-1", "'@sum", "'\t=1", "a=1", ""]
+    assert expected == [row["destination"] for row in rows] == [row["n.p"] for row in rows]
+    assert [str(-n) for n in range(1, 8)] == [row["n.number"] for row in rows]
 
 
 def test_csv_and_jsonl(tmp_path: Path) -> None:
