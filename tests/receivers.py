@@ -85,15 +85,31 @@ def http_receiver(*answers: Answer) -> Iterator[HttpReceiver]:
 
 
 class MailReceiver:
-    """Keeps each mail; answers `refusals` first, one after the other, where a mail would be taken; "" takes it."""
+    """Keeps each mail; answers `refusals` first, one after the other, where a mail would be taken; "" takes it.
 
-    def __init__(self, refusals: list[str]) -> None:
+    `addresses`: how one begins -> what is said to it; one that is refused for now (4xx) is taken the next time.
+    """
+
+    def __init__(self, refusals: list[str], addresses: dict[str, str]) -> None:
         self.port = 0
         self.mails: list[EmailMessage] = []
         self.envelopes: list[tuple[str, list[str]]] = []
         self.logins: list[tuple[str, str]] = []
         self.encrypted: list[bool] = []
         self._refusals = refusals
+        self._addresses = addresses
+
+    async def handle_RCPT(  # noqa: N802 - its name there
+        self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        begins = next((begins for begins in self._addresses if address.startswith(begins)), None)
+        if begins is not None:
+            answer = self._addresses[begins]
+            if answer.startswith("4"):
+                del self._addresses[begins]
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802 - its name there
         if self._refusals and (refusal := self._refusals.pop(0)):
@@ -112,9 +128,11 @@ class MailReceiver:
 
 
 @contextmanager
-def mail_receiver(*refusals: str, tls: ssl.SSLContext | None = None) -> Iterator[MailReceiver]:
+def mail_receiver(
+    *refusals: str, tls: ssl.SSLContext | None = None, addresses: dict[str, str] | None = None
+) -> Iterator[MailReceiver]:
     """An SMTP server on a port of its own; with `tls` it insists on STARTTLS, and a login may be had after it."""
-    receiver = MailReceiver(list(refusals))
+    receiver = MailReceiver(list(refusals), addresses or {})
     options: dict[str, Any] = {"authenticator": receiver.login, "hostname": "localhost"}
     options |= {"tls_context": tls, "require_starttls": True} if tls else {"auth_require_tls": False}
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -35,6 +36,7 @@ MESSAGE = Message(
     text="CUDA out of memory\nUse a smaller image.",
     alert="memory",
     held_back=14,
+    held_back_kinds={"job.failed": 14},
     server="http://127.0.0.1:9090",
     data={"item_id": 7, "batch_id": "9c01", "error_type": "resource_error"},
 )
@@ -78,6 +80,7 @@ def test_a_webhook_is_delivered_and_its_signature_holds() -> None:
             "title": "Item 7 failed: resource_error",
             "text": "CUDA out of memory\nUse a smaller image.",
             "held_back": 14,
+            "held_back_kinds": {"job.failed": 14},
             "server": "http://127.0.0.1:9090",
             "queue_id": "default",
         },
@@ -268,6 +271,27 @@ def test_a_mail_is_tried_again() -> None:
         first, second = send(sink, MESSAGE, MESSAGE)
     assert [("delivered", 2), ("failed", 1)] == [(d.outcome, d.attempts) for d in (first, second)]
     assert ("the server answered 554 (SMTPDataError)", 1) == (second.reason, len(receiver.mails))
+
+
+def test_a_mail_that_some_addresses_refuse() -> None:
+    """It is not delivered, and it is said to how many; who has it does not get it again when it is tried again."""
+    with mail_receiver(addresses={"gone@": "550 no such user"}) as receiver:
+        to = ["a@example.org", "gone@example.org", "b@example.org"]
+        sink = Email("127.0.0.1", receiver.port, to=to, sender="iw@example.org", tls="none")
+        (delivery,) = send(sink)
+    assert ("failed", "the server takes no mail for 1 of 3 addresses (550)") == (delivery.outcome, delivery.reason)
+    assert [["a@example.org", "b@example.org"]] == [receivers for _, receivers in receiver.envelopes]
+
+
+def test_a_mail_that_some_addresses_take_later() -> None:
+    """What is refused for now is tried again by itself, and the next message goes to all."""
+    with mail_receiver(addresses={"slow@": "450 later"}) as receiver:
+        to = ["a@example.org", "slow@example.org"]
+        sink = Email("127.0.0.1", receiver.port, to=to, sender="iw@example.org", tls="none")
+        first = send(sink)[0]
+        second = send(sink, replace(MESSAGE, message_id="msg_2"))[0]
+    assert ["delivered"] * 2 == [first.outcome, second.outcome]
+    assert (2, [to[:1], to[1:], to]) == (first.attempts, [receivers for _, receivers in receiver.envelopes])
 
 
 def test_no_text_of_a_job_becomes_a_header() -> None:

@@ -75,6 +75,8 @@ class Email(Sink):
         if not receivers:
             raise InvalidRequest("to: should be one address or more.")
         self._to = tuple(_address("to", text) for text in receivers)
+        self._all = tuple(dict.fromkeys(address.addr_spec for address in self._to))
+        self._left: tuple[str, tuple[str, ...]] = ("", ())
         self._sender = _address("sender", sender)
         self._host, self._port, self._tls = host.strip(), port or _PORTS[tls], tls
         self._username = username
@@ -113,19 +115,28 @@ class Email(Sink):
         return mail
 
     def _send(self, mail: EmailMessage) -> None:
+        # When it is tried again, those that have it are left out.
+        message_id, left = self._left
+        if message_id != mail["Message-ID"]:
+            left = self._all
         try:
             with self._connect() as smtp:
                 if self._tls == "starttls":
                     smtp.starttls(context=self._context or ssl.create_default_context())
                 if self._username is not None and self._password is not None:
                     smtp.login(self._username, self._password.value)
-                smtp.send_message(mail)
+                refused = smtp.send_message(mail, to_addrs=left)
+        except smtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients
         except smtplib.SMTPException as error:
             raise _undelivered(error) from None
         except ssl.SSLError as error:
             raise Undelivered(f"no encrypted connection: {error.reason or 'certificate'}") from None
         except OSError as error:
             raise Undelivered(f"no connection: {error.strerror or type(error).__name__}", retryable=True) from None
+        self._left = (mail["Message-ID"], tuple(refused) or self._all)
+        if refused:
+            raise _refused([code for code, _ in refused.values()], of=len(self._all))
 
     def _connect(self) -> smtplib.SMTP:
         if self._tls == "implicit":
@@ -134,14 +145,17 @@ class Email(Sink):
         return smtplib.SMTP(self._host, self._port, timeout=self._each_s)
 
 
+def _refused(codes: Sequence[int], *, of: int) -> Undelivered:
+    """So many of the addresses were refused, each with a code; the others have it."""
+    which = "that address" if of == 1 else f"{len(codes)} of {of} addresses"
+    return Undelivered(
+        f"the server takes no mail for {which} ({', '.join(map(str, sorted(set(codes))))})",
+        retryable=any(400 <= code < 500 for code in codes),
+    )
+
+
 def _undelivered(error: smtplib.SMTPException) -> Undelivered:
     """What the server said, by its code: its text may repeat what it was sent."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        codes = sorted({code for code, _ in error.recipients.values()})
-        return Undelivered(
-            f"the server takes no mail for that address ({', '.join(map(str, codes))})",
-            retryable=all(400 <= code < 500 for code in codes),
-        )
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return Undelivered(f"the server refused the login ({error.smtp_code})", retryable=error.smtp_code < 500)
     if isinstance(error, smtplib.SMTPResponseException):
