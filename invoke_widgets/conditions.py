@@ -23,6 +23,10 @@ class Firing:
     silent_s: float | None = None
 
 
+Others = tuple[tuple[Firing, int], ...]
+"""What else came true: the latest of each kind, the newest first, and how many there were of it beside what is told."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What a condition may want to know when time has passed; times in seconds, monotonic.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +33,7 @@ from invoke_widgets.alerts import (
 from invoke_widgets.alerts.limit import Limit
 from invoke_widgets.alerts.messages import TEXT_LENGTH, TITLE_LENGTH
 from invoke_widgets.alerts.wording import kind_of, message_of
-from invoke_widgets.conditions import Condition, Firing, Look, condition
+from invoke_widgets.conditions import Condition, Firing, Look, Others, condition
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.records import Counts, JobError, QueueItem, Wedge
 
@@ -47,6 +48,7 @@ def failed(error_type: str = "resource_error", **fields: Any) -> JobFailed:
 
 FINISHED = JobFinished(at=AT, item=QueueItem(item_id=8, status="completed", batch_id="b"))
 STALLED = JobStalled(at=AT, item=ITEM, quiet_s=130.0)
+WEDGED = QueueWedged(at=AT, wedge=Wedge(batch_ids=("b",), item_ids=(1,), message="says the server"))
 LOST = ConnectionLost(at=AT, error="resource_error")
 ALL = {"memory": failed(), "other": failed("unknown_error"), "finished": FINISHED, "stalled": STALLED, "lost": LOST}
 
@@ -184,9 +186,9 @@ def firing(item_id: int) -> Firing:
     return Firing(notice=JobDeleted(at=AT, item_id=item_id))
 
 
-def told(what: tuple[Firing, int] | None) -> tuple[int, int] | None:
+def told(what: tuple[Firing, Others] | None) -> tuple[int, int] | None:
     """The item, and how many others."""
-    return None if what is None else (what[0].notice.item_id, what[1])
+    return None if what is None else (what[0].notice.item_id, sum(count for _, count in what[1]))
 
 
 def test_the_first_is_told_and_the_rest_together() -> None:
@@ -213,34 +215,64 @@ def test_quiet_holds_back_and_loses_nothing() -> None:
     assert [(n, 0) for n in (5, 6)] == [told(limit.take(firing(n), 201)) for n in (5, 6)]
 
 
-@given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["take", "due", "quiet", "loud"])), max_size=60))
+def test_what_is_held_back_keeps_the_latest_of_each_kind() -> None:
+    """Of each kind the latest is kept with its count, the newest first; what is told counts for its own kind."""
+    limit = Limit(60.0)
+    wedge, rate_ = Firing(notice=WEDGED), Firing(notice=firing(9).notice, count=5, within_s=10.0)
+    limit.take(firing(1), 0)
+    for n, what in enumerate((firing(2), wedge, rate_, firing(3)), start=1):
+        limit.take(what, n)
+    assert (firing(3), ((firing(3), 1), (rate_, 1), (wedge, 1))) == limit.due(60)
+    limit.take(wedge, 61)
+    assert (wedge, ()) == limit.rest(62)
+
+
+_STEPS = ["job", "wedge", "due", "quiet", "loud"]
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(_STEPS)), max_size=60))
 def test_a_limit_loses_nothing(steps: list[tuple[float, str]]) -> None:
-    """However things come, all that came true is told in the end, and two messages are never closer than the limit."""
-    limit, told_at, counted, taken = Limit(10.0), list[float](), 0, 0
+    """However things come, each is told or counted under its kind, and two messages are never closer than the limit."""
+    limit, told_at, counted, taken = Limit(10.0), list[float](), Counter[str](), Counter[str]()
+    last: dict[str, Firing] = {}
+
+    def count(out: tuple[Firing, Others]) -> None:
+        for what, n in ((out[0], 1), *out[1]):
+            kind = "wedge" if what.notice is WEDGED else "job"
+            counted[kind] += n
+            assert last[kind] == what
+
     now = quiet_until = 0.0
-    for passed, what in steps:
+    for number, (passed, what) in enumerate(steps):
         now += passed
         if what in ("quiet", "loud"):
             quiet_until = now + 25 if what == "quiet" else now
             limit.quiet(quiet_until)
             continue
-        taken += what == "take"
-        out = limit.take(firing(taken), now) if what == "take" else limit.due(now)
+        if what == "due":
+            out = limit.due(now)
+        else:
+            taken[what] += 1
+            last[what] = Firing(notice=WEDGED) if what == "wedge" else firing(number)
+            out = limit.take(last[what], now)
         if out is not None:
-            assert (taken, True) == (out[0].notice.item_id, now >= quiet_until)
-            counted += 1 + out[1]
+            assert now >= quiet_until
+            count(out)
             told_at.append(now)
-    rest = limit.rest(now)
-    assert taken == counted + (0 if rest is None else 1 + rest[1])
+    if (rest := limit.rest(now)) is not None:
+        count(rest)
+    assert taken == counted
     assert all(later - earlier >= 10 for earlier, later in itertools.pairwise(told_at))
 
 
 # -- in which words ----------------------------------------------------------------------------------------------------
 
 
-def message(what: Firing | Notice) -> Message:
+def message(what: Firing | Notice, held_back: Others = ()) -> Message:
     what = what if isinstance(what, Firing) else Firing(notice=what)
-    return message_of(what, alert="a", held_back=0, server="http://h", queue_id="default", clean=lambda text: text)
+    return message_of(
+        what, alert="a", held_back=held_back, server="http://h", queue_id="default", clean=lambda text: text
+    )
 
 
 _WHY = "CUDA out of memory\nMake room."
@@ -266,7 +298,7 @@ _SILENT = "Items wait or run, but the server told nothing of any. Is it busy wit
             ("batch.done", "warning", "Batch 9c01-471 is done: 5 completed, 1 failed", ""),
         ),
         (
-            QueueWedged(at=AT, wedge=Wedge(batch_ids=("b",), item_ids=(1,), message="says the server")),
+            WEDGED,
             ("queue.wedged", "error", "The queue is wedged: nothing behind the next item runs", "says the server"),
         ),
         (QueueFull(at=AT, pending=10_000), ("queue.full", "warning", "The queue is full: 10,000 items wait", "")),
@@ -285,6 +317,32 @@ def test_words(what: Firing | Notice, expected: tuple[str, ...]) -> None:
     """What happened is told in plain words."""
     said = message(what)
     assert expected == (said.kind, said.severity, said.title, said.text)
+
+
+def test_what_was_held_back_is_named() -> None:
+    """A wedge that is told once is named in the message that stands for it, with its text and its weight."""
+    said = message(FINISHED, ((Firing(notice=WEDGED), 1), (Firing(notice=failed()), 4)))
+    assert "Item 8 is completed, and 5 more (1 queue.wedged, 4 job.failed)" == said.headline
+    assert (
+        "Before it: The queue is wedged: nothing behind the next item runs. says the server\n"
+        "Before it: Item 7 failed: resource_error. CUDA out of memory Make room."
+    ) == said.text
+    assert ("error", 5, {"queue.wedged": 1, "job.failed": 4}) == (said.severity, said.held_back, said.held_back_kinds)
+    assert {"queue.wedged": 1, "job.failed": 4} == said.to_json()["data"]["held_back_kinds"]
+
+
+def test_more_of_the_same_is_only_counted() -> None:
+    """Others of the message's own kind are a number, and add nothing to its text."""
+    one = Firing(notice=FINISHED)
+    said = message(one, ((one, 3),))
+    assert ("Item 8 is completed, and 3 more", "") == (said.headline, said.text)
+
+
+def test_what_was_held_back_is_not_cut_off() -> None:
+    """However long a job's error is, what was held back is still named after it."""
+    error = JobError(at=AT, error_type=JobErrorType.UNKNOWN_ERROR, message="x" * 10**6)
+    said = message(JobFailed(at=AT, item=ITEM, error=error), ((Firing(notice=WEDGED), 1),))
+    assert (True, True) == (len(said.text) <= TEXT_LENGTH, said.text.endswith("says the server"))
 
 
 def test_every_kind_has_words() -> None:

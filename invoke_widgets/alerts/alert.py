@@ -11,7 +11,7 @@ from invoke_widgets.alerts.limit import Limit
 from invoke_widgets.alerts.log import Delivery
 from invoke_widgets.alerts.rules import STALLED_S
 from invoke_widgets.alerts.sinks import Sink
-from invoke_widgets.conditions import Condition, Firing, Look
+from invoke_widgets.conditions import Condition, Firing, Look, Others
 
 if TYPE_CHECKING:
     from invoke_widgets.alerts.book import Alerts
@@ -99,6 +99,6 @@ class Alert:
         if firing is not None and not self._canceled:
             self._tell(self._limit.take(firing, now, quiet_until=self._book.quiet_until))
 
-    def _tell(self, what: tuple[Firing, int] | None) -> None:
+    def _tell(self, what: tuple[Firing, Others] | None) -> None:
         if what is not None:
             self._book.tell(self, *what)

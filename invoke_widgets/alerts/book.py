@@ -21,7 +21,7 @@ from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Callback, Sink
 from invoke_widgets.alerts.toasts import Toasts
 from invoke_widgets.alerts.wording import message_of, sample
-from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, condition
+from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, Others, condition
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.loop import LoopThread, closed
@@ -153,7 +153,7 @@ class Alerts:
 
     # -- for its alerts, on the loop -----------------------------------------------------------------------------------
 
-    def tell(self, alert: Alert, firing: Firing, others: int) -> list[asyncio.Future[Delivery]]:
+    def tell(self, alert: Alert, firing: Firing, others: Others) -> list[asyncio.Future[Delivery]]:
         """Send what came true."""
         return self._send(alert, self._message(alert, firing, others))
 
@@ -166,13 +166,13 @@ class Alerts:
                 self._couriers[sink] = Courier(sink, self.log, self._secrets, self.toasts.undelivered)
             return self._couriers[sink]
 
-    def drop(self, alert: Alert, firing: Firing, others: int) -> None:
+    def drop(self, alert: Alert, firing: Firing, others: Others) -> None:
         """Record what is not sent, since it was quiet to the end."""
         message = self._message(alert, firing, others)
         for sink in alert.to:
             self.log.record(self.log.key(), replace(delivery_of(message, repr(sink)), outcome="dropped", reason=_QUIET))
 
-    def _message(self, alert: Alert, firing: Firing, others: int) -> Message:
+    def _message(self, alert: Alert, firing: Firing, others: Others) -> Message:
         return message_of(
             firing,
             alert=alert.name,

@@ -1,10 +1,13 @@
-"""`Limit`: at most one message every so often, and none while it is quiet; the rest is counted and told later."""
+"""`Limit`: at most one message every so often, and none while it is quiet; the rest is counted and told later.
+
+What is told later is the latest of each kind, since of some kinds there is only ever one: a queue is wedged once.
+"""
 
 from __future__ import annotations
 
 import math
 
-from invoke_widgets.conditions import Firing
+from invoke_widgets.conditions import Firing, Others
 
 
 class Limit:
@@ -18,34 +21,40 @@ class Limit:
         self._every_s = every_s
         self._last = -math.inf
         self._quiet_until = -math.inf
-        self._held: Firing | None = None
-        self.held_back = 0
+        self._held: dict[object, tuple[Firing, int]] = {}
 
-    def take(self, firing: Firing, now: float, *, quiet_until: float = -math.inf) -> tuple[Firing, int] | None:
-        """What to tell now, and how many others it stands for; None if it is held back.
+    @property
+    def held_back(self) -> int:
+        """How many have not been told."""
+        return sum(count for _, count in self._held.values())
+
+    def take(self, firing: Firing, now: float, *, quiet_until: float = -math.inf) -> tuple[Firing, Others] | None:
+        """What to tell now, and what else it stands for; None if it is held back.
 
         Args:
             firing: what came true.
             now: the time.
             quiet_until: a quiet of all alerts together.
         """
-        self.held_back += 1
-        self._held = firing
+        kind = (type(firing.notice), firing.within_s)
+        _, count = self._held.get(kind, (firing, 0))
+        others = {k: held for k, held in self._held.items() if k != kind}
+        self._held = {**others, kind: (firing, count + 1)}  # the newest at the end
         return self.due(now, quiet_until=quiet_until)
 
-    def due(self, now: float, *, quiet_until: float = -math.inf) -> tuple[Firing, int] | None:
+    def due(self, now: float, *, quiet_until: float = -math.inf) -> tuple[Firing, Others] | None:
         """What was held back, when its time has come."""
-        if self._held is None or now < max(self._last + self._every_s, self._quiet_until, quiet_until):
+        if not self._held or now < max(self._last + self._every_s, self._quiet_until, quiet_until):
             return None
         return self.rest(now)
 
-    def rest(self, now: float) -> tuple[Firing, int] | None:
+    def rest(self, now: float) -> tuple[Firing, Others] | None:
         """What is held back, whether or not its time has come."""
-        firing, count = self._held, self.held_back
-        if firing is None:
+        if not self._held:
             return None
-        self._held, self.held_back, self._last = None, 0, now
-        return firing, count - 1
+        (firing, count), *others = reversed(self._held.values())
+        self._held, self._last = {}, now
+        return firing, ((firing, count - 1), *others) if count > 1 else tuple(others)
 
     def quiet(self, until: float) -> None:
         """Tell nothing before then."""

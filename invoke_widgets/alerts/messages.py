@@ -29,6 +29,7 @@ class Message:
         at: when it happened, UTC.
         alert: the alert's name.
         held_back: how many more there were since the alert's last message: those that its limit or quiet held back.
+        held_back_kinds: how many of which kind these were.
         server: the server's address.
         queue_id: the queue.
         data: facts for a program, as JSON values: `item_id`, `batch_id`, `error_type`, `counts`, ...
@@ -41,6 +42,7 @@ class Message:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     alert: str = ""
     held_back: int = 0
+    held_back_kinds: Mapping[str, int] = field(default_factory=dict)
     server: str = ""
     queue_id: str = "default"
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +51,11 @@ class Message:
     @property
     def more(self) -> str:
         """What was held back, in words; empty if nothing was."""
-        return f"and {self.held_back:,} more" if self.held_back else ""
+        if not self.held_back:
+            return ""
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.held_back_kinds.items())
+        told = f" ({kinds})" if self.held_back_kinds.keys() - {self.kind} else ""
+        return f"and {self.held_back:,} more{told}"
 
     @property
     def headline(self) -> str:
@@ -76,6 +82,7 @@ class Message:
                 "title": self.title,
                 "text": self.text,
                 "held_back": self.held_back,
+                "held_back_kinds": dict(self.held_back_kinds),
                 "server": self.server,
                 "queue_id": self.queue_id,
             },

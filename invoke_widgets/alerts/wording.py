@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from invoke_widgets.alerts.messages import TEXT_LENGTH, Message, Severity, lines, one_line
-from invoke_widgets.conditions import Firing
+from invoke_widgets.conditions import Firing, Others
 from invoke_widgets.notice_records import (
     BatchDone,
     ConnectionBack,
@@ -28,48 +28,68 @@ from invoke_widgets.records import QueueItem
 
 _Said = tuple[Severity, str, str, dict[str, Any]]
 _FACT_LENGTH = 500
+_SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 
 
 def message_of(
-    firing: Firing, *, alert: str, held_back: int, server: str, queue_id: str, clean: Callable[[str], str]
+    firing: Firing,
+    *,
+    alert: str,
+    held_back: Others = (),
+    server: str,
+    queue_id: str,
+    clean: Callable[[str], str],
 ) -> Message:
     """The message about something that came true.
 
     Args:
         firing: what.
         alert: the alert's name.
-        held_back: how many others there were since its last message.
+        held_back: what else there was since its last message. What is of another kind is told in a line, too.
         server: the server's address.
         queue_id: the queue.
         clean: takes secrets out of a text.
     """
-    kind, at = "queue.silent", datetime.now(UTC)
 
     def plain(text: str, length: int = TEXT_LENGTH) -> str:
         # Cut twice: a job's error may be of any length, and taking secrets out of it takes time.
         return lines(clean(text[: 10 * TEXT_LENGTH]), length)
 
-    if firing.notice is None:
-        severity, title, text, data = _silence(firing.silent_s or 0.0)
-    else:
-        kind, at = kind_of(firing.notice), firing.notice.at
-        severity, title, text, data = _said(firing.notice)
-        if firing.within_s is not None:
-            kind = "rate.exceeded"
-            title = f"{firing.count} in {_time(firing.within_s)}: {title}"
-            data = {**data, "of": kind_of(firing.notice), "count": firing.count, "within_s": firing.within_s}
+    kind, at, severity, title, text, data = _told(firing)
+    kinds: dict[str, int] = {}
+    before = []
+    for other, count in held_back:
+        named, _, its_severity, its_title, its_text, _ = _told(other)
+        kinds[named] = kinds.get(named, 0) + count
+        severity = max(severity, its_severity, key=_SEVERITIES.index)
+        if other is not firing:
+            before.append(one_line(plain(f"Before it: {its_title}. {its_text}".rstrip())))
+    rest = lines("\n".join(before), TEXT_LENGTH // 2)
     return Message(
         kind=kind,
         severity=severity,
         title=one_line(plain(title)),
-        text=plain(text),
+        text="\n".join(part for part in (plain(text, TEXT_LENGTH - len(rest) - 1), rest) if part),
         at=at,
         alert=alert,
-        held_back=held_back,
+        held_back=sum(kinds.values()),
+        held_back_kinds=kinds,
         server=server,
         queue_id=queue_id,
         data={name: plain(v, _FACT_LENGTH) if isinstance(v, str) else v for name, v in data.items()},
     )
+
+
+def _told(firing: Firing) -> tuple[str, datetime, Severity, str, str, dict[str, Any]]:
+    """Kind, time, severity, title, text, facts."""
+    if firing.notice is None:
+        return "queue.silent", datetime.now(UTC), *_silence(firing.silent_s or 0.0)
+    kind, at = kind_of(firing.notice), firing.notice.at
+    severity, title, text, data = _said(firing.notice)
+    if firing.within_s is None:
+        return kind, at, severity, title, text, data
+    data = {**data, "of": kind, "count": firing.count, "within_s": firing.within_s}
+    return "rate.exceeded", at, severity, f"{firing.count} in {_time(firing.within_s)}: {title}", text, data
 
 
 def sample(*, alert: str, server: str, queue_id: str) -> Message:
