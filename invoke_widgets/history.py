@@ -85,31 +85,32 @@ class ErrorLog(KeptLog[JobError]):
         """Take a failed item; more often with more known is welcome."""
         key = _item_key(item.item_id, item.batch_id)
         known = self._records.get(key)
-        node_id, node_type = failed_node(item)
         if known is not None:
-            self._complete(key, known, node_id, node_type)
+            self._complete(key, known, *failed_node(item))
             self.link(item)
             return
         self.link(item)
+        self._put(key, self.made_of(item))
+
+    def made_of(self, item: QueueItem) -> JobError:
+        """What the record of a failed item is at first."""
+        node_id, node_type = failed_node(item)
         diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
         message = self._clean(item.error_message or item.error_type or "The server gives no reason.")
-        self._put(
-            key,
-            JobError(
-                at=item.completed_at or datetime.now(UTC),
-                error_type=diagnosis.error_type,
-                message=message,
-                suggestion=diagnosis.suggestion,
-                retryable=diagnosis.retryable,
-                item_id=item.item_id,
-                batch_id=item.batch_id,
-                node_id=node_id,
-                node_type=node_type,
-                server_error_type=item.error_type,
-                traceback=None if item.error_traceback is None else self._clean(item.error_traceback),
-                attempt=self._attempt(item),
-                fingerprint=classify.fingerprint(diagnosis.error_type, item.error_type, node_type, message),
-            ),
+        return JobError(
+            at=item.completed_at or datetime.now(UTC),
+            error_type=diagnosis.error_type,
+            message=message,
+            suggestion=diagnosis.suggestion,
+            retryable=diagnosis.retryable,
+            item_id=item.item_id,
+            batch_id=item.batch_id,
+            node_id=node_id,
+            node_type=node_type,
+            server_error_type=item.error_type,
+            traceback=None if item.error_traceback is None else self._clean(item.error_traceback),
+            attempt=self._attempt(item),
+            fingerprint=classify.fingerprint(diagnosis.error_type, item.error_type, node_type, message),
         )
 
     def record_node(self, event: NodeFailed) -> None:

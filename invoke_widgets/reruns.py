@@ -7,87 +7,43 @@ attempts at one job. Only failures of batches that were submitted here with a po
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from invoke_widgets.acting import Reader
-from invoke_widgets.claims import claims
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import (
-    JobException,
-    JobTimeout,
-    NotFound,
-    ReplyLost,
-    ServerFailure,
-    ServerUnreachable,
-    UnexpectedReply,
-)
+from invoke_widgets.errors import JobException
+from invoke_widgets.event_records import Event, ItemsRetried
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.merge import QueueState, Step
-from invoke_widgets.reading import ids_after, light_items, whole_items
-from invoke_widgets.records import FAILED, QueueItem
+from invoke_widgets.records import FAILED, JobError, QueueItem
+from invoke_widgets.resending import Kept, Line, Resending
 from invoke_widgets.retrying import RetryPolicy
 from invoke_widgets.store import QueueStore
 
-# How often, and with which pauses, a retry whose reply was lost is looked for before it is taken as not having arrived.
-_LOOKS_S = (0.0, 0.2, 0.5, 1.0, 1.5)
-_LATER_S = 1.0
-_GATHER_S = 0.05
-_AT_ONCE = 100
 _UNDECIDED_S = 30.0
 
-_PASSING = (ServerUnreachable, ReplyLost, JobTimeout, ServerFailure, UnexpectedReply)
+_HEARD_LOOKS = 5
+"""So often a retry that an event told of is looked for before it is taken as deleted again."""
+
+_ATTEMPTS_KEPT = 20_000
+"""Beyond so many the oldest batches are forgotten that have ended, but never the latest one: that is twice a queue that
+is full by default, and some 1 kB each."""
 
 
-@dataclass
-class _Kept:
-    """A batch with a policy. `ids`: of its first attempts, ascending; None while the submit is under way."""
-
-    batch_id: str
-    policy: RetryPolicy
-    deadline: float | None
-    ids: tuple[int, ...] | None = None
-    unplaced: dict[int, QueueItem] = field(default_factory=dict)
-    stopped: bool = False
-
-
-@dataclass
-class _Line:
-    """The attempts at one job, ascending. `due`: another one will come. `over`: none will come by itself."""
-
-    kept: _Kept
-    attempts: list[int]
-    due: bool = False
-    over: bool = False
-    stopped: bool = False
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self) -> None:
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
-
-
-class Reruns:
+class Reruns(Resending):
     """The policies of one console, and the lines of attempts that they led to. On the loop's thread, but for reads.
 
     Args: as for `Acting`.
     """
 
     def __init__(self, client: InvokeClient, store: QueueStore, reader: Reader, errors: ErrorLog) -> None:
-        self._client = client
-        self._store = store
-        self._reader = reader
-        self._errors = errors
-        self._kept: dict[str, _Kept] = {}
-        self._lines: dict[int, _Line] = {}
-        self._ready: dict[int, _Line] = {}
-        self._worker: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        super().__init__(client, store, reader, errors)
+        self._kept: dict[str, Kept] = {}
         errors.hold_while(self._is_undecided)
+        self._unsubscribe = store.subscribe_events(self._event)
 
     # -- what handles ask; from any thread, but for `next_of` ------------------------------------------------------
 
@@ -96,7 +52,7 @@ class Reruns:
         line = self._line_of(item_id)
         return (item_id,) if line is None else tuple(line.attempts)
 
-    def _line_of(self, item_id: int) -> _Line | None:
+    def _line_of(self, item_id: int) -> Line | None:
         line, item = self._lines.get(item_id), self._store.state.items.get(item_id)
         # Of another batch: the address leads to another server's queue by now, whose ids mean other jobs.
         return None if line is None or (item is not None and item.batch_id != line.kept.batch_id) else line
@@ -128,14 +84,17 @@ class Reruns:
     def begin(self, batch_id: str, policy: RetryPolicy) -> None:
         """A batch is about to be submitted: its first job may fail before the submit is answered."""
         limit = policy.max_total_s
-        self._kept[batch_id] = _Kept(batch_id, policy, None if limit is None else time.monotonic() + limit)
+        self._kept[batch_id] = Kept(batch_id, policy, None if limit is None else time.monotonic() + limit)
 
     def took(self, batch_id: str, item_ids: Iterable[int]) -> None:
         """The batch is in the queue as these items."""
         kept = self._kept[batch_id]
         kept.ids = tuple(sorted(item_ids))
         for item_id in kept.ids:
-            self._lines.setdefault(item_id, _Line(kept, [item_id]))
+            if item_id not in self._lines:
+                self._lines[item_id] = Line(kept, [item_id])
+                kept.lines.append(self._lines[item_id])
+        self._forget_oldest()
         unplaced = list(kept.unplaced.values())
         kept.unplaced.clear()
         for item in unplaced:
@@ -152,7 +111,7 @@ class Reruns:
             return
         line = self._lines.get(item.item_id)
         if line is not None:
-            self._decide(line, item)
+            self._decide(line, item, self._error_of(item))
         elif item.item_id not in kept.unplaced:
             kept.unplaced[item.item_id] = item
             if kept.ids is not None:
@@ -162,12 +121,12 @@ class Reruns:
         """Take a new item that a retry, whosever, made of an old one."""
         self._errors.link(new)
         line = self._lines.get(old_id)
-        if line is None or new.item_id in line.attempts:
+        if line is None or new.item_id in line.attempts or new.item_id in line.withdrawn:
             return
         self._unset(line)
         line.attempts = sorted([*line.attempts, new.item_id])
         self._lines[new.item_id] = line
-        line.due = False
+        line.due, line.heard, line.refused = False, 0, 0
         for item_id in line.attempts:
             self._ready.pop(item_id, None)
         if line.stopped:
@@ -175,7 +134,8 @@ class Reruns:
         unplaced = line.kept.unplaced.pop(new.item_id, None)
         now = unplaced or self._store.state.items.get(new.item_id)
         if now is not None and now.status == FAILED:
-            self._decide(line, now)
+            is_told = unplaced is not None or now.error_type is not None or now.error_message is not None
+            self._decide(line, now, self._error_of(now) if is_told else self._errors.record_of(now))
         line.tell()
         self._store.tell(line.attempts)
 
@@ -207,6 +167,7 @@ class Reruns:
 
     def close(self) -> None:
         """End what is under way."""
+        self._unsubscribe()
         for task in self._tasks:
             task.cancel()
         for item_id in self._store.state.retrying:
@@ -225,14 +186,7 @@ class Reruns:
             return kept.ids is None or item.item_id in kept.unplaced
         return line.attempts[-1] == item.item_id and not line.due and not line.over
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # A context of its own: what the picture's keeper may do while the server is away is not for these.
-        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _place(self, kept: _Kept, item: QueueItem) -> None:
+    async def _place(self, kept: Kept, item: QueueItem) -> None:
         """Find the line of an item that is not of the submit itself: a retry made it, whose answer is not here yet."""
         try:
             whole = await self._client.get_queue_item(item.item_id)
@@ -243,26 +197,64 @@ class Reruns:
             self.link(root, whole.without_session())
         kept.unplaced.pop(item.item_id, None)
 
-    def _decide(self, line: _Line, item: QueueItem) -> None:
+    def _error_of(self, item: QueueItem) -> JobError:
+        """The error of an item that was told with it: the log may have been cleared since."""
+        return self._errors.record_of(item) or self._errors.made_of(item)
+
+    def _decide(self, line: Line, item: QueueItem, error: JobError | None) -> None:
         if line.over or line.due or line.attempts[-1] != item.item_id:
             return
-        error = self._errors.record_of(item)
         if error is None:
             return  # this is called again when it is known
         kept, tried = line.kept, len(line.attempts)
         pause = kept.policy.pause_s(tried)
-        late = kept.deadline is not None and time.monotonic() + pause > kept.deadline
-        if line.stopped or kept.stopped or late or tried >= kept.policy.attempts or not kept.policy.wants(error):
+        if line.stopped or kept.stopped or tried >= kept.policy.attempts or not kept.policy.wants(error):
+            self._end(line)
+        else:
+            self._put_off(line, pause)
+
+    def _put_off(self, line: Line, pause: float) -> None:
+        """Have the next attempt made after a pause, or never if that is too late."""
+        item_id, kept = line.attempts[-1], line.kept
+        self._ready.pop(item_id, None)
+        if kept.deadline is not None and time.monotonic() + pause > kept.deadline:
             self._end(line)
             return
-        line.due = True
+        line.due = line.paused = True
         due = datetime.now(UTC) + timedelta(seconds=pause)
-        self._errors.note_retry(item.item_id, item.batch_id, due)
-        self._set_due(item.item_id, due)
+        self._errors.note_retry(item_id, kept.batch_id, due)
+        self._set_due(item_id, due)
         line.tell()
-        asyncio.get_running_loop().call_later(pause, self._is_ready, line, item.item_id)
+        asyncio.get_running_loop().call_later(pause, self._is_due, line, item_id)
 
-    def _end(self, line: _Line) -> None:
+    def _event(self, event: Event) -> None:
+        """Somebody retried an attempt: that is the next one, which is looked for and not made once more."""
+        for item_id in event.item_ids if isinstance(event, ItemsRetried) else ():
+            line = self._lines.get(item_id)
+            if line is not None and line.due:
+                line.heard = _HEARD_LOOKS
+                self._is_ready(line, line.attempts[-1])
+
+    def _forget_oldest(self) -> None:
+        """Keep what is known of batches that have ended within bounds; their handles show one attempt from then on."""
+        if len(self._lines) <= _ATTEMPTS_KEPT:
+            return
+        for kept in list(self._kept.values())[:-1]:
+            if kept.ids is not None and not kept.unplaced and all(map(self._has_ended, kept.lines)):
+                del self._kept[kept.batch_id]
+                for line in kept.lines:
+                    for item_id in (*line.attempts, *line.withdrawn):
+                        self._lines.pop(item_id, None)
+                if len(self._lines) <= _ATTEMPTS_KEPT:
+                    return
+
+    def _has_ended(self, line: Line) -> bool:
+        last, state = line.attempts[-1], self._store.state
+        item = state.items.get(last)
+        ended = last not in state.unread if item is None else item.is_terminal and item.status != FAILED
+        return line.over or (ended and not line.due)
+
+    def _end(self, line: Line) -> None:
         self._unset(line)
         if line.due:
             self._errors.note_retry(line.attempts[-1], line.kept.batch_id, None)
@@ -270,7 +262,7 @@ class Reruns:
         line.tell()
         self._store.tell(line.attempts[-1:])
 
-    def _unset(self, line: _Line) -> None:
+    def _unset(self, line: Line) -> None:
         for item_id in self._store.state.retrying.keys() & set(line.attempts):
             self._set_due(item_id, None)
 
@@ -283,101 +275,3 @@ class Reruns:
             return replace(state, retrying=retrying), frozenset({item_id})
 
         self._store.apply(step)
-
-    def _is_ready(self, line: _Line, item_id: int) -> None:
-        """The pause is over. What is ready at about the same time goes together: each request may have to wait."""
-        if line.due and line.attempts[-1] == item_id:
-            self._ready[item_id] = line
-            if self._worker is None or self._worker.done():
-                self._worker = self._start(self._work())
-
-    async def _work(self) -> None:
-        pause = _GATHER_S
-        while self._ready:
-            await asyncio.sleep(pause)
-            pause = _LATER_S
-            try:
-                with claims.held(self._store.state, list(self._ready)) as mine:
-                    await self._rerun(mine)
-            except _PASSING:
-                continue
-            except JobException as error:
-                self._errors.record_exception(error)
-                self._give_up(list(self._ready))
-
-    async def _rerun(self, item_ids: list[int]) -> None:
-        """Link the next attempts of these that are there already, and enqueue the others. What is not taken stays.
-
-        Raises:
-            JobException: the server could not be reached, or is ill.
-        """
-        await self._link_newer(item_ids)
-        # Not as the picture has them: the address may lead to another server's queue since it was read.
-        ready = [item_id for item_id in item_ids if item_id in self._ready]
-        items = {item.item_id: item for item in await light_items(self._client, ready)} if ready else {}
-        now = time.monotonic()
-        send = []
-        for item_id in ready:
-            line = self._ready.get(item_id)
-            if line is None:
-                continue
-            item = items.get(item_id)
-            is_there = item is not None and item.status == FAILED and item.batch_id == line.kept.batch_id
-            late = line.kept.deadline is not None and now > line.kept.deadline
-            if is_there and line.due and not late:
-                send.append(item_id)
-            else:
-                self._give_up([item_id])
-        for start in range(0, len(send), _AT_ONCE):
-            await self._send(send[start : start + _AT_ONCE])
-
-    async def _send(self, item_ids: list[int]) -> None:
-        claims.note(self._store.state, item_ids)
-        try:
-            taken = await self._client.retry_items_by_id(item_ids)
-        except NotFound:  # up to 6.13 one that is missing keeps all of them from being taken
-            if len(item_ids) == 1:
-                self._give_up(item_ids)
-            else:
-                for item_id in item_ids:
-                    await self._send([item_id])
-            return
-        except (ReplyLost, JobTimeout, ServerFailure, UnexpectedReply):
-            taken = tuple(item_ids)  # perhaps
-        # The server works on requests one after another, so that what is not there after several later requests were
-        # answered is not on its way.
-        for pause in _LOOKS_S if taken else ():
-            await asyncio.sleep(pause)
-            await self._link_newer(taken)
-            if self._ready.keys().isdisjoint(taken):
-                return
-
-    async def _link_newer(self, item_ids: Iterable[int]) -> None:
-        """Find the attempts that came after these, as the server has them."""
-        lines = {line.attempts[0]: line for i in item_ids if (line := self._ready.get(i)) is not None}
-        if not lines:
-            return
-        batches = {line.kept.batch_id for line in lines.values()}
-        known = self._store.state.items
-        ids = [i for i in await ids_after(self._client, min(lines)) if i not in self._lines]
-        same = [i for i in ids if i in known and known[i].batch_id in batches]
-        unread = await light_items(self._client, [i for i in ids if i not in known])
-        same += [item.item_id for item in unread if item.batch_id in batches]
-        found = [item for item in await whole_items(self._client, same) if item.retried_from_item_id in lines]
-        if found:
-            self._reader.expect([item.item_id for item in found])
-        for new in sorted(found, key=lambda item: item.item_id):
-            self._reader.take(new.without_session())
-            self.link(new.retried_from_item_id or 0, new.without_session())
-
-    def _give_up(self, item_ids: Iterable[int]) -> None:
-        for item_id in item_ids:
-            line = self._ready.pop(item_id, None)
-            if line is not None and line.due:
-                self._end(line)
-
-    async def _cancel(self, item_id: int) -> None:
-        try:
-            self._reader.take(await self._client.cancel_queue_item(item_id))
-        except JobException as error:
-            self._errors.record_exception(error)

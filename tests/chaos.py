@@ -28,7 +28,9 @@ import httpx
 
 from invoke_widgets.loop import free_sockets
 
-Action = Literal["lose_reply", "lose_request", "delay", "bad_gateway", "web_page", "empty", "half_json", "cut"]
+Action = Literal[
+    "lose_reply", "lose_request", "delay", "server_error", "bad_gateway", "web_page", "empty", "half_json", "cut"
+]
 
 _HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive", "host"}
 _PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
@@ -137,6 +139,10 @@ class ChaosProxy:
     def delay(self, seconds: float, **options: Any) -> Rule:
         """The reply comes later by so much."""
         return self._add("delay", **options, seconds=seconds)
+
+    def server_error(self, **options: Any) -> Rule:
+        """The reply is a 500 with JSON, as of InvokeAI's own handlers."""
+        return self._add("server_error", **options)
 
     def bad_gateway(self, **options: Any) -> Rule:
         """The reply is a 502 with a web page, as a reverse proxy's."""
@@ -331,6 +337,7 @@ def _page(title: bytes) -> bytes:
 
 # From the true body: status, content type, body, and the length that is claimed for it.
 _REPLACEMENTS: dict[Action, Callable[[bytes], tuple[int, str, bytes, int | None]]] = {
+    "server_error": lambda _: (500, "application/json", b'{"detail": "Unexpected error while doing it: None"}', None),
     "bad_gateway": lambda _: (502, "text/html", _page(b"502 Bad Gateway"), None),
     "web_page": lambda _: (200, "text/html; charset=utf-8", _page(b"Please log in"), None),
     "empty": lambda _: (200, "application/json", b"", None),

@@ -132,6 +132,13 @@ def test_replies_that_are_not_the_servers(
         response.json()
 
 
+def test_a_server_error(proxy: ChaosProxy, through: Wire) -> None:
+    """A 500 as the server itself would send it, with JSON that says so."""
+    proxy.server_error()
+    response = through.send("GET", "status")
+    assert (500, ["detail"]) == (response.status_code, list(response.json()))
+
+
 def test_a_cut_reply(proxy: ChaosProxy, through: Wire) -> None:
     """The body ends before its length."""
     proxy.cut()

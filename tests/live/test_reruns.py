@@ -6,6 +6,7 @@ import asyncio
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
+from invoke_widgets import reruns, resending
 from invoke_widgets.event_records import ItemStatusChanged
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice, follow
+from invoke_widgets.records import FAILED
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets.error_log import ErrorLog as ErrorView
 from tests.chaos import ChaosProxy
@@ -294,6 +297,148 @@ def test_a_lost_reply_doubles_nothing(wire: Wire, trouble: str) -> None:
         assert proxy.actions()[trouble]
         assert [i for i, _ in line_of(wire, job.item_id)] == list(job.attempts)
         assert 2 == len(job.attempts)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server refuses is tried again with short pauses."""
+    monkeypatch.setattr(resending, "_REFUSED_S", (0.05,) * len(resending._REFUSED_S))
+
+
+def retry_through(console: iw.Console, monkeypatch: pytest.MonkeyPatch, first: Callable[[list[int]], object]) -> None:
+    """Have something happen right before each request for a retry leaves."""
+    send = console._client.retry_items_by_id
+
+    async def retry_items_by_id(item_ids: list[int]) -> tuple[int, ...]:
+        first(item_ids)
+        return await send(item_ids)
+
+    monkeypatch.setattr(console._client, "retry_items_by_id", retry_items_by_id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["server_error", "bad_gateway"])
+def test_a_retry_that_is_always_refused_is_given_up(wire: Wire, at_once: None, trouble: str) -> None:
+    """It is sent a few times and told once; then whoever waits has the job's own failure, and may retry it."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        getattr(proxy, trouble)(path="retry_items_by_id", reaches_server=False)
+        job = console.submit(flaky(1), retry=soon()).jobs[0]
+        with pytest.raises(iw.NetworkError):
+            job.wait(60)
+        assert 1 + len(resending._REFUSED_S) == sum("retry_items" in seen.path for seen in proxy.seen)
+        assert ("failed", {}) == (job.status, dict(console.store.state.retrying))
+        assert [job.item_id, None] == [error.item_id for error in console.errors]
+        proxy.calm()
+        assert ["completed"] == [item.status for item in console.retry_failed().wait(60)]
+
+
+def test_a_retry_that_is_refused_waits_as_long_as_asked(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that says when to come back is not asked earlier, and the picture shows when."""
+
+    def refuse(item_ids: list[int]) -> None:
+        raise iw.ServerFailure("Not now.", details={"status": 500, "retry_after": 40.0})
+
+    retry_through(console, monkeypatch, refuse)
+    job = console.submit(fail(LOST), retry=soon()).jobs[0]
+    until(lambda: any(error.item_id is None for error in console.errors), "the refusal to be told")
+    due = until(lambda: console.store.state.retrying.get(job.item_id), "the next time")
+    assert 30 < (due - datetime.now(UTC)).total_seconds() <= 40
+
+
+@pytest.mark.slow
+def test_one_that_is_refused_holds_up_no_other(
+    console: iw.Console, monkeypatch: pytest.MonkeyPatch, at_once: None
+) -> None:
+    """Where the server cannot take one of many, the others are run again and it alone is given up."""
+
+    def refuse(item_ids: list[int]) -> None:
+        if bad in item_ids:
+            raise iw.ServerFailure("Unexpected error while retrying.", details={"status": 500})
+
+    names = [uuid.uuid4().hex for _ in range(9)]
+    policy = iw.RetryPolicy(attempts=2, backoff_s=2, max_backoff_s=2)
+    batch = console.submit(fail(LOST, times=1), data={"fail.name": names}, retry=policy)
+    bad = batch.item_ids[4]
+    retry_through(console, monkeypatch, refuse)
+    statuses = ["completed"] * 9
+    statuses[4] = "failed"
+    batch.wait(60)
+    assert statuses == [job.status for job in batch.jobs]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_retry_by_somebody_else_at_the_last_moment(wire: Wire, monkeypatch: pytest.MonkeyPatch, live: bool) -> None:
+    """Somebody retries while it is read whether somebody did: no other attempt is made beside theirs."""
+    read = resending.light_items
+
+    async def slowly(*args: Any) -> Any:
+        items = await read(*args)
+        if [FAILED] == [item.status for item in items] and len(wire.get("item_ids")["item_ids"]) == 1:
+            wire.put("retry_items_by_id", [items[0].item_id])
+        return items
+
+    with iw.connect(wire.server.url, use_socket=live) as console:
+        monkeypatch.setattr(resending, "light_items", slowly)
+        job = console.submit(fail(LOST), retry=soon(attempts=2)).jobs[0]
+        with pytest.raises(iw.NetworkError):
+            job.wait(60)
+        assert list(job.attempts) == [item_id for item_id, _ in line_of(wire, job.item_id)]
+        assert 2 == len(job.attempts)
+
+
+def test_a_retry_at_the_same_moment_is_not_one_too_many(
+    console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where somebody retries just when we do, the one too many is canceled while it waits; theirs is the attempt."""
+    retry_through(console, monkeypatch, lambda item_ids: wire.put("retry_items_by_id", item_ids))
+    job = console.submit(flaky(1), retry=iw.RetryPolicy(attempts=2, backoff_s=1)).jobs[0]
+    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    with wire.paused():
+        until(lambda: len(job.attempts) == 2, "the next attempt to be made")
+        until(lambda: "canceled" in [status for _, status in line_of(wire, job.item_id)], "the other to be canceled")
+    assert "completed" == job.wait(60).status
+    assert ["failed", "completed", "canceled"] == [status for _, status in line_of(wire, job.item_id)]
+    assert [item_id for item_id, _ in line_of(wire, job.item_id)][:2] == list(job.attempts)
+
+
+def test_a_retry_by_the_web_ui_is_waited_for_at_once(console: iw.Console, wire: Wire) -> None:
+    """Somebody retries long before the next attempt is due: who waits does not wait for that time."""
+    if not wire.server.has("queue_items_retried"):
+        pytest.skip("no event tells of it")
+    job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=600, max_backoff_s=600)).jobs[0]
+    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    wire.put("retry_items_by_id", [job.item_id])
+    assert "completed" == job.wait(30).status
+    assert 2 == len(job.attempts)
+
+
+def test_a_log_that_is_cleared_changes_no_decision(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure whose record is gone before it is decided on is decided on all the same."""
+    record = console.errors.record_failure
+
+    def record_and_clear(item: Any) -> None:
+        record(item)
+        console.errors.clear()
+
+    monkeypatch.setattr(console.errors, "record_failure", record_and_clear)
+    job = console.submit(flaky(1), retry=soon()).jobs[0]
+    assert "completed" == job.wait(20).status
+    assert 2 == len(job.attempts)
+
+
+@pytest.mark.slow
+def test_what_is_long_over_is_forgotten(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many batches only the latest are remembered with all their attempts; what is not over stays."""
+    monkeypatch.setattr(reruns, "_ATTEMPTS_KEPT", 6)
+    going_on = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=600, max_backoff_s=600))
+    done = []
+    for _ in range(3):
+        done.append(console.submit(flaky(1), retry=soon()))
+        done[-1].wait(60)
+    console.submit(add_and_multiply(), retry=soon())
+    assert [1, 2, 2] == [len(batch.jobs[0].attempts) for batch in done]
+    assert {job.item_id for job in going_on.jobs} == set(console.store.state.retrying)
+    assert 1 + 2 + 2 + 1 == len(console.actions.reruns._lines)
 
 
 @pytest.mark.slow
