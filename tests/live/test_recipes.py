@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.alerts import Message
+from invoke_widgets.records import Counts
 from tests.chaos import ChaosProxy
+from tests.contract.people import People
 from tests.graphs import add_and_multiply, divide, fail, graph, sleep
+from tests.servers import EmbeddedServer
 from tests.wire import Wire, until
 
 _NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "recipes.ipynb"
@@ -43,27 +46,60 @@ def background() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def test_graceful_shutdown(console: iw.Console, wire: Wire) -> None:
-    """Told to end by a signal, what runs completes, what waits is canceled; others' items and the worker go on."""
-
-    others = wire.enqueue(sleep(0.1))["item_ids"]
+def stop_gracefully(console: iw.Console, others: Sequence[int] = (), after: threading.Event | None = None) -> Counts:
+    """Have `run_until_told` run three jobs, and a signal come while the first of them runs."""
     main = threading.main_thread().ident
 
     def waits() -> bool:
         stack = traceback.extract_stack(sys._current_frames()[main or 0])
         running = {item.item_id for item in console.queue if item.status == "in_progress"} - set(others)
-        return bool(running) and any(call.filename.endswith("handles.py") for call in stack)
+        is_time = after is None or after.is_set()
+        return is_time and bool(running) and any(call.filename.endswith("handles.py") for call in stack)
 
     def tell() -> None:
         until(waits, "the first to run and be waited for")
         os.kill(os.getpid(), signal.SIGTERM)
 
-    before = signal.getsignal(signal.SIGTERM)
     threading.Thread(target=tell).start()
-    status = recipe("graceful-shutdown", "run_until_told")(console, sleep(1.5), runs=3)
+    status: Counts = recipe("graceful-shutdown", "run_until_told")(console, sleep(1.5), runs=3)
+    return status
+
+
+def test_graceful_shutdown(console: iw.Console, wire: Wire) -> None:
+    """Told to end by a signal, what runs completes, what waits is canceled; others' items and the worker go on."""
+    others = wire.enqueue(sleep(0.1))["item_ids"]
+    before = signal.getsignal(signal.SIGTERM)
+    status = stop_gracefully(console, others)
     assert (1, 2, 3) == (status.completed, status.canceled, status.total)
     assert ["completed"] == [wire.wait_for(i)["status"] for i in others]
     assert (True, before) == (wire.get("status")["processor"]["is_started"], signal.getsignal(signal.SIGTERM))
+
+
+@pytest.mark.slow
+def test_graceful_shutdown_on_a_shared_server(people: People) -> None:
+    """One who is no administrator ends in the same way, and others' items wait as before."""
+    with iw.connect(people.user.server.url, token=people.user.token) as console:
+        theirs = people.admin.enqueue(sleep(0.1))["item_ids"]
+        status = stop_gracefully(console, theirs)
+        assert (1, 2, 3) == (status.completed, status.canceled, status.total)
+        assert ["completed"] == [people.admin.wait_for(i)["status"] for i in theirs]
+
+
+def test_graceful_shutdown_leaves_a_pause(console: iw.Console, wire: Wire) -> None:
+    """A queue that somebody else has paused meanwhile stays paused."""
+    is_paused = threading.Event()
+
+    def pause() -> None:
+        until(lambda: any(item.status == "in_progress" for item in console.queue), "one to run")
+        with Wire(wire.server) as somebody:
+            somebody.put("processor/pause")
+        is_paused.set()
+
+    threading.Thread(target=pause).start()
+    status = stop_gracefully(console, after=is_paused)
+    paused = not wire.get("status")["processor"]["is_started"]
+    wire.put("processor/resume")
+    assert (1, 2, True) == (status.completed, status.canceled, paused)
 
 
 @pytest.mark.slow
@@ -121,6 +157,25 @@ def test_run_all(console: iw.Console, wire: Wire) -> None:
     results = run_all(console, divide(12, 1), "div.b", [1, 2, 3, 0, 4, 6], portion=4)
     assert {1: 12, 2: 6, 3: 4, 4: 3, 6: 2} == {value: result["div"]["value"] for value, result in results.items()}
     assert 2 == len({item.batch_id for item in console.queue})
+
+
+@pytest.mark.slow
+def test_run_all_on_a_full_queue() -> None:
+    """What a full queue does not take is submitted when there is room: each value has its result."""
+    server = EmbeddedServer(max_queue_size=4)
+    server.start()
+    try:
+        with iw.connect(server.url) as console, Wire(server) as wire:
+            with wire.paused():
+                wire.enqueue(sleep(0.1), runs=4)
+                running = threading.Timer(1.0, lambda: wire.put("processor/resume"))
+                running.start()
+                values = list(range(1, 13))
+                results = recipe("batches", "run_all")(console, add_and_multiply(b=0), "add.a", values, pause_s=0.3)
+                running.join()
+            assert {n: 10 * n for n in values} == {n: result["mul"]["value"] for n, result in results.items()}
+    finally:
+        server.stop()
 
 
 def test_run_all_stops_when_too_many_fail(console: iw.Console, wire: Wire) -> None:
