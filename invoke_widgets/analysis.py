@@ -11,6 +11,8 @@ pandas. Each answers with a frame whose columns and types do not depend on how m
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import InvalidRequest
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 _PARTS = ("acknowledged_s", "effective_s", "stopped_s")
 
 
-def error_rate(jobs: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
+def error_rate(jobs: pd.DataFrame, every: str | timedelta = "1h") -> pd.DataFrame:
     """How many jobs ended, and which share of them failed, over time.
 
     Args:
@@ -35,30 +37,40 @@ def error_rate(jobs: pd.DataFrame, every: str = "1h") -> pd.DataFrame:
     """
     ended = jobs[jobs["status"].isin([COMPLETED, FAILED]) & jobs["completed_at"].notna()]
     grouped = _over_time(ended.set_index("completed_at"), every)
-    return _rates(grouped.size(), grouped["status"].apply(_count_failed))
+    return _rates(grouped.size(), grouped["status"].apply(_count_failed)).rename_axis(index="time")
 
 
-def throughput(jobs: pd.DataFrame, every: str = "1min") -> pd.DataFrame:
-    """How many jobs were completed, over time, and how long they ran.
+def throughput(jobs: pd.DataFrame, every: str | timedelta = "1min") -> pd.DataFrame:
+    """How many jobs were completed, over time, how long they ran, and how busy the devices were.
+
+    Args:
+        jobs: `console.jobs.frame()`.
+        every: the length of an interval, as pandas says it ("15min", "1h", "1D").
 
     Returns:
-        Index `time` (UTC); columns `completed` (Int64), `mean_ran_s` (seconds), `busy` (seconds of running per second;
-        1.0 is one device at work all the time).
+        Index `time` (the interval's beginning, UTC); columns `completed` (Int64), `mean_ran_s` (of those, in seconds),
+        `busy` (how many jobs ran, on average over the interval; 1.0 is one device at work all the time). Each run makes
+        all intervals busy that it overlaps, however it ended; one that has not ended does not count yet.
     """
+    import numpy as np
     import pandas as pd
 
-    done = jobs[(jobs["status"] == COMPLETED) & jobs["completed_at"].notna()].set_index("completed_at")
-    ran = _over_time(done, every)["ran_s"]
-    # From one moment on, since intervals such as "1D" have no fixed length of their own in pandas.
-    epoch: Any = pd.Timestamp("1970-01-01", tz="UTC")
-    length = (epoch + pd.tseries.frequencies.to_offset(every) - epoch).total_seconds()
+    ended = jobs[jobs["completed_at"].notna()]
+    done, runs = ended[ended["status"] == COMPLETED], ended[ended["started_at"].notna()]
+    began: Any = runs["started_at"]
+    over: Any = runs["completed_at"].where(runs["completed_at"] > began, began)  # clocks may have been set back
+    moments = pd.DatetimeIndex(pd.concat([done["completed_at"], began, over]))
+    begins = _over_time(pd.DataFrame(index=moments), every).size().index
+    edges = begins.append(begins[-1:] + begins.freq)
+    ran = done["ran_s"].groupby(begins[edges.searchsorted(done["completed_at"], side="right") - 1])
+    busy = np.diff(_passed(began, edges) - _passed(over, edges)) / np.diff(_micros(edges))
     return pd.DataFrame(
         {
-            "completed": _over_time(done, every).size().astype("Int64"),
-            "mean_ran_s": ran.mean().astype("Float64"),
-            "busy": (ran.sum() / length).astype("Float64"),
+            "completed": ran.size().reindex(begins, fill_value=0).astype("Int64"),
+            "mean_ran_s": ran.mean().reindex(begins).astype("Float64"),
+            "busy": pd.Series(busy, index=begins, dtype="Float64"),
         }
-    )
+    ).rename_axis(index="time")
 
 
 def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +85,7 @@ def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    at_nodes = errors[errors["node_type"].notna()].sort_values("at")
+    at_nodes = errors[errors["node_type"].notna()].sort_values("at", kind="stable")
     grouped = at_nodes.groupby(["node_type", "node_id"], dropna=False)
     counts = grouped.size().astype("Int64")
     found = pd.DataFrame(
@@ -114,17 +126,18 @@ def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
     there = jobs[jobs[field].notna()]
     # As objects: pandas would make numbers of whole ones, and one type of several.
     values = pd.Series([v if v.__hash__ else str(v) for v in there[field]], index=there.index, dtype=object)
-    return _by(there.assign(**{field: values}), field)
+    found = _by(there.assign(**{field: values}), field)
+    return found.set_axis(found.index.astype(object))
 
 
 def cancellation_percentiles(
-    cancellations: pd.DataFrame, percentiles: Iterable[float] = (0.5, 0.9, 0.99)
+    cancellations: pd.DataFrame, percentiles: float | Iterable[float] = (0.5, 0.9, 0.99)
 ) -> pd.DataFrame:
     """How long cancels took, by scope and part.
 
     Args:
         cancellations: `console.cancellations.frame()`.
-        percentiles: each from 0 to 1.
+        percentiles: one or several, each from 0 to 1; 0.5 is the median.
 
     Returns:
         Index `scope`, `part` ("acknowledged_s", "effective_s", "stopped_s"); columns `count`, and `p50`, `p90`, ... in
@@ -132,16 +145,21 @@ def cancellation_percentiles(
     """
     import pandas as pd
 
-    wanted = list(percentiles)
-    if not all(0 <= p <= 1 for p in wanted):
-        raise InvalidRequest(f"percentiles: should be from 0 to 1, got {wanted}.")
+    given: Any = percentiles
+    wanted = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(p, Real) and 0 <= p <= 1 for p in wanted):  # type: ignore[operator]
+        raise InvalidRequest(
+            f"percentiles: should be numbers from 0 to 1 such as 0.5, the median, or (0.5, 0.9), got {percentiles!r}."
+        )
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for scope, group in cancellations.groupby("scope"):
         for part in _PARTS:
             values = group[part].dropna()
             rows[str(scope), part] = {"count": len(values)} | {f"p{p * 100:g}": values.quantile(p) for p in wanted}
     columns = {"count": "Int64"} | {f"p{p * 100:g}": "Float64" for p in wanted}
-    index = pd.MultiIndex.from_tuples(list(rows), names=["scope", "part"]) if rows else _no_index("scope", "part")
+    # Level by level: of no tuples pandas would not know the type.
+    levels: list[Any] = [pd.array([row[level] for row in rows], dtype="string") for level in (0, 1)]
+    index = pd.MultiIndex.from_arrays(levels, names=["scope", "part"])
     return pd.DataFrame(list(rows.values()), index=index, columns=list(columns)).astype(columns)
 
 
@@ -149,14 +167,15 @@ def retry_success(jobs: pd.DataFrame) -> pd.DataFrame:
     """Whether retries help: one row for each job that was retried.
 
     Returns:
-        Index `item_id` of the first of its line; columns `retries` (Int64), `succeeded` (whether any of them completed;
-        missing while none has, and one has not ended), `last_status`. The rate of success is
+        Index `batch_id`, and `item_id` of the first of its line; columns `retries` (Int64), `succeeded` (whether any of
+        them completed; missing while none has, and one has not ended), `last_status`. The rate of success is
         `retry_success(jobs)["succeeded"].mean()`.
     """
     import pandas as pd
 
     again = jobs[jobs["retried_from_item_id"].notna()].sort_values("item_id")
-    grouped = again.groupby("retried_from_item_id")["status"]
+    # A server that was installed anew counts its items from 1 again; a retry is of its root's batch.
+    grouped = again.groupby(["batch_id", "retried_from_item_id"])["status"]
     completed: Any = grouped.apply(lambda s: bool((s == COMPLETED).any())).astype("boolean")
     over = grouped.apply(lambda s: bool(s.isin(sorted(TERMINAL)).all())).astype("boolean")
     found = pd.DataFrame(
@@ -166,15 +185,38 @@ def retry_success(jobs: pd.DataFrame) -> pd.DataFrame:
             "last_status": grouped.last().astype("string"),
         }
     )
-    return found.rename_axis(index="item_id")
+    return found.rename_axis(index=["batch_id", "item_id"])
 
 
-def _over_time(frame: pd.DataFrame, every: str) -> Any:
-    frame = frame.rename_axis(index="time")
+def _over_time(frame: pd.DataFrame, every: Any) -> Any:
+    """A frame by intervals of its index, each named by its beginning, which is part of it."""
+    import pandas as pd
+
+    epoch: Any = pd.Timestamp("1970-01-01", tz="UTC")
     try:
-        return frame.resample(every)
-    except ValueError as error:
-        raise InvalidRequest(f"every: should be an interval such as '15min', got {every!r}.") from error
+        # From one moment on, since intervals such as "1D" have no fixed length of their own in pandas.
+        is_long = epoch + pd.tseries.frequencies.to_offset(every) > epoch
+    except (ValueError, TypeError, OverflowError):
+        is_long = False
+    if not is_long:
+        raise InvalidRequest(f"every: should be an interval longer than 0 such as '15min', got {every!r}.")
+    return frame.resample(every, closed="left", label="left")
+
+
+def _micros(times: Any) -> Any:
+    import pandas as pd
+
+    return pd.DatetimeIndex(times).as_unit("us").asi8
+
+
+def _passed(moments: Any, edges: Any) -> Any:
+    """How many microseconds had passed since each of `moments`, all together, at each of `edges`."""
+    import numpy as np
+
+    since, until = np.sort(_micros(moments)), _micros(edges)
+    begun = np.searchsorted(since, until)
+    # Sums may wrap around, as integers do; differences of them are exact all the same.
+    return begun * until - np.append(0, np.cumsum(since))[begun]
 
 
 def _count_failed(status: pd.Series[Any]) -> int:
@@ -194,9 +236,3 @@ def _rates(finished: pd.Series[Any], failed: pd.Series[Any]) -> pd.DataFrame:
     found = pd.DataFrame({"finished": finished, "failed": failed}).astype("Int64")
     finished_or_none: Any = found["finished"].mask(found["finished"] == 0)
     return found.assign(rate=(found["failed"] / finished_or_none).astype("Float64"))
-
-
-def _no_index(*names: str) -> Any:
-    import pandas as pd
-
-    return pd.MultiIndex.from_arrays([[] for _ in names], names=list(names))

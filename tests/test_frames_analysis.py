@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from invoke_widgets import analysis, frames
 from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.records import Cancellation, FieldValue, JobError, QueueItem
+from invoke_widgets.records import STATUSES, Cancellation, FieldValue, JobError, QueueItem
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -38,9 +39,9 @@ JOBS = frames.jobs(
         _job(2, "failed", 1, seed=2),
         _job(3, "failed", 61, seed=2, batch="c"),
         _job(4, "canceled", 62, batch="c"),
-        _job(5, "completed", 63, root=2, batch="c", seed=1),
+        _job(5, "completed", 63, root=2, batch="b", seed=1),
         _job(6, "failed", 64, root=3, batch="c", seed=2),
-        _job(7, "pending", 65, root=3, batch="c", seed=2),
+        replace(_job(7, "pending", 65, root=3, batch="c", seed=2), started_at=None, completed_at=None),
     ]
 )
 
@@ -52,22 +53,72 @@ def test_error_rate_by_the_hour() -> None:
     ]
 
 
+def test_an_hour_in_which_nothing_ended_has_no_rate() -> None:
+    """It is there, with zeros: a gap in a curve is no fault."""
+    found = analysis.error_rate(frames.jobs([_job(1, "failed", 0), _job(2, "completed", 120)]))
+    expected = [(1, 1, 1.0), (0, 0, None), (1, 0, 0.0)]
+    assert expected == _rows(found)
+
+
+def test_a_job_without_a_time_of_ending_has_no_part_in_the_rate() -> None:
+    """It failed, but nobody tells when."""
+    assert [(1, 0, 0.0)] == _rows(
+        analysis.error_rate(frames.jobs([_job(1, "completed", 0), replace(_job(2, "failed", 0), completed_at=None)]))
+    )
+
+
 def test_throughput_by_the_hour() -> None:
-    """Each of the two completed ones ran half a minute in its hour."""
-    expected = [(1, 30.0, 30 / 3600), (1, 30.0, 30 / 3600)]
-    assert expected == [*analysis.throughput(JOBS, every="1h").itertuples(index=False, name=None)]
+    """Each of two and four ran half a minute in its hour, also those that failed and the one that was canceled."""
+    expected = [(1, 30.0, 60 / 3600), (1, 30.0, 120 / 3600)]
+    assert expected == _rows(analysis.throughput(JOBS, every="1h"))
+
+
+def _run(begin: int, end: int, status: str = "completed") -> QueueItem:
+    """A job that ran from one second to another."""
+    return replace(
+        _job(begin, status, 0), started_at=T0 + timedelta(seconds=begin), completed_at=T0 + timedelta(seconds=end)
+    )
+
+
+def test_a_device_that_works_all_the_time_is_busy_in_each_minute() -> None:
+    """A run of ten minutes and one of half a minute: 1.0 until the last minute, of which half was worked."""
+    found = analysis.throughput(frames.jobs([_run(0, 600), _run(600, 630)]), every="1min")
+    assert [(0, None, 1.0)] * 10 + [(2, 315.0, 0.5)] == _rows(found)
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "canceled", "a status of tomorrow"])
+def test_a_device_is_busy_however_its_job_ends(status: str) -> None:
+    """From 12:00:45 to 12:02:15: a quarter, all, a quarter."""
+    found = analysis.throughput(frames.jobs([_run(45, 135, status)]), every="1min")
+    assert [0.25, 1.0, 0.25] == found["busy"].tolist()
+
+
+def test_two_devices_at_work_are_busy_twice() -> None:
+    """And none while both rest."""
+    found = analysis.throughput(frames.jobs([_run(0, 60), _run(0, 60), _run(120, 150)]), every=timedelta(minutes=1))
+    assert [(T0, 2.0), (T0 + timedelta(minutes=1), 0.0), (T0 + timedelta(minutes=2), 0.5)] == [*found["busy"].items()]
+
+
+def test_a_run_that_has_not_ended_is_not_busy_yet() -> None:
+    """What a frame does not tell is not made up."""
+    running = replace(_run(0, 600, "in_progress"), completed_at=None)
+    assert [1.0] == analysis.throughput(frames.jobs([running, _run(0, 59), _run(59, 60)]))["busy"].tolist()[:1]
+
+
+def test_a_clock_that_was_set_back_takes_no_work_away() -> None:
+    """A run that ended before it began took no time."""
+    assert [0.0, 0.5] == analysis.throughput(frames.jobs([_run(65, 5), _run(90, 119)]))["busy"].round(1).tolist()[-2:]
 
 
 def test_failures_by_batch() -> None:
     """The batch that fails most often is first."""
-    assert {"c": (3, 2), "b": (2, 1)} == {
-        row.Index: (row.finished, row.failed) for row in analysis.failures_by_batch(JOBS).itertuples()
-    }
+    found = analysis.failures_by_batch(JOBS)
+    assert [("c", 2, 2, 1.0), ("b", 3, 1, pytest.approx(1 / 3))] == [*found.itertuples(name=None)]
 
 
 def test_failures_by_value() -> None:
-    """The seed that fails shows."""
-    assert {2: 1.0, 1: 0.0} == analysis.failures_by_value(JOBS, "denoise.seed")["rate"].to_dict()
+    """The seed that fails shows; the one of which all were canceled does not."""
+    assert [(2, 3, 3, 1.0), (1, 2, 0, 0.0)] == [*analysis.failures_by_value(JOBS, "denoise.seed").itertuples(name=None)]
 
 
 def test_values_stay_what_they_are() -> None:
@@ -88,62 +139,157 @@ def test_failures_by_a_field_that_is_not_there() -> None:
 def test_retry_success() -> None:
     """One retried job succeeded; of the other a second retry waits, so that nothing is certain yet."""
     found = analysis.retry_success(JOBS)
-    assert {2: (1, True, "completed"), 3: (2, None, "pending")} == {
-        row.Index: (row.retries, None if row.succeeded is pd.NA else row.succeeded, row.last_status)
-        for row in found.itertuples()
-    }
+    assert {("b", 2): (1, True, "completed"), ("c", 3): (2, None, "pending")} == dict(
+        zip(found.index, _rows(found), strict=True)
+    )
+
+
+def test_lines_of_a_server_that_was_installed_anew_are_not_one() -> None:
+    """It counts from 1 again: the old item 1 was retried with success, the new one without."""
+    old = [_job(1, "failed", 0, batch="old"), _job(2, "completed", 1, batch="old", root=1)]
+    new = [_job(1, "failed", 2, batch="new"), _job(2, "failed", 3, batch="new", root=1)]
+    found = analysis.retry_success(frames.jobs([*old, *new]))
+    assert {("new", 1): (1, False, "failed"), ("old", 1): (1, True, "completed")} == dict(
+        zip(found.index, _rows(found), strict=True)
+    )
+
+
+def test_a_retry_that_helps_late_has_helped() -> None:
+    """The second of a line was completed, whatever became of the third."""
+    line = [_job(1, "failed", 0)] + [
+        _job(i, status, i, root=1) for i, status in ((2, "failed"), (3, "completed"), (4, "canceled"))
+    ]
+    assert [(3, True, "canceled")] == _rows(analysis.retry_success(frames.jobs(line)))
 
 
 def test_errors_by_node() -> None:
     """The node that fails most often is first, with its latest message."""
-    records = [
+    found = analysis.errors_by_node(frames.errors(_errors(3)))
+    assert [
+        (("t", "y"), 2, pytest.approx(2 / 3), T0 + timedelta(minutes=2), "execution_failed", "m2"),
+        (("t", "x"), 1, pytest.approx(1 / 3), T0, "execution_failed", "m0"),
+    ] == [*found.itertuples(name=None)]
+
+
+def _errors(count: int) -> list[JobError]:
+    """One at node x, all others at node y, and as many at none, a minute apart."""
+    return [
         JobError(at=T0 + timedelta(minutes=i), error_type=JobErrorType.EXECUTION_FAILED, message=f"m{i}",
-                 node_id=node, node_type="t")
-        for i, node in enumerate(["x", "y", "y"])
+                 node_id=("y" if i else "x") if node_type else None, node_type=node_type)
+        for i in range(count)
+        for node_type in ("t", None)
     ]  # fmt: skip
-    first = next(analysis.errors_by_node(frames.errors(records)).itertuples())
-    assert (("t", "y"), 2, "m2") == (first.Index, first.errors, first.message)
 
 
 def test_cancellation_percentiles() -> None:
     """By scope and part; a part that is not known has a count of 0."""
-    records = [
+    found = analysis.cancellation_percentiles(frames.cancellations(_cancellations(11)), [0.5, 0.9])
+    assert [(11, 0.5, 0.9), (0, None, None), (0, None, None)] == _rows(found)
+
+
+def test_a_percentile_between_two_is_between_them() -> None:
+    """Of 0 and 0.1 s the median is 0.05 s; the columns say which percentile they are."""
+    found = analysis.cancellation_percentiles(frames.cancellations(_cancellations(2)), (0, 0.5, 0.999))
+    expected = {"count": 2, "p0": 0.0, "p50": 0.05, "p99.9": pytest.approx(0.0999)}
+    assert expected == found.loc["item", "acknowledged_s"].to_dict()
+
+
+def test_one_percentile_is_a_number() -> None:
+    """As with pandas' own `quantile`."""
+    frame = frames.cancellations(_cancellations(3))
+    assert [0.1] == analysis.cancellation_percentiles(frame, 0.5)["p50"].dropna().tolist()
+
+
+@pytest.mark.parametrize("percentiles", [50, (0.5, 90), -0.1, "0.5", ["0.5"], None, float("nan"), {0.5: "p"}.items()])
+def test_percentiles_that_are_none(percentiles: Any) -> None:
+    """The message says what they look like."""
+    with pytest.raises(InvalidRequest, match=r"^percentiles: .* 0\.5, the median"):
+        analysis.cancellation_percentiles(frames.cancellations([]), percentiles)
+
+
+def _cancellations(count: int) -> list[Cancellation]:
+    return [
         Cancellation(
             scope="item", outcome="canceled", canceled=1, item_ids=(i,), requested_at=T0, acknowledged_s=i / 10
         )
-        for i in range(11)
-    ]
-    found = analysis.cancellation_percentiles(frames.cancellations(records), [0.5, 0.9])
-    assert [(11, 0.5, 0.9), (0, None, None), (0, None, None)] == [
-        tuple(None if value is pd.NA else value for value in row) for row in found.itertuples(index=False, name=None)
+        for i in range(count)
     ]
 
 
+def _many(count: int) -> pd.DataFrame:
+    """Jobs of all statuses, each but the first a retry of the first, with values of a field."""
+    return frames.jobs(
+        [_job(i, STATUSES[(i + 3) % 6], i, root=0 if i else None, batch=f"b{i % 2}", seed=i % 3) for i in range(count)]
+    )
+
+
+def _of_field(count: int) -> pd.DataFrame:
+    # The column is there in an empty frame, too, where rows were filtered away.
+    return analysis.failures_by_value(_many(max(count, 1)).iloc[:count], "denoise.seed")
+
+
+_RATES = {"finished": "Int64", "failed": "Int64", "rate": "Float64"}
+_TIME = {"time": "datetime64[us, UTC]"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 30])
 @pytest.mark.parametrize(
-    "ask",
+    ("ask", "index", "columns"),
     [
-        analysis.error_rate,
-        analysis.throughput,
-        analysis.failures_by_batch,
-        analysis.retry_success,
-        lambda jobs: analysis.failures_by_value(jobs, "denoise.seed"),
+        (lambda n: analysis.error_rate(_many(n)), _TIME, _RATES),
+        (
+            lambda n: analysis.throughput(_many(n)),
+            _TIME,
+            {"completed": "Int64", "mean_ran_s": "Float64", "busy": "Float64"},
+        ),
+        (lambda n: analysis.failures_by_batch(_many(n)), {"batch_id": "string"}, _RATES),
+        (_of_field, {"denoise.seed": "object"}, _RATES),
+        (
+            lambda n: analysis.retry_success(_many(n)),
+            {"batch_id": "string", "item_id": "Int64"},
+            {"retries": "Int64", "succeeded": "boolean", "last_status": "string"},
+        ),
+        (
+            lambda n: analysis.errors_by_node(frames.errors(_errors(n))),
+            {"node_type": "string", "node_id": "string"},
+            {
+                "errors": "Int64",
+                "share": "Float64",
+                "latest": "datetime64[us, UTC]",
+                "error_type": "string",
+                "message": "string",
+            },
+        ),
+        (
+            lambda n: analysis.cancellation_percentiles(frames.cancellations(_cancellations(n))),
+            {"scope": "string", "part": "string"},
+            {"count": "Int64", "p50": "Float64", "p90": "Float64", "p99": "Float64"},
+        ),
     ],
+    ids=["error_rate", "throughput", "by_batch", "by_value", "retry_success", "by_node", "percentiles"],
 )
-def test_no_jobs_answer_with_the_same_columns(ask: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+def test_answers_have_one_schema(
+    ask: Callable[[int], pd.DataFrame], index: dict[str, str], columns: dict[str, str], count: int
+) -> None:
     """A notebook's next line works on the first day, too."""
-    assert ask(JOBS).dtypes.to_dict() == ask(JOBS.iloc[:0]).dtypes.to_dict()
+    found = ask(count)
+    names = (
+        found.index.to_frame().dtypes
+        if isinstance(found.index, pd.MultiIndex)
+        else {found.index.name: found.index.dtype}
+    )
+    assert (index, columns) == ({n: str(t) for n, t in names.items()}, {n: str(t) for n, t in found.dtypes.items()})
 
 
-def test_no_errors_and_no_cancellations_answer_with_the_same_columns() -> None:
-    """The same for the other two frames."""
-    none = analysis.errors_by_node(frames.errors([])), analysis.cancellation_percentiles(frames.cancellations([]))
-    assert [["errors", "share", "latest", "error_type", "message"], ["count", "p50", "p90", "p99"]] == [
-        list(frame.columns) for frame in none
-    ]
-
-
-@pytest.mark.parametrize("every", ["nonsense", ""])
-def test_an_interval_that_is_none(every: str) -> None:
+@pytest.mark.parametrize("every", ["nonsense", "", "0min", "-1h", 5, None])
+@pytest.mark.parametrize("jobs", [JOBS, JOBS.iloc[:0]], ids=["full", "empty"])
+@pytest.mark.parametrize("ask", [analysis.error_rate, analysis.throughput])
+def test_an_interval_that_is_none(ask: Callable[..., pd.DataFrame], jobs: pd.DataFrame, every: Any) -> None:
     """The message says what one looks like."""
-    with pytest.raises(InvalidRequest, match="15min"):
-        analysis.error_rate(JOBS, every=every)
+    with pytest.raises(InvalidRequest, match=r"^every: .*15min"):
+        ask(jobs, every=every)
+
+
+def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """What a frame says, None where it says nothing."""
+    return [*frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)]
