@@ -1,9 +1,9 @@
 """The colours of statuses and of classes of errors, for widgets and figures alike. Constants only.
 
 Each colour has a contrast of at least 3:1 against both white and #111111, so that one table serves light and dark
-(WCAG 2.2, 1.4.11). Within a table every two colours stay apart in normal sight and in simulated protanopia,
-deuteranopia and tritanopia: at least 0.13 (statuses) and 0.10 (classes) in OKLab. Both are tests. Colour is never the
-only sign: a word or a mark goes with it.
+(WCAG 2.2, 1.4.11), as long as it is drawn opaque. Within a table every two colours stay apart in normal sight and in
+simulated protanopia, deuteranopia and tritanopia: at least 0.13 (statuses) and 0.10 (classes) in OKLab. All are tests.
+Colour is never the only sign: a word or a mark goes with it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ speak one language; a hatch, a mark or a word goes with each colour.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +16,32 @@ from invoke_widgets.plots_style import (
     HATCHES,
     color_of,
     describe,
+    dots,
     ink,
     known_first,
     legend,
     new_figure,
     note,
     paper,
+    rim,
+    rows,
     say_nothing,
     seconds,
     seconds_axis,
     span,
     time_axis,
 )
-from invoke_widgets.records import IN_PROGRESS, PENDING, TERMINAL, Cancellation, JobError, QueueItem
+from invoke_widgets.records import (
+    CANCELED,
+    FAILED,
+    IN_PROGRESS,
+    PENDING,
+    TERMINAL,
+    WAITING,
+    Cancellation,
+    JobError,
+    QueueItem,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +55,9 @@ _PARTS = (
 )
 _SCOPES = ("item", "batch", "pending", "clear")
 _MOST_JOBS = 2000
+_THINNEST = 400
+_WIDE = 80
+"""The part of a time axis that the thinnest bar takes, two pixels or so, and the one that has room for a hatch."""
 
 
 class Plots:
@@ -74,12 +91,10 @@ class Plots:
         classes = [kind for kind in JobErrorType if kind in counts.index]
         for row, kind in enumerate(classes):
             times = _naive(frame.loc[frame["error_type"] == kind, "at"])
-            axes.plot(times, [row] * len(times), linestyle="none", marker=_MARKS[kind], alpha=0.85,
-                      markersize=13 if _MARKS[kind] == "*" else 9, color=palette.ERROR_COLORS[kind],
-                      markeredgecolor=paper(axes), markeredgewidth=0.5)  # fmt: skip
-        axes.set_yticks(range(len(classes)), [f"{kind}  {counts[kind]}" for kind in classes])
-        axes.set_ylim(len(classes) - 0.5, -0.5)
-        time_axis(axes)
+            size = 13 if _MARKS[kind] == "*" else 9
+            dots(axes, times, [row] * len(times), palette.ERROR_COLORS[kind], _MARKS[kind], size)
+        rows(figure, axes, [f"{kind}  {counts[kind]}" for kind in classes])
+        time_axis(axes, frame["at"].min(), frame["at"].max())
         told = ", ".join(f"{kind} {counts[kind]}" for kind in classes)
         describe(figure, f"Errors: {len(frame)} {span(frame['at'].min(), frame['at'].max())}: {told}.")
         return figure
@@ -87,11 +102,12 @@ class Plots:
     def cancellation_latency(self, *, dark: bool = False) -> Figure:
         """How long cancels took until acknowledged, effective and stopped, by scope: each one, and the median."""
         parts = [part for part, *_ in _PARTS]
-        frame = frames.cancellations(self._cancellations)
-        frame = frame[frame[parts].notna().any(axis=1)]
+        every = frames.cancellations(self._cancellations)
+        frame = every[every[parts].notna().any(axis=1)]
         figure, axes = new_figure("Cancellations: time until …", dark)
         if frame.empty:
-            return say_nothing(figure, axes, "No cancellations.")
+            why = "No cancellations." if every.empty else f"No cancellation of {len(every)} has a time yet."
+            return say_nothing(figure, axes, why)
         frame[parts] = frame[parts].clip(lower=0.0001)  # a logarithmic axis has no zero
         scopes = [scope for scope in _SCOPES if (frame["scope"] == scope).any()]
         medians: dict[str, list[str]] = {scope: [] for scope in scopes}
@@ -101,16 +117,15 @@ class Plots:
                 if values.empty:
                     continue
                 y = row + (number - 1) * 0.27
-                axes.plot(values, [y] * len(values), linestyle="none", marker=marker, color=color, alpha=0.6,
-                          markersize=6, markeredgewidth=0)  # fmt: skip
+                dots(axes, values, [y] * len(values), color, marker, 7)
                 median = float(values.median())
-                axes.plot([median], [y], linestyle="none", marker="|", color=ink(axes), markersize=12,
-                          markeredgewidth=2.5)  # fmt: skip
+                if len(values) > 1:  # over one mark there is no room for another
+                    axes.plot([median], [y], linestyle="none", marker="|", color=ink(axes), markersize=11,
+                              markeredgewidth=2, path_effects=rim(axes, 3))  # fmt: skip
                 note(axes, seconds(median), float(values.max()), y, (8, 0))
                 medians[scope].append(f"{part.removesuffix('_s')} {seconds(median)}")
         counts = frame["scope"].value_counts()
-        axes.set_yticks(range(len(scopes)), [f"{scope}  {counts[scope]}" for scope in scopes])
-        axes.set_ylim(len(scopes) - 0.5, -0.5)
+        rows(figure, axes, [f"{scope}  {counts[scope]}" for scope in scopes])
         seconds_axis(axes, [value for part in parts for value in frame[part].dropna()])
         legend(figure, axes, [(label, color, marker) for _, label, color, marker in _PARTS] +
                [("median", ink(axes), "|")])  # fmt: skip
@@ -119,7 +134,8 @@ class Plots:
         return figure
 
     def queue_depth(self, *, dark: bool = False) -> Figure:
-        """How many jobs waited and how many ran, over time, from the jobs' own times."""
+        """How many jobs waited and how many ran, over time, from the jobs' own times; until now while some still do."""
+        import pandas as pd
         from matplotlib.ticker import MaxNLocator
 
         frame = frames.jobs(self._jobs)
@@ -132,24 +148,27 @@ class Plots:
         # Of a job that was canceled in bulk nobody tells when: it is taken as never having waited.
         left = frame["started_at"].fillna(ended).where(~(finished & ended.isna()), frame["created_at"])
         last = max(times.max() for times in (frame["created_at"], left, ended) if times.notna().any())
+        if frame["status"].isin([PENDING, IN_PROGRESS, WAITING]).any():
+            last = max(last, pd.Timestamp.now("UTC"))
         most: list[int] = []
-        for begin, end, status, hatch in (
-            (frame["created_at"], left, PENDING, "////"),
-            (frame["started_at"], ended, IN_PROGRESS, ""),
+        # An area and a line, which neither hide each other nor need colours to be told apart.
+        for begin, end, status, wide in (
+            (frame["created_at"], left, PENDING, 1.0),
+            (frame["started_at"], ended, IN_PROGRESS, 2.5),
         ):
             moments, level = _steps(begin, end, last)
             most.append(int(level.max()) if len(level) else 0)
             color = color_of(status)
-            axes.step(moments, level, where="post", color=color, linewidth=2)
-            axes.fill_between(moments, level, step="post", facecolor=color, alpha=0.3, hatch=hatch, linewidth=0,
-                              edgecolor=paper(axes))  # fmt: skip
+            effects = rim(axes, wide + 3) if status == IN_PROGRESS else None
+            axes.step(moments, level, where="post", color=color, linewidth=wide, path_effects=effects)
+            if status == PENDING:
+                axes.fill_between(moments, level, step="post", facecolor=color, linewidth=0)
         axes.set_ylabel("jobs")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=0, top=max(*most, 1) * 1.05)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        time_axis(axes)
-        legend(
-            figure, axes, [("waiting", color_of(PENDING), "////"), ("running", color_of(IN_PROGRESS), "")], bars=True
-        )
+        first = min(times.min() for times in (frame["created_at"], frame["started_at"]) if times.notna().any())
+        time_axis(axes, first, last)
+        legend(figure, axes, [("waiting", color_of(PENDING), ""), ("running", color_of(IN_PROGRESS), "-")])
         when = span(frame["created_at"].min(), last)
         describe(figure, f"Queue {when}: at most {most[0]} jobs waited at once, and at most {most[1]} ran.")
         return figure
@@ -158,31 +177,43 @@ class Plots:
         """When each job ran, by device, with how it ended; the newest 2000 of them."""
         import pandas as pd
 
-        frame = frames.jobs(self._jobs)
-        frame = frame[frame["started_at"].notna()].sort_values("started_at").tail(_MOST_JOBS)
-        figure, axes = new_figure("Jobs by device", dark)
+        ran = frames.jobs(self._jobs)
+        ran = ran[ran["started_at"].notna()]
+        frame = ran.sort_values("started_at").tail(_MOST_JOBS)
+        cut = f", the newest {len(frame)} of {len(ran)}" if len(frame) < len(ran) else ""
+        figure, axes = new_figure(f"Jobs by device{cut}", dark)
         if frame.empty:
             return say_nothing(figure, axes, "No job has run.")
         now = max(pd.Timestamp.now("UTC"), frame["started_at"].max())
         running = frame["status"] == IN_PROGRESS
         end = frame["completed_at"].fillna(frame["started_at"]).where(~running, now)
         device = frame["device"].fillna("device not told")
-        devices, statuses = sorted(device.unique()), known_first(frame["status"].unique())
+        devices, statuses = sorted(device.unique(), key=_natural), known_first(frame["status"].unique())
+        left, right = time_axis(axes, frame["started_at"].min(), max(frame["started_at"].max(), end.max()))
+        # A job of seconds in a week would be thinner than a pixel, and not there.
+        thinnest, wide = (pd.Timedelta(right - left) / part for part in (_THINNEST, _WIDE))
+        row_of = {name: row for row, name in enumerate(devices)}
         for status in statuses:
-            for row, name in enumerate(devices):
-                which = (frame["status"] == status) & (device == name)
-                start = _naive(frame.loc[which, "started_at"])
-                width = _naive(end[which]).to_numpy() - start.to_numpy()
-                axes.barh([row] * len(start), width, left=start, height=0.6, color=color_of(status), linewidth=0,
-                          hatch=HATCHES.get(status, ""), edgecolor=paper(axes))  # fmt: skip
-        axes.set_yticks(range(len(devices)), devices)
-        axes.set_ylim(len(devices) - 0.5, -0.5)
-        time_axis(axes)
+            mine = frame["status"] == status
+            start, took = frame.loc[mine, "started_at"], (end - frame["started_at"])[mine]
+            width = took.where(took > thinnest, thinnest)
+            # What went wrong is drawn last, over its neighbours where there is no room for all.
+            level = 3 if status == FAILED else 2.5 if status == CANCELED else 2
+            for roomy in (False, True):
+                these = (width >= wide) == roomy
+                spans = pd.DataFrame({"start": _naive(start[these]), "width": width[these]})
+                if roomy:
+                    spans["width"] -= thinnest / 2  # of two in a row one sees where one ends
+                for name, bars in spans.groupby(device):
+                    axes.broken_barh([*bars.itertuples(index=False, name=None)], (row_of[name] - 0.3, 0.6),
+                                     facecolor=color_of(status), edgecolor=paper(axes), linewidth=0, zorder=level,
+                                     hatch=HATCHES.get(status) if roomy else None)  # fmt: skip
+        rows(figure, axes, devices)
         counts = frame["status"].value_counts()
-        legend(figure, axes, [(f"{s}  {counts[s]}", color_of(s), HATCHES.get(s, "")) for s in statuses], bars=True)
+        legend(figure, axes, [(f"{s}  {counts[s]}", color_of(s), HATCHES.get(s, "")) for s in statuses])
         told = ", ".join(f"{status} {counts[status]}" for status in statuses)
         on = f"on {', '.join(map(str, devices))}, {span(frame['started_at'].min(), end.max())}"
-        describe(figure, f"Jobs by device: {len(frame)} {on}: {told}.")
+        describe(figure, f"Jobs by device{cut}: {len(frame)} {on}: {told}.")
         return figure
 
     def durations(self, *, dark: bool = False) -> Figure:
@@ -198,20 +229,21 @@ class Plots:
         statuses = known_first(frame["status"].unique())
         told = []
         spread = np.random.default_rng(0)  # dots of one value are spread, the same way each time
+        high_up = 0.36 * min(len(statuses) / 3, 1)  # few lines are far from each other
         for row, status in enumerate(statuses):
             values = ran[frame["status"] == status]
-            axes.plot(values, row + spread.uniform(-0.25, 0.25, len(values)), linestyle="none", marker="o", alpha=0.6,
-                      color=color_of(status), markersize=5, markeredgewidth=0)  # fmt: skip
+            dots(axes, values, row + spread.uniform(-0.7, 0.7, len(values)) * high_up, color_of(status), "o", 5.5)
             low, median, high = values.quantile([0.25, 0.5, 0.75])
-            axes.plot([low, high], [row, row], color=ink(axes), linewidth=2)
-            axes.plot([median], [row], marker="|", markersize=16, markeredgewidth=3, color=ink(axes))
-            note(axes, seconds(median), median, row, (0, 15))
+            if len(values) > 1:  # over one dot there is no room for more
+                axes.plot([low, high], [row, row], color=ink(axes), linewidth=2, path_effects=rim(axes, 4))
+                axes.plot([median], [row], marker="|", markersize=16, markeredgewidth=3, color=ink(axes),
+                          path_effects=rim(axes, 5))  # fmt: skip
+            note(axes, seconds(median), median, row - high_up, (0, 0))
             told.append(
                 f"{status} {len(values)}, median {seconds(median)}, half within {seconds(low)} to {seconds(high)}"
             )
         counts = frame["status"].value_counts()
-        axes.set_yticks(range(len(statuses)), [f"{status}  {counts[status]}" for status in statuses])
-        axes.set_ylim(len(statuses) - 0.5, -0.5)
+        rows(figure, axes, [f"{status}  {counts[status]}" for status in statuses], each=0.6)
         seconds_axis(axes, ran)
         describe(figure, f"Jobs: how long they ran: {'; '.join(told)}.")
         return figure
@@ -220,6 +252,11 @@ class Plots:
 def _naive(times: pd.Series[Any]) -> Any:
     """Times in UTC without saying so, since matplotlib would shift them by the zone of whoever looks."""
     return times.dt.tz_convert(None)
+
+
+def _natural(name: str) -> list[str | int]:
+    """A key by which "cuda:2" comes before "cuda:10"."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _steps(begin: pd.Series[Any], end: pd.Series[Any], last: pd.Timestamp) -> tuple[Any, Any]:

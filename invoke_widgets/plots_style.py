@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HATCHES = {"failed": "xxxx", "canceled": "////", "in_progress": "...."}
+HATCHES = {"failed": "xxx", "canceled": "///", "in_progress": "..."}
 """Status -> pattern of its bars, for those who do not see the colours."""
+
+_SHORTEST = timedelta(seconds=10)
+_LINE = 124
+"""How many letters a legend's line has room for."""
 
 
 def color_of(status: str) -> str:
@@ -93,6 +97,37 @@ def paper(axes: Axes) -> Any:
     return axes.get_facecolor()
 
 
+def rim(axes: Axes, width: float) -> list[Any]:
+    """An effect: paper all round what is drawn, so that it stands apart from what it is drawn over."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground=paper(axes))]
+
+
+def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> None:
+    """Marks, opaque, since their colour must stand out as drawn; a rim of paper tells those apart that overlap.
+
+    They are drawn in no order, the same one each time: of many drawn from left to right only the rims would be seen.
+    """
+    import numpy as np
+
+    order = np.random.default_rng(0).permutation(len(x))
+    axes.plot(np.asarray(x)[order], np.asarray(y)[order], linestyle="none", marker=marker, markersize=size, color=color,
+              markeredgecolor=paper(axes), markeredgewidth=0.5)  # fmt: skip
+
+
+def rows(figure: Figure, axes: Axes, labels: Sequence[str], *, each: float = 0.22) -> None:
+    """What each line of a figure is about, from the top; more of them than there is room for make it higher."""
+    axes.set_yticks(range(len(labels)), [shown(label) for label in labels], parse_math=False)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    figure.set_figheight(max(figure.get_figheight(), 1.2 + each * len(labels)))
+
+
+def shown(text: str) -> str:
+    """A name that fits: a device's and a status' are the server's."""
+    return text if len(text) <= 30 else f"{text[:29]}…"
+
+
 def say_nothing(figure: Figure, axes: Axes, words: str) -> Figure:
     """A figure that says in words why it is empty."""
     axes.set_axis_off()
@@ -103,8 +138,6 @@ def say_nothing(figure: Figure, axes: Axes, words: str) -> Figure:
 
 def note(axes: Axes, text: str, x: float, y: float, offset: tuple[float, float]) -> None:
     """A short text beside a point, with a rim of paper so that it can be read over marks."""
-    from matplotlib.patheffects import withStroke
-
     axes.annotate(
         text,
         (x, y),
@@ -114,23 +147,35 @@ def note(axes: Axes, text: str, x: float, y: float, offset: tuple[float, float])
         va="center",
         ha="left" if offset[0] else "center",
         color=ink(axes),
-        path_effects=[withStroke(linewidth=3, foreground=paper(axes))],
+        path_effects=rim(axes, 3),
     )
 
 
 def seconds(value: float) -> str:
     """A duration as a person says it."""
-    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s" if value < 120 else f"{value / 60:.3g} min"
+    for unit, length, most in (("ms", 0.001, 0.9995), ("s", 1, 120), ("min", 60, 7200)):
+        if value < most:
+            return f"{value / length:.3g} {unit}"
+    return f"{value / 3600:.3g} h"
 
 
-def time_axis(axes: Axes) -> None:
-    """Times below, in UTC, which it says once with the date."""
+def time_axis(axes: Axes, first: datetime, last: datetime) -> tuple[datetime, datetime]:
+    """Times below, in UTC, which it says once with the date: a bit more than from `first` to `last`, and its ends."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
-    said = ["UTC", "%Y UTC", "%Y-%m UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC", "%Y-%m-%d %H:%M UTC"]
+    said = ["UTC", "%Y UTC", "%Y-%m UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC"]
+    formats = ["%Y", "%b", "%d", "%H:%M", "%H:%M", "%H:%M:%S.%f"]
+    rounded = ["", "%Y", "%b", "%b-%d", "%H:%M", "%H:%M"]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, offset_formats=said))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(
+        ConciseDateFormatter(locator, formats=formats, zero_formats=rounded, offset_formats=said)  # type: ignore[no-untyped-call]
+    )
+    # Of a single moment matplotlib would show years.
+    around = max((last - first) * 0.03, (_SHORTEST - (last - first)) / 2)
+    ends = (first - around).replace(tzinfo=None), (last + around).replace(tzinfo=None)
+    axes.set_xlim(*ends)  # type: ignore[arg-type]
+    return ends
 
 
 def seconds_axis(axes: Axes, values: Iterable[float]) -> None:
@@ -143,27 +188,33 @@ def seconds_axis(axes: Axes, values: Iterable[float]) -> None:
     axes.set_xlim(low / 1.6, high * 2.2)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 300 else (1.0,)))
     axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: f"{value * 1000:g} ms" if value < 1 else f"{value:g} s")
+        FuncFormatter(lambda value, _: f"{value * 1000:g} ms" if value < 1 else f"{value:,.0f} s")
     )
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def legend(figure: Figure, axes: Axes, entries: Sequence[tuple[str, str, str]], *, bars: bool = False) -> None:
-    """A legend below; each entry is text, colour, and a marker (with `bars`: a hatch)."""
+def legend(figure: Figure, axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
+    """A legend below; each entry is text, colour, and a marker, "-" for a line, or the hatch of a bar."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles = [
-        Patch(facecolor=color, hatch=sign, label=label, edgecolor=paper(axes), linewidth=0)
-        if bars
-        else Line2D([], [], linestyle="none", marker=sign, color=color, label=label, markersize=8)
-        for label, color, sign in entries
-    ]
-    figure.legend(
+    handles: list[Any] = []
+    for text, color, sign in entries:
+        label = shown(text)
+        if sign == "-":
+            handles.append(Line2D([], [], color=color, label=label, linewidth=2.5))
+        elif sign in Line2D.markers and sign:
+            handles.append(Line2D([], [], linestyle="none", marker=sign, color=color, label=label, markersize=8))
+        else:
+            handles.append(Patch(facecolor=color, hatch=sign, label=label, edgecolor=paper(axes), linewidth=0))
+    lengths = [len(handle.get_label()) + 7 for handle in handles]
+    found = figure.legend(
         handles=handles,
         loc="outside lower left",
-        ncols=len(handles),
+        ncols=len(handles) if sum(lengths) <= _LINE else max(_LINE // max(lengths), 1),
         frameon=False,
         fontsize=9,
         labelcolor=ink(axes),
     )
+    for said in found.get_texts():
+        said.set_parse_math(False)

@@ -46,7 +46,8 @@ def _linear(color: str) -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
-def _contrast(one: str, other: str) -> float:
+def contrast(one: str, other: str) -> float:
+    """Of two colours, from 1 to 21, as WCAG has it."""
     dark, light = sorted(float(_linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other))
     return (light + 0.05) / (dark + 0.05)
 
@@ -64,8 +65,8 @@ def test_every_status_and_class_has_a_color() -> None:
 def test_colors_stand_out_from_the_paper(paper: dict[str, str]) -> None:
     """Marks keep 3:1, text 4.5:1."""
     marks = [*palette.STATUS_COLORS.values(), *palette.ERROR_COLORS.values(), palette.OTHER_COLOR]
-    weak = [c for c in marks if _contrast(c, paper["background"]) < 3]
-    weak += [paper[ink] for ink in ("text", "dim") if _contrast(paper[ink], paper["background"]) < 4.5]
+    weak = [c for c in marks if contrast(c, paper["background"]) < 3]
+    weak += [paper[ink] for ink in ("text", "dim") if contrast(paper[ink], paper["background"]) < 4.5]
     assert [] == weak
 
 
