@@ -100,7 +100,9 @@ class Canceling(Acting):
         if isinstance(error, InvalidRequest):
             raise error
         if isinstance(error, ServerUnreachable):
-            raise self._failed("unknown", f"Item {item_id} was not canceled:", error, item_id=item_id) from error
+            failure = self._failed("unknown", f"Item {item_id} was not canceled:", error, item_id=item_id)
+            self._keep(watch.cancellation("item", "unknown", 0, (item_id,)), message=str(failure))
+            raise failure from error
         try:
             item = await self._client.get_queue_item(item_id)
         except JobException:
@@ -121,7 +123,10 @@ class Canceling(Acting):
         """Cancel all of a batch that has not finished, what runs included."""
         if not isinstance(batch_id, str) or not batch_id:
             raise InvalidRequest(f"batch_id: should be a batch's id, got {batch_id!r}.")
-        counts_all = await self._client.has("item_summaries_by_ids")
+        try:
+            counts_all = await self._client.has("item_summaries_by_ids")
+        except JobException:
+            counts_all = True  # what is wrong is said of the request that matters
         before = None if counts_all else await self._batch_status(batch_id)
         record = await self._bulk(
             "batch",
@@ -223,7 +228,9 @@ class Canceling(Acting):
                 message=f"No answer came, so that it is not known what was canceled. {error}",
             )
         except ServerUnreachable as error:
-            raise self._failed("unknown", "Nothing was canceled:", error, batch_id=batch_id) from error
+            failure = self._failed("unknown", "Nothing was canceled:", error, batch_id=batch_id)
+            self._keep(watch.cancellation(scope, "unknown", 0, targets), batch_id=batch_id, message=str(failure))
+            raise failure from error
         finally:
             watch.close()
         acknowledged = watch.elapsed()

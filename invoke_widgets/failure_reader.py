@@ -63,7 +63,8 @@ class FailureReader:
                 del self._ended[next(iter(self._ended))]
 
     def _failed(self, item: QueueItem, before: QueueItem | None) -> None:
-        if item.error_type is None and item.error_message is None:
+        if not _is_told(item):
+            self._told[item.item_id] = item
             self._want(item.item_id)
         elif before is None or before.error_type is None or before.status != FAILED:
             if self._may_be_retry(item):
@@ -83,9 +84,11 @@ class FailureReader:
         return item.retried_from_item_id is None and made_later
 
     def give_up(self) -> None:
-        """Tell of failures as they were heard of: they cannot be read in full any more."""
+        """Tell of failures as they were heard of, if anything was: they cannot be read in full any more."""
         while self._told:
-            self._on_failed(self._told.popitem()[1])
+            item = self._told.popitem()[1]
+            if _is_told(item):
+                self._on_failed(item)
 
     def start_anew(self) -> None:
         """Forget all that waits, after telling of it: the queue is another one."""
@@ -109,7 +112,7 @@ class FailureReader:
         read = {item.item_id: item for item in items}
         for item_id in chunk:
             told = self._told.pop(item_id, None)
-            found = read.get(item_id, told)  # what is gone already has to do as it was told
+            found = read.get(item_id, told)  # what is gone already has to do as it was heard of
             if found is not None and found.status == FAILED and not self._store.state.is_theirs(found):
                 self._on_failed(found)
 
@@ -129,3 +132,8 @@ class FailureReader:
             and item.item_id not in read
             and self._may_be_retry(item)
         ]
+
+
+def _is_told(item: QueueItem) -> bool:
+    """Whether it is known why it failed."""
+    return item.error_type is not None or item.error_message is not None

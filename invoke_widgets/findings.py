@@ -44,7 +44,8 @@ class Cancellation:
     Attributes:
         scope: "item", "batch", "pending" or "clear".
         outcome: "canceled"; "already_finished" (there was nothing left to cancel); "not_found"; "refused" (the server
-            said no: not yours, not allowed); "unknown" (no answer came, and looking did not tell).
+            said no: not yours, not allowed); "unknown" (no answer came, and looking did not tell;
+            or nothing could be sent).
         canceled: how many items were canceled.
         item_ids: the items that it was about, ascending, as far as they are known.
         requested_at: when, UTC.

@@ -286,6 +286,45 @@ def test_an_action_while_offline_says_why(through: iw.Console, proxy: ChaosProxy
     assert ["cancellation_failed"] == [error.error_type for error in through.errors]
 
 
+def test_a_cancel_that_could_not_be_sent_is_recorded(through: iw.Console, proxy: ChaosProxy) -> None:
+    """Each was asked for: that nothing came of it is in the log, too, also where not even the version is known."""
+    with proxy.offline():
+        until(lambda: through.status.connection.mode == "reconnecting", "the outage to be noticed")
+        for cancel in (
+            lambda: through.cancel(1),
+            lambda: through.cancel_batch("b"),
+            through.cancel_pending,
+            through.clear,
+        ):
+            with pytest.raises(iw.CancellationFailed, match="canceled"):
+                cancel()
+    assert [("item", "unknown"), ("batch", "unknown"), ("pending", "unknown"), ("clear", "unknown")] == [
+        (c.scope, c.outcome) for c in through.cancellations if c.message
+    ]
+    assert 4 == len(through.errors)
+
+
+def test_a_failure_that_was_pruned_before_it_was_read_is_recorded() -> None:
+    """That a job failed is known from a summary, which only newer servers have; why, nobody can say any more."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        with (
+            ChaosProxy(server.url) as proxy,
+            iw.connect(proxy.url, use_socket=False) as console,
+            Wire(server) as wire,
+        ):
+            unread = proxy.bad_gateway(path="/items_by_ids")
+            item_id = wire.run(divide(1, 0))["item_id"]
+            until(lambda: unread.hits, "the error to be asked for")
+            wire.put("prune")
+            unread.stop()
+            until(lambda: len(console.errors), "the record")
+            assert [(item_id, "The server gives no reason.")] == [(e.item_id, e.message) for e in console.errors]
+    finally:
+        server.stop()
+
+
 @pytest.mark.slow
 def test_without_a_socket_the_picture_is_polled(wire: Wire, proxy: ChaosProxy) -> None:
     """Where no socket can be had the console polls, and sees what others do; the socket is used once it is there."""
