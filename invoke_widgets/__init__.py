@@ -33,12 +33,14 @@ _LAZY = {
     "Job": "invoke_widgets.jobs",
     "Batch": "invoke_widgets.batches",
     "as_completed": "invoke_widgets.jobs",
+    "HistoryFile": "invoke_widgets.history_sqlite",
     "RetryPolicy": "invoke_widgets.retrying",
 }
 
 __all__ = [
     "Batch",
     "Console",
+    "HistoryFile",
     "InvokeClient",
     "Job",
     "RetryPolicy",
@@ -87,8 +89,8 @@ def connect(
         token: a Bearer token for a multiuser server; by default the environment's INVOKEAI_TOKEN.
         queue_id: the queue; InvokeAI's own is "default".
         history: a file such as "history.sqlite", in which errors, cancellations and jobs are kept over restarts of
-            the kernel and shared with other notebooks; or a `HistoryFile` with limits of its own. None keeps them in
-            memory.
+            the kernel and shared with other notebooks, each for 90 days; or a `HistoryFile` with limits of its own,
+            which outlives the console. None keeps them in memory.
         timeout: seconds to wait for a part of an answer; below 3 is unsafe.
         verify: whether certificates are checked, or an `ssl.SSLContext` to check them with.
         use_socket: False to poll instead of listening to events.

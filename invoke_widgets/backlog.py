@@ -216,6 +216,7 @@ class Backlog:
             with self._reading() as touched:
                 listed = (await self._client.get_queue_item_ids()).item_ids
                 self.apply(lambda state: merge.with_ids(state, listed, fresher=touched))
+        self._store.set(is_listed=True)
         self._next_ids_at = time.monotonic() + 2 * (time.monotonic() - started)
 
     async def _read_everything(self) -> None:

@@ -83,10 +83,27 @@ class ConsoleBase:
         self._history = HistoryFile(history) if isinstance(history, str | Path) else history
         loop = self._loop = LoopThread()
         store = self._store = QueueStore(loop.schedule)
-        transport = self._client.transport
+        self._callbacks = Callbacks()
+        self._closing: list[Callable[[], None]] = []
+        owned = self._history is not history
+        self._ending = Ending(loop, self._client, self._callbacks, self._history, owns_history=owned)
+        self.client = InvokeClient.over(FromAnywhere(self._client.transport, loop, self), queue_id)
+        try:
+            self._open_logs(token)
+            self._sync = loop.call(self._start(verify, use_socket))
+        except BaseException:
+            self._ending.now()
+            raise
+        self._context = Context(loop, self._client, store, self._actions, self._deliver, self)
+        _open_consoles.add(self)
+        self._forsaken = weakref.finalize(self, self._ending.soon)
+        self._forsaken.atexit = False
+
+    def _open_logs(self, token: str | None) -> None:
+        loop, store, transport = self._loop, self._store, self._client.transport
         kept: dict[str, Any] = {
             "file": self._history,
-            "source": f"{self._client.url} {queue_id}",
+            "source": f"{self._client.url} {self.queue_id}",
             "secrets": lambda: (token, transport.token),
         }
 
@@ -100,26 +117,13 @@ class ConsoleBase:
             self.errors.link(item)
         self.events = EventLog()
         self.alerts = Alerts(
-            self._loop,
-            self._store,
+            loop,
+            store,
             server=self._client.url,
-            queue_id=queue_id,
+            queue_id=self.queue_id,
             error_of=self._error_of,
             **kept,
         )
-        self._callbacks = Callbacks()
-        self._closing: list[Callable[[], None]] = []
-        self._ending = Ending(loop, self._client, self._callbacks, None if self._history is history else self._history)
-        self.client = InvokeClient.over(FromAnywhere(transport, loop, self), queue_id)
-        try:
-            self._sync = loop.call(self._start(verify, use_socket))
-        except BaseException:
-            self._ending.now()
-            raise
-        self._context = Context(loop, self._client, store, self._actions, self._deliver, self)
-        _open_consoles.add(self)
-        self._forsaken = weakref.finalize(self, self._ending.soon)
-        self._forsaken.atexit = False
 
     async def _start(self, verify: Any, use_socket: bool) -> Sync:
         try:
@@ -162,7 +166,7 @@ class ConsoleBase:
 
     @property
     def history(self) -> HistoryFile | None:
-        """Where the logs are kept beyond this console's life; None for memory alone."""
+        """Where the logs are kept beyond this console's life, and `problem`, why not for now; None for memory alone."""
         return self._history
 
     @property
@@ -418,13 +422,20 @@ class ConsoleBase:
 
 def _record(store: QueueStore, jobs: JobLog, errors: ErrorLog, events: EventLog) -> None:
     """Keep the logs in step with a picture."""
+    was_listed = False
 
     def changed(change: Change) -> None:
+        nonlocal was_listed
+        state = change.state
         for item_id in change.item_ids:
-            item = change.state.items.get(item_id)
-            if item is not None:
+            item = state.items.get(item_id)
+            if item is not None and not state.is_theirs(item):
                 jobs.record(item)
                 errors.link(item)
+        if state.is_listed:
+            # With the first list it is seen which jobs of the history are gone.
+            jobs.settle(state.has, change.item_ids if was_listed else None)
+        was_listed = state.is_listed
 
     def heard(event: Event) -> None:
         events.record(event)

@@ -19,7 +19,8 @@ class Ending:
     """The parts of a console that are ended, but not the console: it may be collected before them.
 
     Args:
-        history: the file that is closed; None where it is somebody else's.
+        history: the file that the logs are kept in, if any.
+        owns_history: whether that ends with the console; somebody else's is only brought up to date.
 
     Attributes:
         task: keeps the picture in step.
@@ -28,12 +29,19 @@ class Ending:
     """
 
     def __init__(
-        self, loop: LoopThread, client: InvokeClient, callbacks: Callbacks, history: HistoryFile | None
+        self,
+        loop: LoopThread,
+        client: InvokeClient,
+        callbacks: Callbacks,
+        history: HistoryFile | None,
+        *,
+        owns_history: bool,
     ) -> None:
         self._loop = loop
         self._client = client
         self._callbacks = callbacks
         self._history = history
+        self._owns_history = owns_history
         self.task: asyncio.Task[None] | None = None
         self.reruns: Reruns | None = None
         self.demo: EmbeddedServer | None = None
@@ -60,6 +68,9 @@ class Ending:
     def _rest(self) -> None:
         self._callbacks.stop()
         if self._history is not None:
-            self._history.close()
+            if self._owns_history:
+                self._history.close()
+            else:
+                self._history.flush()
         if self.demo is not None:
             self.demo.stop()

@@ -83,6 +83,7 @@ JOBS = Schema(
         "created_at": TIME,
         "started_at": TIME,
         "completed_at": TIME,
+        "updated_at": TIME,
         "waited_s": FLOAT,
         "ran_s": FLOAT,
         "error_type": TEXT,
@@ -195,7 +196,9 @@ def alerts(deliveries: Iterable[Delivery]) -> pd.DataFrame:
 
 
 def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
-    """One row per job; `waited_s` and `ran_s` in seconds.
+    """One row per job; `waited_s` and `ran_s` in seconds. `updated_at` is when the server changed it last.
+
+    Of a job with the status "gone" (see `JobLog`) it is when that was noticed; when it ended is not known.
 
     The values that batches set come after the fixed columns, one column `node.field` each (dtype object); then what
     `outputs` has for each record, node id -> output, one column `node.output` for each value but its type. A node

@@ -7,7 +7,7 @@ that takes time. Each thing has one record, however often and on whatever way it
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from invoke_widgets import classify, frames
 from invoke_widgets.errors import JobErrorType, JobException
 from invoke_widgets.event_records import Event, NodeCompleted, NodeFailed, NodeProgress
 from invoke_widgets.history_base import LIMIT, KeptLog, Log
-from invoke_widgets.records import IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
+from invoke_widgets.records import GONE, IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
 from invoke_widgets.redaction import without_secrets
 from invoke_widgets.results import failed_node
 
@@ -85,12 +85,14 @@ class ErrorLog(KeptLog[JobError]):
         """Take a failed item; more often with more known is welcome."""
         key = _item_key(item.item_id, item.batch_id)
         known = self._records.get(key)
-        if known is not None:
+        # One that was recorded without a reason, as it could not be read, may become known with it.
+        if known is not None and (known.server_error_type is not None or item.error_type is None):
             self._complete(key, known, *failed_node(item))
             self.link(item)
             return
         self.link(item)
-        self._put(key, self.made_of(item))
+        made = self.made_of(item)
+        self._put(key, made if known is None else replace(made, retry_at=known.retry_at))
 
     def made_of(self, item: QueueItem) -> JobError:
         """What the record of a failed item is at first."""
@@ -185,7 +187,7 @@ class ErrorLog(KeptLog[JobError]):
         key = _item_key(item_id, batch_id)
         known = self._records.get(key)
         if known is not None and known.retry_at != at:
-            self._put(key, replace(known, retry_at=at))
+            self._put(key, replace(known, retry_at=at), taken_back=() if at else ("retry_at",))
 
     def record_of(self, item: QueueItem) -> JobError | None:
         """The record of a failed item; None if it is not known yet."""
@@ -202,7 +204,8 @@ class ErrorLog(KeptLog[JobError]):
     def of_item(self, item_id: int) -> JobError | None:
         """The newest record about an item."""
         with self._lock:
-            return next((e for e in reversed(self._records.values()) if e.item_id == item_id), None)
+            newest = (self._records[place[-1]] for place in reversed(self._order))
+            return next((e for e in newest if e.item_id == item_id), None)
 
     def _at(self, record: JobError) -> float:
         return record.at.timestamp()
@@ -238,14 +241,24 @@ class CancellationLog(KeptLog[Cancellation]):
         return 0 if record.stopped_s is None else 1
 
 
-_RANKS: Mapping[str, int] = {PENDING: 0, WAITING: 1, IN_PROGRESS: 1}
+_RANKS: Mapping[str, int] = {PENDING: 0, WAITING: 1, IN_PROGRESS: 1, GONE: 2}
+_ENDED = 3
 
 
 class JobLog(KeptLog[QueueItem]):
-    """Every job that was seen, as it was last seen, without its session; jobs that the server has forgotten stay."""
+    """Every job that was seen, as it was last seen, without its session; jobs that the server has forgotten stay.
+
+    One that the server forgot before it was heard how it ended (it was cleared or deleted, or pruned while nobody
+    watched) has the status "gone", and as `updated_at` when that was noticed. Other people's jobs, of which the server
+    tells little, are not in it.
+    """
 
     _kind = "jobs"
     _type = QueueItem
+
+    def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None, **options: Any) -> None:
+        self._open: dict[int, set[str]] = {}
+        super().__init__(limit, on_change, **options)
 
     def frame(self) -> pd.DataFrame:
         return frames.jobs(self)
@@ -260,12 +273,41 @@ class JobLog(KeptLog[QueueItem]):
         if self._records.get(key) != item:
             self._put(key, item)
 
+    def settle(self, is_there: Callable[[QueueItem], bool], item_ids: Iterable[int] | None = None) -> None:
+        """Note which jobs are gone, of those that have not ended and have these ids, or of all.
+
+        Args:
+            is_there: whether the server still has the job.
+            item_ids: None for all.
+        """
+        with self._lock:
+            ids = list(self._open) if item_ids is None else item_ids
+            unfinished = {key: self._records[key] for item_id in ids for key in self._open.get(item_id, ())}
+        for key, record in unfinished.items():
+            if not is_there(record):
+                self._put(key, replace(record, status=GONE, updated_at=datetime.now(UTC)))
+
+    def _keep(self, key: str, record: QueueItem) -> None:
+        super()._keep(key, record)
+        self._set_open(key, record.item_id, key in self._records and not record.is_terminal and record.status != GONE)
+
+    def _drop(self, key: str) -> None:
+        self._set_open(key, self._records[key].item_id, False)
+        super()._drop(key)
+
+    def _set_open(self, key: str, item_id: int, is_open: bool) -> None:
+        keys = self._open.pop(item_id, set()) - {key}
+        if is_open:
+            keys.add(key)
+        if keys:
+            self._open[item_id] = keys
+
     def _at(self, record: QueueItem) -> float:
         time = record.created_at or record.updated_at or datetime.now(UTC)
         return time.timestamp()
 
     def _rank(self, record: QueueItem) -> int:
-        return _RANKS.get(record.status, 2)
+        return _RANKS.get(record.status, _ENDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.history_codec import from_json, to_json
-from invoke_widgets.history_sqlite import HistoryFile, Row
+from invoke_widgets.history_codec import from_json, merged, to_json
+from invoke_widgets.history_database import Row
+from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.redaction import without_known
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_Place = tuple[float, int, int, str]
+
 LIMIT = 10_000
 """How many records a log keeps in memory; the oldest go first."""
 
 
 class Log(Generic[R]):
-    """Records by key, in the order in which they became known.
+    """Records by key, oldest first.
+
+    Which is older, a record's own time says, however late it became known: a queue is read newest first. Those of one
+    moment are in the order of their items.
 
     Args:
         limit: how many are kept.
@@ -36,7 +42,10 @@ class Log(Generic[R]):
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InvalidRequest(f"limit: should be an integer of 1 or more, got {limit!r}.")
         self._lock = threading.Lock()
-        self._records: OrderedDict[str, R] = OrderedDict()
+        self._records: dict[str, R] = {}
+        self._places: dict[str, _Place] = {}
+        self._order: list[_Place] = []
+        self._taken = 0
         self._limit = limit
         self._on_change = on_change
 
@@ -46,16 +55,32 @@ class Log(Generic[R]):
         self._on_change()
 
     def _keep(self, key: str, record: R) -> None:
+        at, number = self._when(record)
+        place = self._places.get(key)
+        if place is None or place[:2] != (at, number):
+            if place is not None:
+                self._drop(key)
+            self._taken += 1
+            self._places[key] = at, number, self._taken, key
+            insort(self._order, self._places[key])
         self._records[key] = record
-        while len(self._records) > self._limit:
-            self._records.popitem(last=False)
+        while len(self._order) > self._limit:
+            self._drop(self._order[0][-1])
+
+    def _drop(self, key: str) -> None:
+        del self._records[key]
+        del self._order[bisect_left(self._order, self._places.pop(key))]
+
+    def _when(self, record: R) -> tuple[float, int]:
+        """Where a record belongs; those of one place are as they came."""
+        return 0.0, 0
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __iter__(self) -> Iterator[R]:
         with self._lock:
-            records = list(self._records.values())
+            records = [self._records[place[-1]] for place in self._order]
         return iter(records)
 
     def __repr__(self) -> str:
@@ -64,7 +89,8 @@ class Log(Generic[R]):
     def clear(self) -> None:
         """Forget all records, in the file too if there is one, and so in other notebooks that share it."""
         with self._lock:
-            self._records.clear()
+            for key in list(self._records):
+                self._drop(key)
         self._on_change()
 
     def frame(self) -> pd.DataFrame:
@@ -118,11 +144,12 @@ class KeptLog(Log[R]):
         if file is not None:
             self._take_over(file.load(self._kind, source, limit, self._take, self._keep_only))
 
-    def _put(self, key: str, record: R) -> None:
+    def _put(self, key: str, record: R, *, taken_back: Iterable[str] = ()) -> None:
+        """`taken_back`: what is None now, and is not only unknown here."""
         with self._lock:
             self._keep(key, record)
         if self._file is not None:
-            data = partial(to_json, record)
+            data = partial(to_json, record, taken_back)
             self._file.put(Row(self._kind, self._source, key, self._at(record), self._rank(record), data))
         self._on_change()
 
@@ -134,11 +161,11 @@ class KeptLog(Log[R]):
         """Another notebook has cleared the log: forget what is not in the file any more."""
         with self._lock:
             for key in self._records.keys() - keys:
-                del self._records[key]
+                self._drop(key)
         self._on_change()
 
     def _take_over(self, found: list[tuple[str, dict[str, Any]]]) -> bool:
-        """Take records from the file, unless more is known already; whether there was anything new."""
+        """Take records from the file, but for what is known better already; whether there was anything new."""
         new = False
         for key, data in found:
             record = from_json(self._type, data)
@@ -146,7 +173,10 @@ class KeptLog(Log[R]):
                 continue
             with self._lock:
                 known = self._records.get(key)
-                if known is None or (self._rank(record) >= self._rank(known) and known != record):
+                if known is not None:
+                    later = self._rank(record) >= self._rank(known)
+                    record = from_json(self._type, merged(to_json(known), data, later=later))
+                if record is not None and record != known:
                     self._keep(key, record)
                     new = True
         return new
@@ -160,10 +190,13 @@ class KeptLog(Log[R]):
         """Without the tokens in use: all else that is secret was taken out where the text came in."""
         return without_known(text, self._secrets())
 
+    def _when(self, record: R) -> tuple[float, int]:
+        return self._at(record), getattr(record, "item_id", None) or 0
+
     def _at(self, record: R) -> float:
         """When, in seconds since 1970."""
         raise NotImplementedError
 
     def _rank(self, record: R) -> int:
-        """How much is known: a record is not replaced by one of which less is known."""
+        """How much is known: where two records differ, the one of which more is known is right."""
         raise NotImplementedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,8 +21,11 @@ def _names(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name != "session")
 
 
-def to_json(record: Any) -> dict[str, Any]:
-    """A record, which is a dataclass, as JSON values; what is None is left out, and so is an item's session."""
+def to_json(record: Any, taken_back: Iterable[str] = ()) -> dict[str, Any]:
+    """A record, which is a dataclass, as JSON values. What is None is left out, but for what was `taken_back`.
+
+    An item's session is left out, too.
+    """
     data: dict[str, Any] = {}
     for name in _names(type(record)):
         value = getattr(record, name)
@@ -33,7 +36,12 @@ def to_json(record: Any) -> dict[str, Any]:
         elif name == "field_values":
             value = [{"node_path": v.node_path, "field_name": v.field_name, "value": v.value} for v in value]
         data[name] = value
-    return data
+    return data | {name: None for name in taken_back if name not in data}
+
+
+def merged(known: Mapping[str, Any], new: Mapping[str, Any], *, later: bool) -> dict[str, Any]:
+    """What two records of one thing tell together. `later`: where they differ, the new one is right."""
+    return {**known, **new} if later else {**new, **known}
 
 
 def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:

@@ -4,12 +4,12 @@ One thread of its own does all reading and writing, so that no one who logs ever
 committed within some milliseconds; a process that is killed loses at most what it logged in the last of them, and the
 file stays whole (WAL, which survives the death of a process at any moment: https://sqlite.org/wal.html). Records that
 another process writes are noticed within a second. The file should be on a local disk: WAL does not work over networks.
+What cannot be written waits in memory until it can, and `HistoryFile.problem` says why.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import queue
 import sqlite3
@@ -19,60 +19,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from invoke_widgets.errors import InvalidRequest, JobException, ResourceError
+from invoke_widgets.errors import InvalidRequest, JobException
+from invoke_widgets.history_database import (
+    Row,
+    connect,
+    decoded,
+    identity,
+    prepare,
+    problem_of,
+    put,
+    why,
+)
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 1
 _LOOK_S = 1.0
 _TIDY_S = 300.0
 _RETRY_S = 1.0
+_BUSY_S = 2.0
+_CLOSE_S = 10.0
 _MAX_WAITING = 100_000
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    kind TEXT NOT NULL,     -- "errors", "cancellations", "jobs", "alerts"
-    source TEXT NOT NULL,   -- the server's address and the queue
-    key TEXT NOT NULL,      -- identity within both
-    at REAL NOT NULL,       -- when, in seconds since 1970
-    rank INTEGER NOT NULL,  -- how much is known: a record is not replaced by one of which less is known
-    changed INTEGER NOT NULL,  -- the transaction that wrote it: what is new to others
-    data TEXT NOT NULL,     -- the record as JSON
-    PRIMARY KEY (kind, source, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS records_changed ON records (changed);
-CREATE INDEX IF NOT EXISTS records_at ON records (kind, source, at);
-CREATE TABLE IF NOT EXISTS transactions (number INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS clearings (
-    kind TEXT NOT NULL,
-    source TEXT NOT NULL,
-    changed INTEGER NOT NULL,  -- the transaction that deleted all records of this kind and source
-    PRIMARY KEY (kind, source)
-) WITHOUT ROWID;
-INSERT INTO transactions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM transactions);
-"""
-_PUT = """
-INSERT INTO records (kind, source, key, at, rank, changed, data)
-VALUES (?1, ?2, ?3, ?4, ?5, (SELECT number FROM transactions), ?6)
-ON CONFLICT (kind, source, key) DO UPDATE
-SET rank = excluded.rank, changed = excluded.changed, data = excluded.data
-WHERE excluded.rank >= records.rank AND excluded.data != records.data
+_NEWEST = """
+SELECT key, data FROM records WHERE kind = ?1 AND source = ?2 AND at >= coalesce((
+    SELECT at FROM records WHERE kind = ?1 AND source = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3), at)
+ORDER BY at, changed
 """
 _CLEARED = "INSERT OR REPLACE INTO clearings VALUES (?, ?, (SELECT number FROM transactions))"
 _TRIM = """
 DELETE FROM records WHERE kind = ?1 AND source = ?2 AND at < (
     SELECT at FROM records WHERE kind = ?1 AND source = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3)
 """
-
-
-class Row(NamedTuple):
-    """A record on its way to the file. `data` makes its JSON values, on the writer's thread."""
-
-    kind: str
-    source: str
-    key: str
-    at: float
-    rank: int
-    data: Callable[[], Any]
 
 
 class _Mark(NamedTuple):
@@ -87,7 +63,7 @@ Keep = Callable[[set[str]], None]
 
 
 class HistoryFile:
-    """Records in a file. May be used from any thread.
+    """Records in a file. May be used from any thread. Whoever makes one closes it.
 
     Args:
         path: the file; it is made if it is not there, its folder is not.
@@ -105,16 +81,18 @@ class HistoryFile:
         self.path = Path(path).expanduser()
         self._max_age_s = max_age_days * 86400.0
         self._max_records = max_records
+        if str(path) == ":memory:":
+            raise InvalidRequest(
+                "history: ':memory:' is no file.", suggestion="Name a file; without a history, logs are in memory."
+            )
+        self.problem = ""
+        """Why nothing is being written for now, in words; empty while all is well."""
         self._queue: queue.SimpleQueue[Row | _Mark] = queue.SimpleQueue()
         self._takers: dict[tuple[str, str], tuple[Take, Keep]] = {}
         self._all_until = 0.0
-        self._closed = False
-        self._warned = False
-        self._data_version = -1
-        try:
-            self._seen = self._prepare()
-        except sqlite3.Error as error:
-            raise _why(self.path, error) from error
+        self._closed = threading.Event()
+        self._connection: sqlite3.Connection | None = None
+        self._open()
         self._thread = threading.Thread(target=self._run, name="invoke-widgets history", daemon=True)
         self._thread.start()
 
@@ -123,25 +101,25 @@ class HistoryFile:
 
     def put(self, row: Row) -> None:
         """Have a record written soon. Never waits; after `close()` it does nothing."""
-        if not self._closed:
+        if not self._closed.is_set():
             self._queue.put(row)
 
     def load(self, kind: str, source: str, limit: int, take: Take, keep: Keep) -> list[tuple[str, dict[str, Any]]]:
-        """The newest `limit` records as `(key, decoded JSON)`, oldest first.
+        """The newest `limit` records as `(key, decoded JSON)`, oldest first, and those of the same moment.
 
         On the file's own thread, `take` is called with those that other processes write from now on, and `keep` with
         the keys that are left when another process has deleted all.
+
+        Raises:
+            JobException: the file cannot be read.
         """
-        self._takers[kind, source] = take, keep
-        connection = _connect(self.path)
         try:
-            rows = connection.execute(
-                "SELECT key, data FROM records WHERE kind = ? AND source = ? ORDER BY at DESC LIMIT ?",
-                (kind, source, limit),
-            ).fetchall()
-        finally:
-            connection.close()
-        return [(key, decoded) for key, data in reversed(rows) if (decoded := _decoded(data)) is not None]
+            with contextlib.closing(connect(self.path)) as connection:
+                self._takers[kind, source] = take, keep
+                rows = connection.execute(_NEWEST, (kind, source, limit - 1)).fetchall()
+        except sqlite3.Error as error:
+            raise why(self.path, error) from error
+        return [(key, values) for key, data in rows if (values := decoded(data)) is not None]
 
     def forget(self, kind: str, source: str) -> None:
         """Delete all records of a kind and source, in its turn."""
@@ -154,75 +132,92 @@ class HistoryFile:
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything put before is in the file; False if it is not after `timeout` seconds."""
-        if self._closed:
-            return True
+        if self._closed.is_set():
+            return not self.problem
         mark = _Mark(None, threading.Event())
         self._queue.put(mark)
         return mark.done.wait(timeout)
 
     def close(self) -> None:
-        """Write what is left, and end the thread. May be called twice."""
-        if not self._closed:
-            self.flush()
-            self._closed = True
+        """Write what is left, and end the thread. May be called twice.
+
+        Where nothing can be written, it is tried once more; what is lost is counted in a warning (`logging`).
+        """
+        if not self._closed.is_set():
+            mark = _Mark(None, threading.Event())
+            self._queue.put(mark)
+            deadline = time.monotonic() + _CLOSE_S
+            while not (mark.done.wait(0.05) or self.problem or time.monotonic() > deadline):
+                pass
+            self._closed.set()
             self._queue.put(_Mark(None, threading.Event()))
-            self._thread.join(10.0)
+            self._thread.join(_CLOSE_S)
 
     # -- the thread ------------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> int:
-        connection = _connect(self.path)
+    def _open(self) -> None:
         try:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version > _VERSION:
-                    raise InvalidRequest(
-                        f"history: {self.path} was made by a later version of invoke-widgets.",
-                        suggestion="Update the package, or name another file.",
-                    )
-                for statement in _SCHEMA.split(";\n"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-            self._tidy(connection)
-            return int(connection.execute("SELECT number FROM transactions").fetchone()[0])
-        finally:
-            connection.close()
+            connection = connect(self.path)
+            try:
+                prepare(connection)
+                self._tidy(connection)
+                self._seen = int(connection.execute("SELECT number FROM transactions").fetchone()[0])
+                self._data_version = -1
+                self._identity = identity(self.path)
+                connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise why(self.path, error) from error
+        self._connection = connection
+
+    def _reopened(self) -> sqlite3.Connection:
+        """The connection. One to a file that has been removed would take records and say nothing."""
+        if self._connection is not None and identity(self.path) != self._identity:
+            self._connection.close()  # SQLite leaves alone what is beside the path of a file that was moved
+            self._connection = None
+            raise sqlite3.OperationalError("the file was removed or replaced")
+        if self._connection is None:
+            self._open()
+            assert self._connection is not None
+        return self._connection
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
         waiting: list[Row | _Mark] = []
         tidied = time.monotonic()
-        while not (self._closed and not waiting and self._queue.empty()):
+        while not (self._closed.is_set() and not waiting and self._queue.empty()):
             with contextlib.suppress(queue.Empty):
                 waiting.append(self._queue.get(timeout=_LOOK_S))
             while not self._queue.empty():
                 waiting.append(self._queue.get())
             try:
-                if connection is None:
-                    connection = _connect(self.path)
+                connection = self._reopened()
                 if waiting:
                     self._write(connection, waiting)
                 self._look(connection)
                 if time.monotonic() - tidied > _TIDY_S:
                     tidied = time.monotonic()
                     self._tidy(connection)
-            except sqlite3.Error as error:
-                if not self._warned:
-                    logger.warning("history is not being written for now: %s", error)
-                    self._warned = True
-                if self._closed:
+            except (sqlite3.Error, JobException) as error:
+                problem = problem_of(error)
+                if not self.problem:
+                    logger.warning("history: nothing is written to %s for now: %s", self.path, problem)
+                self.problem = problem
+                if self._closed.is_set() and self._queue.empty():
                     break
                 del waiting[:-_MAX_WAITING]
-                time.sleep(_RETRY_S)
+                self._closed.wait(_RETRY_S)
                 continue
-            self._warned = False
+            self.problem = ""
             for entry in waiting:
                 if isinstance(entry, _Mark):
                     entry.done.set()
             waiting.clear()
-        if connection is not None:
-            connection.close()
+        if lost := sum(isinstance(entry, Row) for entry in waiting):
+            logger.warning("history: %d records could not be written to %s: %s", lost, self.path, self.problem)
+        if self._connection is not None:
+            self._connection.close()
 
     def _write(self, connection: sqlite3.Connection, entries: list[Row | _Mark]) -> None:
         with connection:
@@ -230,9 +225,7 @@ class HistoryFile:
             connection.execute("UPDATE transactions SET number = number + 1")
             for entry in entries:
                 if isinstance(entry, Row):
-                    values = _encoded(entry)
-                    if values is not None:
-                        connection.execute(_PUT, values)
+                    put(connection, entry)
                 elif entry.do is not None:
                     entry.do(connection)
 
@@ -258,8 +251,8 @@ class HistoryFile:
         self._data_version, self._seen = version, number
         found: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
         for kind, source, key, data in rows:
-            if (decoded := _decoded(data)) is not None:
-                found.setdefault((kind, source), []).append((key, decoded))
+            if (values := decoded(data)) is not None:
+                found.setdefault((kind, source), []).append((key, values))
         if left:
             self._all_until = time.monotonic() + 3 * _LOOK_S
         for which, (take, keep) in list(self._takers.items()):
@@ -277,54 +270,3 @@ class HistoryFile:
             connection.execute("DELETE FROM records WHERE at < ?", (time.time() - self._max_age_s,))
             for kind, source in connection.execute("SELECT DISTINCT kind, source FROM records").fetchall():
                 connection.execute(_TRIM, (kind, source, self._max_records - 1))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # autocommit (isolation_level=None), so that each transaction begins and ends where it says so.
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    try:
-        for last_try in (*[False] * 20, True):
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError as error:
-                # The change to WAL does not wait for others that open the file at the same moment.
-                if last_try or "locked" not in str(error):
-                    raise
-                time.sleep(0.05)
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _encoded(row: Row) -> tuple[Any, ...] | None:
-    """The row's values for SQLite; None, and a word in the log, for one that cannot be written."""
-    try:
-        data = json.dumps(row.data(), default=str)
-    except (TypeError, ValueError, RecursionError):
-        logger.warning("a record of %s cannot be written as JSON", row.kind)
-        return None
-    kind, source, key = (text.encode("utf-8", "replace").decode() for text in row[:3])
-    return kind, source, key, row.at, row.rank, data
-
-
-def _decoded(data: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(data)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _why(path: Path, error: sqlite3.Error) -> JobException:
-    text = str(error)
-    if "full" in text:
-        return ResourceError(f"history: the disk of {path} is full.", suggestion="Free some space, or name another.")
-    remedy = {
-        "file is not a database": "It is another kind of file, or a damaged one: name another, or move it away.",
-        "unable to open database file": "Name a file in a folder that exists and may be written to.",
-        "attempt to write a readonly database": "Name a file that may be written to.",
-    }.get(text, "Name another file, or move this one away.")
-    return InvalidRequest(f"history: {path} cannot be used: {text}.", suggestion=remedy)

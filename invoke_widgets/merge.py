@@ -66,6 +66,14 @@ class QueueState:
     connection: Connection = field(default_factory=Connection)
     wedge: Wedge | None = None
     retrying: Mapping[int, datetime] = field(default_factory=dict)
+    is_listed: bool = False
+
+    def has(self, item: QueueItem) -> bool:
+        """Whether the server has this job, as far as is known: the same id may mean another job by now."""
+        there = self.items.get(item.item_id)
+        if there is None:
+            return item.item_id in self.unread
+        return there.batch_id == item.batch_id or self.is_theirs(there)
 
     def is_theirs(self, item: QueueItem) -> bool:
         """Whether it is another user's, so that this one, who is no administrator, can neither change nor read it."""

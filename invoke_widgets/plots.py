@@ -34,6 +34,7 @@ from invoke_widgets.plots_style import (
 from invoke_widgets.records import (
     CANCELED,
     FAILED,
+    GONE,
     IN_PROGRESS,
     PENDING,
     TERMINAL,
@@ -143,8 +144,9 @@ class Plots:
         figure, axes = new_figure("Queue: jobs waiting and running", dark)
         if frame.empty:
             return say_nothing(figure, axes, "No jobs.")
-        finished = frame["status"].isin(sorted(TERMINAL))
-        ended = frame["completed_at"].where(finished)
+        finished = frame["status"].isin([*sorted(TERMINAL), GONE])
+        # Of a job that is gone nobody knows until when it waited or ran: not until now.
+        ended = frame["completed_at"].where(finished).fillna(frame["started_at"].where(frame["status"] == GONE))
         # Of a job that was canceled in bulk nobody tells when: it is taken as never having waited.
         left = frame["started_at"].fillna(ended).where(~(finished & ended.isna()), frame["created_at"])
         last = max(times.max() for times in (frame["created_at"], left, ended) if times.notna().any())

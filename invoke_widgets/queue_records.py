@@ -26,6 +26,8 @@ COMPLETED = "completed"
 FAILED = "failed"
 CANCELED = "canceled"
 STATUSES = (PENDING, IN_PROGRESS, WAITING, COMPLETED, FAILED, CANCELED)
+GONE = "gone"
+"""No status of the server's: it no longer has the job, and how that ended was not heard. In the log of jobs only."""
 TERMINAL = frozenset({COMPLETED, FAILED, CANCELED})
 
 

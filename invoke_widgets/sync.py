@@ -221,6 +221,7 @@ class Sync:
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
             self._backlog.start_anew()  # who asks now may see other parts of each item
+        self._store.set_connection(user=user)  # before items are read: it says which of them are others'
         self._lost = False
         live = self._use_socket and await self._open_socket()
         if await self._backlog.holds_other_jobs():

@@ -101,6 +101,62 @@ def test_the_oldest_go_first() -> None:
     assert [7, 8, 9] == [e.item_id for e in log]
 
 
+def test_records_are_in_the_order_of_their_own_times() -> None:
+    """A queue is read newest first: the oldest goes and comes first all the same, also in frames; then by item."""
+    log = ErrorLog(limit=4)
+    for item_id in (9, 8, 7, 3, 5):
+        log.record_failure(failed(item_id, completed_at=T0 + timedelta(seconds=item_id // 2)))
+    newest = log.of_item(9)
+    log.record_exception(NotFound("now"))
+    assert ([7, 8, 9, None], True, 9) == (
+        [e.item_id for e in log],
+        log.frame()["at"].is_monotonic_increasing,
+        newest and newest.item_id,
+    )
+
+
+def test_a_record_whose_time_becomes_known_moves() -> None:
+    """And those of one time are in the order of their items, then as they came."""
+    log = JobLog()
+    for item_id in (3, 1, 2):
+        log.record(failed(item_id, created_at=T0))
+    log.record(failed(1, created_at=T0 + timedelta(seconds=1)))
+    assert [2, 3, 1] == [job.item_id for job in log]
+    log.clear()
+    log.record(failed(4, created_at=T0))
+    assert [4] == [job.item_id for job in log]
+
+
+def test_jobs_that_vanished_are_gone() -> None:
+    """What has ended stays as it ended; what has not is "gone", with when that was noticed, and no duration."""
+    log = JobLog()
+    log.record(failed(1, created_at=T0, started_at=T0))
+    log.record(failed(2, created_at=T0, status="in_progress", started_at=T0, completed_at=None))
+    log.record(failed(3, created_at=T0, status="pending", completed_at=None))
+    before = datetime.now(UTC)
+    log.settle(lambda job: False, [1, 2])
+    frame = log.frame().set_index("item_id")
+    assert ["failed", "gone", "pending"] == frame["status"].tolist()
+    assert (True, [True, False]) == (frame["updated_at"][2] >= before, frame["ran_s"].notna()[[1, 2]].tolist())
+    log.settle(lambda job: False)
+    log.record(failed(4, created_at=T0, status="pending", completed_at=None))
+    log.settle(lambda job: True)
+    assert ["failed", "gone", "gone", "pending"] == [job.status for job in log]
+
+
+def test_a_reason_that_becomes_known_later_is_taken() -> None:
+    """A failure that was recorded without one keeps what else is known of it."""
+    log = ErrorLog()
+    log.record_failure(failed(error_type=None, error_message=None, error_traceback=None))
+    log.note_retry(1, "b", T0)
+    said = [e.message for e in log]
+    log.record_failure(failed())
+    assert (["The server gives no reason."], [("division by zero", T0)]) == (
+        said,
+        [(e.message, e.retry_at) for e in log],
+    )
+
+
 @pytest.mark.parametrize("limit", [0, -1, True, "many"])
 def test_a_limit_that_is_none(limit: object) -> None:
     """Said at once, not when the log is full."""

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import invoke_widgets as iw
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.history_sqlite import HistoryFile
@@ -120,6 +121,53 @@ def test_what_is_known_better_is_not_overwritten(path: Path, file: HistoryFile) 
     assert ["completed"] == found
 
 
+def test_what_two_notebooks_know_is_put_together(path: Path, file: HistoryFile) -> None:
+    """One knows when the job is run again, the other does not: neither erases it; what is taken back is."""
+    other = HistoryFile(path)
+    here, there = _errors(file), _errors(other)
+    again_at = NOW + timedelta(minutes=1)
+    there.record_failure(failed(2, completed_at=NOW))
+    here.record_failure(failed(1, completed_at=NOW))
+    here.note_retry(1, "b", again_at)
+    file.flush()
+    there.record_failure(failed(1, completed_at=NOW))
+    until(lambda: [again_at] == [e.retry_at for e in there if e.item_id == 1], "what the other one knows")
+    there.record_failure(failed(3, completed_at=NOW))
+    until(lambda: len(here) == 3, "what was written after it")
+    assert [again_at, None, None] == [e.retry_at for e in here]
+    here.note_retry(1, "b", None)
+    until(lambda: [None] == [e.retry_at for e in there if e.item_id == 1], "what was taken back")
+    other.close()
+
+
+def test_what_less_is_known_of_completes_the_rest(path: Path, file: HistoryFile) -> None:
+    """A job that another notebook saw end is not gone, and what only the other record tells is kept."""
+    seen = QueueItem(item_id=1, status="in_progress", batch_id="b", created_at=NOW, device="cuda:0")
+    jobs = JobLog(file=file, source="s")
+    jobs.record(replace(seen, status="completed", device=None, completed_at=NOW))
+    file.flush()
+    other = HistoryFile(path)
+    late = JobLog(file=other, source="s")
+    late.record(seen)  # as it was last seen there
+    late.settle(lambda job: False)
+    other.close()
+    again = HistoryFile(path)
+    found = [(job.status, job.device, job.completed_at) for job in JobLog(file=again, source="s")]
+    again.close()
+    assert [("completed", "cuda:0", NOW)] == found
+
+
+def test_what_comes_from_others_is_put_where_it_belongs(path: Path, file: HistoryFile) -> None:
+    """In the order of the records' own times; the oldest goes where there are too many."""
+    other = HistoryFile(path)
+    here, there = _errors(file), ErrorLog(3, file=other, source="here")
+    there.record_failure(failed(5, completed_at=NOW + timedelta(seconds=5)))
+    for item_id in (7, 4, 6, 1):
+        here.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
+    until(lambda: [5, 6, 7] == [e.item_id for e in there], "the newest three")
+    other.close()
+
+
 def test_clear_clears_the_file(path: Path, file: HistoryFile) -> None:
     """And what is logged afterwards is seen by others, too."""
     other = HistoryFile(path)
@@ -204,6 +252,15 @@ def test_memory_takes_the_newest(path: Path, file: HistoryFile) -> None:
     assert [18, 19] == [e.item_id for e in ErrorLog(2, file=file, source="here")]
 
 
+def test_memory_takes_the_newest_of_one_moment(path: Path, file: HistoryFile) -> None:
+    """A batch is created at one time: of its jobs, those with the highest ids are the newest."""
+    jobs = JobLog(file=file, source="here")
+    for item_id in (9, 10, 2, 11, 1):
+        jobs.record(QueueItem(item_id=item_id, status="pending", batch_id="b", created_at=NOW))
+    file.flush()
+    assert [10, 11] == [job.item_id for job in JobLog(2, file=file, source="here")]
+
+
 def test_no_token_reaches_the_file(path: Path, file: HistoryFile) -> None:
     """Neither in a message nor in a traceback nor in a job's error."""
     bad = QueueItem.from_json(
@@ -227,6 +284,76 @@ def test_logging_goes_on_while_another_process_holds_the_file(path: Path, file: 
     blocker.execute("COMMIT")
     blocker.close()
     assert (False, True, [1]) == (in_time, file.flush(), _again(path))
+
+
+def test_a_file_that_cannot_be_written_says_so(path: Path, file: HistoryFile) -> None:
+    """While another program holds it, and no longer."""
+    log = _errors(file)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    log.record_failure(failed(1, completed_at=NOW))
+    until(lambda: file.problem, "the problem")
+    said = file.problem
+    blocker.execute("COMMIT")
+    blocker.close()
+    assert ("another program holds it", True, "", [1]) == (said, file.flush(), file.problem, _again(path))
+
+
+def test_a_full_disk_loses_nothing_that_fits_later(path: Path, file: HistoryFile) -> None:
+    """What could not be written is, once there is room."""
+    assert file._connection is not None
+    file._connection.execute("PRAGMA max_page_count = 1")
+    log = _errors(file)
+    for item_id in range(50):
+        log.record_failure(failed(item_id, "x" * 1000, completed_at=NOW + timedelta(seconds=item_id)))
+    until(lambda: file.problem, "the problem")
+    said = file.problem
+    file._connection.execute("PRAGMA max_page_count = 100000")
+    assert ("the disk is full", True, list(range(50))) == (said, file.flush(), _again(path))
+
+
+def test_what_is_lost_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that cannot be written while it is closed: how many records are lost, and why."""
+    file = HistoryFile(path)
+    log = _errors(file)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    for item_id in (1, 2):
+        log.record_failure(failed(item_id, completed_at=NOW))
+    file.close()
+    blocker.close()
+    assert f"history: 2 records could not be written to {path}: another program holds it" == caplog.messages[-1]
+    assert not file.flush()
+
+
+def test_a_removed_file_is_begun_anew(path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture) -> None:
+    """What is logged after it was removed is in the one that takes its place, not in one that nobody finds."""
+    log = _errors(file)
+    log.record_failure(failed(1, completed_at=NOW))
+    file.flush()
+    for part in path.parent.iterdir():
+        part.unlink()
+    log.record_failure(failed(2, completed_at=NOW))
+    until(lambda: "removed" in file.problem, "the problem")
+    until(lambda: path.exists() and not file.problem, "the new file")
+    assert (True, [2], 1) == (file.flush(), _again(path), len(caplog.messages))
+
+
+def test_a_file_that_took_its_place_is_left_whole(path: Path, file: HistoryFile) -> None:
+    """The old one's end takes nothing from the new one, though both have their names."""
+    _errors(file).record_failure(failed(1, completed_at=NOW))
+    file.flush()
+    for part in path.parent.iterdir():
+        part.unlink()
+    new = HistoryFile(path)
+    _errors(new).record_failure(failed(2, completed_at=NOW))
+    until(lambda: file.problem, "the old one to notice")
+    until(lambda: not file.problem, "the old one to take the new file")
+    _errors(new).record_failure(failed(3, completed_at=NOW))
+    new.flush()
+    found = _again(path)
+    new.close()
+    assert [2, 3] == found
 
 
 def test_a_record_that_cannot_be_written_does_no_harm(
@@ -263,8 +390,65 @@ def test_a_file_that_is_something_else(path: Path, make: object, message: str) -
     assert caught.value.suggestion
 
 
+def _damaged(path: Path) -> Path:
+    """A history in whose middle there is something else."""
+    file = HistoryFile(path)
+    log = _errors(file, "http://127.0.0.1:1 default")
+    for item_id in range(500):
+        log.record_failure(failed(item_id, "x" * 300, completed_at=NOW))
+    file.close()
+    with path.open("r+b") as damaged:
+        damaged.seek(path.stat().st_size // 2 // 4096 * 4096)
+        damaged.write(b"\xfe" * 3 * 4096)
+    return path
+
+
+@pytest.mark.parametrize("make", [_damaged, lambda path: ":memory:"], ids=["damaged", "memory"])
+def test_connecting_with_a_history_that_is_none(path: Path, make: Callable[[Path], object]) -> None:
+    """An error of ours with a remedy, and no thread is left."""
+    threads = set(threading.enumerate())
+    with pytest.raises(InvalidRequest, match="history") as caught:
+        iw.connect("http://127.0.0.1:1", history=make(path))  # type: ignore[arg-type]
+    assert caught.value.suggestion
+    assert set() == set(threading.enumerate()) - threads
+    assert not Path(":memory:").exists()
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "CREATE TABLE images (x)",
+        "CREATE TABLE records (id INTEGER PRIMARY KEY, at TEXT)",
+        "PRAGMA user_version = 7",
+        "PRAGMA application_id = 7",
+    ],
+)
+def test_another_programs_database(path: Path, statements: str) -> None:
+    """It is refused, and not a byte of it is changed."""
+    connection = sqlite3.connect(path)
+    connection.executescript(statements)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(InvalidRequest, match="another program") as caught:
+        HistoryFile(path)
+    assert caught.value.suggestion
+    assert ([path], before) == (list(path.parent.iterdir()), path.read_bytes())
+
+
+def test_a_file_of_an_earlier_version(path: Path) -> None:
+    """Those that did not yet say whose they are go on being used."""
+    file = HistoryFile(path)
+    _errors(file).record_failure(failed(1, completed_at=NOW))
+    file.close()
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA application_id = 0; DROP TABLE clearings")
+    connection.close()
+    assert [1] == _again(path)
+
+
 def test_a_file_of_a_later_version(path: Path) -> None:
     """It is left alone."""
+    HistoryFile(path).close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()

@@ -145,6 +145,16 @@ def test_the_queue_is_counted_at_every_step() -> None:
     assert ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0]) == (list(waiting.get_ydata()), list(running.get_ydata()))
 
 
+def test_what_is_gone_neither_waits_nor_runs() -> None:
+    """Nobody knows until when it did, but not until now."""
+    seen = QueueItem(item_id=1, status="gone", batch_id="b", created_at=T0, updated_at=datetime.now(UTC))
+    began = T0 + timedelta(seconds=5)
+    plots = Plots(jobs=[seen, replace(seen, item_id=2, started_at=began)])
+    waiting, running = plots.queue_depth().axes[0].lines
+    (bar,) = plots.job_gantt().axes[0].patches
+    assert ([1.0, 0.0], 0.0, 0.0) == (list(waiting.get_ydata()), running.get_ydata()[-1], bar.get_width())
+
+
 def test_a_device_that_nobody_told_is_said_to_be_so() -> None:
     """Versions before 6.14 do not tell it."""
     assert "device not told" in _words(Plots(jobs=_jobs()).job_gantt())

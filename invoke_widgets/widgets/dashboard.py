@@ -23,6 +23,7 @@ from invoke_widgets.widgets.toasts import Toasts
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
+    from invoke_widgets.history_sqlite import HistoryFile
 
 QUEUE, RESULTS = 1, 4
 """Indices of tabs."""
@@ -88,8 +89,7 @@ class Dashboard(StyledView):
         kind = {True: "yes", False: "no", None: "maybe"}[now.works]
         parts = [f'<span class="iw-alive iw-alive-{kind}">{html.escape(now.sentence)}</span>']
         if hasattr(self.console, "history"):
-            kept = "in memory" if self.console.history is None else f"in {self.console.history}"
-            parts.append(f"<span>history kept {html.escape(kept)}</span>")
+            parts.append(_kept(self.console.history))
         if self._last_action:
             parts.append(f"<span>last action: {html.escape(self._last_action)}</span>")
         put(self._footer, "value", f'<div class="iw-footer" role="status">{" ".join(parts)}</div>')
@@ -100,6 +100,9 @@ class Dashboard(StyledView):
         while not self.closed:
             await asyncio.sleep(1.0)
             self.server_line.tick()
+            with self.lock:
+                if not self.closed:
+                    self._draw_footer()  # no change of the queue tells what the history's file has come to
 
     def _cell_changed(self, cell: liveness.Cell) -> None:
         """On the kernel's thread, when a cell starts or ends."""
@@ -151,3 +154,13 @@ class Dashboard(StyledView):
 
     def as_text(self) -> str:
         return plain.console_text(self.console)
+
+
+def _kept(history: HistoryFile | None) -> str:
+    """Where the history is kept, or why it is not, as HTML."""
+    if history is None:
+        return "<span>history kept in memory</span>"
+    path = html.escape(str(history.path))
+    if history.problem:
+        return f'<span class="iw-alive-no">history not kept in {path}: {html.escape(history.problem)}</span>'
+    return f"<span>history kept in {path}</span>"

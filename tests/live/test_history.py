@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 import invoke_widgets as iw
-from tests.graphs import divide_by_zero, sleep
+from invoke_widgets.history import ErrorLog
+from tests.graphs import add_and_multiply, divide_by_zero, sleep
 from tests.servers import Server
 from tests.wire import Wire, until
 
@@ -44,6 +46,53 @@ def test_a_failed_job_is_one_error(server: Server, wire: Wire) -> None:
         found = sorted(e.item_id or 0 for e in console.errors if e.batch_id == batch.batch_id)
         group = console.errors.groups()[0]
     assert (list(batch.item_ids), 3, batch.item_ids) == (found, group.count, group.item_ids)
+
+
+def _statuses(console: iw.Console) -> dict[int, str]:
+    return {job.item_id: job.status for job in console.jobs}
+
+
+def test_jobs_that_were_cleared_are_gone(wire: Wire) -> None:
+    """The server tells no end of them: they wait no longer, in the log as in the queue."""
+    with iw.connect(wire.server.url) as console, wire.paused():
+        ids = console.submit(add_and_multiply(), runs=2).item_ids
+        until(lambda: dict.fromkeys(ids, "pending") == _statuses(console), "the jobs")
+        wire.put("clear")
+        until(lambda: not console.status.total, "the clearing")
+        until(lambda: dict.fromkeys(ids, "gone") == _statuses(console), "the jobs to be gone")
+        waiting, _ = console.plots.queue_depth().axes[0].lines
+        assert 0.0 == waiting.get_ydata()[-1]
+
+
+def test_jobs_that_vanished_unseen_are_gone(wire: Wire, tmp_path: Path) -> None:
+    """What a kernel of before left unfinished is settled with the first look at the queue, be that empty or not."""
+    path = tmp_path / "history.sqlite"
+    with wire.paused():
+        with iw.connect(wire.server.url, history=path) as console:
+            done, left = (console.submit(add_and_multiply()).item_ids[0] for _ in range(2))
+            until(lambda: {done: "pending", left: "pending"} == _statuses(console), "the jobs")
+        wire.delete(f"i/{done}")
+        with iw.connect(wire.server.url, history=path) as console:
+            until(lambda: {done: "gone", left: "pending"} == _statuses(console), "one to be gone")
+        wire.put("clear")
+        with iw.connect(wire.server.url, history=path) as console:
+            until(lambda: {done: "gone", left: "gone"} == _statuses(console), "both to be gone")
+
+
+def test_a_history_with_limits_of_its_own(wire: Wire, tmp_path: Path) -> None:
+    """It outlives the console, with all that this logged to its end."""
+    file = iw.HistoryFile(tmp_path / "history.sqlite", max_age_days=365)
+    with iw.connect(wire.server.url, history=file) as console:
+        ids = console.submit(divide_by_zero(), runs=3).item_ids
+        until(lambda: len(console.errors) == 3, "the errors")
+    with sqlite3.connect(file.path) as connection:  # written when the console was closed, not when the file is
+        written = connection.execute("SELECT count(*) FROM records WHERE kind = 'errors'").fetchone()
+    connection.close()
+    file.close()
+    again = iw.HistoryFile(file.path, max_age_days=365)
+    found = [error.item_id for error in ErrorLog(file=again, source=f"{wire.server.url} default")]
+    again.close()
+    assert ((3,), list(ids)) == (written, found)
 
 
 def _retried(wire: Wire, item_id: int) -> int:

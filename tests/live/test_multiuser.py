@@ -157,6 +157,20 @@ def test_another_person_sees_anew(mine: iw.Console, people: People) -> None:
     until(lambda: later in {item.item_id for item in mine.queue}, "events of an administrator")
 
 
+def test_the_log_of_jobs_is_of_ones_own(mine: iw.Console, people: People) -> None:
+    """Another's job, of which little is told, is not in it; so each job is one record, whoever asks later."""
+    people.admin.put("processor/pause")
+    (own,) = mine.submit(add_and_multiply()).item_ids
+    batch = people.admin.enqueue(add_and_multiply())
+    mine.refresh()
+    assert [own] == [job.item_id for job in mine.jobs]
+    with iw.connect(people.user.server.url, token=people.user.token) as later:
+        assert [own] == [job.item_id for job in later.jobs]
+    mine.reconnect(token=people.admin.token)
+    mine.refresh()
+    assert [(own, "pending"), (batch["item_ids"][0], "pending")] == [(job.item_id, job.status) for job in mine.jobs]
+
+
 def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
     """A user may not pause; the error says so and is kept."""
     with pytest.raises(iw.AccessDenied, match="does not allow"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -35,6 +36,18 @@ def said(view: ActingView) -> str:
 def live_models() -> int:
     gc.collect()
     return len(ipywidgets.widgets.widget._instances)
+
+
+def test_the_footer_says_where_the_history_is_kept(wire: Wire, tmp_path: Path) -> None:
+    """And when it is not, and why, without anything happening in the queue."""
+    path = tmp_path / "history.sqlite"
+    with iw.connect(wire.server.url, history=path) as console:
+        dashboard = Dashboard(console)
+        reads(dashboard, f"history kept in {path}")
+        for part in tmp_path.iterdir():
+            part.unlink()
+        reads(dashboard, f"history not kept in {path}: the file was removed or replaced")
+        reads(dashboard, f"history kept in {path}")
 
 
 # -- controls --------------------------------------------------------------------------------------------------------
