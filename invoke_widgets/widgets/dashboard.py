@@ -136,7 +136,7 @@ class Dashboard(StyledView):
 
     def _show_row(self, item_id: int) -> None:
         self._tabs.selected_index = QUEUE
-        self.queue_table.selected = [item_id]
+        self.queue_table.show_item(item_id)
 
     def close(self) -> None:
         if not self.closed:

@@ -31,7 +31,9 @@ class TableActions extends TableWindow {
         : this.active?.theirs ? "This item is another user's." : "This item has finished.");
       return;
     }
-    const what = rows.length === 1 ? `item ${rows[0].id}` : `${rows.length} selected items`;
+    const hidden = rows.filter((row) => !this.members.has(row)).length;
+    const what = (rows.length === 1 ? `item ${rows[0].id}` : `${rows.length} selected items`) +
+      (hidden ? `, ${hidden === rows.length ? "" : `${hidden} of them `}not shown` : "");
     const yes = make("button", "iwq-small iwq-danger", "cancel");
     const no = make("button", "iwq-small", "keep");
     yes.type = no.type = "button";
@@ -52,14 +54,14 @@ class TableActions extends TableWindow {
 
   /** Open a row, or close it. By key its detail is brought into sight; under a pointer no row moves. */
   toggle(row, reveal = false) {
-    if (this.open) this.model.send({ t: "close", ids: [this.open.id] });
+    if (this.open) this.shared.open(this.open.id, -1);
     this.open = row && row !== this.open ? row : null;
     this.revealing = reveal;
     this.detailH = 0;
     this.detailCell.replaceChildren();
     if (this.open) {
       this._fillDetail();
-      this.model.send({ t: "open", ids: [this.open.id] });
+      this.shared.open(this.open.id, 1);
     }
     this.render();
     if (this.open) {
@@ -86,14 +88,21 @@ class TableActions extends TableWindow {
   _toggleSelected(row) {
     const ids = new Set(this.selected);
     if (!ids.delete(row.id)) ids.add(row.id);
-    this.mark = row;
     this._select(ids);
+    this._mark(row);
+  }
+
+  /** A range begins here, beside what is selected already. */
+  _mark(row) {
+    this.mark = row;
+    this.unranged = new Set(this.selected);
   }
 
   _selectRange(row) {
-    const a = Math.max(0, this.list.indexOf(this.mark ?? row));
+    if (!this.mark) this._mark(row);
+    const a = Math.max(0, this.list.indexOf(this.mark));
     const b = this.list.indexOf(row);
-    this._select([...this.selected, ...this.list.slice(Math.min(a, b), Math.max(a, b) + 1).map((r) => r.id)]);
+    this._select([...this.unranged, ...this.list.slice(Math.min(a, b), Math.max(a, b) + 1).map((r) => r.id)]);
   }
 
   _selectAll() {
@@ -145,24 +154,42 @@ class TableActions extends TableWindow {
     this.render();
   }
 
+  /** Bring an item into sight, with the focus; filters that hide it are emptied, and that is said. */
+  showItem(id) {
+    const row = this.rows.byId.get(id);
+    this.toShow = this.grid.clientHeight ? null : id; // in a tab that is still to be shown
+    if (!row || this.toShow !== null) return;
+    this.viewH = Math.max(ROW_H, this.grid.clientHeight - ROW_H);
+    if (!this.members.has(row)) {
+      this._save("filters", {});
+      this.arrange();
+      setText(this.said, `The filters were emptied, as they hid item ${id}.`);
+    }
+    this._goTo(this.list.indexOf(row));
+  }
+
   focusRow() {
     const element = this.elements.get(this.active);
     if (element) element.focus({ preventScroll: true });
   }
 
-  _go(index, event) {
-    if (!this.list.length) return;
-    const at = Math.max(0, Math.min(this.list.length - 1, index));
-    const before = this.active;
-    this.active = this.list[at];
-    const top = this.y(at);
+  _goTo(index) {
+    this.active = this.list[index];
+    this.heldAtTop = false;
+    const top = this.y(index);
     const view = this.viewH;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
     else if (top + ROW_H > this.grid.scrollTop + view) this.grid.scrollTop = top + ROW_H - view;
     this.render();
     this.focusRow();
+  }
+
+  _go(index, event) {
+    if (!this.list.length) return;
+    const before = this.active;
+    this._goTo(Math.max(0, Math.min(this.list.length - 1, index)));
     if (event.shiftKey) {
-      this.mark ??= before;
+      if (!this.mark) this._mark(before);
       this._selectRange(this.active);
     } else {
       this.mark = null;

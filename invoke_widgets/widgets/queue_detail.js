@@ -7,6 +7,10 @@ function make(tag, className, text) {
   return element;
 }
 
+/** What has the focus in the part of the page that an element stands in: a front end may show widgets in shadow roots. */
+const focusNear = (element) => element.getRootNode().activeElement ?? null;
+const hasFocus = (element) => focusNear(element) === element;
+
 function pairs(list, className) {
   const table = make("dl", `iwq-pairs ${className ?? ""}`);
   for (const [name, value] of list) table.append(make("dt", "", name), make("dd", "", value));

@@ -2,6 +2,8 @@
 // between. The row under the pointer stays where it is.
 
 const ROW_H = 28;
+/** Columns whose values change by themselves while a job runs. */
+const RUNS_ON = new Set(["took", "progress"]);
 
 /** The rows in order. Draws by `render()` and closes a detail by `toggle(null)`, which subclasses have. */
 class TableOrder {
@@ -28,6 +30,7 @@ class TableOrder {
     const fixed = !passes && !sortsByWhatChanges(sort);
     const pointed = this.underPointer();
     const moving = [];
+    if (RUNS_ON.has(sort.replace("-", ""))) touched = new Set([...touched, ...this.rows.running.filter((r) => this.members.has(r))]);
     for (const row of touched) {
       if (fixed && this.members.has(row) && !row.gone) continue;
       if (row === pointed && this.members.has(row)) this.late.add(row);
@@ -37,6 +40,7 @@ class TableOrder {
       this.render();
       return;
     }
+    if (pointed && this.grid.scrollTop <= this.padTop) this.heldAtTop = true;
     const anchor = pointed ?? this._anchor();
     const before = anchor ? this.y(this.list.indexOf(anchor)) - this.grid.scrollTop : 0;
     const leaving = new Set(moving);
@@ -51,20 +55,27 @@ class TableOrder {
     this.render();
   }
 
-  /** The pointer has left what was held: let everything take its place. */
-  settle() {
+  /** The pointer is on another row than what was held: let that take its place, and hold the other row. */
+  letGo() {
     const late = new Set(this.late);
     this.late.clear();
+    if (late.size) this.update(late);
+  }
+
+  /** The pointer has left the table: let everything take its place, and show the newest where they were shown before. */
+  settle() {
     if (this.padTop || this.padBottom) {
       this.grid.scrollTop = Math.max(0, this.grid.scrollTop - this.padTop);
       this.padTop = this.padBottom = 0;
       this.render();
     }
-    if (late.size) this.update(late);
+    this.letGo();
+    if (this.heldAtTop && !this.open && !this.body.contains(focusNear(this.body))) this.grid.scrollTop = 0;
+    this.heldAtTop = false;
   }
 
   _anchor() {
-    if (this.body.contains(document.activeElement) && this.elements.has(this.active)) return this.active;
+    if (this.body.contains(focusNear(this.body)) && this.elements.has(this.active)) return this.active;
     return this.grid.scrollTop > 0 ? this.list[this.indexAt(this.grid.scrollTop)] ?? null : null;
   }
 
@@ -88,7 +99,7 @@ class TableOrder {
     if (this.open?.gone && !this.late.has(this.open)) this.toggle(null);
     if (this.active && (this.active.gone || !this.members.has(this.active)) && !this.late.has(this.active)) {
       const old = this._activeIndex ?? 0;
-      const focused = this.elements.get(this.active)?.contains(document.activeElement);
+      const focused = this.elements.get(this.active)?.contains(focusNear(this.body));
       this.active = this.list[Math.min(old, this.list.length - 1)] ?? null;
       this._refocus = focused;
     }

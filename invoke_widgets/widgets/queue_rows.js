@@ -9,6 +9,7 @@ const STATUS_ORDER = { in_progress: 0, waiting: 1, pending: 2, failed: 3, cancel
 const FIELDS = ["id", "status", "created", "started", "completed", "batch", "destination", "device", "fields", "error",
   "priority", "retry", "theirs"];
 const SHARED = [5, 6, 7];
+const GROUPED = new Set(["batch", "destination"]);
 
 const statusOf = (value) => (typeof value === "number" ? STATUSES[value] ?? "?" : String(value ?? "?"));
 
@@ -72,8 +73,9 @@ class Rows {
   constructor() {
     this.byId = new Map();
     this.ordered = []; // by ascending id
-    this.batches = new Map(); // batch -> how many rows
+    this.batches = new Map(); // batch -> { count: how many rows, newest: the highest id }
     this.destinations = new Map();
+    this.groups = 0; // changes with the two above
     this.facts = { mean: null, paused: false, unread: 0 };
     this.busy = new Set();
     this.expected = 0;
@@ -110,9 +112,10 @@ class Rows {
     for (const values of arrays) {
       const row = this.byId.get(values[0]);
       if (!row) continue; // it is still to come, newer than this
-      this._count(row, -1);
+      const grouped = values.some((value, i) => i % 2 === 1 && GROUPED.has(FIELDS[value]));
+      if (grouped) this._count(row, -1);
       row.change(values);
-      this._count(row, 1);
+      if (grouped) this._count(row, 1);
       touched.add(row);
     }
     this._positions = null;
@@ -148,10 +151,19 @@ class Rows {
   _count(row, by) {
     for (const [map, key] of [[this.batches, row.batch], [this.destinations, row.destination]]) {
       if (key === null) continue;
-      const count = (map.get(key) ?? 0) + by;
-      if (count > 0) map.set(key, count);
+      const known = map.get(key) ?? { count: 0, newest: 0 };
+      known.count += by;
+      known.newest = Math.max(known.newest, row.id);
+      if (known.count > 0) map.set(key, known);
       else map.delete(key);
     }
+    this.groups += 1;
+  }
+
+  /** The rows in progress. */
+  get running() {
+    this._index();
+    return this._running;
   }
 
   /** Who waits where, and who runs: made when asked for, once for all changes since. */
@@ -270,7 +282,7 @@ function sieve(filters) {
 function ordinal(n) {
   const tens = n % 100;
   const ending = tens >= 11 && tens <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
-  return `${n}${ending}`;
+  return `${n.toLocaleString("en-US")}${ending}`;
 }
 
 /** Seconds as "5.2 s", "0:31", "1:02:03". */

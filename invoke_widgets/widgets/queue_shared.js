@@ -3,8 +3,10 @@
 /** What all views of one model share: the rows, the opened details, and who is told. */
 class Shared {
   constructor(model) {
+    this.model = model;
     this.rows = new Rows();
     this.details = new Map();
+    this.opened = new Map(); // item -> how many views show its detail
     this.views = new Set();
     this.listeners = new Set();
     this.stream = null;
@@ -48,12 +50,26 @@ class Shared {
     } else if (message.t === "image" || message.t === "preview") {
       const known = this.details.get(message.id);
       if (!known) return;
-      if (message.t === "preview") known.preview = message.url;
-      else known.urls.set(message.name, buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : null);
-      this.tell("detail", { id: message.id });
-    } else if (message.t === "say") {
-      this.tell("say", message);
+      if (message.t === "preview") {
+        known.preview = message.url;
+        this.tell("picture", { id: message.id, preview: message.url });
+      } else {
+        if (known.urls.get(message.name)) URL.revokeObjectURL(known.urls.get(message.name));
+        known.urls.set(message.name, buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : null);
+        this.tell("picture", { id: message.id, image: message.name });
+      }
+    } else if (message.t === "say" || message.t === "show") {
+      this.tell(message.t, message);
     }
+  }
+
+  /** A view opens an item's detail, or closes it (`by` is -1): the kernel hears of the first and of the last. */
+  open(id, by) {
+    const before = this.opened.get(id) ?? 0;
+    if (before + by > 0) this.opened.set(id, before + by);
+    else this.opened.delete(id);
+    if (by > 0) this.model.send({ t: "open", ids: [id], to: this.token });
+    else if (before + by === 0) this.model.send({ t: "close", ids: [id], to: this.token });
   }
 
   /** A packet of the first filling. What the last packet has not confirmed is gone. */

@@ -11,6 +11,9 @@ class TableView extends TableActions {
     this.active = null; // the row with the tab stop
     this.open = null; // the row whose detail is shown
     this.mark = null; // where a range of selected rows began
+    this.unranged = new Set(); // what was selected before the range
+    this.toShow = null; // the item to bring into sight once the table is in sight itself
+    this.heldAtTop = false; // whether the newest were in sight before a row was held under the pointer
     this.viewH = ROW_H * 12;
     this.detailH = 0;
     this.revealing = false; // whether the detail, as it grows, is kept in sight
@@ -35,6 +38,7 @@ class TableView extends TableActions {
     this.toolbar = new Toolbar({
       filter: (changes) => this._save("filters", cleaned({ ...this.model.get("filters"), ...changes })),
       columns: (names) => this._save("columns", names),
+      redraw: () => this._drawAround(),
       act: (kind) => (kind === "cancel" ? this.askToCancel() : this._act("retry", this._chosen((r) => r.retriable))),
     });
     this.grid = make("div", "iwq-grid");
@@ -72,18 +76,21 @@ class TableView extends TableActions {
   _listen() {
     this.frame = null;
     for (const kind of ["pointerdown", "wheel"]) {
-      this.grid.addEventListener(kind, () => { this.revealing = false; }, { passive: true });
+      this.grid.addEventListener(kind, () => { this.revealing = this.heldAtTop = false; }, { passive: true });
     }
     this.grid.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this.grid.addEventListener("pointermove", (event) => {
       this.pointer = { x: event.clientX, y: event.clientY };
-      if (this.late.size && !this.late.has(this.underPointer())) this.settle();
+      if (this.late.size && !this.late.has(this.underPointer())) this.letGo();
     }, { passive: true });
     this.grid.addEventListener("pointerleave", () => {
       this.pointer = null;
       this.settle();
     });
     this.grid.addEventListener("pointerdown", (event) => this._press(event));
+    // A click comes right after it, or not at all.
+    this.released = () => setTimeout(() => { this.pressed = null; });
+    for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, this.released);
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("keydown", (event) => this._key(event));
     this.grid.addEventListener("focusin", (event) => {
@@ -107,6 +114,7 @@ class TableView extends TableActions {
       this.grid.classList.toggle("iwq-wide", this.grid.scrollWidth > this.grid.clientWidth);
       this.viewH = Math.max(ROW_H, this.grid.clientHeight - ROW_H);
       this.render();
+      if (this.toShow !== null) this.showItem(this.toShow);
     });
     this.resized.observe(this.grid);
     const on = (name, listener) => {
@@ -130,7 +138,9 @@ class TableView extends TableActions {
     this.sizes.disconnect();
     this.resized.disconnect();
     for (const off of this.offs) off();
-    if (this.open) this.model.send({ t: "close", ids: [this.open.id] });
+    clearTimeout(this._ordering);
+    for (const kind of ["pointerup", "pointercancel"]) document.removeEventListener(kind, this.released);
+    if (this.open) this.shared.open(this.open.id, -1);
   }
 
   _save(name, value) {
@@ -145,8 +155,12 @@ class TableView extends TableActions {
       setText(this.said, data.text);
     } else if (kind === "busy") {
       this.render();
+    } else if (kind === "show") {
+      this.showItem(data.id);
     } else if (kind === "detail" && this.open?.id === data.id) {
       this._fillDetail();
+    } else if (kind === "picture" && this.open?.id === data.id) {
+      this._fillPicture(data);
     }
   }
 }

@@ -94,7 +94,7 @@ class QueueTable(View):
         self._alone = False
         self._why = ""
         self._busy: set[int] = set()
-        self._open: deque[int] = deque(maxlen=_OPEN_DETAILS)
+        self._open: dict[int, set[str]] = {}  # item -> the pages that show its detail
         self._state = QueueState()
         self._runs: deque[float] = deque(maxlen=_RUNS_FOR_MEAN)
         self._told: dict[str, Any] = {}
@@ -141,6 +141,14 @@ class QueueTable(View):
     @traitlets.validate("columns")
     def _valid_columns(self, proposal: Any) -> list[str]:
         return list(_all_columns(proposal["value"]))
+
+    def show_item(self, item_id: int) -> None:
+        """Select an item and bring it into sight in each view, emptying filters that hide it."""
+        self.selected = [item_id]
+        if item_id not in self.selected:
+            self._say(f"Item {item_id} is not in the queue any more.")
+        else:
+            self._post({"t": "show", "id": item_id})
 
     # -- from the picture to the page ----------------------------------------------------------------------------------
 
@@ -213,12 +221,24 @@ class QueueTable(View):
             self.retry(item_ids)
         elif kind == "open":
             for item_id in item_ids:
-                if item_id not in self._open:
-                    self._open.append(item_id)
+                self._detail_opened(item_id, str(message.get("to")))
                 self._send_detail(item_id)
         elif kind == "close":
-            with self.lock:
-                self._open = deque((i for i in self._open if i not in item_ids), maxlen=_OPEN_DETAILS)
+            self._detail_closed(item_ids, str(message.get("to")))
+
+    def _detail_opened(self, item_id: int, page: str) -> None:
+        with self.lock:
+            self._open.setdefault(item_id, set()).add(page)
+            while len(self._open) > _OPEN_DETAILS:  # a page that was left does not say so
+                del self._open[next(iter(self._open))]
+
+    def _detail_closed(self, item_ids: Iterable[int], page: str) -> None:
+        with self.lock:
+            for item_id in item_ids:
+                pages = self._open.get(item_id, set())
+                pages.discard(page)
+                if not pages:
+                    self._open.pop(item_id, None)
 
     async def _stream_unasked(self) -> None:
         await asyncio.sleep(_UNASKED_AFTER_S)

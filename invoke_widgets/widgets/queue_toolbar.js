@@ -8,22 +8,26 @@ function selectBox(label) {
   return box;
 }
 
-/** Make the options of a select box what `list` says, as [value, text], keeping what is chosen. */
+function option(value, text) {
+  const element = make("option", "", text);
+  element.value = value;
+  return element;
+}
+
+/** Make the options of a select box what `list` says, as [value, text], and choose one. */
 function setOptions(box, list, chosen) {
-  const key = JSON.stringify([list, chosen]);
-  if (box._key === key || document.activeElement === box) return; // never while it may be open
-  box._key = key;
-  if (chosen && !list.some(([value]) => value === chosen)) list = [...list, [chosen, shortId(chosen)]];
-  box.replaceChildren(...list.map(([value, text]) => {
-    const option = make("option", "", text);
-    option.value = value;
-    return option;
-  }));
-  box.value = chosen ?? "";
+  const key = JSON.stringify(list);
+  if (box._key !== key && !hasFocus(box)) { // never while it may be open
+    box._key = key;
+    box.replaceChildren(...list.map(([value, text]) => option(value, text)));
+  }
+  if (box.value === chosen) return;
+  if (![...box.options].some(({ value }) => value === chosen)) box.append(option(chosen, shortId(chosen)));
+  box.value = chosen;
 }
 
 class Toolbar {
-  /** `on` has filter(changes), columns(names), act(kind). */
+  /** `on` has filter(changes), columns(names), act(kind), redraw(). */
   constructor(on) {
     this.element = make("div", "iwq-toolbar");
     this.status = selectBox("status");
@@ -34,8 +38,8 @@ class Toolbar {
     this.search.placeholder = "search";
     this.search.setAttribute("aria-label", "search the rows");
     this.count = make("span", "iwq-count");
-    this.cancel = make("button", "iwq-small");
-    this.retry = make("button", "iwq-small");
+    this.cancel = make("button", "iwq-small iwq-of-selected");
+    this.retry = make("button", "iwq-small iwq-of-selected");
     this.cancel.type = this.retry.type = "button";
     this.menu = make("details", "iwq-menu");
     this.menu.append(make("summary", "", "columns"));
@@ -46,6 +50,7 @@ class Toolbar {
     for (const name of ["status", "batch", "destination"]) {
       this[name].addEventListener("change", () => on.filter({ [name]: this[name].value }));
     }
+    this.element.addEventListener("focusout", () => queueMicrotask(on.redraw)); // what had to wait for it
     let wait = null;
     this.search.addEventListener("input", () => {
       clearTimeout(wait);
@@ -76,23 +81,31 @@ class Toolbar {
     }
   }
 
-  /** Show the filters, how many rows there are, and how many of the selected can be canceled or retried. */
-  draw({ rows, filters, columns, shown, cancelable, retriable }) {
-    const counted = (map) => [...map].slice(-MOST_OPTIONS).reverse().map(([id, n]) => [id, `${shortId(id)} (${n})`]);
+  /** Show the filters, how many rows there are, and what of the selected can be canceled or retried, as lists. */
+  draw({ rows, filters, columns, shown, cancelable, retriable, members }) {
     const status = [["", "status: all"], ["unfinished", "unfinished"], ...STATUSES.map((s) => [s, s])];
     setOptions(this.status, status, filters.status ?? "");
-    setOptions(this.batch, [["", "batch: all"], ...counted(rows.batches)], filters.batch ?? "");
-    setOptions(this.destination, [["", "destination: all"], ...counted(rows.destinations)], filters.destination ?? "");
-    this.destination.hidden = !rows.destinations.size && !filters.destination;
-    if (document.activeElement !== this.search) this.search.value = filters.text ?? "";
+    if (this._groups !== rows.groups) {
+      this._groups = rows.groups;
+      const counted = (map) => [...map].sort(([, a], [, b]) => b.newest - a.newest).slice(0, MOST_OPTIONS)
+        .map(([id, { count }]) => [id, `${shortId(id)} (${count})`]);
+      this._batches = [["", "batch: all"], ...counted(rows.batches)];
+      this._destinations = [["", "destination: all"], ...counted(rows.destinations)];
+    }
+    setOptions(this.batch, this._batches, filters.batch ?? "");
+    setOptions(this.destination, this._destinations, filters.destination ?? "");
+    if (!hasFocus(this.search)) this.search.value = filters.text ?? "";
     for (const box of this.choices.querySelectorAll("input")) box.checked = columns.includes(box.value);
     const total = Math.max(rows.ordered.length + rows.facts.unread, rows.expected);
     const number = (n) => n.toLocaleString("en-US");
     setText(this.count, shown === total ? `${number(total)} ${total === 1 ? "item" : "items"}`
       : `${number(shown)} of ${number(total)}`);
-    for (const [button, text, n] of [[this.cancel, "✕ cancel", cancelable], [this.retry, "↻ retry", retriable]]) {
-      button.hidden = !n;
-      setText(button, `${text} ${number(n)} selected`);
+    for (const [button, text, some] of [[this.cancel, "✕ cancel", cancelable], [this.retry, "↻ retry", retriable]]) {
+      const hidden = some.filter((row) => !members.has(row)).length;
+      // They keep their place: what stands under them must not move when a row is selected.
+      button.style.visibility = some.length ? "" : "hidden";
+      setText(button, `${text} ${number(some.length)} selected${hidden ? `, ${number(hidden)} not shown` : ""}`);
+      setTitle(button, button.textContent);
     }
   }
 }

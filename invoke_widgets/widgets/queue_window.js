@@ -13,7 +13,7 @@ class TableWindow extends TableOrder {
     this.grid.style.setProperty("--iwq-least",
       `${72 + this.columns.reduce((sum, name) => sum + Number(/\d+/.exec(WIDTHS[name])[0]), 0)}px`);
     this.grid.setAttribute("aria-colcount", String(this.columns.length + 2));
-    const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.column : null;
+    const focused = this.head.contains(focusNear(this.head)) ? focusNear(this.head).dataset.column : null;
     const all = make("div", "iwq-cell iwq-check");
     all.setAttribute("role", "columnheader");
     this.all = make("span", "iwq-box");
@@ -93,7 +93,7 @@ class TableWindow extends TableOrder {
 
   _scrolled() {
     // The wheel may have taken the held row away from under the pointer.
-    if (this.late.size && !this.late.has(this.underPointer())) this.settle();
+    if (this.late.size && !this.late.has(this.underPointer())) this.letGo();
     this._window(false);
   }
 
@@ -144,6 +144,7 @@ class TableWindow extends TableOrder {
     }
     for (const element of free) element.remove();
     this._drawDetail();
+    this._orderLater();
     if (this._refocus) {
       this._refocus = false;
       this.elements.get(this.active)?.focus({ preventScroll: true });
@@ -151,15 +152,14 @@ class TableWindow extends TableOrder {
   }
 
   _drawAround() {
-    const cancelable = this._chosen((row) => row.cancelable).length;
-    const retriable = this._chosen((row) => row.retriable).length;
     this.toolbar.draw({
       rows: this.rows,
       filters: this.model.get("filters"),
       columns: this.columns,
       shown: this.list.length - [...this.late].filter((row) => row.gone).length,
-      cancelable: this.selected.size ? cancelable : 0,
-      retriable: this.selected.size ? retriable : 0,
+      cancelable: this._chosen((row) => row.cancelable),
+      retriable: this._chosen((row) => row.retriable),
+      members: this.members,
     });
     const all = this.list.length > 0 && this.list.length <= this.selected.size &&
       this.list.every((row) => this.selected.has(row.id));
@@ -185,11 +185,55 @@ class TableWindow extends TableOrder {
     this.detailCell.setAttribute("aria-colspan", String(this.columns.length + 2));
   }
 
+  /** Once nothing moves: have the elements stand in the order of their rows, as a screen reader reads them. */
+  _orderLater() {
+    clearTimeout(this._ordering);
+    this._ordering = setTimeout(() => {
+      // An element that is moved in the page would lose a click that has begun.
+      if (this.pressed) this._orderLater();
+      else this._order();
+    }, 200);
+  }
+
+  _order() {
+    const rows = [...this.elements].sort(([, a], [, b]) => a._y - b._y).map(([, element]) => element);
+    const open = this.elements.get(this.open);
+    const wanted = rows.flatMap((element) => (element === open && this.detail.isConnected ? [element, this.detail] : [element]));
+    const focused = wanted.findIndex((element) => element.contains(focusNear(this.body)));
+    // What has the focus stays, since moving it would take the focus away; the others are put around it.
+    for (let i = focused < 0 ? wanted.length - 2 : focused - 1; i >= 0; i--) {
+      if (wanted[i].nextSibling !== wanted[i + 1]) wanted[i + 1].before(wanted[i]);
+    }
+    for (let i = Math.max(focused, 0) + 1; focused >= 0 && i < wanted.length; i++) {
+      if (wanted[i].previousSibling !== wanted[i - 1]) wanted[i - 1].after(wanted[i]);
+    }
+  }
+
+  /** Show the opened row's detail as it is now; what is unfolded, scrolled to or focused in it stays so. */
   _fillDetail() {
     if (!this.open) return;
     const known = this.shared.details.get(this.open.id);
-    const unfolded = [...this.detailCell.querySelectorAll("details")].map((part) => part.open);
-    this.detailCell.replaceChildren(detailContent(this.open, known));
-    this.detailCell.querySelectorAll("details").forEach((part, i) => { part.open = unfolded[i] ?? false; });
+    const cell = this.detailCell;
+    const parts = (selector) => [...cell.querySelectorAll(selector)];
+    const unfolded = parts("details").map((part) => part.open);
+    const scrolled = [cell, ...parts(".iwq-pre")].map((part) => [part.scrollTop, part.scrollLeft]);
+    const focused = parts("button, summary, [tabindex]").indexOf(focusNear(cell));
+    cell.replaceChildren(detailContent(this.open, known));
+    parts("details").forEach((part, i) => { part.open = unfolded[i] ?? false; });
+    [cell, ...parts(".iwq-pre")].forEach((part, i) => { if (scrolled[i]) [part.scrollTop, part.scrollLeft] = scrolled[i]; });
+    if (focused >= 0) parts("button, summary, [tabindex]")[focused]?.focus({ preventScroll: true });
+  }
+
+  /** Show a picture of the opened row that has come, in its place. */
+  _fillPicture({ preview, image }) {
+    const known = this.shared.details.get(this.open.id);
+    if (preview !== undefined) {
+      const shown = this.detailCell.querySelector(".iwq-preview");
+      if (shown && isImageUrl(preview)) shown.src = preview;
+      else this._fillDetail();
+    } else {
+      const shown = [...this.detailCell.querySelectorAll(".iwq-figure")].find((figure) => figure.dataset.name === image);
+      shown?.replaceWith(picture(known.urls.get(image), image));
+    }
   }
 }

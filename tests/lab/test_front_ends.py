@@ -45,7 +45,7 @@ def test_voila(lab: Lab, wire: Wire, pictures: Path) -> None:
 
 def test_marimo(lab: Lab, wire: Wire, pictures: Path) -> None:
     """Of the console it shows the queue table, which works alone, and itself says what was done and what failed."""
-    running, (pending,) = wire.running_and_pending(1)
+    running, pending = wire.start(sleep(60, steps=600), runs=2)
     with ChaosProxy(wire.server.url) as proxy, marimo_page(lab, proxy.url) as page:
         rows = {item_id: page.locator(f'[role="row"][data-id="{item_id}"]') for item_id in (running, pending)}
         expect(rows[running]).to_contain_text("in_progress")
@@ -53,6 +53,10 @@ def test_marimo(lab: Lab, wire: Wire, pictures: Path) -> None:
         expect(rows[pending]).to_contain_text("canceled")
         expect(page.get_by_role("status").get_by_text(f"Canceled item {pending}.")).to_be_visible()
         assert "canceled" == wire.item(pending)["status"]
+        search = page.get_by_label("search the rows")
+        search.press_sequentially("in_progress", delay=90)  # what is typed stays, though the running row changes
+        expect(search).to_have_value("in_progress")
+        expect(rows[pending]).to_have_count(0)
         rows[running].get_by_role("gridcell").nth(1).click()
         expect(page.get_by_label(f"detail of item {running}")).to_contain_text("session_id")
         page.screenshot(path=pictures / "light.png")
