@@ -151,8 +151,10 @@ def test_what_is_gone_neither_waits_nor_runs() -> None:
     began = T0 + timedelta(seconds=5)
     plots = Plots(jobs=[seen, replace(seen, item_id=2, started_at=began)])
     waiting, running = plots.queue_depth().axes[0].lines
-    (bar,) = plots.job_gantt().axes[0].patches
-    assert ([1.0, 0.0], 0.0, 0.0) == (list(waiting.get_ydata()), running.get_ydata()[-1], bar.get_width())
+    (bar,) = (path for bars in plots.job_gantt().axes[0].collections for path in bars.get_paths())
+    until = num2date(bar.get_extents().x1)
+    assert ([1.0, 0.0], 0.0) == (list(waiting.get_ydata()), running.get_ydata()[-1])
+    assert until < began + timedelta(seconds=1)
 
 
 def test_a_device_that_nobody_told_is_said_to_be_so() -> None:
