@@ -100,6 +100,7 @@ _HEADER = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max
 
 CALLS: tuple[Callable[[InvokeClient], Coroutine[Any, Any, object]], ...] = (
     lambda c: c.app_version(),
+    lambda c: c.need_oldest(),
     lambda c: c.get_setup_status(),
     lambda c: c.get_current_user_info(),
     lambda c: c.login("a", "b"),
