@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invoke_widgets import alerts
-    from invoke_widgets.batches import Batch
+    from invoke_widgets.batches import Batch, as_completed
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console
     from invoke_widgets.history_sqlite import HistoryFile
-    from invoke_widgets.jobs import Job, as_completed
+    from invoke_widgets.jobs import Job
     from invoke_widgets.retrying import RetryPolicy
 
 _LAZY = {
@@ -32,7 +32,7 @@ _LAZY = {
     "Console": "invoke_widgets.console",
     "Job": "invoke_widgets.jobs",
     "Batch": "invoke_widgets.batches",
-    "as_completed": "invoke_widgets.jobs",
+    "as_completed": "invoke_widgets.batches",
     "HistoryFile": "invoke_widgets.history_sqlite",
     "RetryPolicy": "invoke_widgets.retrying",
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from invoke_widgets.acting import Reader
 from invoke_widgets.canceling import Canceling
 from invoke_widgets.claims import claims
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client import InvokeClient, checked_ids
 from invoke_widgets.errors import (
     InvalidRequest,
     JobTimeout,
@@ -19,7 +19,7 @@ from invoke_widgets.errors import (
     UnexpectedReply,
 )
 from invoke_widgets.history import CancellationLog, ErrorLog
-from invoke_widgets.reading import ids_after, whole_items
+from invoke_widgets.reading import ids_after, light_items, whole_items
 from invoke_widgets.records import (
     Cancellation,
     ProcessorStatus,
@@ -108,18 +108,26 @@ class Actions(Submitting, Canceling):
         told = f"{called_off} further attempts were called off." if called_off > 1 else "It is not tried again."
         return self._keep(record, message=f"{record.message} {told}".strip())
 
-    async def retry(self, item_ids: Iterable[int]) -> Retried:
+    async def retry(self, item_ids: int | Iterable[int]) -> Retried:
         """Enqueue failed or canceled items anew, and find the new items.
+
+        For an item that another one called, the one that called first is retried: all run again together.
 
         Raises:
             InvalidRequest: `item_ids` are not integers, or are empty.
             SubmissionFailed: the answer was lost: look before doing it again.
         """
-        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
-        if not ids:
-            raise InvalidRequest("item_ids: no item to retry.")
-        with self._logged(), claims.held(self._store.state, ids) as mine:
-            newest = max(self._store.state.newest_id, *(int(i) for i in ids))
+        asked = checked_ids([item_ids] if isinstance(item_ids, int) else item_ids)
+        if not asked:
+            raise InvalidRequest("item_ids: no item to retry.", suggestion="console.retry_failed() takes all failed.")
+        with self._logged():
+            roots = await self._roots(asked)
+            return await self._retry(list(dict.fromkeys(roots[item_id] for item_id in asked)))
+
+    async def _retry(self, ids: list[int]) -> Retried:
+        with claims.held(self._store.state, ids) as mine:
+            # Not the newest of `ids`, which may be one that does not exist yet, nor of the picture, which may lag.
+            newest = max(await ids_after(self._client, 0), default=0)
             try:
                 taken = await self._client.retry_items_by_id(mine) if mine else ()
             except (ReplyLost, JobTimeout, UnexpectedReply) as error:
@@ -132,7 +140,22 @@ class Actions(Submitting, Canceling):
             claims.note(self._store.state, taken)
             new_ids = await self._new_items(taken, newest)
             self._reader.expect(tuple(new_ids.values()))
-            return Retried(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(new_ids))))
+            return Retried(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(taken))))
+
+    async def _roots(self, item_ids: list[int]) -> dict[int, int]:
+        """For each item the one at the beginning of its calls, which is what the server retries; mostly itself."""
+        parents: dict[int, int | None] = {}
+        # Items call others since 6.14, which is also since when there are summaries.
+        todo = set(item_ids) if await self._client.has("item_summaries_by_ids") else set()
+        while todo:
+            known = self._store.state.items
+            unread = [i for i in sorted(todo) if (item := known.get(i)) is None or not item.was_read]
+            read = {item.item_id: item for item in await light_items(self._client, unread)}
+            for item_id in todo:
+                item = read.get(item_id) or known.get(item_id)
+                parents[item_id] = None if item is None else item.parent_item_id
+            todo = {parent for parent in parents.values() if parent is not None} - parents.keys()
+        return {item_id: _first(item_id, parents) for item_id in item_ids}
 
     async def retry_failed(self) -> Retried:
         """Retry every failed item, of a line of retries the last one, unless this process has retried it already.
@@ -146,7 +169,11 @@ class Actions(Submitting, Canceling):
         failed = [
             i for i in retryable(state.items) if not claims.noted(state, i) and not state.is_theirs(state.items[i])
         ]
-        return await self.retry(failed) if failed else Retried(new_item_ids={})
+        with self._logged():
+            roots = await self._roots(failed) if failed else {}
+        # One that is known by its events alone may turn out to have been called by another.
+        own = [item_id for item_id in failed if roots[item_id] == item_id]
+        return await self.retry(own) if own else Retried(new_item_ids={})
 
     async def _new_items(self, taken: tuple[int, ...], newest: int) -> dict[int, int]:
         """Old id -> new id. The new item names the ROOT of its line (`retried_from_item_id`), not what was retried."""
@@ -212,3 +239,9 @@ class Actions(Submitting, Canceling):
             status = await self._client.resume()
         self._store.set(processor=status)
         return status
+
+
+def _first(item_id: int, parents: Mapping[int, int | None]) -> int:
+    while (parent := parents.get(item_id)) is not None:
+        item_id = parent
+    return item_id

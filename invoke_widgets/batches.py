@@ -5,7 +5,8 @@ Both are `Jobs`: they are waited for, give results and are followed in the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,10 +14,10 @@ from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
 from invoke_widgets.event_records import Event
 from invoke_widgets.feeds import Feed
-from invoke_widgets.handles import Context, Handle, Unsubscribe, failure_of, last_attempt
-from invoke_widgets.jobs import Job, drained
+from invoke_widgets.handles import Context, Handle, Unsubscribe, failure_of, last_attempt, status_of
+from invoke_widgets.jobs import AsCompleted, Job, drained, followed
 from invoke_widgets.reading import whole_items
-from invoke_widgets.records import COMPLETED, Cancellation, Counts, QueueItem, Retried
+from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, Counts, QueueItem, Retried
 from invoke_widgets.results import outputs
 from invoke_widgets.store import Change
 
@@ -31,6 +32,10 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
     def _firsts(self) -> list[int]:
         """Of each job the id of an attempt."""
+        raise NotImplementedError
+
+    def _is_first(self, item_id: int) -> bool:
+        """Whether `_firsts` has it, without looking at the others."""
         raise NotImplementedError
 
     @property
@@ -53,6 +58,8 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
     def result(self, timeout: float | None = None, *, on_failure: OnFailure = "raise") -> list[Any]:
         """Wait for it, and return `Job.result` of each of its `jobs`, in their order.
 
+        The jobs are those that it has now: what joins it meanwhile, as by a retry, is not waited for.
+
         Args:
             timeout: seconds; None waits for ever.
             on_failure: what becomes of a job that did not complete: "raise" its exception; "skip" it; "return" its
@@ -65,7 +72,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         if on_failure not in ("raise", "skip", "return"):
             raise InvalidRequest(f"on_failure: should be 'raise', 'skip' or 'return', got {on_failure!r}.")
         results: list[Any] = []
-        for outcome in self._outcomes(self.wait(timeout)):
+        for outcome in self._outcomes(self._wait(self._ended, list, timeout)):
             if isinstance(outcome, QueueItem):
                 results.append(outputs(outcome))
             elif on_failure == "raise":
@@ -88,12 +95,9 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         items = self.wait(timeout)
         return frames.jobs(items, outputs=[outputs(item) for item in items])
 
-    def _outcomes(self, items: Iterable[QueueItem]) -> Iterator[QueueItem | JobException]:
+    def _outcomes(self, ended: Iterable[tuple[Job, QueueItem | None]]) -> Iterator[QueueItem | JobException]:
         """What became of each job: its completed item, or the exception that says why there is none."""
-        reruns = self._context.actions.reruns
-        ended = {reruns.attempts(item.item_id)[0]: item for item in items}
-        for job in self.jobs:
-            item = ended.get(job.attempts[0])
+        for job, item in ended:
             if item is None:
                 yield NotFound(
                     f"Item {job.item_id} was deleted: nobody knows any more what it put out.",
@@ -107,10 +111,11 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
     def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
         """Call `listener(status)` after each change of its counters, on a thread of its own."""
+        tally = _Tally(self)
         last: list[Counts | None] = [None]
 
         def changed(change: Change) -> None:
-            status = self.status
+            status = tally.after(change)
             if status != last[0]:
                 last[0] = status
                 self._context.deliver(lambda: listener(status))
@@ -129,18 +134,24 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
                 for end in ends:
                     end()
 
+    def aiter_events(self) -> AsyncIterator[Event]:
+        """`iter_events`, for `async for`."""
+        return followed(self._context.loop, self.jobs)
+
     async def _finished(self) -> tuple[QueueItem, ...]:
-        finished = []
-        for item_id in self._firsts():
+        return tuple(item for _, item in await self._ended() if item is not None)
+
+    async def _ended(self) -> list[tuple[Job, QueueItem | None]]:
+        """The jobs that it has now, each with the item that it ended as; None for one that was deleted."""
+        ended: list[tuple[Job, QueueItem | None]] = []
+        for job in self.jobs:
             try:
-                item = await last_attempt(self._context, item_id)
+                ended.append((job, await last_attempt(self._context, job.item_id)))
             except (JobCanceled, NotFound):
-                continue
-            finished.append(item)
-        whole = {
-            item.item_id: item for item in await whole_items(self._context.client, [item.item_id for item in finished])
-        }
-        return tuple(whole.get(item.item_id, item) for item in finished)
+                ended.append((job, None))
+        ids = [item.item_id for _, item in ended if item is not None]
+        whole = {item.item_id: item for item in await whole_items(self._context.client, ids)}
+        return [(job, None if item is None else whole.get(item.item_id, item)) for job, item in ended]
 
     def _now(self) -> tuple[QueueItem, ...]:
         return tuple(item for job in self.jobs if (item := job.item) is not None)
@@ -154,8 +165,42 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         return f"{named[:1].upper()}{named[1:]} ({status.total - status.unfinished} of {status.total} finished)"
 
 
+class _Tally:
+    """Counts jobs by status, and looks at those only that change. Used on the loop."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._statuses: dict[int, str] | None = None
+        self._counts: Counter[str] = Counter()
+
+    def after(self, change: Change) -> Counts:
+        """The counts with a change of the picture taken in."""
+        if self._statuses is None:
+            self._statuses = {}
+            self._look(self._jobs._firsts())
+        else:
+            attempts = self._jobs._context.actions.reruns.attempts
+            self._look({first for item_id in change.item_ids for first in (item_id, *attempts(item_id))})
+        counts = self._counts
+        return Counts(total=sum(counts.values()), **{status: counts[status] for status in STATUSES})
+
+    def _look(self, item_ids: Iterable[int]) -> None:
+        assert self._statuses is not None
+        context = self._jobs._context
+        for item_id in item_ids:
+            if item_id in self._statuses:
+                self._counts[self._statuses.pop(item_id)] -= 1
+            if self._jobs._is_first(item_id):
+                status = status_of(context, context.actions.reruns.attempts(item_id)[-1])
+                if status != "unknown":
+                    self._statuses[item_id] = status
+                    self._counts[status] += 1
+
+
 class Batch(Jobs):
     """What one submit put into the queue. `await batch`, or `batch.wait()`, gives its finished items.
+
+    Items that its own call (a saved workflow's, by `call_saved_workflow`) are parts of these, and not counted.
 
     Attributes:
         batch_id: its id, made by the client.
@@ -185,13 +230,25 @@ class Batch(Jobs):
     @property
     def item_ids(self) -> tuple[int, ...]:
         """The ids of its items, ascending; what a retry added included, whether a `RetryPolicy` or a person made it."""
-        state = self._context.store.state
-        seen = {item.item_id for item in state.items.values() if item.batch_id == self.batch_id}
+        items = self._context.store.state.items
+        seen = {item.item_id for item in items.values() if item.batch_id == self.batch_id and self._joined(item)}
         return tuple(sorted(seen | self._item_ids))
 
+    def _joined(self, item: QueueItem) -> bool:
+        """Whether an item with its id is one of its jobs, or an attempt at one."""
+        # Events do not tell that an item was called by another: until it has been read it may have been.
+        return item.was_read and item.parent_item_id is None
+
     def _firsts(self) -> list[int]:
-        reruns = self._context.actions.reruns
-        return [item_id for item_id in self.item_ids if reruns.attempts(item_id)[0] == item_id]
+        attempts = self._context.actions.reruns.attempts
+        return [item_id for item_id in self.item_ids if attempts(item_id)[0] == item_id]
+
+    def _is_first(self, item_id: int) -> bool:
+        item = self._context.store.state.items.get(item_id)
+        is_mine = item_id in self._item_ids or (
+            item is not None and item.batch_id == self.batch_id and self._joined(item)
+        )
+        return is_mine and self._context.actions.reruns.attempts(item_id)[0] == item_id
 
     async def _cancel(self) -> Cancellation:
         return await self._context.actions.cancel_batch(self.batch_id)
@@ -226,6 +283,9 @@ class Retry(Jobs):
     def _firsts(self) -> list[int]:
         return list(self.item_ids)
 
+    def _is_first(self, item_id: int) -> bool:
+        return item_id in self.new_item_ids.values()
+
     async def _cancel(self) -> Cancellation:
         """Each by itself: their batches may have others."""
         if not self.item_ids:
@@ -243,3 +303,38 @@ class Retry(Jobs):
 
     def _named(self) -> str:
         return f"the retry of {len(self.new_item_ids)} items"
+
+
+def handles_of(jobs: object) -> list[Job | Jobs]:
+    """One handle, or several, as a list.
+
+    Raises:
+        InvalidRequest: it is something else.
+    """
+    given = [jobs] if isinstance(jobs, Job | Jobs) or not isinstance(jobs, Iterable) else list(jobs)
+    handles: list[Job | Jobs] = []
+    for handle in given:
+        if isinstance(handle, Job | Jobs):
+            handles.append(handle)
+        else:
+            raise InvalidRequest(
+                f"jobs: should be jobs and batches, got {handle!r}.",
+                suggestion="console.job(item_id) and console.batch(batch_id) give handles.",
+            )
+    return handles
+
+
+def as_completed(jobs: Job | Jobs | Iterable[Job | Jobs], *, timeout: float | None = None) -> AsCompleted:
+    """The jobs, each as soon as it is finished, canceled, failed or deleted: look at its `status`.
+
+    Args:
+        jobs: a job, a batch, a `Retry`, or any number of them; a job that is there twice comes once.
+        timeout: seconds for all of them.
+
+    Raises:
+        InvalidRequest: `jobs` are no handles.
+        JobTimeout: while iterating, when `timeout` has passed.
+        JobException: while iterating, when a job's end cannot be known: its console was closed, or its server is away.
+    """
+    each = (handle.jobs if isinstance(handle, Jobs) else [handle] for handle in handles_of(jobs))
+    return AsCompleted([job for some in each for job in some], timeout)

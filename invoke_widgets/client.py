@@ -11,6 +11,7 @@ address answers GET with 200 and a web page.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,6 +33,8 @@ __all__ = ["MAX_IDS_PER_REQUEST", "SINCE", "InvokeClient", "parse_version"]
 
 MAX_IDS_PER_REQUEST = 1000
 """The server's own limit for `item_summaries_by_ids` and `items_by_ids` (6.14 on)."""
+
+_WHICH_IDS = "A job has its as job.item_id, a batch as batch.item_ids, and console.queue lists all items."
 
 
 class InvokeClient(Gallery):
@@ -180,7 +183,7 @@ class InvokeClient(Gallery):
 
     async def retry_items_by_id(self, item_ids: Iterable[int]) -> tuple[int, ...]:
         """Enqueue failed or canceled items anew. Returns the ids of the OLD items that were taken."""
-        ids = _ids(item_ids)
+        ids = checked_ids(item_ids)
         data = await self._transport.json("PUT", f"{self._queue}/retry_items_by_id", body=ids)
         taken = data.get("retried_item_ids") if isinstance(data, Mapping) else None
         if not isinstance(taken, list) or not all(isinstance(i, int) for i in taken):
@@ -215,7 +218,7 @@ class InvokeClient(Gallery):
         return each(data, self._queue_item, f"{method} {path}")
 
     async def _by_ids(self, endpoint: str, item_ids: Iterable[int]) -> list[QueueItem]:
-        ids = _ids(item_ids)
+        ids = checked_ids(item_ids)
         if len(ids) > MAX_IDS_PER_REQUEST:
             raise InvalidRequest(
                 f"item_ids: the server takes at most {MAX_IDS_PER_REQUEST} ids in one request, got {len(ids)}."
@@ -223,11 +226,21 @@ class InvokeClient(Gallery):
         return await self._records("POST", f"{self._queue}/{endpoint}", body={"item_ids": ids}) if ids else []
 
 
-def _ids(item_ids: Iterable[int]) -> list[int]:
-    if isinstance(item_ids, str | bytes) or not isinstance(item_ids, Iterable):
-        raise InvalidRequest(f"item_ids: should be a list of integers, got {item_ids!r}.")
-    ids = list(item_ids)
-    for item_id in ids:
-        if isinstance(item_id, bool) or not isinstance(item_id, int):
-            raise InvalidRequest(f"item_ids: should be integers, got {item_id!r}.")
-    return ids
+def checked_ids(item_ids: object) -> list[int]:
+    """Ids as Python's own integers, in their order, each once.
+
+    Raises:
+        InvalidRequest: they are not integers, or not something that holds some.
+    """
+    if isinstance(item_ids, str | bytes | Mapping) or not isinstance(item_ids, Iterable):
+        raise InvalidRequest(f"item_ids: should be a list of integers, got {item_ids!r}.", suggestion=_WHICH_IDS)
+    return list(dict.fromkeys(map(_checked_id, item_ids)))
+
+
+def _checked_id(item_id: Any) -> int:
+    try:
+        if not isinstance(item_id, bool):
+            return operator.index(item_id)
+    except TypeError:
+        pass
+    raise InvalidRequest(f"item_ids: should be integers, got {item_id!r}.", suggestion=_WHICH_IDS)

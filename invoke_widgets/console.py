@@ -104,9 +104,16 @@ class Console(ConsoleBase):
         return self._call(self._actions.clear())
 
     def retry(self, item_ids: int | Iterable[int]) -> Retry:
-        """Enqueue failed or canceled items anew; the answer links new items to old ones, and can be waited for."""
-        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
-        return Retry(self._context, self._call(self._actions.retry(ids)))
+        """Enqueue failed or canceled items anew; the answer links new items to old ones, and can be waited for.
+
+        Args:
+            item_ids: one id, or several. For an item that another one called, the one that called first is retried.
+
+        Raises:
+            InvalidRequest: `item_ids` are not integers, or are empty.
+            SubmissionFailed: the answer was lost: look before doing it again.
+        """
+        return Retry(self._context, self._call(self._actions.retry(item_ids)))
 
     def retry_failed(self) -> Retry:
         """Retry every failed item, of a line of retries the last one, unless this process has retried it already.

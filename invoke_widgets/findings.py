@@ -74,7 +74,8 @@ class Cancellation:
 class Retried:
     """What a retry did: `new_item_ids` maps each retried item to the new one that the server made of it.
 
-    An item that the server skipped (finished well, missing, or the queue was full) is in `skipped`.
+    An item that the server skipped (finished well, missing, or the queue was full) is in `skipped`. Both are about the
+    item that was retried: for one that another item called, that is the one which called first.
     """
 
     new_item_ids: Mapping[int, int]

@@ -9,7 +9,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -29,6 +29,7 @@ from invoke_widgets.records import CANCELED, FAILED, PENDING, Cancellation, Queu
 from invoke_widgets.store import Change, QueueStore
 
 T = TypeVar("T")
+R = TypeVar("R")
 OnTimeout = Literal["raise", "cancel", "detach"]
 OnInterrupt = Literal["cancel", "detach"]
 Unsubscribe = Callable[[], None]
@@ -92,8 +93,19 @@ class Handle(Generic[T]):
             JobException: a job failed (`item` has it), was canceled or deleted. A batch raises for none of these.
             InvalidRequest: the console was closed, before or meanwhile.
         """
+        return self._wait(self._finished, self._now, timeout, on_timeout, on_interrupt)
+
+    def _wait(
+        self,
+        finished: Callable[[], Coroutine[Any, Any, R]],
+        now: Callable[[], R],
+        timeout: float | None,
+        on_timeout: OnTimeout = "raise",
+        on_interrupt: OnInterrupt | None = None,
+    ) -> R:
+        """`wait`, for whatever `finished` gives in the end, or `now` to one who detaches."""
         deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
-        future = self._context.loop.start(self._finished())
+        future = self._context.loop.start(finished())
         try:
             with heard():
                 while True:
@@ -110,7 +122,7 @@ class Handle(Generic[T]):
             raise
         future.cancel()
         if on_timeout == "detach":
-            return self._now()
+            return now()
         error = self._timeout(timeout or 0.0)  # as it is now, not as the cancel leaves it
         if on_timeout == "cancel":
             self._context.loop.call(self._cancel())

@@ -1,4 +1,4 @@
-"""`Job` and `as_completed`: handles on what was submitted, one by one, for cells and scripts."""
+"""`Job`: a handle on one item; and what follows several of them, their events or their ends, for cells and scripts."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.interrupts import taken
+from invoke_widgets.loop import LoopThread
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
 from invoke_widgets.results import image_names, outputs
 from invoke_widgets.store import Change
@@ -96,15 +97,9 @@ class Job(Handle[QueueItem]):
             finally:
                 unsubscribe()
 
-    async def aiter_events(self) -> AsyncIterator[Event]:
+    def aiter_events(self) -> AsyncIterator[Event]:
         """`iter_events`, for `async for`."""
-        with Feed[Event | None](self._context.loop) as events:
-            unsubscribe = self._follow(events.put)
-            try:
-                while (event := await events.atake()) is not None:
-                    yield event
-            finally:
-                unsubscribe()
+        return followed(self._context.loop, [self])
 
     def on_change(self, listener: Callable[[QueueItem], object]) -> Unsubscribe:
         """Call `listener(item)` after each change of it, on a thread of its own; what it raises is logged."""
@@ -195,6 +190,23 @@ _Future = concurrent.futures.Future[QueueItem]
 _Outcome = tuple[Job, _Future]
 
 
+async def followed(loop: LoopThread, jobs: list[Job]) -> AsyncIterator[Event]:
+    """The events of these jobs, for whoever awaits them, until the last has finished."""
+    with Feed[Event | None](loop) as events:
+        ends = [job._follow(events.put) for job in jobs]
+        left = len(ends)
+        try:
+            while left:
+                event = await events.atake()
+                if event is None:
+                    left -= 1
+                else:
+                    yield event
+        finally:
+            for end in ends:
+                end()
+
+
 class AsCompleted:
     """Jobs as they finish, for `for` and for `async for`."""
 
@@ -262,17 +274,3 @@ def _finished(job: Job, future: _Future) -> Job:
 
 def _ended(job: Job) -> Coroutine[Any, Any, QueueItem]:
     return last_attempt(job._context, job.item_id)
-
-
-def as_completed(jobs: Iterable[Job], *, timeout: float | None = None) -> AsCompleted:
-    """The jobs, each as soon as it is finished, canceled, failed or deleted: look at its `status`.
-
-    Args:
-        jobs: handles, or a `Batch`; one that is there twice comes once.
-        timeout: seconds for all of them.
-
-    Raises:
-        JobTimeout: while iterating, when `timeout` has passed.
-        JobException: while iterating, when a job's end cannot be known: its console was closed, or its server is away.
-    """
-    return AsCompleted(jobs, timeout)

@@ -58,7 +58,8 @@ class QueueItem:
     """One job in the queue.
 
     What is None depends on where the record comes from: a summary (6.14 on) knows neither `session`, `priority` nor the
-    error; an event knows neither `field_values` nor `device`. `session` is the server's own JSON.
+    error; an event knows neither `field_values`, `device` nor `parent_item_id`. `session` is the server's own JSON.
+    `parent_item_id` is that of the item whose node called a saved workflow (6.14 on), which this one runs.
     """
 
     item_id: int
@@ -111,7 +112,10 @@ class QueueItem:
             error_type=optional_text(data.get("error_type")),
             error_message=_incoming(data.get("error_message")),
             error_traceback=_incoming(data.get("error_traceback")),
-            field_values=FieldValue.many(data["field_values"]) if "field_values" in data else None,
+            # A whole item, which has its session, leaves out what is null.
+            field_values=FieldValue.many(data.get("field_values"))
+            if "field_values" in data or "session" in data
+            else None,
             device=optional_text(data.get("device")),
             user_id=optional_text(data.get("user_id")),
             user_display_name=optional_text(data.get("user_display_name")),
@@ -119,6 +123,11 @@ class QueueItem:
             parent_item_id=optional_integer(data.get("parent_item_id")),
             session=session if isinstance(session, Mapping) else None,
         )
+
+    @property
+    def was_read(self) -> bool:
+        """Whether more is known of it than events tell: what was varied, and whether another item called it."""
+        return self.field_values is not None
 
     @property
     def is_terminal(self) -> bool:
@@ -143,10 +152,13 @@ class QueueItem:
 def retryable(items: Mapping[int, QueueItem]) -> list[int]:
     """The ids of failed items that nobody has retried yet, ascending.
 
-    A retry's new item names the root of its line, so that of each line only the newest failed item counts.
+    A retry's new item names the root of its line, so that of each line only the newest failed item counts. One that
+    another item called fails together with it, and is run again by a retry of that one alone.
     """
     newest: dict[int, int] = {}
     for item in items.values():
+        if item.parent_item_id is not None:
+            continue
         root = item.retried_from_item_id or item.item_id
         newest[root] = max(newest.get(root, 0), item.item_id)
     return sorted(item_id for item_id in newest.values() if items[item_id].status == FAILED)
@@ -181,6 +193,7 @@ class Counts:
 
     @property
     def unfinished(self) -> int:
+        """How many will still change: pending, in progress or waiting."""
         return self.pending + self.in_progress + self.waiting
 
     def counters(self) -> dict[str, int]:
@@ -277,6 +290,8 @@ class ProcessorStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueAndProcessorStatus:
+    """The queue's counters, and what its worker does."""
+
     queue: QueueStatus
     processor: ProcessorStatus
 
@@ -291,6 +306,8 @@ class QueueAndProcessorStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemIds:
+    """All ids in the queue, in the order that was asked for, and how many they are."""
+
     item_ids: tuple[int, ...]
     total_count: int
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
-from invoke_widgets.batches import Batch, Jobs
+from invoke_widgets.batches import Batch, Jobs, handles_of
 from invoke_widgets.errors import InvalidRequest, JobTimeout
 from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
@@ -190,13 +190,11 @@ class _Course:
 
 
 def _handles(jobs: object, context: Context) -> list[Job | Jobs]:
-    given = [jobs] if isinstance(jobs, Job | Jobs) or not isinstance(jobs, Iterable) else list(jobs)
+    given = handles_of(jobs)
     for handle in given:
-        if not isinstance(handle, Job | Jobs):
-            raise InvalidRequest(f"jobs: should be jobs and batches of this console, got {handle!r}.")
         if handle._context.store is not context.store:
             raise InvalidRequest(f"jobs: {handle!r} is of another console.", suggestion="Watch it there.")
-    return given  # type: ignore[return-value]
+    return given
 
 
 def checked_stall(stalled_s: object) -> None:

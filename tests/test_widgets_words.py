@@ -183,6 +183,7 @@ def test_retryable() -> None:
         item(3, "completed", retried_from_item_id=2),
         item(4, "failed", retried_from_item_id=1),
         item(5, "canceled"),
+        item(6, "failed", parent_item_id=4),
     ]
     assert [4] == retryable({i.item_id: i for i in items})
 

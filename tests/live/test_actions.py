@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import invoke_widgets as iw
@@ -217,6 +219,36 @@ def test_retry_failed_takes_each_once(console: iw.Console) -> None:
             console.job(item_id).wait(60)
     again = console.retry_failed()
     assert set(retry.item_ids) == set(again.new_item_ids)
+
+
+def test_a_retry_of_a_missing_item_skips_it_alone(console: iw.Console, wire: Wire) -> None:
+    """What was retried beside an id that does not exist is linked to its new item, and only the other is skipped."""
+    with pytest.raises(iw.ExecutionFailed):
+        (failed := console.submit(divide(1, 0)).jobs[0]).wait(60)
+    missing = failed.item_id + 1_000_000
+    if not wire.server.has("retry_skips_missing"):
+        with pytest.raises(iw.JobException):
+            console.retry([failed.item_id, missing])
+        return
+    retry = console.retry([failed.item_id, missing])
+    assert ([failed.item_id], (missing,)) == (list(retry.new_item_ids), retry.skipped)
+    assert failed.item_id == wire.item(retry.item_ids[0])["retried_from_item_id"]
+
+
+@pytest.mark.parametrize("item_ids", [["x"], None, [None], [True], True, "1", [1.5], {"a": 1}, []])
+def test_ids_that_are_none_are_refused(console: iw.Console, wire: Wire, item_ids: Any) -> None:
+    """What is no id is refused by its name, with where ids are to be had; a frame's numbers are ids."""
+    with pytest.raises(iw.InvalidRequest, match=r"^item_ids: ") as caught:
+        console.retry(item_ids)
+    assert caught.value.suggestion
+    assert {} == wire.counts()
+
+
+def test_ids_of_a_frame_are_taken(console: iw.Console) -> None:
+    """Its numbers are numpy's; one that is there twice counts once."""
+    batch = console.submit(divide(1, 0), runs=2)
+    ids = batch.frame(60)["item_id"]
+    assert batch.item_ids == tuple(console.retry([*ids, ids[0]]).new_item_ids)
 
 
 def test_prune_pause_resume_delete(console: iw.Console, wire: Wire) -> None:

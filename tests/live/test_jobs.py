@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
+from invoke_widgets.batches import Batch
 from invoke_widgets.event_records import ItemStatusChanged, NodeCompleted, NodeProgress
 from invoke_widgets.notices import JobFailed
-from tests.graphs import add_and_multiply, divide, fail, sleep
+from invoke_widgets.records import Counts
+from tests.graphs import add_and_multiply, divide, fail, graph, sleep
 from tests.wire import Wire, until
 
 
@@ -53,6 +55,22 @@ def test_what_completed_of_a_batch(console: iw.Console) -> None:
     assert isinstance(second, iw.ExecutionFailed)
     with pytest.raises(iw.InvalidRequest, match="on_failure: should be"):
         batch.result(60, on_failure="ignore")  # type: ignore[arg-type]
+
+
+def test_what_joins_a_batch_meanwhile_is_not_waited_for(console: iw.Console, wire: Wire) -> None:
+    """Where another client retries a job while results are waited for, they are those of the jobs that there were."""
+    ends = {"sleep": {"type": "probe_sleep", "seconds": 1}, "div": {"type": "div", "a": 6, "b": 1}}
+    batch = console.submit(graph(ends), data={"div.b": [0, 2]})
+
+    def retry() -> None:
+        wire.wait_for(batch.item_ids[0])
+        wire.put("retry_items_by_id", [batch.item_ids[0]])
+
+    other = threading.Thread(target=retry)
+    other.start()
+    failed, there = batch.result(60, on_failure="return")
+    other.join()
+    assert ("ExecutionFailed", 3) == (type(failed).__name__, there["div"]["value"])
 
 
 def test_a_batch_as_a_frame(console: iw.Console) -> None:
@@ -223,6 +241,40 @@ def test_events_of_a_batch(console: iw.Console) -> None:
     assert list(batch.item_ids) == sorted(ended)
 
 
+def test_events_of_a_batch_in_async_form(console: iw.Console) -> None:
+    """`async for` gives the same, until the last is done."""
+
+    async def cell() -> list[Any]:
+        return [event async for event in console.submit(add_and_multiply(), runs=3).aiter_events()]
+
+    ended = [e.item.item_id for e in asyncio.run(cell()) if isinstance(e, ItemStatusChanged) and e.item.is_terminal]
+    assert 3 == len(set(ended)) == len(ended)
+
+
+def test_on_change_of_a_batch(console: iw.Console, wire: Wire) -> None:
+    """Its counters are told through retries and deletions, and all items of the queue are looked at once."""
+    looks = []
+
+    class Counted(Batch):
+        @property
+        def item_ids(self) -> tuple[int, ...]:
+            looks.append(1)
+            return super().item_ids
+
+    with wire.paused():
+        batch = console.submit(divide(1, 1), data={"div.b": [1, 0]})
+        heard: list[Counts] = []
+        end = Counted(batch._context, batch.batch_id, batch.item_ids).on_change(heard.append)
+    until(lambda: heard and (heard[-1].completed, heard[-1].failed) == (1, 1), "both to end")
+    console.retry(batch.item_ids[1])
+    until(lambda: (heard[-1].failed, heard[-1].total) == (2, 3), "what a retry made to be counted")
+    wire.delete(f"i/{batch.item_ids[0]}")
+    console.refresh()
+    until(lambda: (heard[-1].completed, heard[-1].total) == (0, 2), "the deletion to be counted")
+    assert (batch.status, 1) == (heard[-1], len(looks))
+    end()
+
+
 def test_on_change(console: iw.Console) -> None:
     """A job's listener hears of each change, on a thread of its own, until it is ended; its failure is its own."""
     heard: list[tuple[str, str]] = []
@@ -253,6 +305,19 @@ def test_as_completed(console: iw.Console) -> None:
     never = console.submit(sleep(60)).jobs[0]
     with pytest.raises(iw.JobTimeout):
         list(iw.as_completed([never], timeout=0.3))
+
+
+def test_as_completed_of_several(console: iw.Console) -> None:
+    """Batches, retries and jobs may be mixed, as for `watch`; anything else is refused."""
+    batch = console.submit(divide(1, 1), data={"div.b": [1, 0]})
+    batch.wait(60)
+    retry = console.retry_failed()
+    job = console.submit(add_and_multiply()).jobs[0]
+    ended = sorted(one.item_id for one in iw.as_completed([batch, retry, job, batch.jobs[0]], timeout=60))
+    assert sorted([*batch.item_ids, job.item_id]) == ended
+    for bad in ([5], 5, "jobs", [batch.jobs]):
+        with pytest.raises(iw.InvalidRequest, match=r"^jobs: should be"):
+            iw.as_completed(bad)  # type: ignore[arg-type]
 
 
 def test_handles_on_what_others_submitted(console: iw.Console, wire: Wire) -> None:

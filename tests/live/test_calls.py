@@ -1,0 +1,98 @@
+"""Jobs that call a saved workflow: the server (6.14 on) runs each call as an item of its own, of the same batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import invoke_widgets as iw
+from tests import editor
+from tests.graphs import Graph, graph
+from tests.real_server.install import VERSIONS
+from tests.servers import RealServer
+from tests.wire import Wire
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def newest() -> Iterator[RealServer]:
+    """InvokeAI's newest version: the embedded server has no node that calls."""
+    server = RealServer(VERSIONS[0])
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def wire(newest: RealServer) -> Iterator[Wire]:
+    with Wire(newest) as wire:
+        wire.clean()
+        yield wire
+
+
+@pytest.fixture
+def console(newest: RealServer, wire: Wire) -> Iterator[iw.Console]:
+    with iw.connect(newest.url) as console:
+        yield console
+
+
+def call_of(wire: Wire, *nodes: dict[str, Any], times: int = 1) -> Graph:
+    """A graph that calls a workflow of these nodes, or one that calls one that calls it, and so on."""
+    for _ in range(times):
+        saved = editor.workflow([*nodes, editor.node("back", "workflow_return", values=[])], id="")
+        workflow_id = wire.post("/workflows/", {"workflow": {k: v for k, v in saved.items() if k != "id"}})[
+            "workflow_id"
+        ]
+        nodes = (editor.node("call", "call_saved_workflow", workflow_id=workflow_id),)
+    return graph({"call": {"type": "call_saved_workflow", "workflow_id": workflow_id}})
+
+
+def test_results_are_those_of_the_jobs(console: iw.Console, wire: Wire) -> None:
+    """What a job called is no job of its batch: neither counted nor waited for, nor told as deleted."""
+    called = call_of(wire, editor.node("sleep", "probe_sleep", seconds=0.5, steps=1))
+    batch = console.submit(called, runs=2)
+    heard: list[Any] = []
+    end = batch.on_change(heard.append)
+    assert 2 == len(batch.result(60))
+    console.refresh()
+    again = console.batch(batch.batch_id)
+    for handle in (batch, again):
+        assert (2, 2, 2) == (len(handle), handle.enqueued, handle.status.completed)
+    assert 4 == wire.queue_status()["completed"]
+    assert 2 == max(status.total for status in heard)
+    end()
+
+
+def test_each_job_is_retried_once(console: iw.Console, wire: Wire) -> None:
+    """A call fails with the job that made it: both are one to retry, however often that is done."""
+    batch = console.submit(call_of(wire, editor.node("div", "div", a=1, b=0), times=2))
+    batch.wait(60)
+    root = batch.item_ids[0]
+    last, line = root, [root]
+    for _ in range(3):
+        retry = console.retry_failed()
+        assert ([last], ()) == (list(retry.new_item_ids), retry.skipped)
+        (last,) = retry.item_ids
+        line.append(last)
+        retry.wait(60)
+    console.refresh()
+    assert line == sorted(item.item_id for item in console.queue if item.parent_item_id is None)
+    assert 3 * len(line) == len(console.queue)
+
+
+def test_a_retry_of_a_call_is_one_of_its_job(console: iw.Console, wire: Wire) -> None:
+    """Asked for what was called, or for all, the job that called first is retried, and told so."""
+    batch = console.submit(call_of(wire, editor.node("div", "div", a=1, b=0), times=2))
+    batch.wait(60)
+    root = batch.item_ids[0]
+    called = [item_id for item_id in wire.get("item_ids")["item_ids"] if item_id != root]
+    assert 2 == len(called)
+    for asked in (called[0], called, [root, *called]):
+        retry = console.retry(asked)
+        assert ([root], ()) == (list(retry.new_item_ids), retry.skipped)
+        retry.wait(60)
+    console.refresh()
+    assert 4 == sum(item.parent_item_id is None for item in console.queue)
