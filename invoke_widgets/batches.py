@@ -237,7 +237,8 @@ class Batch(Jobs):
     def _joined(self, item: QueueItem) -> bool:
         """Whether an item with its id is one of its jobs, or an attempt at one."""
         # Events do not tell that an item was called by another: until it has been read it may have been.
-        return item.was_read and item.parent_item_id is None
+        is_own = item.was_read and item.parent_item_id is None
+        return is_own and item.item_id not in self._context.actions.surplus_of(self.batch_id)
 
     def _firsts(self) -> list[int]:
         attempts = self._context.actions.reruns.attempts

@@ -29,7 +29,17 @@ import httpx
 from invoke_widgets.loop import free_sockets
 
 Action = Literal[
-    "lose_reply", "lose_request", "delay", "server_error", "bad_gateway", "web_page", "empty", "half_json", "cut"
+    "lose_reply",
+    "lose_request",
+    "late_request",
+    "double",
+    "delay",
+    "server_error",
+    "bad_gateway",
+    "web_page",
+    "empty",
+    "half_json",
+    "cut",
 ]
 
 _HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive", "host"}
@@ -135,6 +145,14 @@ class ChaosProxy:
     def lose_request(self, **options: Any) -> Rule:
         """The request does not reach the server; the connection is closed."""
         return self._add("lose_request", **options, reaches_server=False)
+
+    def late_request(self, seconds: float, **options: Any) -> Rule:
+        """The connection is closed at once; the request reaches the server later by so much."""
+        return self._add("late_request", **options, seconds=seconds, reaches_server=False)
+
+    def double(self, **options: Any) -> Rule:
+        """The request reaches the server twice; the second reply is delivered."""
+        return self._add("double", **options)
 
     def delay(self, seconds: float, **options: Any) -> Rule:
         """The reply comes later by so much."""
@@ -291,16 +309,13 @@ class ChaosProxy:
         rule = next((rule for rule in self._rules if rule.acts_on(request.method, path)), None)
         self.seen.append(Seen(request.method, path, rule.action if rule else None))
         reply = None
-        if rule is None or rule.reaches_server:
-            assert self._state.upstream is not None
-            reply = await self._state.upstream.request(
-                request.method,
-                self.target + request.target,
-                headers=[*_end_to_end(request.headers), ("accept-encoding", "identity")],
-                content=request.body,
-            )
+        if rule is not None and rule.action == "late_request":
+            self._spawn(self._hand_on(request, rule.seconds))
+        for _ in range(2 if rule is not None and rule.action == "double" else 1):
+            if rule is None or rule.reaches_server:
+                reply = await self._hand_on(request)
         reusable = request.header("connection").lower() != "close"
-        if rule is None or rule.action == "delay":
+        if rule is None or rule.action in ("delay", "double"):
             await asyncio.sleep(rule.seconds if rule else 0)
             assert reply is not None
             await _write(writer, reply.status_code, _end_to_end(reply.headers.multi_items()), reply.content)
@@ -310,6 +325,16 @@ class ChaosProxy:
             await _write(writer, status, [("content-type", content_type)], body, claimed)
             return reusable and claimed is None
         return False
+
+    async def _hand_on(self, request: _Request, seconds: float = 0.0) -> httpx.Response:
+        await asyncio.sleep(seconds)
+        assert self._state.upstream is not None
+        return await self._state.upstream.request(
+            request.method,
+            self.target + request.target,
+            headers=[*_end_to_end(request.headers), ("accept-encoding", "identity")],
+            content=request.body,
+        )
 
     async def _pipe(self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hand a websocket's bytes on in both directions."""

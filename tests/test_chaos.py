@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos import ChaosProxy
 from tests.servers import Server
-from tests.wire import Listener, Wire
+from tests.wire import Listener, Wire, until
 
 
 class _Proxied(Server):
@@ -72,6 +72,21 @@ def test_a_lost_request_was_not(proxy: ChaosProxy, through: Wire, wire: Wire) ->
     with pytest.raises(httpx.TransportError):
         through.enqueue()
     assert 0 == wire.get("item_ids")["total_count"]
+
+
+def test_a_late_request_arrives_in_the_end(proxy: ChaosProxy, through: Wire, wire: Wire) -> None:
+    """The client hears nothing, and the server does it later."""
+    proxy.late_request(0.2, path="enqueue_batch")
+    with pytest.raises(httpx.TransportError):
+        through.enqueue()
+    until(lambda: wire.get("item_ids")["total_count"], "the request to arrive")
+
+
+def test_a_doubled_request_arrives_twice(proxy: ChaosProxy, through: Wire, wire: Wire) -> None:
+    """The client hears of the second alone."""
+    proxy.double(path="enqueue_batch")
+    item_ids = through.enqueue()["item_ids"]
+    assert (1, 2) == (len(item_ids), wire.get("item_ids")["total_count"])
 
 
 def _pattern(through: Wire, requests: int) -> list[bool]:

@@ -12,7 +12,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.errors import ServerUnreachable
 from tests.chaos import ChaosProxy
-from tests.graphs import add_and_multiply, divide, fail, sleep
+from tests.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
 from tests.servers import EmbeddedServer, RealServer
 from tests.wire import Wire, until
 
@@ -178,6 +178,50 @@ def test_submits_through_a_restart(crash: bool) -> None:
             _check_once_each(wire, batches, len(batches))
     finally:
         server.stop()
+
+
+@pytest.mark.slow
+def test_a_large_batch_is_looked_for_longer(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A batch whose items a server may need seconds to make is not sent again before they can be there."""
+    through.pause()
+    many = graph({f"n{number}": {"type": "add", "a": number} for number in range(400)})
+    proxy.late_request(4.5, path="enqueue_batch", times=1)
+    batch = through.submit(many, runs=900)
+    assert (900, 900) == (len(batch), wire.queue_status()["total"])
+    assert 1 == sum("enqueue_batch" in seen.path for seen in proxy.seen)
+
+
+@pytest.mark.slow
+def test_what_arrived_twice_is_taken_back(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A batch that was sent again for nothing has what was asked for; the rest is canceled, and is none of it."""
+    through.pause()
+    proxy.lose_request(path="enqueue_batch", times=1)
+    proxy.double(path="enqueue_batch", times=1)
+    batch = through.submit(add_and_multiply(), data={"add.a": [1, 2, 3]})
+    until(lambda: wire.counts() == {"pending": 3, "canceled": 3}, "the rest to be canceled")
+    through.refresh()
+    own = batch.item_ids
+    assert ((3, 3), 3, own) == ((len(own), len(batch)), batch.enqueued, through.batch(batch.batch_id).item_ids)
+    through.resume()
+    assert [30, 40, 50] == [result["mul"]["value"] for result in batch.result(60)]
+    assert sorted(wire.get("item_ids")["item_ids"])[:3] == list(own)
+    assert [] == list(through.errors)
+
+
+@pytest.mark.slow
+def test_taking_back_keeps_nobody_waiting(wire: Wire, proxy: ChaosProxy) -> None:
+    """A submit does not wait until what arrived twice is canceled; where that cannot be, the log says so."""
+    with iw.connect(proxy.url, timeout=2) as console:
+        console.pause()
+        proxy.lose_request(path="enqueue_batch", times=1)
+        proxy.double(path="enqueue_batch", times=1)
+        hanging = proxy.delay(600, path="/cancel$")
+        batch = console.submit(add_and_multiply(), runs=2)
+        assert (2, []) == (len(batch), list(console.errors))
+        until(lambda: len(console.errors), "the log to tell of it")
+        (error,) = console.errors
+        assert ("cancellation_failed", batch.batch_id, 2) == (error.error_type, error.batch_id, hanging.hits)
+        assert "enqueued twice, and 2 of its 2 surplus items were not canceled" in error.message
 
 
 @pytest.mark.parametrize("trouble", ["bad_gateway", "half_json", "empty", "web_page", "cut"])
