@@ -109,6 +109,12 @@ class Canceling(Acting):
             item = None
         if item is not None:
             self._reader.take(item)
+        if item is not None and item.is_terminal and item.status != CANCELED:
+            return self._keep(
+                watch.cancellation("item", "already_finished", 0, (item_id,)),
+                batch_id=item.batch_id,
+                message=f"Item {item_id} had already {_ended(item.status)}.",
+            )
         canceled = item is not None and item.status == CANCELED
         if not canceled:
             self._failed("unknown", f"It is not known whether item {item_id} was canceled:", error, item_id=item_id)
@@ -126,7 +132,7 @@ class Canceling(Acting):
         try:
             counts_all = await self._client.has("item_summaries_by_ids")
         except JobException:
-            counts_all = True  # what is wrong is said of the request that matters
+            counts_all = False  # what is wrong is said of the request that matters
         before = None if counts_all else await self._batch_status(batch_id)
         record = await self._bulk(
             "batch",

@@ -304,6 +304,36 @@ def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, 
     ]
 
 
+@pytest.mark.parametrize(("job", "status"), [(add_and_multiply(), "completed"), (divide(1, 0), "failed")])
+def test_a_cancel_that_came_too_late(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, job: Graph, status: str
+) -> None:
+    """Where the answer is spoilt and a look shows that the job had ended, that is the outcome, and no error."""
+    (item_id,) = wire.enqueue(job)["item_ids"]
+    wire.wait_for(item_id)
+    proxy.half_json(path="/cancel$")
+    done = through.cancel(item_id)
+    assert ("already_finished", 0, f"Item {item_id} had already {status}.") == (
+        done.outcome,
+        done.canceled,
+        done.message,
+    )
+    assert [] == [error for error in through.errors if error.error_type == "cancellation_failed"]
+
+
+@pytest.mark.parametrize("what", ["cancel", "cancel_batch", "cancel_pending", "clear"])
+def test_each_cancel_while_offline_says_why(through: iw.Console, proxy: ChaosProxy, what: str) -> None:
+    """All four raise the same, and log it, also right after a reconnect, when the server's version is not known."""
+    through.pause()
+    batch = through.submit(add_and_multiply())
+    given = {"cancel": [batch.item_ids[0]], "cancel_batch": [batch.batch_id]}.get(what, [])
+    with proxy.offline():
+        until(lambda: through.status.connection.mode == "reconnecting", "the loss to be seen")
+        with pytest.raises(iw.CancellationFailed):
+            getattr(through, what)(*given)
+        assert ["cancellation_failed"] == [error.error_type for error in through.errors]
+
+
 def test_reconnects_after_a_broken_socket(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """What happened while the socket was broken is in the picture afterwards, nothing twice."""
     seen = through.submit(add_and_multiply())
