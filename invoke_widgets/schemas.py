@@ -117,6 +117,11 @@ def _entry(key: object, values: object) -> dict[str, Any]:
         raise InvalidRequest(f"data: the key {key!r} should be 'node.field'.")
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         raise InvalidRequest(f"data.{key}: should be a list of values, got {values!r}.")
+    if (dimensions := getattr(values, "ndim", 1)) != 1:
+        raise InvalidRequest(
+            f"data.{key}: should be a list of values, got {dimensions} dimensions of them.",
+            suggestion="array.ravel() has all its values in one, array.tolist() its rows as values.",
+        )
     items = [_plain(value) for value in values]
     if not items:
         raise InvalidRequest(f"data.{key}: has no values, so that nothing would be enqueued.")
@@ -124,7 +129,9 @@ def _entry(key: object, values: object) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A numpy scalar, say, as a Python value."""
+    """A numpy scalar or array, say, as a Python value."""
+    if getattr(value, "ndim", 0):
+        return value.tolist()
     item = getattr(value, "item", None)
     return item() if callable(item) and not isinstance(value, Mapping) else value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
 import pytest
 
 from invoke_widgets.errors import InvalidRequest
@@ -126,6 +127,9 @@ def test_the_forms_of_data() -> None:
         ({"sum.a": 5}, "data.sum.a: should be a list"),
         ({"sum.a": "12"}, "data.sum.a: should be a list"),
         ({"sum.a": []}, "data.sum.a: has no values"),
+        ({"sum.a": numpy.zeros((2, 3))}, "data.sum.a: should be a list of values, got 2 dimensions of them."),
+        ({"sum.a": numpy.array(1)}, "data.sum.a: should be a list of values, got 0 dimensions of them."),
+        ({"sum.a": [numpy.array([1, 2])]}, "data.sum.a[0]: should be an integer, got [1, 2]"),
         ({"sum.a": [1], "sum.b": [1, 2]}, "sum.a has 1, sum.b has 2"),
         ([[{"node_path": "sum"}]], "data[0]: each entry needs"),
         ([5], "data[0]"),
