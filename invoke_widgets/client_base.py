@@ -86,10 +86,12 @@ class ClientBase:
 
     @property
     def url(self) -> str:
+        """The server's address, with its scheme and without a slash at the end."""
         return self._transport.url
 
     @property
     def transport(self) -> Transport:
+        """The connections, for requests that have no method here: `await client.transport.json("GET", "/api/...")`."""
         return self._transport
 
     # -- the server ----------------------------------------------------------------------------------------------

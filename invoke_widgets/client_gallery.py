@@ -78,6 +78,11 @@ class Gallery(ClientBase):
         return each(data, Board.from_json, "boards")
 
     async def create_board(self, board_name: str) -> Board:
+        """Make a new, empty board, and return it with its id. Names need not be unique.
+
+        Raises:
+            InvalidRequest: the server does not take the name.
+        """
         data = await self._transport.json("POST", "/api/v1/boards/", params={"board_name": board_name})
         return parsed(Board.from_json, data, "POST /api/v1/boards/")
 

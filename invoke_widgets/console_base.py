@@ -62,6 +62,7 @@ class ConsoleStatus(Counts):
 
     @property
     def is_paused(self) -> bool:
+        """Whether the worker is told to take no further item."""
         return self.processor is not None and not self.processor.is_started
 
 
@@ -158,10 +159,12 @@ class ConsoleBase:
 
     @property
     def url(self) -> str:
+        """The server's address, with its scheme and without a slash at the end."""
         return self._client.url
 
     @property
     def queue_id(self) -> str:
+        """The queue's name; InvokeAI's own is "default"."""
         return self._client.queue_id
 
     @property

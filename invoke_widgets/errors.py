@@ -110,66 +110,82 @@ class JobException(Exception):
 
 
 class SubmissionFailed(JobException):
+    """A batch or a retry was not, or not certainly, taken. Look for `batch_id` before submitting again."""
+
     error_type = JobErrorType.SUBMISSION_FAILED
 
 
 class InvalidRequest(JobException):
+    """An argument does not fit, here or for the server: the message names it and says what would. Nothing was done."""
+
     error_type = JobErrorType.VALIDATION_ERROR
 
 
 class NotFound(InvalidRequest):
-    pass
+    """The server has no such item, batch, image or board: it was deleted, or the id is wrong."""
 
 
 class UnsupportedByServer(InvalidRequest):
-    pass
+    """This version of the server cannot do that; the message says which can. Upgrade it, or do without."""
 
 
 class ExecutionFailed(JobException):
+    """The job ran and failed; `item` has the server's words. Mend the graph or its values, then submit or retry."""
+
     error_type = JobErrorType.EXECUTION_FAILED
 
 
 class JobCanceled(ExecutionFailed):
-    pass
+    """The job was canceled, or deleted before it had finished. `console.retry(item_id)` runs a canceled one again."""
 
 
 class JobTimeout(JobException):
+    """A wait or a request took longer than it was allowed to. The job goes on: wait again, or cancel it."""
+
     error_type = JobErrorType.TIMEOUT_ERROR
 
 
 class NetworkError(JobException):
+    """The server could not be reached or asked, see the subclasses; or a job failed as it could not reach something."""
+
     error_type = JobErrorType.NETWORK_ERROR
 
 
 class ServerUnreachable(NetworkError):
-    pass
+    """The request was never sent: nothing listens there, or the address, TLS or a proxy is wrong. Nothing was done."""
 
 
 class ReplyLost(NetworkError):
-    pass
+    """The request was sent and no answer came: it may have been carried out. Look before doing it again."""
 
 
 class UnexpectedReply(NetworkError):
-    pass
+    """Something answered, but not as InvokeAI does. Is the address right, and is a proxy or a login in between?"""
 
 
 class ServerFailure(NetworkError):
-    pass
+    """The server answered 5xx: it failed over the request. `retryable` says whether trying again may help."""
 
 
 class AccessDenied(NetworkError):
-    pass
+    """The token is missing, has expired, or is not allowed to do this: `console.reconnect(token=...)` takes another."""
 
 
 class ResourceError(JobException):
+    """Memory, disk or queue is full. Ask for less at once, or make room; then try again."""
+
     error_type = JobErrorType.RESOURCE_ERROR
 
 
 class CancellationFailed(JobException):
+    """A cancel could not be carried out, or not certainly. Look at the item's status, and cancel again if need be."""
+
     error_type = JobErrorType.CANCELLATION_FAILED
 
 
 class UnknownError(JobException):
+    """What no other class stands for; the raw text is in the message and `details`."""
+
     error_type = JobErrorType.UNKNOWN_ERROR
 
 

@@ -13,6 +13,8 @@ from invoke_widgets.redaction import incoming
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
+    """What all events have in common: the queue that they are of. Its subclasses say what happened."""
+
     queue_id: str
 
 

@@ -82,6 +82,8 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
+    """A board of the gallery. `image_count` leaves out intermediates; the cover is its newest image, if it has any."""
+
     board_id: str
     board_name: str
     image_count: int = 0

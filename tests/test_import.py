@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 
 import invoke_widgets
+import invoke_widgets as iw
+from invoke_widgets import batches, errors, event_records, records
 
 _PROGRAM = """
 import asyncio, json, socket, sys, threading
@@ -45,3 +48,22 @@ def test_public_names_exist() -> None:
     """Every name that the package says it has is there."""
     missing = [name for name in invoke_widgets.__all__ if not hasattr(invoke_widgets, name)]
     assert [] == missing
+
+
+def _undocumented(cls: type) -> list[str]:
+    """What a class, and those of ours that it is made of, leave for `help` to say."""
+    missing = [] if vars(cls).get("__doc__") else [cls.__name__]
+    for part in cls.__mro__:
+        if part.__module__.startswith("invoke_widgets"):
+            members = {name: value for name, value in vars(part).items() if not name.startswith("_")}
+            asked = (v for v in members.values() if inspect.isfunction(v) or isinstance(v, property))
+            missing += [f"{part.__name__}.{getattr(v, '__name__', v)}" for v in asked if not v.__doc__]
+    return missing
+
+
+def test_help_says_something() -> None:
+    """What a person meets has a docstring: console, handles, client, and all records, events and exceptions."""
+    met = [iw.Console, iw.Batch, iw.Job, batches.Retry, iw.InvokeClient, *(getattr(errors, n) for n in errors.__all__)]
+    for module in (records, event_records):
+        met += [v for v in vars(module).values() if isinstance(v, type) and v.__module__.startswith("invoke_widgets")]
+    assert [] == [name for cls in met for name in _undocumented(cls)]
