@@ -229,14 +229,13 @@ class ConsoleBase:
         Raises:
             NotFound: there is no such batch in this queue.
         """
-        batch = Batch(self._context, batch_id, ())
-        if not batch.item_ids:
-            status = self._call(self._client.get_batch_status(batch_id))
-            if not status.total:
-                raise NotFound(f"There is no batch {batch_id!r} in queue {self.queue_id!r}.", batch_id=batch_id)
+        total = self._call(self._client.get_batch_status(batch_id)).total
+        if not total:
+            raise NotFound(f"There is no batch {batch_id!r} in queue {self.queue_id!r}.", batch_id=batch_id)
+        mine = (item for item in self._store.state.items.values() if item.batch_id == batch_id)
+        if sum(item.was_read for item in mine) < total:
             self.refresh()
-        ids = batch.item_ids
-        return Batch(self._context, batch_id, ids)
+        return Batch(self._context, batch_id, Batch(self._context, batch_id, ()).item_ids)
 
     def item(self, item_id: int) -> QueueItem:
         """An item in full, with its session, as the server has it now.
