@@ -25,6 +25,7 @@ def _drills(demo: EmbeddedServer) -> list[dict[str, object]]:
         return drills
 
 
+@pytest.mark.slow
 def test_nested_drills_end_each_by_itself(demo: EmbeddedServer) -> None:
     """The end of the inner one leaves the outer one as it was, whether they are of one name or not."""
     outer = {"name": "slow", "delay": 0.01}
@@ -54,6 +55,7 @@ def test_an_unknown_drill(demo: EmbeddedServer) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken(demo: EmbeddedServer) -> None:
     """The message has the port and the remedy."""
     port = int(demo.url.rpartition(":")[2])

@@ -180,6 +180,7 @@ def test_clear_clears_the_file(path: Path, file: HistoryFile) -> None:
     assert [2] == _again(path)
 
 
+@pytest.mark.slow
 def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile) -> None:
     """What they show is what the file has, also what they log at that moment; logs of other kinds are left alone."""
     other = HistoryFile(path)
@@ -286,6 +287,7 @@ def test_logging_goes_on_while_another_process_holds_the_file(path: Path, file: 
     assert (False, True, [1]) == (in_time, file.flush(), _again(path))
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_says_so(path: Path, file: HistoryFile) -> None:
     """While another program holds it, and no longer."""
     log = _errors(file)
@@ -312,6 +314,7 @@ def test_a_full_disk_loses_nothing_that_fits_later(path: Path, file: HistoryFile
     assert ("the disk is full", True, list(range(50))) == (said, file.flush(), _again(path))
 
 
+@pytest.mark.slow
 def test_what_is_lost_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A file that cannot be written while it is closed: how many records are lost, and why."""
     file = HistoryFile(path)
@@ -326,6 +329,7 @@ def test_what_is_lost_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptur
     assert not file.flush()
 
 
+@pytest.mark.slow
 def test_a_removed_file_is_begun_anew(path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture) -> None:
     """What is logged after it was removed is in the one that takes its place, not in one that nobody finds."""
     log = _errors(file)
@@ -339,6 +343,7 @@ def test_a_removed_file_is_begun_anew(path: Path, file: HistoryFile, caplog: pyt
     assert (True, [2], 1) == (file.flush(), _again(path), len(caplog.messages))
 
 
+@pytest.mark.slow
 def test_a_file_that_took_its_place_is_left_whole(path: Path, file: HistoryFile) -> None:
     """The old one's end takes nothing from the new one, though both have their names."""
     _errors(file).record_failure(failed(1, completed_at=NOW))

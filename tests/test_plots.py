@@ -253,6 +253,7 @@ def _job(began: datetime, ended: datetime, status: str = "completed") -> QueueIt
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", NAMES)
 def test_marks_stand_out_as_they_are_drawn(name: str, dark: bool) -> None:
@@ -280,6 +281,7 @@ def test_a_crowd_of_marks_keeps_its_color() -> None:
     assert [] == [kind for kind, own in marks.items() if own.max() < 3 * paper[own.argmax()]]
 
 
+@pytest.mark.slow
 def test_a_failed_job_is_seen_among_thousands() -> None:
     """2,000 jobs of 20 s in a week: each is under a pixel wide, and each of the 40 that failed has its line."""
     jobs = [

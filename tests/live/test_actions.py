@@ -300,6 +300,7 @@ def test_full_queue_takes_fewer(console: iw.Console, wire: Wire) -> None:
     assert wire.server.max_queue_size == len(console.queue)
 
 
+@pytest.mark.slow
 def test_wedged_queue_is_named_and_cured(console: iw.Console, wire: Wire) -> None:
     """A value of the wrong type, enqueued by someone else, wedges the queue: its batch is named and canceled."""
     value = {"node_path": "add", "field_name": "a", "items": ["x"]}

@@ -134,6 +134,7 @@ print(threads())
 """
 
 
+@pytest.mark.slow
 def test_a_console_that_nobody_refers_to_ends(wire: Wire) -> None:
     """It is kept by a handle, its client, a listener, an alert or an open view; when the last is gone, it ends."""
     command = [sys.executable, "-W", "error", "-c", _FORSAKEN, wire.server.url]

@@ -275,6 +275,7 @@ def test_a_batch_is_canceled_though_its_counters_cannot_be_read(
     assert [] == list(through.errors)
 
 
+@pytest.mark.slow
 def test_others_may_clear_the_queue_meanwhile(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Items that vanish while the counters are being asked for are none that were canceled, and no error."""
     for _ in range(4):
@@ -378,6 +379,7 @@ def test_a_cancel_that_could_not_be_sent_is_recorded(through: iw.Console, proxy:
     assert 4 == len(through.errors)
 
 
+@pytest.mark.slow
 def test_a_failure_that_was_pruned_before_it_was_read_is_recorded() -> None:
     """That a job failed is known from a summary, which only newer servers have; why, nobody can say any more."""
     server = EmbeddedServer()

@@ -38,6 +38,7 @@ def live_models() -> int:
     return len(ipywidgets.widgets.widget._instances)
 
 
+@pytest.mark.slow
 def test_the_footer_says_where_the_history_is_kept(wire: Wire, tmp_path: Path) -> None:
     """And when it is not, and why, without anything happening in the queue."""
     path = tmp_path / "history.sqlite"
