@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -80,10 +80,14 @@ class Backlog:
             self._later.add(item_id)
             self._on_wanted()
 
+    def hurry(self) -> None:
+        """Read at once what else would wait for more of its kind."""
+        self._next_ids_at = self._later_at = 0.0
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing is known that would have to be read."""
-        return not (self._ids_dirty or self._later or self._is_due)
+        return self.is_read and not self._later
 
     @property
     def is_reading_items(self) -> bool:
@@ -91,9 +95,14 @@ class Backlog:
         return bool(self._store.state.unread - self._unreadable)
 
     @property
-    def lags(self) -> bool:
-        """Whether the picture is known not to have all items, so that it need not count what the server counts."""
-        return bool(self._ids_dirty or self._stale or self._store.state.unread)
+    def is_read(self) -> bool:
+        """Whether nothing is known that would have to be read, but for what events left out (field values, device)."""
+        return not (self._ids_dirty or self._is_due)
+
+    @property
+    def unreadable(self) -> Set[int]:
+        """Items that the server lists and cannot load."""
+        return self._store.state.unread & self._unreadable
 
     def due_in(self) -> float | None:
         """Seconds until there is something to read, which may be none; None where nothing is known."""
@@ -236,14 +245,16 @@ class Backlog:
     async def _read_chunk(self, size: int = 1000) -> None:
         state = self._store.state
         self._stale &= state.items.keys() | state.unread
-        waiting = self._stale or (state.unread - self._unreadable)
-        if not waiting:
+        unread = state.unread - self._unreadable - self._stale
+        if not self._stale and not unread:
             return
         if not await self._client.has("items_by_ids"):
             await self._read_everything()
             return
         summaries = await self._client.has("item_summaries_by_ids")
-        chunk = sorted(waiting, reverse=True)[: size if summaries else min(size, 100)]
+        # A busy queue always has some that changed: the others are read along with them.
+        waiting = [*sorted(self._stale, reverse=True), *sorted(unread, reverse=True)]
+        chunk = waiting[: size if summaries else min(size, 100)]
         with taken(self._stale, chunk), self._reading() as touched:
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # Whole items that the server cannot load are left out, so what is missing need not be gone.

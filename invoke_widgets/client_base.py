@@ -17,12 +17,13 @@ T = TypeVar("T")
 OLDEST = (6, 0)
 """The oldest version whose endpoints and events are known here."""
 
-# The version that brought each endpoint (read in the tags and found by running 6.0.2, 6.13.8 and 6.14.2).
+# The version that brought each endpoint, or way (read in the tags and found by running 6.0.2, 6.13.8 and 6.14.2).
 SINCE: dict[str, tuple[int, int]] = {
     "item_ids": (6, 7),
     "items_by_ids": (6, 7),
     "item_summaries_by_ids": (6, 14),
     "auth": (6, 12),
+    "events_once": (6, 14),  # before, some send two copies of each event
 }
 
 

@@ -328,6 +328,8 @@ class ConsoleBase:
     def reconnect(self, timeout: float = 30.0, *, token: str | None = None) -> Connection:
         """Where the server is away, try now to reach it, instead of when it is due (`status.connection.next_try_at`).
 
+        Where it is there and is polled for want of a socket, that is tried now.
+
         Args:
             timeout: seconds.
             token: a new one, used from now on, where the old one was refused. It may be another person's: the picture

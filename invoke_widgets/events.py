@@ -2,12 +2,14 @@
 
 Facts behind it (InvokeAI 6.13.8 and 6.14.2): the websocket transport alone is asked for, since long polling answers 500
 behind some versions of the server's own libraries; subscriptions are lost with each connection; nothing is replayed;
-6.13.8 sends every event twice, the copies interleaved with their neighbours.
+6.13.8 sends every event twice, the copies interleaved with their neighbours. An event tells its time in whole seconds:
+from 6.14 on two that are alike need not be copies. But an item has none of its states twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections import deque
@@ -58,6 +60,8 @@ class EventStream:
         self._token = token
         self._verify = verify
         self._socket: socketio.AsyncClient | None = None
+        self.sends_copies = False
+        """Whether the server is of a version that sends copies; what happens twice in a second looks like one."""
         self._recent: deque[tuple[str, Any]] = deque(maxlen=32)
 
     async def connect(self, timeout: float = 5.0) -> None:
@@ -97,7 +101,9 @@ class EventStream:
                 )
                 # Acknowledged, so that nothing can happen unheard between this and the first read.
                 await socket.call("subscribe_queue", {"queue_id": self._queue_id}, timeout=timeout)
-        except (socketio.exceptions.SocketIOError, TimeoutError, OSError, ValueError) as error:
+            if not socket.connected:
+                raise ConnectionError("it broke at once")
+        except Exception as error:  # noqa: BLE001 - a connection that ends early is a TypeError there, or anything else
             await _shut(socket)
             raise ServerUnreachable(
                 f"No socket could be had from {self._url}: {incoming(str(error)) or type(error).__name__}.",
@@ -126,6 +132,8 @@ class EventStream:
 
     def _is_copy(self, name: str, data: Any) -> bool:
         """Whether this came a moment ago; a copy of a progress event may lack its image."""
+        if not self.sends_copies and name != "queue_item_status_changed":
+            return False
         told = {key: value for key, value in data.items() if key != "image"} if isinstance(data, dict) else data
         if (name, told) in self._recent:
             return True
@@ -140,11 +148,9 @@ class EventStream:
 
 
 async def _shut(socket: socketio.AsyncClient) -> None:
-    try:
+    with contextlib.suppress(Exception):  # as above
         async with asyncio.timeout(2.0):
             await socket.disconnect()
-    except (socketio.exceptions.SocketIOError, TimeoutError, OSError, ValueError):
-        pass
     http = getattr(socket.eio, "http", None)
     if http is not None and not http.closed:
         await http.close()

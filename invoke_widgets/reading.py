@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
+from invoke_widgets.errors import ServerFailure
 from invoke_widgets.records import QueueItem
 
 _WHOLE_PER_REQUEST = 100
@@ -25,7 +26,12 @@ async def whole_items(client: InvokeClient, item_ids: Iterable[int]) -> list[Que
     if await client.has("items_by_ids"):
         return await _in_chunks(client.get_queue_items_by_item_ids, item_ids, _WHOLE_PER_REQUEST)
     wanted = set(item_ids)
-    return [item for item in await client.list_all_queue_items() if item.item_id in wanted]
+    try:
+        return [item for item in await client.list_all_queue_items() if item.item_id in wanted]
+    except ServerFailure as error:
+        if not error.details.get("poison"):
+            raise
+        return []  # one that cannot be loaded hides all the others
 
 
 async def ids_after(client: InvokeClient, item_id: int) -> list[int]:

@@ -5,24 +5,29 @@ One task does all of it, so that reads never overtake each other:
 - The first picture is bounded: ids, counters and the newest summaries. The rest is read behind it, newest first.
 - Then events. What they do not say is read: a new batch's ids, a bulk action's effect, an item's field values.
 - Every `HEARTBEAT_S` the counters are asked for. They tell what no event tells (pause, prune, a deleted item;
-  up to 6.13 a canceled batch): where they differ from the picture, the picture is read again.
-- Without a socket the same counters are polled faster, and ids and unfinished items are read as they change.
-- When the server goes away it is tried again with a growing pause; on return everything unfinished is read again.
+  up to 6.13 a canceled batch): where they differ from the picture, the picture is read again (`agreement.py`).
+- Without a socket the same counters are polled faster, and ids and unfinished items are read as they change. The socket
+  is tried beside that (`line.py`).
+- When the server goes away it is tried again with a growing pause; on return everything unfinished is read again. An
+  error that nobody thought of is no different, but for a line in the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import random
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from invoke_widgets import breaker, merge
+from invoke_widgets.agreement import Agreement, Verdict
 from invoke_widgets.backlog import Backlog
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable
+from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.event_records import (
     BatchEnqueued,
     Event,
@@ -32,16 +37,23 @@ from invoke_widgets.event_records import (
     QueueCleared,
 )
 from invoke_widgets.events import EventStream
-from invoke_widgets.records import Counts, QueueAndProcessorStatus, QueueItem, User
-from invoke_widgets.store import QueueStore
+from invoke_widgets.line import Line
+from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
+from invoke_widgets.store import Change, QueueStore
 from invoke_widgets.wedge import WedgeWatch
+
+logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0
 _POLL_ACTIVE_S = 0.5
 _FULL_POLL_S = 3.0
-_SOCKET_RETRY_S = 10.0
+_AWAITED_S = 0.02
+_UNSURE_S = 0.25
+_SOCKET_WAIT_S = 2.0
 _COUNTERS_S = 0.1
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+_LIVED_S = 5.0
+"""A failure so soon after a connect adds to those before it."""
 _NEW_TOKEN = "Log in anew, and pass the new token: console.reconnect(token=...)."
 
 
@@ -76,24 +88,24 @@ class Sync:
             client.url,
             client.queue_id,
             on_event=self._event,
-            on_lost=self._socket_lost,
+            on_lost=self._socket_broke,
             token=lambda: client.transport.token,
             verify=verify,
         )
+        self._line = Line(self._stream, on_open=self._socket_opened, on_failed=self._socket_failed)
         self._wake = asyncio.Event()
-        self._settled = asyncio.Event()
         self._lost = False
         self._limit: asyncio.Timeout | None = None
-        self._news = 0
         self._beat_at = 0.0
         self._beaten_at = 0.0
         self._full_poll_at = 0.0
-        self._socket_at = 0.0
-        self._accepted: tuple[Counts, Counts] | None = None
-        self._unchecked = False
-        self._backlog = Backlog(client, store, on_failed=on_failed, on_wanted=self._unsettle)
+        self._backlog = Backlog(client, store, on_failed=on_failed, on_wanted=self._wake.set)
+        self._agreement = Agreement()
+        self._counted = store.state.items
+        store.subscribe(self._moved)
         self._wedges = WedgeWatch(client, store)
         self._away: JobException | None = None
+        self._socket_error = ""
         self._now = asyncio.Event()
         self._tried = asyncio.Event()
         client.transport.breaker.on_open = self._suspect
@@ -106,39 +118,57 @@ class Sync:
         Raises:
             JobException: why not.
         """
-        await self._connect()
+        try:
+            await self._connect()
+        except BaseException:
+            await self._line.close()
+            raise
 
     async def run(self) -> None:
         """Keep the store in step until canceled. `first_picture` comes first."""
-        failures = 0
+        failures, connected_at = 0, time.monotonic()
         try:
             while True:
                 try:
                     with breaker.probing():
                         if self._store.state.connection.mode == "reconnecting":
                             await self._connect()
-                            failures = 0
+                            connected_at = time.monotonic()
                             self._tell_tried()
                         await self._maintain()
-                except _Lost:
-                    self._reconnecting(ReplyLost("the connection broke"), 0.0)
-                except JobException as error:
-                    pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)
-                    pause = breaker.asked_for(error, pause)
+                except Exception as error:
+                    if self._is_connected and time.monotonic() - connected_at >= _LIVED_S:
+                        failures = 0
+                    if isinstance(error, _Lost):
+                        self._reconnecting(ReplyLost("the connection broke"), 0.0)
+                        continue
+                    if not isinstance(error, JobException):
+                        logger.exception("reading the queue failed; it is tried again")
+                    await self._try_later(error, failures)
                     failures += 1
-                    # While this one is about it, nobody else needs to find out by a time limit of their own.
-                    if breaker.is_away(error) or isinstance(error, JobTimeout | ReplyLost):
-                        self._client.transport.breaker.open(error, pause)
-                    self._reconnecting(error, pause)
-                    self._tell_tried()
-                    await self._rest(pause)
         finally:
             self._backlog.give_up()
-            await self._stream.close()
+            self._agreement.give_up()
             self._store.set_connection(mode="closed", next_try_at=None)
+            await self._line.close()
+
+    @property
+    def _is_connected(self) -> bool:
+        return self._store.state.connection.mode in ("live", "polling")
+
+    async def _try_later(self, caught: Exception, failures: int) -> None:
+        error = caught if isinstance(caught, JobException) else UnknownError(f"{type(caught).__name__}: {caught}")
+        pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)
+        pause = breaker.asked_for(error, pause)
+        # While this one is about it, nobody else needs to find out by a time limit of their own.
+        if breaker.is_away(error) or isinstance(error, JobTimeout | ReplyLost):
+            self._client.transport.breaker.open(error, pause)
+        self._reconnecting(error, pause)
+        self._tell_tried()
+        await self._rest(pause)
 
     async def try_now(self, *, anew: bool = False) -> None:
-        """Try to reach the server at once, instead of when it is due, and wait until that has been tried.
+        """Try to reach the server, or the socket, at once, instead of when it is due, and wait until that was tried.
 
         Args:
             anew: connect again even where the server is not away: the token is another one now.
@@ -148,9 +178,13 @@ class Sync:
             ServerUnreachable: it is still away.
         """
         self._suspect()
-        if anew and self._store.state.connection.mode in ("live", "polling"):
+        self._line.be_patient_no_more()
+        if anew and self._is_connected:
             self._reconnecting(ReplyLost("the token was replaced"), 0.0)
-            self._socket_lost()
+            self._cut_short()
+        if self._use_socket and self._store.state.connection.mode == "polling":
+            self._line.try_if_due()
+            await self._line.tried()
         if self._store.state.connection.mode != "reconnecting":
             return
         tried = self._tried
@@ -199,17 +233,20 @@ class Sync:
         self.read_again(ids=False)
 
     async def settled(self) -> None:
-        """Wait until all that is known to need reading was read, and the counters agree with it."""
-        self._unchecked = True
-        self._beat_at = 0.0
-        self._unsettle()
-        await self._settled.wait()
+        """Wait until all that is known to need reading was read, and the counters agree with it.
+
+        Raises:
+            RuntimeError: the console was closed.
+        """
+        self._backlog.hurry()
+        self._suspect()
+        await self._agreement.wait()
 
     async def filled(self) -> None:
         """Wait until every item that the server listed has been read, or cannot be."""
 
         # Polled, since it ends within milliseconds, and the picture tells each step.
-        while self._backlog.is_reading_items and self._store.state.connection.mode != "reconnecting":  # noqa: ASYNC110
+        while self._backlog.is_reading_items and self._is_connected:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     # -- connecting ----------------------------------------------------------------------------------------------
@@ -218,21 +255,25 @@ class Sync:
         self._client.forget()
         version = await self._client.app_version()
         await self._client.need_oldest()
+        self._stream.sends_copies = not await self._client.has("events_once")
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
             self._backlog.start_anew()  # who asks now may see other parts of each item
         self._store.set_connection(user=user)  # before items are read: it says which of them are others'
         self._lost = False
-        live = self._use_socket and await self._open_socket()
+        self._socket_error = ""
+        heard_all = self._use_socket and await self._line.open_anew(_SOCKET_WAIT_S)
         if await self._backlog.holds_other_jobs():
             self._backlog.start_anew()
-        self._accepted = None
-        status = await self._client.get_queue_status()
+        self._agreement.start_anew()
+        await self._read_status()
         await self._backlog.read_first()
-        self._take_status(status)
+        live = self._line.is_open
+        if live and not heard_all:
+            self.read_again(unfinished=True)
         self._store.set_connection(
             mode="live" if live else "polling",
-            error="",
+            error="" if live else self._socket_error,
             remedy="",
             is_ill=False,
             is_refused=False,
@@ -257,15 +298,6 @@ class Sync:
             )
         return await self._client.get_current_user_info()
 
-    async def _open_socket(self) -> bool:
-        self._socket_at = time.monotonic() + _SOCKET_RETRY_S
-        try:
-            await self._stream.connect()
-        except ServerUnreachable as error:
-            self._store.set_connection(error=error.message)
-            return False
-        return True
-
     def _reconnecting(self, error: JobException, pause: float) -> None:
         self._away = error
         is_refused = isinstance(error, AccessDenied)
@@ -278,7 +310,22 @@ class Sync:
             next_try_at=time.monotonic() + pause,
         )
 
-    def _socket_lost(self) -> None:
+    def _socket_opened(self) -> None:
+        if self._store.state.connection.mode == "polling":
+            self._store.set_connection(mode="live", error="")
+            self.read_again(unfinished=True)
+
+    def _socket_failed(self, error: ServerUnreachable) -> None:
+        self._socket_error = error.message
+        if self._store.state.connection.mode == "polling":
+            self._store.set_connection(error=error.message)
+
+    def _socket_broke(self) -> None:
+        self._line.broke()
+        self._cut_short()
+
+    def _cut_short(self) -> None:
+        """Connect anew, whatever is being waited for."""
         self._lost = True
         self._wake.set()
         if self._limit is not None and not self._limit.expired():
@@ -287,7 +334,6 @@ class Sync:
     # -- events --------------------------------------------------------------------------------------------------
 
     def _event(self, event: Event) -> None:
-        self._news += 1
         self._store.set_connection(heard_at=time.monotonic())
         if isinstance(event, ItemStatusChanged):
             self._backlog.touch((event.item.item_id,))
@@ -306,11 +352,6 @@ class Sync:
             self.read_again(event.item_ids)
         self._store.tell_event(event)
 
-    def _unsettle(self) -> None:
-        """There is something to read."""
-        self._settled.clear()
-        self._wake.set()
-
     # -- keeping in step -----------------------------------------------------------------------------------------
 
     async def _maintain(self) -> None:
@@ -319,8 +360,6 @@ class Sync:
                 raise _Lost
             self._wake.clear()
             await self._round()
-            if self._backlog.is_empty and not self._unchecked:
-                self._settled.set()
             if not self._wake.is_set():
                 await self._pause()
 
@@ -351,50 +390,64 @@ class Sync:
     # -- counters ------------------------------------------------------------------------------------------------
 
     async def _heartbeat(self) -> None:
-        polling = not self._stream.is_connected
-        if polling and self._use_socket and time.monotonic() >= self._socket_at and await self._open_socket():
-            self._store.set_connection(mode="live", error="")
-            self.read_again(unfinished=True)
-            polling = False
-        news, before = self._news, self._store.state
+        if self._use_socket:
+            self._line.try_if_due()
+        if self._agreement.is_awaited and not self._backlog.is_read:
+            self._beat_at = time.monotonic() + _AWAITED_S  # a look would be in vain
+            return
+        self._beat_at = math.inf  # what happens meanwhile may want the next one soon
+        before, polling, was_read = self._store.state, not self._line.is_open, self._backlog.is_read
+        if was_read:
+            self._agreement.begin(self._ours())
+        else:
+            self._agreement.skip()
         started = time.monotonic()
-        status = await self._client.get_queue_status()
+        status = await self._read_status()
         took = time.monotonic() - started
         self._store.set_connection(heard_at=time.monotonic())
-        if news == self._news:
-            changed = before.status != status.queue
-            self._take_status(status)
-            if polling:
-                self._poll(status, changed)
-            self._compare(status)
-            await self._wedges.look(status)
-        else:
-            self._store.set(processor=status.processor)
+        verdict = None
+        if was_read:
+            theirs = Counts(**status.queue.counters())
+            verdict = self._agreement.judge(theirs, is_quiet=self._backlog.is_empty)
+        if verdict is Verdict.DIFFERENT or (polling and self._is_to_poll(status, before.status != status.queue)):
+            self._backlog.want(unfinished=True)
+        if self._store.state.items is not before.items:
             self._wedges.saw_life()
-        period = 0.02 if self._unchecked else HEARTBEAT_S
-        if polling and status.queue.unfinished and not self._unchecked:
-            period = max(_POLL_ACTIVE_S, 4 * took)
+        elif verdict is Verdict.AGREED:
+            await self._wedges.look(status)
         self._beaten_at = time.monotonic()
-        self._beat_at = self._beaten_at + period
+        self._beat_at = min(self._beat_at, self._beaten_at + self._period(status, verdict, polling, took))
 
-    def _take_status(self, status: QueueAndProcessorStatus) -> None:
-        self._store.set(status=status.queue, processor=status.processor)
+    def _period(self, status: QueueAndProcessorStatus, verdict: Verdict | None, polling: bool, took: float) -> float:
+        if self._agreement.is_awaited:
+            return _AWAITED_S
+        period = max(_POLL_ACTIVE_S, 4 * took) if polling and status.queue.unfinished else HEARTBEAT_S
+        return min(period, _UNSURE_S) if verdict in (Verdict.UNSURE, Verdict.DIFFERENT) else period
 
-    def _poll(self, status: QueueAndProcessorStatus, changed: bool) -> None:
+    async def _read_status(self) -> QueueAndProcessorStatus:
+        """The counters, which an event may have told anew while they were being read."""
+        before = self._store.state.status
+        status = await self._client.get_queue_status()
+        if self._store.state.status is before:
+            self._store.set(status=status.queue)
+        self._store.set(processor=status.processor)
+        return status
+
+    def _is_to_poll(self, status: QueueAndProcessorStatus, changed: bool) -> bool:
         now = time.monotonic()
         if changed or (status.queue.unfinished and now >= self._full_poll_at):
             self._full_poll_at = now + _FULL_POLL_S
-            self.read_again(unfinished=True)
+            return True
+        return False
 
-    def _compare(self, status: QueueAndProcessorStatus) -> None:
-        """Read everything unfinished again where the server counts otherwise than the picture does."""
-        if self._backlog.lags:
-            return
-        ours = Counts.of(item.status for item in self._store.state.items.values())
-        theirs = Counts(**status.queue.counters())
-        if ours == theirs or self._accepted == (ours, theirs):
-            self._unchecked = False
-        else:
-            # A difference that a full read does not mend (another user's items, say) is not read for again and again.
-            self._accepted = (ours, theirs)
-            self.read_again(unfinished=True)
+    def _ours(self) -> Counts:
+        """What the picture counts. What cannot be loaded is what the worker cannot take: it is pending."""
+        state = self._store.state
+        unreadable = [PENDING] * len(self._backlog.unreadable)
+        return Counts.of([*(item.status for item in state.items.values()), *unreadable])
+
+    def _moved(self, change: Change) -> None:
+        if change.state.items is not self._counted:
+            self._counted = change.state.items
+            if self._agreement.is_open:
+                self._agreement.moved(self._ours())

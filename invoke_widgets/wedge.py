@@ -7,7 +7,7 @@ from collections import Counter, OrderedDict
 
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import NotFound, ServerFailure
-from invoke_widgets.records import QueueAndProcessorStatus, Wedge
+from invoke_widgets.records import Counts, QueueAndProcessorStatus, Wedge
 from invoke_widgets.store import QueueStore
 
 _AFTER = 2
@@ -17,7 +17,11 @@ _DEAD_AFTER = 6
 
 Up to 6.13 an item that is deleted while the worker takes it ends the worker for good; the server says nothing of it.
 """
-_DEAD = "The worker takes nothing although it is not paused, and the next item can be loaded: it may have ended."
+_DEAD_WORKER = Wedge(
+    batch_ids=(),
+    item_ids=(),
+    message="The worker takes nothing although it is not paused, and the next item can be loaded: it may have ended.",
+)
 _BATCHES_KEPT = 200
 
 
@@ -33,6 +37,7 @@ class WedgeWatch:
         self._client = client
         self._store = store
         self._still = 0
+        self._found_at: Counts | None = None
         self._batches: OrderedDict[str, None] = OrderedDict()
 
     def saw_batch(self, batch_id: str) -> None:
@@ -57,19 +62,26 @@ class WedgeWatch:
             self._store.set(wedge=None)
             return
         self._still += 1
-        if self._still < _AFTER or self._store.state.wedge is not None:
+        before, counts = self._store.state.wedge, Counts(**status.queue.counters())
+        # Whatever is done about a wedge, or adds to it, changes the counters.
+        if self._still < _AFTER or (before is not None and counts == self._found_at):
             return
         try:
             await self._client.get_next_queue_item()
         except ServerFailure as error:
-            if error.details.get("poison"):
-                wedge = await self._named(error.message)
-                # The picture may not know the item yet; up to 6.0 it never will.
-                if wedge.item_ids or self._still >= _DEAD_AFTER:
-                    self._store.set(wedge=wedge)
+            if not error.details.get("poison"):
+                return
+            found = await self._named(error.message)
+            # The picture may not know the item yet; up to 6.0 it never will.
+            if not found.item_ids and self._still < _DEAD_AFTER:
+                return
+            wedge: Wedge | None = found
         else:
-            if self._still >= _DEAD_AFTER:
-                self._store.set(wedge=Wedge(batch_ids=(), item_ids=(), message=_DEAD))
+            wedge = _DEAD_WORKER if self._still >= _DEAD_AFTER else None
+            if before is not None and before != _DEAD_WORKER:
+                self._still, wedge = 0, None
+        self._found_at = counts
+        self._store.set(wedge=wedge)
 
     async def _named(self, message: str) -> Wedge:
         item_ids = await self._unloadable()

@@ -12,7 +12,9 @@ its seed and on the order of the requests alone. The proxy runs on a thread of i
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import random
 import re
 import threading
@@ -40,9 +42,14 @@ Action = Literal[
     "empty",
     "half_json",
     "cut",
+    "say",
+    "drop",
+    "hang_up",
 ]
 
 _HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive", "host"}
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_GOODBYE = b"\x88\x02\x03\xf3"
 _PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
 
 
@@ -57,6 +64,7 @@ class Rule:
     times: int | None
     seconds: float
     reaches_server: bool
+    body: bytes
     _random: random.Random
     hits: int = 0
     seen: int = 0
@@ -182,6 +190,18 @@ class ChaosProxy:
         """The connection ends in the middle of the reply's body."""
         return self._add("cut", **options)
 
+    def say(self, body: bytes, **options: Any) -> Rule:
+        """The reply is a 200 with this JSON."""
+        return self._add("say", **options, body=body)
+
+    def drop(self, seconds: float, **options: Any) -> Rule:
+        """A websocket works, and is cut after so many seconds."""
+        return self._add("drop", **options, seconds=seconds)
+
+    def hang_up(self, **options: Any) -> Rule:
+        """A websocket is accepted, and closed at once."""
+        return self._add("hang_up", **options)
+
     def calm(self) -> None:
         """Stop all rules."""
         for rule in self._rules:
@@ -199,12 +219,14 @@ class ChaosProxy:
         times: int | None = None,
         seconds: float = 0.0,
         reaches_server: bool = True,
+        body: bytes = b"",
     ) -> Rule:
         """A new rule, for a `fraction` of the requests whose path matches (and whose method is `method`).
 
         It acts at most so many `times`. With `reaches_server=False` the request is answered without the server.
         """
-        rule = Rule(action, re.compile(path), method, fraction, times, seconds, reaches_server, random.Random(seed))
+        pattern, numbers = re.compile(path), random.Random(seed)
+        rule = Rule(action, pattern, method, fraction, times, seconds, reaches_server, body, numbers)
         self._rules = [*self._rules, rule]
         return rule
 
@@ -290,8 +312,7 @@ class ChaosProxy:
                     path = urlsplit(request.target).path
                     rule = next((rule for rule in self._rules if rule.acts_on(request.method, path)), None)
                     self.seen.append(Seen(request.method, path, rule.action if rule else None))
-                    if rule is None:
-                        await self._pipe(request, reader, writer)
+                    await self._socket(rule, request, reader, writer)
                     return
                 if not await self._answer(request, writer):
                     return
@@ -320,6 +341,9 @@ class ChaosProxy:
             assert reply is not None
             await _write(writer, reply.status_code, _end_to_end(reply.headers.multi_items()), reply.content)
             return reusable
+        if rule.action == "say":
+            await _write(writer, 200, [("content-type", "application/json")], rule.body)
+            return reusable
         if make := _REPLACEMENTS.get(rule.action):
             status, content_type, body, claimed = make(reply.content if reply is not None else b"{}")
             await _write(writer, status, [("content-type", content_type)], body, claimed)
@@ -335,6 +359,22 @@ class ChaosProxy:
             headers=[*_end_to_end(request.headers), ("accept-encoding", "identity")],
             content=request.body,
         )
+
+    async def _socket(
+        self, rule: Rule | None, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Treat one websocket; what a rule does not know to do with it is to refuse it."""
+        if rule is not None and rule.action == "hang_up":
+            accepted = base64.b64encode(hashlib.sha1(request.header("sec-websocket-key").encode() + _GUID).digest())
+            writer.write(b"HTTP/1.1 101 Yes\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ")
+            writer.write(accepted + b"\r\n\r\n" + _GOODBYE)
+            await writer.drain()
+        elif rule is not None and rule.action == "drop":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._pipe(request, reader, writer), rule.seconds)
+        elif rule is None or rule.action == "delay":
+            await asyncio.sleep(rule.seconds if rule else 0)
+            await self._pipe(request, reader, writer)
 
     async def _pipe(self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hand a websocket's bytes on in both directions."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -418,16 +420,18 @@ def test_without_a_socket_the_picture_is_polled(wire: Wire, proxy: ChaosProxy) -
 
 @pytest.mark.slow
 def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
-    """What the server sends no event for is noticed all the same: pause, prune, a deleted item."""
-    wire.run()
-    done = wire.run()
-    until(lambda: len(console.queue) == 2, "both items")
-    wire.delete(f"i/{done['item_id']}")
-    until(lambda: len(console.queue) == 1, "the deletion to be seen")
-    wire.put("processor/pause")
-    until(lambda: console.status.is_paused, "the pause to be seen")
-    wire.put("prune")
-    until(lambda: console.queue == [], "the prune to be seen")
+    """What the server sends no event for is noticed all the same, also a second time: pause, prune, a deleted item."""
+    for _ in range(2):
+        wire.run()
+        done = wire.run()
+        until(lambda: len(console.queue) == 2, "both items")
+        wire.delete(f"i/{done['item_id']}")
+        until(lambda: len(console.queue) == 1, "the deletion to be seen")
+        wire.put("processor/pause")
+        until(lambda: console.status.is_paused, "the pause to be seen")
+        wire.put("prune")
+        until(lambda: console.queue == [], "the prune to be seen")
+        wire.put("processor/resume")
 
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow])])
@@ -507,6 +511,8 @@ def test_a_thousand_failures_are_recorded_once_each() -> None:
 
             for drop in range(20):
                 until(lambda: failed() >= 45 * drop, "more failures")  # noqa: B023 - called at once
+                if drop:
+                    console.reconnect()  # it would wait longer and longer for a socket that breaks again and again
                 proxy.drop_sockets()
                 if drop in (7, 14):
                     wire.put("processor/pause")
@@ -534,3 +540,176 @@ def test_no_unanswered_read_hides_that_the_socket_broke(wire: Wire) -> None:
         until(lambda: console.status.connection.mode == "live", "the console to be live")
         until(lambda: [item.status for item in console.queue] == ["completed"], "the picture")
         assert 1 == hanging.hits
+
+
+def test_a_socket_that_is_accepted_and_closed(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Where websockets are accepted and closed at once the console polls, and listens when they are kept."""
+    rule = proxy.hang_up(path="socket.io")
+    proxy.drop_sockets()
+    until(lambda: through.status.connection.mode == "polling", "the console to poll")
+    wire.run()
+    until(lambda: ["completed"] == [item.status for item in through.queue], "the job")
+    rule.stop()
+    assert "live" == through.reconnect().mode
+
+
+def test_a_socket_that_is_not_answered(wire: Wire, proxy: ChaosProxy) -> None:
+    """Where a proxy swallows websockets the console polls beside trying, and can be closed meanwhile."""
+    hanging = proxy.delay(600, path="socket.io")
+    with iw.connect(proxy.url) as console:
+        assert ("polling", "") == (console.status.connection.mode, console.status.connection.error)
+        wire.run()
+        until(lambda: ["completed"] == [item.status for item in console.queue], "the job")
+        assert hanging.hits
+
+
+def test_a_socket_that_breaks_again_and_again(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Where each socket breaks right after it was had the console polls more and more, and misses nothing."""
+    rule = proxy.drop(0.3, path="socket.io")
+    proxy.drop_sockets()
+    until(lambda: through.status.connection.mode == "polling", "the console to poll")
+    wire.run()
+    until(lambda: ["completed"] == [item.status for item in through.queue], "the job")
+    rule.stop()
+    through.reconnect()
+    until(lambda: through.status.connection.mode == "live", "the console to be live")
+
+
+def test_an_error_that_nobody_thought_of(
+    console: iw.Console, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told as a lost connection, with a traceback in the log, and the console comes back."""
+    read, modes = console._client.get_queue_status, []
+    console.store.subscribe(lambda change: modes.append(change.state.connection.mode))
+    answers = iter([TypeError("unthought of")])
+
+    async def once() -> object:
+        for error in answers:
+            raise error
+        return await read()
+
+    monkeypatch.setattr(console._client, "get_queue_status", once)
+    until(lambda: "reconnecting" in modes and modes[-1] == "live", "the console to come back")
+    assert "TypeError: unthought of" in caplog.text
+    assert "completed" == console.submit(add_and_multiply()).jobs[0].wait(60).status
+
+
+def test_progress_does_not_hide_a_silent_change(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """On a distant server a job that reports all the time keeps no deletion from being seen, and no refresh waiting."""
+    wire.run()
+    done = wire.run()
+    (running,) = wire.start(sleep(60, steps=1200))
+    until(lambda: len(through.queue) == 3, "all items")
+    proxy.delay(0.3, path="/status$")
+    wire.delete(f"i/{done['item_id']}")
+    until(lambda: len(through.queue) == 2, "the deletion to be seen")
+    through.refresh()
+    wire.put(f"i/{running}/cancel")
+
+
+def test_refreshing_on_a_busy_server(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A refresh does not wait until the queue is quiet, though the queue changes whenever the server is asked."""
+    proxy.delay(0.3, path="/status$")
+    batch = wire.enqueue(sleep(0.05), runs=900)["batch"]["batch_id"]
+    assert 900 == len(through.batch(batch).item_ids)
+    through.refresh()
+    assert 0 < wire.queue_status()["pending"]
+
+
+def test_what_happens_thrice_in_a_second_is_heard_thrice(console: iw.Console, wire: Wire) -> None:
+    """Events that are alike are no copies, where the server sends none."""
+    if not wire.server.has("events_once"):
+        pytest.skip("one that sends copies")
+    for _ in range(3):
+        wire.put("clear")
+    until(lambda: 3 == sum("QueueCleared" in repr(heard) for heard in console.events), "all three")
+
+
+def test_a_status_is_not_followed_by_an_older_one(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Counters that were read while connecting do not replace those that an event told meanwhile."""
+    seen: list[int] = []
+    through.store.subscribe(lambda change: seen.append(change.state.status.completed if change.state.status else 0))
+    slow = proxy.delay(1.0, path="/queue/default/status$", times=1)
+    proxy.drop_sockets()
+    until(lambda: slow.hits, "the counters to be asked for")
+    wire.run()
+    until(lambda: through.status.completed == 1 and through.status.connection.mode == "live", "the picture")
+    assert sorted(seen) == seen
+
+
+def test_a_queue_that_will_not_be_read_any_more(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Where reading has ended with items unread, the picture is told as it is."""
+    hanging = proxy.delay(600, path="item_summaries_by_ids|items_by_ids")
+    with wire.paused():
+        wire.enqueue(runs=2)
+        until(lambda: hanging.hits, "the read")
+        through._loop.call(_end(through))
+        assert "closed" == through.status.connection.mode
+        assert [] == through.queue
+
+
+async def _end(console: iw.Console) -> None:
+    console._task.cancel()
+    await asyncio.wait({console._task})
+
+
+# -- what older versions do, as far as a newer one can be made to look like one ----------------------------------------
+
+
+def _as_version(proxy: ChaosProxy, version: str) -> None:
+    proxy.say(json.dumps({"version": version}).encode(), path="/app/version$")
+
+
+def _poison(wire: Wire) -> str:
+    """A batch with an item that no version can load."""
+    data = [[{"node_path": "add", "field_name": "a", "items": ["x"]}]]
+    batch_id: str = wire.enqueue(data=data)["batch"]["batch_id"]
+    return batch_id
+
+
+def test_an_item_that_cannot_be_loaded_hides_no_silent_change(wire: Wire, proxy: ChaosProxy) -> None:
+    """Up to 6.13 such an item is never read; what others do is seen all the same, and a refresh ends."""
+    _as_version(proxy, "6.13.8")
+    wire.run()
+    _poison(wire)
+    with iw.connect(proxy.url) as console:
+        assert 1 == len(console.queue)
+        wire.put("prune")
+        until(lambda: console.queue == [], "the prune to be seen")
+        console.refresh()
+        assert 1 == len(console.store.state.unread)
+
+
+def test_an_item_that_vanishes_before_it_is_read(wire: Wire, proxy: ChaosProxy) -> None:
+    """Up to 6.13 an item that was listed, and is gone when it is to be read, is not waited for, for ever."""
+    _as_version(proxy, "6.13.8")
+    done = wire.run()
+    proxy.say(b"[]", path="/items_by_ids$")
+    with iw.connect(proxy.url) as console:
+        assert {done["item_id"]} == console.store.state.unread
+        wire.delete(f"i/{done['item_id']}")
+        until(lambda: not console.store.state.unread, "the item to be forgotten")
+        assert [] == console.queue
+
+
+def test_coming_back_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosProxy) -> None:
+    """Before 6.7 one item that cannot be loaded hides all the others; the console comes back all the same."""
+    _as_version(proxy, "6.0.2")
+    wire.run()
+    with iw.connect(proxy.url) as console:
+        assert 1 == len(console.queue)
+        _poison(wire)
+        until(lambda: 1 == console.status.pending, "the item to be counted")
+        modes: list[str] = []
+        console.store.subscribe(lambda change: modes.append(change.state.connection.mode))
+        proxy.drop_sockets()
+        until(lambda: "reconnecting" in modes and modes[-1] == "live", "the console to come back")
+
+
+def test_a_second_wedge(console: iw.Console, wire: Wire) -> None:
+    """When the batch that wedged the queue is canceled and another one wedges it, that one is named."""
+    first = _poison(wire)
+    until(lambda: console.status.wedge is not None and (first,) == console.status.wedge.batch_ids, "the first")
+    second = _poison(wire)
+    wire.put("cancel_by_batch_ids", {"batch_ids": [first]})
+    until(lambda: console.status.wedge is not None and (second,) == console.status.wedge.batch_ids, "the second")
