@@ -58,11 +58,13 @@ class Agreement:
     @property
     def is_open(self) -> bool:
         """Whether `moved` is of interest."""
-        return bool(self._moments)
+        return bool(self._moments) or self._read_for is not None
 
     def begin(self, ours: Counts) -> None:
         """The counters are about to be asked for; nothing is left to be read, and the picture counts this."""
         self._present = list(self._waiting)
+        if not self._theirs:
+            self._moments.clear()
         self.moved(ours)
         self._moves = 0
 
@@ -74,7 +76,9 @@ class Agreement:
 
     def moved(self, ours: Counts) -> None:
         """The picture counts this now."""
-        self._moves += ours != self._ours
+        if ours != self._ours:
+            self._moves += 1
+            self._read_for = None  # the read mended something, or the queue went on
         self._ours = ours
         self._moments.add(ours)
 

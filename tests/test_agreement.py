@@ -68,6 +68,18 @@ def test_the_same_difference_is_read_for_again_once_there_was_none() -> None:
         assert Verdict.AGREED == look(agreement, EMPTY, EMPTY)
 
 
+def test_the_same_difference_is_read_for_again_though_nobody_looked_between() -> None:
+    """Where the picture counted otherwise since the read, the same difference is another one."""
+    agreement = Agreement()
+    for _ in range(3):
+        assert [Verdict.UNSURE, Verdict.DIFFERENT] == looks(agreement, TWO, ONE, 2)
+        assert agreement.is_open
+        agreement.moved(ONE)
+        agreement.moved(TWO)
+    agreement.moved(THREE)
+    assert [Verdict.UNSURE, Verdict.DIFFERENT] == looks(agreement, THREE, TWO, 2)
+
+
 def test_after_a_new_start_the_same_is_read_for_again() -> None:
     """What was let be of one picture is not of the next."""
     agreement = Agreement()
