@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from enum import Enum
 
+from invoke_widgets.loop import closed
 from invoke_widgets.records import Counts
 
 Difference = tuple[int, ...]
@@ -123,7 +124,7 @@ class Agreement:
         """Wait for a look that begins from now on and finds agreement, or for a few changes or vain looks.
 
         Raises:
-            RuntimeError: there will be none.
+            InvalidRequest: there will be none, as the console was closed.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[future] = 0
@@ -136,7 +137,7 @@ class Agreement:
         """There will be no more looks."""
         for future in self._waiting:
             if not future.done():
-                future.set_exception(RuntimeError("this console is closed"))
+                future.set_exception(closed())
 
     def _let_go(self, worth: int) -> None:
         for future in self._present:

@@ -236,7 +236,7 @@ class Sync:
         """Wait until all that is known to need reading was read, and the counters agree with it.
 
         Raises:
-            RuntimeError: the console was closed.
+            InvalidRequest: the console was closed.
         """
         self._backlog.hurry()
         self._suspect()

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from invoke_widgets.agreement import Agreement, Verdict
+from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.records import Counts
 
 EMPTY = Counts()
@@ -174,7 +175,7 @@ def test_who_waits_hears_that_there_will_be_no_more() -> None:
         agreement = Agreement()
         task = await _waits(agreement)
         agreement.give_up()
-        with pytest.raises(RuntimeError, match="closed"):
+        with pytest.raises(InvalidRequest, match="closed"):
             await task
 
     asyncio.run(work())
