@@ -648,8 +648,10 @@ def test_a_queue_that_will_not_be_read_any_more(through: iw.Console, wire: Wire,
 
 
 async def _end(console: iw.Console) -> None:
-    console._task.cancel()
-    await asyncio.wait({console._task})
+    task = console._ending.task
+    assert task is not None
+    task.cancel()
+    await asyncio.wait({task})
 
 
 # -- what older versions do, as far as a newer one can be made to look like one ----------------------------------------
