@@ -92,7 +92,7 @@ def test_every_field_can_be_checked(openapi: dict[str, Any]) -> None:
     nodes = [schema for schema in openapi["components"]["schemas"].values() if schema.get("class") == "invocation"]
     schemas = NodeSchemas(openapi)
     for node in nodes:
-        graph = {"nodes": {"n": {"type": node["properties"]["type"]["const"]}}}
+        graph = {"nodes": {"n": {"type": node["properties"]["type"]["const"]}}, "edges": []}
         for name in set(node["properties"]) - {"id", "type"}:
             with pytest.raises(InvalidRequest, match="cannot be None"):
                 schemas.check_data(graph, [[{"node_path": "n", "field_name": name, "items": [None]}]])
