@@ -214,17 +214,17 @@ class Console(ConsoleBase):
 
         return ErrorLog(self, **options)
 
-    def cancellation_log(self) -> Any:
-        """A new view of what was canceled."""
+    def cancellation_log(self, **options: Any) -> Any:
+        """A new view of what was canceled; `options` are those of `CancellationLog`."""
         from invoke_widgets.widgets.cancellation_log import CancellationLog
 
-        return CancellationLog(self)
+        return CancellationLog(self, **options)
 
-    def results(self) -> Any:
-        """A new view of what the newest completed items put out."""
+    def results(self, **options: Any) -> Any:
+        """A new view of what the newest completed items put out; `options` are those of `Results`."""
         from invoke_widgets.widgets.results import Results
 
-        return Results(self)
+        return Results(self, **options)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self._displayed()._repr_mimebundle_(**kwargs)

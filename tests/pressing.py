@@ -22,8 +22,12 @@ def button(view: View, words: str) -> Any:
 
 def press(view: View, words: str, **choice: str) -> None:
     """Press a button, as soon as it can be; with a `choice`, if there is one beside it."""
-    until(lambda: not button(view, words).disabled, f"{words!r} to be enabled")
+    until(lambda: _can_be_pressed(button(view, words)), f"{words!r} to be enabled")
     button(view, words).click(**choice)
+
+
+def _can_be_pressed(button: Any) -> bool:
+    return not button.disabled and not getattr(button, "busy", False)
 
 
 def _buttons(view: View) -> list[Any]:
@@ -32,7 +36,7 @@ def _buttons(view: View) -> list[Any]:
 
 def enabled(view: View) -> set[str]:
     """The words of the visible buttons that can be pressed, without their counts."""
-    return {re.sub(r"[^a-z ]|\(.*\)", "", b.description).strip() for b in _buttons(view) if not b.disabled} - {""}
+    return {re.sub(r"[^a-z ]|\(.*\)", "", b.description).strip() for b in _buttons(view) if _can_be_pressed(b)} - {""}
 
 
 def _visible(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:

@@ -263,7 +263,12 @@ def test_the_pool_shows_and_filters(console: FedConsole) -> None:
 
 @pytest.mark.parametrize(
     ("status", "label", "visible"),
-    [(PENDING, "✕", "visible"), (FAILED, "↻", "visible"), (CANCELED, "↻", "visible"), (COMPLETED, "✕", "hidden")],
+    [
+        (PENDING, "✕ 1", "visible"),
+        (FAILED, "↻ 1", "visible"),
+        (CANCELED, "↻ 1", "visible"),
+        (COMPLETED, "✕ 1", "hidden"),
+    ],
 )
 def test_the_pool_offers_what_can_be_done(status: str, label: str, visible: str) -> None:
     """An unfinished row can be canceled, a failed or canceled one retried, a completed one neither."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from invoke_widgets.records import Cancellation, Connection, JobError, Progress,
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
-from invoke_widgets.widgets.error_log import detail_html, grouped
+from invoke_widgets.widgets.error_log import facts_html, grouped, message_html, traceback_html
 from invoke_widgets.widgets.results import output_text
 from invoke_widgets.widgets.server_line import left_s, progress_html
 
@@ -105,7 +105,7 @@ GRAPH = {"nodes": {"sum": {"type": "add", "a": 1}}, "edges": []}
     [
         (GRAPH, Draft(graph=GRAPH)),
         ({"graph": GRAPH, "runs": 3, "destination": "x"}, Draft(graph=GRAPH, runs=3, destination="x")),
-        ({"batch": {"graph": GRAPH, "runs": "3"}, "prepend": True}, Draft(graph=GRAPH, prepend=True)),
+        ({"batch": {"graph": GRAPH, "runs": 3}, "prepend": True}, Draft(graph=GRAPH, runs=3, prepend=True)),
         ([1], Draft(graph=[1])),
     ],
 )
@@ -194,7 +194,7 @@ def test_retryable() -> None:
         (Connection(), ("connecting", "◌ connecting")),
         (Connection(mode="live", heard_at=99.0), ("live", "● live")),
         (Connection(mode="live", heard_at=10.0), ("stale", "● live, last heard 1:30 ago")),
-        (Connection(mode="polling", heard_at=99.0), ("polling", "◐ polling: no events can be had")),
+        (Connection(mode="polling", heard_at=99.0), ("polling", "◐ polling: no events come, so changes are asked for")),
         (Connection(mode="reconnecting", next_try_at=103.0), ("offline", "○ offline, next try in 3 s")),
         (Connection(mode="reconnecting", next_try_at=99.0), ("offline", "○ offline, trying now")),
         (
@@ -224,6 +224,30 @@ def test_left_by_progress_and_by_history() -> None:
     assert None is left_s(QueueState(items={3: running}), running, 10.0)
 
 
+def test_left_is_as_the_table_has_it() -> None:
+    """Without progress it is the mean of the fifty runs that are newest, in whatever order they were read."""
+    runs = [
+        item(i, "completed", started_at=NOW, completed_at=NOW + timedelta(seconds=60 if i <= 50 else 2))
+        for i in range(1, 101)
+    ]
+    running = item(101, "in_progress", started_at=NOW, batch_id="another")
+    items = {i.item_id: i for i in (running, *reversed(runs))}
+    assert 1.5 == left_s(QueueState(items=items), running, 0.5)
+    assert None is left_s(QueueState(items=items), running, 3.0)
+
+
+def test_there_is_always_one_line_of_progress() -> None:
+    """Nothing that runs takes as many lines as one or several that do."""
+    several = QueueState(items={i: item(i, "in_progress") for i in (3, 4, 5)})
+    shown = [
+        progress_html(QueueState(), [], NOW),
+        progress_html(several, [3], NOW),
+        progress_html(several, [3, 4, 5], NOW),
+    ]
+    assert [1, 1, 1] == [html.count("iw-progress") for html in shown]
+    assert [True, True] == ["Nothing runs." in shown[0], "item 3 and 2 more" in shown[2]]
+
+
 def test_text_of_the_server_is_escaped() -> None:
     """Markup in a server's text is shown as text."""
     evil = "<img src=x onerror=alert(1)>"
@@ -232,7 +256,9 @@ def test_text_of_the_server_is_escaped() -> None:
     error = JobError(
         at=NOW, error_type=JobErrorType.UNKNOWN_ERROR, message=evil, suggestion=evil, traceback=evil, node_id=evil
     )
-    shown = progress_html(state, [3], NOW) + detail_html(grouped([error])[0])
+    shown = (
+        progress_html(state, [3], NOW) + message_html(error) + facts_html(grouped([error])[0]) + traceback_html(error)
+    )
     assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
 
 

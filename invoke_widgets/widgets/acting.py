@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ipywidgets
 
 from invoke_widgets.store import Change
-from invoke_widgets.widgets.base import THEME, View
+from invoke_widgets.widgets.base import View
 from invoke_widgets.widgets.plain_press import PlainPress, Pressed
 
 try:
@@ -23,15 +22,28 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STYLE = f"<style>{THEME}{(Path(__file__).parent / 'parts.css').read_text(encoding='utf-8')}</style>"
-"""The style sheet of the dashboard's parts, as an element; each part brings it, since each can be shown alone."""
-
 
 class StyledView(View):
-    """A view that brings the style sheet of the dashboard's parts."""
+    """A view with buttons.
 
-    def show(self, *content: ipywidgets.Widget) -> None:
-        super().show(ipywidgets.HTML(STYLE, layout={"display": "none"}), *content)
+    Args:
+        console: what is shown.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script; by default only where
+            anywidget is not installed.
+    """
+
+    def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
+        super().__init__(console)
+        self.fallback = bool(fallback)
+
+    def button(
+        self, description: str, on_press: Callable[[Pressed], object], *, tooltip: str = "", **options: Any
+    ) -> Any:
+        """A button whose click says what the page showed, with `options` as the attributes of `Press`."""
+        kind = PlainPress if self.fallback else Press
+        made = kind(description=description, tooltip=tooltip, **options)
+        made.on_press(self.guard(on_press))
+        return made
 
 
 class ActingView(StyledView):
@@ -46,45 +58,14 @@ class ActingView(StyledView):
     def __init__(
         self, console: Console, *, on_said: Callable[[str], object] | None = None, fallback: bool | None = None
     ) -> None:
-        super().__init__(console)
-        self.fallback = bool(fallback)
-        self._busy: set[ipywidgets.Button] = set()
+        super().__init__(console, fallback=fallback)
         self._on_said = on_said
         self.said = ""
         self.status_line = ipywidgets.HTML()
         self.own(self.status_line)  # not every part shows it
 
-    def button(
-        self, description: str, on_click: Callable[[], object], *, tooltip: str = "", **options: Any
-    ) -> ipywidgets.Button:
-        """A button whose failures show in the strip."""
-        made = ipywidgets.Button(description=description, tooltip=tooltip, **options)
-        guarded = self.guard(on_click)
-        made.on_click(lambda _: guarded())
-        return made
-
-    def press_button(
-        self, description: str, on_press: Callable[[Pressed], object], *, tooltip: str = "", **options: Any
-    ) -> Any:
-        """A button whose click says what the page showed, with `options` as the attributes of `Press`."""
-        kind = PlainPress if self.fallback else Press
-        made = kind(description=description, tooltip=tooltip, **options)
-        made.on_press(self.guard(on_press))
-        return made
-
-    def enable(self, button: ipywidgets.Button, possible: bool) -> None:
-        """Enable or disable a button, unless its request still runs."""
-        disabled = not possible or button in self._busy
-        if button.disabled != disabled:
-            button.disabled = disabled
-
-    def act(
-        self,
-        button: ipywidgets.Button,
-        work: Coroutine[Any, Any, T],
-        told: Callable[[T], str],
-    ) -> None:
-        """Start what a button is for; until it has ended, the button is disabled and says so.
+    def act(self, button: Any, work: Coroutine[Any, Any, T], told: Callable[[T], str]) -> None:
+        """Start what a button is for; until it has ended, the button is busy and says so.
 
         Args:
             button: clicking it again meanwhile does nothing.
@@ -92,21 +73,9 @@ class ActingView(StyledView):
             told: the outcome in words.
         """
         with self.lock:
-            if button in self._busy:
-                work.close()
-                return
-            self._busy.add(button)
-            self.forgive()
-            button.disabled = True
-            button.add_class("iw-busy")
-
-        def ended() -> None:
-            with self.lock:
-                self._busy.discard(button)
-                button.remove_class("iw-busy")
-                self.redraw()
-
-        self.run(work, lambda result: self.say(told(result)), always=ended)
+            if not button.busy:
+                self.forgive()
+            self.run(work, lambda result: self.say(told(result)), button=button, always=self.redraw)
 
     def say(self, sentence: str) -> None:
         """Show what was done, in words."""
@@ -125,6 +94,11 @@ def put(widget: ipywidgets.Widget, name: str, value: object) -> None:
     """Set a trait only if it differs: each setting is a message to the page."""
     if getattr(widget, name) != value:
         setattr(widget, name, value)
+
+
+def enable(button: Any, possible: bool) -> None:
+    """Enable or disable a button."""
+    put(button, "disabled", not possible)
 
 
 def shown(widget: ipywidgets.Widget, visible: bool) -> None:

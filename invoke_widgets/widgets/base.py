@@ -12,18 +12,25 @@ import html
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import ipywidgets
 
 from invoke_widgets import classify
-from invoke_widgets.errors import InvalidRequest, JobException
+from invoke_widgets.errors import InvalidRequest, JobException, NetworkError
 from invoke_widgets.store import Change
 from invoke_widgets.widgets.saved import SavedState, publisher
+from invoke_widgets.widgets.styles import STYLE
 from invoke_widgets.widgets.tables import clean
+
+try:
+    from invoke_widgets.widgets.frame import Frame
+except ImportError:  # without anywidget
+    Frame = None  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -36,10 +43,24 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-THEME = (Path(__file__).parent / "theme.css").read_text(encoding="utf-8")
-"""The style sheet that all views share; it applies within `class="iw"`."""
-
 _STRIP_LINES = 3
+
+_composing: ContextVar[bool] = ContextVar("composing", default=False)
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Views made within are parts of another one, which brings what each of them would bring if it were alone."""
+    token = _composing.set(True)
+    try:
+        yield
+    finally:
+        _composing.reset(token)
+
+
+class _Failure(NamedTuple):
+    at: datetime
+    is_away: bool
 
 
 class View(ipywidgets.VBox):  # type: ignore[misc]
@@ -51,8 +72,13 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
 
     Args:
         console: what is shown.
+
+    Attributes:
+        fallback: whether it is of core widgets only; None for what its content says.
+        strip: what went wrong; part of the view, unless it is to stand elsewhere.
     """
 
+    fallback: bool | None = None
     _closed = True  # until there is something to close: a half-made widget is closed when it is collected
 
     def __init__(self, console: Console) -> None:
@@ -65,18 +91,30 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self._closed = False
         super().__init__(_dom_classes=("iw",))
         self.children: tuple[ipywidgets.Widget, ...]
-        self._failures: dict[str, datetime] = {}
+        self._failures: dict[str, _Failure] = {}
+        self._was_away = False
         self._strip = ipywidgets.HTML(layout={"flex": "1 1 auto", "margin": "0"})
-        dismiss = ipywidgets.Button(description="✕", tooltip="Dismiss", layout={"width": "32px"})
+        dismiss = ipywidgets.Button(description="dismiss", layout={"width": "auto", "flex": "0 0 auto"})
         dismiss.on_click(lambda _: self.forgive())
-        self._strip_box = ipywidgets.HBox([self._strip, dismiss], layout={"display": "none"})
-        self.children = (self._strip_box,)
+        self.strip = ipywidgets.HBox([self._strip, dismiss], layout={"display": "none"})
+        self.own(self.strip)
+        self.children = (self.strip,)
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
-    def show(self, *content: ipywidgets.Widget) -> None:
-        """Make `content` the view's content."""
-        self.children = (*content, self._strip_box)
+    def show(self, *content: ipywidgets.Widget, strip: bool = True) -> None:
+        """Make `content` the view's content, with the strip under it or elsewhere."""
+        frame = () if _composing.get() else (self._frame(content),)
+        self.children = (*frame, *content, *((self.strip,) if strip else ()))
+
+    def _frame(self, content: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:
+        """The style sheet; with a script, where this view needs scripts anyway."""
+        scripts = self.fallback is False
+        if self.fallback is None:
+            scripts = any(hasattr(model, "_esm") for widget in content for model in models_within(widget))
+        if scripts and Frame is not None:
+            return Frame(layout={"display": "none"})
+        return ipywidgets.HTML(f"<style>{STYLE}</style>", layout={"display": "none"})
 
     def own(self, *models: ipywidgets.Widget) -> None:
         """Have models closed with the view that are not within it, such as links."""
@@ -110,7 +148,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         work: Coroutine[Any, Any, T],
         done: Callable[[T], object] | None = None,
         *,
-        button: ipywidgets.Button | None = None,
+        button: Any = None,
         always: Callable[[], object] | None = None,
     ) -> None:
         """Start work on the console's thread and return at once; a failure is shown in the strip.
@@ -118,19 +156,19 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         Args:
             work: such as `console.actions.cancel(5)`.
             done: called with the result, on the console's thread.
-            button: disabled meanwhile; while it is, nothing is started again.
+            button: a `Press` that is busy meanwhile; while it is, nothing is started again.
             always: called at the end, however it ended, on the console's thread.
         """
         if button is not None:
             with self.lock:
-                if button.disabled:
+                if button.busy:
                     work.close()
                     return
-                button.disabled = True
+                button.busy = True
 
         def ended() -> None:
             if button is not None:
-                button.disabled = False
+                button.busy = False
             if always is not None:
                 always()
 
@@ -169,19 +207,31 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             if self._closed:
                 return
             self._failures.pop(line, None)
-            self._failures[line] = datetime.now().astimezone()
-            newest = list(self._failures.items())[: -_STRIP_LINES - 1 : -1]
-            # With its time, since what it says of the server may be over.
-            lines = "<br>".join(f'<span class="iw-remedy">{at:%H:%M:%S}</span> {line}' for line, at in newest)
-            self._strip.value = f'<style>{THEME}</style><div class="iw iw-strip" role="alert">{lines}</div>'
-            self._strip_box.layout.display = None
+            self._failures[line] = _Failure(datetime.now().astimezone(), isinstance(error, NetworkError))
+            self._draw_strip()
 
     def forgive(self) -> None:
         """Empty the strip."""
         with self.lock:
             self._failures = {}
-            self._strip.value = ""
-            self._strip_box.layout.display = "none"
+            self._draw_strip()
+
+    def _draw_strip(self) -> None:
+        newest = list(self._failures.items())[: -_STRIP_LINES - 1 : -1]
+        lines = "<br>".join(f'<span class="iw-remedy">{failure.at:%H:%M:%S}</span> {line}' for line, failure in newest)
+        self._strip.value = f'<div class="iw-strip" role="alert">{lines}</div>' if lines else ""
+        self.strip.layout.display = None if lines else "none"
+
+    def _forgive_what_is_over(self) -> None:
+        """Once the server is back, do not go on saying that it is away."""
+        mode = self.console.store.state.connection.mode
+        if mode == "reconnecting":
+            self._was_away = True
+        elif self._was_away and mode in ("live", "polling"):
+            self._was_away = False
+            if any(failure.is_away for failure in self._failures.values()):
+                self._failures = {line: failure for line, failure in self._failures.items() if not failure.is_away}
+                self._draw_strip()
 
     @property
     def closed(self) -> bool:
@@ -244,6 +294,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         with self.lock:
             if self._closed:
                 return
+            self.guard(self._forgive_what_is_over)()
             # What is newest now: the change may have waited for the lock while a later picture was drawn.
             self.guard(self.draw)(Change(self.console.store.state, change.item_ids))
 

@@ -74,10 +74,15 @@ def table_html(records: list[Cancellation]) -> str:
 
 
 class CancellationLog(StyledView):
-    """Every cancel that was asked for in a console, newest first."""
+    """Every cancel that was asked for in a console, newest first.
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    Args:
+        console: whose.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script.
+    """
+
+    def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
+        super().__init__(console, fallback=fallback)
         self._table = ipywidgets.HTML()
         self.show(self._table)
         self.follow()

@@ -16,7 +16,7 @@ from invoke_widgets.merge import QueueState
 from invoke_widgets.records import Cancellation, Counts, ProcessorStatus, QueueItem, retryable
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, put, shown
+from invoke_widgets.widgets.acting import ActingView, enable, put, shown
 from invoke_widgets.widgets.plain_press import Pressed
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Controls(ActingView):
 
     Args:
         console: what is controlled.
-        whole: False if another part shows `pause` and `status_line`.
+        whole: False if another part shows `pause` and `below`.
         selectable: whether something can be selected, so that there is a button to cancel it.
         on_said: called with the outcome of each action in words.
         fallback: use core widgets only, for front ends that cannot load anywidget's script.
@@ -52,6 +52,7 @@ class Controls(ActingView):
     Attributes:
         selected: item ids that "cancel selected" is about; link it to a table's.
         pause: the button that pauses and resumes.
+        below: what comes and goes: questions, outcomes, errors, and what is wrong with the queue.
     """
 
     selected = traitlets.List(traitlets.Int())
@@ -66,11 +67,11 @@ class Controls(ActingView):
         fallback: bool | None = None,
     ) -> None:
         super().__init__(console, on_said=on_said, fallback=fallback)
-        self._cancel_selected = self.press_button(
+        self._cancel_selected = self.button(
             "✕ cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
         )
         shown(self._cancel_selected, selectable)
-        self._cancel_batch = self.press_button(
+        self._cancel_batch = self.button(
             "✕ cancel batch",
             self._on_cancel_batch,
             tooltip="Cancel all of this batch that has not finished",
@@ -88,15 +89,15 @@ class Controls(ActingView):
         self._clear = self.button(
             "clear …", self._on_clear, tooltip="Cancel and delete everything, the current item too; asks first"
         )
-        self.pause = self.press_button("❚❚ pause", self._on_pause)
+        self.pause = self.button("❚❚ pause", self._on_pause)
         self.pause.add_class("iw-pause")
         self._question = ipywidgets.HTML()
         self._really_clear = self.button("clear", self._on_really_clear, button_style="danger")
-        self._keep = self.button("keep", lambda: shown(self._asking, False), tooltip="Do not clear")
+        self._keep = self.button("keep", self._on_keep, tooltip="Do not clear")
         self._asking = ipywidgets.HBox([self._question, self._really_clear, self._keep], layout={"display": "none"})
         self._asking.add_class("iw-asking")
         self._wedge_text = ipywidgets.HTML()
-        self._unwedge = self.press_button("cancel batch", self._on_unwedge, button_style="danger")
+        self._unwedge = self.button("cancel batch", self._on_unwedge, button_style="danger")
         self._wedge = ipywidgets.HBox([self._wedge_text, self._unwedge], layout={"display": "none"})
         self._wedge.add_class("iw-wedge")
         buttons = [
@@ -108,14 +109,19 @@ class Controls(ActingView):
             self._clear,
             *([self.pause] if whole else []),
         ]
+        for counted in (self._cancel_pending, self._retry_failed, self._prune):
+            counted.layout.min_width = f"{len(counted.description) + 6}ch"  # with room for its count
         self._row = ipywidgets.HBox(buttons)
         self._row.add_class("iw-row")
+        self._row.add_class("iw-controls")
+        self.below = ipywidgets.VBox([self._wedge, self._asking, self.status_line, self.strip])
+        self.below.add_class("iw-below")
         self._failed: list[int] = []
         self._own: Counts | None = None
         self._counts = Counts()
         self._items: Mapping[int, QueueItem] | None = None
-        self.own(self.pause)
-        self.show(self._wedge, self._row, self._asking, *([self.status_line] if whole else []))
+        self.own(self.pause, self.below)
+        self.show(self._row, *([self.below] if whole else []), strip=False)
         self.observe(lambda _: self.redraw(), names="selected")
         self.follow()
 
@@ -132,14 +138,14 @@ class Controls(ActingView):
             self._failed = [i for i in retryable(state.items) if not state.is_theirs(state.items[i])]
             self._draw_batches(unfinished_batches(i for i in state.items.values() if not state.is_theirs(i)))
             self._own = own_counts(state)
-        self.enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
+        enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
         # What its policy runs again waits, too, and is called off by the same.
         counts = self._own or state.status or Counts.of(item.status for item in state.items.values())
         self._label(self._cancel_pending, "✕ cancel pending", counts.pending + len(state.retrying), open_)
         self._label(self._retry_failed, "↻ retry failed", len(self._failed), open_)
         self._label(self._prune, "prune", counts.total - counts.unfinished, open_)
-        self.enable(self._clear, open_ and counts.total > 0)
-        self.enable(self._really_clear, open_ and counts.total > 0)
+        enable(self._clear, open_ and counts.total > 0)
+        enable(self._really_clear, open_)
         self._counts = counts
         if self._asking.layout.display is None:
             self._draw_question()
@@ -150,7 +156,7 @@ class Controls(ActingView):
 
     def _label(self, button: ipywidgets.Button, text: str, count: int, possible: bool) -> None:
         put(button, "description", f"{text} ({count:,})" if count else text)
-        self.enable(button, possible and count > 0)
+        enable(button, possible and count > 0)
 
     def _draw_batches(self, batches: Mapping[str, int]) -> None:
         choices = [[batch, words.short(batch), words.many(n, "item")] for batch, n in batches.items()]
@@ -164,6 +170,7 @@ class Controls(ActingView):
             "what runs is canceled."
         )
         put(self._question, "value", f'<div class="iw-question" role="alert">{html.escape(text)}</div>')
+        put(self._really_clear, "about", total)
         put(self._really_clear, "description", f"clear {words.many(total, 'item')}")
 
     def _draw_pause(self, state: QueueState, open_: bool) -> None:
@@ -174,7 +181,7 @@ class Controls(ActingView):
         put(self.pause, "description", "▶\ufe0e resume" if paused else "❚❚ pause")
         tooltip = "Take items again" if paused else "Take no further item; what runs goes on"
         put(self.pause, "tooltip", tooltip if may else "Only an administrator can pause and resume")
-        self.enable(self.pause, open_ and may and state.processor is not None)
+        enable(self.pause, open_ and may and state.processor is not None)
 
     def _draw_wedge(self, state: QueueState) -> None:
         wedge = state.wedge
@@ -232,24 +239,38 @@ class Controls(ActingView):
         if pressed.choice is not None:
             self.act(self._cancel_batch, self.console.actions.cancel_batch(pressed.choice), _message)
 
-    def _on_cancel_pending(self) -> None:
+    def _on_cancel_pending(self, _: Pressed) -> None:
         self.act(self._cancel_pending, self.console.actions.cancel_pending(), _message)
 
-    def _on_retry_failed(self) -> None:
+    def _on_retry_failed(self, _: Pressed) -> None:
         if self._failed:
             self.act(self._retry_failed, self.console.actions.retry(list(self._failed)), words.retried)
 
-    def _on_prune(self) -> None:
+    def _on_prune(self, _: Pressed) -> None:
         self.act(self._prune, self.console.actions.prune(), lambda n: f"Pruned {words.many(n, 'finished item')}.")
 
-    def _on_clear(self) -> None:
+    def _on_clear(self, _: Pressed) -> None:
         with self.lock:
             self._draw_question()
             shown(self._asking, True)
+            self._keep.focus()
 
-    def _on_really_clear(self) -> None:
+    def _on_really_clear(self, pressed: Pressed) -> None:
+        """Clear what the button said; if that is no longer what there is, it says so, and is to be pressed again."""
+        with self.lock:
+            if pressed.about != self._counts.total:
+                self._on_clear(pressed)
+                return
+            self._ask_no_more()
+        self.act(self._clear, self.console.actions.clear(), _message)
+
+    def _on_keep(self, _: Pressed) -> None:
+        with self.lock:
+            self._ask_no_more()
+
+    def _ask_no_more(self) -> None:
         shown(self._asking, False)
-        self.act(self._really_clear, self.console.actions.clear(), _message)
+        self._clear.focus()
 
     def _on_pause(self, pressed: Pressed) -> None:
         if pressed.about == "resume":
@@ -275,7 +296,9 @@ def _message(record: Cancellation) -> str:
 
 
 def _told_of_pause(status: ProcessorStatus) -> str:
-    return "Paused: " + ("the current item goes on, then nothing more." if status.is_processing else "nothing runs.")
+    return "Paused: " + (
+        "the current item goes on, then nothing more." if status.is_processing else "no item was running."
+    )
 
 
 def _items(item_ids: tuple[int, ...]) -> str:

@@ -12,6 +12,7 @@ import ipywidgets
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import liveness, plain
 from invoke_widgets.widgets.acting import StyledView, put
+from invoke_widgets.widgets.base import composing
 from invoke_widgets.widgets.cancellation_log import CancellationLog
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.error_log import ErrorLog
@@ -41,21 +42,23 @@ class Dashboard(StyledView):
     """
 
     def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
-        super().__init__(console)
+        super().__init__(console, fallback=fallback)
         self._ends: list[Callable[[], None]] = []
         self._last_action = ""
         self._cell: liveness.Cell = "idle"
         self._versions = (liveness.ipykernel_version(), liveness.front_end())
-        self.server_line = ServerLine(console)
-        # What is selected, the table itself cancels.
-        self.controls = Controls(console, whole=False, on_said=self._said, fallback=fallback)
-        self.submitter = JobSubmitter(console, on_said=self._said, fallback=fallback)
-        self.queue_table = QueueTable(console, on_said=self.controls.say, fallback=fallback)
-        self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said, fallback=fallback)
-        self.cancellation_log = CancellationLog(console)
-        self.results = Results(console, load=False)
-        # Under the table, so that its rows stay where they are when there is something to say.
-        queue = ipywidgets.VBox([self.controls, self.queue_table, self.controls.status_line])
+        with composing():
+            self.server_line = ServerLine(console, fallback=fallback)
+            # What is selected, the table itself cancels.
+            self.controls = Controls(console, whole=False, on_said=self._said, fallback=fallback)
+            self.submitter = JobSubmitter(console, on_said=self._said, fallback=fallback)
+            self.queue_table = QueueTable(console, on_said=self.controls.say, fallback=fallback)
+            self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said, fallback=fallback)
+            self.cancellation_log = CancellationLog(console)
+            self.results = Results(console, load=False, fallback=fallback)
+            self.toasts = Toasts(console)
+        # What comes and goes is under the table, so that its rows stay under the pointer.
+        queue = ipywidgets.VBox([self.controls, self.queue_table, self.controls.below])
         self._tabs = ipywidgets.Tab(
             [self.submitter, queue, self.error_log, self.cancellation_log, self.results],
             titles=self._titles(),
@@ -63,11 +66,10 @@ class Dashboard(StyledView):
         )
         self._tabs.observe(self.guard(self._tab_chosen), names="selected_index")
         self._footer = ipywidgets.HTML()
-        self.toasts = Toasts(console)
         head = ipywidgets.HBox([self.server_line, self.controls.pause])
         head.add_class("iw-head")
         self.add_class("iw-dashboard")
-        self.show(head, self._tabs, self._footer, self.toasts)
+        self.show(head, self._tabs, self.server_line.below, self.toasts, self._footer)
         self.follow()
         self._ends.append(liveness.cells.listen(self._cell_changed))
         self._cell_changed(liveness.cells.cell)

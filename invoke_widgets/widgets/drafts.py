@@ -15,10 +15,19 @@ from invoke_widgets.schemas import normal_data
 Row = tuple[str, str, int]
 """A row of values: "node.field", a JSON list, and its group: rows of a group are zipped, groups are combined."""
 
+MAX_RUNS = 10_000
+"""As many items as a server's queue takes."""
+_TAKEN = {"graph", "runs", "data", "prepend", "destination"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What `console.submit` takes. `label` tells drafts apart for a person."""
+    """What `console.submit` takes.
+
+    Attributes:
+        label: tells drafts apart for a person.
+        ignored: what was pasted with it, and the form does not send.
+    """
 
     graph: Any
     runs: int = 1
@@ -26,6 +35,7 @@ class Draft:
     prepend: bool = False
     destination: str | None = None
     label: str = ""
+    ignored: tuple[str, ...] = ()
 
 
 def read_json(text: str) -> Any:
@@ -47,22 +57,36 @@ def read_json(text: str) -> Any:
 def read_draft(pasted: Any) -> Draft:
     """A draft from a graph, from a batch (`{"graph": ..., "data": ..., "runs": ...}`), or from the body of an
     enqueue request (`{"batch": ..., "prepend": ...}`).
+
+    Raises:
+        InvalidRequest: something of it is of a type, or a size, that the form cannot hold.
     """
-    prepend = False
-    if isinstance(pasted, Mapping) and isinstance(pasted.get("batch"), Mapping):
-        prepend = pasted.get("prepend") is True
-        pasted = pasted["batch"]
-    if isinstance(pasted, Mapping) and isinstance(pasted.get("graph"), Mapping):
-        runs = pasted.get("runs", 1)
-        destination = pasted.get("destination")
-        return Draft(
-            graph=pasted["graph"],
-            runs=runs if isinstance(runs, int) and runs >= 1 else 1,
-            data=pasted.get("data"),
-            prepend=prepend,
-            destination=destination if isinstance(destination, str) else None,
-        )
-    return Draft(graph=pasted, prepend=prepend)
+    if not is_batch(pasted):
+        return Draft(graph=pasted)
+    outer = pasted if isinstance(pasted.get("batch"), Mapping) else {"batch": pasted}
+    batch = outer["batch"]
+    named = {**batch, **outer}
+    given = {name: value for name, value in named.items() if value is not None and name != "batch"}
+    runs, destination, prepend = given.get("runs", 1), given.get("destination"), given.get("prepend", False)
+    if not isinstance(runs, int) or isinstance(runs, bool) or not 1 <= runs <= MAX_RUNS:
+        raise InvalidRequest(f"runs: should be an integer from 1 to {MAX_RUNS:,}, got {_cut(runs)}.")
+    if not isinstance(destination, str | None):
+        raise InvalidRequest(f"destination: should be a text, got {_cut(destination)}.")
+    if not isinstance(prepend, bool):
+        raise InvalidRequest(f"graph: prepend should be true or false, got {_cut(prepend)}.")
+    return Draft(
+        graph=batch["graph"] if isinstance(batch.get("graph"), Mapping) else batch,
+        runs=runs,
+        data=batch.get("data"),
+        prepend=prepend,
+        destination=destination,
+        ignored=tuple(sorted(given.keys() - _TAKEN)),
+    )
+
+
+def _cut(value: Any) -> str:
+    told = _text(value)
+    return told if len(told) <= 60 else f"{told[:59]}…"
 
 
 def is_batch(pasted: Any) -> bool:
@@ -76,9 +100,13 @@ def rows_of(data: Any) -> list[Row]:
     Raises:
         InvalidRequest: they are of no form that a server takes.
     """
-    groups = [data] if isinstance(data, Mapping) else data or []
+    groups = [data] if isinstance(data, Mapping) else [] if data is None else data
+    if not isinstance(groups, list | tuple):
+        raise InvalidRequest(f"data: should be a list of groups of values, got {_cut(data)}.")
     rows: list[Row] = []
     for number, group in enumerate(groups, start=1):
+        if not isinstance(group, Mapping | list | tuple):
+            raise InvalidRequest(f"data[{number - 1}]: should be a group of values, got {_cut(group)}.")
         if isinstance(group, Mapping):
             rows += [(str(field), _text(values), number) for field, values in group.items()]
         else:
@@ -102,6 +130,8 @@ def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
         field = field.strip()
         if not field and not text.strip():
             continue
+        if not field:
+            raise InvalidRequest("data.: These values need a field, written as node.field.")
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:

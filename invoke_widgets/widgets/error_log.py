@@ -13,7 +13,7 @@ import ipywidgets
 from invoke_widgets.records import FAILED, JobError
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, put, set_options, shown
+from invoke_widgets.widgets.acting import ActingView, enable, put, set_options, shown
 from invoke_widgets.widgets.plain_press import Pressed
 from invoke_widgets.widgets.tables import html_table, text_table
 
@@ -27,10 +27,19 @@ _FORGET = "forget all …"
 _STATIC_ROWS = 50
 _HEADERS = ("when", "count", "class", "where", "message", "what to do")
 
-# Copies the text of the next element: no text of the server is part of the script.
-_COPY = (
-    "navigator.clipboard&&navigator.clipboard.writeText(this.nextElementSibling.textContent);this.textContent='copied'"
-)
+# Copies the text of the next element: no text of the server is part of the script. Pages that were not loaded over
+# https have no clipboard: there the text is selected and copied as by a key.
+_COPY = """
+const button = this, text = button.nextElementSibling, say = (words) => {
+  button.textContent = words; setTimeout(() => { button.textContent = 'copy'; }, 1500);
+}, plainly = () => {
+  const all = document.createRange(); all.selectNodeContents(text);
+  getSelection().removeAllRanges(); getSelection().addRange(all);
+  say(document.execCommand('copy') ? 'copied' : 'could not copy');
+};
+if (navigator.clipboard) navigator.clipboard.writeText(text.textContent).then(() => say('copied'), plainly);
+else plainly();
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +90,14 @@ def group_label(group: ErrorGroup) -> str:
     return f"{words.time_of_day(group.last.at)}  {times}{group.last.error_type.value}  {message}"
 
 
-def detail_html(group: ErrorGroup) -> str:
-    """A group in full: message, cause, place, what to do, and the traceback folded."""
+def message_html(error: JobError) -> str:
+    """What an error says."""
+    return f'<p class="iw-message-full" tabindex="0">{html.escape(error.message)}</p>'
+
+
+def facts_html(group: ErrorGroup) -> str:
+    """What else there is to say of a group: what to do, cause, place."""
     error = group.last
-    said = html.escape(error.message)
     facts = [("class", error.error_type.value), ("where", where(error))]
     if error.server_error_type:
         facts.append(("server's type", error.server_error_type))
@@ -105,15 +118,18 @@ def detail_html(group: ErrorGroup) -> str:
         facts.append(("retry", helps))
     told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts)
     remedy = f'<p class="iw-suggestion">{html.escape(error.suggestion)}</p>' if error.suggestion else ""
-    folded = ""
-    if error.traceback:
-        trace = html.escape(error.traceback)
-        folded = (
-            f'<details class="iw-traceback"><summary>traceback</summary><button type="button" class="iw-copy"'
-            f' onclick="{_COPY}">copy</button><pre tabindex="0" aria-label="traceback">{trace}</pre></details>'
-        )
-    message = f'<p class="iw-message-full" tabindex="0">{said}</p>'
-    return f'<div class="iw-detail">{message}{remedy}<dl>{told}</dl>{folded}</div>'
+    return f'<div class="iw-detail">{remedy}<dl>{told}</dl></div>'
+
+
+def traceback_html(error: JobError) -> str:
+    """The traceback, folded; empty for none."""
+    if not error.traceback:
+        return ""
+    return (
+        f'<details class="iw-traceback"><summary>traceback</summary><button type="button" class="iw-copy"'
+        f' onclick="{html.escape(_COPY)}">copy</button><pre tabindex="0" aria-label="traceback">'
+        f"{html.escape(error.traceback)}</pre></details>"
+    )
 
 
 class ErrorLog(ActingView):
@@ -145,17 +161,20 @@ class ErrorLog(ActingView):
         self._drawing = False
         self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
         self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
-        self._forget = self.press_button(_FORGET, self._on_forget, tooltip="Empty this log; the queue stays as it is")
+        self._forget = self.button(_FORGET, self._on_forget, tooltip="Empty this log; the queue stays as it is")
+        self._keep = self.button("keep", self._on_keep, tooltip="Do not forget")
         self.groups = ipywidgets.Select(options=[], rows=5, description="errors", layout={"width": "auto"})
         self.groups.add_class("iw-list")
-        self._detail = ipywidgets.HTML()
-        self._retry = self.press_button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")
-        self._show = self.press_button("show in queue", self._on_show_row, tooltip="Select the item's row in the table")
+        # Apart, so that a further equal error leaves alone what is open, marked or has the focus.
+        self._message, self._facts, self._traceback = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._retry = self.button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")
+        self._show = self.button("show in queue", self._on_show_row, tooltip="Select the item's row in the table")
         self._actions = ipywidgets.HBox([self._retry, self._show])
         self._actions.add_class("iw-row")
-        filters = ipywidgets.HBox([self.classes, self._forget])
+        filters = ipywidgets.HBox([self.classes, self._forget, self._keep])
         filters.add_class("iw-row")
-        self._content = ipywidgets.VBox([filters, self.groups, self._detail, self._actions])
+        detail = (self._message, self._facts, self._traceback)
+        self._content = ipywidgets.VBox([filters, self.groups, *detail, self._actions])
         self.classes.observe(self.guard(self._refresh), names="value")
         self.groups.observe(self.guard(self._refresh), names="value")
         self.show(self._empty, self._content, self.status_line)
@@ -192,7 +211,9 @@ class ErrorLog(ActingView):
         current = self.groups.value if self.groups.value in self._groups else next(iter(self._groups), None)
         set_options(self.groups, options, current)
         group = self._groups.get(current or "")
-        put(self._detail, "value", detail_html(group) if group else "")
+        put(self._message, "value", message_html(group.last) if group else "")
+        put(self._facts, "value", facts_html(group) if group else "")
+        put(self._traceback, "value", traceback_html(group.last) if group else "")
 
     def _draw_actions(self) -> None:
         group = self._groups.get(self.groups.value or "")
@@ -200,12 +221,12 @@ class ErrorLog(ActingView):
         what = f"item {targets[0]}" if len(targets) == 1 else words.many(len(targets), "item") if targets else ""
         put(self._retry, "about", group.fingerprint if group else None)
         put(self._retry, "description", f"↻ retry {what}".rstrip())
-        self.enable(self._retry, bool(targets))
+        enable(self._retry, bool(targets))
         there = self._row_of(group)
         shown(self._show, self._on_show is not None)
         put(self._show, "about", there)
         put(self._show, "description", "show in queue" if there is None else f"show item {there} in queue")
-        self.enable(self._show, there is not None)
+        enable(self._show, there is not None)
 
     def _targets(self, group: ErrorGroup | None) -> list[int]:
         """The group's items that failed and are still there, ascending."""
@@ -229,6 +250,7 @@ class ErrorLog(ActingView):
 
     def _draw_forget(self, sure_of: int | None) -> None:
         put(self._forget, "about", sure_of)
+        shown(self._keep, sure_of is not None)
         put(
             self._forget, "description", _FORGET if sure_of is None else f"really forget {words.many(sure_of, 'error')}"
         )
@@ -242,6 +264,11 @@ class ErrorLog(ActingView):
             return
         with self.lock:
             self._draw_forget(count)
+
+    def _on_keep(self, _: Pressed) -> None:
+        with self.lock:
+            self._draw_forget(None)
+            self._forget.focus()
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

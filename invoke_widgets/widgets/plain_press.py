@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import ipywidgets
 import traitlets
 
-_BOTH = ("description", "tooltip", "button_style", "disabled")
+_BOTH = ("description", "tooltip", "button_style")
 
 
 class Pressed(NamedTuple):
@@ -25,6 +25,7 @@ class PlainPress(ipywidgets.HBox):  # type: ignore[misc]
     tooltip = traitlets.Unicode()
     button_style = traitlets.Unicode()
     disabled = traitlets.Bool()
+    busy = traitlets.Bool()
     about = traitlets.Any()
     chooses = traitlets.Unicode()
     choices: traitlets.List[Any] = traitlets.List()
@@ -33,8 +34,8 @@ class PlainPress(ipywidgets.HBox):  # type: ignore[misc]
     def __init__(self, **values: Any) -> None:
         self._choice = ipywidgets.Dropdown(options=[], layout={"width": "auto", "display": "none"})
         self._button = ipywidgets.Button()
-        super().__init__([self._choice, self._button])
-        self.observe(self._draw, names=[*_BOTH, "chooses", "choices"])
+        super().__init__([self._choice, self._button], _dom_classes=("iw-press",))
+        self.observe(self._draw, names=[*_BOTH, "disabled", "busy", "chooses", "choices"])
         for name, value in values.items():
             setattr(self, name, value)
 
@@ -48,9 +49,14 @@ class PlainPress(ipywidgets.HBox):  # type: ignore[misc]
             self._choice.value = choice
         self._button.click()
 
+    def focus(self) -> None:
+        """Nothing: core widgets cannot have it given to them unseen."""
+
     def _draw(self, _: object) -> None:
         for name in _BOTH:
             setattr(self._button, name, getattr(self, name))
+        self._button.disabled = self.disabled or self.busy
+        (self.add_class if self.busy else self.remove_class)("iw-busy")
         if self.chooses:
             self._choice.layout.display = None
             self._choice.description = self.chooses

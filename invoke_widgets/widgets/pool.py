@@ -1,10 +1,14 @@
 """The table from core widgets alone: sixteen rows that are used again for whatever part of the queue is in sight.
 
-For front ends that cannot load a script of ours. No sorting and no filters beyond the status; the slider scrolls.
+For front ends that cannot load a script of ours. No sorting and no filters beyond the status; what is first in sight is
+chosen by its place. At the top the newest appear as they come; further down the rows keep still.
 """
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -28,12 +32,14 @@ _WIDTHS = {
     "device": "80px",
     "fields": "220px",
 }
-_BUTTON = "34px"
-_ROWS = {"flex": "1 1 auto", "min_width": "0"}
+_BUTTON = "84px"
+_STILL_S = 0.7
+"""A click on a row within this time after another item came into it is about the one that was there."""
+_ROWS = {"min_width": "0"}
 
 
 class Pool:
-    """Rows, a filter by status and a slider, for a `QueueTable`, which acts and draws.
+    """Rows, a filter by status and the place of the first, for a `QueueTable`, which acts and draws.
 
     Attributes:
         content: what to show.
@@ -41,19 +47,20 @@ class Pool:
 
     def __init__(self, table: QueueTable) -> None:
         self._table = table
-        self._rows = [_PoolRow(table) for _ in range(ROWS)]
+        self._rows = [_PoolRow(table, self.say) for _ in range(ROWS)]
         self._status = ipywidgets.Dropdown(
             options=["all", "unfinished", *STATUSES], value="all", description="status", layout={"width": "240px"}
         )
-        self._from = ipywidgets.IntSlider(
-            value=0,
-            min=0,
-            max=0,
-            orientation="vertical",
-            readout=False,
-            layout={"height": "440px", "width": "40px", "margin": "34px 0 0"},
-            tooltip="scroll",
+        self._from = ipywidgets.BoundedIntText(
+            value=1, min=1, max=1, description="from row", tooltip="1 is the newest", layout={"width": "160px"}
         )
+        self._newest = ipywidgets.Button(description="newest", layout={"width": "auto"})
+        self._newer = ipywidgets.Button(description="newer", layout={"width": "auto"})
+        self._older = ipywidgets.Button(description="older", layout={"width": "auto"})
+        for button, step in ((self._newest, -sys.maxsize), (self._newer, -ROWS), (self._older, ROWS)):
+            button.on_click(table.guard(lambda _, step=step: self._scroll(step)))
+        self._first: int | None = None  # the first item in sight, unless the newest is to be
+        self._drawing = False
         self._count = ipywidgets.Label()
         self._said = ipywidgets.Label()
         for control in (self._status, self._from):
@@ -61,29 +68,48 @@ class Pool:
         above_buttons = ipywidgets.Label(layout={"width": _BUTTON, "flex": "0 0 auto"})
         head = ipywidgets.HBox([above_buttons, *(_label(name, name) for name in table.columns)])
         rows = ipywidgets.VBox([head, *(row.content for row in self._rows)], layout=_ROWS)
-        self.content = ipywidgets.VBox(
-            [ipywidgets.HBox([self._status, self._count]), ipywidgets.HBox([self._from, rows]), self._said]
-        )
+        choices = ipywidgets.HBox([self._status, self._from, self._newest, self._newer, self._older, self._count])
+        choices.add_class("iw-row")
+        self.content = ipywidgets.VBox([choices, rows, self._said])
+        self.content.add_class("iw-pool")
 
     def draw(self, state: QueueState) -> None:
         """Show the part of the queue that is in sight, newest first."""
         with self._table.lock:
             ids = sorted((i for i, item in state.items.items() if self._passes(item)), reverse=True)
-            # Vertical sliders grow upwards: its top is the newest.
             last = max(0, len(ids) - ROWS)
-            if self._from.max != last:
-                at_top = self._from.value == self._from.max
-                self._from.max = last
-                if at_top:
-                    self._from.value = last
-            start = last - self._from.value
+            start = 0
+            if self._first is not None:
+                # Where it is now, or would be if it were still there.
+                start = min(sum(1 for item_id in ids if item_id > self._first), last)
+            self._draw_place(start, last)
             self._count.value = words.many(len(ids), "item")
             for place, row in enumerate(self._rows):
                 at = start + place
                 row.draw(state, state.items[ids[at]] if at < len(ids) else None)
 
+    def _draw_place(self, start: int, last: int) -> None:
+        self._drawing = True
+        try:
+            self._from.max = max(last, start) + 1
+            self._from.value = start + 1
+        finally:
+            self._drawing = False
+        self._newest.disabled = self._newer.disabled = start == 0
+        self._older.disabled = start == last
+
+    def _scroll(self, step: int) -> None:
+        self._from.value = min(max(self._from.value + step, 1), self._from.max)
+
     def _moved(self, _: object) -> None:
-        self.draw(self._table.console.store.state)
+        with self._table.lock:
+            if self._drawing:
+                return
+            state = self._table.console.store.state
+            ids = sorted((i for i, item in state.items.items() if self._passes(item)), reverse=True)
+            start = self._from.value - 1
+            self._first = ids[start] if 0 < start < len(ids) else None
+            self.draw(state)
 
     def say(self, text: str) -> None:
         """Show what an action did."""
@@ -102,15 +128,19 @@ def _label(column: str, text: str = "") -> ipywidgets.Label:
 
 
 class _PoolRow:
-    def __init__(self, table: QueueTable) -> None:
+    def __init__(self, table: QueueTable, told: Callable[[str], object]) -> None:
         self._table = table
+        self._told = told
         self._item: QueueItem | None = None
+        self._since = 0.0  # when another item came into it
         self._texts = [_label(name) for name in table.columns]
         self._button = ipywidgets.Button(layout={"width": _BUTTON, "flex": "0 0 auto", "visibility": "hidden"})
         self._button.on_click(table.guard(self._act))
         self.content = ipywidgets.HBox([self._button, *self._texts], layout={"overflow": "hidden", "height": "28px"})
 
     def draw(self, state: QueueState, item: QueueItem | None) -> None:
+        if self._item is not None and (item is None or item.item_id != self._item.item_id):
+            self._since = time.monotonic()
         self._item = item
         if item is None:
             for label in self._texts:
@@ -122,15 +152,18 @@ class _PoolRow:
             label.value = text
         retriable = item.status in (FAILED, CANCELED)
         possible = (retriable or not item.is_terminal) and not state.is_theirs(item)
-        self._button.description = "↻" if retriable else "✕"
+        self._button.description = f"{'↻' if retriable else '✕'} {item.item_id}"
         self._button.tooltip = f"{'retry' if retriable else 'cancel'} item {item.item_id}"
         self._button.disabled = item.item_id in self._table.busy
         self._button.layout.visibility = "visible" if possible else "hidden"
 
     def _act(self, _: object) -> None:
         with self._table.lock:
-            item = self._item
+            item, moved = self._item, time.monotonic() - self._since < _STILL_S
         if item is None:
+            return
+        if moved:
+            self._told("Nothing was done: the rows had just moved. Further down than the top they keep still.")
             return
         if item.status in (FAILED, CANCELED):
             self._table.retry([item.item_id])

@@ -4,6 +4,15 @@
 
 const MODEL = "IPY_MODEL_";
 
+// While its button has the focus, it is not taken away: one that cannot be pressed then only says so.
+const focused = (element) => element.getRootNode().activeElement === element;
+
+const outermost = (el) => {
+  let found = null;
+  for (let at = el; at; at = at.parentElement) if (at.classList.contains("iw")) found = at;
+  return found;
+};
+
 const put = (element, name, value) => {
   if (element[name] !== value) element[name] = value;
 };
@@ -35,11 +44,14 @@ class Press {
     el.addEventListener("pointerleave", draw);
     el.addEventListener("focusout", () => setTimeout(draw)); // by then it is known where the focus went
     const resolve = () => this.resolve();
+    const heard = (message) => message.t === "focus" && this.focus();
     model.on("change", draw);
     model.on("change:reads", resolve);
+    model.on("msg:custom", heard);
     this.off = () => {
       model.off("change", draw);
       model.off("change:reads", resolve);
+      model.off("msg:custom", heard);
     };
     this.resolve();
     this.draw();
@@ -53,7 +65,15 @@ class Press {
     Promise.all(found).then((fields) => { this.fields = fields; });
   }
 
+  /** Take the focus from a button, which may be gone by now; not from where a person may be typing. */
+  focus() {
+    const active = document.activeElement;
+    const given = active?.tagName === "BUTTON" && outermost(this.el)?.contains(active);
+    if (given || active === document.body) this.button.focus();
+  }
+
   click() {
+    if (this.button.getAttribute("aria-disabled") === "true") return;
     const values = Object.fromEntries(this.fields.map(([id, field]) => [id, field.get("value")]));
     this.model.send({ t: "press", about: this.model.get("about"), choice: this.chosen?.[0] ?? null, values });
   }
@@ -66,7 +86,10 @@ class Press {
     put(this.button, "className", `jupyter-widgets jupyter-button widget-button${style && ` mod-${style}`}`);
     put(this.button, "textContent", this.model.get("description"));
     put(this.button, "title", this.model.get("tooltip"));
-    put(this.button, "disabled", this.model.get("disabled") || !possible);
+    const [busy, off] = [this.model.get("busy"), this.model.get("disabled") || !possible];
+    this.el.classList.toggle("iw-busy", busy);
+    this.button.setAttribute("aria-disabled", busy || off);
+    put(this.button, "disabled", off && !busy && !focused(this.button));
   }
 
   /** Whether what is chosen is still offered. */

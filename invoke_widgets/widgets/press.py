@@ -23,6 +23,7 @@ class Press(anywidget.AnyWidget):
 
     Attributes:
         description, tooltip, button_style, disabled: as those of `ipywidgets.Button`.
+        busy: whether what it does is under way; it keeps the focus, and a click does nothing.
         about: what the button is about, as JSON; a click says what it was about in the page.
         chooses: what is chosen beside the button, such as "batch"; empty for nothing.
         choices: (key, name, note) of each, in order. What is chosen is the page's own, and at first the first.
@@ -35,6 +36,7 @@ class Press(anywidget.AnyWidget):
     tooltip = traitlets.Unicode().tag(sync=True)
     button_style = traitlets.Unicode().tag(sync=True)
     disabled = traitlets.Bool().tag(sync=True)
+    busy = traitlets.Bool().tag(sync=True)
     about = traitlets.Any().tag(sync=True)
     chooses = traitlets.Unicode().tag(sync=True)
     choices: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -43,6 +45,10 @@ class Press(anywidget.AnyWidget):
     def on_press(self, function: Callable[[Pressed], object]) -> None:
         """Have `function` called for each click, when the fields that are read have the values that they had in it."""
         self.on_msg(lambda _, message, __: function(self._taken(message)))
+
+    def focus(self) -> None:
+        """Give it the focus, in pages where another button of the view has it, or had it and is gone."""
+        self.send({"t": "focus"})
 
     def click(self, choice: str | None = None) -> None:
         """Press it from Python, with a choice, or the first one."""

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from invoke_widgets.widgets.base import THEME
+from invoke_widgets.widgets.styles import THEME
 
 # One module for the browser, in parts: pure functions first, the widget's entry last.
 _SCRIPTS = (

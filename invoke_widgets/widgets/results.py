@@ -17,7 +17,7 @@ from invoke_widgets.merge import QueueState
 from invoke_widgets.records import COMPLETED, QueueItem
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, put
+from invoke_widgets.widgets.acting import ActingView, enable, put
 from invoke_widgets.widgets.tables import html_table, text_table
 
 if TYPE_CHECKING:
@@ -118,15 +118,26 @@ class Results(ActingView):
         console: where from.
         on_said: called with the outcome in words.
         load: whether to read them at once.
+        fallback: use core widgets only, for front ends that cannot load anywidget's script.
     """
 
-    def __init__(self, console: Console, *, load: bool = True, on_said: Callable[[str], object] | None = None) -> None:
-        super().__init__(console, on_said=on_said)
+    def __init__(
+        self,
+        console: Console,
+        *,
+        load: bool = True,
+        on_said: Callable[[str], object] | None = None,
+        fallback: bool | None = None,
+    ) -> None:
+        super().__init__(console, on_said=on_said, fallback=fallback)
         self._results: dict[int, Result] = {}
         self._asked: list[int] = []
+        self._again = False  # whether it was asked for while it was being read
         self._newest: list[int] = []
         self._items: Mapping[int, QueueItem] | None = None
-        self._load = self.button("show newest", self.load, tooltip="Read the newest completed items' outputs")
+        self._load = self.button(
+            "show newest", lambda _: self.load(), tooltip="Read the newest completed items' outputs"
+        )
         self._note = ipywidgets.HTML()
         self._list = ipywidgets.HTML()
         row = ipywidgets.HBox([self._load, self._note])
@@ -138,11 +149,15 @@ class Results(ActingView):
 
     def load(self) -> None:
         """Read what is not shown yet."""
-        wanted = newest_completed(self.console.store.state)
-        if wanted == self._asked:
-            return
-        self._asked = wanted
-        self.act(self._load, self._read(wanted), self._take)
+        with self.lock:
+            if self._load.busy:
+                self._again = True
+                return
+            self._again = False
+            wanted = newest_completed(self.console.store.state)
+            if wanted != self._asked:
+                self._asked = wanted
+                self.act(self._load, self._read(wanted), self._take)
 
     async def _read(self, item_ids: list[int]) -> list[Result]:
         known = self._results
@@ -174,7 +189,9 @@ class Results(ActingView):
         else:
             note = f"The newest {words.many(len(wanted), 'completed item')}."
         put(self._note, "value", f'<div class="iw-plan">{note}</div>')
-        self.enable(self._load, bool(newer) and change.state.connection.mode != "closed")
+        if self._again and not self._load.busy:
+            self.load()
+        enable(self._load, bool(newer) and change.state.connection.mode != "closed")
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

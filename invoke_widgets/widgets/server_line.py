@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import html
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from statistics import median
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -16,40 +17,40 @@ from invoke_widgets.records import COMPLETED, IN_PROGRESS, QueueItem
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import plain, words
 from invoke_widgets.widgets.acting import StyledView, put, shown
+from invoke_widgets.widgets.plain_press import Pressed
 from invoke_widgets.widgets.tables import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
 _ENOUGH_DONE = 0.05
-_SAMPLE = 20
-_LINES = 4
+_SAMPLE = 50
 
 
 def left_s(state: QueueState, item: QueueItem, elapsed: float) -> float | None:
     """About how many seconds an item in progress still needs; None if nothing tells.
 
-    Its own progress tells best; otherwise how long its batch's last completed items took.
+    Its own progress tells best; otherwise, as in the table, how long the items took that completed last.
     """
     progress = state.progress.get(item.item_id)
     done = progress.percentage if progress is not None else None
-    if done is not None and done >= _ENOUGH_DONE:
+    if done is not None and done > _ENOUGH_DONE:
         return elapsed * (1 - min(done, 1.0)) / done
-    took = [
-        other.ran_s
-        for other in state.items.values()
-        if other.batch_id == item.batch_id and other.status == COMPLETED and other.ran_s is not None
-    ]
-    return max(median(took[-_SAMPLE:]) - elapsed, 0.0) if took else None
+    ran = ((i, other.ran_s) for i, other in state.items.items() if other.status == COMPLETED)
+    newest = heapq.nlargest(_SAMPLE, ((i, seconds) for i, seconds in ran if seconds is not None))
+    left = mean(seconds for _, seconds in newest) - elapsed if newest else 0.0
+    return left if left > 0 else None
 
 
 def progress_html(state: QueueState, running: Iterable[int], now: datetime) -> str:
-    """The items in progress, one line each; empty if nothing runs."""
+    """The item that has been in progress longest, and how many others are; one line, also if none is."""
     items = [item for i in sorted(running) if (item := state.items.get(i)) is not None]
-    return "".join(_progress_line(state, item, now) for item in items[:_LINES])
+    if not items:
+        return '<div class="iw-progress"><span class="iw-item">Nothing runs.</span></div>'
+    return _progress_line(state, items[0], len(items) - 1, now)
 
 
-def _progress_line(state: QueueState, item: QueueItem, now: datetime) -> str:
+def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetime) -> str:
     progress = state.progress.get(item.item_id)
     done = None if progress is None or progress.percentage is None else min(max(progress.percentage, 0.0), 1.0)
     label = f"Progress of item {item.item_id}"
@@ -68,8 +69,9 @@ def _progress_line(state: QueueState, item: QueueItem, now: datetime) -> str:
         elapsed = max((now - item.started_at).total_seconds(), 0.0)
         left = left_s(state, item, elapsed)
         times = f"elapsed {words.clock(elapsed)}" + (f" · about {words.clock(left)} left" if left is not None else "")
+    named = f"item {item.item_id}" + (f" and {others:,} more" if others else "")
     return (
-        f'<div class="iw-progress"><span class="iw-item">item {item.item_id}</span>{bar}'
+        f'<div class="iw-progress"><span class="iw-item">{named}</span>{bar}'
         f'<span class="iw-percent">{percent}</span><span class="iw-message">{html.escape(message)}</span>'
         f'<span class="iw-times">{times}</span></div>'
     )
@@ -83,12 +85,13 @@ def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
     why = f' title="{html.escape(connection.error)}"' if connection.error and kind != "live" else ""
     paused = state.processor is not None and not state.processor.is_started
     address = html.escape(plain.address(url))
+    shown_paused = '<span class="iw-paused">❚❚ paused: the worker takes no items</span>' if paused else ""
+    # Two lines where it is narrow, side by side where it is wide.
     return (
-        f'<div class="iw-server"><span><b>InvokeAI{html.escape(version)}</b> at {address}</span>'
-        f'<span class="iw-connection iw-{kind}"{why}>{html.escape(told)}</span>'
-        f'<span class="iw-queue">queue: {html.escape(queue_id)}</span>'
-        + ('<span class="iw-paused">❚❚ paused: the worker takes no items</span>' if paused else "")
-        + "</div>"
+        f'<div class="iw-server"><div class="iw-address" title="{address}">'
+        f"<b>InvokeAI{html.escape(version)}</b> at {address}</div>"
+        f'<div><span class="iw-connection iw-{kind}"{why}>{html.escape(told)}</span>'
+        f'<span class="iw-queue">queue: {html.escape(queue_id)}</span>{shown_paused}</div></div>'
     )
 
 
@@ -99,22 +102,29 @@ def refusal_html(state: QueueState) -> str:
 
 
 class ServerLine(StyledView):
-    """The server, the counters and what runs. Ages, countdowns and elapsed times go on by the second."""
+    """The server, the counters and what runs. Ages, countdowns and elapsed times go on by the second.
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    It is as high as ever, whatever it says: what is beneath it stays under the pointer.
+
+    Attributes:
+        below: what comes and goes: why the server refuses, and errors.
+    """
+
+    def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
+        super().__init__(console, fallback=fallback)
         self._running: set[int] = set()
         self._server = ipywidgets.HTML()
         # Apart from the line that changes each second: a screen reader says it once.
         self._refusal = ipywidgets.HTML(layout={"display": "none"})
         self._counts = ipywidgets.HTML()
         self._progress = ipywidgets.HTML()
-        self._try_now = ipywidgets.Button(description="↻ try now", tooltip="Try to reach the server at once")
-        self._try_now.on_click(self.guard(self._on_try_now))
-        self._try_now.add_class("iw-try-now")
+        self._try_now = self.button("↻ try now", self._on_try_now, tooltip="Try to reach the server at once")
         first = ipywidgets.HBox([self._server, self._try_now])
-        first.add_class("iw-row")
-        self.show(first, self._refusal, self._counts, self._progress)
+        first.add_class("iw-first")
+        self.below = ipywidgets.VBox([self._refusal, self.strip])
+        self.below.add_class("iw-below")
+        self.own(self.below)
+        self.show(first, self._counts, self._progress, strip=False)
         self.follow()
 
     def draw(self, change: Change) -> None:
@@ -132,7 +142,7 @@ class ServerLine(StyledView):
                 self._running.discard(item_id)
         put(self._progress, "value", progress_html(state, self._running, datetime.now(UTC)))
 
-    def _on_try_now(self, _: object) -> None:
+    def _on_try_now(self, _: Pressed) -> None:
         self.run(self.console.actions.reconnect(), lambda _: self.forgive(), button=self._try_now)
 
     def tick(self) -> None:

@@ -7,7 +7,7 @@ import html
 import json
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ import ipywidgets
 from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, put, shown
+from invoke_widgets.widgets.acting import ActingView, enable, put, shown
 from invoke_widgets.widgets.base import models_within
 from invoke_widgets.widgets.drafts import (
+    MAX_RUNS,
     Draft,
     data_of,
     is_batch,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 EXAMPLE: dict[str, Any] = {"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}
 _CHECK_AFTER_S = 0.25
 _REMEMBERED = 10
-_MAX_RUNS = 10_000
 
 _recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDictionary()
 
@@ -87,18 +87,22 @@ class JobSubmitter(ActingView):
             description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
         )
         self._graph.add_class("iw-graph")
-        self._file = FileInput(self, self._on_file, fallback=self.fallback)
-        self._example = self.button("example", self._on_example, tooltip="A graph that adds two numbers")
+        self._file = FileInput(self, self._on_file, fallback=bool(fallback))
+        self._example = self.button("example", lambda _: self._on_example(), tooltip="A graph that adds two numbers")
         self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
-        self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=_MAX_RUNS, description="runs")
+        self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=MAX_RUNS, description="runs")
         self._runs.add_class("iw-short")
         self._prepend = ipywidgets.Checkbox(value=False, description="before everything that waits", indent=False)
         self._destination = ipywidgets.Text(description="destination", placeholder="a label, or empty")
-        self._add = self.button("+ vary a field", self.vary, tooltip="Values for a field: one item for each")
+        self._add = self.button(
+            "+ vary a field", lambda _: self.vary(), tooltip="Values for a field: one item for each"
+        )
+        self._ignored = ipywidgets.HTML()
+        self._ignored_of = ""  # the graph with which something was pasted that is not sent
         self._errors = {name: ipywidgets.HTML() for name in ("graph", "runs", "destination", "data")}
         self._rows_box = ipywidgets.VBox()
         self._plan = ipywidgets.HTML()
-        self._submit = self.press_button("enqueue", self._on_submit, button_style="primary", disabled=True)
+        self._submit = self.button("enqueue", self._on_submit, button_style="primary", disabled=True)
         sources = ipywidgets.HBox([self._file.button, self._example, self.recent])
         options = ipywidgets.HBox([self._runs, self._destination, self._prepend, self._add])
         final = ipywidgets.HBox([self._submit, self._plan])
@@ -114,6 +118,7 @@ class JobSubmitter(ActingView):
             sources,
             self._file.error,
             self._graph,
+            self._ignored,
             self._errors["graph"],
             options,
             self._errors["runs"],
@@ -143,6 +148,8 @@ class JobSubmitter(ActingView):
 
     def fill(self, draft: Draft) -> None:
         """Put a draft into the form, and check it."""
+        if not 1 <= draft.runs <= MAX_RUNS:
+            raise InvalidRequest(f"runs: should be an integer from 1 to {MAX_RUNS:,}, got {draft.runs}.")
         rows = rows_of(draft.data)
         with self.lock:
             self._filling = True
@@ -157,6 +164,8 @@ class JobSubmitter(ActingView):
                     row = self._new_row()
                     row.field.value, row.values.value, row.group.value = field, values, group
                 self._lay_rows()
+                put(self._ignored, "value", _ignored_html(draft.ignored))
+                self._ignored_of = self._graph.value
             finally:
                 self._filling = False
         self._changed_by_hand()
@@ -165,8 +174,9 @@ class JobSubmitter(ActingView):
         self.fill(Draft(graph=EXAMPLE))
 
     def _on_recent(self, change: Any) -> None:
-        if change["new"] >= 0 and not self._filling:
-            self.fill(self._shown_recent[change["new"]])
+        with self.lock:
+            if change["new"] >= 0 and not self._filling:
+                self.fill(self._shown_recent[change["new"]])
 
     def _on_file(self, text: str) -> None:
         self._graph.value = text
@@ -189,6 +199,7 @@ class JobSubmitter(ActingView):
         with self.lock:
             self._close_row(row)
             self._lay_rows()
+            self._add.focus()
         self._changed_by_hand()
 
     def _close_row(self, row: ValuesRow) -> None:
@@ -215,12 +226,14 @@ class JobSubmitter(ActingView):
 
     def _changed_by_hand(self, _: object = None) -> None:
         """Something was typed: read it now, and have the server's schemas check it when typing pauses."""
-        if self._filling:
-            return
         with self.lock:
+            if self._filling:  # by this thread: another one has waited
+                return
             self._generation += 1
             generation = self._generation
             self._file.forgive()
+            if self._graph.value != self._ignored_of:
+                put(self._ignored, "value", "")
             try:
                 draft = self._read()
             except InvalidRequest as error:
@@ -295,7 +308,8 @@ class JobSubmitter(ActingView):
         """An error at the field that it is about; None for none."""
         place = place_of(error.message) if error is not None else ""
         text = _error_html(error) if error is not None else ""
-        rows = [row for row in self._rows if place == f"data.{row.field.value.strip()}"]
+        said = [row for row in self._rows if row.field.value.strip() or row.values.value.strip()]
+        rows = [row for row in said if place == f"data.{row.field.value.strip()}"]
         for row in self._rows:
             put(row.error, "value", text if row in rows[:1] else "")
         if place.startswith("data"):
@@ -322,7 +336,7 @@ class JobSubmitter(ActingView):
 
     def _draw_submit(self, *, sendable: bool) -> None:
         self._sendable = sendable
-        self.enable(self._submit, sendable and self.console.store.state.connection.mode != "closed")
+        enable(self._submit, sendable and self.console.store.state.connection.mode != "closed")
 
     def _on_submit(self, _: Pressed) -> None:
         """Enqueue what the form said at the click, which may be changed already, or not be checked yet."""
@@ -357,10 +371,18 @@ class JobSubmitter(ActingView):
         return f"<p>{html.escape(self.as_text())}</p>"
 
 
+def _ignored_html(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    told = f"Left out, since the form does not send it: {', '.join(names)}."
+    return f'<div class="iw-plan" role="status">{html.escape(told)}</div>'
+
+
 def _plan_html(text: str) -> str:
     return f'<div class="iw-plan" role="status">{html.escape(text)}</div>'
 
 
 def _error_html(error: InvalidRequest) -> str:
     remedy = f' <span class="iw-remedy">{html.escape(error.suggestion)}</span>' if error.suggestion else ""
-    return f'<div class="iw-field-error" role="alert">{html.escape(error.message)}{remedy}</div>'
+    message = html.escape(error.message.removeprefix("data.: "))  # at the row, whose field has no name yet
+    return f'<div class="iw-field-error" role="alert">{message}{remedy}</div>'

@@ -1,4 +1,4 @@
-"""What alerts have to say, over a corner of the dashboard; nothing beneath it moves."""
+"""What alerts have to say, under the tabs of the dashboard: nothing is covered, and no row moves."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class Toasts(StyledView):
         kept = [by_id.pop(slot.message_id) for slot in self._slots if slot.message_id in by_id]
         waiting = [message for message in reversed(showing) if message.message_id in by_id]
         shown_now = (kept + waiting[: SLOTS - len(kept)])[:SLOTS]
-        for place, slot in enumerate(self._slots):
+        # Messages move up only: from the last slot on, each has left its old one before it is in its new one.
+        for place, slot in reversed(list(enumerate(self._slots))):
             slot.draw(shown_now[place] if place < len(shown_now) else None)
         more = len(showing) - len(shown_now)
         put(self._more, "value", f'<div role="status">and {words.many(more, "other message")}</div>' if more else "")

@@ -23,7 +23,7 @@ class ValuesRow:
             value=1, min=1, max=99, description="group", tooltip="Rows of one group are zipped; groups are combined"
         )
         self.group.add_class("iw-short")
-        self.drop = ipywidgets.Button(description="✕", tooltip="Remove these values", layout={"width": "auto"})
+        self.drop = ipywidgets.Button(description="remove", tooltip="Remove these values", layout={"width": "auto"})
         self.error = ipywidgets.HTML()
         line = ipywidgets.HBox([self.field, self.values, self.group, self.drop])
         line.add_class("iw-row")

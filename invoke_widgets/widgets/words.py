@@ -129,7 +129,7 @@ def connection(connection: Connection, now: float) -> tuple[str, str]:
     if connection.mode == "live":
         return ("stale", f"● live{heard}") if heard else ("live", "● live")
     if connection.mode == "polling":
-        return "polling", f"◐ polling: no events can be had{heard}"
+        return "polling", f"◐ polling: no events come, so changes are asked for{heard}"
     if connection.mode == "reconnecting":
         left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
         when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"

@@ -95,7 +95,7 @@ def test_the_button_that_tries_at_once(through: iw.Console, proxy: ChaosProxy) -
         button.click()
         until(lambda: "still away" in line._strip.value, "the failure to be shown")
         _long_pause(through)
-        until(lambda: not button.disabled, "the button to be free")
+        until(lambda: not button.busy, "the button to be free")
     button.click()
     until(lambda: through.status.connection.mode == "live", "the console to come back")
     until(lambda: button.layout.display == "none", "the button to go")
