@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.graphs import fail, sleep
+from tests.lab.accessible import violations
 from tests.lab.session import Lab
 from tests.wire import Wire
 
@@ -35,6 +36,7 @@ def test_a_row_is_canceled_and_retried(lab: Lab, wire: Wire, pictures: Path) -> 
     expect(view.get_by_text(f"Canceled item {newest}.")).to_be_visible()
     assert "canceled" == wire.item(newest)["status"]
     expect(view.get_by_text("out of luck")).to_have_count(0)
+    assert [] == violations(page, ".iw")
     view.get_by_label("status").select_option("failed")
     expect(view.get_by_text("1 item", exact=True)).to_be_visible()
     expect(view.get_by_text("out of luck")).to_be_visible()
@@ -62,6 +64,7 @@ def test_the_dashboard_of_core_widgets(lab: Lab, wire: Wire, pictures: Path) -> 
     expect(view.get_by_title(f"cancel item {item_id}", exact=True)).to_be_visible()
     page.screenshot(pictures / "light.png", "light")
     page.screenshot(pictures / "dark.png", "dark")
+    assert [] == violations(page, ".iw-dashboard")
     view.get_by_role("button", name="cancel batch").click()
     assert "canceled" == wire.wait_for(item_id)["status"]
     expect(view.locator(".iw-said:visible")).to_contain_text("Canceled 1 of batch")
