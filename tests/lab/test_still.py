@@ -80,9 +80,11 @@ PARTS += ("console.results()", "console.queue_table()", "console")
 def test_keys_are_the_view_s_own(lab: Lab, wire: Wire) -> None:
     """No key that is pressed on a part reaches JupyterLab, which would delete, insert or leave cells."""
     wire.run(fail())
-    wire.run()
-    notebook = lab.open([f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})", *PARTS])
+    done = wire.run()["item_id"]
+    connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})\nconsole.cancel({done})"
+    notebook = lab.open([connect, *PARTS])
     notebook.run()
+    wire.run()  # so that the results have something to show
     keys, cells = notebook.page.keyboard, notebook.page.evaluate(CELLS)
     for index, part in enumerate(PARTS, start=1):
         outermost = notebook.output(index).locator(".iw").first
