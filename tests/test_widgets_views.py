@@ -275,6 +275,18 @@ def test_the_pool_is_about_the_item_that_was_there(console: Any, monkeypatch: py
     until(lambda: console.actions.canceled == [4], "the cancel")
 
 
+def test_the_pool_brings_an_item_into_sight() -> None:
+    """Also one that the choice of a status hides."""
+    with FedConsole(item(i, FAILED if i == 7 else PENDING) for i in range(1, 41)) as console:
+        table = QueueTable(console, fallback=True)  # type: ignore[arg-type]
+        assert table._pool is not None
+        table._pool._status.value = PENDING
+        table.show_item(7)
+        assert "↻ 7" in [row._button.description for row in table._pool._rows]
+        assert ("all", 25) == (table._pool._status.value, table._pool._from.value)
+        table.close()
+
+
 def test_the_pool_keeps_still_further_down() -> None:
     """At the top the newest appear; further down the rows stay what they are while others arrive."""
     with Console([item(i, PENDING) for i in range(1, 41)]) as console:

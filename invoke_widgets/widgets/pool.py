@@ -111,6 +111,13 @@ class Pool:
             self._first = ids[start] if 0 < start < len(ids) else None
             self.draw(state)
 
+    def show_item(self, state: QueueState, item_id: int) -> None:
+        """Have an item be the first in sight, whatever its status."""
+        if not self._passes(state.items[item_id]):
+            self._status.value = "all"
+        self._first = item_id
+        self.draw(state)
+
     def say(self, text: str) -> None:
         """Show what an action did."""
         self._said.value = text

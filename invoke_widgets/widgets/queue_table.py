@@ -147,6 +147,9 @@ class QueueTable(View):
         self.selected = [item_id]
         if item_id not in self.selected:
             self._say(f"Item {item_id} is not in the queue any more.")
+        elif self._pool is not None:
+            with self.lock:
+                self._pool.show_item(self.console.store.state, item_id)
         else:
             self._post({"t": "show", "id": item_id})
 
