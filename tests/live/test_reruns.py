@@ -156,11 +156,11 @@ def test_it_is_seen_that_a_job_is_run_again(console: iw.Console) -> None:
     assert (due, 1) == (error.retry_at, error.attempt)
     assert due == console.errors.frame()["retry_at"][0]
     log, table = ErrorView(console), console.queue_table(fallback=True)
-    assert "by its policy, at" in log._detail.value
+    assert "by its policy, at" in log._facts.value
     assert "retry at" in " ".join(label.value for label in table._pool._rows[0]._texts)
     job.cancel()
     assert (None,) == tuple(error.retry_at for error in console.errors)
-    until(lambda: "may help" in log._detail.value, "the log to say so")
+    until(lambda: "may help" in log._facts.value, "the log to say so")
     until(lambda: "retry at" not in " ".join(label.value for label in table._pool._rows[0]._texts), "the table, too")
     for view in (log, table):
         view.close()
