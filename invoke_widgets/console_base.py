@@ -232,10 +232,14 @@ class ConsoleBase:
         total = self._call(self._client.get_batch_status(batch_id)).total
         if not total:
             raise NotFound(f"There is no batch {batch_id!r} in queue {self.queue_id!r}.", batch_id=batch_id)
-        mine = (item for item in self._store.state.items.values() if item.batch_id == batch_id)
-        if sum(item.was_read for item in mine) < total:
+        if len(self._known_of(batch_id)) < total:
             self.refresh()
+        if unread := [item.item_id for item in self._known_of(batch_id) if not item.was_read]:
+            self._call(self._sync.read_now(unread))
         return Batch(self._context, batch_id, Batch(self._context, batch_id, ()).item_ids)
+
+    def _known_of(self, batch_id: str) -> list[QueueItem]:
+        return [item for item in self._store.state.items.values() if item.batch_id == batch_id]
 
     def item(self, item_id: int) -> QueueItem:
         """An item in full, with its session, as the server has it now.

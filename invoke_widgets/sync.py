@@ -38,6 +38,7 @@ from invoke_widgets.event_records import (
 )
 from invoke_widgets.events import EventStream
 from invoke_widgets.line import Line
+from invoke_widgets.reading import light_items
 from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.store import Change, QueueStore
 from invoke_widgets.wedge import WedgeWatch
@@ -231,6 +232,15 @@ class Sync:
         """Take ids from an enqueue's answer: they exist, and are to be read."""
         self._backlog.expect(item_ids)
         self.read_again(ids=False)
+
+    async def read_now(self, item_ids: Iterable[int]) -> None:
+        """Read these items, whatever else waits to be read.
+
+        Raises:
+            JobException: the server could not be asked.
+        """
+        for item in await light_items(self._client, item_ids):
+            self.take(item)
 
     async def settled(self) -> None:
         """Wait until all that is known to need reading was read, and the counters agree with it.

@@ -15,6 +15,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets import reruns, resending
+from invoke_widgets.errors import JobTimeout
 from invoke_widgets.event_records import ItemStatusChanged
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice, follow
 from invoke_widgets.records import FAILED
@@ -402,12 +403,14 @@ def test_a_retry_at_the_same_moment_is_not_one_too_many(
 
 
 def test_a_retry_by_the_web_ui_is_waited_for_at_once(console: iw.Console, wire: Wire) -> None:
-    """Somebody retries long before the next attempt is due: who waits does not wait for that time."""
-    if not wire.server.has("queue_items_retried"):
-        pytest.skip("no event tells of it")
+    """Somebody retries long before the next attempt is due: who waits does not wait for that time, if an event told."""
     job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=600, max_backoff_s=600)).jobs[0]
     until(lambda: console.store.state.retrying, "the next attempt to be due")
     wire.put("retry_items_by_id", [job.item_id])
+    if not wire.server.has("queue_items_retried"):
+        with pytest.raises(JobTimeout):
+            job.wait(3, on_timeout="cancel")
+        return
     assert "completed" == job.wait(30).status
     assert 2 == len(job.attempts)
 
