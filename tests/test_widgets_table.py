@@ -210,6 +210,7 @@ def test_unknown_options_are_refused(console: FedConsole) -> None:
         QueueTable(console, colums=["item"])  # type: ignore[arg-type, call-arg]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fallback", [False, True])
 def test_opening_and_closing_leaves_nothing(console: FedConsole, fallback: bool) -> None:
     """After a hundred tables there are as many models and subscriptions as before."""

@@ -337,6 +337,7 @@ def test_each_cancel_while_offline_says_why(through: iw.Console, proxy: ChaosPro
         assert ["cancellation_failed"] == [error.error_type for error in through.errors]
 
 
+@pytest.mark.slow
 def test_reconnects_after_a_broken_socket(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """What happened while the socket was broken is in the picture afterwards, nothing twice."""
     seen = through.submit(add_and_multiply())
@@ -529,6 +530,7 @@ def test_a_thousand_failures_are_recorded_once_each() -> None:
         server.stop()
 
 
+@pytest.mark.slow
 def test_no_unanswered_read_hides_that_the_socket_broke(wire: Wire) -> None:
     """A read that is never answered does not hold up the reconnect, whatever time it would be given."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url, timeout=600) as console:
@@ -542,6 +544,7 @@ def test_no_unanswered_read_hides_that_the_socket_broke(wire: Wire) -> None:
         assert 1 == hanging.hits
 
 
+@pytest.mark.slow
 def test_a_socket_that_is_accepted_and_closed(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Where websockets are accepted and closed at once the console polls, and listens when they are kept."""
     rule = proxy.hang_up(path="socket.io")
@@ -553,6 +556,7 @@ def test_a_socket_that_is_accepted_and_closed(through: iw.Console, wire: Wire, p
     assert "live" == through.reconnect().mode
 
 
+@pytest.mark.slow
 def test_a_socket_that_is_not_answered(wire: Wire, proxy: ChaosProxy) -> None:
     """Where a proxy swallows websockets the console polls beside trying, and can be closed meanwhile."""
     hanging = proxy.delay(600, path="socket.io")
@@ -563,6 +567,7 @@ def test_a_socket_that_is_not_answered(wire: Wire, proxy: ChaosProxy) -> None:
         assert hanging.hits
 
 
+@pytest.mark.slow
 def test_a_socket_that_breaks_again_and_again(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Where each socket breaks right after it was had the console polls more and more, and misses nothing."""
     rule = proxy.drop(0.3, path="socket.io")
@@ -575,6 +580,7 @@ def test_a_socket_that_breaks_again_and_again(through: iw.Console, wire: Wire, p
     until(lambda: through.status.connection.mode == "live", "the console to be live")
 
 
+@pytest.mark.slow
 def test_an_error_that_nobody_thought_of(
     console: iw.Console, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -624,6 +630,7 @@ def test_what_happens_thrice_in_a_second_is_heard_thrice(console: iw.Console, wi
     until(lambda: number <= sum("QueueCleared" in repr(heard) for heard in console.events), "all three")
 
 
+@pytest.mark.slow
 def test_a_status_is_not_followed_by_an_older_one(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Counters that were read while connecting do not replace those that an event told meanwhile."""
     seen: list[int] = []
@@ -668,6 +675,7 @@ def _poison(wire: Wire) -> str:
     return batch_id
 
 
+@pytest.mark.slow
 def test_an_item_that_cannot_be_loaded_hides_no_silent_change(wire: Wire, proxy: ChaosProxy) -> None:
     """Up to 6.13 such an item is never read; what others do is seen all the same, and a refresh ends."""
     _as_version(proxy, "6.13.8")
@@ -681,6 +689,7 @@ def test_an_item_that_cannot_be_loaded_hides_no_silent_change(wire: Wire, proxy:
         assert 1 == len(console.store.state.unread)
 
 
+@pytest.mark.slow
 def test_an_item_that_vanishes_before_it_is_read(wire: Wire, proxy: ChaosProxy) -> None:
     """Up to 6.13 an item that was listed, and is gone when it is to be read, is not waited for, for ever."""
     _as_version(proxy, "6.13.8")
@@ -693,6 +702,7 @@ def test_an_item_that_vanishes_before_it_is_read(wire: Wire, proxy: ChaosProxy) 
         assert [] == console.queue
 
 
+@pytest.mark.slow
 def test_coming_back_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosProxy) -> None:
     """Before 6.7 one item that cannot be loaded hides all the others; the console comes back all the same."""
     _as_version(proxy, "6.0.2")
@@ -707,6 +717,7 @@ def test_coming_back_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosPr
         until(lambda: "reconnecting" in modes and modes[-1] == "live", "the console to come back")
 
 
+@pytest.mark.slow
 def test_a_second_wedge(console: iw.Console, wire: Wire) -> None:
     """When the batch that wedged the queue is canceled and another one wedges it, that one is named."""
     first = _poison(wire)

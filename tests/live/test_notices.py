@@ -59,6 +59,7 @@ def test_jobs_and_batches(console: iw.Console, heard: Heard, wire: Wire) -> None
     assert (2, 2) == (counts[theirs].failed, counts[theirs].total)
 
 
+@pytest.mark.slow
 def test_the_queues_conditions(console: iw.Console, heard: Heard, wire: Wire) -> None:
     """A pause by anyone, its end, and a batch that did not fit are told."""
     wire.put("processor/pause")
@@ -72,6 +73,7 @@ def test_the_queues_conditions(console: iw.Console, heard: Heard, wire: Wire) ->
     until(lambda: of(heard, QueueResumed), "the end of the pause")
 
 
+@pytest.mark.slow
 def test_a_stalled_job(console: iw.Console, heard: Heard, wire: Wire) -> None:
     """A job in progress of which nothing is heard is told once."""
     item_id = wire.start(sleep(60, steps=1))[0]

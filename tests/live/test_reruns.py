@@ -367,6 +367,7 @@ def test_one_that_is_refused_holds_up_no_other(
     assert statuses == [job.status for job in batch.jobs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("live", [True, False])
 def test_a_retry_by_somebody_else_at_the_last_moment(wire: Wire, monkeypatch: pytest.MonkeyPatch, live: bool) -> None:
     """Somebody retries while it is read whether somebody did: no other attempt is made beside theirs."""

@@ -174,6 +174,7 @@ def test_without_a_socket(polling_console: iw.Console) -> None:
     assert isinstance(notices[-1], BatchDone)
 
 
+@pytest.mark.slow
 @both_forms
 def test_timeouts(console: iw.Console, wire: Wire, collect: Collect) -> None:
     """When the time is over the jobs are left alone, detached from, or canceled, as asked."""

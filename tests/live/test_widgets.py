@@ -168,6 +168,7 @@ def test_pause_and_resume(console: iw.Console, wire: Wire) -> None:
     assert wire.get("status")["processor"]["is_started"]
 
 
+@pytest.mark.slow
 def test_a_wedged_queue_is_seen_and_cured(console: iw.Console, wire: Wire) -> None:
     """A batch that the worker cannot load is named, and a button cancels it."""
     batch = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["seven"]}]])["batch"]["batch_id"]
