@@ -285,6 +285,7 @@ class Canceling(Acting):
         deadline = time.monotonic() + _STOP_WATCH_S
         pause = 0.03
         while time.monotonic() < deadline:
+            before = self._store.state.processor
             try:
                 status = await self._client.get_queue_status()
             except JobException:
@@ -296,7 +297,8 @@ class Canceling(Acting):
                 if other or not status.processor.is_processing:
                     stopped = watch.elapsed()
                     self._cancellations.record(replace(self._cancellations.latest(record), stopped_s=stopped))
-                    self._store.set(processor=status.processor)
+                    if self._store.state.processor is before:  # not paused, say, meanwhile
+                        self._store.set(processor=status.processor)
                     return
             await asyncio.sleep(pause)
             pause = min(pause * 1.3, 0.25)

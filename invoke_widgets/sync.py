@@ -435,12 +435,14 @@ class Sync:
         return min(period, _UNSURE_S) if verdict in (Verdict.UNSURE, Verdict.DIFFERENT) else period
 
     async def _read_status(self) -> QueueAndProcessorStatus:
-        """The counters, which an event may have told anew while they were being read."""
-        before = self._store.state.status
+        """The counters and the worker's state, of which an event or an action may have told while they were read."""
+        before = self._store.state
         status = await self._client.get_queue_status()
-        if self._store.state.status is before:
-            self._store.set(status=status.queue)
-        self._store.set(processor=status.processor)
+        now = self._store.state
+        self._store.set(
+            status=status.queue if now.status is before.status else now.status,
+            processor=status.processor if now.processor is before.processor else now.processor,
+        )
         return status
 
     def _is_to_poll(self, status: QueueAndProcessorStatus, changed: bool) -> bool:

@@ -643,6 +643,23 @@ def test_a_status_is_not_followed_by_an_older_one(through: iw.Console, wire: Wir
     assert sorted(seen) == seen
 
 
+@pytest.mark.slow
+def test_a_pause_is_not_undone_by_older_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """What was read before a pause, and is answered after it, does not say for a moment that the worker runs."""
+    seen: list[bool] = []
+    through.store.subscribe(
+        lambda change: seen.append(bool(change.state.processor and change.state.processor.is_started))
+    )
+    slow = proxy.delay(1.0, path="/queue/default/status$", times=1)
+    until(lambda: slow.hits, "the counters to be asked for")
+    through.pause()
+    seen.clear()
+    later = proxy.delay(0.0, path="/queue/default/status$", times=1)
+    until(lambda: later.hits, "the counters to be asked for once more")
+    through.refresh()
+    assert {False} == set(seen)
+
+
 def test_a_queue_that_will_not_be_read_any_more(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Where reading has ended with items unread, the picture is told as it is."""
     hanging = proxy.delay(600, path="item_summaries_by_ids|items_by_ids")
