@@ -284,6 +284,11 @@ class ChaosProxy:
     async def _close(self) -> None:
         server, self._state.server = self._state.server, None
         if server is not None:
+            # What was accepted is finished first: Python 3.11 leaves its socket open if the server closes meanwhile.
+            for listening in server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            for _ in range(3):
+                await asyncio.sleep(0)
             server.close()
         await self._cut(self._state.http)
         await self._cut(self._state.sockets)
@@ -305,6 +310,9 @@ class ChaosProxy:
         return len(cut)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._state.server is None:  # accepted just before it went offline
+            writer.transport.abort()
+            return
         self._state.http.add(writer)
         try:
             while (request := await _read_request(reader)) is not None:
