@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from invoke_widgets import classify
 from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     AccessDenied,
@@ -26,6 +25,7 @@ from invoke_widgets.errors import (
     ServerFailure,
     ServerUnreachable,
     UnexpectedReply,
+    classify,
 )
 from invoke_widgets.records import (
     CANCELED,

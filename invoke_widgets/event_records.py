@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from invoke_widgets.errors.redact import incoming
 from invoke_widgets.records import Progress, QueueItem, QueueStatus
-from invoke_widgets.redaction import incoming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from invoke_widgets import classify
 from invoke_widgets.actions import Actions
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
@@ -22,6 +21,7 @@ from invoke_widgets.errors import (
     JobCanceled,
     JobException,
     JobTimeout,
+    classify,
 )
 from invoke_widgets.interrupts import TICK_S, heard
 from invoke_widgets.loop import LoopThread

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
+from invoke_widgets.errors.redact import incoming
 from invoke_widgets.json_values import (
     count,
     integer,
@@ -17,7 +18,6 @@ from invoke_widgets.json_values import (
     parse_time,
     text,
 )
-from invoke_widgets.redaction import incoming
 
 PENDING = "pending"
 IN_PROGRESS = "in_progress"

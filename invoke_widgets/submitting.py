@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from invoke_widgets import classify, workflows
+from invoke_widgets import workflows
 from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     CancellationFailed,
@@ -28,6 +28,7 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     SubmissionFailed,
     UnexpectedReply,
+    classify,
 )
 from invoke_widgets.reading import ids_after, light_items
 from invoke_widgets.schemas import Data, NodeSchemas, normal_data, normal_graph

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import httpx
 import tenacity
 
-from invoke_widgets import classify, decoding, proxies
+from invoke_widgets import decoding, proxies
 from invoke_widgets.breaker import Breaker
 from invoke_widgets.errors import (
     InvalidRequest,
@@ -31,8 +31,9 @@ from invoke_widgets.errors import (
     ServerFailure,
     ServerUnreachable,
     UnexpectedReply,
+    classify,
 )
-from invoke_widgets.redaction import incoming
+from invoke_widgets.errors.redact import incoming
 
 _KEEPALIVE_S = 3.0
 _ATTEMPTS = 3

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from invoke_widgets import classify
-from invoke_widgets.errors import JobErrorType
+from invoke_widgets.errors import JobErrorType, classify
 from invoke_widgets.transport import map_exception
 from tests import graphs
 

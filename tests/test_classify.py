@@ -10,8 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invoke_widgets import classify, diagnoses
-from invoke_widgets.errors import JobErrorType, JobException, NotFound, ResourceError
+from invoke_widgets.errors import JobErrorType, JobException, NotFound, ResourceError, classify, failures
 from invoke_widgets.event_records import parse_event
 from invoke_widgets.records import parse_time
 from invoke_widgets.transport import map_exception
@@ -140,7 +139,7 @@ def test_memory_and_disk_win_over_the_class(kind: str) -> None:
     """Libraries wrap the system's errors in their own."""
     texts = ("x: No space left on device (os error 28)", "x: Cannot allocate memory (os error 12)")
     found = [classify.diagnose_failure(kind, text) for text in texts]
-    assert [diagnoses.DISK_FULL, diagnoses.HOST_MEMORY] == found
+    assert [failures.DISK_FULL, failures.HOST_MEMORY] == found
 
 
 def test_the_end_of_a_long_message_is_looked_at() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from invoke_widgets import classify
+from invoke_widgets.errors import classify
 from tests import graphs, known_failures
 from tests.known_failures import FAILURES, MESSAGE, NODES, Failure, Reply
 from tests.servers import Server

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
+from invoke_widgets.errors.redact import LONGEST, without_secrets
 from invoke_widgets.event_records import NodeFailed, NodeProgress
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.records import Cancellation, FieldValue, Progress, QueueItem
-from invoke_widgets.redaction import LONGEST, without_secrets
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets.alerts.checks import positive
 from invoke_widgets.alerts.limit import Limit
 from invoke_widgets.alerts.log import Delivery
 from invoke_widgets.alerts.rules import STALLED_S
 from invoke_widgets.alerts.sinks import Sink
 from invoke_widgets.conditions import Condition, Firing, Look, Others
+from invoke_widgets.errors.checks import positive
 
 if TYPE_CHECKING:
     from invoke_widgets.alerts.book import Alerts

@@ -14,7 +14,6 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.alerts.alert import Alert
-from invoke_widgets.alerts.checks import positive
 from invoke_widgets.alerts.courier import Courier
 from invoke_widgets.alerts.log import AlertLog, Delivery, delivery_of
 from invoke_widgets.alerts.messages import Message
@@ -23,12 +22,13 @@ from invoke_widgets.alerts.toasts import Toasts
 from invoke_widgets.alerts.wording import message_of, sample
 from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, Others, condition
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.checks import positive
+from invoke_widgets.errors.redact import without_secrets
 from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.loop import LoopThread, closed
 from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import follow
 from invoke_widgets.records import JobError, QueueItem
-from invoke_widgets.redaction import without_secrets
 from invoke_widgets.store import Change, QueueStore
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Hidden, OwnThread, Sink, Undelivered, hushed
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.checks import positive, whole
 
 _LOGGERS = (
     *("apprise", "requests", "requests_oauthlib", "oauthlib", "paho", "slixmpp"),

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import tenacity
 
-from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.log import AlertLog, Delivery, Outcome, delivery_of
 from invoke_widgets.alerts.messages import Message, one_line
 from invoke_widgets.alerts.sinks import Sink, Undelivered
-from invoke_widgets.redaction import without_secrets
+from invoke_widgets.errors.checks import positive, whole
+from invoke_widgets.errors.redact import without_secrets
 
 logger = logging.getLogger(__name__)
 

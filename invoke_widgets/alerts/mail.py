@@ -13,10 +13,10 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Literal
 
-from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.messages import Message, one_line
 from invoke_widgets.alerts.sinks import Hidden, OwnThread, Sink, Undelivered
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.checks import positive, whole
 
 Tls = Literal["starttls", "implicit", "none"]
 _PORTS: dict[str, int] = {"starttls": 587, "implicit": 465, "none": 25}

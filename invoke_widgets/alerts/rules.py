@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.conditions import Condition, Either, Filter, Firing, Kind, Look, Watch, condition
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.checks import positive, whole
 from invoke_widgets.notice_records import JobStalled, QueueWedged
 
 STALLED_S = 120.0

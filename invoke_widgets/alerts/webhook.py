@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx
 
-from invoke_widgets.alerts.checks import positive, whole
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, hushed
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.checks import positive, whole
 from invoke_widgets.proxies import proxy_for
 from invoke_widgets.transport import retry_after_s
 

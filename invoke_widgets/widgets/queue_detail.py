@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from invoke_widgets import classify
+from invoke_widgets.errors import classify
 from invoke_widgets.records import QueueItem
 from invoke_widgets.results import failed_node, outputs
 from invoke_widgets.widgets.tables import clean

@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from invoke_widgets import classify, frames
+from invoke_widgets import frames
+from invoke_widgets.errors import classify
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.records import Cancellation, FieldValue, JobError, QueueItem

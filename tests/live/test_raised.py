@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from invoke_widgets.diagnoses import EXECUTION_FAILED, diagnose_failure
 from invoke_widgets.errors import JobErrorType
+from invoke_widgets.errors.failures import EXECUTION_FAILED, diagnose_failure
 from tests.real_server.install import VERSIONS, installed
 
 # The nodes, and what they call that raises on purpose.

@@ -12,8 +12,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from invoke_widgets import diagnoses
-from invoke_widgets.diagnoses import Diagnosis, diagnose_failure
 from invoke_widgets.errors import (
     AccessDenied,
     InvalidRequest,
@@ -25,8 +23,10 @@ from invoke_widgets.errors import (
     ServerFailure,
     UnexpectedReply,
     UnknownError,
+    failures,
 )
-from invoke_widgets.redaction import incoming
+from invoke_widgets.errors.failures import Diagnosis, diagnose_failure
+from invoke_widgets.errors.redact import incoming
 
 __all__ = [
     "Diagnosis",
@@ -280,7 +280,7 @@ def _for_failure(status: int, said: str, details: dict[str, Any]) -> JobExceptio
     if diagnosis.error_type is JobErrorType.RESOURCE_ERROR or status == 507:
         return ResourceError(
             f"The server failed ({status}): {said}.",
-            suggestion=(diagnoses.DISK_FULL if status == 507 else diagnosis).suggestion,
+            suggestion=(failures.DISK_FULL if status == 507 else diagnosis).suggestion,
             details=details,
             retryable=diagnosis.retryable,
         )
@@ -313,7 +313,7 @@ def full_queue(enqueued: int, requested: int) -> ResourceError | None:
         return None
     return ResourceError(
         f"The queue is full: it took {enqueued} of {requested}.",
-        suggestion=diagnoses.QUEUE_FULL.suggestion,
+        suggestion=failures.QUEUE_FULL.suggestion,
         details={"enqueued": enqueued, "requested": requested},
         retryable=True,
     )
@@ -337,6 +337,6 @@ def unknown(error: BaseException, request: str) -> UnknownError:
     """The exception for an error that nothing else stands for, with its raw text kept."""
     return UnknownError(
         f"{request}: {type(error).__name__}: {incoming(str(error))}",
-        suggestion=diagnoses.UNKNOWN.suggestion,
+        suggestion=failures.UNKNOWN.suggestion,
         details={"request": request, "exception": incoming(repr(error))},
     )
