@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets import errors as _errors
+from invoke_widgets._run import run
 from invoke_widgets._version import __version__
 from invoke_widgets.errors import *  # noqa: F403 - the exception tree, as errors.__all__ names it
-from invoke_widgets.nested import run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from enum import Enum
 
-from invoke_widgets.loop import closed
+from invoke_widgets._loop import closed
 from invoke_widgets.records import Counts
 
 Difference = tuple[int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from invoke_widgets.loop import LoopThread
+from invoke_widgets._loop import LoopThread
 from invoke_widgets.transport import Transport
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from invoke_widgets._loop import LoopThread
 from invoke_widgets.actions import Actions
 from invoke_widgets.alerts.book import Alerts
 from invoke_widgets.batches import Batch, Jobs
@@ -25,7 +26,6 @@ from invoke_widgets.handles import Context, OnTimeout, Unsubscribe
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.history_sqlite import HistoryFile
 from invoke_widgets.jobs import Job
-from invoke_widgets.loop import LoopThread
 from invoke_widgets.notices import Notice, follow
 from invoke_widgets.records import (
     Connection,

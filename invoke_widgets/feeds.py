@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from invoke_widgets._loop import LoopThread, closed
 from invoke_widgets.interrupts import TICK_S, taken
-from invoke_widgets.loop import LoopThread, closed
 
 T = TypeVar("T")
 

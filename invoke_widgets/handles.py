@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from invoke_widgets._loop import LoopThread
 from invoke_widgets.actions import Actions
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
@@ -24,7 +25,6 @@ from invoke_widgets.errors import (
     classify,
 )
 from invoke_widgets.interrupts import TICK_S, heard
-from invoke_widgets.loop import LoopThread
 from invoke_widgets.records import CANCELED, FAILED, PENDING, Cancellation, QueueItem
 from invoke_widgets.store import Change, QueueStore
 

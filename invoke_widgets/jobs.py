@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
+from invoke_widgets._loop import LoopThread
 from invoke_widgets.errors import (
     JobCanceled,
     JobTimeout,
@@ -20,7 +21,6 @@ from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.interrupts import taken
-from invoke_widgets.loop import LoopThread
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
 from invoke_widgets.results import image_names, outputs
 from invoke_widgets.store import Change

@@ -10,10 +10,10 @@ import threading
 
 import pytest
 
-from invoke_widgets import loop as loops
+from invoke_widgets import _loop as loops
+from invoke_widgets._loop import LoopThread
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.feeds import Feed
-from invoke_widgets.loop import LoopThread
 
 CLOSED = "This console was closed"
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import httpx
 import socketio
 
-from invoke_widgets.loop import free_sockets
+from invoke_widgets._loop import free_sockets
 from tests.graphs import Graph, add_and_multiply, sleep
 from tests.servers import Server
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any
 
+from invoke_widgets._loop import LoopThread, closed
 from invoke_widgets.alerts.alert import Alert
 from invoke_widgets.alerts.courier import Courier
 from invoke_widgets.alerts.log import AlertLog, Delivery, delivery_of
@@ -25,7 +26,6 @@ from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive
 from invoke_widgets.errors.redact import without_secrets
 from invoke_widgets.history_sqlite import HistoryFile
-from invoke_widgets.loop import LoopThread, closed
 from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import follow
 from invoke_widgets.records import JobError, QueueItem
