@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from invoke_widgets import alerts
     from invoke_widgets.batches import Batch, as_completed
-    from invoke_widgets.client import InvokeClient
+    from invoke_widgets.client.client import InvokeClient
     from invoke_widgets.console import Console
     from invoke_widgets.history_sqlite import HistoryFile
     from invoke_widgets.jobs import Job
     from invoke_widgets.retrying import RetryPolicy
 
 _LAZY = {
-    "InvokeClient": "invoke_widgets.client",
+    "InvokeClient": "invoke_widgets.client.client",
     "Console": "invoke_widgets.console",
     "Job": "invoke_widgets.jobs",
     "Batch": "invoke_widgets.batches",

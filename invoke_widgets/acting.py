@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import (
     JobException,
 )

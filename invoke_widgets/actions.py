@@ -10,7 +10,7 @@ from typing import Any
 from invoke_widgets.acting import Reader
 from invoke_widgets.canceling import Canceling
 from invoke_widgets.claims import claims
-from invoke_widgets.client import InvokeClient, checked_ids
+from invoke_widgets.client.client import InvokeClient, checked_ids
 from invoke_widgets.errors import (
     InvalidRequest,
     JobTimeout,

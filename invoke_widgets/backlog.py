@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from invoke_widgets import merge
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import ServerFailure
 from invoke_widgets.event_records import BatchEnqueued
 from invoke_widgets.failure_reader import FailureReader

@@ -18,7 +18,8 @@ from invoke_widgets.alerts.book import Alerts
 from invoke_widgets.batches import Batch, Jobs
 from invoke_widgets.bridge import FromAnywhere
 from invoke_widgets.callbacks import Callbacks
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client.transport import checked_token
 from invoke_widgets.ending import Ending
 from invoke_widgets.errors import JobException, JobTimeout, NotFound
 from invoke_widgets.event_records import Event, NodeFailed
@@ -37,7 +38,6 @@ from invoke_widgets.records import (
 )
 from invoke_widgets.store import Change, QueueStore
 from invoke_widgets.sync import Sync
-from invoke_widgets.transport import checked_token
 from invoke_widgets.watching import Watch, checked_stall
 
 if TYPE_CHECKING:

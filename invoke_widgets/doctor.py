@@ -13,10 +13,10 @@ from typing import Any, Literal
 from invoke_widgets._loop import LoopThread
 from invoke_widgets._run import _has_old_patch
 from invoke_widgets._version import __version__
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client.transport import normalise_url
 from invoke_widgets.console import Console, ConsoleStatus
 from invoke_widgets.errors import JobException
-from invoke_widgets.transport import normalise_url
 from invoke_widgets.widgets.liveness import liveness
 
 Level = Literal["ok", "warning", "problem"]

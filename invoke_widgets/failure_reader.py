@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from invoke_widgets import merge
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.reading import taken, whole_items
 from invoke_widgets.records import FAILED, QueueItem
 from invoke_widgets.store import QueueStore

@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from invoke_widgets._loop import LoopThread
 from invoke_widgets.actions import Actions
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import (
     EXCEPTION_FOR,
     InvalidRequest,

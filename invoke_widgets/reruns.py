@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from invoke_widgets.acting import Reader
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import JobException
 from invoke_widgets.event_records import Event, ItemsRetried
 from invoke_widgets.history import ErrorLog

@@ -11,10 +11,10 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from invoke_widgets import breaker
 from invoke_widgets.acting import Reader
 from invoke_widgets.claims import claims
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client import breaker
+from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import (
     JobException,
     JobTimeout,

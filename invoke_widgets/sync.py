@@ -23,10 +23,13 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from invoke_widgets import breaker, merge
+from invoke_widgets import merge
 from invoke_widgets.agreement import Agreement, Verdict
 from invoke_widgets.backlog import Backlog
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client import breaker
+from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client.line import Line
+from invoke_widgets.client.socket import EventStream
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.event_records import (
     BatchEnqueued,
@@ -36,8 +39,6 @@ from invoke_widgets.event_records import (
     ItemStatusChanged,
     QueueCleared,
 )
-from invoke_widgets.events import EventStream
-from invoke_widgets.line import Line
 from invoke_widgets.reading import light_items
 from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.store import Change, QueueStore

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from invoke_widgets.client.transport import map_exception
 from invoke_widgets.errors import JobErrorType, classify
-from invoke_widgets.transport import map_exception
 from tests import graphs
 
 DATA = Path(__file__).parent / "data"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from invoke_widgets.transport import Transport
+from invoke_widgets.client.transport import Transport
 
 Script = Callable[[int, bytes], bytes | None]
 

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from invoke_widgets.breaker import Breaker, probing
+from invoke_widgets.client.breaker import Breaker, probing
+from invoke_widgets.client.transport import Transport
 from invoke_widgets.errors import JobException, ServerFailure, ServerUnreachable
-from invoke_widgets.transport import Transport
 from tests.scripted import Script, answer, scripted
 
 BAD = answer(502, "<html>Bad Gateway</html>", "text/html")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invoke_widgets import decoding
+from invoke_widgets.client import decoding
 
 
 def test_lone_surrogates_are_replaced() -> None:

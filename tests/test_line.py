@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from invoke_widgets.client.line import Line
 from invoke_widgets.errors import ServerUnreachable
-from invoke_widgets.line import Line
 
 
 class _Stream:

@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
+from invoke_widgets.client.proxies import proxy_for, shown
+from invoke_widgets.client.socket import EventStream
+from invoke_widgets.client.transport import Transport
 from invoke_widgets.errors import InvalidRequest, JobException, ServerFailure, ServerUnreachable
-from invoke_widgets.events import EventStream
-from invoke_widgets.proxies import proxy_for, shown
-from invoke_widgets.transport import Transport
 from tests.scripted import answer, ask, scripted
 
 FAR = "http://invokeai.example:9090"

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from invoke_widgets import InvokeClient, connect
+from invoke_widgets.client.transport import Transport, map_exception, normalise_url, retry_after_s
 from invoke_widgets.errors import (
     AccessDenied,
     InvalidRequest,
@@ -30,7 +31,6 @@ from invoke_widgets.errors import (
     UnexpectedReply,
     UnsupportedByServer,
 )
-from invoke_widgets.transport import Transport, map_exception, normalise_url, retry_after_s
 from tests.scripted import answer, ask, scripted
 
 

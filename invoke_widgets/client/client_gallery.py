@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from invoke_widgets.client_base import ClientBase, each, parsed
+from invoke_widgets.client.client_base import ClientBase, each, parsed
+from invoke_widgets.client.transport import path_segment
 from invoke_widgets.errors import InvalidRequest, UnexpectedReply
 from invoke_widgets.json_values import count
 from invoke_widgets.records import Board, Image
-from invoke_widgets.transport import path_segment
 
 
 class Gallery(ClientBase):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from invoke_widgets.client.transport import Transport, can_be_sent, path_segment
 from invoke_widgets.errors import InvalidRequest, UnexpectedReply, UnsupportedByServer
 from invoke_widgets.records import AuthStatus, User
-from invoke_widgets.transport import Transport, can_be_sent, path_segment
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from urllib.parse import quote
 import httpx
 import tenacity
 
-from invoke_widgets import decoding, proxies
-from invoke_widgets.breaker import Breaker
+from invoke_widgets.client import decoding, proxies
+from invoke_widgets.client.breaker import Breaker
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,

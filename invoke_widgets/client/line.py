@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from invoke_widgets.client.socket import EventStream
 from invoke_widgets.errors import ServerUnreachable
-from invoke_widgets.events import EventStream
 
 _PAUSES_S = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _LIVED_S = 5.0

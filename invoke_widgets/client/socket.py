@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import socketio
 
-from invoke_widgets import decoding
+from invoke_widgets.client import decoding
+from invoke_widgets.client.proxies import proxy_for
 from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.errors.redact import incoming
 from invoke_widgets.event_records import PARSERS, Event, parse_event
-from invoke_widgets.proxies import proxy_for
 
 # Its own loggers print a line for each failed connection, which is told in our own words.
 _quiet = logging.getLogger("invoke_widgets.socketio")

@@ -15,8 +15,9 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from invoke_widgets.client_base import SINCE, each, parse_version
-from invoke_widgets.client_gallery import Gallery
+from invoke_widgets.client.client_base import SINCE, each, parse_version
+from invoke_widgets.client.client_gallery import Gallery
+from invoke_widgets.client.transport import path_segment
 from invoke_widgets.errors import InvalidRequest, UnexpectedReply
 from invoke_widgets.records import (
     BatchStatus,
@@ -27,7 +28,6 @@ from invoke_widgets.records import (
     QueueAndProcessorStatus,
     QueueItem,
 )
-from invoke_widgets.transport import path_segment
 
 __all__ = ["MAX_IDS_PER_REQUEST", "SINCE", "InvokeClient", "parse_version"]
 
