@@ -15,7 +15,7 @@ from dataclasses import replace
 from invoke_widgets import merge
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import ServerFailure
-from invoke_widgets.event_records import BatchEnqueued
+from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.failure_reader import FailureReader
 from invoke_widgets.reading import light_items, taken
 from invoke_widgets.records import QueueItem

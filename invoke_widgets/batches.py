@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
-from invoke_widgets.event_records import Event
+from invoke_widgets.events import Event
 from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, failure_of, last_attempt, status_of
 from invoke_widgets.jobs import AsCompleted, Job, drained, followed
+from invoke_widgets.outputs import outputs
 from invoke_widgets.reading import whole_items
 from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, Counts, QueueItem, Retried
-from invoke_widgets.results import outputs
 from invoke_widgets.store import Change
 
 if TYPE_CHECKING:

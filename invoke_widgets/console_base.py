@@ -22,7 +22,7 @@ from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.client.transport import checked_token
 from invoke_widgets.ending import Ending
 from invoke_widgets.errors import JobException, JobTimeout, NotFound
-from invoke_widgets.event_records import Event, NodeFailed
+from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.history_sqlite import HistoryFile

@@ -17,12 +17,12 @@ from invoke_widgets.errors import (
     JobTimeout,
     NotFound,
 )
-from invoke_widgets.event_records import Event, ItemStatusChanged, NodeEvent
+from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.interrupts import taken
+from invoke_widgets.outputs import image_names, outputs
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
-from invoke_widgets.results import image_names, outputs
 from invoke_widgets.store import Change
 
 

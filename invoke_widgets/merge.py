@@ -17,13 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from invoke_widgets.event_records import (
-    Event,
-    ItemsCanceled,
-    ItemStatusChanged,
-    NodeProgress,
-    NodeStarted,
-)
+from invoke_widgets.events import Event, ItemsCanceled, ItemStatusChanged, NodeProgress, NodeStarted
 from invoke_widgets.records import (
     CANCELED,
     IN_PROGRESS,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from invoke_widgets._loop import LoopThread
 from invoke_widgets.errors import classify
-from invoke_widgets.event_records import BatchEnqueued, Event
+from invoke_widgets.events import BatchEnqueued, Event
 from invoke_widgets.merge import NOTHING, QueueState
 from invoke_widgets.notice_records import (
     BatchDone,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from invoke_widgets.acting import Reader
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import JobException
-from invoke_widgets.event_records import Event, ItemsRetried
+from invoke_widgets.events import Event, ItemsRetried
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.merge import QueueState, Step
 from invoke_widgets.records import FAILED, JobError, QueueItem

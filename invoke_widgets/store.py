@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from invoke_widgets.event_records import Event
+from invoke_widgets.events import Event
 from invoke_widgets.merge import NOTHING, Ids, QueueState, Step
 from invoke_widgets.records import Connection
 

@@ -31,14 +31,7 @@ from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.client.line import Line
 from invoke_widgets.client.socket import EventStream
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
-from invoke_widgets.event_records import (
-    BatchEnqueued,
-    Event,
-    ItemsCanceled,
-    ItemsRetried,
-    ItemStatusChanged,
-    QueueCleared,
-)
+from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
 from invoke_widgets.reading import light_items
 from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.store import Change, QueueStore

@@ -10,7 +10,7 @@ from typing import Any
 
 from invoke_widgets import merge
 from invoke_widgets._loop import LoopThread
-from invoke_widgets.event_records import ItemStatusChanged
+from invoke_widgets.events import ItemStatusChanged
 from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
 from invoke_widgets.store import QueueStore

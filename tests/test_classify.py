@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from invoke_widgets.client.transport import map_exception
 from invoke_widgets.errors import JobErrorType, JobException, NotFound, ResourceError, classify, failures
-from invoke_widgets.event_records import parse_event
+from invoke_widgets.events import parse_event
 from invoke_widgets.records import parse_time
 from tests import known_failures
 from tests.known_failures import FAILURES, MADE_UP, TRANSPORT, Failure, Reply

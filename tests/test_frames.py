@@ -16,7 +16,7 @@ import pytest
 
 from invoke_widgets import frames
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.event_records import BatchEnqueued, ItemStatusChanged, NodeFailed, NodeProgress, QueueCleared
+from invoke_widgets.events import BatchEnqueued, ItemStatusChanged, NodeFailed, NodeProgress, QueueCleared
 from invoke_widgets.history import Heard
 from invoke_widgets.records import Cancellation, FieldValue, JobError, Progress, QueueItem
 

@@ -12,7 +12,7 @@ import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
 from invoke_widgets.errors.redact import LONGEST, without_secrets
-from invoke_widgets.event_records import NodeFailed, NodeProgress
+from invoke_widgets.events import NodeFailed, NodeProgress
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.records import Cancellation, FieldValue, Progress, QueueItem
 

@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoke_widgets import merge
-from invoke_widgets.event_records import (
-    ItemsCanceled,
-    ItemStatusChanged,
-    NodeProgress,
-    NodeStarted,
-    parse_event,
-)
+from invoke_widgets.events import ItemsCanceled, ItemStatusChanged, NodeProgress, NodeStarted, parse_event
 from invoke_widgets.merge import QueueState
 from invoke_widgets.records import FieldValue, Progress, QueueItem
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from invoke_widgets import merge
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.event_records import BatchEnqueued
+from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import (
     BatchDone,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from invoke_widgets.outputs import failed_node, image_names, iteration_paths, outputs
 from invoke_widgets.records import QueueItem
-from invoke_widgets.results import failed_node, image_names, iteration_paths, outputs
 
 
 def item(session: dict[str, Any]) -> QueueItem:

@@ -24,7 +24,7 @@ from invoke_widgets.client import decoding
 from invoke_widgets.client.proxies import proxy_for
 from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.errors.redact import incoming
-from invoke_widgets.event_records import PARSERS, Event, parse_event
+from invoke_widgets.events import PARSERS, Event, parse_event
 
 # Its own loggers print a line for each failed connection, which is told in our own words.
 _quiet = logging.getLogger("invoke_widgets.socketio")

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from invoke_widgets.errors import classify
+from invoke_widgets.outputs import failed_node, outputs
 from invoke_widgets.records import QueueItem
-from invoke_widgets.results import failed_node, outputs
 from invoke_widgets.widgets.tables import clean
 
 _LONGEST_VALUE = 2_000

@@ -19,8 +19,8 @@ from IPython.display import HTML
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.merge import QueueState
+from invoke_widgets.outputs import image_names
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
-from invoke_widgets.results import image_names
 from invoke_widgets.store import Change
 from invoke_widgets.widgets import plain, queue_rows, words
 from invoke_widgets.widgets.base import View

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets import results
+from invoke_widgets import outputs as results
 from invoke_widgets.errors import JobException, NotFound
 from invoke_widgets.merge import QueueState
 from invoke_widgets.records import COMPLETED, QueueItem

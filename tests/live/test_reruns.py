@@ -16,7 +16,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets import reruns, resending
 from invoke_widgets.errors import JobTimeout
-from invoke_widgets.event_records import ItemStatusChanged
+from invoke_widgets.events import ItemStatusChanged
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice, follow
 from invoke_widgets.records import FAILED
 from invoke_widgets.widgets import queue_rows
