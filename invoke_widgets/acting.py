@@ -15,7 +15,7 @@ from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.records import (
     QueueItem,
 )
-from invoke_widgets.store import QueueStore
+from invoke_widgets.sync.store import QueueStore
 
 
 class Reader(Protocol):

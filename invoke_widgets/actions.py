@@ -19,7 +19,6 @@ from invoke_widgets.errors import (
     UnexpectedReply,
 )
 from invoke_widgets.history import CancellationLog, ErrorLog
-from invoke_widgets.reading import ids_after, light_items, whole_items
 from invoke_widgets.records import (
     Cancellation,
     ProcessorStatus,
@@ -28,8 +27,9 @@ from invoke_widgets.records import (
 )
 from invoke_widgets.reruns import Reruns
 from invoke_widgets.retrying import RetryPolicy, checked_policy
-from invoke_widgets.store import QueueStore
 from invoke_widgets.submitting import Submission, Submitting
+from invoke_widgets.sync.reading import ids_after, light_items, whole_items
+from invoke_widgets.sync.store import QueueStore
 
 __all__ = ["Actions", "Submission"]
 

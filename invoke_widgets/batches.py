@@ -17,9 +17,9 @@ from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, failure_of, last_attempt, status_of
 from invoke_widgets.jobs import AsCompleted, Job, drained, followed
 from invoke_widgets.outputs import outputs
-from invoke_widgets.reading import whole_items
 from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, Counts, QueueItem, Retried
-from invoke_widgets.store import Change
+from invoke_widgets.sync.reading import whole_items
+from invoke_widgets.sync.store import Change
 
 if TYPE_CHECKING:
     import pandas as pd

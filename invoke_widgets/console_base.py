@@ -36,8 +36,8 @@ from invoke_widgets.records import (
     QueueItem,
     Wedge,
 )
-from invoke_widgets.store import Change, QueueStore
-from invoke_widgets.sync import Sync
+from invoke_widgets.sync.store import Change, QueueStore
+from invoke_widgets.sync.sync import Sync
 from invoke_widgets.watching import Watch, checked_stall
 
 if TYPE_CHECKING:

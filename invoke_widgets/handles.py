@@ -26,7 +26,7 @@ from invoke_widgets.errors import (
 )
 from invoke_widgets.interrupts import TICK_S, heard
 from invoke_widgets.records import CANCELED, FAILED, PENDING, Cancellation, QueueItem
-from invoke_widgets.store import Change, QueueStore
+from invoke_widgets.sync.store import Change, QueueStore
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -23,7 +23,7 @@ from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failur
 from invoke_widgets.interrupts import taken
 from invoke_widgets.outputs import image_names, outputs
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
-from invoke_widgets.store import Change
+from invoke_widgets.sync.store import Change
 
 
 class Job(Handle[QueueItem]):

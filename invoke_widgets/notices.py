@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from invoke_widgets._loop import LoopThread
 from invoke_widgets.errors import classify
 from invoke_widgets.events import BatchEnqueued, Event
-from invoke_widgets.merge import NOTHING, QueueState
 from invoke_widgets.notice_records import (
     BatchDone,
     ConnectionBack,
@@ -30,7 +29,8 @@ from invoke_widgets.notice_records import (
     QueueWedged,
 )
 from invoke_widgets.records import FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
-from invoke_widgets.store import Change, QueueStore
+from invoke_widgets.sync.state import NOTHING, QueueState
+from invoke_widgets.sync.store import Change, QueueStore
 
 __all__ = [
     "BatchDone",

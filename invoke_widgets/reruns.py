@@ -17,11 +17,11 @@ from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import JobException
 from invoke_widgets.events import Event, ItemsRetried
 from invoke_widgets.history import ErrorLog
-from invoke_widgets.merge import QueueState, Step
 from invoke_widgets.records import FAILED, JobError, QueueItem
 from invoke_widgets.resending import Kept, Line, Resending
 from invoke_widgets.retrying import RetryPolicy
-from invoke_widgets.store import QueueStore
+from invoke_widgets.sync.state import QueueState, Step
+from invoke_widgets.sync.store import QueueStore
 
 _UNDECIDED_S = 30.0
 

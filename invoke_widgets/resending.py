@@ -25,10 +25,10 @@ from invoke_widgets.errors import (
     UnexpectedReply,
 )
 from invoke_widgets.history import ErrorLog
-from invoke_widgets.reading import ids_after, light_items, whole_items
 from invoke_widgets.records import CANCELED, FAILED, PENDING, QueueItem
 from invoke_widgets.retrying import RetryPolicy
-from invoke_widgets.store import QueueStore
+from invoke_widgets.sync.reading import ids_after, light_items, whole_items
+from invoke_widgets.sync.store import QueueStore
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from invoke_widgets import merge
 from invoke_widgets._loop import LoopThread
 from invoke_widgets.events import ItemStatusChanged
 from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
-from invoke_widgets.store import QueueStore
+from invoke_widgets.sync import state as merge
+from invoke_widgets.sync.store import QueueStore
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

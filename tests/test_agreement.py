@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from invoke_widgets.agreement import Agreement, Verdict
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.records import Counts
+from invoke_widgets.sync.drift import Agreement, Verdict
 
 EMPTY = Counts()
 ONE = Counts(completed=1, total=1)

@@ -6,8 +6,8 @@ import pytest
 
 from invoke_widgets import claims as module
 from invoke_widgets.claims import Claims
-from invoke_widgets.merge import QueueState
 from invoke_widgets.records import QueueItem
+from invoke_widgets.sync.state import QueueState
 
 STATE = QueueState(items={n: QueueItem(item_id=n, status="failed", batch_id="b") for n in range(1, 6)})
 

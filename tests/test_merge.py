@@ -8,10 +8,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoke_widgets import merge
 from invoke_widgets.events import ItemsCanceled, ItemStatusChanged, NodeProgress, NodeStarted, parse_event
-from invoke_widgets.merge import QueueState
 from invoke_widgets.records import FieldValue, Progress, QueueItem
+from invoke_widgets.sync import state as merge
+from invoke_widgets.sync.state import QueueState
 
 ITEM = QueueItem(item_id=5, status="pending", batch_id="b", status_sequence=0)
 RUNNING = replace(ITEM, status="in_progress", status_sequence=1)

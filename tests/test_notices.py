@@ -7,10 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from invoke_widgets import merge
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.events import BatchEnqueued
-from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -29,7 +27,9 @@ from invoke_widgets.notices import (
     QueueWedged,
 )
 from invoke_widgets.records import Connection, JobError, ProcessorStatus, Progress, QueueItem, QueueStatus, Wedge
-from invoke_widgets.store import Change
+from invoke_widgets.sync import state as merge
+from invoke_widgets.sync.state import QueueState
+from invoke_widgets.sync.store import Change
 
 LIVE = QueueState(connection=Connection(mode="live"))
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from invoke_widgets.merge import NOTHING, QueueState, Step, with_news
 from invoke_widgets.records import ProcessorStatus, QueueItem
-from invoke_widgets.store import Change, QueueStore
+from invoke_widgets.sync.state import NOTHING, QueueState, Step, with_news
+from invoke_widgets.sync.store import Change, QueueStore
 
 
 class Later:

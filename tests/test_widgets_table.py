@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ipywidgets.widgets import widget as core
 
-from invoke_widgets.merge import QueueState
 from invoke_widgets.records import (
     CANCELED,
     COMPLETED,
@@ -26,6 +25,7 @@ from invoke_widgets.records import (
     Progress,
     QueueItem,
 )
+from invoke_widgets.sync.state import QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets.queue_detail import detail
 from invoke_widgets.widgets.queue_table import QueueTable

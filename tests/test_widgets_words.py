@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.merge import QueueState
 from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried
+from invoke_widgets.sync.state import QueueState
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of

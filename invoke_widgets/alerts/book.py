@@ -26,10 +26,10 @@ from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive
 from invoke_widgets.errors.redact import without_secrets
 from invoke_widgets.history_sqlite import HistoryFile
-from invoke_widgets.merge import QueueState
 from invoke_widgets.notices import follow
 from invoke_widgets.records import JobError, QueueItem
-from invoke_widgets.store import Change, QueueStore
+from invoke_widgets.sync.state import QueueState
+from invoke_widgets.sync.store import Change, QueueStore
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from invoke_widgets.store import Change
+from invoke_widgets.sync.store import Change
 from invoke_widgets.widgets import liveness, plain
 from invoke_widgets.widgets.acting import StyledView, put
 from invoke_widgets.widgets.base import composing

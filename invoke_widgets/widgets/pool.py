@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import ipywidgets
 
-from invoke_widgets.merge import QueueState
 from invoke_widgets.records import CANCELED, FAILED, STATUSES, QueueItem
+from invoke_widgets.sync.state import QueueState
 from invoke_widgets.widgets import queue_rows, words
 
 if TYPE_CHECKING:

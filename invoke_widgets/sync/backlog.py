@@ -12,14 +12,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
-from invoke_widgets import merge
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import ServerFailure
 from invoke_widgets.events import BatchEnqueued
-from invoke_widgets.failure_reader import FailureReader
-from invoke_widgets.reading import light_items, taken
 from invoke_widgets.records import QueueItem
-from invoke_widgets.store import QueueStore
+from invoke_widgets.sync import state as merge
+from invoke_widgets.sync.failure_reader import FailureReader
+from invoke_widgets.sync.reading import light_items, taken
+from invoke_widgets.sync.store import QueueStore
 
 _FIRST_PAGE = 100
 _COALESCE_S = 0.3

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from invoke_widgets import merge
 from invoke_widgets.client.client import InvokeClient
-from invoke_widgets.reading import taken, whole_items
 from invoke_widgets.records import FAILED, QueueItem
-from invoke_widgets.store import QueueStore
+from invoke_widgets.sync import state as merge
+from invoke_widgets.sync.reading import taken, whole_items
+from invoke_widgets.sync.store import QueueStore
 
 _CHUNK = 50
 _BATCHES_KEPT = 10_000

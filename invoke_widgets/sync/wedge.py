@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import NotFound, ServerFailure
 from invoke_widgets.records import Counts, QueueAndProcessorStatus, Wedge
-from invoke_widgets.store import QueueStore
+from invoke_widgets.sync.store import QueueStore
 
 _AFTER = 2
 """So many looks at a worker that is free and takes nothing, before the server is asked why."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from invoke_widgets.events import Event
-from invoke_widgets.merge import NOTHING, Ids, QueueState, Step
 from invoke_widgets.records import Connection
+from invoke_widgets.sync.state import NOTHING, Ids, QueueState, Step
 
 logger = logging.getLogger(__name__)
 

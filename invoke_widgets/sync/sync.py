@@ -23,19 +23,19 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from invoke_widgets import merge
-from invoke_widgets.agreement import Agreement, Verdict
-from invoke_widgets.backlog import Backlog
 from invoke_widgets.client import breaker
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.client.line import Line
 from invoke_widgets.client.socket import EventStream
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
-from invoke_widgets.reading import light_items
 from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
-from invoke_widgets.store import Change, QueueStore
-from invoke_widgets.wedge import WedgeWatch
+from invoke_widgets.sync import state as merge
+from invoke_widgets.sync.backlog import Backlog
+from invoke_widgets.sync.drift import Agreement, Verdict
+from invoke_widgets.sync.reading import light_items
+from invoke_widgets.sync.store import Change, QueueStore
+from invoke_widgets.sync.wedge import WedgeWatch
 
 logger = logging.getLogger(__name__)
 
