@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from invoke_widgets.batches import Batch, as_completed
     from invoke_widgets.client.client import InvokeClient
     from invoke_widgets.console import Console
-    from invoke_widgets.history_sqlite import HistoryFile
+    from invoke_widgets.history.file import HistoryFile
     from invoke_widgets.jobs import Job
     from invoke_widgets.retrying import RetryPolicy
 
@@ -33,7 +33,7 @@ _LAZY = {
     "Job": "invoke_widgets.jobs",
     "Batch": "invoke_widgets.batches",
     "as_completed": "invoke_widgets.batches",
-    "HistoryFile": "invoke_widgets.history_sqlite",
+    "HistoryFile": "invoke_widgets.history.logs.file",
     "RetryPolicy": "invoke_widgets.retrying",
 }
 

@@ -11,7 +11,7 @@ from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import (
     JobException,
 )
-from invoke_widgets.history import CancellationLog, ErrorLog
+from invoke_widgets.history.logs import CancellationLog, ErrorLog
 from invoke_widgets.records import (
     QueueItem,
 )

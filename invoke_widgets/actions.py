@@ -18,7 +18,7 @@ from invoke_widgets.errors import (
     SubmissionFailed,
     UnexpectedReply,
 )
-from invoke_widgets.history import CancellationLog, ErrorLog
+from invoke_widgets.history.logs import CancellationLog, ErrorLog
 from invoke_widgets.records import (
     Cancellation,
     ProcessorStatus,

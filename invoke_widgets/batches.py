@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
 from invoke_widgets.events import Event
 from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, Handle, Unsubscribe, failure_of, last_attempt, status_of
+from invoke_widgets.history import frames
 from invoke_widgets.jobs import AsCompleted, Job, drained, followed
 from invoke_widgets.outputs import outputs
 from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, Counts, QueueItem, Retried

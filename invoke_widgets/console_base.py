@@ -24,8 +24,8 @@ from invoke_widgets.ending import Ending
 from invoke_widgets.errors import JobException, JobTimeout, NotFound
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe
-from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
-from invoke_widgets.history_sqlite import HistoryFile
+from invoke_widgets.history.file import HistoryFile
+from invoke_widgets.history.logs import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.jobs import Job
 from invoke_widgets.notices import Notice, follow
 from invoke_widgets.records import (
@@ -42,7 +42,7 @@ from invoke_widgets.watching import Watch, checked_stall
 
 if TYPE_CHECKING:
     from invoke_widgets.embedded import EmbeddedServer
-    from invoke_widgets.plots import Plots
+    from invoke_widgets.history.plots import Plots
 
 T = TypeVar("T")
 
@@ -201,7 +201,7 @@ class ConsoleBase:
     @property
     def plots(self) -> Plots:
         """Figures of the logs: `error_timeline()`, `cancellation_latency()`, `queue_depth()`, `job_gantt()`, ..."""
-        from invoke_widgets.plots import Plots
+        from invoke_widgets.history.plots import Plots
 
         return Plots(self.errors, self.cancellations, self.jobs)
 

@@ -16,7 +16,7 @@ from invoke_widgets.acting import Reader
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import JobException
 from invoke_widgets.events import Event, ItemsRetried
-from invoke_widgets.history import ErrorLog
+from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.records import FAILED, JobError, QueueItem
 from invoke_widgets.resending import Kept, Line, Resending
 from invoke_widgets.retrying import RetryPolicy

@@ -24,7 +24,7 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     UnexpectedReply,
 )
-from invoke_widgets.history import ErrorLog
+from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.records import CANCELED, FAILED, PENDING, QueueItem
 from invoke_widgets.retrying import RetryPolicy
 from invoke_widgets.sync.reading import ids_after, light_items, whole_items

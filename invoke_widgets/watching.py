@@ -11,7 +11,7 @@ from invoke_widgets.batches import Batch, Jobs, handles_of
 from invoke_widgets.errors import InvalidRequest, JobTimeout
 from invoke_widgets.feeds import Feed
 from invoke_widgets.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
-from invoke_widgets.history import ErrorLog
+from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.interrupts import TICK_S
 from invoke_widgets.jobs import Job
 from invoke_widgets.notices import (

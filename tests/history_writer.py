@@ -9,8 +9,8 @@ import itertools
 import sys
 import time
 
-from invoke_widgets.history import ErrorLog
-from invoke_widgets.history_sqlite import HistoryFile
+from invoke_widgets.history.file import HistoryFile
+from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.records import QueueItem
 
 

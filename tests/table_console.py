@@ -10,7 +10,7 @@ from typing import Any
 
 from invoke_widgets._loop import LoopThread
 from invoke_widgets.events import ItemStatusChanged
-from invoke_widgets.history import CancellationLog, ErrorLog
+from invoke_widgets.history.logs import CancellationLog, ErrorLog
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
 from invoke_widgets.sync import state as merge
 from invoke_widgets.sync.store import QueueStore

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from invoke_widgets import InvokeClient, frames
+from invoke_widgets import InvokeClient
 from invoke_widgets.errors import JobErrorType, JobException
 from invoke_widgets.errors.classify import exception_for_reply, fingerprint, validation_errors
 from invoke_widgets.errors.redact import LONGEST
 from invoke_widgets.events import PARSERS, parse_event
-from invoke_widgets.history import ErrorLog, EventLog, JobLog
-from invoke_widgets.history_codec import from_json, to_json
+from invoke_widgets.history import frames
+from invoke_widgets.history.codec import from_json, to_json
+from invoke_widgets.history.logs import ErrorLog, EventLog, JobLog
 from invoke_widgets.records import STATUSES, QueueItem
 from invoke_widgets.sync import state as merge
 from invoke_widgets.sync.state import QueueState

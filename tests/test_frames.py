@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from invoke_widgets import frames
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.events import BatchEnqueued, ItemStatusChanged, NodeFailed, NodeProgress, QueueCleared
-from invoke_widgets.history import Heard
+from invoke_widgets.history import frames
+from invoke_widgets.history.logs import Heard
 from invoke_widgets.records import Cancellation, FieldValue, JobError, Progress, QueueItem
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)

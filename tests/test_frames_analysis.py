@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from invoke_widgets import analysis, frames
+from invoke_widgets import analysis
 from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.history import frames
 from invoke_widgets.records import STATUSES, Cancellation, FieldValue, JobError, QueueItem
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)

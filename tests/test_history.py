@@ -13,7 +13,7 @@ import pytest
 from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
 from invoke_widgets.errors.redact import LONGEST, without_secrets
 from invoke_widgets.events import NodeFailed, NodeProgress
-from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, JobLog
+from invoke_widgets.history.logs import CancellationLog, ErrorLog, EventLog, JobLog
 from invoke_widgets.records import Cancellation, FieldValue, Progress, QueueItem
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,8 +19,8 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
-from invoke_widgets.history_sqlite import HistoryFile
+from invoke_widgets.history.file import HistoryFile
+from invoke_widgets.history.logs import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.records import Cancellation, FieldValue, QueueItem
 from tests.test_history import TOKEN, failed
 from tests.wire import until

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from invoke_widgets import palette
 from invoke_widgets.errors import JobErrorType
+from invoke_widgets.history import palette
 from invoke_widgets.records import STATUSES
 
 # Machado, Oliveira, Fernandes 2009, severity 1.0, on linear RGB.

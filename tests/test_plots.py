@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from invoke_widgets import palette
 from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.plots import Plots
-from invoke_widgets.plots_style import seconds
+from invoke_widgets.history import palette
+from invoke_widgets.history._style import seconds
+from invoke_widgets.history.plots import Plots
 from invoke_widgets.records import STATUSES, Cancellation, JobError, QueueItem
 from tests.test_palette import contrast
 

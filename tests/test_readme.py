@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets import analysis, plots
+from invoke_widgets import analysis
 from invoke_widgets.alerts import Webhook
 from invoke_widgets.demo_server.faults import DRILLS
+from invoke_widgets.history import plots
 from tests import editor, known_failures
 from tests.wire import Wire
 

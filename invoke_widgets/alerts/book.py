@@ -25,7 +25,7 @@ from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, Other
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive
 from invoke_widgets.errors.redact import without_secrets
-from invoke_widgets.history_sqlite import HistoryFile
+from invoke_widgets.history.file import HistoryFile
 from invoke_widgets.notices import follow
 from invoke_widgets.records import JobError, QueueItem
 from invoke_widgets.sync.state import QueueState

@@ -24,7 +24,7 @@ from invoke_widgets.widgets.toasts import Toasts
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
-    from invoke_widgets.history_sqlite import HistoryFile
+    from invoke_widgets.history.file import HistoryFile
 
 QUEUE, RESULTS = 1, 4
 """Indices of tabs."""

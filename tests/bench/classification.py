@@ -17,10 +17,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from invoke_widgets import frames
 from invoke_widgets.errors import classify
-from invoke_widgets.history import ErrorLog
-from invoke_widgets.history_sqlite import HistoryFile
+from invoke_widgets.history import frames
+from invoke_widgets.history.file import HistoryFile
+from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.records import Cancellation, FieldValue, JobError, QueueItem
 from tests.known_failures import FAILURES, replies
 

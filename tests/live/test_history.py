@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.history import ErrorLog
+from invoke_widgets.history.logs import ErrorLog
 from tests.graphs import add_and_multiply, divide_by_zero, sleep
 from tests.servers import Server
 from tests.wire import Wire, until

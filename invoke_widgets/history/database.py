@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from invoke_widgets.errors import InvalidRequest, JobException, ResourceError
-from invoke_widgets.history_codec import merged
+from invoke_widgets.history.codec import merged
 
 logger = logging.getLogger(__name__)
 

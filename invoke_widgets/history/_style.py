@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets import palette
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.history import palette
 from invoke_widgets.records import STATUSES
 
 if TYPE_CHECKING:

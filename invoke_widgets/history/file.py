@@ -20,16 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from invoke_widgets.errors import InvalidRequest, JobException
-from invoke_widgets.history_database import (
-    Row,
-    connect,
-    decoded,
-    identity,
-    prepare,
-    problem_of,
-    put,
-    why,
-)
+from invoke_widgets.history.database import Row, connect, decoded, identity, prepare, problem_of, put, why
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from invoke_widgets.alerts.log import Delivery
-    from invoke_widgets.history import Heard
+    from invoke_widgets.history.logs import Heard
 
 TIME = "datetime64[us, UTC]"
 TEXT = "string"

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from invoke_widgets import frames
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.redact import without_known
-from invoke_widgets.history_codec import from_json, merged, to_json
-from invoke_widgets.history_database import Row
-from invoke_widgets.history_sqlite import HistoryFile
+from invoke_widgets.history import frames
+from invoke_widgets.history.codec import from_json, merged, to_json
+from invoke_widgets.history.database import Row
+from invoke_widgets.history.file import HistoryFile
 
 if TYPE_CHECKING:
     import pandas as pd

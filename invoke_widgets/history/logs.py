@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets import frames
 from invoke_widgets.errors import JobErrorType, JobException, classify
 from invoke_widgets.errors.redact import without_secrets
 from invoke_widgets.events import Event, NodeCompleted, NodeFailed, NodeProgress
-from invoke_widgets.history_base import LIMIT, KeptLog, Log
+from invoke_widgets.history import frames
+from invoke_widgets.history.history_base import LIMIT, KeptLog, Log
 from invoke_widgets.outputs import failed_node
 from invoke_widgets.records import GONE, IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
 

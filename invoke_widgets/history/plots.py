@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets import frames, palette
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.plots_style import (
+from invoke_widgets.history import frames, palette
+from invoke_widgets.history._style import (
     HATCHES,
     color_of,
     describe,
