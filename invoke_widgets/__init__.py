@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invoke_widgets import alerts
-    from invoke_widgets.batches import Batch, as_completed
     from invoke_widgets.client.client import InvokeClient
     from invoke_widgets.console import Console
     from invoke_widgets.history.file import HistoryFile
-    from invoke_widgets.jobs import Job
-    from invoke_widgets.retrying import RetryPolicy
+    from invoke_widgets.jobs.batch import Batch, as_completed
+    from invoke_widgets.jobs.job import Job
+    from invoke_widgets.jobs.retry import RetryPolicy
 
 _LAZY = {
     "InvokeClient": "invoke_widgets.client.client",
     "Console": "invoke_widgets.console",
-    "Job": "invoke_widgets.jobs",
-    "Batch": "invoke_widgets.batches",
-    "as_completed": "invoke_widgets.batches",
+    "Job": "invoke_widgets.jobs.job",
+    "Batch": "invoke_widgets.jobs.job.batch",
+    "as_completed": "invoke_widgets.jobs.job.batch",
     "HistoryFile": "invoke_widgets.history.logs.file",
-    "RetryPolicy": "invoke_widgets.retrying",
+    "RetryPolicy": "invoke_widgets.jobs.job.retry",
 }
 
 __all__ = [

@@ -10,11 +10,11 @@ from typing import Any
 
 from invoke_widgets.alerts.alert import Alert
 from invoke_widgets.alerts.book import LIMIT_S, On, To
-from invoke_widgets.batches import Batch, Retry
 from invoke_widgets.console_base import ConsoleBase, ConsoleStatus
 from invoke_widgets.errors import CancellationFailed
+from invoke_widgets.jobs.batch import Batch, Retry
+from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.records import Cancellation, ProcessorStatus
-from invoke_widgets.retrying import RetryPolicy
 
 __all__ = ["Console", "ConsoleStatus"]
 

@@ -9,7 +9,7 @@ from invoke_widgets._loop import LoopThread
 from invoke_widgets.callbacks import Callbacks
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.history.file import HistoryFile
-from invoke_widgets.reruns import Reruns
+from invoke_widgets.jobs.reruns import Reruns
 
 if TYPE_CHECKING:
     from invoke_widgets.embedded import EmbeddedServer

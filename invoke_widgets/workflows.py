@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.schemas import Data, near
+from invoke_widgets.jobs.schemas import Data, near
 
 _BATCH_FIELDS = {
     "image_batch": "images",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from invoke_widgets import claims as module
-from invoke_widgets.claims import Claims
+from invoke_widgets.jobs import claims as module
+from invoke_widgets.jobs.claims import Claims
 from invoke_widgets.records import QueueItem
 from invoke_widgets.sync.state import QueueState
 

@@ -9,7 +9,8 @@ import sys
 
 import invoke_widgets
 import invoke_widgets as iw
-from invoke_widgets import batches, errors, events, records
+from invoke_widgets import errors, events, records
+from invoke_widgets.jobs import batch
 
 _PROGRAM = """
 import asyncio, json, socket, sys, threading
@@ -63,7 +64,7 @@ def _undocumented(cls: type) -> list[str]:
 
 def test_help_says_something() -> None:
     """What a person meets has a docstring: console, handles, client, and all records, events and exceptions."""
-    met = [iw.Console, iw.Batch, iw.Job, batches.Retry, iw.InvokeClient, *(getattr(errors, n) for n in errors.__all__)]
+    met = [iw.Console, iw.Batch, iw.Job, batch.Retry, iw.InvokeClient, *(getattr(errors, n) for n in errors.__all__)]
     for module in (records, events):
         met += [v for v in vars(module).values() if isinstance(v, type) and v.__module__.startswith("invoke_widgets")]
     assert [] == [name for cls in met for name in _undocumented(cls)]

@@ -9,7 +9,8 @@ from typing import Any
 
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.events import BatchEnqueued
-from invoke_widgets.notices import (
+from invoke_widgets.jobs.notices import Notices
+from invoke_widgets.notice_records import (
     BatchDone,
     ConnectionBack,
     ConnectionLost,
@@ -19,7 +20,6 @@ from invoke_widgets.notices import (
     JobFinished,
     JobStalled,
     Notice,
-    Notices,
     QueueFull,
     QueuePaused,
     QueueResumed,

@@ -26,7 +26,7 @@ from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive
 from invoke_widgets.errors.redact import without_secrets
 from invoke_widgets.history.file import HistoryFile
-from invoke_widgets.notices import follow
+from invoke_widgets.jobs.notices import follow
 from invoke_widgets.records import JobError, QueueItem
 from invoke_widgets.sync.state import QueueState
 from invoke_widgets.sync.store import Change, QueueStore

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.schemas import NodeSchemas
+from invoke_widgets.jobs.schemas import NodeSchemas
 from tests.servers import Server
 
 _QUEUE = "/api/v1/queue/{queue_id}"

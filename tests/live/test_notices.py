@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.notices import (
+from invoke_widgets.jobs.notices import follow
+from invoke_widgets.notice_records import (
     BatchDone,
     JobFailed,
     JobFinished,
@@ -18,7 +19,6 @@ from invoke_widgets.notices import (
     QueueResumed,
     QueueUnwedged,
     QueueWedged,
-    follow,
 )
 from tests.graphs import divide, sleep
 from tests.wire import Wire, until

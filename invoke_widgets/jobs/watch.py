@@ -7,22 +7,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
-from invoke_widgets.batches import Batch, Jobs, handles_of
 from invoke_widgets.errors import InvalidRequest, JobTimeout
 from invoke_widgets.feeds import Feed
-from invoke_widgets.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
 from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.interrupts import TICK_S
-from invoke_widgets.jobs import Job
-from invoke_widgets.notices import (
-    BatchDone,
-    JobChanged,
-    JobDeleted,
-    JobFinished,
-    JobStalled,
-    Notice,
-    follow,
-)
+from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
+from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
+from invoke_widgets.jobs.job import Job
+from invoke_widgets.jobs.notices import follow
+from invoke_widgets.notice_records import BatchDone, JobChanged, JobDeleted, JobFinished, JobStalled, Notice
 
 _INTERVAL_S = 0.1
 _BATCH_PATIENCE_S = 7.0

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from invoke_widgets import workflows
-from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     CancellationFailed,
     InvalidRequest,
@@ -30,7 +29,8 @@ from invoke_widgets.errors import (
     UnexpectedReply,
     classify,
 )
-from invoke_widgets.schemas import Data, NodeSchemas, normal_data, normal_graph
+from invoke_widgets.jobs.acting import Acting
+from invoke_widgets.jobs.schemas import Data, NodeSchemas, normal_data, normal_graph
 from invoke_widgets.sync.reading import ids_after, light_items
 from invoke_widgets.sync.store import QueueStore
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from invoke_widgets._loop import LoopThread
-from invoke_widgets.actions import Actions
 from invoke_widgets.client.client import InvokeClient
 from invoke_widgets.errors import (
     EXCEPTION_FOR,
@@ -25,6 +24,7 @@ from invoke_widgets.errors import (
     classify,
 )
 from invoke_widgets.interrupts import TICK_S, heard
+from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.records import CANCELED, FAILED, PENDING, Cancellation, QueueItem
 from invoke_widgets.sync.store import Change, QueueStore
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from invoke_widgets.acting import Acting
 from invoke_widgets.errors import (
     AccessDenied,
     CancellationFailed,
@@ -27,6 +26,7 @@ from invoke_widgets.errors import (
     UnexpectedReply,
     classify,
 )
+from invoke_widgets.jobs.acting import Acting
 from invoke_widgets.records import (
     CANCELED,
     IN_PROGRESS,

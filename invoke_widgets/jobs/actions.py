@@ -7,9 +7,6 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from invoke_widgets.acting import Reader
-from invoke_widgets.canceling import Canceling
-from invoke_widgets.claims import claims
 from invoke_widgets.client.client import InvokeClient, checked_ids
 from invoke_widgets.errors import (
     InvalidRequest,
@@ -19,15 +16,18 @@ from invoke_widgets.errors import (
     UnexpectedReply,
 )
 from invoke_widgets.history.logs import CancellationLog, ErrorLog
+from invoke_widgets.jobs.acting import Reader
+from invoke_widgets.jobs.cancel import Canceling
+from invoke_widgets.jobs.claims import claims
+from invoke_widgets.jobs.reruns import Reruns
+from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
+from invoke_widgets.jobs.submit import Submission, Submitting
 from invoke_widgets.records import (
     Cancellation,
     ProcessorStatus,
     Retried,
     retryable,
 )
-from invoke_widgets.reruns import Reruns
-from invoke_widgets.retrying import RetryPolicy, checked_policy
-from invoke_widgets.submitting import Submission, Submitting
 from invoke_widgets.sync.reading import ids_after, light_items, whole_items
 from invoke_widgets.sync.store import QueueStore
 

@@ -19,8 +19,8 @@ from invoke_widgets.errors import (
 )
 from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.feeds import Feed
-from invoke_widgets.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.interrupts import taken
+from invoke_widgets.jobs.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.outputs import image_names, outputs
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
 from invoke_widgets.sync.store import Change
