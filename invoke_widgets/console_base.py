@@ -29,7 +29,7 @@ from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.job import Job
 from invoke_widgets.jobs.notices import follow
 from invoke_widgets.jobs.watch import Watch, checked_stall
-from invoke_widgets.notice_records import Notice
+from invoke_widgets.notices import Notice
 from invoke_widgets.records import (
     Connection,
     Counts,

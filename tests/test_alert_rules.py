@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import invoke_widgets as iw
-from invoke_widgets import notice_records
+from invoke_widgets import notices
 from invoke_widgets.alerts import (
     BatchDone,
     ConnectionLost,
@@ -130,7 +130,7 @@ def test_kinds_of_notices_stay_classes() -> None:
     assert isinstance(None, ConnectionLost | BatchDone | None)
     assert issubclass(JobFailed, BatchDone | JobFinished)
     assert JobFailed is JobFailed | JobFailed
-    assert issubclass(JobFailed, notice_records.Notice)
+    assert issubclass(JobFailed, notices.Notice)
     assert failed() == failed()
 
 
@@ -347,7 +347,7 @@ def test_what_was_held_back_is_not_cut_off() -> None:
 
 def test_every_kind_has_words() -> None:
     """Each kind of notice that is there can be told; its kind has two parts."""
-    kinds = [kind for kind in vars(notice_records).values() if isinstance(kind, type) and issubclass(kind, Notice)]
+    kinds = [kind for kind in vars(notices).values() if isinstance(kind, type) and issubclass(kind, Notice)]
     given: dict[str, Any] = {
         "at": AT,
         "item": ITEM,

@@ -10,7 +10,7 @@ from typing import Any
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.jobs.notices import Notices
-from invoke_widgets.notice_records import (
+from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
     ConnectionLost,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets.notice_records import (
+from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
     ConnectionLost,

@@ -8,7 +8,7 @@ from typing import Any
 from invoke_widgets.conditions import Condition, Either, Filter, Firing, Kind, Look, Watch, condition
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive, whole
-from invoke_widgets.notice_records import JobStalled, QueueWedged
+from invoke_widgets.notices import JobStalled, QueueWedged
 
 STALLED_S = 120.0
 """A job of which nothing was heard for so long counts as stalled by default: models take a while to load."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from invoke_widgets.alerts.messages import TEXT_LENGTH, Message, Severity, lines, one_line
 from invoke_widgets.conditions import Firing, Others
-from invoke_widgets.notice_records import (
+from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
     ConnectionLost,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from invoke_widgets._loop import LoopThread
 from invoke_widgets.errors import classify
 from invoke_widgets.events import BatchEnqueued, Event
-from invoke_widgets.notice_records import (
+from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
     ConnectionLost,

@@ -15,7 +15,7 @@ from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
 from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
 from invoke_widgets.jobs.job import Job
 from invoke_widgets.jobs.notices import follow
-from invoke_widgets.notice_records import BatchDone, JobChanged, JobDeleted, JobFinished, JobStalled, Notice
+from invoke_widgets.notices import BatchDone, JobChanged, JobDeleted, JobFinished, JobStalled, Notice
 
 _INTERVAL_S = 0.1
 _BATCH_PATIENCE_S = 7.0

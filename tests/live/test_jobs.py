@@ -15,7 +15,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.events import ItemStatusChanged, NodeCompleted, NodeProgress
 from invoke_widgets.jobs.batch import Batch
-from invoke_widgets.notice_records import JobFailed
+from invoke_widgets.notices import JobFailed
 from invoke_widgets.records import Counts
 from tests.graphs import add_and_multiply, divide, fail, graph, sleep
 from tests.wire import Wire, until

@@ -8,7 +8,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.jobs.notices import follow
-from invoke_widgets.notice_records import (
+from invoke_widgets.notices import (
     BatchDone,
     JobFailed,
     JobFinished,

@@ -9,7 +9,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.jobs.notices import follow
-from invoke_widgets.notice_records import ConnectionBack, ConnectionLost, Notice
+from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice
 from invoke_widgets.widgets.server_line import ServerLine
 from tests.chaos import ChaosProxy
 from tests.graphs import add_and_multiply

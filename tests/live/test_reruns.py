@@ -18,7 +18,7 @@ from invoke_widgets.errors import JobTimeout
 from invoke_widgets.events import ItemStatusChanged
 from invoke_widgets.jobs import reruns, resending
 from invoke_widgets.jobs.notices import follow
-from invoke_widgets.notice_records import BatchDone, JobFailed, JobFinished, Notice
+from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice
 from invoke_widgets.records import FAILED
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets.error_log import ErrorLog as ErrorView

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.notice_records import (
+from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
     ConnectionLost,
