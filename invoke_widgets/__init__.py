@@ -118,7 +118,7 @@ def demo(*, history: str | Path | HistoryFile | None = None, **options: Any) -> 
     Raises:
         ServerUnreachable: it did not start, say because the extra is not installed: `invoke-widgets[demo]`.
     """
-    from invoke_widgets.embedded import EmbeddedServer
+    from invoke_widgets.demo_server.process import EmbeddedServer
 
     server = EmbeddedServer.start(**options)
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from invoke_widgets._version import __version__
-from invoke_widgets.embedded import EmbeddedServer
+from invoke_widgets.demo_server.process import EmbeddedServer
 from invoke_widgets.errors import JobException
 
 _QUICKSTART = "quickstart.ipynb"

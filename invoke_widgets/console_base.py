@@ -42,7 +42,7 @@ from invoke_widgets.sync.store import Change, QueueStore
 from invoke_widgets.sync.sync import Sync
 
 if TYPE_CHECKING:
-    from invoke_widgets.embedded import EmbeddedServer
+    from invoke_widgets.demo_server.process import EmbeddedServer
     from invoke_widgets.history.plots import Plots
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from invoke_widgets.history.file import HistoryFile
 from invoke_widgets.jobs.reruns import Reruns
 
 if TYPE_CHECKING:
-    from invoke_widgets.embedded import EmbeddedServer
+    from invoke_widgets.demo_server.process import EmbeddedServer
 
 
 class Ending:

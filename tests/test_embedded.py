@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from invoke_widgets.embedded import EmbeddedServer
+from invoke_widgets.demo_server.process import EmbeddedServer
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 
 
