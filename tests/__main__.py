@@ -20,8 +20,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.browser import NoBrowserError, install_chromium
-from tests.real_server.install import VERSIONS, InstallError, installed
+from tests.support.browser import NoBrowserError, install_chromium
+from tests.support.real_server.install import VERSIONS, InstallError, installed
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SOME_FAILED, _NO_TESTS = 1, 5  # pytest's exit codes
@@ -92,7 +92,16 @@ def _pytest(part: Part, folder: Path) -> tuple[int, Outcome]:
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as told:
         path = Path(told) / "ledger.json"
-        command = [sys.executable, "-m", "pytest", "-p", "tests.ledger", f"--ledger={path}", "-q", *part.arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "tests.support.ledger",
+            f"--ledger={path}",
+            "-q",
+            *part.arguments,
+        ]
         code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL).returncode
         ledger = json.loads(path.read_text()) if path.exists() else {"outcomes": {}, "deselected": []}
     seconds = time.monotonic() - begin

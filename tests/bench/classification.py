@@ -22,7 +22,7 @@ from invoke_widgets.history import frames
 from invoke_widgets.history.file import HistoryFile
 from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.records import Cancellation, FieldValue, JobError, QueueItem
-from tests.known_failures import FAILURES, replies
+from tests.support.known_failures import FAILURES, replies
 
 N = 100_000
 T0 = datetime.now(UTC)

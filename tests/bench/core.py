@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import httpx
 
 import invoke_widgets as iw
-from tests.graphs import add_and_multiply, graph, sleep
-from tests.servers import EmbeddedServer, RealServer, Server
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, graph, sleep
+from tests.support.servers import EmbeddedServer, RealServer, Server
+from tests.support.wire import Wire, until
 
 
 class CountingProxy:

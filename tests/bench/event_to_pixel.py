@@ -21,11 +21,11 @@ from uuid import uuid4
 import socketio
 from playwright.sync_api import Page
 
-from tests.graphs import add_and_multiply, sleep
-from tests.lab.session import Lab
-from tests.real_server.install import VERSIONS
-from tests.servers import RealServer
-from tests.wire import Wire, until
+from tests.browser.session import Lab
+from tests.support.graphs import add_and_multiply, sleep
+from tests.support.real_server.install import VERSIONS
+from tests.support.servers import RealServer
+from tests.support.wire import Wire, until
 
 _CANCELED, _COMPLETED, _IN_PROGRESS = "canceled", "completed", "in_progress"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.kernels.driver import Kernel, KernelStuckError, running
 from tests.kernels.install import VERSIONS, kernel_folder
-from tests.servers import EmbeddedServer
+from tests.support.servers import EmbeddedServer
 
 # The job that is waited for outlasts all of it.
 _SETUP = """

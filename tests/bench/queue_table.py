@@ -31,8 +31,8 @@ import httpx
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.lab.session import Lab, NotebookPage
-from tests.wire import until
+from tests.browser.session import Lab, NotebookPage
+from tests.support.wire import until
 
 _ROOT = Path(__file__).parents[2]
 _A_SECOND = 50

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.blocking import BlockingClient
 from tests.contract.people import ADMIN, USER, People, login
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.blocking import BlockingClient
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 ADMIN = {"email": "admin@example.com", "password": "Adm1n-Passw0rd"}
 USER = {"email": "user@example.com", "password": "Us3r-Passw0rd"}

@@ -1,7 +1,7 @@
 """The server says which it is."""
 
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 def test_version(wire: Wire, server: Server) -> None:

@@ -6,9 +6,9 @@ import pytest
 import socketio.exceptions
 
 from tests.contract.people import ADMIN, USER, People
-from tests.graphs import sleep
-from tests.servers import Server
-from tests.wire import Listener, Wire
+from tests.support.graphs import sleep
+from tests.support.servers import Server
+from tests.support.wire import Listener, Wire
 
 
 def test_single_user_mode_ignores_tokens(wire: Wire, server: Server) -> None:

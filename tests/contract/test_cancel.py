@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.graphs import add_and_multiply, graph, sleep
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.graphs import add_and_multiply, graph, sleep
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 def test_cancel_a_pending_item(wire: Wire) -> None:

@@ -1,7 +1,7 @@
 """What removes items from the queue: clear, prune, delete."""
 
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 def test_clear_cancels_and_removes_everything(wire: Wire) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from invoke_widgets.errors import AccessDenied
-from tests.blocking import BlockingClient
 from tests.contract.people import ADMIN, USER, People
-from tests.graphs import sleep
-from tests.servers import Server
+from tests.support.blocking import BlockingClient
+from tests.support.graphs import sleep
+from tests.support.servers import Server
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from invoke_widgets.errors import InvalidRequest, NotFound
 from invoke_widgets.records import Board, Image
-from tests.blocking import BlockingClient
-from tests.graphs import blank_image
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.blocking import BlockingClient
+from tests.support.graphs import blank_image
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 def _png(width: int = 8, height: int = 4) -> bytes:

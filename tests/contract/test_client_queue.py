@@ -6,10 +6,10 @@ import pytest
 
 from invoke_widgets.errors import InvalidRequest, NotFound, ServerFailure, UnsupportedByServer
 from invoke_widgets.records import EnqueueResult, FieldValue, QueueItem
-from tests.blocking import BlockingClient
-from tests.graphs import add_and_multiply, divide, divide_by_zero, graph
-from tests.servers import Server
-from tests.wire import Wire, until
+from tests.support.blocking import BlockingClient
+from tests.support.graphs import add_and_multiply, divide, divide_by_zero, graph
+from tests.support.servers import Server
+from tests.support.wire import Wire, until
 
 
 def test_app_version(client: BlockingClient, server: Server) -> None:

@@ -1,7 +1,7 @@
 """Items by destination: count, cancel, delete."""
 
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 _ODD = "a place / with äöü & more"
 

@@ -2,9 +2,9 @@
 
 from uuid import uuid4
 
-from tests.graphs import add_and_multiply, sleep
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.graphs import add_and_multiply, sleep
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 def test_enqueue_answers_200_with_the_batch(wire: Wire) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.graphs import add_and_multiply, divide, divide_by_zero, sleep
-from tests.servers import Server
-from tests.wire import Listener, Wire
+from tests.support.graphs import add_and_multiply, divide, divide_by_zero, sleep
+from tests.support.servers import Server
+from tests.support.wire import Listener, Wire
 
 _STARTED, _PROGRESS = "invocation_started", "invocation_progress"
 _COMPLETE, _ERROR = "invocation_complete", "invocation_error"

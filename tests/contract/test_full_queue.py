@@ -1,7 +1,7 @@
 """A queue that takes no more."""
 
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 def test_a_full_queue_takes_fewer_and_is_no_error(wire: Wire, server: Server) -> None:

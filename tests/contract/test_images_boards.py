@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.graphs import blank_image
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.graphs import blank_image
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 
 def _png(width: int = 8, height: int = 4) -> bytes:

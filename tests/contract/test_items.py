@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.graphs import (
+from tests.support.graphs import (
     Graph,
     add_and_multiply,
     divide_by_zero,
@@ -16,8 +16,8 @@ from tests.graphs import (
     missing_input,
     sleep,
 )
-from tests.servers import Server
-from tests.wire import Listener, Wire, until
+from tests.support.servers import Server
+from tests.support.wire import Listener, Wire, until
 
 _TIME = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$"
 _NULLS = {"error_type", "error_message", "error_traceback", "origin", "destination", "retried_from_item_id"}

@@ -7,7 +7,7 @@ import pytest
 
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.jobs.schemas import NodeSchemas
-from tests.servers import Server
+from tests.support.servers import Server
 
 _QUEUE = "/api/v1/queue/{queue_id}"
 

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 _POISON = [[{"node_path": "add", "field_name": "a", "items": ["x"]}]]
 

@@ -1,8 +1,8 @@
 """The processor: pause, resume, and what the status says."""
 
-from tests.graphs import sleep
-from tests.servers import Server
-from tests.wire import Wire, until
+from tests.support.graphs import sleep
+from tests.support.servers import Server
+from tests.support.wire import Wire, until
 
 
 def test_pause_and_resume_answer_the_processors_state(wire: Wire) -> None:

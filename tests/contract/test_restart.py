@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.servers import Server, StartedServer
-from tests.wire import Listener, Wire
+from tests.support.servers import Server, StartedServer
+from tests.support.wire import Listener, Wire
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Retrying finished items: new items of the same batch, linked to the first of their line."""
 
-from tests.graphs import add_and_multiply, divide
-from tests.servers import Server
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, divide
+from tests.support.servers import Server
+from tests.support.wire import Wire, until
 
 
 def _new_item(wire: Wire, *known: int) -> int:

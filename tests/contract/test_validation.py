@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.graphs import add_and_multiply, graph
-from tests.servers import Server
-from tests.wire import Wire
+from tests.support.graphs import add_and_multiply, graph
+from tests.support.servers import Server
+from tests.support.wire import Wire
 
 _ADD = {"type": "add"}
 _TEXT = {"type": "string", "value": "x"}

@@ -9,8 +9,8 @@ import pytest
 
 from tests.kernels.driver import Kernel, KernelStuckError, running
 from tests.kernels.install import VERSIONS, kernel_folder
-from tests.servers import EmbeddedServer
-from tests.wire import Wire
+from tests.support.servers import EmbeddedServer
+from tests.support.wire import Wire
 
 _MARKS = [pytest.mark.slow, pytest.mark.timeout(300)]  # the first test waits for an installation too
 

@@ -12,7 +12,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.real_server.install import cache_folder
+from tests.support.real_server.install import cache_folder
 
 # One of each behaviour: clicks on the main shell; clicks on subshells; clicks where the widget was made.
 VERSIONS = ("6.31.0", "7.3.0", "7.4.0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernels.driver import Kernel
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 
 def _submit(kernel: Kernel, wire: Wire) -> int:

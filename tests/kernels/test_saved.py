@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernels.driver import Kernel, Shown
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 _CELLS = {"idle": "", "sync": "import time; time.sleep(4)", "await": "import asyncio; await asyncio.sleep(4)"}
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.kernels.driver import Kernel
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 _CELLS = {
     "sync": "print('begun'); time.sleep(1.5)",

@@ -8,7 +8,7 @@ import pytest
 
 import invoke_widgets as iw
 from tests.contract.conftest import people
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 __all__ = ["people"]
 

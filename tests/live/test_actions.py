@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
-from tests.graphs import add_and_multiply, blank_image, divide, divide_by_zero, iterate, missing_image, sleep
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, blank_image, divide, divide_by_zero, iterate, missing_image, sleep
+from tests.support.wire import Wire, until
 
 
 def test_submit_and_result(console: iw.Console, wire: Wire) -> None:

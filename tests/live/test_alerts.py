@@ -35,10 +35,10 @@ from invoke_widgets.alerts import (
 )
 from invoke_widgets.widgets.base import models_within
 from invoke_widgets.widgets.dashboard import Dashboard
-from tests.graphs import add_and_multiply, fail, sleep
-from tests.receivers import Answer, http_receiver, mail_receiver
-from tests.servers import EmbeddedServer
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, fail, sleep
+from tests.support.receivers import Answer, http_receiver, mail_receiver
+from tests.support.servers import EmbeddedServer
+from tests.support.wire import Wire, until
 
 
 def settle(console: iw.Console) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
-from tests import editor
-from tests.graphs import Graph, graph
-from tests.real_server.install import VERSIONS
-from tests.servers import RealServer
-from tests.wire import Wire
+from tests.support import editor
+from tests.support.graphs import Graph, graph
+from tests.support.real_server.install import VERSIONS
+from tests.support.servers import RealServer
+from tests.support.wire import Wire
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 

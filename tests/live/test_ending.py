@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
-from tests.graphs import sleep
-from tests.wire import Wire
+from tests.support.graphs import sleep
+from tests.support.wire import Wire
 
 
 def test_closed_console_says_so(wire: Wire) -> None:

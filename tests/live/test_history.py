@@ -9,9 +9,9 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.history.logs import ErrorLog
-from tests.graphs import add_and_multiply, divide_by_zero, sleep
-from tests.servers import Server
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, divide_by_zero, sleep
+from tests.support.servers import Server
+from tests.support.wire import Wire, until
 
 
 def test_history_survives_the_kernel(server: Server, wire: Wire, tmp_path: Path) -> None:

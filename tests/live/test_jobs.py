@@ -17,8 +17,8 @@ from invoke_widgets.events import ItemStatusChanged, NodeCompleted, NodeProgress
 from invoke_widgets.jobs.batch import Batch
 from invoke_widgets.notices import JobFailed
 from invoke_widgets.records import Counts
-from tests.graphs import add_and_multiply, divide, fail, graph, sleep
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, divide, fail, graph, sleep
+from tests.support.wire import Wire, until
 
 
 def test_await_and_wait_give_the_item(console: iw.Console) -> None:

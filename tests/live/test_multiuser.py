@@ -14,11 +14,11 @@ from invoke_widgets.notices import ConnectionBack, ConnectionLost, JobFailed, No
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.queue_rows import row
 from invoke_widgets.widgets.server_line import ServerLine
-from tests.chaos import ChaosProxy
 from tests.contract.people import USER, People, login
-from tests.graphs import add_and_multiply, divide, fail, sleep
-from tests.pressing import button, enabled, press, reads, text
-from tests.wire import until
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import add_and_multiply, divide, fail, sleep
+from tests.support.pressing import button, enabled, press, reads, text
+from tests.support.wire import until
 
 
 @pytest.fixture

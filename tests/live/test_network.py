@@ -13,10 +13,10 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.errors import ServerUnreachable
-from tests.chaos import ChaosProxy
-from tests.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
-from tests.servers import EmbeddedServer, RealServer
-from tests.wire import Wire, until
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
+from tests.support.servers import EmbeddedServer, RealServer
+from tests.support.wire import Wire, until
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from invoke_widgets.notices import (
     QueueUnwedged,
     QueueWedged,
 )
-from tests.graphs import divide, sleep
-from tests.wire import Wire, until
+from tests.support.graphs import divide, sleep
+from tests.support.wire import Wire, until
 
 Heard = list[Notice]
 

@@ -11,10 +11,10 @@ import invoke_widgets as iw
 from invoke_widgets.jobs.notices import follow
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice
 from invoke_widgets.widgets.server_line import ServerLine
-from tests.chaos import ChaosProxy
-from tests.graphs import add_and_multiply
-from tests.servers import EmbeddedServer
-from tests.wire import Wire, until
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import add_and_multiply
+from tests.support.servers import EmbeddedServer
+from tests.support.wire import Wire, until
 
 
 @pytest.fixture

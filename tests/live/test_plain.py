@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import invoke_widgets as iw
-from tests.graphs import add_and_multiply, fail
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, fail
+from tests.support.wire import Wire, until
 
 
 def test_a_console_prints_the_queue(console: iw.Console, wire: Wire) -> None:

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 import invoke_widgets as iw
 from invoke_widgets.records import QueueItem
-from tests.chaos import ChaosProxy
-from tests.graphs import Graph, add_and_multiply, divide, sleep
-from tests.servers import EmbeddedServer
-from tests.wire import Wire, until
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import Graph, add_and_multiply, divide, sleep
+from tests.support.servers import EmbeddedServer
+from tests.support.wire import Wire, until
 
 _GRAPHS: dict[str, Callable[[], Graph]] = {
     "completes": add_and_multiply,

@@ -10,7 +10,7 @@ import pytest
 
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.errors.failures import EXECUTION_FAILED, diagnose_failure
-from tests.real_server.install import VERSIONS, installed
+from tests.support.real_server.install import VERSIONS, installed
 
 # The nodes, and what they call that raises on purpose.
 _FILES = ("app/invocations/**/*.py", "app/services/shared/*.py", "app/services/external_generation/**/*.py")

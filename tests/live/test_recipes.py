@@ -18,11 +18,11 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.alerts import Message
 from invoke_widgets.records import Counts
-from tests.chaos import ChaosProxy
 from tests.contract.people import People
-from tests.graphs import add_and_multiply, divide, fail, graph, sleep
-from tests.servers import EmbeddedServer
-from tests.wire import Wire, until
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import add_and_multiply, divide, fail, graph, sleep
+from tests.support.servers import EmbeddedServer
+from tests.support.wire import Wire, until
 
 _NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "recipes.ipynb"
 _CELLS = {

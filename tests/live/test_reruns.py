@@ -22,10 +22,10 @@ from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice
 from invoke_widgets.records import FAILED
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets.error_log import ErrorLog as ErrorView
-from tests.chaos import ChaosProxy
-from tests.graphs import Graph, add_and_multiply, divide, fail, sleep
-from tests.servers import EmbeddedServer
-from tests.wire import Wire, until
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import Graph, add_and_multiply, divide, fail, sleep
+from tests.support.servers import EmbeddedServer
+from tests.support.wire import Wire, until
 
 LOST = "Connection reset by peer"
 MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"

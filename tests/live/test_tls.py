@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import invoke_widgets as iw
-from tests.graphs import add_and_multiply
-from tests.tls import Authority, behind_tls
-from tests.wire import Wire
+from tests.support.graphs import add_and_multiply
+from tests.support.tls import Authority, behind_tls
+from tests.support.wire import Wire
 
 
 @pytest.fixture(scope="module")

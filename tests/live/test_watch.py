@@ -27,9 +27,9 @@ from invoke_widgets.notices import (
     QueueResumed,
     QueueWedged,
 )
-from tests.chaos import ChaosProxy
-from tests.graphs import add_and_multiply, divide, fail, sleep
-from tests.wire import Wire, until
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import add_and_multiply, divide, fail, sleep
+from tests.support.wire import Wire, until
 
 Collect = Callable[[Any], list[Notice]]
 

@@ -21,9 +21,9 @@ from invoke_widgets.widgets.dashboard import Dashboard
 from invoke_widgets.widgets.error_log import ErrorLog
 from invoke_widgets.widgets.results import Results
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
-from tests.graphs import add_and_multiply, blank_image, fail, sleep
-from tests.pressing import button, enabled, press, reads, text
-from tests.wire import Wire, until
+from tests.support.graphs import add_and_multiply, blank_image, fail, sleep
+from tests.support.pressing import button, enabled, press, reads, text
+from tests.support.wire import Wire, until
 
 PARTS: list[type[View]] = [Controls, JobSubmitter, ErrorLog, CancellationLog, Results, Dashboard]
 

@@ -14,12 +14,12 @@ import invoke_widgets as iw
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
-from tests import editor
 from tests.live.test_widgets import press, reads, said
-from tests.real_server.install import VERSIONS, installed
-from tests.wire import until
+from tests.support import editor
+from tests.support.real_server.install import VERSIONS, installed
+from tests.support.wire import until
 
-_BUILDER = Path(__file__).parent.parent / "real_server" / "builder.py"
+_BUILDER = Path(__file__).parents[1] / "support" / "real_server" / "builder.py"
 
 
 def test_a_workflow_runs(console: iw.Console) -> None:

@@ -1,0 +1,33 @@
+"""Figures in a real JupyterLab: they are seen, and a screen reader gets what they show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.accessible import violations
+from tests.browser.session import Lab
+from tests.support.graphs import divide_by_zero
+from tests.support.wire import Wire
+
+pytestmark = pytest.mark.looks
+
+
+def test_a_figure_has_alternative_text(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The image in the page has as its name what it shows; also where matplotlib's own backend draws inline."""
+    connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"
+    notebook = lab.open([connect, "console.plots.error_timeline()", "%matplotlib inline", "console.plots.durations()"])
+    notebook.run_cell(0)
+    item_id = wire.run(divide_by_zero())["item_id"]
+    notebook.kernel_execute(f"console.job({item_id})\nwhile not len(console.errors): pass")
+    for cell in (1, 2, 3):
+        notebook.run_cell(cell)
+    for cell, told in ((1, r"^Errors: 1 from .*: execution_failed 1\.$"), (3, r"^Jobs: how long they ran: failed 1, ")):
+        image = notebook.output(cell).get_by_role("img", name=re.compile(told))
+        expect(image).to_be_visible()
+        assert 500 < image.evaluate("image => image.getBoundingClientRect().width")
+        notebook.screenshot(pictures / f"figure-{cell}.png", "light", notebook.output(cell))
+    assert [] == violations(notebook, ".jp-OutputArea-output img")

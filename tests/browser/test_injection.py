@@ -1,0 +1,51 @@
+"""Text that a server passes on is only text, in every part of the dashboard and on a real server's way to it."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import expect
+
+from tests.browser.session import Lab
+from tests.browser.test_dashboard import Page
+from tests.support.graphs import fail, graph, sleep
+from tests.support.wire import Wire
+
+_HOSTILE = (
+    "<img src=x onerror='window.pwned=1'>",
+    "</td></table><script>window.pwned=1</script>",
+    '"><svg onload=window.pwned=1>',
+    "&lt;b&gt;&#60;script&#62;window.pwned=1&#60;/script&#62;",
+    "javascript:window.pwned=1//'\"`${window.pwned=1}\\",
+)
+
+
+def test_the_whole_dashboard_shows_text_as_text(lab: Lab, wire: Wire) -> None:
+    """Message, traceback, node and batch ids, destination, origin, values and outputs run no script anywhere."""
+    page = Page(lab, wire)
+    view, browser = page.view, page.notebook.page
+    browser.evaluate("() => { window.pwned = 0; }")
+    for text in _HOSTILE:
+        named = {"batch_id": f"b {text}", "destination": text, "origin": text}
+        value = graph({text: {"type": "string", "value": text}})
+        varied = [[{"node_path": text, "field_name": "value", "items": [text]}]]
+        failing = wire.enqueue(fail(text), **named)["item_ids"][0]
+        completed = wire.enqueue(value, data=varied, **named)["item_ids"][0]
+        for item_id, status in ((failing, "failed"), (completed, "completed")):
+            expect(page.row(item_id)).to_contain_text(status)
+            page.row(item_id).locator(".iwq-c-item").click()
+            expect(view.locator(".iwq-detail")).to_contain_text(text)
+        running = wire.enqueue(sleep(60), batch_id=f"{text} c", destination=text)["item_ids"][0]
+        expect(page.row(running)).to_contain_text("in_progress")
+        page.notebook.kernel_execute(f"console.cancel_batch({json.dumps(f'{text} c')})")
+        expect(page.row(running)).to_contain_text("canceled")
+    for tab, length in (("Errors", 200), ("Cancellations", 8), ("Results", 200)):
+        page.tab(tab)
+        for text in _HOSTILE:
+            expect(view.get_by_text(text[:length]).locator("visible=true").first).to_be_visible()
+    page.tab("Submit")
+    view.get_by_role("textbox", name="graph").fill(json.dumps(value))
+    page.press("enqueue")
+    page.says("Enqueued 1 of 1 as batch")
+    assert 0 == browser.evaluate("() => window.pwned")
+    assert 0 == view.locator("script, .iw svg, img[src='x']").count()

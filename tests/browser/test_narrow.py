@@ -1,0 +1,75 @@
+"""The dashboard where there is little room, in a real JupyterLab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.session import Lab
+from tests.browser.test_dashboard import Page
+from tests.support.graphs import fail
+from tests.support.wire import Wire, until
+
+pytestmark = pytest.mark.looks
+
+
+@pytest.fixture
+def page(lab: Lab, wire: Wire) -> Iterator[Page]:
+    """The dashboard in a window of 500 pixels."""
+    page = Page(lab, wire)
+    window = page.notebook.page
+    before = window.viewport_size
+    window.set_viewport_size({"width": 500, "height": 1000})
+    yield page
+    window.set_viewport_size(before)
+
+
+def test_nothing_is_cut_off(page: Page, wire: Wire, pictures: Path) -> None:
+    """Each tab shows its whole name, and each button of a row is in sight where the rows are wider than the table."""
+    running, (pending,) = wire.running_and_pending(1)
+    page.row(pending).get_by_role("button").click()
+    expect(page.view.get_by_role("tab", name="Cancellations 1")).to_be_visible()
+    labels = page.view.locator(".lm-TabBar-tabLabel")
+    assert [] == labels.evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)")
+    for theme in ("light", "dark"):
+        page.notebook.screenshot(pictures / f"{theme}.png", theme, of=page.view)
+    grid, cell = page.view.get_by_role("grid").bounding_box(), page.row(running).locator(".iwq-last").bounding_box()
+    assert grid
+    assert cell
+    assert cell["x"] + cell["width"] <= grid["x"] + grid["width"]
+    assert cell["height"] >= 27  # it hides what is under it
+
+
+def test_what_was_done_is_said_once(page: Page, wire: Wire) -> None:
+    """What a row's button did gives way to what the next button did."""
+    _, (pending,) = wire.running_and_pending(1)
+    page.row(pending).get_by_role("button").click()
+    page.says(f"Canceled item {pending}.")
+    expect(page.view.locator(".iwq-said")).to_have_text("")
+    page.press("pause")
+    page.says("Paused: the current item goes on")
+    expect(page.view.get_by_text(f"Canceled item {pending}.").locator("visible=true")).to_have_count(0)
+
+
+def test_a_detail_opened_by_key_comes_into_sight(page: Page, wire: Wire) -> None:
+    """It scrolls until the detail of the lowest row is there, as far as its row leaves room."""
+    failed = wire.run(fail("out of luck"))["item_id"]
+    wire.running_and_pending(14)
+    expect(page.view.get_by_role("grid")).to_have_attribute("aria-rowcount", "17")
+    page.view.locator(".iwq-body > [tabindex='0']").focus()
+    page.notebook.page.keyboard.press("End")
+    page.notebook.page.keyboard.press("Enter")
+    detail = page.view.get_by_label(f"detail of item {failed}")
+    expect(detail).to_contain_text("out of luck")
+    expect(page.row(failed)).to_be_in_viewport()
+    heights = "e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom]"
+
+    def in_sight() -> bool:
+        (_, head), (row, _) = page.view.locator(".iwq-head").evaluate(heights), page.row(failed).evaluate(heights)
+        (_, lowest), (_, room) = detail.evaluate(heights), page.view.get_by_role("grid").evaluate(heights)
+        return bool(row >= head - 2 and (lowest <= room + 2 or row <= head + 2))
+
+    until(in_sight, "the detail to be in sight")

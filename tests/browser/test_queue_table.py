@@ -1,0 +1,581 @@
+"""The queue table in a real JupyterLab: what is seen, pressed and typed. Most tests feed a store; some run jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.accessible import violations
+from tests.browser.session import Lab, NotebookPage
+from tests.support.graphs import add_and_multiply, fail, sleep
+from tests.support.wire import Wire, until
+
+_ROOT = Path(__file__).parents[2]
+_IMPORTS = f"""import sys
+sys.path.insert(0, {str(_ROOT)!r})
+from invoke_widgets.records import *
+from invoke_widgets.widgets.queue_table import QueueTable
+from tests.table_console import FedConsole, item"""
+
+
+class TablePage:
+    """A notebook whose last cell shows `table`."""
+
+    def __init__(self, lab: Lab, *cells: str) -> None:
+        self.notebook: NotebookPage = lab.open([_IMPORTS, *cells, "table"])
+        self.notebook.run()
+        self.output: Locator = self.notebook.output(len(cells) + 1)
+        self.grid = self.output.get_by_role("grid")
+        expect(self.grid).to_be_visible()
+
+    def kernel(self, code: str) -> str:
+        """What code in the kernel prints; what the thread of a fed console had to do is done by then."""
+        return self.notebook.kernel_execute(code).strip()
+
+    def comes_to(self, expected: str, expression: str) -> None:
+        """Wait until the kernel knows it: a page keeps a change back until it hears that the one before arrived."""
+        until(lambda: expected == self.kernel(f"print({expression})"), f"{expression} to be {expected}")
+
+    def row(self, item_id: int) -> Locator:
+        return self.output.locator(f'[role="row"][data-id="{item_id}"]')
+
+    def count(self, text: str) -> None:
+        expect(self.output.locator(".iwq-count")).to_have_text(text)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.notebook.page.keyboard.press(key)
+
+    def in_sight(self) -> list[int]:
+        """The ids of the rows in sight, from the top."""
+        found: list[int] = self.grid.evaluate(
+            """grid => { const box = grid.getBoundingClientRect(), head = 28;
+            return [...grid.querySelectorAll('[role=row][data-id]')]
+              .map(row => [row.getBoundingClientRect(), Number(row.dataset.id)])
+              .filter(([r]) => r.top >= box.top + head - 1 && r.bottom <= box.bottom + 1)
+              .sort((a, b) => a[0].top - b[0].top).map(([, id]) => id); }"""
+        )
+        return found
+
+    def top_of(self, item_id: int) -> float:
+        box = self.row(item_id).bounding_box()
+        assert box is not None
+        return box["y"]
+
+
+Open = Callable[..., TablePage]
+
+
+@pytest.fixture
+def fed(lab: Lab) -> Open:
+    """Opens a table over a store with `count` items that have run."""
+
+    def open_table(count: int, *cells: str, statuses: str = "COMPLETED", options: str = "") -> TablePage:
+        feed = f"console = FedConsole(item(i, {statuses}) for i in range(1, {count} + 1))"
+        return TablePage(lab, f"{feed}\ntable = QueueTable(console{options})", *cells)
+
+    return open_table
+
+
+def live(lab: Lab, wire: Wire) -> TablePage:
+    """A table of a running server's queue."""
+    connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})\ntable = console.queue_table()"
+    return TablePage(lab, connect)
+
+
+@pytest.mark.parametrize("count", [0, 1, 200, 201, 1_700])
+def test_all_rows_arrive(fed: Open, count: int) -> None:
+    """However many packets it takes, the page has every row, the newest on top."""
+    page = fed(count)
+    page.count(f"{count:,} {'item' if count == 1 else 'items'}")
+    expect(page.grid).to_have_attribute("aria-rowcount", str(count + 1))
+    assert list(range(count, max(0, count - 5), -1)) == page.in_sight()[:5]
+
+
+def test_all_rows_arrive_while_a_cell_runs(lab: Lab, tmp_path: Path) -> None:
+    """A kernel that hears nothing of the page still sends it the whole queue."""
+    code = "console = FedConsole(item(i, COMPLETED) for i in range(1, 801))\ntable = QueueTable(console)"
+    ends = tmp_path / "ends"
+    busy = f"import os, time\nwhile not os.path.exists({str(ends)!r}): time.sleep(0.05)\nprint('slept')"
+    notebook = lab.open([_IMPORTS, code + "\ndisplay(table)", busy])
+    notebook.run(wait=False)
+    grid = notebook.output(1).get_by_role("grid")
+    expect(grid).to_have_attribute("aria-rowcount", "801")
+    expect(notebook.output(2)).not_to_contain_text("slept")
+    ends.touch()
+    notebook.wait_idle()
+
+
+def test_a_change_is_seen(fed: Open) -> None:
+    """A row follows its item through its statuses and its progress."""
+    page = fed(3, statuses="PENDING")
+    expect(page.row(3)).to_contain_text("3rd")
+    page.kernel("console.tell(item(1, IN_PROGRESS)); console.progress(1, 0.62, 'Denoising 19/30')")
+    expect(page.row(1)).to_contain_text("in_progress")
+    expect(page.row(1)).to_contain_text("62 % Denoising 19/30")
+    expect(page.row(1).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "62")
+    expect(page.row(3)).to_contain_text("2nd")
+    page.kernel("console.tell(item(1, FAILED, error_type='RuntimeError', error_message='no luck'))")
+    expect(page.row(1)).to_contain_text("RuntimeError: no luck")
+    page.kernel("console.forget([1])")
+    expect(page.row(1)).to_have_count(0)
+
+
+def test_filters(fed: Open) -> None:
+    """Status, batch and text each leave only what fits, also of what comes later."""
+    page = fed(500, statuses="FAILED if i % 50 == 0 else COMPLETED")
+    page.output.get_by_role("combobox", name="status").select_option("failed")
+    page.count("10 of 500")
+    page.kernel("console.tell(item(501, FAILED)); console.tell(item(502, COMPLETED))")
+    page.count("11 of 502")
+    assert [501, 500, 450] == page.in_sight()[:3]
+    page.output.get_by_role("combobox", name="batch").select_option(index=2)
+    page.count("2 of 502")
+    page.output.get_by_role("combobox", name="status").select_option("")
+    page.output.get_by_role("combobox", name="batch").select_option("")
+    page.output.get_by_label("search the rows").fill("seed 77")
+    page.count("5 of 502")
+    assert [477, 377, 277, 177, 77] == page.in_sight()
+    page.comes_to("{'text': 'seed 77'}", "table.filters")
+    page.kernel("table.filters = {'status': 'pending'}")
+    expect(page.output).to_contain_text("No item matches the filters.")
+
+
+def test_a_filter_box_tells_the_filter(fed: Open) -> None:
+    """Also where the box has the focus while the filter is changed elsewhere."""
+    page = fed(5)
+    status = page.output.get_by_role("combobox", name="status")
+    status.focus()
+    status.select_option("pending")
+    page.comes_to("{'status': 'pending'}", "table.filters")
+    page.kernel("table.filters = {}")
+    page.count("5 items")
+    expect(status).to_have_value("")
+    page.kernel("table.filters = {'batch': 'elsewhere'}")
+    expect(page.output.get_by_role("combobox", name="batch")).to_have_value("elsewhere")
+
+
+def test_the_newest_batches_are_offered(fed: Open) -> None:
+    """Of more batches than a box can offer, the newest first, whichever changed last."""
+    page = fed(0)
+    page.kernel("console.feed(item(i, PENDING, batch_id=f'batch {i}') for i in range(1, 251))")
+    page.kernel("console.tell(item(7, IN_PROGRESS, batch_id='batch 7'))")
+    expect(page.row(7)).to_have_count(0)
+    options = page.output.get_by_role("combobox", name="batch").locator("option")
+    expect(options).to_have_count(101)
+    assert ["", "batch 250", "batch 249"] == [options.nth(i).get_attribute("value") for i in range(3)]
+
+
+def test_sorting(fed: Open) -> None:
+    """A click on a header sorts by it, a second one the other way, and what changes takes its place."""
+    page = fed(300, statuses="FAILED if i == 7 else COMPLETED")
+    header = page.grid.get_by_role("columnheader", name="item")
+    expect(header).to_have_attribute("aria-sort", "descending")
+    header.click()
+    expect(page.grid.get_by_role("columnheader", name="item")).to_have_attribute("aria-sort", "ascending")
+    assert [1, 2, 3] == page.in_sight()[:3]
+    page.grid.get_by_role("columnheader", name="status").click()
+    assert [7, 300, 299] == page.in_sight()[:3]
+    page.kernel("console.feed_over(item(250, IN_PROGRESS))")
+    expect(page.row(250)).to_contain_text("in_progress")
+    page.output.get_by_label("search the rows").hover()
+    assert [250, 7, 300] == page.in_sight()[:3]
+    page.grid.get_by_role("columnheader", name="took").click()
+    page.grid.get_by_role("columnheader", name="took").click()
+    page.comes_to("-took", "table.sort")
+    assert 6 == page.in_sight()[0] % 7
+
+
+def test_columns(fed: Open) -> None:
+    """Columns are chosen in the menu or from Python, and kept."""
+    page = fed(2, options=", columns=['item', 'status', 'destination']")
+    assert 5 == page.grid.get_by_role("columnheader").count()
+    page.output.get_by_text("columns", exact=True).click()
+    page.output.get_by_role("checkbox", name="device").check()
+    page.output.get_by_role("checkbox", name="destination").uncheck()
+    page.comes_to("['item', 'status', 'device']", "table.columns")
+    page.kernel("table.columns = ['status', 'item']")
+    headers = page.grid.get_by_role("columnheader")
+    expect(headers.nth(1)).to_have_text("status")
+    expect(headers.nth(2)).to_have_text(re.compile("item"))
+
+
+def test_selection_survives_updates(fed: Open) -> None:
+    """What is selected stays so over hundreds of changes; ids that vanish are dropped."""
+    page = fed(400)
+    page.row(399).locator(".iwq-box").click()
+    page.row(396).locator(".iwq-box").click(modifiers=["Shift"])
+    selected = "table.selected"
+    page.comes_to("[396, 397, 398, 399]", selected)
+    page.kernel("console.churn(list(range(300, 401)), 200); console.settle()")
+    expect(page.row(397)).to_have_attribute("aria-selected", "true")
+    page.comes_to("[396, 397, 398, 399]", selected)
+    page.kernel("console.forget([397, 398])")
+    expect(page.row(397)).to_have_count(0)
+    page.comes_to("[396, 399]", selected)
+    page.kernel("table.selected = [5, 400, 12345]")
+    expect(page.row(400)).to_have_attribute("aria-selected", "true")
+    expect(page.row(399)).to_have_attribute("aria-selected", "false")
+    page.comes_to("[5, 400]", selected)
+
+
+def test_a_range_grows_and_shrinks(fed: Open) -> None:
+    """Shift with an arrow selects from where it began to where it is, beside what was selected before."""
+    page = fed(50)
+    page.row(45).locator(".iwq-box").click()
+    page.row(50).focus()
+    page.press("ArrowDown", "Shift+ArrowDown", "Shift+ArrowDown", "Shift+ArrowDown", "Shift+ArrowUp", "Shift+ArrowUp")
+    page.comes_to("[45, 48, 49]", "table.selected")
+
+
+def test_what_a_filter_hides_is_told_before_it_is_canceled(fed: Open) -> None:
+    """A selection is kept when a filter hides it, and both the button and the question say so."""
+    page = fed(20, statuses="PENDING if i > 16 else FAILED")
+    page.kernel("table.selected = [17, 18, 19]; table.filters = {'status': 'failed'}")
+    button = page.output.get_by_role("button", name="cancel 3 selected, 3 not shown")
+    button.click()
+    expect(page.output.get_by_role("group", name="confirm")).to_contain_text("Cancel 3 selected items, not shown?")
+
+
+def test_selecting_moves_no_row(fed: Open) -> None:
+    """Neither the buttons for what is selected nor a new number of items shift the rows, however narrow the page."""
+    page = fed(300, statuses="PENDING")
+    window = page.notebook.page
+    before = window.viewport_size
+    for width in (1400, 800, 420):
+        window.set_viewport_size({"width": width, "height": 1000})
+        page.kernel("table.selected = []; table.filters = {}")
+        page.count("300 items")
+        top = page.top_of(300)
+        page.row(300).locator(".iwq-box").click()
+        expect(page.output.get_by_role("button", name="cancel 1 selected")).to_be_visible()
+        assert top == pytest.approx(page.top_of(300), abs=1)
+        page.kernel("table.filters = {'text': '30'}; table.selected = [30, 300]")
+        page.count("4 of 300")
+        assert top == pytest.approx(page.top_of(300), abs=1)
+    window.set_viewport_size(before)
+
+
+@pytest.mark.looks
+def test_an_item_is_brought_into_sight(fed: Open) -> None:
+    """Wherever it is, with the focus; filters that hide it are emptied, and that is said."""
+    page = fed(3_000)
+    page.count("3,000 items")
+    page.kernel("table.show_item(7)")
+    expect(page.row(7)).to_be_focused()
+    assert 7 in page.in_sight()
+    page.kernel("table.filters = {'status': 'pending'}")
+    page.count("0 of 3,000")
+    page.kernel("table.show_item(2_000)")
+    expect(page.row(2_000)).to_be_focused()
+    page.count("3,000 items")
+    expect(page.output.get_by_role("status").first).to_have_text("The filters were emptied, as they hid item 2000.")
+    page.kernel("table.show_item(5_000)")
+    expect(page.output.get_by_role("status").first).to_have_text("Item 5000 is not in the queue any more.")
+
+
+@pytest.mark.looks
+def test_rows_are_read_in_order(fed: Open) -> None:
+    """However they came, the page has the rows in the order in which they are shown, a detail after its row."""
+    page = fed(400)
+    page.row(398).locator(".iwq-c-item").click()
+    page.grid.evaluate("grid => { grid.scrollTop = 900; }")
+    page.kernel("console.feed(item(i) for i in range(401, 420))")
+    page.grid.evaluate("grid => { grid.scrollTop = 0; }")
+    told = """grid => [...grid.querySelectorAll('.iwq-body > [role=row]')].map(row => Number(row.ariaRowIndex))"""
+    until(lambda: (found := page.grid.evaluate(told)) == sorted(found), "the rows to be in order")
+    detail = page.grid.locator(".iwq-detail")
+    assert "398" == detail.evaluate("detail => detail.previousSibling.dataset.id")
+    page.kernel("console.tell(item(420))")
+    expect(page.row(420)).to_have_count(1)
+    until(lambda: (found := page.grid.evaluate(told)) == sorted(found), "the rows to be in order again")
+
+
+def test_keyboard_alone(fed: Open) -> None:
+    """One tab stop leads in; arrows, pages, space, Enter, Delete and Escape do the rest, and JupyterLab takes none."""
+    page = fed(500, statuses="PENDING if i > 490 else COMPLETED")
+    page.output.get_by_text("columns", exact=True).focus()
+    page.press("Tab")
+    expect(page.row(500)).to_be_focused()
+    page.press("ArrowDown", "ArrowDown", "Space")
+    expect(page.row(498)).to_be_focused()
+    page.comes_to("[498]", "table.selected")
+    page.press("Shift+ArrowDown")
+    page.comes_to("[497, 498]", "table.selected")
+    page.press("End")
+    expect(page.row(1)).to_be_focused()
+    page.press("PageUp")
+    assert 1 != page.in_sight()[0]
+    page.press("Home")
+    expect(page.row(500)).to_be_focused()
+    page.press("ArrowRight")
+    expect(page.row(500).get_by_role("button", name="cancel item 500")).to_be_focused()
+    page.press("ArrowLeft", "Delete")
+    expect(page.output.get_by_role("group", name="confirm")).to_contain_text("Cancel 2 selected items?")
+    page.press("Escape")
+    expect(page.row(500)).to_be_focused()
+    page.press("Escape")
+    page.comes_to("[]", "table.selected")
+    page.press("ArrowUp", "ArrowRight", "Enter")
+    expect(page.grid.get_by_role("columnheader", name="status")).to_have_attribute("aria-sort", "ascending")
+    assert 1 == page.grid.locator("[tabindex='0']").count()
+
+
+def test_focus_survives_arrivals(fed: Open) -> None:
+    """The row with the focus keeps it, and its place, while rows arrive."""
+    page = fed(50)
+    page.output.get_by_text("columns", exact=True).focus()
+    page.press("Tab", "ArrowDown", "ArrowDown")
+    before = page.top_of(48)
+    page.kernel("console.feed(item(i) for i in range(51, 91))")
+    page.count("90 items")
+    expect(page.row(48)).to_be_focused()
+    assert before == pytest.approx(page.top_of(48), abs=1)
+
+
+@pytest.mark.parametrize("count", [4, 60])
+def test_the_row_under_the_pointer_stays(fed: Open, count: int) -> None:
+    """Rows arrive above it, others go, it is itself filtered out or deleted: it stays until the pointer leaves."""
+    page = fed(count, statuses="PENDING")
+    page.output.get_by_role("combobox", name="status").select_option("unfinished")
+    held = count - 2
+    page.row(held).hover()
+    before = page.top_of(held)
+    page.kernel(f"console.feed(item(i) for i in range({count} + 1, {count} + 11))")
+    expect(page.row(count + 1)).to_have_count(1)
+    assert before == pytest.approx(page.top_of(held), abs=1)
+    page.kernel(f"console.forget([{count}, {count} + 3, {count} + 4])")
+    expect(page.row(count)).to_have_count(0)
+    assert before == pytest.approx(page.top_of(held), abs=1)
+    page.kernel(f"console.feed_over(item({held}, COMPLETED)); console.tell(item({count} + 20))")
+    expect(page.row(held)).to_contain_text("completed")
+    assert before == pytest.approx(page.top_of(held), abs=1)
+    page.kernel(f"console.forget([{held}])")
+    expect(page.row(held)).to_contain_text("gone")
+    assert before == pytest.approx(page.top_of(held), abs=1)
+    page.output.get_by_label("search the rows").hover()
+    expect(page.row(held)).to_have_count(0)
+    assert count + 20 == page.in_sight()[0]
+
+
+def test_no_blank_rows_while_scrolling(fed: Open) -> None:
+    """In every frame of a fast scroll there is a row at each height of the grid."""
+    page = fed(5_000)
+    page.count("5,000 items")
+    blank = page.grid.evaluate(
+        """async grid => { const box = grid.getBoundingClientRect(); let blank = 0;
+        for (let i = 0; i < 60; i++) {
+          grid.scrollTop += 420;
+          await new Promise(requestAnimationFrame);
+          for (const y of [45, 150, 300])
+            if (!document.elementFromPoint(box.x + 200, box.y + y).closest('[role=row]')) blank++;
+        } return blank; }"""
+    )
+    assert 0 == blank
+
+
+def test_a_second_view_and_a_reload_have_the_rows(fed: Open) -> None:
+    """Each view of a table shows all of it, also in a page that was loaded anew."""
+    page = fed(700, "table")
+    page.count("700 items")
+    first = page.notebook.output(2)
+    expect(first.locator(".iwq-count")).to_have_text("700 items")
+    first.get_by_role("combobox", name="status").select_option("failed")
+    page.count("0 of 700")
+    page.kernel("table.filters = {}; console.forget([700])")
+    page.count("699 items")
+    page.notebook.reload()
+    page.count("699 items")
+    page.kernel("console.tell(item(800, IN_PROGRESS))")
+    expect(page.row(800)).to_contain_text("in_progress")
+
+
+_HOSTILE = (
+    "<img src=x onerror='window.pwned=1'>",
+    "<script>window.pwned=1</script>",
+    '"><svg onload=window.pwned=1>',
+    "javascript:window.pwned=1",
+    "</style></script><iframe srcdoc='<script>parent.pwned=1</script>'>",
+    "{{constructor.constructor('window.pwned=1')()}}",
+    "\u202e\u0000\ud83d ${window.pwned=1}",
+)
+
+
+def test_hostile_text_is_only_text(fed: Open) -> None:
+    """No text of a server's runs as a script or becomes an element, wherever it stands, detail and static form too."""
+    page = fed(0, options=", columns=['item', 'status', 'batch', 'destination', 'device', 'fields', 'error']")
+    page.notebook.page.evaluate("() => { window.pwned = 0; }")
+    page.kernel(
+        f"""
+import itertools
+hostile = {_HOSTILE!r}
+def bad(i, text, status):
+    graph = {{"nodes": {{text: {{"type": text, "id": text}}}}, "edges": []}}
+    session = {{"graph": graph, "execution_graph": {{"nodes": {{}}, "edges": []}}, "errors": {{text: text}},
+               "results": {{text: {{"type": text, "value": text, "image": {{"image_name": text}}}}}}}}
+    return item(i, status, batch_id=text, destination=text, device=text, origin=text, session_id=text, user_id=text,
+                error_type=text, error_message=text, error_traceback=text, session=session,
+                field_values=(FieldValue(text, text, text),))
+items = [bad(i, text, status) for i, (text, status) in
+         enumerate(itertools.product(hostile, [FAILED, IN_PROGRESS, hostile[0]]), 1)]
+class Client:
+    async def get_queue_item(self, item_id):
+        return items[item_id - 1]
+    async def get_image_thumbnail(self, name):
+        return b"<svg xmlns='http://www.w3.org/2000/svg' onload='window.pwned=1'><script>window.pwned=1</script></svg>"
+console.client = Client()
+console.feed(items)
+for i, text in zip(range(2, 21, 3), hostile):
+    console.progress(i, 0.5, text, "javascript:window.pwned=1")
+"""
+    )
+    page.count("21 items")
+    for item_id in range(21, 0, -1):
+        page.row(item_id).locator(".iwq-c-item").click()
+        expect(page.grid.locator(".iwq-detail")).to_contain_text("batch_id")
+    page.notebook.page.wait_for_timeout(300)
+    assert 0 == page.notebook.page.evaluate("() => window.pwned")
+    assert 0 == page.output.locator("script, iframe, .iwq svg").count()
+    assert "False" == page.kernel(
+        "html = table.as_html(); print('<img' in html or '<script' in html or '<svg' in html)"
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_accessible(fed: Open, theme: Any) -> None:
+    """axe-core finds nothing, in either theme, with every status, a selection and an opened row."""
+    page = fed(60, statuses="STATUSES[i % 6]")
+    page.kernel("console.progress(55, 0.4, 'Step 4')\nclass Client:\n    async def get_queue_item(self, i):\n"
+                "        return item(i, FAILED, error_type='E', error_message='m', error_traceback='t',"
+                " session={'graph': {'nodes': {'a': {}}}})\nconsole.client = Client()")  # fmt: skip
+    page.notebook.set_theme(theme)
+    page.row(58).locator(".iwq-box").click()
+    page.row(57).locator(".iwq-c-item").click()
+    page.grid.locator("summary").first.click()
+    page.row(60).hover()
+    assert [] == violations(page.notebook, ".iwq")
+
+
+def test_cancel_and_retry(lab: Lab, wire: Wire) -> None:
+    """A click on a row's button does it on the server, once, and the row says so."""
+    page = live(lab, wire)
+    running, (pending, *_) = wire.running_and_pending(2)
+    page.row(pending).get_by_role("button", name=f"cancel item {pending}").dblclick()
+    expect(page.row(pending)).to_contain_text("canceled")
+    expect(page.output.get_by_role("status").first).to_have_text(f"Canceled item {pending}.")
+    page.comes_to("1", "len(console.cancellations)")
+    page.row(running).get_by_role("button", name=f"cancel item {running}").click()
+    expect(page.row(running)).to_contain_text("canceled")
+    page.row(pending).get_by_role("button", name=f"retry item {pending}").click()
+    newest = pending + 2
+    expect(page.row(newest)).to_be_visible()
+    assert "canceled" == wire.item(pending)["status"]
+
+
+def test_cancel_selected(lab: Lab, wire: Wire) -> None:
+    """Delete asks, Enter confirms, and all that is selected is canceled."""
+    page = live(lab, wire)
+    running, pending = wire.running_and_pending(4)
+    for item_id in pending[:3]:
+        page.row(item_id).locator(".iwq-box").click()
+    page.row(pending[0]).focus()
+    page.press("Delete", "Enter")
+    for item_id in pending[:3]:
+        expect(page.row(item_id)).to_contain_text("canceled")
+    expect(page.output.get_by_role("status").first).to_have_text("Canceled 3 of 3.")
+    assert ["in_progress", "pending"] == wire.statuses([running, pending[3]])
+
+
+def test_detail(lab: Lab, wire: Wire) -> None:
+    """An opened row tells outputs, graph, error and traceback as the server has them, and follows its item."""
+    done = wire.run(add_and_multiply(1, 2, 10))["item_id"]
+    failed = wire.run(fail("bad luck"))["item_id"]
+    page = live(lab, wire)
+    detail = page.grid.locator(".iwq-detail")
+    page.row(done).locator(".iwq-c-status").click()
+    expect(detail).to_contain_text('{"value": 30}')
+    detail.get_by_text("graph, 2 nodes").click()
+    expect(detail.get_by_label("graph as JSON")).to_contain_text('"type": "add"')
+    page.row(failed).locator(".iwq-c-status").click()
+    expect(detail).to_contain_text("RuntimeError: bad luck")
+    expect(detail).to_contain_text("execution_failed")
+    page.press("Escape")
+    expect(detail).to_have_count(0)
+    running = wire.enqueue(sleep(60))["item_ids"][0]
+    page.row(running).locator(".iwq-c-status").click()
+    expect(detail).to_contain_text("batch_id")
+    until(lambda: wire.item(running)["status"] == "in_progress", "the item to start")
+    wire.put(f"i/{running}/cancel")
+    expect(detail).to_contain_text("completed")
+
+
+_PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+
+
+@pytest.mark.looks
+def test_a_detail_is_read_in_peace(fed: Open) -> None:
+    """Previews and a new status leave what is unfolded, scrolled to and focused as it is, in two views alike."""
+    page = fed(3, "table", statuses="PENDING")
+    page.kernel(
+        "graph = {'nodes': {str(i): {'type': 'add'} for i in range(90)}}\n"
+        "class Client:\n    async def get_queue_item(self, i):\n"
+        "        return item(i, console.store.state.items[i].status, session={'graph': graph})\n"
+        "console.client = Client()\nconsole.tell(item(1, IN_PROGRESS))"
+    )
+    views = [page.notebook.output(2), page.output]
+    for view in views:
+        view.locator('[data-id="1"] .iwq-c-item').click()
+        expect(view.locator(".iwq-detail")).to_contain_text("graph, 90 nodes")
+    detail = page.grid.locator(".iwq-detail")
+    detail.get_by_text("graph, 90 nodes").click()
+    pre = detail.get_by_label("graph as JSON")
+    pre.focus()
+    pre.evaluate("pre => { pre.scrollTop = 150; }")
+    for step in range(3):
+        page.kernel(f"console.progress(1, 0.{step + 1}, 'step', {_PIXEL!r} + ' ' * {step})")
+        expect(page.row(1)).to_contain_text(f"{step + 1}0 %")
+    for view in views:
+        expect(view.locator(".iwq-preview")).to_have_count(1)
+    assert (150, True) == (pre.evaluate("pre => pre.scrollTop"), pre.evaluate("pre => pre === document.activeElement"))
+    views[0].locator('[data-id="1"] .iwq-c-item').click()
+    expect(views[0].locator(".iwq-detail")).to_have_count(0)
+    pre.focus()
+    page.kernel("console.tell(item(1, FAILED))")
+    expect(detail).to_contain_text("completed")
+    assert (150, True) == (pre.evaluate("pre => pre.scrollTop"), pre.evaluate("pre => pre === document.activeElement"))
+
+
+@pytest.mark.looks
+def test_a_click_is_about_what_was_pressed(fed: Open) -> None:
+    """Rows may move and change between the button's down and its up; a drag marks text, and opens nothing."""
+    table = fed(200, statuses="PENDING")
+    mouse, status = table.notebook.page.mouse, table.row(197).locator(".iwq-c-status")
+    box = status.bounding_box()
+    assert box is not None
+    mouse.move(box["x"] + 30, box["y"] + box["height"] / 2)
+    mouse.down()
+    table.grid.evaluate("grid => { grid.scrollTop += 56; }")
+    mouse.up()
+    expect(table.output.get_by_label("detail of item 197")).to_be_visible()
+    table.press("Escape")
+    expect(table.output.locator(".iwq-detail")).to_have_count(0)
+    status.hover()
+    mouse.down()
+    table.kernel("console.feed([item(197, IN_PROGRESS)])")
+    expect(status).to_contain_text("in_progress")
+    mouse.up()
+    expect(table.output.get_by_label("detail of item 197")).to_be_visible()
+    table.press("Escape")
+    box = table.row(195).locator(".iwq-c-batch").bounding_box()
+    assert box is not None
+    mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + 50, box["y"] + box["height"] / 2, steps=5)
+    mouse.up()
+    assert "" != table.notebook.page.evaluate("() => String(window.getSelection())")
+    expect(table.output.locator(".iwq-detail")).to_have_count(0)

@@ -1,0 +1,47 @@
+"""A server that several people share, in a real JupyterLab: what a user is offered beside other people's items."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.accessible import violations
+from tests.browser.session import Lab
+from tests.contract.conftest import people
+from tests.contract.people import People
+from tests.support.graphs import add_and_multiply, fail
+
+__all__ = ["people"]
+
+pytestmark = pytest.mark.looks
+
+
+def test_others_items_are_seen_and_left_alone(lab: Lab, people: People, pictures: Path) -> None:
+    """Only one's own rows have a button; the numbers on the buttons are one's own; pausing is not offered."""
+    failed = people.admin.run(fail())["item_id"]
+    people.admin.put("processor/pause")
+    theirs = people.admin.enqueue(add_and_multiply(), runs=2)["item_ids"]
+    (own,) = people.user.enqueue(add_and_multiply())["item_ids"]
+    notebook = lab.open(["console"])
+    notebook.kernel_execute(
+        f"import invoke_widgets as iw\nconsole = iw.connect({people.user.server.url!r}, token={people.user.token!r})"
+    )
+    notebook.run_cell(0)
+    view = notebook.output(0)
+    for item_id in (failed, *theirs):
+        expect(view.locator(f'[role="row"][data-id="{item_id}"]')).to_be_visible()
+        expect(view.get_by_role("button", name=re.compile(rf"item {item_id}$"))).to_have_count(0)
+    expect(view.get_by_role("button", name="resume")).to_be_disabled()
+    expect(view.get_by_role("button", name="cancel pending (1)")).to_be_visible()
+    view.locator(f'[role="row"][data-id="{theirs[0]}"] [role="gridcell"]').nth(2).click()
+    notebook.page.keyboard.press("Delete")
+    expect(view.get_by_text("This item is another user's.")).to_be_visible()
+    for theme in ("light", "dark"):
+        notebook.screenshot(pictures / f"shared-{theme}.png", theme, view)  # type: ignore[arg-type]
+        assert [] == violations(notebook, ".iw-dashboard")
+    view.get_by_role("button", name=f"cancel item {own}").click()
+    assert "canceled" == people.admin.wait_for(own)["status"]
+    assert ["pending", "pending"] == people.admin.statuses(theirs)

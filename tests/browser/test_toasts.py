@@ -1,0 +1,123 @@
+"""Toasts in a real JupyterLab: what they say and to whom, that they are dismissed, and that nothing moves beneath."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.accessible import violations
+from tests.browser.session import Lab, NotebookPage
+from tests.support.graphs import fail
+from tests.support.wire import Wire
+
+pytestmark = pytest.mark.looks
+
+
+class Page:
+    """A notebook whose second cell shows the dashboard of a console with an alert for every failed job."""
+
+    def __init__(self, lab: Lab, wire: Wire, shown_s: float = 600) -> None:
+        connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})\n"
+        alert = "from invoke_widgets.alerts import *\nalert = console.alert(on=JobFailed, at_most_every_s=0)\n"
+        lasting = f"import invoke_widgets.alerts.toasts as t\nt.SHOWN_S = {shown_s}"
+        self.notebook: NotebookPage = lab.open([connect + alert + lasting, "console"])
+        self.notebook.run_cell(0)
+        self.notebook.run_cell(1)
+        self.view: Locator = self.notebook.output(1)
+        expect(self.view.get_by_text("● live").first).to_be_visible()
+        self.toasts = self.view.locator(".iw-toast:visible")
+
+    def row(self, item_id: int) -> Locator:
+        return self.view.locator(f'[role="row"][data-id="{item_id}"]')
+
+    def top_of(self, item_id: int) -> float:
+        box = self.row(item_id).bounding_box()
+        assert box is not None
+        return box["y"]
+
+
+@pytest.fixture
+def page(lab: Lab, wire: Wire) -> Page:
+    return Page(lab, wire)
+
+
+def test_a_failure_is_told_and_dismissed(page: Page, wire: Wire, pictures: Path) -> None:
+    """A failure appears as an alert over the dashboard; one click dismisses it, in every view."""
+    item_id = wire.run(fail("CUDA out of memory. Tried to allocate 2.00 GiB"))["item_id"]
+    expect(page.toasts).to_have_count(1)
+    toast = page.view.locator(".iw-toast:visible").get_by_role("alert")
+    expect(toast).to_contain_text(f"Item {item_id} failed: resource_error")
+    expect(toast).to_contain_text("CUDA out of memory. Tried to allocate 2.00 GiB")
+    page.notebook.kernel_execute("alert.test()")
+    expect(page.view.locator(".iw-toast:visible").get_by_role("status")).to_contain_text("Test of the alert JobFailed")
+    for theme in ("light", "dark"):
+        page.notebook.screenshot(pictures / f"toasts-{theme}.png", theme, page.view)  # type: ignore[arg-type]
+    page.notebook.set_theme("light")
+    page.toasts.first.get_by_role("button", name="dismiss").click()
+    expect(page.toasts).to_have_count(1)
+    expect(page.toasts).to_contain_text("Test of the alert")
+    page.toasts.first.get_by_role("button", name="dismiss").click()
+    expect(page.toasts).to_have_count(0)
+    assert "()" == page.notebook.kernel_execute("print(console.alerts.toasts.showing)").strip()
+
+
+def test_the_fourth_waits(page: Page, wire: Wire) -> None:
+    """Three are shown, in places that they keep; the others are counted, and can be dismissed together."""
+    ids = [wire.run(fail(f"number {n}"))["item_id"] for n in range(4)]
+    expect(page.toasts).to_have_count(3)
+    expect(page.view.get_by_text("and 1 other message")).to_be_visible()
+    for place, item_id in enumerate(ids[:3]):
+        expect(page.toasts.nth(place)).to_contain_text(f"Item {item_id} failed")
+    page.toasts.nth(1).get_by_role("button", name="dismiss").click()
+    expect(page.toasts.nth(2)).to_contain_text(f"Item {ids[3]} failed")
+    expect(page.toasts.nth(1)).to_contain_text(f"Item {ids[2]} failed")
+    page.view.get_by_role("button", name="dismiss all").click()
+    expect(page.toasts).to_have_count(0)
+
+
+def test_nothing_moves_beneath(page: Page, wire: Wire) -> None:
+    """The rows of the table and the buttons stay where they are when a toast comes and goes."""
+    item_id = wire.run()["item_id"]
+    expect(page.row(item_id)).to_contain_text("completed")
+    pause = page.view.get_by_role("button", name="pause")
+    before = (page.top_of(item_id), pause.bounding_box())
+    page.notebook.kernel_execute("alert.test()")
+    expect(page.toasts).to_have_count(1)
+    assert before == (page.top_of(item_id), pause.bounding_box())
+    pause.click()
+    expect(page.view.get_by_text("paused: the worker takes no items")).to_be_visible()
+    page.toasts.first.get_by_role("button", name="dismiss").click()
+    expect(page.toasts).to_have_count(0)
+    assert before[0] == page.top_of(item_id)
+
+
+def test_what_is_only_to_be_known_goes_by_itself(lab: Lab, wire: Wire) -> None:
+    """A message of no consequence disappears after a while; what failed stays."""
+    page = Page(lab, wire, shown_s=0.5)
+    page.notebook.kernel_execute("alert.test()")
+    wire.run(fail())
+    expect(page.toasts.get_by_role("alert")).to_contain_text("failed")
+    expect(page.toasts).to_have_count(1)
+    expect(page.toasts).to_contain_text("failed")
+
+
+def test_a_job_cannot_speak_html(page: Page, wire: Wire) -> None:
+    """What a job's error says is text, in the page and in the saved notebook."""
+    page.notebook.page.evaluate("() => { window.pwned = 0; }")
+    wire.run(fail("<img src=x onerror='window.pwned = 1'><b>bold</b>"))
+    expect(page.toasts).to_contain_text("<b>bold</b>")
+    assert 0 == page.view.locator(".iw-toast img, .iw-toast b").count()
+    assert 0 == page.notebook.page.evaluate("() => window.pwned")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_accessible(page: Page, wire: Wire, theme: Any) -> None:
+    """axe-core finds nothing in the toasts, in either theme."""
+    wire.run(fail("CUDA out of memory"))
+    page.notebook.kernel_execute("console.alert(on=QueuePaused | 'unknown_error').test(); alert.test()")
+    expect(page.toasts).to_have_count(3)
+    page.notebook.set_theme(theme)
+    assert [] == violations(page.notebook, ".iw-toasts")

@@ -1,0 +1,58 @@
+"""Views without a browser: find a button by what is written on it, press it, read what is shown."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import ipywidgets
+
+from invoke_widgets.widgets.base import View, models_within
+from invoke_widgets.widgets.press import Press
+from tests.support.wire import until
+
+
+def button(view: View, words: str) -> Any:
+    """The one visible button of a view whose description has these words, as soon as there is one."""
+    found = until(lambda: [b for b in _buttons(view) if words in b.description], f"a button {words!r}")
+    assert 1 == len(found), [b.description for b in found]
+    return found[0]
+
+
+def press(view: View, words: str, **choice: str) -> None:
+    """Press a button, as soon as it can be; with a `choice`, if there is one beside it."""
+    until(lambda: _can_be_pressed(button(view, words)), f"{words!r} to be enabled")
+    button(view, words).click(**choice)
+
+
+def _can_be_pressed(button: Any) -> bool:
+    return not button.disabled and not getattr(button, "busy", False)
+
+
+def _buttons(view: View) -> list[Any]:
+    return [widget for widget in _visible(view) if isinstance(widget, ipywidgets.Button | Press)]
+
+
+def enabled(view: View) -> set[str]:
+    """The words of the visible buttons that can be pressed, without their counts."""
+    return {re.sub(r"[^a-z ]|\(.*\)", "", b.description).strip() for b in _buttons(view) if _can_be_pressed(b)} - {""}
+
+
+def _visible(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    if widget.layout.display == "none":
+        return []
+    return [widget, *(inner for child in getattr(widget, "children", ()) for inner in _visible(child))]
+
+
+def text(view: View) -> str:
+    """All that a view shows, without tags."""
+    values = [m.value for m in models_within(view) if isinstance(m, ipywidgets.HTML)]
+    plain = [re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", value, flags=re.DOTALL)) for value in values]
+    return " ".join(html.unescape(" ".join(plain)).split())
+
+
+def reads(view: View, words: str) -> str:
+    """Wait until a view shows these words, and return all that it shows."""
+    until(lambda: words in text(view), f"{words!r} to be shown")
+    return text(view)

@@ -1,0 +1,226 @@
+"""The breaker: when it opens, what it says, and how it closes again; against a little real server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from invoke_widgets.client.breaker import Breaker, probing
+from invoke_widgets.client.transport import Transport
+from invoke_widgets.errors import JobException, ServerFailure, ServerUnreachable
+from tests.support.scripted import Script, answer, scripted
+
+BAD = answer(502, "<html>Bad Gateway</html>", "text/html")
+GOOD = answer(200, '{"ok": 1}')
+
+
+class Client:
+    """A transport whose breaker's clock is wound by hand."""
+
+    def __init__(self, url: str) -> None:
+        self.now = 1000.0
+        self.transport = Transport(url, timeout=5)
+        self.transport.breaker = Breaker(url, threshold=3, clock=lambda: self.now)
+
+    async def ask(self) -> object:
+        return await self.transport.json("GET", "/api/v1/x")
+
+    async def fails(self) -> JobException:
+        with pytest.raises(JobException) as caught:
+            await self.ask()
+        return caught.value
+
+    async def trip(self) -> list[JobException]:
+        return [await self.fails() for _ in range(3)]
+
+
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def then_well(bad: int) -> Script:
+    return lambda number, request: BAD if number <= bad else GOOD
+
+
+def test_an_ill_server() -> None:
+    """After so many gateway errors nothing is sent: the error says at once that the server is ill, and when next."""
+
+    async def work(url: str) -> JobException:
+        client = Client(url)
+        assert [ServerFailure] * 3 == [type(error) for error in await client.trip()]
+        return await client.fails()
+
+    with scripted(lambda number, request: BAD) as (url, seen):
+        error = asyncio.run(work(url))
+    assert 3 == len(seen)
+    assert isinstance(error, ServerUnreachable)
+    assert "does not work, and is tried again in 1 s" in error.message
+    assert error.retryable
+    assert 0.8 <= error.details["next_try_s"] <= 1.2
+
+
+def test_a_server_that_is_away() -> None:
+    """Where nothing listens the error says so, and which address."""
+
+    async def work(url: str) -> JobException:
+        client = Client(url)
+        await client.trip()
+        return await client.fails()
+
+    url = closed_port()
+    error = asyncio.run(work(url))
+    assert f"{url} is offline, and is tried again in 1 s" in error.message
+    assert "nothing listens there" in error.message
+    assert "running" in error.suggestion
+
+
+def test_one_probe_and_only_one() -> None:
+    """When the pause is over one of many requests goes; the others fail at once, and all go once it was answered."""
+    arrived, let_go = threading.Event(), threading.Event()
+
+    def script(number: int, request: bytes) -> bytes:
+        if number == 4:
+            arrived.set()
+            let_go.wait(10)
+        return BAD if number <= 3 else GOOD
+
+    async def work(url: str) -> tuple[list[object], list[object]]:
+        client = Client(url)
+        await client.trip()
+        client.now += 2
+        probe = asyncio.create_task(client.ask())
+        await asyncio.to_thread(arrived.wait, 10)
+        refused = await asyncio.gather(*(client.ask() for _ in range(9)), return_exceptions=True)
+        let_go.set()
+        return [await probe, *refused], [await client.ask() for _ in range(3)]
+
+    with scripted(script) as (url, seen):
+        (probe, *refused), later = asyncio.run(work(url))
+    assert {"ok": 1} == probe
+    assert [ServerUnreachable] * 9 == [type(error) for error in refused]
+    assert {True} == {"right now" in str(error) for error in refused}
+    assert [{"ok": 1}] * 3 == later
+    assert 3 + 1 + 3 == len(seen)
+
+
+def test_a_failed_probe_opens_it_for_longer() -> None:
+    """Each probe that fails doubles the pause, up to 8 s; an answer begins from the start."""
+
+    async def work(url: str) -> list[float]:
+        client = Client(url)
+        await client.trip()
+        pauses = []
+        for _ in range(5):
+            error = await client.fails()
+            pauses.append(error.details["next_try_s"])
+            client.now += error.details["next_try_s"] + 0.1
+            await client.fails()
+        client.now += 20
+        await client.ask()
+        await client.trip()
+        return [*pauses, (await client.fails()).details["next_try_s"]]
+
+    with scripted(lambda number, request: GOOD if number == 9 else BAD) as (url, _):
+        pauses = asyncio.run(work(url))
+    for whole, pause in zip([1, 2, 4, 8, 8, 1], pauses, strict=True):
+        assert 0.8 * whole <= pause <= 1.2 * whole
+
+
+@pytest.mark.parametrize("reply", [answer(500, '{"detail": "x"}'), answer(404, '{"detail": "x"}'), answer(422, "{}")])
+def test_an_answer_is_an_answer(reply: bytes) -> None:
+    """A server that refuses is there: its answers neither open the breaker nor keep it open."""
+
+    async def work(url: str) -> list[JobException]:
+        client = Client(url)
+        await client.trip()
+        client.now += 2
+        return [await client.fails() for _ in range(6)]
+
+    with scripted(lambda number, request: BAD if number <= 3 else reply) as (url, seen):
+        errors = asyncio.run(work(url))
+    assert 9 == len(seen)
+    assert not [error for error in errors if "breaker" in error.details]
+
+
+def test_failures_must_be_in_a_row() -> None:
+    """An answer in between begins the count anew."""
+
+    async def work(url: str) -> None:
+        client = Client(url)
+        for _ in range(6):
+            await client.fails()
+            await client.fails()
+            await client.ask()
+
+    with scripted(lambda number, request: GOOD if number % 3 == 0 else BAD) as (url, seen):
+        asyncio.run(work(url))
+    assert 18 == len(seen)
+
+
+@pytest.mark.parametrize("how", ["canceled", "lost"])
+def test_a_probe_that_tells_nothing_does_not_stay_out(how: str) -> None:
+    """After a probe that was canceled, or whose reply was lost, another one goes when it is due."""
+
+    arrived, let_go = threading.Event(), threading.Event()
+
+    def script(number: int, request: bytes) -> bytes | None:
+        if number <= 3:
+            return BAD
+        if number > 4:
+            return GOOD
+        arrived.set()
+        if how == "canceled":
+            let_go.wait(10)
+        return None
+
+    async def work(url: str) -> object:
+        client = Client(url)
+        await client.trip()
+        client.now += 2
+        probe = asyncio.create_task(client.ask())
+        await asyncio.to_thread(arrived.wait, 10)
+        if how == "canceled":
+            probe.cancel()
+        await asyncio.wait([probe])
+        let_go.set()
+        if how == "lost":
+            client.now += 20
+        return await client.ask()
+
+    with scripted(script) as (url, _):
+        assert {"ok": 1} == asyncio.run(work(url))
+
+
+def test_who_watches_the_server_is_let_through() -> None:
+    """Requests of the one who tries to reconnect always go, are told of an opening, and close it by their success."""
+
+    async def work(url: str) -> object:
+        client, told = Client(url), []
+        client.transport.breaker.on_open = lambda: told.append(client.transport.breaker.is_open)
+        await client.trip()
+        assert [True] == told
+        with probing():
+            assert ServerFailure is type(await client.fails())
+            await client.ask()
+        return await client.ask()
+
+    with scripted(then_well(4)) as (url, _):
+        assert {"ok": 1} == asyncio.run(work(url))
+
+
+def test_attempts_at_one_operation_stop_when_it_opens() -> None:
+    """A repeatable operation does not go on against an open breaker."""
+
+    async def work(url: str) -> None:
+        client = Client(url)
+        for _ in range(2):
+            with pytest.raises(JobException):
+                await client.transport.json("GET", "/api/v1/x", repeatable=True)
+
+    with scripted(lambda number, request: BAD) as (url, seen):
+        asyncio.run(work(url))
+    assert 3 == len(seen)

@@ -1,0 +1,239 @@
+"""Every known failure gets its class, a suggestion in words, and an answer to whether a retry makes sense."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from invoke_widgets.client.transport import map_exception
+from invoke_widgets.errors import JobErrorType, JobException, NotFound, ResourceError, classify, failures
+from invoke_widgets.events import parse_event
+from invoke_widgets.records import parse_time
+from tests.support import known_failures
+from tests.support.known_failures import FAILURES, MADE_UP, TRANSPORT, Failure, Reply
+
+URL = "http://127.0.0.1:9090"
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.what)
+def test_failed_job(failure: Failure) -> None:
+    """A failed job is classified by the exception on the server."""
+    found = classify.diagnose_failure(failure.server_error_type, failure.message)
+    assert (failure.error_type, failure.retryable, True) == (found.error_type, found.retryable, bool(found.suggestion))
+
+
+@pytest.mark.parametrize("reply", known_failures.replies(), ids=lambda reply: reply.what)
+def test_recorded_reply(reply: Reply) -> None:
+    """A recorded answer becomes the exception, the message and the advice that it should."""
+    error = classify.exception_for_reply(reply.status, reply.content_type, reply.body.encode(), reply.request)
+    found = {
+        "exception": type(error).__name__,
+        "error_type": error.error_type,
+        "retryable": error.retryable,
+        "message": error.message,
+    }
+    assert (reply.expected, True) == (found, bool(error.suggestion))
+
+
+@pytest.mark.parametrize("case", MADE_UP, ids=lambda case: case[0])
+def test_other_reply(case: tuple[str, int, str, str, JobErrorType, bool]) -> None:
+    """Answers of proxies and of servers in trouble."""
+    _, status, content_type, body, error_type, retryable = case
+    error = classify.exception_for_reply(status, content_type, body.encode(), "GET /x")
+    assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
+
+
+@pytest.mark.parametrize("case", TRANSPORT, ids=lambda case: case[0])
+def test_transport(case: tuple[str, Exception, JobErrorType, bool, str]) -> None:
+    """What httpx raises."""
+    _, raised, error_type, retryable, _ = case
+    error = map_exception(raised, "GET /x", URL)
+    assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
+
+
+def test_a_full_queue_is_a_resource_error() -> None:
+    """The server says 200 and takes fewer than asked."""
+    error = classify.full_queue(3, 5)
+    assert (ResourceError, "The queue is full: it took 3 of 5.", True) == (
+        type(error),
+        error and error.message,
+        error and error.retryable,
+    )
+
+
+def test_a_queue_with_room_is_no_error() -> None:
+    """A batch that was taken whole has nothing to report."""
+    assert classify.full_queue(5, 5) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("canceled", None),
+        ("already_finished", None),
+        ("not_found", (JobErrorType.CANCELLATION_FAILED, False)),
+        ("refused", (JobErrorType.CANCELLATION_FAILED, False)),
+        ("unknown", (JobErrorType.CANCELLATION_FAILED, True)),
+    ],
+)
+def test_cancellations(outcome: str, expected: tuple[JobErrorType, bool] | None) -> None:
+    """A cancel that did not cancel is a failure, one that came too late is not."""
+    found = classify.diagnose_cancellation(outcome)
+    assert expected == (found and (found.error_type, found.retryable))
+
+
+def test_the_traceback_tells_when_nothing_else_does() -> None:
+    """An item may have lost its class and its message."""
+    found = classify.diagnose_failure(None, None, "Traceback ...\n  File x\ntorch.OutOfMemoryError: CUDA\n")
+    assert JobErrorType.RESOURCE_ERROR == found.error_type
+
+
+def test_a_class_with_its_module_is_the_same_class() -> None:
+    """The server tells bare names; other versions may not."""
+    one, other = (classify.diagnose_failure(f"{m}OutOfMemoryError", "x") for m in ("", "torch.cuda."))
+    assert one == other
+
+
+def test_a_validation_error_is_one_line_without_the_echo() -> None:
+    """The server echoes the whole graph and lists every node type: tens of kilobytes."""
+    types = ", ".join(f"'type_{i}'" for i in range(2000))
+    detail = [
+        {
+            "type": "union_tag_invalid",
+            "loc": ["body", "batch", "graph", "nodes", "a"],
+            "msg": f"Input tag 'nope' found using 'type' does not match any of the expected tags: {types}",
+            "input": {"id": "a", "type": "nope", "blob": "x" * 20_000},
+            "ctx": {"discriminator": "'type'", "tag": "nope", "expected_tags": types},
+        }
+    ]
+    error = classify.exception_for_reply(422, "application/json", json.dumps({"detail": detail}).encode(), "POST /x")
+    assert "The server did not accept the request: nodes.a: unknown node type 'nope'." == error.message
+
+
+def test_the_field_is_named_as_a_path() -> None:
+    """The path and the message come apart, for a form that marks the field."""
+    detail = [
+        {
+            "type": "int_parsing",
+            "loc": ["body", "batch", "graph", "nodes", "a", "add", "a"],
+            "msg": "Input should be a valid integer, unable to parse string as an integer",
+            "input": "seven",
+        }
+    ]
+    assert (("nodes.a.add.a", "should be an integer, got 'seven'"),) == classify.validation_errors(detail)
+
+
+def test_an_unknown_text_is_kept() -> None:
+    """What nobody has seen before is passed on as it is."""
+    error = map_exception(RuntimeError("never seen before"), "GET /x", URL)
+    assert (JobErrorType.UNKNOWN_ERROR, True) == (error.error_type, "never seen before" in error.message)
+
+
+@pytest.mark.parametrize("kind", ["SafetensorError", "ImportError", "ValidationError", "OSError"])
+def test_memory_and_disk_win_over_the_class(kind: str) -> None:
+    """Libraries wrap the system's errors in their own."""
+    texts = ("x: No space left on device (os error 28)", "x: Cannot allocate memory (os error 12)")
+    found = [classify.diagnose_failure(kind, text) for text in texts]
+    assert [failures.DISK_FULL, failures.HOST_MEMORY] == found
+
+
+def test_the_end_of_a_long_message_is_looked_at() -> None:
+    """requests puts a signed address of any length before the cause."""
+    text = f"Max retries exceeded with url: /{'x' * 5000} (Caused by SSLError('certificate verify failed: expired'))"
+    assert not classify.diagnose_failure("ConnectionError", text).retryable
+
+
+def test_images_of_different_size_are_no_matter_of_devices() -> None:
+    """torch says nearly the same of tensors."""
+    found = classify.diagnose_failure("ValueError", "Image and mask should be the same size")
+    assert JobErrorType.VALIDATION_ERROR == found.error_type
+
+
+_JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body"),
+    [
+        (401, "application/json", json.dumps({"detail": f"Invalid or expired token: {_JWT}"})),
+        (500, "application/json", json.dumps({"detail": "cannot fetch https://user:c2lnbmF0dXJl@proxy.local/x"})),
+        (500, "text/plain", "x" * 180 + f" token {_JWT}"),
+        (422, "application/json", json.dumps({"detail": [{"loc": ["body", "a"], "msg": "bad", "input": _JWT}]})),
+        (422, "application/json", json.dumps({"detail": f"odd {_JWT}"})),
+        (200, "text/html", f"<html>{_JWT}</html>"),
+    ],
+)
+def test_no_secret_of_a_reply_is_shown(status: int, content_type: str, body: str) -> None:
+    """Neither in the message, which a notebook shows as a traceback, nor in the details."""
+    error = classify.exception_for_reply(status, content_type, body.encode(), "GET /x")
+    shown = f"{error!r} {error} {error.details}"
+    assert (False, False) == ("c2lnbmF0dXJl" in shown, "eyJ" in shown)
+
+
+def test_errors_that_differ_in_numbers_have_one_fingerprint() -> None:
+    """Sizes, ids and addresses do not make a new error."""
+    one, other = (
+        classify.fingerprint(JobErrorType.RESOURCE_ERROR, "OutOfMemoryError", "denoise_latents", text)
+        for text in ("Tried to allocate 2.00 GiB at 0x7f00", "Tried to allocate 512.5 GiB at 0xab12")
+    )
+    assert one == other
+
+
+def test_missing_item_through_another_queue_is_not_found() -> None:
+    """6.14.2 answers 500 with a 404 in its text."""
+    body = b'{"detail":"Unexpected error while fetching queue item: 404: Queue item with id 1 not found"}'
+    assert isinstance(classify.exception_for_reply(500, "application/json", body, "GET /x"), NotFound)
+
+
+def test_the_table_is_up_to_date() -> None:
+    """After a change, `python -m tests.known_failures` writes it anew; it has every known failure."""
+    assert known_failures.table() == known_failures.TABLE.read_text()
+
+
+def test_every_class_but_submission_has_a_known_failure() -> None:
+    """Submission fails by what the client does not know, so that its place is in the actions."""
+    assert set(JobErrorType) - {JobErrorType.SUBMISSION_FAILED} == {row.error_type for _, row in known_failures.rows()}
+
+
+def test_importing_brings_neither_pandas_nor_matplotlib() -> None:
+    """They take a second to load, and a person may never ask for a frame."""
+    code = (
+        "import invoke_widgets, invoke_widgets.history, invoke_widgets.frames, invoke_widgets.plots, sys;"
+        "print({'pandas', 'matplotlib', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "set()" == done.stdout.strip()
+
+
+@given(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()))
+def test_any_failure_is_classified(kind: str | None, message: str | None, traceback: str | None) -> None:
+    """No text whatever breaks it."""
+    assert isinstance(classify.diagnose_failure(kind, message, traceback), classify.Diagnosis)
+
+
+@example(422, "application/json", b"[" * 100_000)
+@given(
+    st.integers(100, 599),
+    st.sampled_from(["application/json", "text/html", "", "application/json; charset=utf-8"]),
+    st.binary() | st.text().map(str.encode),
+)
+def test_any_reply_becomes_an_exception_of_the_tree(status: int, content_type: str, body: bytes) -> None:
+    """No bytes whatever break it."""
+    assert isinstance(classify.exception_for_reply(status, content_type, body, "GET /x"), JobException)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026-13-01", ""])
+def test_an_impossible_time_is_none(text: str) -> None:
+    """Found by fuzzing: a time may leave the calendar on its way to UTC."""
+    assert parse_time(text) is None
+
+
+@pytest.mark.parametrize("item_id", [float("inf"), float("nan"), "x", None, []])
+def test_an_event_about_an_impossible_item_is_none(item_id: object) -> None:
+    """Found by fuzzing: JSON as Python reads it has infinities."""
+    assert parse_event("invocation_started", {"item_id": item_id, "batch_id": "b"}) is None

@@ -1,0 +1,560 @@
+"""A history file keeps what was logged over restarts, between notebooks, and through crashes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import invoke_widgets as iw
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.history.file import HistoryFile
+from invoke_widgets.history.logs import CancellationLog, ErrorLog, JobLog
+from invoke_widgets.records import Cancellation, FieldValue, QueueItem
+from tests.support.wire import until
+from tests.unit.history.test_logs import TOKEN, failed
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.sqlite"
+
+
+@pytest.fixture
+def file(path: Path) -> Iterator[HistoryFile]:
+    file = HistoryFile(path)
+    yield file
+    file.close()
+
+
+def _errors(file: HistoryFile, source: str = "here") -> ErrorLog:
+    return ErrorLog(file=file, source=source)
+
+
+def _again(path: Path, source: str = "here") -> list[int | None]:
+    """The items of the errors that a new kernel finds."""
+    file = HistoryFile(path)
+    found = [e.item_id for e in _errors(file, source)]
+    file.close()
+    return found
+
+
+def test_all_three_logs_come_back_equal(path: Path, file: HistoryFile) -> None:
+    """A new kernel has the same records as the old one had."""
+    job = QueueItem(
+        item_id=7,
+        status="completed",
+        batch_id="b",
+        created_at=NOW,
+        field_values=(FieldValue("p", "prompt", "naïve"), FieldValue("d", "seed", 2**40), FieldValue("d", "x", [1.5])),
+        device="cuda:0",
+    )
+    cancel = Cancellation(
+        scope="batch", outcome="canceled", canceled=2, item_ids=(1, 2), requested_at=NOW, effective_s=0.1,
+        cancellation_id="c",
+    )  # fmt: skip
+    errors, cancellations, jobs = (kind(file=file, source="s") for kind in (ErrorLog, CancellationLog, JobLog))
+    errors.record_failure(failed(completed_at=NOW))
+    cancellations.record(cancel)
+    jobs.record(job)
+    file.close()
+    other = HistoryFile(path)
+    found = [list(kind(file=other, source="s")) for kind in (ErrorLog, CancellationLog, JobLog)]
+    other.close()
+    assert [list(errors), [cancel], [job]] == found
+
+
+def test_servers_are_told_apart(path: Path, file: HistoryFile) -> None:
+    """One file may serve several servers and queues."""
+    _errors(file, "one").record_failure(failed(1, completed_at=NOW))
+    _errors(file, "other").record_failure(failed(2, completed_at=NOW))
+    file.flush()
+    assert ([1], [2]) == (_again(path, "one"), _again(path, "other"))
+
+
+def test_another_notebook_sees_it(path: Path, file: HistoryFile) -> None:
+    """Within a second or so, without being asked."""
+    other = HistoryFile(path)
+    here, there = _errors(file), _errors(other)
+    here.record_failure(failed(1, completed_at=NOW))
+    there.record_failure(failed(2, completed_at=NOW))
+    until(lambda: len(here) == len(there) == 2, "each other's records")
+    other.close()
+    assert [{1, 2}, {1, 2}] == [{e.item_id for e in log} for log in (here, there)]
+
+
+def test_a_failure_that_two_notebooks_see_is_one_record(path: Path, file: HistoryFile) -> None:
+    """Both watch the same server."""
+    other = HistoryFile(path)
+    for log in (_errors(file), _errors(other)):
+        log.record_failure(failed(1, completed_at=NOW))
+    file.flush()
+    other.close()
+    assert [1] == _again(path)
+
+
+def test_what_is_known_better_is_not_overwritten(path: Path, file: HistoryFile) -> None:
+    """A notebook that lags behind does not undo the end of a job."""
+    jobs = JobLog(file=file, source="s")
+    jobs.record(QueueItem(item_id=1, status="completed", batch_id="b", created_at=NOW))
+    file.flush()
+    other = HistoryFile(path)
+    late = JobLog(file=other, source="s")
+    late.record(QueueItem(item_id=1, status="in_progress", batch_id="b", created_at=NOW))
+    other.close()
+    again = HistoryFile(path)
+    found = [item.status for item in JobLog(file=again, source="s")]
+    again.close()
+    assert ["completed"] == found
+
+
+def test_what_two_notebooks_know_is_put_together(path: Path, file: HistoryFile) -> None:
+    """One knows when the job is run again, the other does not: neither erases it; what is taken back is."""
+    other = HistoryFile(path)
+    here, there = _errors(file), _errors(other)
+    again_at = NOW + timedelta(minutes=1)
+    there.record_failure(failed(2, completed_at=NOW))
+    here.record_failure(failed(1, completed_at=NOW))
+    here.note_retry(1, "b", again_at)
+    file.flush()
+    there.record_failure(failed(1, completed_at=NOW))
+    until(lambda: [again_at] == [e.retry_at for e in there if e.item_id == 1], "what the other one knows")
+    there.record_failure(failed(3, completed_at=NOW))
+    until(lambda: len(here) == 3, "what was written after it")
+    assert [again_at, None, None] == [e.retry_at for e in here]
+    here.note_retry(1, "b", None)
+    until(lambda: [None] == [e.retry_at for e in there if e.item_id == 1], "what was taken back")
+    other.close()
+
+
+def test_what_less_is_known_of_completes_the_rest(path: Path, file: HistoryFile) -> None:
+    """A job that another notebook saw end is not gone, and what only the other record tells is kept."""
+    seen = QueueItem(item_id=1, status="in_progress", batch_id="b", created_at=NOW, device="cuda:0")
+    jobs = JobLog(file=file, source="s")
+    jobs.record(replace(seen, status="completed", device=None, completed_at=NOW))
+    file.flush()
+    other = HistoryFile(path)
+    late = JobLog(file=other, source="s")
+    late.record(seen)  # as it was last seen there
+    late.settle(lambda job: False)
+    other.close()
+    again = HistoryFile(path)
+    found = [(job.status, job.device, job.completed_at) for job in JobLog(file=again, source="s")]
+    again.close()
+    assert [("completed", "cuda:0", NOW)] == found
+
+
+def test_what_comes_from_others_is_put_where_it_belongs(path: Path, file: HistoryFile) -> None:
+    """In the order of the records' own times; the oldest goes where there are too many."""
+    other = HistoryFile(path)
+    here, there = _errors(file), ErrorLog(3, file=other, source="here")
+    there.record_failure(failed(5, completed_at=NOW + timedelta(seconds=5)))
+    for item_id in (7, 4, 6, 1):
+        here.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
+    until(lambda: [5, 6, 7] == [e.item_id for e in there], "the newest three")
+    other.close()
+
+
+def test_clear_clears_the_file(path: Path, file: HistoryFile) -> None:
+    """And what is logged afterwards is seen by others, too."""
+    other = HistoryFile(path)
+    log, there = _errors(file), _errors(other)
+    log.record_failure(failed(1, completed_at=NOW))
+    log.clear()
+    log.record_failure(failed(2, completed_at=NOW))
+    until(lambda: 2 in [e.item_id for e in there], "the record after the clearing")
+    other.close()
+    assert [2] == _again(path)
+
+
+@pytest.mark.slow
+def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile) -> None:
+    """What they show is what the file has, also what they log at that moment; logs of other kinds are left alone."""
+    other = HistoryFile(path)
+    here, there = _errors(file), _errors(other)
+    jobs = JobLog(file=other, source="here")
+    jobs.record(QueueItem(item_id=1, status="completed", batch_id="b", created_at=NOW))
+    for item_id in range(1, 4):
+        here.record_failure(failed(item_id, completed_at=NOW))
+    until(lambda: len(there) == 3, "the records")
+    here.clear()
+    file.flush()
+    there.record_failure(failed(4, completed_at=NOW))
+    until(lambda: [e.item_id for e in there] == [4] == [e.item_id for e in here], "the clearing, and the new one")
+    other.close()
+    assert ([4], 1) == (_again(path), len(jobs))
+
+
+@pytest.mark.slow
+def test_what_is_logged_while_others_clear_is_kept(path: Path, file: HistoryFile) -> None:
+    """What is not yet in the file when a clearing is noticed has not been cleared."""
+    other = HistoryFile(path)
+    here = _errors(file)
+
+    def log_once() -> None:  # on the file's own thread, which tells the cancellations first
+        if not len(late) and not any(e.item_id == 2 for e in there):
+            there.record_failure(failed(2, completed_at=NOW))
+
+    late = CancellationLog(on_change=log_once, file=other, source="here")
+    there = _errors(other)
+    cancellations = CancellationLog(file=file, source="here")
+    cancellations.record(
+        Cancellation(scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=NOW, cancellation_id="c")
+    )
+    here.record_failure(failed(1, completed_at=NOW))
+    until(lambda: len(there) == len(late) == 1, "the records")
+    here.clear()
+    cancellations.clear()
+    until(lambda: [e.item_id for e in there] == [2] == [e.item_id for e in here], "the new one")
+    other.close()
+    assert ([2], [2]) == ([e.item_id for e in there], _again(path))
+
+
+def test_old_records_go(path: Path) -> None:
+    """By age, whenever the file is opened and every few minutes."""
+    file = HistoryFile(path)
+    log = _errors(file)
+    for item_id, days in ((1, 100), (2, 1)):
+        log.record_failure(failed(item_id, completed_at=NOW - timedelta(days=days)))
+    file.close()
+    assert [2] == _again(path)
+
+
+def test_the_oldest_records_go_when_there_are_too_many(path: Path) -> None:
+    """By number, for each server."""
+    file = HistoryFile(path)
+    log = _errors(file)
+    for item_id in range(20):
+        log.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
+    file.close()
+    HistoryFile(path, max_records=5).close()
+    assert [15, 16, 17, 18, 19] == _again(path)
+
+
+def test_memory_takes_the_newest(path: Path, file: HistoryFile) -> None:
+    """A log has its own limit, however long the file is."""
+    log = _errors(file)
+    for item_id in range(20):
+        log.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
+    file.flush()
+    assert [18, 19] == [e.item_id for e in ErrorLog(2, file=file, source="here")]
+
+
+def test_memory_takes_the_newest_of_one_moment(path: Path, file: HistoryFile) -> None:
+    """A batch is created at one time: of its jobs, those with the highest ids are the newest."""
+    jobs = JobLog(file=file, source="here")
+    for item_id in (9, 10, 2, 11, 1):
+        jobs.record(QueueItem(item_id=item_id, status="pending", batch_id="b", created_at=NOW))
+    file.flush()
+    assert [10, 11] == [job.item_id for job in JobLog(2, file=file, source="here")]
+
+
+def test_no_token_reaches_the_file(path: Path, file: HistoryFile) -> None:
+    """Neither in a message nor in a traceback nor in a job's error."""
+    bad = QueueItem.from_json(
+        {"item_id": 1, "status": "failed", "batch_id": "b", "completed_at": NOW.isoformat(), "error_type": "E",
+         "error_message": f"Bearer {TOKEN}", "error_traceback": f"x {TOKEN}\nopen sesame"}
+    )  # fmt: skip
+    ErrorLog(file=file, source="s", secrets=lambda: ["open sesame"]).record_failure(bad)
+    JobLog(file=file, source="s", secrets=lambda: ["open sesame"]).record(bad)
+    file.close()
+    content = b"".join(part.read_bytes() for part in path.parent.iterdir())
+    assert (False, False, True) == (TOKEN.encode() in content, b"open sesame" in content, b"[token]" in content)
+
+
+def test_logging_goes_on_while_another_process_holds_the_file(path: Path, file: HistoryFile) -> None:
+    """Who logs never waits for the file; what was logged gets there later."""
+    log = _errors(file)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    log.record_failure(failed(1, completed_at=NOW))
+    in_time = file.flush(timeout=0.3)
+    blocker.execute("COMMIT")
+    blocker.close()
+    assert (False, True, [1]) == (in_time, file.flush(), _again(path))
+
+
+@pytest.mark.slow
+def test_a_file_that_cannot_be_written_says_so(path: Path, file: HistoryFile) -> None:
+    """While another program holds it, and no longer."""
+    log = _errors(file)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    log.record_failure(failed(1, completed_at=NOW))
+    until(lambda: file.problem, "the problem")
+    said = file.problem
+    blocker.execute("COMMIT")
+    blocker.close()
+    assert ("another program holds it", True, "", [1]) == (said, file.flush(), file.problem, _again(path))
+
+
+def test_a_full_disk_loses_nothing_that_fits_later(path: Path, file: HistoryFile) -> None:
+    """What could not be written is, once there is room."""
+    assert file._connection is not None
+    file._connection.execute("PRAGMA max_page_count = 1")
+    log = _errors(file)
+    for item_id in range(50):
+        log.record_failure(failed(item_id, "x" * 1000, completed_at=NOW + timedelta(seconds=item_id)))
+    until(lambda: file.problem, "the problem")
+    said = file.problem
+    file._connection.execute("PRAGMA max_page_count = 100000")
+    assert ("the disk is full", True, list(range(50))) == (said, file.flush(), _again(path))
+
+
+@pytest.mark.slow
+def test_what_is_lost_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that cannot be written while it is closed: how many records are lost, and why."""
+    file = HistoryFile(path)
+    log = _errors(file)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    for item_id in (1, 2):
+        log.record_failure(failed(item_id, completed_at=NOW))
+    file.close()
+    blocker.close()
+    assert f"history: 2 records could not be written to {path}: another program holds it" == caplog.messages[-1]
+    assert not file.flush()
+
+
+@pytest.mark.slow
+def test_a_removed_file_is_begun_anew(path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture) -> None:
+    """What is logged after it was removed is in the one that takes its place, not in one that nobody finds."""
+    log = _errors(file)
+    log.record_failure(failed(1, completed_at=NOW))
+    file.flush()
+    for part in path.parent.iterdir():
+        part.unlink()
+    log.record_failure(failed(2, completed_at=NOW))
+    until(lambda: "removed" in file.problem, "the problem")
+    until(lambda: path.exists() and not file.problem, "the new file")
+    assert (True, [2], 1) == (file.flush(), _again(path), len(caplog.messages))
+
+
+@pytest.mark.slow
+def test_a_file_that_took_its_place_is_left_whole(path: Path, file: HistoryFile) -> None:
+    """The old one's end takes nothing from the new one, though both have their names."""
+    _errors(file).record_failure(failed(1, completed_at=NOW))
+    file.flush()
+    for part in path.parent.iterdir():
+        part.unlink()
+    new = HistoryFile(path)
+    _errors(new).record_failure(failed(2, completed_at=NOW))
+    until(lambda: file.problem, "the old one to notice")
+    until(lambda: not file.problem, "the old one to take the new file")
+    _errors(new).record_failure(failed(3, completed_at=NOW))
+    new.flush()
+    found = _again(path)
+    new.close()
+    assert [2, 3] == found
+
+
+def test_a_record_that_cannot_be_written_does_no_harm(
+    path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are written."""
+    endless: list[object] = []
+    endless.append(endless)
+    jobs = JobLog(file=file, source="s")
+    jobs.record(
+        QueueItem(item_id=1, status="pending", batch_id="\ud800", field_values=(FieldValue("a", "b", endless),))
+    )
+    with caplog.at_level(logging.CRITICAL):
+        _errors(file).record_failure(failed(2, completed_at=NOW))
+        file.flush()
+    assert [2] == _again(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda path: path.write_text("this is not a database, though it is long enough to be one" * 50),
+            "other|another",
+        ),
+        (lambda path: path.mkdir(), "folder"),
+    ],
+)
+def test_a_file_that_is_something_else(path: Path, make: object, message: str) -> None:
+    """The error says what to do, and nothing is overwritten."""
+    make(path)  # type: ignore[operator]
+    with pytest.raises(InvalidRequest, match="history") as caught:
+        HistoryFile(path)
+    assert caught.value.suggestion
+
+
+def _damaged(path: Path) -> Path:
+    """A history in whose middle there is something else."""
+    file = HistoryFile(path)
+    log = _errors(file, "http://127.0.0.1:1 default")
+    for item_id in range(500):
+        log.record_failure(failed(item_id, "x" * 300, completed_at=NOW))
+    file.close()
+    with path.open("r+b") as damaged:
+        damaged.seek(path.stat().st_size // 2 // 4096 * 4096)
+        damaged.write(b"\xfe" * 3 * 4096)
+    return path
+
+
+@pytest.mark.parametrize("make", [_damaged, lambda path: ":memory:"], ids=["damaged", "memory"])
+def test_connecting_with_a_history_that_is_none(path: Path, make: Callable[[Path], object]) -> None:
+    """An error of ours with a remedy, and no thread is left."""
+    threads = set(threading.enumerate())
+    with pytest.raises(InvalidRequest, match="history") as caught:
+        iw.connect("http://127.0.0.1:1", history=make(path))  # type: ignore[arg-type]
+    assert caught.value.suggestion
+    assert set() == set(threading.enumerate()) - threads
+    assert not Path(":memory:").exists()
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "CREATE TABLE images (x)",
+        "CREATE TABLE records (id INTEGER PRIMARY KEY, at TEXT)",
+        "PRAGMA user_version = 7",
+        "PRAGMA application_id = 7",
+    ],
+)
+def test_another_programs_database(path: Path, statements: str) -> None:
+    """It is refused, and not a byte of it is changed."""
+    connection = sqlite3.connect(path)
+    connection.executescript(statements)
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(InvalidRequest, match="another program") as caught:
+        HistoryFile(path)
+    assert caught.value.suggestion
+    assert ([path], before) == (list(path.parent.iterdir()), path.read_bytes())
+
+
+def test_a_file_of_an_earlier_version(path: Path) -> None:
+    """Those that did not yet say whose they are go on being used."""
+    file = HistoryFile(path)
+    _errors(file).record_failure(failed(1, completed_at=NOW))
+    file.close()
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA application_id = 0; DROP TABLE clearings")
+    connection.close()
+    assert [1] == _again(path)
+
+
+def test_a_file_of_a_later_version(path: Path) -> None:
+    """It is left alone."""
+    HistoryFile(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(InvalidRequest, match="later version"):
+        HistoryFile(path)
+
+
+def test_closing_twice_and_logging_afterwards(path: Path) -> None:
+    """Neither hangs nor raises."""
+    file = HistoryFile(path)
+    log = _errors(file)
+    file.close()
+    file.close()
+    log.record_failure(failed(1, completed_at=NOW))
+    assert (1, []) == (len(log), _again(path))
+
+
+def test_no_thread_is_left(path: Path) -> None:
+    """A closed file costs nothing."""
+    HistoryFile(path).close()
+    assert [] == [thread.name for thread in threading.enumerate() if thread.name == "invoke-widgets history"]
+
+
+def _kill_in_the_middle(path: Path, after: float) -> tuple[int, int, float, float]:
+    """What was said to be logged, what is there, when the last that is there was logged, and when it was killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.history_writer", str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = [process.stdout.readline()]
+    time.sleep(after)
+    os.kill(process.pid, signal.SIGKILL)
+    killed = time.time()
+    said += process.stdout.read().splitlines()
+    process.stdout.close()
+    process.wait()
+    times = {int(number): float(at) for number, at in (line.split() for line in said if len(line.split()) == 2)}
+    connection = sqlite3.connect(path)
+    assert ("ok",) == connection.execute("PRAGMA integrity_check").fetchone()
+    connection.close()
+    there = max((number or 0 for number in _again(path)), default=0)
+    lost = [at for number, at in times.items() if number > there]
+    return max(times), there, min(lost, default=killed), killed
+
+
+def _check_kills(path: Path, times: int) -> None:
+    last = 0
+    for turn in range(times):
+        said, there, first_lost_at, killed = _kill_in_the_middle(path, after=0.05 + 0.01 * (turn % 17))
+        assert first_lost_at > killed - 1.0, f"lost more than the last second: {said - there} records"
+        assert there >= last, "lost what an earlier process had written"
+        last = there
+
+
+def test_killed_in_the_middle(path: Path) -> None:
+    """At most the last second is lost, and the file stays whole."""
+    _check_kills(path, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_killed_in_the_middle_50_times(path: Path) -> None:
+    """The same, again and again on the same file."""
+    _check_kills(path, 50)
+
+
+def test_several_processes_write_at_once(path: Path, file: HistoryFile) -> None:
+    """Nothing of anybody is lost."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.support.history_writer", str(path)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    log = _errors(file)
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for item_id in range(-200, 0):
+        log.record_failure(failed(item_id, completed_at=NOW))
+    for process in processes:
+        process.kill()
+        process.communicate()
+    file.flush()
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT count(*) FROM records WHERE key LIKE 'item:-%'").fetchone()
+    connection.close()
+    assert (200,) == found
+
+
+def test_a_cancellation_that_is_completed_later_is_one_row(path: Path, file: HistoryFile) -> None:
+    """`stopped_s` replaces the record in the file, too."""
+    log = CancellationLog(file=file, source="s")
+    first = Cancellation(
+        scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=NOW, cancellation_id="c"
+    )
+    log.record(first)
+    file.flush()
+    log.record(replace(first, stopped_s=1.5))
+    file.close()
+    again = HistoryFile(path)
+    found = [c.stopped_s for c in CancellationLog(file=again, source="s")]
+    again.close()
+    assert [1.5] == found

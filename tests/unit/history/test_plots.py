@@ -1,0 +1,411 @@
+"""Figures draw, light and dark, full and empty, without pyplot."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import subprocess
+import sys
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+
+import numpy as np
+import pytest
+from matplotlib import rcParams
+from matplotlib.colors import same_color, to_hex
+from matplotlib.dates import num2date
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.history import palette
+from invoke_widgets.history._style import seconds
+from invoke_widgets.history.plots import Plots
+from invoke_widgets.records import STATUSES, Cancellation, JobError, QueueItem
+from tests.unit.history.test_palette import contrast
+
+T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NAMES = ("error_timeline", "cancellation_latency", "queue_depth", "job_gantt", "durations")
+
+
+def _errors() -> list[JobError]:
+    return [JobError(at=T0 + timedelta(minutes=i), error_type=kind, message="m") for i, kind in enumerate(JobErrorType)]
+
+
+def _cancellations() -> list[Cancellation]:
+    return [
+        Cancellation(
+            scope=scope,
+            outcome="canceled",
+            canceled=1,
+            item_ids=(1,),
+            requested_at=T0,
+            acknowledged_s=0.004,
+            effective_s=0.0,
+            stopped_s=None if scope == "clear" else 2.0,
+        )
+        for scope in ("item", "batch", "pending", "clear")
+    ]
+
+
+def _jobs() -> list[QueueItem]:
+    jobs = []
+    for i, status in enumerate((*STATUSES, "a status of tomorrow")):
+        began = None if status == "pending" else T0 + timedelta(seconds=10 * i)
+        ended = began + timedelta(seconds=i) if began and status in ("completed", "failed", "canceled") else None
+        jobs.append(
+            QueueItem(
+                item_id=i,
+                status=status,
+                batch_id="b",
+                created_at=T0,
+                started_at=began,
+                completed_at=ended,
+                device=None if i % 2 else "cuda:0",
+            )
+        )
+    return jobs
+
+
+def _draw(name: str, plots: Plots, *, dark: bool = False) -> Figure:
+    draw: Callable[..., Figure] = getattr(plots, name)
+    return draw(dark=dark)
+
+
+def _pixels(figure: Figure, dpi: int = 110) -> np.ndarray:
+    """A figure as it is drawn, as a notebook has it; each pixel is one number, 0xRRGGBB."""
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=dpi)
+    parts = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    return np.asarray(parts @ [1 << 16, 1 << 8, 1])
+
+
+def _number(color: str) -> int:
+    return int(color[1:], 16)
+
+
+def _words(figure: Figure) -> str:
+    """All text that can be read in a figure."""
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    labels = axes.get_yticklabels() if axes.axison else []
+    legends = [text for legend in figure.legends for text in legend.get_texts()]
+    return " ".join(text.get_text() for text in (*axes.texts, *labels, *legends))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_draws(name: str, dark: bool) -> None:
+    """On the paper that was asked for, with more than that on it."""
+    figure = _draw(name, Plots(_errors(), _cancellations(), _jobs()), dark=dark)
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=50)
+    image = Image.open(file).convert("RGB")
+    colors = {to_hex([part / 255 for part in color]) for _, color in image.getcolors(1 << 20) or ()}
+    paper = (palette.DARK if dark else palette.LIGHT)["background"]
+    assert (True, True) == (same_color(figure.get_facecolor(), paper), len(colors) > 20)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_log_says_so(name: str) -> None:
+    """Rather than showing empty axes."""
+    assert _words(_draw(name, Plots())).startswith("No ")
+
+
+def test_errors_are_named_and_counted() -> None:
+    """Each class in words, beside its line."""
+    words = _words(Plots(_errors()).error_timeline())
+    assert [f"{kind}  1" for kind in JobErrorType] == [f"{kind}  1" for kind in JobErrorType if f"{kind}  1" in words]
+
+
+def test_latencies_have_three_parts_and_medians() -> None:
+    """Each part in words; a part that nobody knows is not drawn."""
+    words = _words(Plots(cancellations=_cancellations()).cancellation_latency())
+    assert (4, 3, True) == (words.count("4 ms"), words.count("2 s"), "acknowledged" in words)
+
+
+def test_the_queue_is_counted_at_every_step() -> None:
+    """Two jobs created together, one after the other run, then none."""
+    jobs = [
+        QueueItem(
+            item_id=i,
+            status="completed",
+            batch_id="b",
+            created_at=T0,
+            started_at=T0 + timedelta(seconds=10 * i),
+            completed_at=T0 + timedelta(seconds=10 * i + 10),
+        )
+        for i in (0, 1)
+    ]
+    waiting, running = Plots(jobs=jobs).queue_depth().axes[0].lines
+    assert ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0]) == (list(waiting.get_ydata()), list(running.get_ydata()))
+
+
+def test_what_is_gone_neither_waits_nor_runs() -> None:
+    """Nobody knows until when it did, but not until now."""
+    seen = QueueItem(item_id=1, status="gone", batch_id="b", created_at=T0, updated_at=datetime.now(UTC))
+    began = T0 + timedelta(seconds=5)
+    plots = Plots(jobs=[seen, replace(seen, item_id=2, started_at=began)])
+    waiting, running = plots.queue_depth().axes[0].lines
+    (bar,) = (path for bars in plots.job_gantt().axes[0].collections for path in bars.get_paths())
+    until = num2date(bar.get_extents().x1)
+    assert ([1.0, 0.0], 0.0) == (list(waiting.get_ydata()), running.get_ydata()[-1])
+    assert until < began + timedelta(seconds=1)
+
+
+def test_a_device_that_nobody_told_is_said_to_be_so() -> None:
+    """Versions before 6.14 do not tell it."""
+    assert "device not told" in _words(Plots(jobs=_jobs()).job_gantt())
+
+
+def test_nothing_global_is_changed() -> None:
+    """The person's own figures keep their style."""
+    before = dict(rcParams)
+    for name in NAMES:
+        _draw(name, Plots(_errors(), _cancellations(), _jobs()), dark=True)
+    assert before == dict(rcParams)
+
+
+def test_pyplot_is_never_imported() -> None:
+    """It keeps every figure for ever and chooses a backend."""
+    code = (
+        "import sys; from invoke_widgets.plots import Plots; f = Plots().durations(); f._repr_mimebundle_();"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "False" == done.stdout.strip()
+
+
+def test_a_notebook_shows_the_figure_itself() -> None:
+    """IPython asks for this where pyplot has not told it how to draw figures."""
+    bundle = Plots().durations()._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert b"\x89PNG" == b64decode(bundle["image/png"])[:4]
+    assert bundle["image/png"] in bundle["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("error_timeline", "Errors: 8 from 2026-01-01 12:00:00 to 2026-01-01 12:07:00 UTC: submission_failed 1, "),
+        ("cancellation_latency", "Cancellations: median time until each part, by scope: item (1): acknowledged 4 ms, "),
+        ("queue_depth", "at most 7 jobs waited at once, and at most 3 ran."),
+        ("job_gantt", " on cuda:0, device not told, from 2026-01-01 12:00:10 to "),
+        ("durations", "Jobs: how long they ran: completed 1, median 3 s, half within 3 s to 3 s; "),
+    ],
+)
+def test_a_figure_is_told_in_words(name: str, told: str) -> None:
+    """Who does not see it gets what it shows as a sentence: as its label, and as the image's alternative text."""
+    figure = _draw(name, Plots(_errors(), _cancellations(), _jobs()))
+    bundle = figure._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert told in figure.get_label()
+    assert (f' alt="{html.escape(str(figure.get_label()))}">', figure.get_label()) == (
+        bundle["text/html"][bundle["text/html"].index(" alt=") :],
+        bundle["text/plain"],
+    )
+
+
+def test_the_words_of_a_figure_are_escaped() -> None:
+    """A device's name is the server's."""
+    job = replace(_jobs()[3], device='"><script>alert(1)</script>')
+    bundle = Plots(jobs=[job]).job_gantt()._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert "<script" not in bundle["text/html"]
+    assert 1 == bundle["text/html"].count(">")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_figure_is_told_too(name: str) -> None:
+    """It has nothing to show, and says so."""
+    assert ": No " in _draw(name, Plots()).get_label()
+
+
+def test_dark_is_yes_or_no() -> None:
+    """A theme's name is not a yes."""
+    with pytest.raises(InvalidRequest, match="dark"):
+        Plots().durations(dark="light")  # type: ignore[arg-type]
+
+
+def _many(count: int) -> Plots:
+    """Records of every class, scope and status that ends, over some hours."""
+    chance = np.random.default_rng(0)
+    kinds, scopes, ends = list(JobErrorType), ("item", "batch", "pending", "clear"), ("completed", "failed", "canceled")
+    at = [T0 + timedelta(seconds=float(s)) for s in chance.uniform(0, 30_000, count)]
+    took = [float(s) for s in chance.lognormal(3, 1, count)]
+    jobs = [
+        replace(
+            _job(t, t + timedelta(seconds=s), ends[i % 3]), device=f"cuda:{i % 2}", created_at=t - timedelta(hours=1)
+        )
+        for i, (t, s) in enumerate(zip(at, took, strict=True))
+    ]
+    cancellations = [replace(_cancellations()[i % 4], scope=scopes[i % 4], acknowledged_s=s / 5000, effective_s=s / 900,
+                             stopped_s=s) for i, s in enumerate(took)]  # fmt: skip
+    errors = [JobError(at=t, error_type=kinds[i % len(kinds)], message="m") for i, t in enumerate(at)]
+    return Plots(errors, cancellations, jobs)
+
+
+def _job(began: datetime, ended: datetime, status: str = "completed") -> QueueItem:
+    return QueueItem(
+        item_id=1, status=status, batch_id="b", created_at=began - timedelta(seconds=9), started_at=began,
+        completed_at=ended, device="cuda:0",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", NAMES)
+def test_marks_stand_out_as_they_are_drawn(name: str, dark: bool) -> None:
+    """What covers any spot has 3:1 against the paper, but for the grid's lines: no two colours are mixed."""
+    table = palette.DARK if dark else palette.LIGHT
+    figure = _draw(name, _many(60), dark=dark)
+    for text in figure.findobj(Text):
+        text.set_visible(False)
+    # What differs from what is beside it is an edge, always a mixture; at this size marks have an inside.
+    pixels = _pixels(figure, dpi=220)
+    beside = [np.roll(pixels, shift, (0, 1)) for shift in itertools.product(range(-2, 3), repeat=2)]
+    inside = pixels[np.logical_and.reduce([pixels == other for other in beside])]
+    found = {f"#{color:06x}" for color in set(inside.tolist())} - {table["background"], table["line"]}
+    assert (set(), True) == ({c for c in found if contrast(c, table["background"]) < 3}, len(found) >= 2)
+
+
+def test_a_crowd_of_marks_keeps_its_color() -> None:
+    """Drawn from left to right, each would leave only the rim of the one before, and the row would fade."""
+    at = [T0 + timedelta(seconds=i) for i in range(2000)]
+    errors = [JobError(at=moment, error_type=kind, message="m") for kind in JobErrorType for moment in at]
+    pixels = _pixels(Plots(errors).error_timeline())
+    crowd = pixels[:, pixels.shape[1] // 4 : -pixels.shape[1] // 4]
+    paper = (crowd == _number(palette.LIGHT["background"])).sum(axis=1)
+    marks = {kind: (crowd == _number(color)).sum(axis=1) for kind, color in palette.ERROR_COLORS.items()}
+    assert [] == [kind for kind, own in marks.items() if own.max() < 3 * paper[own.argmax()]]
+
+
+@pytest.mark.slow
+def test_a_failed_job_is_seen_among_thousands() -> None:
+    """2,000 jobs of 20 s in a week: each is under a pixel wide, and each of the 40 that failed has its line."""
+    jobs = [
+        _job(at, at + timedelta(seconds=20), "completed" if i % 50 else "failed")
+        for i, at in enumerate(T0 + timedelta(minutes=5 * i) for i in range(2000))
+    ]
+    pixels = _pixels(Plots(jobs=jobs).job_gantt())
+    row = pixels[pixels.shape[0] * 2 // 5]
+    failed = row == _number(palette.STATUS_COLORS["failed"])
+    completed = row == _number(palette.STATUS_COLORS["completed"])
+    assert (40, True) == (int(np.sum(failed[1:] & ~failed[:-1])), int(completed.sum()) > 600)
+
+
+def test_jobs_in_a_row_are_seen_to_be_several() -> None:
+    """Where there is room, paper shows between one and the next."""
+    jobs = [_job(T0 + timedelta(minutes=i), T0 + timedelta(minutes=i + 1)) for i in range(10)]
+    pixels = _pixels(Plots(jobs=jobs).job_gantt())
+    bar = pixels[pixels.shape[0] * 2 // 5] == _number(palette.STATUS_COLORS["completed"])
+    assert 10 == int(np.sum(bar[1:] & ~bar[:-1]))
+
+
+def test_devices_are_in_the_order_of_their_numbers() -> None:
+    """The tenth comes after the second."""
+    names = ["cuda:10", "cpu", "cuda:2", "mps", "cuda:0"]
+    figure = Plots(jobs=[replace(_job(T0, T0), device=name) for name in names]).job_gantt()
+    assert ["cpu", "cuda:0", "cuda:2", "cuda:10", "mps"] == [
+        label.get_text() for label in figure.axes[0].get_yticklabels()
+    ]
+
+
+def test_many_devices_make_the_figure_higher() -> None:
+    """Their names do not overlap."""
+    figure = Plots(jobs=[replace(_job(T0, T0), device=f"cuda:{i}") for i in range(40)]).job_gantt()
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+    assert all(upper.y0 >= lower.y1 for upper, lower in itertools.pairwise(boxes))
+
+
+def test_a_gantt_that_leaves_jobs_out_says_so() -> None:
+    """In its title, and to those who do not see it."""
+    jobs = [_job(T0 + timedelta(seconds=i), T0 + timedelta(seconds=i + 1)) for i in range(2001)]
+    figure = Plots(jobs=jobs).job_gantt()
+    title = "Jobs by device, the newest 2000 of 2001"
+    assert (title, True) == (figure.axes[0].get_title(loc="left"), title in figure.get_label())
+
+
+@pytest.mark.parametrize("name", ["error_timeline", "queue_depth", "job_gantt"])
+def test_a_single_moment_has_a_short_axis(name: str) -> None:
+    """Not one of years, in which no time can be read."""
+    at = JobError(at=T0, error_type=JobErrorType.UNKNOWN_ERROR, message="m")
+    axes = _draw(name, Plots([at], (), [replace(_job(T0, T0), created_at=T0)])).axes[0]
+    left, right = num2date(axes.get_xlim())
+    assert (timedelta(seconds=10), T0) == (right - left, left + (right - left) / 2)
+
+
+def test_ticks_of_seconds_tell_the_minute() -> None:
+    """ "45" alone is no time."""
+    figure = Plots([JobError(at=T0, error_type=JobErrorType.UNKNOWN_ERROR, message="m")]).error_timeline()
+    figure.draw_without_rendering()
+    assert {"11:59:55", "12:00", "12:00:05"} == {label.get_text() for label in figure.axes[0].get_xticklabels()}
+
+
+@pytest.mark.parametrize(("name", "status"), [("cancellation_latency", None), ("durations", "completed")])
+def test_a_single_mark_is_not_hidden_by_its_median(name: str, status: str | None) -> None:
+    """The mark itself is what there is to see."""
+    figure = _draw(name, Plots((), _cancellations()[:1], [_job(T0, T0 + timedelta(seconds=9))]))
+    for legend in figure.legends:
+        legend.set_visible(False)
+    colors = [palette.STATUS_COLORS[status]] if status else ["#2896f7", "#2ca682", "#f75b0c"]
+    pixels = _pixels(figure)
+    assert [] == [color for color in colors if int(np.sum(pixels == _number(color))) < 30]
+
+
+def test_jobs_that_only_wait_are_seen() -> None:
+    """They wait until now, not for the moment in which all were made."""
+    jobs = [QueueItem(item_id=i, status="pending", batch_id="b", created_at=T0) for i in range(5)]
+    figure = Plots(jobs=jobs).queue_depth()
+    waiting = int(np.sum(_pixels(figure) == _number(palette.STATUS_COLORS["pending"])))
+    assert ([5.0, 5.0], True) == (list(figure.axes[0].lines[0].get_ydata()), waiting > 10_000)
+
+
+def test_running_is_seen_before_many_that_wait() -> None:
+    """The line lies over the area, with paper between."""
+    waiting = [QueueItem(item_id=i, status="pending", batch_id="b", created_at=T0) for i in range(5)]
+    running = [replace(_job(T0, T0), status="in_progress", completed_at=None) for _ in range(2)]
+    pixels = _pixels(Plots(jobs=waiting + running).queue_depth())
+    known = {word: _number(palette.STATUS_COLORS[word]) for word in ("in_progress", "pending")} | {"paper": 0xFFFFFF}
+
+    def nearest(color: int) -> str:
+        return min(known, key=lambda w: sum(abs((color >> n & 255) - (known[w] >> n & 255)) for n in (0, 8, 16)))
+
+    found = [word for word, _ in itertools.groupby(map(nearest, pixels[:, pixels.shape[1] // 2].tolist()))]
+    assert ["paper", "pending", "paper", "in_progress", "paper", "pending"] == found[:6]
+
+
+def test_cancellations_without_times_are_said_to_have_none() -> None:
+    """There are some: "No cancellations." would be wrong."""
+    lost = replace(_cancellations()[0], acknowledged_s=None, effective_s=None, stopped_s=None)
+    assert "No cancellation of 2 has a time yet." == _words(Plots(cancellations=[lost] * 2).cancellation_latency())
+
+
+@pytest.mark.parametrize("name", ["job_gantt", "durations"])
+def test_names_of_a_server_are_no_formulas(name: str) -> None:
+    """Whatever a device or a status is called, the figure draws, and shows it as far as there is room."""
+    job = _job(T0, T0 + timedelta(seconds=9), r"$\frac{$" + "x" * 99)
+    figure = _draw(name, Plots(jobs=[replace(job, device=job.status)]))
+    _pixels(figure)
+    assert r"$\frac{$xxxxxxxxxxxxxxxxxxxx" + "x…" in _words(figure)
+
+
+@pytest.mark.parametrize("kind", ["job_gantt", "cancellation_latency"])
+def test_a_legend_is_not_cut(kind: str) -> None:
+    """All of it is within the figure, also with more statuses than a line has room for."""
+    jobs = [_job(T0, T0, status) for status in (*STATUSES, "one of tomorrow", "a status with a name of many words")]
+    figure = _draw(kind, Plots((), _cancellations(), jobs))
+    figure.draw_without_rendering()
+    box, whole = figure.legends[0].get_window_extent(), figure.bbox
+    assert (True, True) == (box.x0 >= 0 and box.x1 <= whole.width, box.y0 >= 0 and box.y1 <= whole.height)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0042, "4.2 ms"), (0.9996, "1 s"), (59, "59 s"), (150, "2.5 min"), (7200, "2 h"), (1e6, "278 h")],
+)
+def test_seconds_as_a_person_says_them(value: float, said: str) -> None:
+    """In the unit that needs few digits."""
+    assert said == seconds(value)

@@ -1,0 +1,273 @@
+"""The command `invoke-widgets`, and the notebooks that it opens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from invoke_widgets import __version__, cli, doctor
+from tests.contract.people import ADMIN, USER, login
+from tests.support.servers import Server
+from tests.support.wire import Wire
+
+_NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+_FAILING = {
+    "cells": [
+        {"cell_type": "code", "id": "a", "source": "1 / 0", "metadata": {}, "outputs": [], "execution_count": None}
+    ],
+    "metadata": {},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process: its exit code, its output, its error output."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.main(arguments)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def token(multiuser_server: Server) -> str:
+    """The administrator's token."""
+    with Wire(multiuser_server) as nobody:
+        if nobody.get("/auth/status")["setup_required"]:
+            nobody.post("/auth/setup", {**ADMIN, "display_name": "Admin"})
+            with Wire(multiuser_server, token=login(nobody, ADMIN)) as admin:
+                admin.post("/auth/users", {**USER, "display_name": "User", "is_admin": False})
+        return login(nobody, ADMIN)
+
+
+def findings(output: str) -> dict[str, dict[str, Any]]:
+    return {finding["name"]: finding for finding in json.loads(output)["findings"]}
+
+
+def test_it_says_its_version() -> None:
+    """The installed command and the package agree."""
+    command = [sys.executable, "-m", "invoke_widgets.cli", "--version"]
+    assert f"invoke-widgets {__version__}\n" == subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def test_doctor_finds_a_good_server_usable(run: Run, wire: Wire) -> None:
+    """One screen, and exit code 0."""
+    code, output, _ = run("doctor", wire.server.url)
+    assert (0, "Usable.") == (code, output.splitlines()[-1])
+    assert f"InvokeAI {wire.server.version}" in output
+    assert 25 > len(output.splitlines())
+
+
+def test_doctor_tells_a_program(run: Run, wire: Wire) -> None:
+    """The same as JSON: version, access, events, queue."""
+    wire.run()
+    code, output, _ = run("doctor", wire.server.url, "--json")
+    found = findings(output)
+    assert (0, True) == (code, json.loads(output)["usable"])
+    assert {"version": wire.server.version} == found["server"]["data"]
+    assert {"multiuser": False, "token": False} == found["access"]["data"]
+    assert {"mode": "live"} == found["events"]["data"]
+    assert (1, False, False) == tuple(found["queue"]["data"][name] for name in ("completed", "paused", "wedged"))
+
+
+def test_doctor_warns_of_a_paused_queue(run: Run, wire: Wire) -> None:
+    """A paused queue is usable, and told with what resumes it."""
+    with wire.paused():
+        code, output, _ = run("doctor", wire.server.url, "--json")
+    assert (0, "warning", "console.resume()") == (
+        code,
+        findings(output)["queue"]["level"],
+        findings(output)["queue"]["remedy"],
+    )
+
+
+@pytest.mark.slow
+def test_doctor_finds_a_wedged_queue(run: Run, wire: Wire) -> None:
+    """An item that cannot be loaded is named by its batch, with the way out; up to 6.13 only the item is known."""
+    batch_id = str(uuid4())
+    poison = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["x"]}]], batch_id=batch_id)
+    code, output, _ = run("doctor", wire.server.url)
+    wire.put("clear")
+    known = wire.server.has("item_summaries")
+    culprit = f"batch {batch_id}" if known else f"item {poison['item_ids'][0]}"
+    assert 1 == code
+    assert re.search(f"problem +queue +wedged by {culprit}", output)
+    assert ("console.unwedge()" if known else "console.cancel_pending()") in output
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "not an address", "ftp://127.0.0.1"])
+def test_doctor_says_why_a_server_cannot_be_used(run: Run, url: str) -> None:
+    """Exit code 1, the cause, and the rest of the report."""
+    code, output, _ = run("doctor", url)
+    assert (1, "Not usable: see the problems above.") == (code, output.splitlines()[-1])
+    assert re.search("problem +server", output)
+    assert re.search("kernel +ipykernel", output)
+
+
+def test_doctor_wants_a_token_for_a_multiuser_server(
+    run: Run, multiuser_server: Server, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one it says how to give it; with one all is well."""
+    monkeypatch.delenv("INVOKEAI_TOKEN", raising=False)
+    without, output, _ = run("doctor", multiuser_server.url)
+    monkeypatch.setenv("INVOKEAI_TOKEN", token)
+    given, _, _ = run("doctor", multiuser_server.url)
+    assert (1, 0) == (without, given)
+    assert "Set INVOKEAI_TOKEN" in output
+
+
+@pytest.mark.parametrize("given", ["--json", None])
+def test_doctor_shows_no_token(
+    run: Run, multiuser_server: Server, token: str, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    """Neither a token that works, nor one that does not, nor a password in the address."""
+    address = multiuser_server.url.replace("//", "//someone:pa55word@")
+    told = ""
+    for secret in (token, f"{token[:-4]}AAAA"):
+        monkeypatch.setenv("INVOKEAI_TOKEN", secret)
+        told += "".join(map(str, run("doctor", address, *([given] if given else []))))
+    assert (False, False) == (token[:-4] in told, "pa55word" in told)
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "told"),
+    [
+        (None, "warning", "not installed"),
+        ("6.31.0", "ok", "between cells"),
+        ("7.0.1", "warning", "7.0.1"),
+        ("7.3.0", "ok", "between cells, while a cell awaits, while a cell computes"),
+        ("7.4.0", "ok", "between cells, while a cell awaits"),
+    ],
+)
+def test_doctor_knows_the_kernels(version: str | None, level: str, told: str) -> None:
+    """When buttons work depends on ipykernel, and one version cannot be used."""
+    finding = doctor._kernel(version)
+    assert level == finding.level
+    assert finding.message.endswith(told)
+
+
+def test_doctor_warns_of_the_old_patch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process with nest_asyncio 1.6.0 active, the report says so."""
+    monkeypatch.setattr(asyncio, "_nest_patched", True, raising=False)
+    monkeypatch.delattr(asyncio, "_nest_asyncio2", raising=False)
+    assert ["nest_asyncio is active in this process"] == [finding.message for finding in doctor._patched()]
+
+
+def test_a_missing_extra_is_told_with_its_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without JupyterLab the demo says what to install."""
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    code, _, error = run("demo")
+    assert (1, 1) == (code, len(error.splitlines()))
+    assert 'pip install "invoke-widgets[demo]"' in error
+
+
+def test_the_demo_finds_its_notebook() -> None:
+    """The quickstart is where the command looks for it; another name is answered with those that there are."""
+    assert {"quickstart.ipynb", "errors.ipynb", "recipes.ipynb"} == {
+        path.name for path in cli.find_notebook("quickstart.ipynb").parent.glob("*.ipynb")
+    }
+    with pytest.raises(cli.CommandError, match=r"'nothing\.ipynb', but these: errors\.ipynb, quick"):
+        cli.find_notebook("nothing.ipynb")
+
+
+@pytest.mark.slow
+def test_the_demo_checks_itself() -> None:
+    """Its own server and the quickstart notebook, to the end, without a screen."""
+    command = [sys.executable, "-m", "invoke_widgets.cli", "demo", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert re.fullmatch(r"quickstart\.ipynb ran to its end in [0-9.]+ s\.\n", done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run_on_every_server(wire: Wire, notebook: Path) -> None:
+    """All cells end well where INVOKE_WIDGETS_URL points to."""
+    assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": wire.server.url})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run_without_a_server(notebook: Path) -> None:
+    """Each starts a demo server of its own then, and has its drills."""
+    assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": ""})
+
+
+@pytest.mark.slow
+def test_a_notebook_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
+    """The check names the error, and what it says."""
+    notebook = tmp_path / "failing.ipynb"
+    notebook.write_text(json.dumps(_FAILING))
+    expected = "failing.ipynb failed: ZeroDivisionError: division by zero\n"
+    assert (1, expected) == _check(notebook, {})
+
+
+def _check(notebook: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """The check's exit code and error output, from a process of its own, since nbclient leaves sockets open."""
+    program = (
+        "import os, pathlib, sys; from invoke_widgets import cli\n"
+        "try: cli.check_notebook(pathlib.Path(sys.argv[1]), os.environ)\n"
+        "except cli.CommandError as error: sys.exit(str(error))"
+    )
+    command = [sys.executable, "-c", program, str(notebook)]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=100)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_ends_all_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C, and being asked to end, end the server and JupyterLab, and leave nothing behind."""
+    log = tmp_path / "log"
+    environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    with log.open("wb") as output:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "invoke_widgets.cli", "demo", "--no-browser"],
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 90
+        while "/lab/tree/quickstart.ipynb" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        if number == signal.SIGINT:
+            os.killpg(demo.pid, number)  # as a terminal does
+        else:
+            demo.send_signal(number)
+        code = demo.wait(60)
+    finally:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGKILL)
+            demo.wait()
+    assert (0, []) == (code, list(tmp_path.glob("invoke-widgets-*")))
+    with pytest.raises(ProcessLookupError):
+        os.killpg(demo.pid, 0)
+
+
+@pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_stored_clean(path: Path) -> None:
+    """No outputs, no run numbers, no folder of a machine."""
+    cells = json.loads(path.read_text())["cells"]
+    stored = [cell for cell in cells if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"])]
+    assert [] == stored
+    assert [] == re.findall(r"/(?:home|Users|root|tmp)/", path.read_text())

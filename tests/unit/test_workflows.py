@@ -1,0 +1,162 @@
+"""A workflow becomes the graph that the editor would enqueue, and its fields have names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invoke_widgets import workflows
+from invoke_widgets.errors import InvalidRequest
+from tests.support import editor
+from tests.support.graphs import Graph
+
+
+def sent(node_type: str, node_id: str, **fields: Any) -> Graph:
+    return {"id": node_id, "type": node_type, "use_cache": False, "is_intermediate": True, **fields}
+
+
+def test_a_workflow_becomes_a_graph() -> None:
+    """Notes and closed lines are left out, connectors followed, and a wired input gives up its value."""
+    drawn = editor.sums()
+    drawn["nodes"][-1]["data"]["inputs"]["a"]["value"] = "no number"
+    assert {
+        "nodes": {"n1": sent("add", "n1", a=1, b=2), "n2": sent("add", "n2", b=10)},
+        "edges": [
+            {"source": {"node_id": "n1", "field": "value"}, "destination": {"node_id": "n2", "field": "a"}},
+        ],
+    } == workflows.graph_of(drawn)
+
+
+def test_lines_that_lead_nowhere_are_left_out() -> None:
+    """A connector without a source, two that feed each other, and a line to a node that is gone."""
+    drawn = editor.workflow(
+        [editor.node("n", "add", a=1), *map(editor.connector, ("open", "this", "that"))],
+        "open.out -> n.a",
+        "this.out -> that.in",
+        "that.out -> this.in",
+        "that.out -> n.b",
+        "gone.value -> n.a",
+        "n.value -> gone.a",
+    )
+    assert {"nodes": {"n": sent("add", "n", a=1)}, "edges": []} == workflows.graph_of(drawn)
+
+
+@pytest.mark.parametrize(("board", "kept"), [("auto", {}), ("none", {}), ({"board_id": "b"}, {"board_id": "b"})])
+def test_a_board_that_is_none_is_not_sent(board: object, kept: object) -> None:
+    """The editor keeps words where the server takes a board or nothing."""
+    drawn = editor.workflow([editor.node("n", "blank_image", board=board)])
+    assert (kept or None) == workflows.graph_of(drawn)["nodes"]["n"].get("board")
+
+
+def test_its_fields_can_be_told() -> None:
+    """By the node's label or type where no other shares it, the form's first; wired inputs are none."""
+    assert [
+        ("n2.b", 10, True),
+        ("First Sum.a", 1, False),
+        ("First Sum.b", 2, False),
+    ] == [(field.name, field.value, field.in_form) for field in workflows.fields(editor.sums())]
+
+
+def test_a_form_tells_which_fields_come_first() -> None:
+    """The form's order, through its containers, instead of what was exposed before there were forms."""
+    drawn = editor.sums()
+    drawn["nodes"][0]["data"]["inputs"]["b"]["label"] = "how many"
+
+    def shown(node_id: str, field: str) -> dict[str, Any]:
+        place = {"nodeId": node_id, "fieldName": field}
+        return {"type": "node-field", "data": {"fieldIdentifier": place}}
+
+    drawn["form"] = {
+        "rootElementId": "root",
+        "elements": {
+            "root": {"type": "container", "data": {"children": ["row", "last", "row", "gone", 5]}},
+            "row": {"type": "container", "data": {"children": ["first"]}},
+            "first": shown("n1", "b"),
+            "last": shown("n1", "a"),
+        },
+    }
+    assert [("First Sum.b", "how many", True), ("First Sum.a", "", True), ("n2.b", "", False)] == [
+        (field.name, field.label, field.in_form) for field in workflows.fields(drawn)
+    ]
+
+
+def test_nodes_are_found_by_label_type_and_id() -> None:
+    """Whatever tells one apart can be used in `data`."""
+    drawn = editor.workflow([editor.node("n1", "add", "Sum"), editor.node("n2", "mul"), editor.node("n3", "add")])
+    data = [[{"node_path": told, "field_name": "a", "items": [1]} for told in ("Sum", "mul", "n3")]]
+    assert ["n1", "n2", "n3"] == [entry["node_path"] for entry in workflows.with_ids(drawn, data)[0]]
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [("add", "data.add.a: 2 nodes of the workflow have the type 'add': n1, n3."), ("Sun", "Did you mean 'Sum'?")],
+)
+def test_nodes_that_cannot_be_told_are_refused(told: str, words: str) -> None:
+    """Several of a type, or a misspelt label."""
+    drawn = editor.workflow([editor.node("n1", "add", "Sum"), editor.node("n3", "add")])
+    with pytest.raises(InvalidRequest) as caught:
+        workflows.with_ids(drawn, [[{"node_path": told, "field_name": "a", "items": [1]}]])
+    assert words in str(caught.value)
+
+
+def test_batch_nodes_become_values() -> None:
+    """Those of one group are zipped, others multiplied, and the nodes themselves are not sent."""
+    drawn = editor.workflow(
+        [
+            editor.node("x", "integer_batch", integers=[1, 2], batch_group_id="Group 1"),
+            editor.node("y", "integer_batch", integers=[3, 4], batch_group_id="Group 1"),
+            editor.node("z", "float_batch", floats=[0.5], batch_group_id="None"),
+            editor.node("n", "add", a=0, b=0),
+            editor.node("f", "float_math", a=0.0),
+        ],
+        "x.value -> n.a",
+        "y.value -> n.b",
+        "z.value -> f.a",
+    )
+    assert (
+        [
+            [
+                {"node_path": "n", "field_name": "a", "items": [1, 2]},
+                {"node_path": "n", "field_name": "b", "items": [3, 4]},
+            ],
+            [{"node_path": "f", "field_name": "a", "items": [0.5]}],
+        ],
+        {"nodes": {"n": sent("add", "n"), "f": sent("float_math", "f")}, "edges": []},
+    ) == (workflows.own_data(drawn), workflows.graph_of(drawn))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        (
+            [editor.node("x", "integer_batch", integers=[])],
+            "nodes.integer_batch.integers: the batch node has no values",
+        ),
+        (
+            [editor.node("x", "integer_batch", integers=[1]), editor.node("g", "integer_generator")],
+            "nodes.integer_batch.integers: come from a generator",
+        ),
+    ],
+)
+def test_batch_nodes_without_values_are_refused(nodes: list[dict[str, Any]], words: str) -> None:
+    """A generator is run by the editor alone."""
+    with pytest.raises(InvalidRequest) as caught:
+        workflows.own_data(editor.workflow(nodes, *(["g.integers -> x.integers"] if len(nodes) > 1 else [])))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"nodes": [5]}, "nodes[0].id"),
+        ({"nodes": [{"id": "a", "type": "invocation"}]}, "nodes[0].data.type"),
+        ({"nodes": [], "edges": {}}, "graph.edges"),
+    ],
+)
+def test_what_is_no_export_is_refused(broken: dict[str, Any], words: str) -> None:
+    """With the place where it is none."""
+    assert workflows.is_workflow(broken)
+    with pytest.raises(InvalidRequest) as caught:
+        workflows.graph_of(broken)
+    assert words in str(caught.value)

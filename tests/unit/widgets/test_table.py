@@ -1,0 +1,316 @@
+"""The table's Python side: rows as arrays, what is sent for a change, selection, static forms, an end without rests."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ipywidgets.widgets import widget as core
+
+from invoke_widgets.records import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    IN_PROGRESS,
+    PENDING,
+    STATUSES,
+    FieldValue,
+    Progress,
+    QueueItem,
+)
+from invoke_widgets.sync.state import QueueState
+from invoke_widgets.widgets import queue_rows
+from invoke_widgets.widgets.queue_detail import detail
+from invoke_widgets.widgets.queue_table import QueueTable
+from tests.support.table_console import FedConsole, item
+
+
+@pytest.fixture
+def console() -> Iterator[FedConsole]:
+    with FedConsole(item(i, COMPLETED) for i in range(1, 6)) as console:
+        yield console
+
+
+class Sent:
+    """What a table sends to its pages."""
+
+    def __init__(self, table: QueueTable) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._send = table._grid.send
+        table._grid.send = self._keep
+
+    def _keep(self, message: dict[str, Any], buffers: list[bytes]) -> None:
+        packets = [json.loads(buffer) for buffer in buffers if message["t"] in ("rows", "change")]
+        self.messages.append({**message, **({"rows": packets[0]} if packets else {})})
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["t"] == kind]
+
+
+items = st.builds(
+    lambda item_id, status, fields: item(item_id, status, **fields),
+    st.integers(1, 30),
+    st.sampled_from([*STATUSES, "new_status"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "destination": st.sampled_from([None, "canvas"]),
+            "error_message": st.text(max_size=20),
+            "priority": st.integers(0, 3),
+            "device": st.sampled_from([None, "cuda:0"]),
+        },
+    ),
+)
+pictures = st.builds(
+    lambda made, due: QueueState(items={i.item_id: i for i in made}, retrying=due),
+    st.lists(items, max_size=12),
+    st.dictionaries(st.integers(1, 30), st.datetimes(datetime(2026, 1, 1), timezones=st.just(UTC)), max_size=3),
+)
+
+
+def _unpacked(buffer: bytes) -> list[list[Any]]:
+    texts, rows = json.loads(buffer)
+    for values in rows:
+        for column in (5, 6, 7):
+            if column < len(values) and values[column] is not None:
+                values[column] = texts[values[column]]
+    return rows
+
+
+def _page_of(state: QueueState) -> dict[int, list[Any]]:
+    """What a page holds that was given all of a picture, each row at its full length."""
+    full = [queue_rows.row(item, state) for item in state.items.values()]
+    rows = _unpacked(queue_rows.packed(full))
+    return {values[0]: values + [None] * (12 - len(values)) for values in rows}
+
+
+@given(pictures, pictures)
+def test_changing_equals_making_anew(before: QueueState, after: QueueState) -> None:
+    """A page that was given the difference holds the same as one that was given everything."""
+    page = _page_of(before)
+    rows, changes, gone, _ = queue_rows.difference(before, after, before.items.keys() | after.items.keys())
+    added = {values[0]: after.items[values[0]] for values in rows}
+    page.update(_page_of(replace(after, items=added)))
+    for item_id, *pairs in changes:
+        for column, value in zip(pairs[::2], pairs[1::2], strict=True):
+            page[item_id][column] = value
+    for item_id in gone:
+        del page[item_id]
+    assert _page_of(after) == page
+
+
+def test_a_change_is_small() -> None:
+    """The end of a job is told in less than sixty bytes."""
+    change = queue_rows.row_change(
+        queue_rows.row(item(743, IN_PROGRESS), QueueState()), queue_rows.row(item(743, COMPLETED), QueueState())
+    )
+    assert 60 > len(json.dumps(change))
+
+
+def test_shared_texts_travel_once() -> None:
+    """A batch's id is in a packet once, however many of its rows are."""
+    packet = queue_rows.packed([queue_rows.row(item(i), QueueState()) for i in range(1, 90)])
+    assert 1 == packet.count(item(1).batch_id.encode())
+
+
+def test_progress_is_a_short_row() -> None:
+    """Progress is told as percentage, message and node, and its end as the id alone."""
+    progress = Progress(item_id=5, percentage=0.62, message="Denoising 19/30", node_id="denoise")
+    assert [5, 0.62, "Denoising 19/30", "denoise"] == queue_rows.progress_row(5, progress)
+    assert [5] == queue_rows.progress_row(5, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (None, None),
+        ((FieldValue("denoise", "seed", 42),), "denoise.seed 42"),
+        ((FieldValue("a", "prompt", "two\nlines"), FieldValue("b", "on", True)), "a.prompt two lines, b.on true"),
+    ],
+)
+def test_fields_in_a_line(values: tuple[FieldValue, ...] | None, text: str | None) -> None:
+    """What a batch set for an item is one line, and empty where nothing is known."""
+    assert text == queue_rows.fields_text(values)
+
+
+def test_long_texts_are_cut() -> None:
+    """A field or an error of a megabyte does not travel to the page's rows."""
+    long = item(1, FAILED, error_message="x" * 1_000_000, field_values=(FieldValue("a", "b", "y" * 1_000_000),))
+    assert 1_000 > len(json.dumps(queue_rows.row(long, QueueState())))
+
+
+def test_the_first_rows_come_with_the_table() -> None:
+    """A table carries the newest rows from the start, and asks for no more than it needs."""
+    with FedConsole(item(i) for i in range(1, 1001)) as console:
+        table = QueueTable(console)  # type: ignore[arg-type]
+        assert [1000, 999] == [values[0] for values in table._grid.first[:2]]
+        assert 200 == len(table._grid.first)
+
+
+def test_a_change_sends_what_changed(console: FedConsole) -> None:
+    """One event is one message, with the changed columns of the one row."""
+    table = QueueTable(console)  # type: ignore[arg-type]
+    sent = Sent(table)
+    console.tell(item(6))
+    console.settle()
+    [message] = sent.of("change")
+    assert 6 == message["rows"][1][0][0]
+    assert "c" not in message
+
+
+def test_nothing_is_sent_for_nothing(console: FedConsole) -> None:
+    """A notice without a difference costs no message."""
+    table = QueueTable(console)  # type: ignore[arg-type]
+    sent = Sent(table)
+    console.store.tell()
+    console.settle()
+    assert [] == sent.messages
+
+
+def test_packets_hold_each_row_once(console: FedConsole) -> None:
+    """A page that asks gets every row once, in packets, of which the last says so."""
+    console.feed(item(i) for i in range(6, 1_301))
+    table = QueueTable(console)  # type: ignore[arg-type]
+    sent = Sent(table)
+    console._loop.call(table._stream("me"))
+    packets = sent.of("rows")
+    assert list(range(1_300, 0, -1)) == [values[0] for packet in packets for values in packet["rows"][1]]
+    assert [False, False, True] == ["end" in packet for packet in packets]
+    assert {"me"} == {packet["to"] for packet in packets}
+
+
+def test_selection_holds_known_ids(console: FedConsole) -> None:
+    """Only items of the queue can be selected, and those that vanish are dropped."""
+    table = QueueTable(console)  # type: ignore[arg-type]
+    table.selected = [4, 2, 4, 99]
+    assert [2, 4] == table.selected
+    console.forget([4])
+    console.settle()
+    assert [2] == table.selected
+    assert [2] == table._grid.selected
+
+
+@pytest.mark.parametrize("columns", [["item", "nonsense"], ("x",)])
+def test_unknown_columns_are_refused(console: FedConsole, columns: list[str]) -> None:
+    """A column that does not exist is named, with those that do."""
+    with pytest.raises(ValueError, match=r"columns: there is no '(nonsense|x)'; there are item, status"):
+        QueueTable(console, columns=columns)  # type: ignore[arg-type]
+
+
+def test_unknown_options_are_refused(console: FedConsole) -> None:
+    """An unknown keyword is an error, not a silent nothing."""
+    with pytest.raises(TypeError, match="colums"):
+        QueueTable(console, colums=["item"])  # type: ignore[arg-type, call-arg]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fallback", [False, True])
+def test_opening_and_closing_leaves_nothing(console: FedConsole, fallback: bool) -> None:
+    """After a hundred tables there are as many models and subscriptions as before."""
+
+    def counted() -> tuple[int, int]:
+        gc.collect()
+        return len(core._instances), len(console.store._subscriptions)
+
+    before = counted()
+    for _ in range(100 if not fallback else 10):
+        QueueTable(console, fallback=fallback).close()  # type: ignore[arg-type]
+    assert before == counted()
+
+
+def test_tables_close_with_their_console() -> None:
+    """A closed console has no open views."""
+    console = FedConsole([item(1)])
+    tables = [QueueTable(console), QueueTable(console, fallback=True)]  # type: ignore[arg-type]
+    console.close()
+    assert [True, True] == [table.closed for table in tables]
+
+
+def test_static_forms(console: FedConsole) -> None:
+    """A page without a kernel gets the last state as an escaped table, and a terminal gets it as text."""
+    console.feed([item(6, FAILED, error_type="E", error_message="<script>alert(1)</script>")])
+    bundle = QueueTable(console)._repr_mimebundle_()  # type: ignore[arg-type]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "E: &lt;script&gt;alert(1)&lt;/script&gt;" in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+    assert "✕ failed" in bundle["text/plain"]
+    assert "6 items" in bundle["text/plain"]
+
+
+def test_the_pool_shows_and_filters(console: FedConsole) -> None:
+    """Without a script, sixteen rows of core widgets show the newest, and follow changes and the filter."""
+    console.feed(item(i, PENDING) for i in range(6, 41))
+    table = QueueTable(console, fallback=True)  # type: ignore[arg-type]
+    pool = table._pool
+    assert pool is not None
+
+    def shown() -> list[str]:
+        return [row._texts[0].value for row in pool._rows if row._texts[0].value]
+
+    assert [str(i) for i in range(40, 24, -1)] == shown()
+    console.tell(item(41))
+    console.settle()
+    assert "41" == shown()[0]
+    pool._status.value = COMPLETED
+    assert ["5", "4", "3", "2", "1"] == shown()
+
+
+@pytest.mark.parametrize(
+    ("status", "label", "visible"),
+    [
+        (PENDING, "✕ 1", "visible"),
+        (FAILED, "↻ 1", "visible"),
+        (CANCELED, "↻ 1", "visible"),
+        (COMPLETED, "✕ 1", "hidden"),
+    ],
+)
+def test_the_pool_offers_what_can_be_done(status: str, label: str, visible: str) -> None:
+    """An unfinished row can be canceled, a failed or canceled one retried, a completed one neither."""
+    with FedConsole([item(1, status)]) as console:
+        table = QueueTable(console, fallback=True)  # type: ignore[arg-type]
+        assert table._pool is not None
+        button = table._pool._rows[0]._button
+        assert (label, visible) == (button.description, button.layout.visibility)
+
+
+def test_detail_of_a_failed_item() -> None:
+    """The detail has the error with its class and remedy, the fields, the graph as JSON, and no missing facts."""
+    failed = item(
+        7,
+        FAILED,
+        error_type="OutOfMemoryError",
+        error_message="CUDA out of memory",
+        error_traceback="Traceback …",
+        session={"graph": {"nodes": {"a": {"type": "add"}}, "edges": []}},
+    )
+    told = detail(failed)
+    assert "resource_error" == told["error"]["type"]
+    assert told["error"]["suggestion"]
+    assert [["noise.seed", "7"]] == told["fields"]
+    assert 1 == told["nodes"]
+    assert "add" == json.loads(told["graph"])["nodes"]["a"]["type"]
+    assert ["batch_id"] == [name for name, _ in told["facts"]]
+
+
+def test_detail_is_bounded() -> None:
+    """An output of megabytes is cut before it travels."""
+    session = {"graph": {}, "results": {"a": {"type": "string_output", "value": "x" * 5_000_000}}}
+    assert 10_000 > len(json.dumps(detail(QueueItem(item_id=1, status=COMPLETED, batch_id="b", session=session))))
+
+
+def test_half_a_character_does_no_harm(console: FedConsole) -> None:
+    """A lone surrogate, which JSON can hold and no message may, is replaced wherever a server's text goes out."""
+    half = "a\ud83db"
+    bad = item(9, half, batch_id=half, destination=half, error_type=half, field_values=(FieldValue(half, half, half),))
+    console.feed([bad])
+    table = QueueTable(console)  # type: ignore[arg-type]
+    bundle = table._repr_mimebundle_()
+    out = json.dumps([table._grid.first, bundle, detail(bad)], ensure_ascii=False)
+    assert "a?b" in out.encode().decode()
