@@ -9,62 +9,78 @@ Importing this package starts nothing: no thread, no request, no pandas, no matp
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets import errors as _errors
 from invoke_widgets._run import run
-from invoke_widgets._version import __version__
 from invoke_widgets.errors import *  # noqa: F403 - the exception tree, as errors.__all__ names it
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from invoke_widgets import alerts
-    from invoke_widgets.client.client import InvokeClient
+    from invoke_widgets import alerts, analysis, notices, widgets, workflows
+    from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console
-    from invoke_widgets.history.file import HistoryFile
-    from invoke_widgets.jobs.batch import Batch, as_completed
-    from invoke_widgets.jobs.job import Job
-    from invoke_widgets.jobs.retry import RetryPolicy
+    from invoke_widgets.console_base import ConsoleStatus
+    from invoke_widgets.history import HistoryFile
+    from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, as_completed
+    from invoke_widgets.records import BatchStatus, Cancellation, JobError, QueueItem, QueueStatus
+
+__version__ = "0.1.0"
 
 _LAZY = {
-    "InvokeClient": "invoke_widgets.client.client",
-    "Console": "invoke_widgets.console",
-    "Job": "invoke_widgets.jobs.job",
-    "Batch": "invoke_widgets.jobs.job.batch",
-    "as_completed": "invoke_widgets.jobs.job.batch",
-    "HistoryFile": "invoke_widgets.history.logs.file",
-    "RetryPolicy": "invoke_widgets.jobs.job.retry",
+    "Batch": "jobs",
+    "BatchStatus": "records",
+    "Cancellation": "records",
+    "Console": "console",
+    "ConsoleStatus": "console_base",
+    "HistoryFile": "history",
+    "InvokeClient": "client",
+    "Job": "jobs",
+    "JobError": "records",
+    "QueueItem": "records",
+    "QueueStatus": "records",
+    "Retry": "jobs",
+    "RetryPolicy": "jobs",
+    "as_completed": "jobs",
 }
+_MODULES = ("alerts", "analysis", "notices", "widgets", "workflows")
 
 __all__ = [
     "Batch",
+    "BatchStatus",
+    "Cancellation",
     "Console",
+    "ConsoleStatus",
     "HistoryFile",
     "InvokeClient",
     "Job",
+    "JobError",
+    "QueueItem",
+    "QueueStatus",
+    "Retry",
     "RetryPolicy",
     "__version__",
     "alerts",
+    "analysis",
     "as_completed",
     "connect",
     "demo",
+    "notices",
     "run",
+    "widgets",
+    "workflows",
     *_errors.__all__,
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        from importlib import import_module
-
-        value = getattr(import_module(_LAZY[name]), name)
-        globals()[name] = value
+        globals()[name] = value = getattr(import_module(f"invoke_widgets.{_LAZY[name]}"), name)
         return value
-    if name == "alerts":
-        from importlib import import_module
-
-        return import_module("invoke_widgets.alerts")
+    if name in _MODULES:
+        return import_module(f"invoke_widgets.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,23 +1,67 @@
-"""The one daemon thread with its own asyncio loop, on which everything of ours runs that waits.
-
-It is also what tells everybody that a console was closed: each future that `start` returns ends with the thread.
-"""
+"""How an interrupt (the ■ of the notebook) reaches what waits in a cell."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import logging
+import queue
+import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.interrupts import heard
 
 T = TypeVar("T")
+
+TICK_S = 0.05
+"""How often what waits looks up, so that an interrupt is heard: a bare wait on a loop is not interrupted."""
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Within, an interrupt raises `KeyboardInterrupt` at once, also where the cell awaits something else.
+
+    For a cell with an `await` ipykernel handles interrupts itself: it asks its loop to cancel the cell. What waits
+    without `await` in such a cell stops that very loop, and would not be interrupted at all.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    is_kernels = (getattr(handler, "__module__", None) or "").startswith("ipykernel.")
+    if not is_kernels or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def taken(source: queue.SimpleQueue[T], timeout: float | None) -> T:
+    """The next one of a queue; an interrupt while waiting is heard.
+
+    Args:
+        timeout: seconds; None waits for ever.
+
+    Raises:
+        queue.Empty: none came in time.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with heard():
+        while True:
+            left = TICK_S if deadline is None else deadline - time.monotonic()
+            try:
+                return source.get(timeout=min(max(left, 0.0), TICK_S))
+            except queue.Empty:
+                if left <= TICK_S and deadline is not None:
+                    raise
+
 
 _LAST_ROUNDS = 4
 _LAST_S = 4.0
@@ -229,3 +273,117 @@ def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> 
     except KeyboardInterrupt:
         future.cancel()
         raise
+
+
+class _End:
+    """In the place of a value: the console was closed."""
+
+
+class Feed(Generic[T]):
+    """A queue that ends with the console: what was put is taken first. A context manager, for the time of taking.
+
+    Args:
+        loop: the console's.
+
+    Raises:
+        InvalidRequest: the console was closed.
+    """
+
+    def __init__(self, loop: LoopThread) -> None:
+        self._values: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._wake: Callable[[], None] = lambda: None
+        # It ends when the thread ends whatever runs on it.
+        self._open = loop.start(_for_ever())
+        self._open.add_done_callback(lambda _: self._put(_End()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.cancel()
+
+    def put(self, value: T) -> None:
+        """Add a value, from any thread."""
+        self._put(value)
+
+    def _put(self, value: T | _End) -> None:
+        self._values.put(value)
+        self._wake()
+
+    def take(self, timeout: float | None = None) -> T:
+        """The next value; an interrupt while waiting is heard.
+
+        Raises:
+            queue.Empty: none came within `timeout` seconds.
+            InvalidRequest: the console was closed.
+        """
+        return self._checked(taken(self._values, timeout))
+
+    async def atake(self, timeout: float | None = None) -> T:
+        """`take`, for a cell or function that awaits."""
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # that loop has ended
+                loop.call_soon_threadsafe(news.set)
+
+        self._wake = wake
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            news.clear()
+            with contextlib.suppress(queue.Empty):
+                return self._checked(self._values.get_nowait())
+            left = TICK_S if deadline is None else min(TICK_S, deadline - time.monotonic())
+            if left <= 0:
+                raise queue.Empty
+            # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the value.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):  # the interrupt of a cell is heard at the end of each
+                    await news.wait()
+
+    def _checked(self, value: T | _End) -> T:
+        if isinstance(value, _End):
+            self._values.put(value)
+            raise closed()
+        return value
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+class Callbacks:
+    """One daemon thread, started when first needed, for the functions that people pass in."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def put(self, function: Callable[[], object]) -> None:
+        """Have a function called; not any more once stopped."""
+        with self._lock:
+            if self._stopped:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="invoke-widgets callbacks", daemon=True)
+                self._thread.start()
+            self._queue.put(function)
+
+    def _run(self) -> None:
+        while (function := self._queue.get()) is not None:
+            try:
+                function()
+            except Exception:  # someone else's function must not end the thread
+                logger.exception("a callback failed")
+
+    def stop(self) -> None:
+        """End the thread, when it has called what is there already."""
+        with self._lock:
+            self._stopped = True
+            if self._thread is not None:
+                self._queue.put(None)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
-from invoke_widgets.interrupts import heard
+from invoke_widgets._loop import heard
 
 T = TypeVar("T")
 

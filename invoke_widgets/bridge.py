@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from invoke_widgets._loop import LoopThread
-from invoke_widgets.client.transport import Transport
+from invoke_widgets.client import Transport
 
 
 class FromAnywhere(Transport):

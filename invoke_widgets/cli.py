@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from invoke_widgets._version import __version__
+from invoke_widgets import __version__
 from invoke_widgets.demo_server.process import EmbeddedServer
 from invoke_widgets.errors import JobException
 

@@ -12,8 +12,7 @@ from invoke_widgets.alerts.alert import Alert
 from invoke_widgets.alerts.book import LIMIT_S, On, To
 from invoke_widgets.console_base import ConsoleBase, ConsoleStatus
 from invoke_widgets.errors import CancellationFailed
-from invoke_widgets.jobs.batch import Batch, Retry
-from invoke_widgets.jobs.retry import RetryPolicy
+from invoke_widgets.jobs import Batch, Retry, RetryPolicy
 from invoke_widgets.records import Cancellation, ProcessorStatus
 
 __all__ = ["Console", "ConsoleStatus"]

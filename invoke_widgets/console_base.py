@@ -12,23 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from invoke_widgets._loop import LoopThread
+from invoke_widgets._loop import Callbacks, LoopThread
 from invoke_widgets.alerts.book import Alerts
 from invoke_widgets.bridge import FromAnywhere
-from invoke_widgets.callbacks import Callbacks
-from invoke_widgets.client.client import InvokeClient
-from invoke_widgets.client.transport import checked_token
+from invoke_widgets.client import InvokeClient, checked_token
 from invoke_widgets.ending import Ending
 from invoke_widgets.errors import JobException, JobTimeout, NotFound
 from invoke_widgets.events import Event, NodeFailed
-from invoke_widgets.history.file import HistoryFile
-from invoke_widgets.history.logs import CancellationLog, ErrorLog, EventLog, JobLog
-from invoke_widgets.jobs.actions import Actions
-from invoke_widgets.jobs.batch import Batch, Jobs
-from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe
-from invoke_widgets.jobs.job import Job
-from invoke_widgets.jobs.notices import follow
-from invoke_widgets.jobs.watch import Watch, checked_stall
+from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
+from invoke_widgets.jobs import Actions, Batch, Context, Job, Jobs, OnTimeout, Unsubscribe, Watch, checked_stall, follow
 from invoke_widgets.notices import Notice
 from invoke_widgets.records import (
     Connection,
@@ -38,12 +30,11 @@ from invoke_widgets.records import (
     QueueItem,
     Wedge,
 )
-from invoke_widgets.sync.store import Change, QueueStore
-from invoke_widgets.sync.sync import Sync
+from invoke_widgets.sync import Change, QueueStore, Sync
 
 if TYPE_CHECKING:
     from invoke_widgets.demo_server.process import EmbeddedServer
-    from invoke_widgets.history.plots import Plots
+    from invoke_widgets.history import Plots
 
 T = TypeVar("T")
 
@@ -202,7 +193,7 @@ class ConsoleBase:
     @property
     def plots(self) -> Plots:
         """Figures of the logs: `error_timeline()`, `cancellation_latency()`, `queue_depth()`, `job_gantt()`, ..."""
-        from invoke_widgets.history.plots import Plots
+        from invoke_widgets.history import Plots
 
         return Plots(self.errors, self.cancellations, self.jobs)
 
@@ -268,7 +259,7 @@ class ConsoleBase:
 
         Args:
             listener: takes a `Notice`: `JobFinished`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
-                (`invoke_widgets.jobs.job.notices`); what it raises is logged.
+                (`invoke_widgets.notices`); what it raises is logged.
             stalled_s: seconds without a sign of a job in progress after which it is told as `JobStalled`.
 
         Returns:
@@ -297,7 +288,7 @@ class ConsoleBase:
         """What happens to these jobs until the last has ended, for `for` and `async for`.
 
         Notices about the jobs, `BatchDone` of those batches that were passed as such, and what concerns the queue as a
-        whole: `QueuePaused`, `QueueWedged`, `QueueFull`, `ConnectionLost`, ... (`invoke_widgets.jobs.job.notices`). A queue that
+        whole: `QueuePaused`, `QueueWedged`, `QueueFull`, `ConnectionLost`, ... (`invoke_widgets.notices`). A queue that
         is paused, wedged or out of reach already is told first. A job that has ended already is told as ended.
 
         Args:

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any, Literal
 
+from invoke_widgets import __version__
 from invoke_widgets._loop import LoopThread
 from invoke_widgets._run import _has_old_patch
-from invoke_widgets._version import __version__
-from invoke_widgets.client.client import InvokeClient
-from invoke_widgets.client.transport import normalise_url
+from invoke_widgets.client import InvokeClient, normalise_url
 from invoke_widgets.console import Console, ConsoleStatus
 from invoke_widgets.errors import JobException
 from invoke_widgets.widgets.liveness import liveness

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from invoke_widgets._loop import LoopThread
-from invoke_widgets.callbacks import Callbacks
-from invoke_widgets.client.client import InvokeClient
-from invoke_widgets.history.file import HistoryFile
-from invoke_widgets.jobs.reruns import Reruns
+from invoke_widgets._loop import Callbacks, LoopThread
+from invoke_widgets.client import InvokeClient
+from invoke_widgets.history import HistoryFile
+from invoke_widgets.jobs import Reruns
 
 if TYPE_CHECKING:
     from invoke_widgets.demo_server.process import EmbeddedServer

@@ -5,76 +5,660 @@ status is kept as it is, a missing optional field is None. Only an object withou
 Field names are the server's own. Times are UTC-aware `datetime`s (the server sends naive UTC strings).
 """
 
-from invoke_widgets.findings import (
-    Cancellation,
-    Connection,
-    JobError,
-    Progress,
-    Retried,
-    Wedge,
-)
-from invoke_widgets.json_values import (
-    parse_time,
-)
-from invoke_widgets.queue_records import (
-    CANCELED,
-    COMPLETED,
-    FAILED,
-    GONE,
-    IN_PROGRESS,
-    PENDING,
-    STATUSES,
-    TERMINAL,
-    WAITING,
-    BatchStatus,
-    Counts,
-    DestinationCounts,
-    EnqueueResult,
-    FieldValue,
-    ItemIds,
-    ProcessorStatus,
-    QueueAndProcessorStatus,
-    QueueItem,
-    QueueStatus,
-    retryable,
-)
-from invoke_widgets.server_records import (
-    AuthStatus,
-    Board,
-    Image,
-    User,
-)
+from __future__ import annotations
 
-__all__ = [
-    "CANCELED",
-    "COMPLETED",
-    "FAILED",
-    "GONE",
-    "IN_PROGRESS",
-    "PENDING",
-    "STATUSES",
-    "TERMINAL",
-    "WAITING",
-    "AuthStatus",
-    "BatchStatus",
-    "Board",
-    "Cancellation",
-    "Connection",
-    "Counts",
-    "DestinationCounts",
-    "EnqueueResult",
-    "FieldValue",
-    "Image",
-    "ItemIds",
-    "JobError",
-    "ProcessorStatus",
-    "Progress",
-    "QueueAndProcessorStatus",
-    "QueueItem",
-    "QueueStatus",
-    "Retried",
-    "User",
-    "Wedge",
-    "parse_time",
-    "retryable",
-]
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from invoke_widgets.errors import JobErrorType
+from invoke_widgets.errors.redact import incoming
+
+
+def parse_time(value: object) -> datetime | None:
+    """A server's timestamp as an aware UTC datetime; None for anything that is not one."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: out of the years 1 to 9999 once in UTC
+        return None
+
+
+def integer(data: Mapping[str, Any], key: str) -> int:
+    """A field that has to be there.
+
+    Raises:
+        ValueError: it is missing, or something else.
+    """
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{key} should be an integer, got {value!r}")  # noqa: TRY004 - bad data, not a bad call
+    return value
+
+
+def integers(data: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    """As `integer`, for a list of them."""
+    values = data.get(key)
+    if not isinstance(values, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in values):
+        raise ValueError(f"{key} should be a list of integers")
+    return tuple(values)
+
+
+def text(data: Mapping[str, Any], key: str) -> str:
+    """As `integer`."""
+    value = data.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} should be a string, got {value!r}")  # noqa: TRY004
+    return value
+
+
+def optional_text(value: object) -> str | None:
+    """A string, or None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def optional_integer(value: object) -> int | None:
+    """An integer, or None for anything else, `true` included."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def count(data: Mapping[str, Any], key: str) -> int:
+    """A number of things; 0 if it is missing or something else."""
+    return optional_integer(data.get(key)) or 0
+
+
+def mapping(data: object) -> Mapping[str, Any]:
+    """The object itself.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(data, Mapping):
+        raise ValueError(f"expected a JSON object, got {type(data).__name__}")  # noqa: TRY004
+    return data
+
+
+PENDING = "pending"
+IN_PROGRESS = "in_progress"
+WAITING = "waiting"
+COMPLETED = "completed"
+FAILED = "failed"
+CANCELED = "canceled"
+STATUSES = (PENDING, IN_PROGRESS, WAITING, COMPLETED, FAILED, CANCELED)
+GONE = "gone"
+"""No status of the server's: it no longer has the job, and how that ended was not heard. In the log of jobs only."""
+TERMINAL = frozenset({COMPLETED, FAILED, CANCELED})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """One value that a batch set for this item: the field `field_name` of the node `node_path`."""
+
+    node_path: str
+    field_name: str
+    value: Any
+
+    @classmethod
+    def many(cls, data: object) -> tuple[Self, ...]:
+        if not isinstance(data, list):
+            return ()
+        return tuple(
+            cls(str(v.get("node_path", "")), str(v.get("field_name", "")), v.get("value"))
+            for v in data
+            if isinstance(v, Mapping)
+        )
+
+    def __str__(self) -> str:
+        return f"{self.node_path}.{self.field_name}={self.value!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueItem:
+    """One job in the queue.
+
+    What is None depends on where the record comes from: a summary (6.14 on) knows neither `session`, `priority` nor the
+    error; an event knows neither `field_values`, `device` nor `parent_item_id`. `session` is the server's own JSON.
+    `parent_item_id` is that of the item whose node called a saved workflow (6.14 on), which this one runs.
+    """
+
+    item_id: int
+    status: str
+    batch_id: str
+    queue_id: str = "default"
+    status_sequence: int | None = None
+    priority: int | None = None
+    session_id: str | None = None
+    origin: str | None = None
+    destination: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_traceback: str | None = field(default=None, repr=False)
+    field_values: tuple[FieldValue, ...] | None = None
+    device: str | None = None
+    user_id: str | None = None
+    user_display_name: str | None = None
+    retried_from_item_id: int | None = None
+    parent_item_id: int | None = None
+    session: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, data: object, *, queue_id: str = "default") -> Self:
+        """From an item, a summary, or the payload of a `queue_item_status_changed` event.
+
+        Raises:
+            ValueError: no usable `item_id`, `status` or `batch_id`.
+        """
+        data = mapping(data)
+        session = data.get("session")
+        return cls(
+            item_id=integer(data, "item_id"),
+            status=text(data, "status"),
+            batch_id=text(data, "batch_id"),
+            queue_id=optional_text(data.get("queue_id")) or queue_id,
+            status_sequence=optional_integer(data.get("status_sequence")),
+            priority=optional_integer(data.get("priority")),
+            session_id=optional_text(data.get("session_id")),
+            origin=optional_text(data.get("origin")),
+            destination=optional_text(data.get("destination")),
+            created_at=parse_time(data.get("created_at")),
+            updated_at=parse_time(data.get("updated_at")),
+            started_at=parse_time(data.get("started_at")),
+            completed_at=parse_time(data.get("completed_at")),
+            error_type=optional_text(data.get("error_type")),
+            error_message=_incoming(data.get("error_message")),
+            error_traceback=_incoming(data.get("error_traceback")),
+            # A whole item, which has its session, leaves out what is null.
+            field_values=FieldValue.many(data.get("field_values"))
+            if "field_values" in data or "session" in data
+            else None,
+            device=optional_text(data.get("device")),
+            user_id=optional_text(data.get("user_id")),
+            user_display_name=optional_text(data.get("user_display_name")),
+            retried_from_item_id=optional_integer(data.get("retried_from_item_id")),
+            parent_item_id=optional_integer(data.get("parent_item_id")),
+            session=session if isinstance(session, Mapping) else None,
+        )
+
+    @property
+    def was_read(self) -> bool:
+        """Whether more is known of it than events tell: what was varied, and whether another item called it."""
+        return self.field_values is not None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the item is completed, failed or canceled: it will not change again."""
+        return self.status in TERMINAL
+
+    @property
+    def waited_s(self) -> float | None:
+        """Seconds from creation to start; None while it has not started."""
+        return _seconds(self.created_at, self.started_at)
+
+    @property
+    def ran_s(self) -> float | None:
+        """Seconds from start to end; None while it has not ended or if it never started."""
+        return _seconds(self.started_at, self.completed_at)
+
+    def without_session(self) -> Self:
+        """The same record without the graph and its results, which can be large."""
+        return self if self.session is None else replace(self, session=None)
+
+
+def retryable(items: Mapping[int, QueueItem]) -> list[int]:
+    """The ids of failed items that nobody has retried yet, ascending.
+
+    A retry's new item names the root of its line, so that of each line only the newest failed item counts. One that
+    another item called fails together with it, and is run again by a retry of that one alone.
+    """
+    newest: dict[int, int] = {}
+    for item in items.values():
+        if item.parent_item_id is not None:
+            continue
+        root = item.retried_from_item_id or item.item_id
+        newest[root] = max(newest.get(root, 0), item.item_id)
+    return sorted(item_id for item_id in newest.values() if items[item_id].status == FAILED)
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many items have which status. `waiting` exists since 6.14, and is 0 before."""
+
+    pending: int = 0
+    in_progress: int = 0
+    waiting: int = 0
+    completed: int = 0
+    failed: int = 0
+    canceled: int = 0
+    total: int = 0
+
+    @classmethod
+    def of(cls, statuses: Iterable[str]) -> Counts:
+        """Counts of a collection of statuses; an unknown status counts in `total` alone."""
+        tally = dict.fromkeys(STATUSES, 0)
+        total = 0
+        for status in statuses:
+            total += 1
+            if status in tally:
+                tally[status] += 1
+        return Counts(total=total, **tally)
+
+    @property
+    def unfinished(self) -> int:
+        """How many will still change: pending, in progress or waiting."""
+        return self.pending + self.in_progress + self.waiting
+
+    def counters(self) -> dict[str, int]:
+        """Status -> number, and `total`."""
+        return {name: getattr(self, name) for name in (*STATUSES, "total")}
+
+
+def _counts(data: Mapping[str, Any]) -> dict[str, int]:
+    return {key: count(data, key) for key in (*STATUSES, "total")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus(Counts):
+    """The queue's counters, and one of the items in progress (with several GPUs there may be more).
+
+    The counters are of everybody's items; `user_pending` and `user_in_progress` are of those of the user who asks, in
+    an event of those of its item's owner, and None where the server does not tell them.
+    """
+
+    queue_id: str = "default"
+    item_id: int | None = None
+    batch_id: str | None = None
+    session_id: str | None = None
+    user_pending: int | None = None
+    user_in_progress: int | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            queue_id=text(data, "queue_id"),
+            item_id=optional_integer(data.get("item_id")),
+            batch_id=optional_text(data.get("batch_id")),
+            session_id=optional_text(data.get("session_id")),
+            user_pending=optional_integer(data.get("user_pending")),
+            user_in_progress=optional_integer(data.get("user_in_progress")),
+            **_counts(data),
+        )
+
+    @property
+    def user_unfinished(self) -> int | None:
+        """As `unfinished`, of the user's own items; None where that is not told. Counts no `waiting` ones."""
+        if self.user_pending is None or self.user_in_progress is None:
+            return None
+        return self.user_pending + self.user_in_progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStatus(Counts):
+    """A batch's counters. An unknown batch has zeros (the server answers 200 for it)."""
+
+    queue_id: str = "default"
+    batch_id: str = ""
+    origin: str | None = None
+    destination: str | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            queue_id=text(data, "queue_id"),
+            batch_id=text(data, "batch_id"),
+            origin=optional_text(data.get("origin")),
+            destination=optional_text(data.get("destination")),
+            **_counts(data),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationCounts(Counts):
+    """Counters of all items with one destination."""
+
+    queue_id: str = "default"
+    destination: str = ""
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(queue_id=text(data, "queue_id"), destination=text(data, "destination"), **_counts(data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorStatus:
+    """Whether the worker takes items (`is_started`; False is paused) and is busy with one (`is_processing`)."""
+
+    is_started: bool
+    is_processing: bool
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(is_started=bool(data.get("is_started")), is_processing=bool(data.get("is_processing")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueAndProcessorStatus:
+    """The queue's counters, and what its worker does."""
+
+    queue: QueueStatus
+    processor: ProcessorStatus
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            queue=QueueStatus.from_json(data.get("queue")),
+            processor=ProcessorStatus.from_json(data.get("processor")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemIds:
+    """All ids in the queue, in the order that was asked for, and how many they are."""
+
+    item_ids: tuple[int, ...]
+    total_count: int
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(item_ids=integers(data, "item_ids"), total_count=count(data, "total_count"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnqueueResult:
+    """The answer to an enqueue. A full queue takes fewer than asked (`enqueued < requested`), which is no error.
+
+    `item_ids` are ascending, and are those of the whole batch: enqueueing a `batch_id` again adds to it. Empty on a
+    server older than 6.0.
+    """
+
+    queue_id: str
+    batch_id: str
+    enqueued: int
+    requested: int
+    priority: int
+    item_ids: tuple[int, ...]
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            queue_id=text(data, "queue_id"),
+            batch_id=text(mapping(data.get("batch")), "batch_id"),
+            enqueued=integer(data, "enqueued"),
+            requested=integer(data, "requested"),
+            priority=count(data, "priority"),
+            item_ids=tuple(sorted(integers(data, "item_ids"))) if data.get("item_ids") is not None else (),
+        )
+
+
+def _incoming(value: object) -> str | None:
+    """An error's text: it may quote an address with a password, and is shown, logged and saved in notebooks."""
+    said = optional_text(value)
+    return None if said is None else incoming(said)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthStatus:
+    """Whether the server is in multiuser mode, in which each request needs a token. Servers before 6.12 have none."""
+
+    multiuser_enabled: bool
+    setup_required: bool = False
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            multiuser_enabled=bool(data.get("multiuser_enabled")), setup_required=bool(data.get("setup_required"))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Who a token belongs to, on a server in multiuser mode. An administrator may change everybody's items."""
+
+    user_id: str
+    is_admin: bool = False
+    display_name: str | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            user_id=text(data, "user_id"),
+            is_admin=data.get("is_admin") is True,
+            display_name=optional_text(data.get("display_name")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image on the server. `image_url` and `thumbnail_url` are relative to the server's address."""
+
+    image_name: str
+    image_url: str = ""
+    thumbnail_url: str = ""
+    width: int = 0
+    height: int = 0
+    image_category: str | None = None
+    image_origin: str | None = None
+    is_intermediate: bool = False
+    starred: bool = False
+    session_id: str | None = None
+    node_id: str | None = None
+    board_id: str | None = None
+    created_at: datetime | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            image_name=text(data, "image_name"),
+            image_url=optional_text(data.get("image_url")) or "",
+            thumbnail_url=optional_text(data.get("thumbnail_url")) or "",
+            width=count(data, "width"),
+            height=count(data, "height"),
+            image_category=optional_text(data.get("image_category")),
+            image_origin=optional_text(data.get("image_origin")),
+            is_intermediate=bool(data.get("is_intermediate")),
+            starred=bool(data.get("starred")),
+            session_id=optional_text(data.get("session_id")),
+            node_id=optional_text(data.get("node_id")),
+            board_id=optional_text(data.get("board_id")),
+            created_at=parse_time(data.get("created_at")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A board of the gallery. `image_count` leaves out intermediates; the cover is its newest image, if it has any."""
+
+    board_id: str
+    board_name: str
+    image_count: int = 0
+    archived: bool = False
+    cover_image_name: str | None = None
+    created_at: datetime | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        data = mapping(data)
+        return cls(
+            board_id=text(data, "board_id"),
+            board_name=text(data, "board_name"),
+            image_count=count(data, "image_count"),
+            archived=bool(data.get("archived")),
+            cover_image_name=optional_text(data.get("cover_image_name")),
+            created_at=parse_time(data.get("created_at")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobError:
+    """One thing that went wrong, classified.
+
+    `fingerprint` is equal for errors that differ only in ids and numbers; `ErrorLog.groups()` counts by it.
+    `field_path` is the dotted path of a validation error. `attempt` counts from 1. `retry_at` is when its `RetryPolicy`
+    runs the job again, or did; None if none does.
+    """
+
+    at: datetime
+    error_type: JobErrorType
+    message: str
+    suggestion: str = ""
+    retryable: bool = False
+    item_id: int | None = None
+    batch_id: str | None = None
+    node_id: str | None = None
+    node_type: str | None = None
+    field_path: str | None = None
+    server_error_type: str | None = None
+    traceback: str | None = field(default=None, repr=False)
+    status: int | None = None
+    attempt: int = 1
+    retry_at: datetime | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """What a cancel did, and when, in seconds since it was asked for.
+
+    Attributes:
+        scope: "item", "batch", "pending" or "clear".
+        outcome: "canceled"; "already_finished" (there was nothing left to cancel); "not_found"; "refused" (the server
+            said no: not yours, not allowed); "unknown" (no answer came, and looking did not tell;
+            or nothing could be sent).
+        canceled: how many items were canceled.
+        item_ids: the items that it was about, ascending, as far as they are known.
+        requested_at: when, UTC.
+        acknowledged_s: until the server's answer came.
+        effective_s: until the items' status had changed, as an event or the answer told.
+        stopped_s: until the worker had really gone on to something else; None while it has not, or if that cannot be
+            known. A pending item has nothing to stop: its `stopped_s` is its `effective_s`.
+        message: the outcome in words.
+        cancellation_id: identity, since `stopped_s` becomes known later than the rest.
+    """
+
+    scope: str
+    outcome: str
+    canceled: int
+    item_ids: tuple[int, ...]
+    requested_at: datetime
+    acknowledged_s: float | None = None
+    effective_s: float | None = None
+    stopped_s: float | None = None
+    batch_id: str | None = None
+    message: str = ""
+    cancellation_id: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What a retry did: `new_item_ids` maps each retried item to the new one that the server made of it.
+
+    An item that the server skipped (finished well, missing, or the queue was full) is in `skipped`. Both are about the
+    item that was retried: for one that another item called, that is the one which called first.
+    """
+
+    new_item_ids: Mapping[int, int]
+    skipped: tuple[int, ...] = ()
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The new items, ascending."""
+        return tuple(sorted(self.new_item_ids.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an item in progress is: `percentage` from 0 to 1, or None while that is unknown.
+
+    `node_id` is the graph's own. `image` is a data URL of a preview, if the server sent one.
+    """
+
+    item_id: int
+    message: str = ""
+    percentage: float | None = None
+    node_id: str | None = None
+    node_type: str | None = None
+    image: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wedge:
+    """A queue that cannot go on: the worker fails again and again to load these items, and nothing behind them runs.
+
+    `batch_ids` are the batches that they belong to: canceling those is the way out. Up to 6.13 they are known only if
+    an event told them: an item that cannot be loaded does not. Both are empty where the worker seems to have ended.
+    `message` says which, or is the server's own. `is_theirs`: the items are another user's, whose batch is not told.
+    """
+
+    batch_ids: tuple[str, ...]
+    item_ids: tuple[int, ...]
+    message: str = ""
+    is_theirs: bool = False
+
+    @property
+    def culprit(self) -> str:
+        """Who is to blame, in words: the batches, or the items where the server does not tell their batch."""
+        if self.batch_ids:
+            return f"batch {', '.join(self.batch_ids)}"
+        return f"item {', '.join(map(str, self.item_ids))}" if self.item_ids else "the worker"
+
+    @property
+    def remedy(self) -> str:
+        """The way out, in words."""
+        if self.batch_ids:
+            return "console.unwedge() cancels it; nothing else in the queue runs before."
+        if self.is_theirs:
+            return "It is another user's: they, or an administrator, can cancel it."
+        if self.item_ids:
+            return (
+                "This server does not tell its batch: console.cancel_pending() cancels all that waits, "
+                "this too; nothing in the queue runs before."
+            )
+        return "Restart the server."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How the picture is being kept.
+
+    Attributes:
+        mode: "connecting" (no picture yet), "live" (events), "polling" (no socket can be had), "reconnecting" (the
+            server went away; `next_try_at` says when it is tried next), "closed".
+        error: why, where that is known.
+        remedy: what a person can do about it, where that is known.
+        is_ill: whether something answers there that cannot do its work, as against nothing that can be reached.
+        is_refused: whether the server answers, but refuses the token, or wants one.
+        next_try_at: `time.monotonic()` of the next try.
+        heard_at: `time.monotonic()` of the last sign of life.
+        version: the server's version.
+        user: whose token is used, on a server in multiuser mode; else None.
+    """
+
+    mode: str = "connecting"
+    error: str = ""
+    remedy: str = ""
+    is_ill: bool = False
+    is_refused: bool = False
+    next_try_at: float | None = None
+    heard_at: float | None = None
+    version: str = ""
+    user: User | None = None

@@ -7,12 +7,14 @@ value, and a board that is "auto" or "none" is none. Batch nodes become values t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.jobs.schemas import Data, near
+
+Data = list[list[dict[str, Any]]]
 
 _BATCH_FIELDS = {
     "image_batch": "images",
@@ -273,3 +275,122 @@ def _exposed(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for place in exposed if not found and isinstance(exposed, list) else ():
         if isinstance(place, Mapping):
             yield str(place.get("nodeId")), str(place.get("fieldName"))
+
+
+def near(word: str, words: Iterable[str]) -> str:
+    """A question that ends a message about an unknown name; empty where no known one is near."""
+    found = difflib.get_close_matches(word, list(words), n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def normal_graph(graph: object) -> dict[str, Any]:
+    """A graph with `nodes` and `edges`, whose nodes have their ids.
+
+    Raises:
+        InvalidRequest: it is not of that form; the message names the place.
+    """
+    if not isinstance(graph, Mapping):
+        raise InvalidRequest(
+            f"graph: should be a mapping with 'nodes' and 'edges', got {type(graph).__name__}.",
+            suggestion="Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}.",
+        )
+    nodes = graph.get("nodes")
+    if not isinstance(nodes, Mapping):
+        raise InvalidRequest("graph.nodes: should be a mapping of node ids to nodes.", suggestion=_looks_like(graph))
+    checked = {}
+    for node_id, node in nodes.items():
+        if not isinstance(node_id, str) or not node_id:
+            raise InvalidRequest(f"graph.nodes: the id {node_id!r} should be a non-empty string.")
+        if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
+            raise InvalidRequest(f"nodes.{node_id}.type: should be the name of a node type, such as 'add'.")
+        if node.get("id", node_id) != node_id:
+            raise InvalidRequest(f"nodes.{node_id}.id: should be {node_id!r}, its key, got {node['id']!r}.")
+        checked[node_id] = {**node, "id": node_id}
+    edges = graph.get("edges", [])
+    if not isinstance(edges, list):
+        raise InvalidRequest("graph.edges: should be a list.")
+    for index, edge in enumerate(edges):
+        _check_edge(edge, index, checked)
+    return {**graph, "nodes": checked, "edges": list(edges)}
+
+
+def _looks_like(graph: Mapping[str, Any]) -> str:
+    return "Pass its 'graph' entry." if "graph" in graph else ""
+
+
+def _check_edge(edge: object, index: int, nodes: Mapping[str, Any]) -> None:
+    for side in ("source", "destination"):
+        end = edge.get(side) if isinstance(edge, Mapping) else None
+        if not isinstance(end, Mapping) or not isinstance(end.get("field"), str):
+            raise InvalidRequest(f"edges[{index}].{side}: should be {{'node_id': ..., 'field': ...}}.")
+        if end.get("node_id") not in nodes:
+            raise InvalidRequest(
+                f"edges[{index}].{side}.node_id: there is no node {end.get('node_id')!r}."
+                + near(str(end.get("node_id")), nodes)
+            )
+
+
+def normal_data(data: object) -> Data:
+    """A batch's values in the server's form: product over the outer list, zip within each inner one.
+
+    Args:
+        data: None; a mapping `{"node.field": [values]}`, whose lists are zipped; a list of such mappings, of which the
+            product is taken, the last varying fastest; or the server's own list of lists.
+
+    Raises:
+        InvalidRequest: it is of another form, or zipped lists differ in length.
+    """
+    if data is None:
+        return []
+    groups = [data] if isinstance(data, Mapping) else data
+    if not isinstance(groups, list | tuple):
+        raise InvalidRequest(
+            f"data: should be {{'node.field': [values]}} or a list of such mappings, got {type(data).__name__}."
+        )
+    return [_group(group, index) for index, group in enumerate(groups)]
+
+
+def _group(group: object, index: int) -> list[dict[str, Any]]:
+    if isinstance(group, Mapping):
+        entries = [_entry(key, values) for key, values in group.items()]
+    elif isinstance(group, list | tuple):
+        entries = []
+        for datum in group:
+            if not isinstance(datum, Mapping) or not {"node_path", "field_name", "items"} <= datum.keys():
+                raise InvalidRequest(f"data[{index}]: each entry needs 'node_path', 'field_name' and 'items'.")
+            entries.append(_entry(f"{datum['node_path']}.{datum['field_name']}", datum["items"]))
+    else:
+        raise InvalidRequest(f"data[{index}]: should be a mapping {{'node.field': [values]}}.")
+    lengths = {f"{e['node_path']}.{e['field_name']}": len(e["items"]) for e in entries}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise InvalidRequest(
+            f"data[{index}]: values that are zipped have to be equally many; {told}.",
+            suggestion="For every combination, pass a list of mappings: [{'a.x': [...]}, {'b.y': [...]}].",
+        )
+    return entries
+
+
+def _entry(key: object, values: object) -> dict[str, Any]:
+    node, dot, name = str(key).rpartition(".")
+    if not dot or not node or not name:
+        raise InvalidRequest(f"data: the key {key!r} should be 'node.field'.")
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
+        raise InvalidRequest(f"data.{key}: should be a list of values, got {values!r}.")
+    if (dimensions := getattr(values, "ndim", 1)) != 1:
+        raise InvalidRequest(
+            f"data.{key}: should be a list of values, got {dimensions} dimensions of them.",
+            suggestion="array.ravel() has all its values in one, array.tolist() its rows as values.",
+        )
+    items = [_plain(value) for value in values]
+    if not items:
+        raise InvalidRequest(f"data.{key}: has no values, so that nothing would be enqueued.")
+    return {"node_path": node, "field_name": name, "items": items}
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar or array, say, as a Python value."""
+    if getattr(value, "ndim", 0):
+        return value.tolist()
+    item = getattr(value, "item", None)
+    return item() if callable(item) and not isinstance(value, Mapping) else value

@@ -73,7 +73,9 @@ def _parameters(config: pytest.Config, known: tuple[str, ...]) -> list[object]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # What a click does depends little on the server's version: the newest real one will do.
-    in_browser = metafunc.definition.get_closest_marker("browser") is not None or ".browser." in metafunc.module.__name__
+    in_browser = (
+        metafunc.definition.get_closest_marker("browser") is not None or ".browser." in metafunc.module.__name__
+    )
     known = VERSIONS[:1] if in_browser else VERSIONS
     if metafunc.definition.get_closest_marker("looks"):
         known = ()

@@ -25,11 +25,10 @@ from invoke_widgets.conditions import Condition, Firing, Look, NoticeKind, Other
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive
 from invoke_widgets.errors.redact import without_secrets
-from invoke_widgets.history.file import HistoryFile
-from invoke_widgets.jobs.notices import follow
+from invoke_widgets.history import HistoryFile
+from invoke_widgets.jobs import follow
 from invoke_widgets.records import JobError, QueueItem
-from invoke_widgets.sync.state import QueueState
-from invoke_widgets.sync.store import Change, QueueStore
+from invoke_widgets.sync import Change, QueueState, QueueStore
 
 if TYPE_CHECKING:
     import pandas as pd

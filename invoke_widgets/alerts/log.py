@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from invoke_widgets.alerts.messages import Message
-from invoke_widgets.history import frames
-from invoke_widgets.history.history_base import KeptLog
+from invoke_widgets.history import KeptLog, frames
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,7 @@ import httpx
 
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, hushed
-from invoke_widgets.client.proxies import proxy_for
-from invoke_widgets.client.transport import retry_after_s
+from invoke_widgets.client import proxy_for, retry_after_s
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive, whole
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from invoke_widgets.client.client_base import ClientBase, each, parsed
 from invoke_widgets.client.transport import path_segment
 from invoke_widgets.errors import InvalidRequest, UnexpectedReply
-from invoke_widgets.json_values import count
-from invoke_widgets.records import Board, Image
+from invoke_widgets.records import Board, Image, count
 
 
 class Gallery(ClientBase):

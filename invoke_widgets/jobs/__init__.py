@@ -1,0 +1,27 @@
+"""What is done to jobs (submit, cancel, retry), and the handles on them."""
+
+from invoke_widgets.jobs.actions import Actions
+from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed
+from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe
+from invoke_widgets.jobs.job import Job
+from invoke_widgets.jobs.notices import follow
+from invoke_widgets.jobs.reruns import Reruns
+from invoke_widgets.jobs.retry import RetryPolicy
+from invoke_widgets.jobs.watch import Watch, checked_stall
+
+__all__ = [
+    "Actions",
+    "Batch",
+    "Context",
+    "Job",
+    "Jobs",
+    "OnTimeout",
+    "Reruns",
+    "Retry",
+    "RetryPolicy",
+    "Unsubscribe",
+    "Watch",
+    "as_completed",
+    "checked_stall",
+    "follow",
+]

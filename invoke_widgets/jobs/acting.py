@@ -7,15 +7,15 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     JobException,
 )
-from invoke_widgets.history.logs import CancellationLog, ErrorLog
+from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.records import (
     QueueItem,
 )
-from invoke_widgets.sync.store import QueueStore
+from invoke_widgets.sync import QueueStore
 
 
 class Reader(Protocol):

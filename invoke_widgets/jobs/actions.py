@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from invoke_widgets.client.client import InvokeClient, checked_ids
+from invoke_widgets.client import InvokeClient, checked_ids
 from invoke_widgets.errors import (
     InvalidRequest,
     JobTimeout,
@@ -15,7 +15,7 @@ from invoke_widgets.errors import (
     SubmissionFailed,
     UnexpectedReply,
 )
-from invoke_widgets.history.logs import CancellationLog, ErrorLog
+from invoke_widgets.history import CancellationLog, ErrorLog
 from invoke_widgets.jobs.acting import Reader
 from invoke_widgets.jobs.cancel import Canceling
 from invoke_widgets.jobs.claims import claims
@@ -28,8 +28,7 @@ from invoke_widgets.records import (
     Retried,
     retryable,
 )
-from invoke_widgets.sync.reading import ids_after, light_items, whole_items
-from invoke_widgets.sync.store import QueueStore
+from invoke_widgets.sync import QueueStore, ids_after, light_items, whole_items
 
 __all__ = ["Actions", "Submission"]
 

@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from invoke_widgets._loop import Feed
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
 from invoke_widgets.events import Event
-from invoke_widgets.feeds import Feed
 from invoke_widgets.history import frames
 from invoke_widgets.jobs.handles import Context, Handle, Unsubscribe, failure_of, last_attempt, status_of
 from invoke_widgets.jobs.job import AsCompleted, Job, drained, followed
 from invoke_widgets.outputs import outputs
 from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, Counts, QueueItem, Retried
-from invoke_widgets.sync.reading import whole_items
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change, whole_items
 
 if TYPE_CHECKING:
     import pandas as pd

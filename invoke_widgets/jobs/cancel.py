@@ -36,7 +36,7 @@ from invoke_widgets.records import (
     QueueItem,
     QueueStatus,
 )
-from invoke_widgets.sync.store import Change, QueueStore
+from invoke_widgets.sync import Change, QueueStore
 
 _STOP_WATCH_S = 600.0
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from invoke_widgets.sync.state import QueueState
+from invoke_widgets.sync import QueueState
 
 _KEPT = 50_000
 """So many retried items are remembered, the latest: five queues that are full as the server has it by default. Only

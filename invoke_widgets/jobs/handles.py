@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from invoke_widgets._loop import LoopThread
-from invoke_widgets.client.client import InvokeClient
+from invoke_widgets._loop import TICK_S, LoopThread, heard
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     EXCEPTION_FOR,
     InvalidRequest,
@@ -23,10 +23,9 @@ from invoke_widgets.errors import (
     JobTimeout,
     classify,
 )
-from invoke_widgets.interrupts import TICK_S, heard
 from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.records import CANCELED, FAILED, PENDING, Cancellation, QueueItem
-from invoke_widgets.sync.store import Change, QueueStore
+from invoke_widgets.sync import Change, QueueStore
 
 T = TypeVar("T")
 R = TypeVar("R")

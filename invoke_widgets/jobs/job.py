@@ -11,19 +11,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
-from invoke_widgets._loop import LoopThread
+from invoke_widgets._loop import Feed, LoopThread, taken
 from invoke_widgets.errors import (
     JobCanceled,
     JobTimeout,
     NotFound,
 )
 from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent
-from invoke_widgets.feeds import Feed
-from invoke_widgets.interrupts import taken
 from invoke_widgets.jobs.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
 from invoke_widgets.outputs import image_names, outputs
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 
 
 class Job(Handle[QueueItem]):

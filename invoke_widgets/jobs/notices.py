@@ -29,8 +29,7 @@ from invoke_widgets.notices import (
     QueueWedged,
 )
 from invoke_widgets.records import FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
-from invoke_widgets.sync.state import NOTHING, QueueState
-from invoke_widgets.sync.store import Change, QueueStore
+from invoke_widgets.sync import NOTHING, Change, QueueState, QueueStore
 
 __all__ = [
     "BatchDone",

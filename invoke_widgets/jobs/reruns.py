@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import JobException
 from invoke_widgets.events import Event, ItemsRetried
-from invoke_widgets.history.logs import ErrorLog
+from invoke_widgets.history import ErrorLog
 from invoke_widgets.jobs.acting import Reader
 from invoke_widgets.jobs.resending import Kept, Line, Resending
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.records import FAILED, JobError, QueueItem
-from invoke_widgets.sync.state import QueueState, Step
-from invoke_widgets.sync.store import QueueStore
+from invoke_widgets.sync import QueueState, QueueStore, Step
 
 _UNDECIDED_S = 30.0
 

@@ -11,8 +11,7 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from invoke_widgets.client import breaker
-from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client import InvokeClient, breaker
 from invoke_widgets.errors import (
     JobException,
     JobTimeout,
@@ -22,13 +21,12 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     UnexpectedReply,
 )
-from invoke_widgets.history.logs import ErrorLog
+from invoke_widgets.history import ErrorLog
 from invoke_widgets.jobs.acting import Reader
 from invoke_widgets.jobs.claims import claims
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.records import CANCELED, FAILED, PENDING, QueueItem
-from invoke_widgets.sync.reading import ids_after, light_items, whole_items
-from invoke_widgets.sync.store import QueueStore
+from invoke_widgets.sync import QueueStore, ids_after, light_items, whole_items
 
 logger = logging.getLogger(__name__)
 

@@ -30,9 +30,9 @@ from invoke_widgets.errors import (
     classify,
 )
 from invoke_widgets.jobs.acting import Acting
-from invoke_widgets.jobs.schemas import Data, NodeSchemas, normal_data, normal_graph
-from invoke_widgets.sync.reading import ids_after, light_items
-from invoke_widgets.sync.store import QueueStore
+from invoke_widgets.jobs.schemas import NodeSchemas
+from invoke_widgets.sync import QueueStore, ids_after, light_items
+from invoke_widgets.workflows import Data, normal_data, normal_graph
 
 # How often, and with which pauses, a lost submit is looked for at the least before it is taken as not having arrived.
 _LOOKS_S = (0.0, 0.2, 0.5, 1.0, 1.5)

@@ -7,10 +7,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
+from invoke_widgets._loop import TICK_S, Feed
 from invoke_widgets.errors import InvalidRequest, JobTimeout
-from invoke_widgets.feeds import Feed
-from invoke_widgets.history.logs import ErrorLog
-from invoke_widgets.interrupts import TICK_S
+from invoke_widgets.history import ErrorLog
 from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
 from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
 from invoke_widgets.jobs.job import Job

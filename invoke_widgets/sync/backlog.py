@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
-from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import ServerFailure
 from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.records import QueueItem

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.records import FAILED, QueueItem
 from invoke_widgets.sync import state as merge
 from invoke_widgets.sync.reading import taken, whole_items

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from invoke_widgets.client.client import MAX_IDS_PER_REQUEST, InvokeClient
+from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
 from invoke_widgets.errors import ServerFailure
 from invoke_widgets.records import QueueItem
 

@@ -23,10 +23,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from invoke_widgets.client import breaker
-from invoke_widgets.client.client import InvokeClient
-from invoke_widgets.client.line import Line
-from invoke_widgets.client.socket import EventStream
+from invoke_widgets.client import EventStream, InvokeClient, Line, breaker
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
 from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User

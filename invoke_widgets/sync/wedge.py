@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter, OrderedDict
 
-from invoke_widgets.client.client import InvokeClient
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import NotFound, ServerFailure
 from invoke_widgets.records import Counts, QueueAndProcessorStatus, Wedge
 from invoke_widgets.sync.store import QueueStore

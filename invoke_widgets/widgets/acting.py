@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import ipywidgets
 
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 from invoke_widgets.widgets.base import View
 from invoke_widgets.widgets.plain_press import PlainPress, Pressed
 

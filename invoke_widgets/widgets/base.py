@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 import ipywidgets
 
 from invoke_widgets.errors import InvalidRequest, JobException, NetworkError, classify
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 from invoke_widgets.widgets.saved import SavedState, publisher
 from invoke_widgets.widgets.styles import STYLE
 from invoke_widgets.widgets.tables import clean

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from invoke_widgets.records import Cancellation
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import StyledView, put
 from invoke_widgets.widgets.tables import html_table, text_table

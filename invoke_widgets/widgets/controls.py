@@ -13,8 +13,7 @@ import traitlets
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.records import Cancellation, Counts, ProcessorStatus, QueueItem, retryable
-from invoke_widgets.sync.state import QueueState
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, enable, put, shown
 from invoke_widgets.widgets.plain_press import Pressed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 from invoke_widgets.widgets import liveness, plain
 from invoke_widgets.widgets.acting import StyledView, put
 from invoke_widgets.widgets.base import composing
@@ -24,7 +24,7 @@ from invoke_widgets.widgets.toasts import Toasts
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
-    from invoke_widgets.history.file import HistoryFile
+    from invoke_widgets.history import HistoryFile
 
 QUEUE, RESULTS = 1, 4
 """Indices of tabs."""

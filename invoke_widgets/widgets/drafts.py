@@ -10,7 +10,7 @@ from typing import Any
 
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.jobs.schemas import normal_data
+from invoke_widgets.workflows import normal_data
 
 Row = tuple[str, str, int]
 """A row of values: "node.field", a JSON list, and its group: rows of a group are zipped, groups are combined."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from invoke_widgets.records import FAILED, JobError
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, enable, put, set_options, shown
 from invoke_widgets.widgets.plain_press import Pressed

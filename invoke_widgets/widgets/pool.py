@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from invoke_widgets.records import CANCELED, FAILED, STATUSES, QueueItem
-from invoke_widgets.sync.state import QueueState
+from invoke_widgets.sync import QueueState
 from invoke_widgets.widgets import queue_rows, words
 
 if TYPE_CHECKING:

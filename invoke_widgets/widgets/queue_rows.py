@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from invoke_widgets.records import STATUSES, FieldValue, Progress, QueueItem
-from invoke_widgets.sync.state import QueueState
+from invoke_widgets.sync import QueueState
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.tables import clean
 

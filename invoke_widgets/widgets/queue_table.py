@@ -20,8 +20,7 @@ from IPython.display import HTML
 from invoke_widgets.errors import JobException
 from invoke_widgets.outputs import image_names
 from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
-from invoke_widgets.sync.state import QueueState
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import plain, queue_rows, words
 from invoke_widgets.widgets.base import View
 from invoke_widgets.widgets.queue_detail import cleaned, detail

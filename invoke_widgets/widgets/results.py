@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from invoke_widgets import outputs as results
 from invoke_widgets.errors import JobException, NotFound
 from invoke_widgets.records import COMPLETED, QueueItem
-from invoke_widgets.sync.state import QueueState
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, enable, put
 from invoke_widgets.widgets.tables import html_table, text_table

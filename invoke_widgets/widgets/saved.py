@@ -23,7 +23,7 @@ import ipywidgets
 from invoke_widgets.widgets import liveness
 
 if TYPE_CHECKING:
-    from invoke_widgets.sync.state import QueueState
+    from invoke_widgets.sync import QueueState
     from invoke_widgets.widgets.base import View
 
 _LOOK_EVERY_S = 1.0

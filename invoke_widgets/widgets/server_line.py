@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, QueueItem
-from invoke_widgets.sync.state import QueueState
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import plain, words
 from invoke_widgets.widgets.acting import StyledView, put, shown
 from invoke_widgets.widgets.plain_press import Pressed

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from invoke_widgets.errors import InvalidRequest, JobException
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.acting import ActingView, enable, put, shown
 from invoke_widgets.widgets.base import models_within

@@ -56,7 +56,7 @@ def draw(change):
     rows = [queue_rows.texts(items[i], queue_rows.DEFAULT_COLUMNS, {}) for i in sorted(items, reverse=True)]
     page.value = '<table>' + ''.join(
         '<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in rows) + '</table>'
-from invoke_widgets.store import Change
+from invoke_widgets.sync.store import Change
 draw(Change(console.store.state, frozenset()))
 stop = console.store.subscribe(draw, interval=0.1)
 page""",

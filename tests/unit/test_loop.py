@@ -11,9 +11,8 @@ import threading
 import pytest
 
 from invoke_widgets import _loop as loops
-from invoke_widgets._loop import LoopThread
+from invoke_widgets._loop import Feed, LoopThread
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.feeds import Feed
 
 CLOSED = "This console was closed"
 

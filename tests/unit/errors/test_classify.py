@@ -203,7 +203,7 @@ def test_every_class_but_submission_has_a_known_failure() -> None:
 def test_importing_brings_neither_pandas_nor_matplotlib() -> None:
     """They take a second to load, and a person may never ask for a frame."""
     code = (
-        "import invoke_widgets, invoke_widgets.history, invoke_widgets.frames, invoke_widgets.plots, sys;"
+        "import invoke_widgets, invoke_widgets.history.frames, invoke_widgets.history.plots, sys;"
         "print({'pandas', 'matplotlib', 'numpy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -173,7 +173,7 @@ def test_nothing_global_is_changed() -> None:
 def test_pyplot_is_never_imported() -> None:
     """It keeps every figure for ever and chooses a backend."""
     code = (
-        "import sys; from invoke_widgets.plots import Plots; f = Plots().durations(); f._repr_mimebundle_();"
+        "import sys; from invoke_widgets.history.plots import Plots; f = Plots().durations(); f._repr_mimebundle_();"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
