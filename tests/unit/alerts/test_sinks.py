@@ -353,7 +353,7 @@ def test_what_a_callback_raises_is_recorded() -> None:
     """Its exception is told with its place, and without what looks like a secret."""
     (delivery,) = send(Callback(fails))
     assert "failed" == delivery.outcome
-    assert delivery.reason.startswith("ValueError: boom, token=[token] (test_alert_sinks.py:")
+    assert delivery.reason.startswith("ValueError: boom, token=[token] (test_sinks.py:")
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
