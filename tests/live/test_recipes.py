@@ -47,7 +47,7 @@ def background() -> Iterator[ThreadPoolExecutor]:
 
 
 def stop_gracefully(console: iw.Console, others: Sequence[int] = (), after: threading.Event | None = None) -> Counts:
-    """Have `run_until_told` run three jobs, and a signal come while the first of them runs."""
+    """Have `run_until_stopped` run three jobs, and a signal come while the first of them runs."""
     main = threading.main_thread().ident
 
     def waits() -> bool:
@@ -61,7 +61,7 @@ def stop_gracefully(console: iw.Console, others: Sequence[int] = (), after: thre
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=tell).start()
-    status: Counts = recipe("graceful-shutdown", "run_until_told")(console, sleep(1.5), runs=3)
+    status: Counts = recipe("graceful-shutdown", "run_until_stopped")(console, sleep(1.5), runs=3)
     return status
 
 
@@ -190,7 +190,7 @@ def test_run_all_stops_when_too_many_fail(console: iw.Console, wire: Wire) -> No
 def test_tell(console: iw.Console) -> None:
     """One message about the batch that is done, and one about its many failures."""
     told: list[Message] = []
-    recipe("alerts", "tell")(console, told.append)
+    recipe("alerts", "add_alerts")(console, told.append)
     console.submit(divide(1, 0), runs=8).wait(60)
     until(lambda: len(told) == 2, "both messages")
     assert ["batch.done", "rate.exceeded"] == sorted(message.kind for message in told)
