@@ -10,6 +10,7 @@ from typing import Any
 from invoke_widgets.client import InvokeClient, checked_ids
 from invoke_widgets.errors import (
     InvalidRequest,
+    JobException,
     JobTimeout,
     ReplyLost,
     SubmissionFailed,
@@ -33,6 +34,7 @@ from invoke_widgets.sync import QueueStore, ids_after, light_items, whole_items
 __all__ = ["Actions", "Submission"]
 
 _RETRY_LOOKS = 5
+_CANCELS_AT_ONCE = 4
 
 
 class Actions(Submitting, Canceling):
@@ -85,6 +87,25 @@ class Actions(Submitting, Canceling):
         """
         called_off = self.reruns.stop(lambda item, last, due: last == item_id)
         return self._with(await super().cancel(item_id), called_off)
+
+    async def cancel_many(self, item_ids: Iterable[int]) -> tuple[list[Cancellation], list[JobException]]:
+        """Cancel items, at most four at a time.
+
+        Returns:
+            The outcomes, in the order of the ids, and the exceptions of those that could not be sent or were invalid.
+        """
+        gate = asyncio.Semaphore(_CANCELS_AT_ONCE)
+
+        async def one(item_id: int) -> Cancellation | JobException:
+            async with gate:
+                try:
+                    return await self.cancel(item_id)
+                except JobException as error:
+                    return error
+
+        answers = await asyncio.gather(*map(one, item_ids))
+        failures = [answer for answer in answers if isinstance(answer, JobException)]
+        return [answer for answer in answers if isinstance(answer, Cancellation)], failures
 
     async def cancel_batch(self, batch_id: str) -> Cancellation:
         """Cancel all of a batch that has not finished, what runs included, and run nothing of it again."""

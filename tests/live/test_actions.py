@@ -335,3 +335,16 @@ def test_a_wedge_from_before_is_cured(wire: Wire) -> None:
         until(lambda: console.status.wedge is None, "the wedge to be gone")
     wire.put("prune")
     assert "completed" == wire.run()["status"]
+
+
+def test_cancel_many_returns_outcomes_and_failures(console: iw.Console, wire: Wire) -> None:
+    """Each item has its own outcome, in the order of the ids; what could not be asked is returned, not raised."""
+    with wire.paused():
+        batch = console.submit(add_and_multiply(), runs=6)
+        ids: list[Any] = [*batch.item_ids, 999_999_999, "x"]
+        answers: list[Any] = []
+        console.start(console.actions.cancel_many(ids), answers.append)
+        records, failures = until(lambda: answers and answers[0], "all to be canceled")
+    assert ["canceled"] * 6 + ["not_found"] == [record.outcome for record in records]
+    assert list(batch.item_ids) == [record.item_ids[0] for record in records[:6]]
+    assert ["InvalidRequest"] == [type(error).__name__ for error in failures]
