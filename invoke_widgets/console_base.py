@@ -100,11 +100,8 @@ class ConsoleBase:
             "secrets": lambda: (token, transport.token),
         }
 
-        def log_changed() -> None:
-            loop.post(store.tell)
-
-        self.errors = ErrorLog(on_change=log_changed, **kept)
-        self.cancellations = CancellationLog(on_change=log_changed, **kept)
+        self.errors = ErrorLog(**kept)
+        self.cancellations = CancellationLog(**kept)
         self.jobs = JobLog(**kept)
         for item in self.jobs:
             self.errors.link(item)

@@ -1,40 +1,76 @@
-"""`HistoryFile`: records in a SQLite file, kept over restarts of the kernel and shared between notebooks.
+"""`HistoryFile`: records in a SQLite file, kept over kernel restarts and shared between notebooks.
 
-One thread of its own does all reading and writing, so that no one who logs ever waits for a disk. What is logged is
-committed within some milliseconds; a process that is killed loses at most what it logged in the last of them, and the
-file stays whole (WAL, which survives the death of a process at any moment: https://sqlite.org/wal.html). Records that
-another process writes are noticed within a second. The file should be on a local disk: WAL does not work over networks.
-What cannot be written waits in memory until it can, and `HistoryFile.problem` says why.
+One thread does all reading and writing, so that logging never waits for a disk. Records are committed within
+milliseconds: a process that is killed loses at most those of its last moments, and the file stays intact (WAL survives
+the death of a process at any point: https://sqlite.org/wal.html). Records that another process writes are noticed
+within a second. The file should be on a local disk: WAL does not work over a network.
+
+Every write increments the number in `transactions`, and each row carries the number of the write that changed it: what
+is above the number last seen is new. `clearings` holds the number of the write that cleared a log.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from invoke_widgets.errors import InvalidRequest, JobException
-from invoke_widgets.history.database import Row, connect, decoded, identity, prepare, problem_of, put, why
+from invoke_widgets.errors import InvalidRequest, JobErrorType, JobException, ResourceError
+from invoke_widgets.errors.checks import positive, whole
+from invoke_widgets.records import FieldValue, JobError, parse_time
+
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _TIDY_S = 300.0
 _RETRY_S = 1.0
+_OPEN_S = 10.0
 _BUSY_S = 2.0
 _CLOSE_S = 10.0
 _MAX_WAITING = 100_000
+_APPLICATION = 0x69774869  # "iwHi", in the file's header
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    kind TEXT NOT NULL,     -- "errors", "cancellations", "jobs", "alerts"
+    source TEXT NOT NULL,   -- the server's address and the queue
+    key TEXT NOT NULL,      -- identity within kind and source
+    at REAL NOT NULL,       -- the record's time, in seconds since 1970
+    rank INTEGER NOT NULL,  -- how much the record knows: where two differ, the higher rank wins
+    changed INTEGER NOT NULL,  -- number of the write that changed the row last
+    data TEXT NOT NULL,     -- the record as JSON
+    PRIMARY KEY (kind, source, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS records_changed ON records (changed);
+CREATE INDEX IF NOT EXISTS records_at ON records (kind, source, at);
+CREATE TABLE IF NOT EXISTS transactions (number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS clearings (
+    kind TEXT NOT NULL,
+    source TEXT NOT NULL,
+    changed INTEGER NOT NULL,  -- number of the write that deleted all records of this kind and source
+    PRIMARY KEY (kind, source)
+) WITHOUT ROWID;
+INSERT INTO transactions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM transactions);
+"""
 _NEWEST = """
 SELECT key, data FROM records WHERE kind = ?1 AND source = ?2 AND at >= coalesce((
     SELECT at FROM records WHERE kind = ?1 AND source = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3), at)
 ORDER BY at, changed
 """
+_KNOWN = "SELECT at, rank, data FROM records WHERE kind = ? AND source = ? AND key = ?"
+_PUT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, (SELECT number FROM transactions), ?)"
 _CLEARED = "INSERT OR REPLACE INTO clearings VALUES (?, ?, (SELECT number FROM transactions))"
 _TRIM = """
 DELETE FROM records WHERE kind = ?1 AND source = ?2 AND at < (
@@ -42,47 +78,70 @@ DELETE FROM records WHERE kind = ?1 AND source = ?2 AND at < (
 """
 
 
-class _Mark(NamedTuple):
-    """Not a record: something to do in its turn."""
+class Row(NamedTuple):
+    """A record to be written. `data` makes its JSON values, on the writer's thread."""
 
-    do: Callable[[sqlite3.Connection], None] | None
+    kind: str
+    source: str
+    key: str
+    at: float
+    rank: int
+    data: Callable[[], Any]
+
+
+class _Task(NamedTuple):
+    """Work between the rows, in their order: something to do on the connection, or only a mark to wait for."""
+
+    do: Callable[[sqlite3.Connection], object]
     done: threading.Event
 
 
-Take = Callable[[list[tuple[str, dict[str, Any]]]], None]
-Keep = Callable[[set[str]], None]
+Found = list[tuple[str, dict[str, Any]]]
+OnShared = Callable[[Found], None]
+OnCleared = Callable[[set[str]], None]
+
+
+class _Follower(NamedTuple):
+    """The methods of a log, referred to weakly: the file outlives the logs of a closed console."""
+
+    on_shared: weakref.WeakMethod[OnShared]
+    on_cleared: weakref.WeakMethod[OnCleared]
 
 
 class HistoryFile:
-    """Records in a file. May be used from any thread. Whoever makes one closes it.
+    """Records in a file, which several consoles and processes may share. Thread-safe. The one who makes it closes it.
 
     Args:
-        path: the file; it is made if it is not there, its folder is not.
-        max_age_days: records older than this are deleted.
-        max_records: of each kind and source, the oldest beyond this number are deleted.
+        path: the file, which is created if necessary; its folder is not.
+        max_age_days: age in days above which records are deleted.
+        max_records: number of records to keep of each kind and source; the oldest beyond it are deleted.
+
+    Attributes:
+        path: the file.
+        problem: why nothing can be written at the moment; empty while all is well.
 
     Raises:
-        InvalidRequest: the file cannot be opened, is something else, or was made by a later version of this package.
+        InvalidRequest: an argument is invalid, or the file cannot be opened, is something else, or was made by a later
+            version of this package.
         ResourceError: the disk is full.
     """
 
     def __init__(self, path: str | Path, *, max_age_days: float = 90.0, max_records: int = 100_000) -> None:
-        if not max_age_days > 0 or max_records < 1:
-            raise InvalidRequest("history: max_age_days should be above 0, and max_records 1 or more.")
-        self.path = Path(path).expanduser()
-        self._max_age_s = max_age_days * 86400.0
-        self._max_records = max_records
+        self._max_age_s = positive("max_age_days", max_age_days) * 86400.0
+        self._max_records = whole("max_records", max_records)
         if str(path) == ":memory:":
             raise InvalidRequest(
-                "history: ':memory:' is no file.", suggestion="Name a file; without a history, logs are in memory."
+                "history: ':memory:' is not a file.", suggestion="Name a file. Without a history, logs are in memory."
             )
+        self.path = Path(path).expanduser()
         self.problem = ""
-        """Why nothing is being written for now, in words; empty while all is well."""
-        self._queue: queue.SimpleQueue[Row | _Mark] = queue.SimpleQueue()
-        self._takers: dict[tuple[str, str], tuple[Take, Keep]] = {}
-        self._all_until = 0.0
+        self._queue: queue.SimpleQueue[Row | _Task] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._followers: dict[tuple[str, str], list[_Follower]] = {}
         self._closed = threading.Event()
         self._connection: sqlite3.Connection | None = None
+        self._seen = 0
+        self._echo_until = 0.0
         self._open()
         self._thread = threading.Thread(target=self._run, name="invoke-widgets history", daemon=True)
         self._thread.start()
@@ -91,81 +150,92 @@ class HistoryFile:
         return f"HistoryFile({str(self.path)!r})"
 
     def put(self, row: Row) -> None:
-        """Have a record written soon. Never waits; after `close()` it does nothing."""
+        """Have a record written soon. Returns at once; does nothing after `close()`."""
         if not self._closed.is_set():
             self._queue.put(row)
 
-    def load(self, kind: str, source: str, limit: int, take: Take, keep: Keep) -> list[tuple[str, dict[str, Any]]]:
-        """The newest `limit` records as `(key, decoded JSON)`, oldest first, and those of the same moment.
+    def load(self, kind: str, source: str, limit: int, on_shared: OnShared, on_cleared: OnCleared) -> Found:
+        """Load the newest records of a log, and follow what other logs write.
 
-        On the file's own thread, `take` is called with those that other processes write from now on, and `keep` with
-        the keys that are left when another process has deleted all.
+        Args:
+            kind: name of the log.
+            source: address and queue.
+            limit: number of records; others of the same moment as the oldest come with it.
+            on_shared: a method, called on the file's thread with records that another log or process wrote.
+            on_cleared: a method, called there with the keys that are left after another one cleared the log.
+
+        Returns:
+            `(key, decoded JSON)`, oldest first.
 
         Raises:
             JobException: the file cannot be read.
         """
+        follower = _Follower(weakref.WeakMethod(on_shared), weakref.WeakMethod(on_cleared))
         try:
-            with contextlib.closing(connect(self.path)) as connection:
-                self._takers[kind, source] = take, keep
+            with contextlib.closing(_connect(self.path)) as connection:
+                with self._lock:
+                    self._followers.setdefault((kind, source), []).append(follower)
                 rows = connection.execute(_NEWEST, (kind, source, limit - 1)).fetchall()
         except sqlite3.Error as error:
-            raise why(self.path, error) from error
-        return [(key, values) for key, data in rows if (values := decoded(data)) is not None]
+            raise _exception_of(self.path, error) from error
+        return [(key, values) for key, data in rows if (values := _decoded(data)) is not None]
 
     def forget(self, kind: str, source: str) -> None:
-        """Delete all records of a kind and source, in its turn."""
+        """Delete all records of a kind and source that were put before."""
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM records WHERE kind = ? AND source = ?", (kind, source))
             connection.execute(_CLEARED, (kind, source))
 
-        self._queue.put(_Mark(delete, threading.Event()))
+        if not self._closed.is_set():
+            self._queue.put(_Task(delete, threading.Event()))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until everything put before is in the file; False if it is not after `timeout` seconds."""
         if self._closed.is_set():
             return not self.problem
-        mark = _Mark(None, threading.Event())
-        self._queue.put(mark)
-        return mark.done.wait(timeout)
+        return self._mark().wait(timeout)
+
+    def _mark(self) -> threading.Event:
+        done = threading.Event()
+        self._queue.put(_Task(lambda _: None, done))
+        return done
 
     def close(self) -> None:
         """Write what is left, and end the thread. May be called twice.
 
-        Where nothing can be written, it is tried once more; what is lost is counted in a warning (`logging`).
+        If the file cannot be written, one more attempt is made; a warning (`logging`) counts the records that are lost.
         """
         if not self._closed.is_set():
-            mark = _Mark(None, threading.Event())
-            self._queue.put(mark)
+            done = self._mark()
             deadline = time.monotonic() + _CLOSE_S
-            while not (mark.done.wait(0.05) or self.problem or time.monotonic() > deadline):
+            while not (done.wait(0.05) or self.problem or time.monotonic() > deadline):
                 pass
             self._closed.set()
-            self._queue.put(_Mark(None, threading.Event()))
+            self._mark()  # wakes the thread
             self._thread.join(_CLOSE_S)
 
-    # -- the thread ------------------------------------------------------------------------------------------------
+    # -- the thread --------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         try:
-            connection = connect(self.path)
+            connection = _connect(self.path)
             try:
-                prepare(connection)
+                _prepare(connection)
                 self._tidy(connection)
-                self._seen = int(connection.execute("SELECT number FROM transactions").fetchone()[0])
-                self._data_version = -1
-                self._identity = identity(self.path)
+                self._seen = _number(connection)
+                self._identity = _identity(self.path)
                 connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
             except BaseException:
                 connection.close()
                 raise
         except sqlite3.Error as error:
-            raise why(self.path, error) from error
+            raise _exception_of(self.path, error) from error
         self._connection = connection
 
     def _reopened(self) -> sqlite3.Connection:
-        """The connection. One to a file that has been removed would take records and say nothing."""
-        if self._connection is not None and identity(self.path) != self._identity:
+        """The connection, opened again if the file was replaced: SQLite would go on writing to the deleted one."""
+        if self._connection is not None and _identity(self.path) != self._identity:
             self._connection.close()  # SQLite leaves alone what is beside the path of a file that was moved
             self._connection = None
             raise sqlite3.OperationalError("the file was removed or replaced")
@@ -175,7 +245,7 @@ class HistoryFile:
         return self._connection
 
     def _run(self) -> None:
-        waiting: list[Row | _Mark] = []
+        waiting: list[Row | _Task] = []
         tidied = time.monotonic()
         while not (self._closed.is_set() and not waiting and self._queue.empty()):
             with contextlib.suppress(queue.Empty):
@@ -186,74 +256,92 @@ class HistoryFile:
                 connection = self._reopened()
                 if waiting:
                     self._write(connection, waiting)
+                    self.problem = ""
+                    for entry in waiting:
+                        if isinstance(entry, _Task):
+                            entry.done.set()
+                    waiting.clear()
                 self._look(connection)
                 if time.monotonic() - tidied > _TIDY_S:
                     tidied = time.monotonic()
                     self._tidy(connection)
-            except (sqlite3.Error, JobException) as error:
-                problem = problem_of(error)
+                self.problem = ""
+            except Exception as error:  # whatever goes wrong, the thread goes on: without it nothing would be kept
+                problem = _problem_of(error)
                 if not self.problem:
-                    logger.warning("history: nothing is written to %s for now: %s", self.path, problem)
+                    unknown = not isinstance(error, sqlite3.Error | JobException)
+                    logger.warning(
+                        "history: cannot write to %s at the moment: %s", self.path, problem, exc_info=unknown
+                    )
                 self.problem = problem
                 if self._closed.is_set() and self._queue.empty():
                     break
                 del waiting[:-_MAX_WAITING]
                 self._closed.wait(_RETRY_S)
-                continue
-            self.problem = ""
-            for entry in waiting:
-                if isinstance(entry, _Mark):
-                    entry.done.set()
-            waiting.clear()
         if lost := sum(isinstance(entry, Row) for entry in waiting):
             logger.warning("history: %d records could not be written to %s: %s", lost, self.path, self.problem)
         if self._connection is not None:
             self._connection.close()
 
-    def _write(self, connection: sqlite3.Connection, entries: list[Row | _Mark]) -> None:
+    def _write(self, connection: sqlite3.Connection, entries: Iterable[Row | _Task]) -> None:
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE transactions SET number = number + 1")
             for entry in entries:
                 if isinstance(entry, Row):
-                    put(connection, entry)
-                elif entry.do is not None:
+                    _put(connection, entry)
+                else:
                     entry.do(connection)
+            number = _number(connection)
+        # Nobody else has written since, so there is nothing to read, unless a second log here wants to see it.
+        if number == self._seen + 1 and not self._echoes():
+            self._seen = number
+
+    def _echoes(self) -> bool:
+        """Whether this file's own writes are passed on to its logs as well.
+
+        They are where two logs here have one kind and source, and right after a clearing by another process: a record
+        that was logged but not yet written when the clearing was noticed has been dropped, and comes back that way.
+        """
+        if time.monotonic() < self._echo_until:
+            return True
+        with self._lock:
+            for which, followers in list(self._followers.items()):
+                self._followers[which] = [follower for follower in followers if follower.on_shared() is not None]
+            return any(len(followers) > 1 for followers in self._followers.values())
 
     def _look(self, connection: sqlite3.Connection) -> None:
-        """Pass on what other processes wrote. After a write of theirs one's own come back too, which does no harm.
-
-        After a clearing of theirs one's own have to come back: what was logged, but not yet written, is not left.
-        """
+        """Pass on what other logs and processes have written."""
         with connection:
             connection.execute("BEGIN")
-            number = connection.execute("SELECT number FROM transactions").fetchone()[0]
-            # Changes when another connection has written, and only then.
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
-            rows: list[Any] = []
+            number = _number(connection)
+            if number == self._seen:
+                return
             left: dict[tuple[str, str], set[str]] = {}
-            if version != self._data_version or time.monotonic() < self._all_until:
-                for which in connection.execute("SELECT kind, source FROM clearings WHERE changed > ?", (self._seen,)):
-                    keys = connection.execute("SELECT key FROM records WHERE kind = ? AND source = ?", which)
-                    left[which] = {key for (key,) in keys}
-                rows = connection.execute(
-                    "SELECT kind, source, key, data FROM records WHERE changed > ? ORDER BY changed", (self._seen,)
-                ).fetchall()
-        self._data_version, self._seen = version, number
-        found: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = {}
-        for kind, source, key, data in rows:
-            if (values := decoded(data)) is not None:
-                found.setdefault((kind, source), []).append((key, values))
+            for which in connection.execute("SELECT kind, source FROM clearings WHERE changed > ?", (self._seen,)):
+                keys = connection.execute("SELECT key FROM records WHERE kind = ? AND source = ?", which)
+                left[which] = {key for (key,) in keys}
+            rows = connection.execute(
+                "SELECT kind, source, key, data FROM records WHERE changed > ? ORDER BY changed", (self._seen,)
+            ).fetchall()
+        self._seen = number
         if left:
-            self._all_until = time.monotonic() + 3 * _LOOK_S
-        for which, (take, keep) in list(self._takers.items()):
+            self._echo_until = time.monotonic() + 3 * _LOOK_S
+        found: dict[tuple[str, str], Found] = {}
+        for kind, source, key, data in rows:
+            if (values := _decoded(data)) is not None:
+                found.setdefault((kind, source), []).append((key, values))
+        with self._lock:
+            followers = [(which, follower) for which, those in self._followers.items() for follower in those]
+        for which, follower in followers:
+            on_shared, on_cleared = follower.on_shared(), follower.on_cleared()
             try:
-                if which in left:
-                    keep(left[which])
-                if which in found:
-                    take(found[which])
-            except Exception:  # a log's failure must not end the thread
-                logger.exception("records of another process could not be taken over")
+                if which in left and on_cleared is not None:
+                    on_cleared(left[which])
+                if which in found and on_shared is not None:
+                    on_shared(found[which])
+            except Exception:  # the failure of one log must not keep the others from hearing of it
+                logger.exception("history: records from %s could not be merged", self.path)
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         with connection:
@@ -261,3 +349,181 @@ class HistoryFile:
             connection.execute("DELETE FROM records WHERE at < ?", (time.time() - self._max_age_s,))
             for kind, source in connection.execute("SELECT DISTINCT kind, source FROM records").fetchall():
                 connection.execute(_TRIM, (kind, source, self._max_records - 1))
+
+
+# -- the database ------------------------------------------------------------------------------------------------------
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What distinguishes the file at a path from another one that replaces it; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # In autocommit mode (isolation_level=None), so that transactions begin only where it is written.
+    connection = sqlite3.connect(path, timeout=_OPEN_S, isolation_level=None, check_same_thread=False)
+    deadline = time.monotonic() + _OPEN_S
+    try:
+        while True:
+            try:
+                _check(connection, path)
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as error:
+                # Switching to WAL does not wait for others that open the file at the same moment.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is not ours, without changing it.
+
+    Raises:
+        InvalidRequest: it is another program's, or a later version's.
+    """
+    with connection:
+        connection.execute("BEGIN")
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    is_new = not (application or version or names)
+    # Files from before application_id was set.
+    is_early = application == 0 and version == 1 and {"records", "transactions"} <= names
+    if application != _APPLICATION and not is_new and not is_early:
+        raise InvalidRequest(f"history: {path} is another program's database.", suggestion="Name another file.")
+    if version > _VERSION:
+        raise InvalidRequest(
+            f"history: {path} was made by a later version of invoke-widgets.",
+            suggestion="Update the package, or name another file.",
+        )
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Create the tables that are missing."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _number(connection: sqlite3.Connection) -> int:
+    """The number of the latest write."""
+    return int(connection.execute("SELECT number FROM transactions").fetchone()[0])
+
+
+def _put(connection: sqlite3.Connection, row: Row) -> None:
+    """Write a record, merged with what the file has. One that no database would take is logged and skipped."""
+    try:
+        kind, source, key = (text.encode("utf-8", "replace").decode() for text in row[:3])
+        at, rank = row.at, row.rank
+        data = json.dumps(row.data(), default=str)
+        found = connection.execute(_KNOWN, (kind, source, key)).fetchone()
+        if found is not None:
+            later = rank >= found[1]
+            data = json.dumps(merged(_decoded(found[2]) or {}, json.loads(data), later=later))
+            if data == found[2]:
+                return
+            if not later:
+                at, rank, _ = found
+        connection.execute(_PUT, (kind, source, key, at, rank, data))
+    except Exception as error:
+        if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+            raise  # the file's fault, not the record's
+        logger.warning("history: a record of %s cannot be written: %s", row.kind, error)
+
+
+def _decoded(data: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+_PROBLEMS = {
+    "disk is full": "the disk is full",
+    "locked": "another program has locked it",
+    "readonly": "it is read-only",
+    "unable to open": "it cannot be opened",
+    "malformed": "it is damaged",
+}
+
+
+def _problem_of(error: Exception) -> str:
+    text = error.message if isinstance(error, JobException) else str(error)
+    known = next((words for part, words in _PROBLEMS.items() if part in text), text)
+    return known if isinstance(error, sqlite3.Error | JobException) else f"{type(error).__name__}: {text}"
+
+
+def _exception_of(path: Path, error: sqlite3.Error) -> JobException:
+    text = str(error)
+    if "full" in text:
+        return ResourceError(f"history: the disk of {path} is full.", suggestion="Free some space, or name another.")
+    remedy = {
+        "file is not a database": "It is another kind of file, or damaged: name another one, or move it away.",
+        "database disk image is malformed": "It is damaged: move it away, or name another file.",
+        "database is locked": "Another program has locked it: close that, or name another file.",
+        "unable to open database file": "Name a writable file in a folder that exists.",
+        "attempt to write a readonly database": "Name a writable file.",
+    }.get(text, "Name another file, or move this one away.")
+    return InvalidRequest(f"history: cannot use {path}: {text}.", suggestion=remedy)
+
+
+# -- records as JSON ---------------------------------------------------------------------------------------------------
+
+_TIMES = frozenset(
+    {"at", "retry_at", "requested_at", "created_at", "updated_at", "started_at", "completed_at"},
+)
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.name != "session")
+
+
+def to_json(record: Any, reset: Iterable[str] = ()) -> dict[str, Any]:
+    """A record as JSON values, without its session and without fields that are None, except those in `reset`."""
+    data: dict[str, Any] = {}
+    for name in _names(type(record)):
+        value = getattr(record, name)
+        if value is None:
+            continue
+        if isinstance(value, datetime):
+            value = value.isoformat()
+        elif name == "field_values":
+            value = [{"node_path": v.node_path, "field_name": v.field_name, "value": v.value} for v in value]
+        data[name] = value
+    return data | {name: None for name in reset if name not in data}
+
+
+def merged(known: Mapping[str, Any], new: Mapping[str, Any], *, later: bool) -> dict[str, Any]:
+    """Two records of one thing, merged. Where they differ, the new one wins if it is `later`."""
+    return {**known, **new} if later else {**new, **known}
+
+
+def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:
+    """A record from JSON values; unknown fields are dropped. None if the values make no record."""
+    values = {name: data[name] for name in _names(kind) if name in data}
+    for name in _TIMES & values.keys():
+        values[name] = parse_time(values[name])
+    try:
+        if "error_type" in values and kind is JobError:
+            values["error_type"] = JobErrorType(values["error_type"])
+        if "item_ids" in values:
+            values["item_ids"] = tuple(int(i) for i in values["item_ids"])
+        if "field_values" in values:
+            values["field_values"] = FieldValue.many(values["field_values"])
+        return kind(**values)
+    except (TypeError, ValueError):
+        return None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from invoke_widgets.alerts.log import Delivery
-    from invoke_widgets.history.logs import Heard
+    from invoke_widgets.history.logs import LoggedEvent
 
 TIME = "datetime64[us, UTC]"
 TEXT = "string"
@@ -235,7 +235,7 @@ def _values(by_node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{node_id}.{name}", values if isinstance(output, list) else values[0]
 
 
-def events(heard: Iterable[Heard]) -> pd.DataFrame:
+def events(heard: Iterable[LoggedEvent]) -> pd.DataFrame:
     """One row per event, as it was heard; `percentage` from 0 to 1. An event of many items has no `item_id`."""
     rows = list(heard)
     columns: dict[str, list[Any]] = {name: [] for name in EVENTS.columns}

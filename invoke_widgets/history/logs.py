@@ -1,93 +1,371 @@
-"""`ErrorLog`, `CancellationLog`, `JobLog` and `EventLog`: what the server forgets, kept.
+"""`ErrorLog`, `CancellationLog`, `JobLog` and `EventLog`: bounded, thread-safe records of what the server forgets.
 
-Bounded, from any thread, in memory; with a `HistoryFile` the first three are also kept in a file, whose thread does all
-that takes time. Each thing has one record, however often and on whatever way it becomes known.
+Logs are in memory; with a `HistoryFile`, all but the events are also written to disk, on the file's own thread. Records
+are de-duplicated by key, whichever source reports them first.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from invoke_widgets.errors import JobErrorType, JobException, classify
-from invoke_widgets.errors.redact import without_secrets
+from invoke_widgets.errors.checks import whole
+from invoke_widgets.errors.redact import without_known, without_secrets
 from invoke_widgets.events import Event, NodeCompleted, NodeFailed, NodeProgress
 from invoke_widgets.history import frames
-from invoke_widgets.history.history_base import LIMIT, KeptLog, Log
+from invoke_widgets.history.file import HistoryFile, Row, from_json, merged, to_json
 from invoke_widgets.outputs import failed_node
 from invoke_widgets.records import GONE, IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LIMIT", "CancellationLog", "ErrorGroup", "ErrorLog", "EventLog", "Heard", "JobLog", "KeptLog", "Log"]
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+_Place = tuple[float, int, int, str]
+
+LIMIT = 10_000
+"""Number of records that a log keeps in memory by default."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Log(Generic[R]):
+    """Records by key, ordered by their own time, oldest first.
+
+    The order does not depend on when a record arrives: a queue is read newest first. Records of the same time are
+    ordered by item id.
+
+    Args:
+        limit: number of records to keep; the oldest are dropped first.
+
+    Raises:
+        InvalidRequest: `limit` is not an integer of 1 or more.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = whole("limit", limit)
+        self._lock = threading.Lock()
+        self._records: dict[str, R] = {}
+        self._places: dict[str, _Place] = {}
+        self._order: list[_Place] = []
+        self._arrivals = 0
+        self._listeners: dict[object, Callable[[], object]] = {}
+
+    def on_change(self, function: Callable[[], object]) -> Callable[[], None]:
+        """Call `function()` after each change, on the thread that made it.
+
+        Args:
+            function: must return quickly; an exception that it raises is logged.
+
+        Returns:
+            A function that ends the subscription; calling it again does nothing.
+        """
+        token = object()
+        with self._lock:
+            self._listeners = {**self._listeners, token: function}
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners = {key: other for key, other in self._listeners.items() if key is not token}
+
+        return unsubscribe
+
+    def _notify(self) -> None:
+        for function in self._listeners.values():
+            try:
+                function()
+            except Exception:  # one listener must not stop the others, nor the thread that logs
+                logger.exception("a listener of %r failed", self)
+
+    def _put(self, key: str, record: R) -> None:
+        with self._lock:
+            self._keep(key, record)
+        self._notify()
+
+    def _keep(self, key: str, record: R) -> None:
+        at, number = self._when(record)
+        place = self._places.get(key)
+        if place is None or place[:2] != (at, number):
+            if place is not None:
+                self._drop(key)
+            self._arrivals += 1
+            self._places[key] = at, number, self._arrivals, key
+            insort(self._order, self._places[key])
+        self._records[key] = record
+        while len(self._order) > self._limit:
+            self._drop(self._order[0][-1])
+
+    def _drop(self, key: str) -> None:
+        del self._records[key]
+        del self._order[bisect_left(self._order, self._places.pop(key))]
+
+    def _when(self, record: R) -> tuple[float, int]:
+        """The sort key of a record; equal ones stay in the order of arrival."""
+        return 0.0, 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[R]:
+        with self._lock:
+            records = [self._records[place[-1]] for place in self._order]
+        return iter(records)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} records)"
+
+    def clear(self) -> None:
+        """Delete all records, also from the history file and from other notebooks that share it."""
+        with self._lock:
+            for key in list(self._records):
+                self._drop(key)
+        self._notify()
+
+    def frame(self) -> pd.DataFrame:
+        """All records, oldest first. The columns and their types do not depend on the number of records."""
+        raise NotImplementedError
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write `frame()` as CSV in UTF-8; times in ISO 8601 with their offset."""
+        frames.write_csv(self.frame(), path)
+
+    def to_jsonl(self, path: str | Path) -> None:
+        """Write `frame()` as one JSON object per line in UTF-8; missing values are null."""
+        frames.write_jsonl(self.frame(), path)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write `frame()` as Parquet, which preserves its types.
+
+        Raises:
+            InvalidRequest: pyarrow is not installed.
+        """
+        frames.write_parquet(self.frame(), path)
+
+
+class KeptLog(Log[R]):
+    """A log that can be kept in a history file.
+
+    A subclass sets `_kind`, its name in the file, and `_type`, the dataclass of its records, and defines `_at` and
+    `_rank`.
+
+    Args:
+        limit: number of records to keep in memory.
+        file: the history file; the records that it holds for `source` are loaded at once.
+        source: address and queue, so that one file can serve several of them.
+        secrets: returns the tokens in use, which are removed from texts.
+    """
+
+    _kind: ClassVar[str]
+    _type: ClassVar[type[Any]]
+
+    def __init__(
+        self,
+        limit: int = LIMIT,
+        *,
+        file: HistoryFile | None = None,
+        source: str = "",
+        secrets: Callable[[], Iterable[str | None]] = tuple,
+    ) -> None:
+        super().__init__(limit)
+        self._file = file
+        self._source = source
+        self._secrets = secrets
+        if file is not None:
+            self._merge(file.load(self._kind, source, limit, self._on_shared, self._on_cleared))
+
+    def _put(self, key: str, record: R, *, reset: Iterable[str] = ()) -> None:
+        """Keep a record. `reset` names fields that are None now; any other None means "not known here"."""
+        with self._lock:
+            self._keep(key, record)
+        if self._file is not None:
+            data = partial(to_json, record, reset)
+            self._file.put(Row(self._kind, self._source, key, self._at(record), self._rank(record), data))
+        self._notify()
+
+    def _on_shared(self, found: list[tuple[str, dict[str, Any]]]) -> None:
+        """Take the records that another log wrote to the file."""
+        if self._merge(found):
+            self._notify()
+
+    def _on_cleared(self, left: set[str]) -> None:
+        """Drop what another log has cleared. `left`: the keys that are still in the file."""
+        with self._lock:
+            for key in self._records.keys() - left:
+                self._drop(key)
+        self._notify()
+
+    def _merge(self, found: list[tuple[str, dict[str, Any]]]) -> bool:
+        """Merge records from the file with those in memory; return whether anything changed."""
+        changed = False
+        for key, data in found:
+            record = from_json(self._type, data)
+            if record is None:
+                continue
+            with self._lock:
+                known = self._records.get(key)
+                if known is not None:
+                    later = self._rank(record) >= self._rank(known)
+                    record = from_json(self._type, merged(to_json(known), data, later=later))
+                if record is not None and record != known:
+                    self._keep(key, record)
+                    changed = True
+        return changed
+
+    def clear(self) -> None:
+        if self._file is not None:
+            self._file.forget(self._kind, self._source)
+        super().clear()
+
+    def _when(self, record: R) -> tuple[float, int]:
+        return self._at(record), getattr(record, "item_id", None) or 0
+
+    def _at(self, record: R) -> float:
+        """The time of a record, in seconds since 1970."""
+        raise NotImplementedError
+
+    def _rank(self, record: R) -> int:
+        """How much a record knows. Where two records of one key differ, the higher rank wins."""
+        raise NotImplementedError
+
+
+def job_error(item: QueueItem, *, attempt: int = 1, secrets: Iterable[str | None] = ()) -> JobError:
+    """Diagnose a failed job.
+
+    Args:
+        item: the failed item. Without its error, as when it could not be read, the result says so.
+        attempt: which attempt at the job this was, starting at 1.
+        secrets: tokens in use, which are removed from the texts; other secrets were removed when the item was read.
+    """
+    node_id, node_type = failed_node(item)
+    diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
+    message = without_known(item.error_message or item.error_type or "The server gives no reason.", secrets)
+    return JobError(
+        at=item.completed_at or datetime.now(UTC),
+        error_type=diagnosis.error_type,
+        message=message,
+        suggestion=diagnosis.suggestion,
+        retryable=diagnosis.retryable,
+        item_id=item.item_id,
+        batch_id=item.batch_id,
+        node_id=node_id,
+        node_type=node_type,
+        server_error_type=item.error_type,
+        traceback=None if item.error_traceback is None else without_known(item.error_traceback, secrets),
+        attempt=attempt,
+        fingerprint=classify.fingerprint(diagnosis.error_type, item.error_type, node_type, message),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """Errors with one fingerprint: equal but for ids and numbers. `message` is the last one's, `item_ids` ascend."""
+    """Errors with one fingerprint: equal but for ids and numbers.
+
+    Attributes:
+        fingerprint: the fingerprint that they share.
+        errors: the errors, oldest first; at least one.
+    """
 
     fingerprint: str
-    error_type: JobErrorType
-    message: str
-    suggestion: str
-    retryable: bool
-    count: int
-    first_at: datetime
-    last_at: datetime
-    item_ids: tuple[int, ...]
-    node_type: str | None = None
+    errors: tuple[JobError, ...]
+
+    @property
+    def last(self) -> JobError:
+        """The latest error, which speaks for the group."""
+        return self.errors[-1]
+
+    @property
+    def count(self) -> int:
+        """The number of errors."""
+        return len(self.errors)
+
+    @property
+    def first_at(self) -> datetime:
+        """The time of the first error, in UTC."""
+        return self.errors[0].at
+
+    @property
+    def last_at(self) -> datetime:
+        """The time of the latest error, in UTC."""
+        return self.last.at
+
+    @property
+    def error_type(self) -> JobErrorType:
+        """The class of the errors."""
+        return self.last.error_type
+
+    @property
+    def message(self) -> str:
+        """The latest error's message."""
+        return self.last.message
+
+    @property
+    def suggestion(self) -> str:
+        """What to do about it."""
+        return self.last.suggestion
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a retry may help."""
+        return self.last.retryable
+
+    @property
+    def node_type(self) -> str | None:
+        """The type of the node that failed, if known."""
+        return self.last.node_type
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The items that failed, in ascending order."""
+        return tuple(sorted({error.item_id for error in self.errors if error.item_id is not None}))
+
+
+def group_errors(errors: Iterable[JobError]) -> list[ErrorGroup]:
+    """Group errors by fingerprint; the group with the latest error comes first."""
+    groups: dict[str, list[JobError]] = {}
+    for error in errors:
+        groups.setdefault(error.fingerprint, []).append(error)
+    found = [
+        ErrorGroup(fingerprint, tuple(sorted(group, key=lambda error: error.at)))
+        for fingerprint, group in groups.items()
+    ]
+    return sorted(found, key=lambda group: group.last_at, reverse=True)
 
 
 class ErrorLog(KeptLog[JobError]):
-    """Everything that went wrong: failed jobs, each once however it became known, and failed requests."""
+    """Failed jobs, one record each, and failed requests."""
 
     _kind = "errors"
     _type = JobError
 
-    def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None, **options: Any) -> None:
-        self._lines: dict[tuple[str, int], set[int]] = {}
+    def __init__(self, limit: int = LIMIT, **options: Any) -> None:
+        self._chains: dict[tuple[str, int], set[int]] = {}
         self._is_undecided: Callable[[QueueItem], bool] = lambda item: False
-        super().__init__(limit, on_change, **options)
+        super().__init__(limit, **options)
 
     def frame(self) -> pd.DataFrame:
         return frames.errors(self)
 
     def groups(self) -> list[ErrorGroup]:
-        """The records by fingerprint, the group with the latest error first."""
-        found: dict[str, list[JobError]] = {}
-        for record in self:
-            found.setdefault(record.fingerprint, []).append(record)
-        groups = []
-        for fingerprint, records in found.items():
-            records.sort(key=lambda record: record.at)
-            last = records[-1]
-            groups.append(
-                ErrorGroup(
-                    fingerprint=fingerprint,
-                    error_type=last.error_type,
-                    message=last.message,
-                    suggestion=last.suggestion,
-                    retryable=last.retryable,
-                    count=len(records),
-                    first_at=records[0].at,
-                    last_at=last.at,
-                    item_ids=tuple(sorted({r.item_id for r in records if r.item_id is not None})),
-                    node_type=last.node_type,
-                )
-            )
-        return sorted(groups, key=lambda group: group.last_at, reverse=True)
+        """The records grouped by fingerprint; the group with the latest error comes first."""
+        return group_errors(self)
 
     def record_failure(self, item: QueueItem) -> None:
-        """Take a failed item; more often with more known is welcome."""
+        """Record a failed item. It may be passed again, for instance when more is known about it."""
         key = _item_key(item.item_id, item.batch_id)
         known = self._records.get(key)
-        # One that was recorded without a reason, as it could not be read, may become known with it.
+        # A failure that could not be read is recorded without its error, which may become known later.
         if known is not None and (known.server_error_type is not None or item.error_type is None):
-            self._complete(key, known, *failed_node(item))
+            self._add_node(key, known, *failed_node(item))
             self.link(item)
             return
         self.link(item)
@@ -95,54 +373,37 @@ class ErrorLog(KeptLog[JobError]):
         self._put(key, made if known is None else replace(made, retry_at=known.retry_at))
 
     def made_of(self, item: QueueItem) -> JobError:
-        """What the record of a failed item is at first."""
-        node_id, node_type = failed_node(item)
-        diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
-        message = self._clean(item.error_message or item.error_type or "The server gives no reason.")
-        return JobError(
-            at=item.completed_at or datetime.now(UTC),
-            error_type=diagnosis.error_type,
-            message=message,
-            suggestion=diagnosis.suggestion,
-            retryable=diagnosis.retryable,
-            item_id=item.item_id,
-            batch_id=item.batch_id,
-            node_id=node_id,
-            node_type=node_type,
-            server_error_type=item.error_type,
-            traceback=None if item.error_traceback is None else self._clean(item.error_traceback),
-            attempt=self._attempt(item),
-            fingerprint=classify.fingerprint(diagnosis.error_type, item.error_type, node_type, message),
-        )
+        """The record that this log makes of a failed item."""
+        return job_error(item, attempt=self._attempt(item), secrets=self._secrets())
 
     def record_node(self, event: NodeFailed) -> None:
-        """Take the event that says which node of an item failed; it comes after the item's own."""
+        """Add the node that failed to the record of an item; its event follows the item's own."""
         key = _item_key(event.item_id, event.batch_id)
         known = self._records.get(key)
         if known is not None:
-            self._complete(key, known, event.node_id, event.node_type)
+            self._add_node(key, known, event.node_id, event.node_type)
 
-    def _complete(self, key: str, known: JobError, node_id: str | None, node_type: str | None) -> None:
+    def _add_node(self, key: str, known: JobError, node_id: str | None, node_type: str | None) -> None:
         if known.node_id is None and node_id is not None:
             mark = classify.fingerprint(known.error_type, known.server_error_type, node_type, known.message)
             self._put(key, replace(known, node_id=node_id, node_type=node_type, fingerprint=mark))
 
     def _attempt(self, item: QueueItem) -> int:
-        """How many times this work has been tried: the server names of a retried item the first of its line."""
+        # The server names the first item of the chain in each retry.
         root = item.retried_from_item_id
         if root is None:
             return 1
         with self._lock:
-            return 1 + sum(1 for other in self._lines.get((item.batch_id, root), ()) if other <= item.item_id)
+            return 1 + sum(1 for other in self._chains.get((item.batch_id, root), ()) if other <= item.item_id)
 
     def record_exception(self, error: JobException) -> None:
-        """Take a failed request; the same exception once."""
-        # On the exception itself, since another one may get the same id() after this one is gone.
+        """Record a failed request; the same exception only once."""
+        # The key is kept on the exception: id() may be given to another exception once this one is gone.
         key: str = error.__dict__.setdefault("_record_key", f"request:{uuid.uuid4().hex}")
         if key in self._records:
             return
         path = next((str(path) for path, _ in error.details.get("errors", ()) if path), None)
-        # It may quote what the caller passed, which came in by no edge where it would have been cleaned.
+        # The message may quote an argument, which no server sent and nobody has cleaned yet.
         message = without_secrets(error.message, self._secrets())
         self._put(
             key,
@@ -161,21 +422,21 @@ class ErrorLog(KeptLog[JobError]):
         )
 
     def link(self, item: QueueItem) -> None:
-        """Take an item that a retry made, whatever became of it, and count the attempts of its line's errors anew.
+        """Take an item into its attempt chain, whatever its status, and renumber the attempts of the chain's errors.
 
-        An item that is no retry is passed over.
+        An item that is no retry is ignored.
         """
         root = item.retried_from_item_id
         if root is None:
             return
         with self._lock:
-            line = self._lines.setdefault((item.batch_id, root), set())
-            if item.item_id in line:
+            chain = self._chains.setdefault((item.batch_id, root), set())
+            if item.item_id in chain:
                 return
-            line.add(item.item_id)
-            if len(self._lines) > self._limit:
-                del self._lines[next(iter(self._lines))]
-            ordered = sorted(line)
+            chain.add(item.item_id)
+            if len(self._chains) > self._limit:
+                del self._chains[next(iter(self._chains))]
+            ordered = sorted(chain)
         for attempt, item_id in enumerate(ordered, start=2):
             key = _item_key(item_id, item.batch_id)
             known = self._records.get(key)
@@ -183,26 +444,26 @@ class ErrorLog(KeptLog[JobError]):
                 self._put(key, replace(known, attempt=attempt))
 
     def note_retry(self, item_id: int, batch_id: str, at: datetime | None) -> None:
-        """Note in the record of a failed item when its job is run again; None: it is not after all."""
+        """Set when the job of a failed item will be run again; None if it will not be."""
         key = _item_key(item_id, batch_id)
         known = self._records.get(key)
         if known is not None and known.retry_at != at:
-            self._put(key, replace(known, retry_at=at), taken_back=() if at else ("retry_at",))
+            self._put(key, replace(known, retry_at=at), reset=() if at else ("retry_at",))
 
     def record_of(self, item: QueueItem) -> JobError | None:
-        """The record of a failed item; None if it is not known yet."""
+        """The record of a failed item; None if there is none yet."""
         return self._records.get(_item_key(item.item_id, item.batch_id))
 
     def of(self, item: QueueItem) -> JobError | None:
-        """The record of a failed item, once it is known and it is decided whether its job is tried again."""
+        """The record of a failed item, once it is known whether its job will be run again; None until then."""
         return None if self._is_undecided(item) else self.record_of(item)
 
     def hold_while(self, is_undecided: Callable[[QueueItem], bool]) -> None:
-        """Have `of` tell nothing of an item while this says so."""
+        """Have `of` return None for an item while `is_undecided(item)` is true."""
         self._is_undecided = is_undecided
 
     def of_item(self, item_id: int) -> JobError | None:
-        """The newest record about an item."""
+        """The newest record of an item."""
         with self._lock:
             newest = (self._records[place[-1]] for place in reversed(self._order))
             return next((e for e in newest if e.item_id == item_id), None)
@@ -215,7 +476,7 @@ class ErrorLog(KeptLog[JobError]):
 
 
 class CancellationLog(KeptLog[Cancellation]):
-    """Every cancel that was asked for. `stopped_s` becomes known later: the record is replaced then."""
+    """Every cancel that was requested. A record is replaced when its `stopped_s` becomes known."""
 
     _kind = "cancellations"
     _type = Cancellation
@@ -224,14 +485,14 @@ class CancellationLog(KeptLog[Cancellation]):
         return frames.cancellations(self)
 
     def record(self, cancellation: Cancellation) -> None:
-        """Take a cancellation, or replace the one with the same `cancellation_id`."""
-        message = self._clean(cancellation.message)
+        """Add a cancellation, or replace the one with the same `cancellation_id`."""
+        message = without_known(cancellation.message, self._secrets())
         if message != cancellation.message:
             cancellation = replace(cancellation, message=message)
         self._put(cancellation.cancellation_id or uuid.uuid4().hex, cancellation)
 
     def latest(self, cancellation: Cancellation) -> Cancellation:
-        """The record as it is known by now."""
+        """The current record of a cancellation."""
         return self._records.get(cancellation.cancellation_id) or cancellation
 
     def _at(self, record: Cancellation) -> float:
@@ -246,39 +507,39 @@ _ENDED = 3
 
 
 class JobLog(KeptLog[QueueItem]):
-    """Every job that was seen, as it was last seen, without its session; jobs that the server has forgotten stay.
+    """Every job that was seen, in its last known state and without its session, also after the server deleted it.
 
-    One that the server forgot before it was heard how it ended (it was cleared or deleted, or pruned while nobody
-    watched) has the status "gone", and as `updated_at` when that was noticed. Other people's jobs, of which the server
-    tells little, are not in it.
+    A job whose end was never seen (it was cleared, deleted, or pruned while nobody was connected) has the status
+    "gone"; its `updated_at` is when that was noticed. Jobs of other users, which the server hides, are not in it.
     """
 
     _kind = "jobs"
     _type = QueueItem
 
-    def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None, **options: Any) -> None:
+    def __init__(self, limit: int = LIMIT, **options: Any) -> None:
         self._open: dict[int, set[str]] = {}
-        super().__init__(limit, on_change, **options)
+        super().__init__(limit, **options)
 
     def frame(self) -> pd.DataFrame:
         return frames.jobs(self)
 
     def record(self, item: QueueItem) -> None:
-        """Take an item, or replace what is known of it."""
+        """Add an item, or replace its record."""
         item = item.without_session()
         if item.error_message or item.error_traceback:
             # The traceback is in the error log.
-            item = replace(item, error_message=self._clean(item.error_message or ""), error_traceback=None)
+            message = without_known(item.error_message or "", self._secrets())
+            item = replace(item, error_message=message, error_traceback=None)
         key = _item_key(item.item_id, item.batch_id)
         if self._records.get(key) != item:
             self._put(key, item)
 
     def settle(self, is_there: Callable[[QueueItem], bool], item_ids: Iterable[int] | None = None) -> None:
-        """Note which jobs are gone, of those that have not ended and have these ids, or of all.
+        """Mark unfinished jobs that the server no longer has as gone.
 
         Args:
-            is_there: whether the server still has the job.
-            item_ids: None for all.
+            is_there: whether the server still has a job.
+            item_ids: the items to look at; None for all.
         """
         with self._lock:
             ids = list(self._open) if item_ids is None else item_ids
@@ -311,31 +572,31 @@ class JobLog(KeptLog[QueueItem]):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """An event, and when it was heard (UTC)."""
+class LoggedEvent:
+    """An event and when it was received, in UTC."""
 
     at: datetime
     event: Event
 
 
-class EventLog(Log[Heard]):
+class EventLog(Log[LoggedEvent]):
     """The latest events, in memory only."""
 
-    def __init__(self, limit: int = LIMIT, on_change: Callable[[], None] = lambda: None) -> None:
-        super().__init__(limit, on_change)
+    def __init__(self, limit: int = LIMIT) -> None:
+        super().__init__(limit)
         self._number = 0
 
     def frame(self) -> pd.DataFrame:
         return frames.events(self)
 
     def record(self, event: Event) -> None:
-        """Take an event, without the preview or the result that it may carry: those are large."""
+        """Add an event, without its preview image or result, which are large."""
         if isinstance(event, NodeProgress):
             event = replace(event, progress=replace(event.progress, image=None))
         elif isinstance(event, NodeCompleted):
             event = replace(event, result={})
         self._number += 1
-        self._put(str(self._number), Heard(datetime.now(UTC), event))
+        self._put(str(self._number), LoggedEvent(datetime.now(UTC), event))
 
 
 def _item_key(item_id: int, batch_id: str) -> str:

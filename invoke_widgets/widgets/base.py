@@ -7,6 +7,8 @@ thread, clicks on the kernel's (in ipykernel 7.0 to 7.3 on yet another).
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import html
 import logging
@@ -43,6 +45,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _STRIP_LINES = 3
+_LOG_S = 0.1
 
 _composing: ContextVar[bool] = ContextVar("composing", default=False)
 
@@ -85,7 +88,8 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self.lock = threading.RLock()
         """Held while drawing: take it where a callback and `draw` touch the same thing."""
         self._owned: list[ipywidgets.Widget] = []
-        self._unsubscribe: Callable[[], None] = lambda: None
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._log_pending = False
         self._saved: SavedState | None = None
         self._closed = False
         super().__init__(_dom_classes=("iw",))
@@ -122,9 +126,27 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
     def follow(self, interval: float = 0.1) -> None:
         """Draw now, and whenever the picture changes: at once, and on average at most every `interval` seconds."""
         _close_with(self.console, self)
-        self._unsubscribe = self.console.store.subscribe(self._changed, interval=interval, burst=_BURST)
+        self._unsubscribe.append(self.console.store.subscribe(self._changed, interval=interval, burst=_BURST))
         state = self.console.store.state
         self._changed(Change(state, frozenset(state.items) | state.unread))
+
+    def follow_log(self, *logs: Any) -> None:
+        """Draw again after a log has changed; changes within a tenth of a second together."""
+        self._unsubscribe.extend(log.on_change(self._log_changed) for log in logs)
+
+    def _log_changed(self) -> None:
+        with self.lock:
+            if self._closed or self._log_pending:
+                return
+            self._log_pending = True
+
+        async def soon() -> None:
+            await asyncio.sleep(_LOG_S)
+            self._log_pending = False
+            self._changed(Change(self.console.store.state, frozenset()))
+
+        with contextlib.suppress(InvalidRequest):  # the console was closed
+            self.console.start(soon())
 
     def draw(self, change: Change) -> None:
         """Bring the view up to date, on the console's thread: quickly, and writing only what differs."""
@@ -279,7 +301,8 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         if self._saved is not None:
             self._saved.end()
         self._closed = True
-        self._unsubscribe()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
         _no_longer_close_with(self.console, self)
         models = [*models_within(self), *(m for owned in self._owned for m in models_within(owned))]
         for model in models:

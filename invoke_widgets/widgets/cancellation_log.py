@@ -86,6 +86,7 @@ class CancellationLog(StyledView):
         self._table = ipywidgets.HTML()
         self.show(self._table)
         self.follow()
+        self.follow_log(console.cancellations)
 
     def draw(self, change: Change) -> None:
         put(self._table, "value", table_html(self._newest()))

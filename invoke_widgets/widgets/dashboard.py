@@ -71,6 +71,7 @@ class Dashboard(StyledView):
         self.add_class("iw-dashboard")
         self.show(head, self._tabs, self.server_line.below, self.toasts, self._footer)
         self.follow()
+        self.follow_log(console.errors, console.cancellations)
         self._ends.append(liveness.cells.listen(self._cell_changed))
         self._cell_changed(liveness.cells.cell)
         self.run(self._tick())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import ipywidgets
 
+from invoke_widgets.history import ErrorGroup, group_errors
 from invoke_widgets.records import FAILED, JobError
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import words
@@ -40,32 +40,6 @@ const button = this, text = button.nextElementSibling, say = (words) => {
 if (navigator.clipboard) navigator.clipboard.writeText(text.textContent).then(() => say('copied'), plainly);
 else plainly();
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorGroup:
-    """Equal errors, oldest first."""
-
-    fingerprint: str
-    errors: tuple[JobError, ...]
-
-    @property
-    def last(self) -> JobError:
-        return self.errors[-1]
-
-    @property
-    def item_ids(self) -> list[int]:
-        """The items that it happened to, newest first."""
-        return list(dict.fromkeys(e.item_id for e in reversed(self.errors) if e.item_id is not None))
-
-
-def grouped(errors: Iterable[JobError]) -> list[ErrorGroup]:
-    """Errors by fingerprint; the group with the newest error first."""
-    groups: dict[str, list[JobError]] = {}
-    for error in errors:
-        groups.setdefault(error.fingerprint, []).append(error)
-    found = [ErrorGroup(key, tuple(group)) for key, group in groups.items()]
-    return sorted(found, key=lambda group: group.last.at, reverse=True)
 
 
 def where(error: JobError) -> str:
@@ -108,7 +82,7 @@ def facts_html(group: ErrorGroup) -> str:
     if len(group.errors) > 1:
         facts.append(("count", f"{len(group.errors)}, first {words.time_of_day(group.errors[0].at)}"))
     if len(group.item_ids) > 1:
-        facts.append(("items", words.listed(group.item_ids, 12)))
+        facts.append(("items", words.listed(group.item_ids[::-1], 12)))
     if error.attempt > 1 or error.retry_at is not None:
         facts.append(("attempt", str(error.attempt)))
     if error.retry_at is not None:
@@ -179,6 +153,7 @@ class ErrorLog(ActingView):
         self.groups.observe(self.guard(self._refresh), names="value")
         self.show(self._empty, self._content, self.status_line)
         self.follow()
+        self.follow_log(console.errors)
 
     def _refresh(self, _: object = None) -> None:
         if not self._drawing:
@@ -205,7 +180,7 @@ class ErrorLog(ActingView):
         chosen = self.classes.value if self.classes.value in tally else _ALL
         set_options(self.classes, classes, chosen)
         wanted = [e for e in errors if chosen in (_ALL, e.error_type.value)]
-        groups = grouped(wanted)[:LIMIT]
+        groups = group_errors(wanted)[:LIMIT]
         self._groups = {group.fingerprint: group for group in groups}
         options = tuple((group_label(group), group.fingerprint) for group in groups)
         current = self.groups.value if self.groups.value in self._groups else next(iter(self._groups), None)
@@ -236,7 +211,7 @@ class ErrorLog(ActingView):
 
     def _row_of(self, group: ErrorGroup | None) -> int | None:
         items = self.console.store.state.items
-        return next((i for i in group.item_ids if i in items), None) if group else None
+        return next((i for i in reversed(group.item_ids) if i in items), None) if group else None
 
     def _on_retry(self, pressed: Pressed) -> None:
         group = self._groups.get(pressed.about)
@@ -280,7 +255,7 @@ class ErrorLog(ActingView):
                 group.last.message,
                 group.last.suggestion,
             )
-            for group in grouped(self.console.errors)[:_STATIC_ROWS]
+            for group in group_errors(self.console.errors)[:_STATIC_ROWS]
         ]
 
     def as_html(self) -> str:

@@ -21,7 +21,7 @@ from invoke_widgets.errors.classify import exception_for_reply, fingerprint, val
 from invoke_widgets.errors.redact import LONGEST
 from invoke_widgets.events import PARSERS, parse_event
 from invoke_widgets.history import frames
-from invoke_widgets.history.codec import from_json, to_json
+from invoke_widgets.history.file import from_json, to_json
 from invoke_widgets.history.logs import ErrorLog, EventLog, JobLog
 from invoke_widgets.records import STATUSES, QueueItem
 from invoke_widgets.sync import state as merge

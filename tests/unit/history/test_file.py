@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +21,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.history.file import HistoryFile
+from invoke_widgets.history.file import HistoryFile, Row
 from invoke_widgets.history.logs import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.records import Cancellation, FieldValue, QueueItem
 from tests.support.wire import until
@@ -208,7 +210,8 @@ def test_what_is_logged_while_others_clear_is_kept(path: Path, file: HistoryFile
         if not len(late) and not any(e.item_id == 2 for e in there):
             there.record_failure(failed(2, completed_at=NOW))
 
-    late = CancellationLog(on_change=log_once, file=other, source="here")
+    late = CancellationLog(file=other, source="here")
+    late.on_change(log_once)
     there = _errors(other)
     cancellations = CancellationLog(file=file, source="here")
     cancellations.record(
@@ -289,7 +292,7 @@ def test_logging_goes_on_while_another_process_holds_the_file(path: Path, file: 
 
 @pytest.mark.slow
 def test_a_file_that_cannot_be_written_says_so(path: Path, file: HistoryFile) -> None:
-    """While another program holds it, and no longer."""
+    """While another program has locked it, and no longer."""
     log = _errors(file)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
@@ -298,7 +301,7 @@ def test_a_file_that_cannot_be_written_says_so(path: Path, file: HistoryFile) ->
     said = file.problem
     blocker.execute("COMMIT")
     blocker.close()
-    assert ("another program holds it", True, "", [1]) == (said, file.flush(), file.problem, _again(path))
+    assert ("another program has locked it", True, "", [1]) == (said, file.flush(), file.problem, _again(path))
 
 
 def test_a_full_disk_loses_nothing_that_fits_later(path: Path, file: HistoryFile) -> None:
@@ -325,7 +328,7 @@ def test_what_is_lost_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptur
         log.record_failure(failed(item_id, completed_at=NOW))
     file.close()
     blocker.close()
-    assert f"history: 2 records could not be written to {path}: another program holds it" == caplog.messages[-1]
+    assert f"history: 2 records could not be written to {path}: another program has locked it" == caplog.messages[-1]
     assert not file.flush()
 
 
@@ -558,3 +561,48 @@ def test_a_cancellation_that_is_completed_later_is_one_row(path: Path, file: His
     found = [c.stopped_s for c in CancellationLog(file=again, source="s")]
     again.close()
     assert [1.5] == found
+
+
+def test_two_logs_of_one_file_and_source_hear_of_each_others_records(file: HistoryFile) -> None:
+    """As two consoles of one queue have, in one kernel."""
+    one, other = _errors(file), _errors(file)
+    one.record_failure(failed(1, completed_at=NOW))
+    other.record_failure(failed(2, completed_at=NOW))
+    one.record_failure(failed(3, completed_at=NOW))
+    until(lambda: len(one) == len(other) == 3, "each other's records")
+    one.clear()
+    until(lambda: len(other) == 0, "the clearing")
+
+
+def test_a_log_that_nobody_uses_is_released_by_its_file(file: HistoryFile) -> None:
+    """The file lives on when a console is closed; the others still hear of what is written."""
+    log, left = _errors(file), _errors(file)
+    unused = weakref.ref(left)
+    del left
+    gc.collect()
+    assert unused() is None
+    other = _errors(file)
+    log.record_failure(failed(1, completed_at=NOW))
+    until(lambda: len(other) == 1, "the record")
+
+
+def test_the_writer_survives_an_unexpected_exception(path: Path, file: HistoryFile) -> None:
+    """It sets `problem`, and goes on when the cause is gone; no record is lost."""
+    log = _errors(file)
+    file.path = None  # type: ignore[assignment]
+    log.record_failure(failed(1, completed_at=NOW))
+    until(lambda: file.problem, "the problem")
+    problem = file.problem
+    file.path = path
+    assert (True, True, "", [1]) == ("AttributeError" in problem, file.flush(), file.problem, _again(path))
+
+
+def test_a_record_whose_data_cannot_be_made_does_not_stop_the_others(path: Path, file: HistoryFile) -> None:
+    """It is skipped, and nothing waits behind it."""
+
+    def broken() -> object:
+        raise ZeroDivisionError
+
+    file.put(Row("errors", "here", "k", 1.0, 0, broken))
+    _errors(file).record_failure(failed(1, completed_at=NOW))
+    assert (True, "", [1]) == (file.flush(), file.problem, _again(path))

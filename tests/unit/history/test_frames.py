@@ -17,7 +17,7 @@ import pytest
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.events import BatchEnqueued, ItemStatusChanged, NodeFailed, NodeProgress, QueueCleared
 from invoke_widgets.history import frames
-from invoke_widgets.history.logs import Heard
+from invoke_widgets.history.logs import LoggedEvent
 from invoke_widgets.records import Cancellation, FieldValue, JobError, Progress, QueueItem
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
@@ -59,13 +59,13 @@ def _job(i: int) -> QueueItem:
     )
 
 
-def _heard(i: int) -> Heard:
+def _heard(i: int) -> LoggedEvent:
     event = (
         BatchEnqueued(queue_id="default", batch_id="b", enqueued=1, requested=1)
         if i % 2
         else QueueCleared(queue_id="q")
     )
-    return Heard(T0, event)
+    return LoggedEvent(T0, event)
 
 
 KINDS: list[tuple[Make, Callable[[int], Any], frames.Schema]] = [
@@ -151,7 +151,7 @@ def test_events_tell_what_they_are_about() -> None:
         NodeProgress(**node, progress=Progress(item_id=5, message="half", percentage=0.5)),
         NodeFailed(**node, error_type="E", error_message="why", error_traceback=""),
     ]
-    frame = frames.events(Heard(T0, event) for event in told)
+    frame = frames.events(LoggedEvent(T0, event) for event in told)
     columns = ["event", "item_id", "node_id", "status", "message", "percentage"]
     assert [
         ["ItemStatusChanged", 5, None, "failed", None, None],

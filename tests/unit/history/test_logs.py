@@ -13,7 +13,7 @@ import pytest
 from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
 from invoke_widgets.errors.redact import LONGEST, without_secrets
 from invoke_widgets.events import NodeFailed, NodeProgress
-from invoke_widgets.history.logs import CancellationLog, ErrorLog, EventLog, JobLog
+from invoke_widgets.history.logs import CancellationLog, ErrorLog, EventLog, JobLog, job_error
 from invoke_widgets.records import Cancellation, FieldValue, Progress, QueueItem
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -195,15 +195,44 @@ def test_events_are_kept_without_their_previews() -> None:
     assert [("step 1", None), ("step 2", None)] == [(p.message, p.image) for p in found]
 
 
-def test_changes_are_told() -> None:
-    """Views draw anew when there is something new, and only then."""
-    told: list[int] = []
-    log = ErrorLog(on_change=lambda: told.append(len(log)))
+def test_listeners_are_called_after_each_change_until_they_unsubscribe() -> None:
+    """A record that changes nothing is no change; a listener that raises does not stop the others."""
+    lengths: list[int] = []
+    log = ErrorLog()
+
+    def raising() -> None:
+        raise ZeroDivisionError
+
+    log.on_change(raising)
+    unsubscribe = log.on_change(lambda: lengths.append(len(log)))
     log.record_failure(failed(1))
     log.record_failure(failed(1))
     log.record_failure(failed(2))
     log.clear()
-    assert [1, 2, 0] == told
+    unsubscribe()
+    unsubscribe()
+    log.record_failure(failed(3))
+    assert [1, 2, 0] == lengths
+
+
+def test_job_error_diagnoses_a_failed_item() -> None:
+    """Without the tokens in use, and with the node where the session names it."""
+    session = {"errors": {"n": "x"}, "prepared_source_mapping": {"n": "div"}}
+    found = job_error(failed(message="open sesame", session=session), attempt=2, secrets=["open sesame", None])
+    assert (JobErrorType.EXECUTION_FAILED, "[token]", "div", 1, 2, T0 + timedelta(seconds=1)) == (
+        found.error_type,
+        found.message,
+        found.node_id,
+        found.item_id,
+        found.attempt,
+        found.at,
+    )
+
+
+def test_job_error_of_an_unread_failure_says_that_there_is_no_reason() -> None:
+    """Its error could not be read, or the server gave none."""
+    found = job_error(failed(error_type=None, error_message=None, error_traceback=None))
+    assert ("The server gives no reason.", None) == (found.message, found.server_error_type)
 
 
 def test_threads_may_log_and_read_at_once() -> None:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.history import group_errors
 from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried
 from invoke_widgets.sync.state import QueueState
 from invoke_widgets.widgets import words
 from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
-from invoke_widgets.widgets.error_log import facts_html, grouped, message_html, traceback_html
+from invoke_widgets.widgets.error_log import facts_html, message_html, traceback_html
 from invoke_widgets.widgets.results import output_text
 from invoke_widgets.widgets.server_line import left_s, progress_html
 
@@ -257,7 +258,10 @@ def test_text_of_the_server_is_escaped() -> None:
         at=NOW, error_type=JobErrorType.UNKNOWN_ERROR, message=evil, suggestion=evil, traceback=evil, node_id=evil
     )
     shown = (
-        progress_html(state, [3], NOW) + message_html(error) + facts_html(grouped([error])[0]) + traceback_html(error)
+        progress_html(state, [3], NOW)
+        + message_html(error)
+        + facts_html(group_errors([error])[0])
+        + traceback_html(error)
     )
     assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
 
@@ -269,7 +273,7 @@ def test_equal_errors_are_one_group() -> None:
         JobError(at=at, error_type=JobErrorType.UNKNOWN_ERROR, message="m", item_id=i, fingerprint=f)
         for i, (at, f) in enumerate(zip(times, "xyx", strict=True))
     ]
-    assert [("x", [2, 0]), ("y", [1])] == [(g.fingerprint, g.item_ids) for g in grouped(errors)]
+    assert [("x", [2, 0]), ("y", [1])] == [(g.fingerprint, g.item_ids) for g in group_errors(errors)]
 
 
 @pytest.mark.parametrize(
