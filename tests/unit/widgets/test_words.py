@@ -273,7 +273,7 @@ def test_equal_errors_are_one_group() -> None:
         JobError(at=at, error_type=JobErrorType.UNKNOWN_ERROR, message="m", item_id=i, fingerprint=f)
         for i, (at, f) in enumerate(zip(times, "xyx", strict=True))
     ]
-    assert [("x", [2, 0]), ("y", [1])] == [(g.fingerprint, g.item_ids) for g in group_errors(errors)]
+    assert [("x", (0, 2)), ("y", (1,))] == [(g.fingerprint, g.item_ids) for g in group_errors(errors)]
 
 
 @pytest.mark.parametrize(
