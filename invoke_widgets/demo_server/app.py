@@ -1,4 +1,4 @@
-"""Puts the server together."""
+"""Assemble the server from its parts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .worker import Worker
 
 
 class _Compressed:
-    """Compresses answers, but not images, which are, nor what Socket.IO sends, which looks after itself."""
+    """Compress responses, except images, which are compressed already, and Socket.IO, which compresses its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._plain = app
@@ -44,15 +44,15 @@ class _Compressed:
 
 
 class DemoServer:
-    """One server: an ASGI application (`app`), whose parts live as long as its lifespan.
+    """One server: an ASGI application (`app`) and the parts behind it.
 
     Args:
-        root: a folder for the database and the images; what is there is taken up again.
-        control: the token for the drills; a random one by default.
+        root: folder for the database and the images; an existing one is reused.
+        control: token that allows drills; random by default.
 
     Attributes:
-        drills: to begin and end drills from within the process.
-        connections: to be told of each connection by whoever runs the application.
+        drills: the active drills, for use within the process.
+        connections: the open connections; the process that runs `app` must add each new one.
     """
 
     def __init__(self, root: Path, settings: Settings | None = None, control: str | None = None) -> None:
@@ -92,7 +92,7 @@ class DemoServer:
         )
         api.state.services = self.services
         api.add_middleware(_Compressed)
-        # No origin is allowed, as by the server's default settings: a browser is refused.
+        # No origin is allowed, as with InvokeAI's default settings, so that browsers refuse cross-origin requests.
         api.add_middleware(
             CORSMiddleware,
             allow_origins=[],
@@ -104,7 +104,6 @@ class DemoServer:
         for router in (
             routes_auth.router,
             routes_app.router,
-            routes_app.models_router,
             routes_queue.router,
             routes_images.router,
             routes_boards.router,
@@ -139,6 +138,6 @@ class DemoServer:
     def _pause(self) -> None:
         seconds = self.settings.gc_pause
         if seconds > 0 and self._loop is not None:
-            # Sleeping on the event loop is the point: nothing is to be answered meanwhile.
+            # Blocks the event loop on purpose: InvokeAI answers nothing during its garbage collection.
             self._loop.call_soon_threadsafe(time.sleep, seconds)
             time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""A batch: a graph, how often to run it, and the values to put into it. Its expansion into sessions."""
+"""A batch: a graph, the number of runs, and the values to substitute; and its expansion into sessions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BatchDataType: TypeAlias = Scalar | list[Scalar]
 
 
 class ExposedField(BaseModel):
-    """A node's field that a workflow shows"""
+    """A node's field that a workflow exposes"""
 
     nodeId: str  # noqa: N815
     fieldName: str  # noqa: N815
@@ -52,7 +52,7 @@ class WorkflowWithoutID(BaseModel):
 
 
 class NodeFieldValue(BaseModel):
-    """A value put into a node's field for one item"""
+    """A value substituted into a node's field for one item"""
 
     node_path: str = Field(description="The node into which this value was substituted")
     field_name: str = Field(description="The field into which this value was substituted")
@@ -60,7 +60,7 @@ class NodeFieldValue(BaseModel):
 
 
 class BatchDatum(BaseModel):
-    """The values to put into a node's field, one for each item"""
+    """The values to substitute into a node's field, one per item"""
 
     node_path: str = Field(description="The node into which these values will be substituted")
     field_name: str = Field(description="The field into which these values will be substituted")
@@ -68,7 +68,7 @@ class BatchDatum(BaseModel):
 
 
 class Batch(BaseModel):
-    """What to run"""
+    """A batch of items"""
 
     batch_id: str = Field(default_factory=new_id, description="The ID of the batch")
     origin: str | None = Field(default=None, description="Where the batch comes from")
@@ -83,7 +83,7 @@ class Batch(BaseModel):
     @field_validator("data")
     @classmethod
     def validate_data(cls, data: list[list[BatchDatum]] | None) -> list[list[BatchDatum]] | None:
-        """Refuse zipped values of different lengths or types, and a field that is given twice."""
+        """Refuse zipped values of different lengths or types, and duplicate fields."""
         groups = data or []
         for group in groups:
             if any(len(datum.items) != len(group[0].items) for datum in group):
@@ -99,7 +99,7 @@ class Batch(BaseModel):
 
     @model_validator(mode="after")
     def validate_fields_exist(self) -> Batch:
-        """Refuse data for a node or field that isn't there. The type of the values is not checked, as on the server."""
+        """Refuse data for an unknown node or field. As in InvokeAI, the type of values is not checked."""
         for datum in itertools.chain.from_iterable(self.data or []):
             if datum.node_path not in self.graph.nodes:
                 raise NodeNotFoundError(f"Node {datum.node_path} not found in graph")
@@ -115,16 +115,16 @@ class Batch(BaseModel):
         return graph
 
     def requested(self) -> int:
-        """How many items the batch makes, were there room for all."""
+        """Return the number of items of the whole batch."""
         count = self.runs
         for group in self.data or []:
             count *= len(group[0].items) if group else 0
         return count
 
     def sessions(self, limit: int) -> Iterator[tuple[str, str, str]]:
-        """The id, the session and the field values of each item, at most `limit`, in the order that they run in.
+        """Yield id, session and field values of at most `limit` items, in the order of execution.
 
-        Runs are outermost; then the last list of `data` varies fastest; within a list, values are zipped.
+        Runs are the outermost loop; the last list of `data` varies fastest; within a list, values are zipped.
         """
         lists: list[list[list[dict[str, Any]]]] = [
             [
@@ -136,7 +136,7 @@ class Batch(BaseModel):
             ]
             for group in self.data or []
         ]
-        # One document, changed in place: every item sets the same fields, and making it anew is what costs time.
+        # One document, changed in place: every item sets the same fields, and dumping it is the expensive part.
         graph = self.graph.model_dump(mode="json", warnings=False, exclude_none=True)
         session = GraphExecutionState(graph=Graph()).model_dump(mode="json", warnings=False, exclude_none=True)
         session["graph"] = graph

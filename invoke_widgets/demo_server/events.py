@@ -1,7 +1,7 @@
-"""Events: what is sent, in which order, and to whom.
+"""Events, their recipients and their order.
 
-Every thread emits into one queue; a task on the event loop takes from it and sends, so clients see events in the order
-in which they were emitted. A request that caused events waits for them (`flush`) before it is answered.
+Every thread emits into one queue, which a task on the event loop sends from, so that clients see events in the order of
+emission. A request that caused events is answered after they were sent (`flush`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Event:
-    """An event on its way.
+    """A Socket.IO event.
 
     Attributes:
-        owners: the users whom it concerns; they and administrators get it in full.
-        redacted: what everybody else who subscribed to the queue gets instead, if anything.
-        public: whether it goes to everybody who subscribed to the queue, in full.
-        by_owner: what each owner gets instead, if not all of it concerns each of them.
+        owners: users it is about; they and administrators receive `data`.
+        redacted: data for other subscribers of the queue; None sends them nothing.
+        public: whether all subscribers of the queue receive `data`.
+        by_owner: data per owner, where each may see a part only.
     """
 
     name: str
@@ -38,7 +38,7 @@ Send = Callable[[Event], Awaitable[None]]
 
 
 class EventBus:
-    """Carries events from any thread to the event loop, in order. Events before `start` are dropped."""
+    """Carry events from any thread to the event loop, in order. Events before `start` are dropped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,26 +48,26 @@ class EventBus:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, send: Send) -> None:
-        """Begin to send; to be called on the event loop."""
+        """Start sending. Call this on the event loop."""
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._run(send))
 
     async def stop(self) -> None:
-        """End sending."""
+        """Stop sending."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def emit(self, event: Event) -> None:
-        """Add an event, stamped with the time; may be called from any thread."""
+        """Stamp an event with the time and queue it. Thread-safe."""
         event.data["timestamp"] = int(time.time())
         if event.redacted is not None:
             event.redacted["timestamp"] = event.data["timestamp"]
         self._add(event)
 
     async def flush(self) -> None:
-        """Return when all that was emitted so far has been sent."""
+        """Wait until everything emitted so far has been sent."""
         if self._loop is None:
             return
         done: asyncio.Future[None] = self._loop.create_future()

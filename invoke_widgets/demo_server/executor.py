@@ -1,13 +1,13 @@
-"""Runs a session's graph node by node: expands iterators, gathers collectors, hands results on.
+"""Execute a session's graph node by node: expand iterators, gather collectors, pass results along edges.
 
 A node of the graph (a *source* node) becomes one or more *execution* nodes: one for each combination of the iterations
-it lies in. Those coordinates are kept as `Coords`, pairs of an iterator's id and an index, the outermost one first.
-An ordinary node is the natural join of its parents on the iterators that they share, so two independent iterators make
-their product, and a value from outside of a loop goes into every turn of it. A collector gathers what differs in the
-innermost coordinate only, so it leaves one level of nesting.
+around it. These coordinates are kept as `Coords`: pairs of an iterator's id and an index, the outermost one first.
+An ordinary node is the natural join of its parents on their shared iterators. Hence two independent iterators produce
+their product, and a value from outside a loop enters each iteration. A collector gathers the values that differ in the
+innermost coordinate only, and so leaves one level of nesting.
 
-The order is the server's: nodes are expanded in topological order, ready ones wait in one queue for each class, sorted
-by iteration, and a class's queue is emptied before the next class, by name, gets its turn.
+The order is InvokeAI's: nodes are expanded in topological order; ready ones wait in one queue per class, sorted by
+iteration; the queue of one class is drained before that of the next class, by name.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .session import GraphExecutionState
 
 Coords: TypeAlias = tuple[tuple[str, int], ...]
 Parents: TypeAlias = list[tuple[str, str]]
-"""Pairs of a source id and the id of the execution node chosen for it."""
+"""Pairs of a source node's id and the id of one of its execution nodes."""
 
 
 class NodeInputError(ValueError):
-    """A result doesn't fit the input that it is connected with.
+    """An input refused the value of its edge.
 
     Attributes:
-        node: the execution node that could not be prepared.
+        node: the execution node with that input.
     """
 
     def __init__(self, node: BaseInvocation, error: ValidationError) -> None:
@@ -51,7 +51,7 @@ def _copied(value: Any) -> Any:
 
 
 class Executor:
-    """Executes one fresh session, changing it in place: `next()` and `complete()` by turns until `next()` is None."""
+    """Execute a fresh session in place: call `next()` and `complete()` in turn until `next()` returns None."""
 
     def __init__(self, state: GraphExecutionState) -> None:
         self.state = state
@@ -76,7 +76,7 @@ class Executor:
         self._draining: str | None = None
 
     def _place(self, node_id: str) -> None:
-        """Note which iterators lie above a node, and which of them it is still within."""
+        """Record the iterators upstream of a node, and those whose iterations it belongs to."""
         node = self.state.graph.nodes[node_id]
         above: set[str] = set()
         scope: set[str] = set()
@@ -93,10 +93,10 @@ class Executor:
         self._scope[node_id] = tuple(sorted(scope, key=self._rank.__getitem__))
 
     def next(self) -> BaseInvocation | None:
-        """The next node to run, its inputs set; None when there is none.
+        """Return the next node to run with its inputs set, or None at the end.
 
         Raises:
-            NodeInputError: an input refused the value that came for it.
+            NodeInputError: an input refused the value of its edge.
         """
         node = self._pop_ready()
         if node is None:
@@ -113,7 +113,7 @@ class Executor:
         return node
 
     def complete(self, exec_id: str, output: BaseInvocationOutput) -> None:
-        """Record a node's output and release what waited for it."""
+        """Record a node's output, and queue the nodes that become ready."""
         state = self.state
         state.executed.add(exec_id)
         state.results[exec_id] = output
@@ -145,7 +145,7 @@ class Executor:
         return self.state.execution_graph.nodes[self._ready[self._draining].pop(0)]
 
     def _expand(self) -> bool:
-        """Make the execution nodes of the first source node that can have them; False when there is none."""
+        """Create the execution nodes of the next source node that can be expanded; return False if there is none."""
         state = self.state
         for node_id in self._order:
             if node_id in state.source_prepared_mapping or not self._iterators_above[node_id] <= state.executed:
@@ -177,7 +177,7 @@ class Executor:
         return collection
 
     def _join(self, node_id: str) -> list[tuple[Coords, Parents]]:
-        """The natural join of a node's parents on the iterators that they share."""
+        """Return the natural join of a node's parents on their shared iterators."""
         rows: list[tuple[dict[str, int], Parents]] = [({}, [])]
         for parent in self._parents[node_id]:
             candidates = self.state.source_prepared_mapping[parent]
@@ -199,9 +199,9 @@ class Executor:
         return tuple(sorted(coords.items(), key=lambda pair: self._rank[pair[0]]))
 
     def _groups(self, node_id: str) -> list[tuple[Coords, Parents]]:
-        """What a collector gathers: one group for each turn of the loops around it, also where there is nothing.
+        """Return what a collector gathers: a group per iteration around it, including empty ones.
 
-        As on the server, groups are told apart by their indices alone, not by which iterator these are of.
+        As in InvokeAI, groups are distinguished by their indices alone, whichever iterators these belong to.
         """
         groups: dict[tuple[int, ...], Coords] = {}
         members: list[tuple[str, str, str]] = []
@@ -225,7 +225,7 @@ class Executor:
         ]
 
     def _enclosing(self, source: str, field: str) -> set[Coords]:
-        """The turns of the loops around a collector, seen from one of its inputs."""
+        """Return the iterations around a collector, as seen from one of its inputs."""
         scope = self._scope[source]
         depth = max(len(scope) - 1, 0) if field == ITEM else len(scope)
         found: set[Coords] = set()
@@ -240,7 +240,7 @@ class Executor:
         return found or ({()} if depth == 0 else set())
 
     def _in(self, group: tuple[int, ...], field: str, exec_id: str) -> bool:
-        """Whether a collector's input belongs to a group."""
+        """Return whether a collector's input belongs to a group."""
         path = _path(self._coords[exec_id])
         return group[: len(path)] == path or (field == ITEM and path[: len(group)] == group)
 
@@ -285,7 +285,7 @@ class Executor:
         if isinstance(node, IterateInvocation):
             for edge in edges:
                 if edge.destination.field == COLLECTION:
-                    # Past validation, which would copy the whole list for each of its items.
+                    # Bypasses validation, which would copy the whole list for each of its items.
                     node.__dict__[COLLECTION] = self._result(edge)
         elif isinstance(node, CollectInvocation):
             edges = sorted(edges, key=lambda edge: self._sort_key(edge.source.node_id))

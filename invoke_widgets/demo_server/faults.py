@@ -1,25 +1,26 @@
-"""Drills: faults on demand, to see what a client makes of them.
+"""Drills: faults on demand, to see how a client handles them.
 
-A drill is begun with `POST /demo/drill` and a body `{"name": ..., "seconds": number or null, ...}`, and ends after
-those seconds; `DELETE /demo/drill` ends all, or with `?id=` the one whose `id` the answer to its begin told;
-`GET /demo/drill` lists them. All three want the header `X-Demo-Control` with the control token; without it the path is
-like any that doesn't exist. Of several drills of one name the one begun last is carried out.
+`POST /demo/drill` with a body `{"name": ..., "seconds": number or null, ...}` starts a drill, which ends after those
+seconds; the response has its `id`. `DELETE /demo/drill?id=...` ends that drill, without an id it ends all; `GET
+/demo/drill` lists them. All three need the header `X-Demo-Control` with the control token; without it the path behaves
+like any unknown one. Of several drills with one name the latest applies.
 
 | name            | parameters              | what happens                                                             |
 | --------------- | ----------------------- | ------------------------------------------------------------------------ |
-| `slow`          | `delay` (seconds)       | each answer comes later                                                  |
+| `slow`          | `delay` (seconds)       | each response is delayed                                                 |
 | `offline`       |                         | every connection is closed at once, new ones at their first request      |
 | `drop_sockets`  |                         | every Socket.IO client is disconnected, new ones are refused             |
 | `error_500`     |                         | 500 with a JSON detail                                                   |
 | `error_422`     |                         | 422 as for an invalid request                                            |
 | `html`          |                         | 200 with an HTML page                                                    |
 | `bad_gateway`   |                         | 502 with an HTML page, as from a proxy                                   |
-| `half_json`     |                         | the request is carried out; half of the answer's JSON comes              |
-| `lost_replies`  | `fraction`, `seed`      | that part of the requests is carried out and closed without an answer |
-| `out_of_memory` |                         | each item fails in the middle of its run with `OutOfMemoryError`         |
+| `half_json`     |                         | the request is carried out; half of the response's JSON is sent          |
+| `lost_replies`  | `fraction`, `seed`      | that share of requests is carried out and closed without a response      |
+| `out_of_memory` |                         | each item fails halfway with `OutOfMemoryError`                          |
 | `full_queue`    |                         | nothing can be enqueued: `enqueued` is 0                                 |
 
-All but the last two and `drop_sockets` concern requests under `/api` and for `/openapi.json`; `offline` concerns all.
+The last two and `drop_sockets` leave requests alone, `offline` affects all, the others those for `/api` and
+`/openapi.json`.
 """
 
 from __future__ import annotations
@@ -57,19 +58,19 @@ _PAGE = "<!DOCTYPE html>\n<html><head><title>{0}</title></head><body><h1>{0}</h1
 
 
 class Drills:
-    """Which drills are on. May be asked from any thread."""
+    """The active drills. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._active: dict[int, tuple[str, float | None, dict[str, Any]]] = {}
-        self._begun = 0
+        self._count = 0
         self.random = random.Random(0)
 
     def begin(self, name: str, seconds: float | None, parameters: dict[str, float]) -> int:
-        """Begin a drill, and return its id.
+        """Start a drill and return its id.
 
         Raises:
-            ValueError: there is no such drill, or it has no such parameter.
+            ValueError: unknown drill or parameter.
         """
         if name not in DRILLS:
             raise ValueError(f"unknown drill {name!r}; there are {', '.join(DRILLS)}")
@@ -77,15 +78,15 @@ class Drills:
             raise ValueError(f"{name} has no parameter {', '.join(sorted(unknown))}")
         chosen = {**DRILLS[name], **parameters}
         with self._lock:
-            self._begun += 1
-            begun = self._begun
+            self._count += 1
+            begun = self._count
             self._active[begun] = (name, None if seconds is None else time.monotonic() + seconds, chosen)
         if name == "lost_replies":
             self.random.seed(int(chosen["seed"]))
         return begun
 
     def end(self, drill_id: int) -> None:
-        """End one drill, unless it has ended."""
+        """End a drill, if it is active."""
         with self._lock:
             self._active.pop(drill_id, None)
 
@@ -95,41 +96,41 @@ class Drills:
             self._active.clear()
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """A drill's parameters while it is on."""
+        """Return a drill's parameters, or None if it is not active."""
         with self._lock:
             now = time.monotonic()
             self._active = {i: drill for i, drill in self._active.items() if drill[1] is None or drill[1] > now}
             return next((known for other, _, known in reversed(self._active.values()) if other == name), None)
 
     def on(self, name: str) -> bool:
-        """Whether a drill is on."""
+        """Return whether a drill is active."""
         return self.get(name) is not None
 
     def active(self) -> list[dict[str, Any]]:
-        """Every drill that is on, with its parameters."""
+        """Return the active drills with their parameters."""
         return [{"name": name, **parameters} for name in DRILLS if (parameters := self.get(name)) is not None]
 
 
 class Connections:
-    """The open connections, each known by its peer's address, to close them without an answer."""
+    """The open connections by peer address, to be closed without a response."""
 
     def __init__(self) -> None:
         self._transports: dict[Any, asyncio.Transport] = {}
 
     def add(self, transport: asyncio.Transport) -> None:
-        """Note a new connection, and forget the closed ones."""
+        """Register a new connection, and forget closed ones."""
         self._transports = {k: t for k, t in self._transports.items() if not t.is_closing()}
         self._transports[_peer(transport.get_extra_info("peername"))] = transport
 
     async def abort(self, scope: Scope) -> None:
-        """Close the connection that a request came by, and let the server notice before it misses the answer."""
+        """Close a request's connection, and let uvicorn notice before it complains about the missing response."""
         transport = self._transports.pop(_peer(scope.get("client")), None)
         if transport is not None:
             transport.abort()
             await asyncio.sleep(0.01)
 
     def abort_others(self, scope: Scope) -> None:
-        """Close all connections but the one that a request came by."""
+        """Close all connections except a request's own."""
         own = _peer(scope.get("client"))
         for peer in [peer for peer in self._transports if peer != own]:
             self._transports.pop(peer).abort()
@@ -140,10 +141,10 @@ def _peer(address: Any) -> Any:
 
 
 class FaultMiddleware:
-    """The outermost layer of the application: carries out the drills that concern requests, and takes the orders.
+    """The outermost ASGI layer: apply drills to requests, and serve the control path.
 
     Args:
-        drop_sockets: disconnects every Socket.IO client.
+        drop_sockets: coroutine function that disconnects every Socket.IO client.
     """
 
     def __init__(
@@ -161,8 +162,8 @@ class FaultMiddleware:
         self._drop_sockets = drop_sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == CONTROL_PATH and self._may_control(scope):
-            response = await self._obey(scope, receive)
+        if scope["type"] == "http" and scope["path"] == CONTROL_PATH and self._is_authorized(scope):
+            response = await self._control_drills(scope, receive)
             await response(scope, receive, send)
         elif scope["type"] in ("http", "websocket") and self._drills.on("offline"):
             await self._connections.abort(scope)
@@ -171,11 +172,11 @@ class FaultMiddleware:
         else:
             await self._app(scope, receive, send)
 
-    def _may_control(self, scope: Scope) -> bool:
+    def _is_authorized(self, scope: Scope) -> bool:
         token = dict(scope["headers"]).get(CONTROL_HEADER.encode(), b"")
         return hmac.compare_digest(token, self._control.encode())
 
-    async def _obey(self, scope: Scope, receive: Receive) -> Response:
+    async def _control_drills(self, scope: Scope, receive: Receive) -> Response:
         begun: dict[str, int] = {}
         if scope["method"] == "DELETE":
             drill_id = Request(scope).query_params.get("id")
@@ -208,13 +209,13 @@ class FaultMiddleware:
             await self._connections.abort(scope)
             return
         if self._drills.on("half_json"):
-            # Uncompressed: half of a gzip stream would be another fault.
+            # Ask for no compression: half of a gzip stream would be a different fault.
             plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
             scope, send = {**scope, "headers": plain}, _halved(send)
         await self._app(scope, receive, send)
 
     def _instead(self) -> Response | None:
-        """The answer that a drill gives in the place of the application."""
+        """Return the response that replaces the application's, if a drill asks for one."""
         on = self._drills.on
         if on("error_500"):
             return JSONResponse({"detail": "Unexpected error while serving the request: drill"}, status_code=500)
@@ -242,7 +243,7 @@ def _delayed(send: Send, delay: float) -> Send:
 
 
 def _halved(send: Send) -> Send:
-    """Gathers an answer and sends the first half of its body, if it is JSON."""
+    """Wrap `send` so that only the first half of a JSON body is sent."""
     start: list[Message] = []
     body = bytearray()
 

@@ -1,4 +1,4 @@
-"""The graph that a client sends, and the checks that it must pass."""
+"""The graph of a batch, and its validation."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .nodes import AnyInvocation, BaseInvocation, CollectInvocation, IterateInvocation, new_id
+from .nodes import AnyInvocation, CollectInvocation, IterateInvocation, new_id
 
 ITEM = "item"
 COLLECTION = "collection"
 
 
 class NodeNotFoundError(ValueError):
-    """A named node isn't in the graph."""
+    """An edge or a value names an unknown node."""
 
 
 class NodeFieldNotFoundError(ValueError):
-    """A named field isn't in its node."""
+    """An edge names an unknown field."""
 
 
 class DuplicateNodeIdError(ValueError):
@@ -36,7 +36,7 @@ class CyclicalGraphError(ValueError):
 
 
 class InvalidEdgeError(ValueError):
-    """An edge connects what doesn't fit."""
+    """An edge connects incompatible fields, or an iterator or collector is misused."""
 
 
 class EdgeConnection(BaseModel):
@@ -68,15 +68,8 @@ class Graph(BaseModel):
     nodes: dict[str, AnyInvocation] = Field(description="The nodes in this graph", default_factory=dict)
     edges: list[Edge] = Field(description="The connections between nodes and their fields", default_factory=list)
 
-    def get_node(self, node_id: str) -> BaseInvocation:
-        """The node of that id. Raises NodeNotFoundError."""
-        try:
-            return self.nodes[node_id]
-        except KeyError:
-            raise NodeNotFoundError(f"Node {node_id} not found in graph") from None
-
     def edges_into(self, node_id: str, field: str | None = None) -> list[Edge]:
-        """The edges that end in a node, or in one field of it, in the graph's order."""
+        """Return the edges into a node, or into one of its fields, in the graph's order."""
         return [
             edge
             for edge in self.edges
@@ -84,11 +77,11 @@ class Graph(BaseModel):
         ]
 
     def edges_from(self, node_id: str, field: str) -> list[Edge]:
-        """The edges that start in a node's field, in the graph's order."""
+        """Return the edges from a node's field, in the graph's order."""
         return [edge for edge in self.edges if edge.source.node_id == node_id and edge.source.field == field]
 
     def validate_self(self) -> None:
-        """Raise one of this module's errors for the first thing that is wrong."""
+        """Raise one of this module's errors for the first problem found."""
         self._check_ids()
         self._check_edge_ends()
         topological_order(self)
@@ -127,7 +120,7 @@ class Graph(BaseModel):
 
 
 def topological_order(graph: Graph) -> list[str]:
-    """The node ids, each after all that it depends on, generation by generation as the server orders them.
+    """Return the node ids in topological order, generation by generation as InvokeAI does.
 
     Raises:
         CyclicalGraphError
@@ -232,7 +225,7 @@ def _item_types(kind: Any) -> set[Any]:
 
 
 def _collected_types(graph: Graph, node_id: str) -> set[Any]:
-    """Every type that a collector may be given, through chained collectors too."""
+    """Return every type that a collector may receive, including through chained collectors."""
     kinds: set[Any] = set()
     for edge in graph.edges_into(node_id, ITEM):
         kind = _output_type(graph, edge.source)
@@ -246,7 +239,7 @@ def _collected_types(graph: Graph, node_id: str) -> set[Any]:
 
 
 def _root_types(kinds: set[Any]) -> list[Any]:
-    """Those of which no other is a base class."""
+    """Return the types without a base class among the others."""
     return [kind for kind in kinds if not any(other != kind and _is_subclass(kind, other) for other in kinds)]
 
 

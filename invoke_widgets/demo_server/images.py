@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ class ImageRecordNotFoundException(Exception):
 
 @dataclass(frozen=True)
 class ImageFilter:
-    """Which images a listing shows, and in which order."""
+    """Filter and order of a list of images."""
 
     image_origin: str | None = None
     categories: Sequence[str] | None = None
@@ -38,7 +37,7 @@ class ImageFilter:
     search_term: str | None = None
 
     def where(self) -> tuple[str, list[Any]]:
-        """A condition and its parameters."""
+        """Return an SQL condition and its parameters."""
         parts, params = ["1"], list[Any]()
         if self.image_origin is not None:
             parts.append("image_origin = ?")
@@ -60,14 +59,14 @@ class ImageFilter:
         return " AND ".join(parts), params
 
     def order(self) -> str:
-        """An ORDER BY clause."""
+        """Return the terms of an ORDER BY clause."""
         starred = "starred DESC, " if self.starred_first else ""
         direction = "DESC" if self.descending else "ASC"
         return f"{starred}created_at {direction}, rowid {direction}"
 
 
 class SavedRecord:
-    """What a node learns about a stored image."""
+    """A stored image as a node sees it."""
 
     def __init__(self, row: sqlite3.Row) -> None:
         self.image_name: str = row["image_name"]
@@ -79,7 +78,7 @@ class ImageStore:
     """All images and boards.
 
     Attributes:
-        on_deleted: called with the name of each image that is deleted.
+        on_deleted: called with the name of each deleted image.
     """
 
     def __init__(self, store: Store, folder: Path) -> None:
@@ -89,7 +88,7 @@ class ImageStore:
         self.on_deleted: Callable[[str], None] = lambda image_name: None
 
     def path(self, image_name: str, thumbnail: bool = False) -> Path:
-        """Where an image's file is."""
+        """Return the path of an image's file, or of its thumbnail."""
         if thumbnail:
             return self._folder / "thumbnails" / Path(image_name).with_suffix(".webp").name
         return self._folder / Path(image_name).name
@@ -109,7 +108,7 @@ class ImageStore:
         workflow: str | None = None,
         graph: str | None = None,
     ) -> SavedRecord:
-        """Store an image. A board that doesn't exist is ignored, as on the server."""
+        """Store an image. An unknown board is ignored, as by InvokeAI."""
         name = f"{new_id()}.png"
         info = PngImagePlugin.PngInfo()
         for key, text in {"metadata": metadata, "workflow": workflow, "graph": graph}.items():
@@ -141,27 +140,34 @@ class ImageStore:
         return row
 
     def record(self, image_name: str) -> SavedRecord:
-        """What a node may know of an image. Raises ImageRecordNotFoundException."""
+        """Return an image as a node sees it.
+
+        Raises:
+            ImageRecordNotFoundException
+        """
         return SavedRecord(self._row(image_name))
 
     def load(self, image_name: str) -> Image.Image:
-        """An image's pixels. Raises ImageRecordNotFoundException."""
+        """Return an image's pixels.
+
+        Raises:
+            ImageRecordNotFoundException
+        """
         self._row(image_name)
         with Image.open(self.path(image_name)) as image:
             image.load()
             return image.copy()
 
     def dto(self, image_name: str) -> dict[str, Any]:
-        """An image's record in the API's form. Raises ImageRecordNotFoundException."""
+        """Return an image's record in the form of the API.
+
+        Raises:
+            ImageRecordNotFoundException
+        """
         return _dto(self._row(image_name))
 
-    def document(self, image_name: str, column: str) -> str | None:
-        """An image's metadata, workflow or graph. Raises ImageRecordNotFoundException."""
-        text: str | None = self._row(image_name)[column]
-        return text
-
     def page(self, wanted: ImageFilter, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
-        """How many images there are, and the records of some of them."""
+        """Return the number of images, and the records of one page of them."""
         where, params = wanted.where()
         with self._store.transaction() as db:
             total = db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", params).fetchone()[0]
@@ -169,24 +175,19 @@ class ImageStore:
             rows = db.execute(sql, [*params, limit, offset]).fetchall()
         return int(total), [_dto(row) for row in rows]
 
-    def names(self, wanted: ImageFilter) -> tuple[int, list[str]]:
-        """How many starred images come first, and all the names."""
-        where, params = wanted.where()
-        with self._store.transaction() as db:
-            sql = f"SELECT image_name, starred FROM images WHERE {where} ORDER BY {wanted.order()}"
-            rows = db.execute(sql, params).fetchall()
-        starred = sum(row["starred"] for row in rows) if wanted.starred_first else 0
-        return starred, [row["image_name"] for row in rows]
-
     def update(self, image_name: str, changes: dict[str, Any]) -> None:
-        """Change some columns of a record. Raises ImageRecordNotFoundException."""
+        """Update columns of a record.
+
+        Raises:
+            ImageRecordNotFoundException
+        """
         self._row(image_name)
         with self._store.transaction() as db:
             for column, value in changes.items():
                 db.execute(f"UPDATE images SET {column} = ? WHERE image_name = ?", (value, image_name))
 
     def delete(self, image_names: Sequence[str]) -> list[str]:
-        """Delete what there is of some images; which those were."""
+        """Delete images, skipping unknown names; return the names of the deleted ones."""
         deleted = []
         for name in image_names:
             with self._store.transaction() as db:
@@ -199,7 +200,11 @@ class ImageStore:
         return deleted
 
     def set_board(self, image_name: str, board_id: str | None) -> None:
-        """Put an image on a board, or on none. Raises ImageRecordNotFoundException."""
+        """Put an image on a board, or on none.
+
+        Raises:
+            ImageRecordNotFoundException
+        """
         self._row(image_name)
         with self._store.transaction() as db:
             db.execute(
@@ -211,7 +216,7 @@ class ImageStore:
     def board_image_names(
         self, board_id: str, categories: Sequence[str] | None = None, is_intermediate: bool | None = None
     ) -> list[str]:
-        """The names of a board's images, as they were put there."""
+        """Return the names of a board's images, in the order in which they were added."""
         wanted = ImageFilter(board_id=board_id, categories=categories, is_intermediate=is_intermediate)
         where, params = wanted.where()
         with self._store.transaction() as db:
@@ -219,7 +224,7 @@ class ImageStore:
             return [row[0] for row in db.execute(sql, params)]
 
     def create_board(self, board_name: str, user_id: str) -> dict[str, Any]:
-        """Make a board."""
+        """Create a board."""
         board_id = new_id()
         with self._store.transaction() as db:
             sql = "INSERT INTO boards (board_id, board_name, user_id) VALUES (?, ?, ?)"
@@ -229,25 +234,25 @@ class ImageStore:
         return board
 
     def get_board(self, board_id: str) -> dict[str, Any] | None:
-        """A board, if there is one."""
+        """Return a board, or None."""
         boards = self._boards("WHERE board_id = ?", [board_id])
         return {**boards[0], "owner_username": None} if boards else None
 
     def boards(self, order_by: str, descending: bool, include_archived: bool) -> list[dict[str, Any]]:
-        """All boards."""
+        """Return all boards."""
         where = "" if include_archived else "WHERE archived = 0"
         column = "board_name" if order_by == "board_name" else "created_at"
         return self._boards(f"{where} ORDER BY {column} {'DESC' if descending else 'ASC'}, boards.rowid DESC", [])
 
     def update_board(self, board_id: str, changes: dict[str, Any]) -> dict[str, Any] | None:
-        """Rename or archive a board, if there is one."""
+        """Rename or archive a board; return it, or None if it does not exist."""
         with self._store.transaction() as db:
             for column, value in changes.items():
                 db.execute(f"UPDATE boards SET {column} = ? WHERE board_id = ?", (value, board_id))
         return self.get_board(board_id)
 
     def delete_board(self, board_id: str) -> None:
-        """Delete a board; its images stay, on no board."""
+        """Delete a board, and leave its images on no board."""
         with self._store.transaction() as db:
             db.execute("UPDATE images SET board_id = NULL WHERE board_id = ?", (board_id,))
             db.execute("DELETE FROM boards WHERE board_id = ?", (board_id,))
@@ -286,15 +291,12 @@ class ImageStore:
         }
 
 
-def urls(image_name: str) -> dict[str, str]:
-    """An image's name and relative URLs."""
-    base = f"api/v1/images/i/{image_name}"
-    return {"image_name": image_name, "image_url": f"{base}/full", "thumbnail_url": f"{base}/thumbnail"}
-
-
 def _dto(row: sqlite3.Row) -> dict[str, Any]:
+    url = f"api/v1/images/i/{row['image_name']}"
     return {
-        **urls(row["image_name"]),
+        "image_name": row["image_name"],
+        "image_url": f"{url}/full",
+        "thumbnail_url": f"{url}/thumbnail",
         "image_origin": row["image_origin"],
         "image_category": row["image_category"],
         "width": row["width"],
@@ -310,8 +312,3 @@ def _dto(row: sqlite3.Row) -> dict[str, Any]:
         "image_subfolder": "",
         "board_id": row["board_id"],
     }
-
-
-def parse_metadata(text: str | None) -> Any:
-    """Metadata as a document."""
-    return None if text is None else json.loads(text)

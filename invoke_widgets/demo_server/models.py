@@ -1,4 +1,4 @@
-"""What the queue's routes answer with, under the server's names."""
+"""The responses of the queue's routes, named as in InvokeAI."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SessionQueueItem(BaseModel):
 
 
 class SessionQueueItemSummary(BaseModel):
-    """What a list shows of a queue item"""
+    """A queue item without its session"""
 
     item_id: int
     created_at: str
@@ -88,7 +88,7 @@ class SessionQueueItemSummary(BaseModel):
 
 
 class Counts(BaseModel):
-    """How many items have each status"""
+    """The number of items by status"""
 
     pending: int
     in_progress: int
@@ -99,26 +99,19 @@ class Counts(BaseModel):
     total: int
 
 
-class SessionQueueStatus(BaseModel):
+class SessionQueueStatus(Counts):
     """The counts of a queue, and its current item"""
 
     queue_id: str
     item_id: int | None
     batch_id: str | None
     session_id: str | None
-    pending: int
-    in_progress: int
-    waiting: int
-    completed: int
-    failed: int
-    canceled: int
-    total: int
     user_pending: int | None = None
     user_in_progress: int | None = None
 
 
 class SessionProcessorStatus(BaseModel):
-    """What the worker does"""
+    """The state of the worker"""
 
     is_started: bool = Field(description="Whether the session processor is started")
     is_processing: bool = Field(description="Whether a session is being processed")
@@ -131,34 +124,20 @@ class SessionQueueAndProcessorStatus(BaseModel):
     processor: SessionProcessorStatus
 
 
-class SessionQueueCountsByDestination(BaseModel):
+class SessionQueueCountsByDestination(Counts):
     """The counts of a destination"""
 
     queue_id: str
     destination: str
-    pending: int
-    in_progress: int
-    waiting: int
-    completed: int
-    failed: int
-    canceled: int
-    total: int
 
 
-class BatchStatus(BaseModel):
+class BatchStatus(Counts):
     """The counts of a batch"""
 
     queue_id: str
     batch_id: str
     origin: str | None
     destination: str | None
-    pending: int
-    in_progress: int
-    waiting: int
-    completed: int
-    failed: int
-    canceled: int
-    total: int
 
 
 class ItemIdsResult(BaseModel):
@@ -169,7 +148,7 @@ class ItemIdsResult(BaseModel):
 
 
 class EnqueueBatchResult(BaseModel):
-    """What became of a batch"""
+    """The result of enqueuing a batch"""
 
     queue_id: str
     enqueued: int

@@ -1,4 +1,4 @@
-"""Starting the embedded server in a process of its own, which ends with this one."""
+"""Launch the embedded server in a process of its own, which stops with this one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 
 _START_S = 30.0
 
-# Past any proxy of the environment: the server is on this machine.
+# Ignores proxy settings of the environment: the server is on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -28,7 +28,7 @@ class EmbeddedServer:
 
     Attributes:
         url: its address.
-        pid: its process.
+        pid: its process id.
     """
 
     def __init__(self, process: subprocess.Popen[str], url: str, control: str) -> None:
@@ -46,23 +46,23 @@ class EmbeddedServer:
         max_queue_size: int | None = None,
         gc_pause: float | None = None,
     ) -> Self:
-        """Start one and wait until it answers.
+        """Start a server and wait until it is ready.
 
         Args:
-            port: 0 takes a free one.
-            root: a folder for its queue and images, which then outlive it; by default they end with it.
-            max_queue_size: how many items may be pending; InvokeAI's own default is 10000.
-            gc_pause: seconds that the server stands still before each item, as the real one does (0.55 on a CPU).
+            port: port to listen on; 0 picks a free one.
+            root: folder for queue and images, which then outlive the server; by default a temporary one.
+            max_queue_size: maximum number of pending items; 10000 by default, as in InvokeAI.
+            gc_pause: seconds without any response before each item, as on the real server (0.55 on a CPU).
 
         Raises:
-            ServerUnreachable: it did not come up; the message has the end of its output.
+            ServerUnreachable: it did not start; the message ends with its last line of output.
         """
         command = [sys.executable, "-m", "invoke_widgets.demo_server", "--exit-with-stdin", "--port", str(port)]
         options = {"--root": root, "--max-queue-size": max_queue_size, "--gc-pause": gc_pause}
         for name, value in options.items():
             if value is not None:
                 command += [name, str(value)]
-        # A session of its own: an interrupt of a cell goes to the kernel's whole process group.
+        # In a session of its own, since interrupting a cell signals the kernel's whole process group.
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -90,7 +90,7 @@ class EmbeddedServer:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End it. May be called twice."""
+        """Stop the server. May be called again."""
         if self.is_running:
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -100,29 +100,29 @@ class EmbeddedServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None and not stream.closed and stream is not self._process.stderr:
+        for stream in (self._process.stdin, self._process.stdout):  # the thread that drains stderr closes it
+            if stream is not None:
                 stream.close()
 
     @contextmanager
     def drill(self, name: str, seconds: float | None = None, **options: Any) -> Iterator[None]:
-        """Have the server misbehave for a while, to practise. They may be nested; of one name, the inner counts.
+        """Make the server misbehave within a `with` block. Drills may be nested; of one name, the innermost applies.
 
         Args:
             name: "slow", "offline", "drop_sockets", "error_500", "error_422", "html", "lost_replies", "bad_gateway",
                 "half_json", "out_of_memory" or "full_queue"; see `invoke_widgets.demo_server.faults`.
-            seconds: after which it ends by itself; by default with the `with` block.
-            **options: of the drill, such as `delay=2` for "slow" or `fraction=0.3` for "lost_replies".
+            seconds: time after which the drill ends early; None for the whole block.
+            **options: parameters of the drill, such as `delay=2` for "slow" or `fraction=0.3` for "lost_replies".
 
         Raises:
-            InvalidRequest: there is no such drill, or an option does not fit.
-            ServerUnreachable: the server has ended.
+            InvalidRequest: unknown drill or option.
+            ServerUnreachable: the server has stopped.
         """
         drill_id = self._send("POST", "", {"name": name, "seconds": seconds, **options})["id"]
         try:
             yield
         finally:
-            with suppress(ServerUnreachable):  # the drill ended with it
+            with suppress(ServerUnreachable):  # the drill ended with the server
                 self._send("DELETE", f"?id={drill_id}", None)
 
     def _send(self, method: str, query: str, body: Any) -> Any:
@@ -140,8 +140,8 @@ class EmbeddedServer:
                 raise InvalidRequest(f"drill: {error.read(300).decode(errors='replace')}") from None
         except (OSError, ValueError) as error:  # URLError is an OSError
             raise ServerUnreachable(
-                f"The demo server at {self.url} did not take the drill: {getattr(error, 'reason', error)}.",
-                suggestion="" if self.is_running else "It has ended: iw.demo() starts another.",
+                f"The demo server at {self.url} did not accept the drill: {getattr(error, 'reason', error)}.",
+                suggestion="" if self.is_running else "It has stopped; iw.demo() starts another.",
             ) from None
 
     def __enter__(self) -> Self:
@@ -155,9 +155,9 @@ class EmbeddedServer:
 
 def _hint(errors: str, port: int) -> str:
     if "ModuleNotFoundError" in errors:
-        return 'Install its parts: pip install "invoke-widgets[demo]".'
+        return 'Install its dependencies: pip install "invoke-widgets[demo]".'
     if port and any(f"[Errno {number}]" in errors for number in (errno.EADDRINUSE, errno.EACCES, 10048, 10013)):
-        return f"Port {port} cannot be had, perhaps since another server has it: name another, or none for a free one."
+        return f"Port {port} is not available; another server may use it. Choose another, or 0 for a free one."
     return ""
 
 
@@ -176,7 +176,7 @@ def _first_line(process: subprocess.Popen[str], timeout: float) -> dict[str, Any
 
 
 def _drain(process: subprocess.Popen[str]) -> None:
-    """Read and drop what the server prints, so that it never waits for a reader."""
+    """Discard what the server prints, so that it never blocks on a full pipe."""
     if process.stderr is not None:
         with process.stderr as stream:
             for _ in stream:

@@ -1,7 +1,7 @@
-"""The session queue: every operation that changes it, and the events that follow from it.
+"""The session queue: its operations, the events they emit, and its reads.
 
-Reads are in `queue_reads`. Items that run are canceled one by one, each with its own event, so that the worker notices;
-waiting ones all at once, with one event for all.
+Running items are canceled one by one, each with its own event, so that the worker notices; pending ones in bulk, with
+one event for all.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from .events import Event, EventBus
 from .models import (
     TERMINAL,
     BatchStatus,
+    Counts,
     EnqueueBatchResult,
+    ItemIdsResult,
     QueueItemNotFoundError,
     RetryItemsResult,
+    SessionQueueCountsByDestination,
     SessionQueueItem,
     SessionQueueStatus,
     Status,
 )
-from .queue_reads import QueueReads
 from .session import GraphExecutionState
 from .store import Store
 
@@ -32,35 +34,53 @@ _INSERT = """
                        retried_from_item_id, user_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_ITEM = """
+    SELECT q.*, u.display_name AS user_display_name, u.email AS user_email
+    FROM queue q LEFT JOIN users u ON q.user_id = u.user_id
+"""
+_SUMMARY = """
+    SELECT q.item_id, q.created_at, q.status, q.device, q.started_at, q.completed_at, q.origin, q.destination,
+           q.batch_id, q.user_id, u.display_name AS user_display_name, u.email AS user_email, q.field_values
+    FROM queue q LEFT JOIN users u ON q.user_id = u.user_id
+    WHERE q.queue_id = ? AND q.item_id IN ({marks})
+"""
+# Older versions of SQLite allow 999 parameters.
+_CHUNK = 900
 _ALIVE = "status IN ('pending', 'waiting')"
-_ENDED = "status IN ('completed', 'failed', 'canceled')"
+_FINISHED = "status IN ('completed', 'failed', 'canceled')"
 DEVICE = "cpu"
 
 
-class Queue(QueueReads):
+class Queue:
     """The queue's items in the database.
 
+    Reading an item with an invalid session raises a ValidationError, except in `status_of` and `summaries`.
+
     Args:
-        max_size: how many items may be pending in one queue.
-        is_full: a hook that makes every queue look full.
+        max_size: maximum number of pending items per queue.
+        is_full: returns True to make every queue look full.
 
     Attributes:
-        on_ended: called with an item's id and status, when it ended otherwise than by the worker's own hand too.
+        on_finished: called with an item's id and status when it reaches a final status, whoever set it.
         on_enqueued: called after a batch was enqueued.
         on_cleared: called with a queue's id and a user's, None for all users, after it was cleared.
     """
 
     def __init__(self, store: Store, bus: EventBus, *, max_size: int, is_full: Callable[[], bool]) -> None:
-        super().__init__(store)
+        self._store = store
         self._bus = bus
         self.max_size = max_size
         self._is_full = is_full
-        self.on_ended: Callable[[int, Status], None] = lambda item_id, status: None
+        self.on_finished: Callable[[int, Status], None] = lambda item_id, status: None
         self.on_enqueued: Callable[[], None] = lambda: None
         self.on_cleared: Callable[[str, str | None], None] = lambda queue_id, user_id: None
 
     def recover(self, keep: int | None = None) -> None:
-        """At start: cancel what ran when the server ended, silently; keep only so many ended items of `default`."""
+        """Cancel, without events, what ran when the server stopped, and trim the history.
+
+        Args:
+            keep: number of finished items to keep in queue `default`; None keeps all.
+        """
         with self._store.transaction() as db:
             db.execute(
                 "UPDATE queue SET status = 'canceled', status_sequence = status_sequence + 1"
@@ -68,14 +88,14 @@ class Queue(QueueReads):
             )
             if keep is not None:
                 db.execute(
-                    f"DELETE FROM queue WHERE queue_id = 'default' AND {_ENDED} AND item_id NOT IN"
-                    f" (SELECT item_id FROM queue WHERE queue_id = 'default' AND {_ENDED}"
+                    f"DELETE FROM queue WHERE queue_id = 'default' AND {_FINISHED} AND item_id NOT IN"
+                    f" (SELECT item_id FROM queue WHERE queue_id = 'default' AND {_FINISHED}"
                     "  ORDER BY COALESCE(completed_at, updated_at, created_at) DESC, item_id DESC LIMIT ?)",
                     (keep,),
                 )
 
     def room(self, queue_id: str) -> int:
-        """How many more items may be pending in a queue."""
+        """Return how many more items a queue takes."""
         if self._is_full():
             return 0
         with self._store.transaction() as db:
@@ -84,7 +104,7 @@ class Queue(QueueReads):
         return max(self.max_size - int(pending), 0)
 
     def enqueue_batch(self, queue_id: str, batch: Batch, prepend: bool, user_id: str) -> EnqueueBatchResult:
-        """Add as many of a batch's items as there is room for."""
+        """Enqueue the items of a batch, at most as many as the queue takes."""
         with self._store.transaction() as db:
             priority = 0
             if prepend:
@@ -131,7 +151,7 @@ class Queue(QueueReads):
             round_robin: whether users take turns.
 
         Raises:
-            ValidationError: the item can't be read. It stays where it is, and will be in the way at the next call too.
+            ValidationError: the item has an invalid session. It stays pending, and blocks the next call too.
         """
         order = "priority DESC, item_id"
         if round_robin:
@@ -152,7 +172,7 @@ class Queue(QueueReads):
         error: tuple[str, str, str] | None = None,
         device: str | None = None,
     ) -> tuple[SessionQueueItem, bool]:
-        """Move an item on, unless it has ended; the item, and whether this call moved it.
+        """Change an item's status unless it has finished; return the item, and whether this call changed it.
 
         Args:
             error: type, message and traceback.
@@ -176,35 +196,47 @@ class Queue(QueueReads):
             queue_status = self.queue_status(item.queue_id, item.user_id, see_all=False)
             self._bus.emit(_status_changed(item, batch_status, queue_status))
         if status in TERMINAL:
-            self.on_ended(item_id, status)
+            self.on_finished(item_id, status)
         return item, True
 
     def save_session(self, item_id: int, session: GraphExecutionState) -> SessionQueueItem:
-        """Store a session; the item. Raises QueueItemNotFoundError."""
+        """Store an item's session and return the item.
+
+        Raises:
+            QueueItemNotFoundError
+        """
         text = session.model_dump_json(warnings=False, exclude_none=True)
         with self._store.transaction() as db:
             db.execute("UPDATE queue SET session = ? WHERE item_id = ?", (text, item_id))
             return self.get_item(item_id)
 
     def cancel_item(self, item_id: int) -> SessionQueueItem:
-        """Cancel an item unless it has ended; the item. Raises QueueItemNotFoundError."""
+        """Cancel an item unless it has finished, and return it.
+
+        Raises:
+            QueueItemNotFoundError
+        """
         self.get_item(item_id)
         return self.set_status(item_id, "canceled")[0]
 
     def delete_item(self, item_id: int) -> None:
-        """Cancel and delete an item. Raises QueueItemNotFoundError."""
+        """Cancel and delete an item.
+
+        Raises:
+            QueueItemNotFoundError
+        """
         if self.get_item(item_id).status not in TERMINAL:
             self.cancel_item(item_id)
         with self._store.transaction() as db:
             db.execute("DELETE FROM queue WHERE item_id = ?", (item_id,))
 
     def cancel_by_batch_ids(self, queue_id: str, batch_ids: Sequence[str], user_id: str | None) -> int:
-        """Cancel what has not ended of some batches; how many."""
+        """Cancel the unfinished items of batches; return their number."""
         marks = ", ".join("?" * len(batch_ids))
         return self._cancel_where(f"batch_id IN ({marks})", batch_ids, queue_id, user_id)
 
     def cancel_by_destination(self, queue_id: str, destination: str, user_id: str | None) -> int:
-        """Cancel what has not ended of a destination; how many."""
+        """Cancel the unfinished items of a destination; return their number."""
         return self._cancel_where("destination = ?", [destination], queue_id, user_id)
 
     def _cancel_where(self, condition: str, values: Sequence[Any], queue_id: str, user_id: str | None) -> int:
@@ -215,14 +247,14 @@ class Queue(QueueReads):
         return len(running) + sum(map(len, owners.values()))
 
     def cancel_all_except_current(self, queue_id: str, user_id: str | None) -> int:
-        """Cancel all that waits; how many."""
+        """Cancel the pending items; return their number."""
         where, params = _scope("1", [], queue_id, user_id)
         owners = self._cancel_waiting(where, params)
         self._emit_canceled(queue_id, owners)
         return sum(map(len, owners.values()))
 
     def delete_all_except_current(self, queue_id: str, user_id: str | None) -> int:
-        """Delete all that waits; how many."""
+        """Delete the pending items; return their number."""
         where, params = _scope(_ALIVE, [], queue_id, user_id)
         with self._store.transaction() as db:
             owners = _ids_by_user(db, where, params)
@@ -231,7 +263,7 @@ class Queue(QueueReads):
         return sum(map(len, owners.values()))
 
     def delete_by_destination(self, queue_id: str, destination: str, user_id: str | None) -> int:
-        """Cancel what runs and delete everything of a destination; how many were deleted."""
+        """Cancel the running item and delete all items of a destination; return their number."""
         where, params = _scope("destination = ?", [destination], queue_id, user_id)
         running = self._cancel_running(where, params)
         with self._store.transaction() as db:
@@ -242,7 +274,7 @@ class Queue(QueueReads):
         return sum(map(len, owners.values()))
 
     def clear(self, queue_id: str, user_id: str | None) -> int:
-        """Cancel what runs and delete everything; how many were deleted."""
+        """Cancel the running item and delete all items; return their number."""
         where, params = _scope("1", [], queue_id, user_id)
         self._cancel_running(where, params)
         with self._store.transaction() as db:
@@ -256,13 +288,13 @@ class Queue(QueueReads):
         return deleted
 
     def prune(self, queue_id: str, user_id: str | None) -> int:
-        """Delete what has ended; how many."""
-        where, params = _scope(_ENDED, [], queue_id, user_id)
+        """Delete the finished items; return their number."""
+        where, params = _scope(_FINISHED, [], queue_id, user_id)
         with self._store.transaction() as db:
             return db.execute(f"DELETE FROM queue WHERE {where}", params).rowcount
 
     def retry(self, queue_id: str, item_ids: Sequence[int]) -> RetryItemsResult:
-        """Enqueue anew what failed or was canceled. The worker isn't told: it finds them at its next look, as there."""
+        """Enqueue failed and canceled items again. As in InvokeAI, the worker finds them only when it polls."""
         retried: dict[str, list[int]] = {}
         done: list[int] = []
         with self._store.transaction() as db:
@@ -309,6 +341,134 @@ class Queue(QueueReads):
             item_ids = [row[0] for row in db.execute(sql, params).fetchall()]
             return [item_id for item_id in item_ids if self.set_status(item_id, "canceled")[1]]
 
+    # -- reads ---------------------------------------------------------------------------------------------------
+
+    def get_item(self, item_id: int) -> SessionQueueItem:
+        """Return an item.
+
+        Raises:
+            QueueItemNotFoundError
+        """
+        items = self._items("WHERE q.item_id = ?", (item_id,))
+        if not items:
+            raise QueueItemNotFoundError(f"No queue item with id {item_id}")
+        return items[0]
+
+    def get_current(self, queue_id: str) -> SessionQueueItem | None:
+        """Return the running item, or None."""
+        items = self._items("WHERE q.queue_id = ? AND q.status = 'in_progress' LIMIT 1", (queue_id,))
+        return items[0] if items else None
+
+    def get_next(self, queue_id: str) -> SessionQueueItem | None:
+        """Return the item that would run next, or None."""
+        order = "ORDER BY q.priority DESC, q.created_at, q.item_id LIMIT 1"
+        items = self._items(f"WHERE q.queue_id = ? AND q.status = 'pending' {order}", (queue_id,))
+        return items[0] if items else None
+
+    def list_all(self, queue_id: str, destination: str | None) -> list[SessionQueueItem]:
+        """Return all items, the next to run first."""
+        order = "ORDER BY q.priority DESC, q.item_id"
+        if destination is None:
+            return self._items(f"WHERE q.queue_id = ? {order}", (queue_id,))
+        return self._items(f"WHERE q.queue_id = ? AND q.destination = ? {order}", (queue_id, destination))
+
+    def status_of(self, item_id: int) -> str | None:
+        """Return an item's status, or None if it does not exist."""
+        with self._store.transaction() as db:
+            row = db.execute("SELECT status FROM queue WHERE item_id = ?", (item_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def item_ids(self, queue_id: str, descending: bool) -> ItemIdsResult:
+        """Return all ids by age. Items created at the same time are in ascending order in either direction."""
+        order = "DESC" if descending else "ASC"
+        sql = f"SELECT item_id FROM queue WHERE queue_id = ? ORDER BY created_at {order}, item_id"
+        with self._store.transaction() as db:
+            ids = [row[0] for row in db.execute(sql, (queue_id,))]
+        return ItemIdsResult(item_ids=ids, total_count=len(ids))
+
+    def summaries(self, queue_id: str, item_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Return summaries in the order of the ids, leaving out unknown ones."""
+        found: dict[int, dict[str, Any]] = {}
+        with self._store.transaction() as db:
+            for start in range(0, len(item_ids), _CHUNK):
+                chunk = item_ids[start : start + _CHUNK]
+                sql = _SUMMARY.format(marks=", ".join("?" * len(chunk)))
+                for row in db.execute(sql, (queue_id, *chunk)):
+                    values = row["field_values"]
+                    found[row["item_id"]] = {
+                        **dict(row),
+                        "field_values": None if values is None else json.loads(values),
+                        "parent_item_id": None,
+                    }
+        return [found[item_id] for item_id in item_ids if item_id in found]
+
+    def queue_status(self, queue_id: str, user_id: str, *, see_all: bool) -> SessionQueueStatus:
+        """Return the counts of all items and of one user's, and the running item, if the user may see it.
+
+        Args:
+            see_all: whether the user may see other users' items.
+        """
+        with self._store.transaction() as db:
+            counts = self._counts(db, "queue_id = ?", (queue_id,))
+            mine = self._counts(db, "queue_id = ? AND user_id = ?", (queue_id, user_id))
+            current = db.execute(
+                "SELECT item_id, session_id, batch_id, user_id FROM queue"
+                " WHERE queue_id = ? AND status = 'in_progress' LIMIT 1",
+                (queue_id,),
+            ).fetchone()
+        known = current is not None and (see_all or current["user_id"] == user_id)
+        return SessionQueueStatus(
+            queue_id=queue_id,
+            item_id=current["item_id"] if known else None,
+            batch_id=current["batch_id"] if known else None,
+            session_id=current["session_id"] if known else None,
+            user_pending=mine.pending,
+            user_in_progress=mine.in_progress,
+            **counts.model_dump(),
+        )
+
+    def batch_status(self, queue_id: str, batch_id: str, user_id: str | None = None) -> BatchStatus:
+        """Return the counts of a batch; zeros for an unknown one."""
+        where, params = "queue_id = ? AND batch_id = ?", [queue_id, batch_id]
+        if user_id is not None:
+            where, params = f"{where} AND user_id = ?", [*params, user_id]
+        with self._store.transaction() as db:
+            counts = self._counts(db, where, params)
+            sql = f"SELECT origin, destination FROM queue WHERE {where} LIMIT 1"
+            row = db.execute(sql, params).fetchone()
+        return BatchStatus(
+            queue_id=queue_id,
+            batch_id=batch_id,
+            origin=row["origin"] if row else None,
+            destination=row["destination"] if row else None,
+            **counts.model_dump(),
+        )
+
+    def counts_by_destination(
+        self, queue_id: str, destination: str, user_id: str | None
+    ) -> SessionQueueCountsByDestination:
+        """Return the counts of a destination; zeros for an unknown one."""
+        where, params = "queue_id = ? AND destination = ?", [queue_id, destination]
+        if user_id is not None:
+            where, params = f"{where} AND user_id = ?", [*params, user_id]
+        with self._store.transaction() as db:
+            counts = self._counts(db, where, params)
+        return SessionQueueCountsByDestination(queue_id=queue_id, destination=destination, **counts.model_dump())
+
+    @staticmethod
+    def _counts(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> Counts:
+        sql = f"SELECT status, COUNT(*) FROM queue WHERE {where} GROUP BY status"
+        found: dict[str, int] = {row[0]: row[1] for row in db.execute(sql, params)}
+        names = [name for name in Counts.model_fields if name != "total"]
+        return Counts(**{name: found.get(name, 0) for name in names}, total=sum(found.values()))
+
+    def _items(self, where: str, params: Sequence[Any]) -> list[SessionQueueItem]:
+        with self._store.transaction() as db:
+            rows = db.execute(f"{_ITEM} {where}", params).fetchall()
+        return [_item(row) for row in rows]
+
+    # -- events --------------------------------------------------------------------------------------------------
+
     def _emit_canceled(self, queue_id: str, owners: dict[str, list[int]]) -> None:
         if owners:
             ids = [item_id for ids in owners.values() for item_id in ids]
@@ -323,8 +483,18 @@ class Queue(QueueReads):
         self._bus.emit(Event(name, of(owners, ids), tuple(owners), of({}, []), by_owner=by_owner))
 
 
+def _item(row: sqlite3.Row) -> SessionQueueItem:
+    fields = dict(row)
+    values, workflow = fields["field_values"], fields["workflow"]
+    fields["field_values"] = None if values is None else json.loads(values)
+    fields["workflow"] = None if workflow is None else json.loads(workflow)
+    # Validated separately, so that an error names the session, as in InvokeAI.
+    fields["session"] = GraphExecutionState.model_validate_json(fields["session"])
+    return SessionQueueItem(**fields)
+
+
 def _scope(condition: str, values: Sequence[Any], queue_id: str, user_id: str | None) -> tuple[str, list[Any]]:
-    """A condition limited to a queue, and to a user if one is given."""
+    """Limit a condition to a queue, and to a user if one is given."""
     params = [queue_id, *values]
     if user_id is None:
         return f"queue_id = ? AND {condition}", params

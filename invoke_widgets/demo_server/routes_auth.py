@@ -1,4 +1,4 @@
-"""The routes under `/api/v1/auth`: of use in multiuser mode only."""
+"""The routes under `/api/v1/auth`; useful in multiuser mode only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COOKIE = "invokeai_media_token"
 
 
 class LoginRequest(BaseModel):
-    """Who wants in"""
+    """Credentials"""
 
     email: str = Field(description="User email address")
     password: str = Field(description="User password")
@@ -38,7 +38,7 @@ class UserCreateRequest(SetupRequest):
 
 
 def _logged_in(services: Parts, bearer: Bearer) -> CurrentUser:
-    """Who asks, whatever the mode."""
+    """Return the user of a token, which is required in single-user mode too."""
     if bearer is None:
         raise HTTPException(401, "Missing authentication credentials")
     user = services.users.user_of(bearer.credentials)
@@ -52,7 +52,7 @@ LoggedIn = Annotated[CurrentUser, Depends(_logged_in)]
 
 @router.get("/status", operation_id="get_setup_status_api_v1_auth_status_get")
 def status(services: Parts) -> dict[str, Any]:
-    """Get whether users must log in, and whether there is an administrator."""
+    """Get whether users must log in, and whether an administrator is set up."""
     multiuser = services.users.multiuser
     return {
         "setup_required": multiuser and not services.users.has_admin(),
@@ -64,7 +64,7 @@ def status(services: Parts) -> dict[str, Any]:
 
 @router.post("/setup")
 def setup(services: Parts, request: Annotated[SetupRequest, Body()]) -> dict[str, Any]:
-    """Make the first administrator."""
+    """Create the first administrator."""
     if not services.users.multiuser:
         raise HTTPException(403, "Multiuser mode is disabled. Admin setup is not required in single-user mode.")
     if services.users.has_admin():
@@ -87,36 +87,25 @@ def login(services: Parts, request: Annotated[LoginRequest, Body()], response: R
 
 @router.post("/logout")
 def logout(user: LoggedIn, response: Response) -> dict[str, bool]:
-    """Forget the cookie; the token stays valid."""
+    """Delete the cookie; the token stays valid."""
     response.delete_cookie(_COOKIE)
     return {"success": True}
 
 
 @router.get("/me")
 def me(services: Parts, user: LoggedIn) -> dict[str, Any] | None:
-    """Get who asks."""
+    """Get the requesting user."""
     return services.users.get(user.user_id)
-
-
-@router.get("/users")
-def list_users(services: Parts, user: LoggedIn) -> list[dict[str, Any]]:
-    """List the users. For administrators."""
-    _only_admin(user)
-    return [entry for entry in services.users.all() if entry["user_id"] != "system"]
 
 
 @router.post("/users", status_code=201)
 def create_user(
     services: Parts, logged_in: LoggedIn, user: User, request: Annotated[UserCreateRequest, Body()]
 ) -> dict[str, Any]:
-    """Add a user. For administrators."""
-    _only_admin(logged_in)
-    return _create(services, request, is_admin=request.is_admin)
-
-
-def _only_admin(user: CurrentUser) -> None:
-    if not user.is_admin:
+    """Create a user. For administrators."""
+    if not logged_in.is_admin:
         raise HTTPException(403, "Admin privileges required")
+    return _create(services, request, is_admin=request.is_admin)
 
 
 def _create(services: Services, request: SetupRequest, *, is_admin: bool) -> dict[str, Any]:

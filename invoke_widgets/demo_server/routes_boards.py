@@ -20,7 +20,7 @@ BoardId = Annotated[str, Path(description="The id of the board")]
 
 
 class BoardRecordOrderBy(StrEnum):
-    """What boards are sorted by."""
+    """Sort key of a list of boards."""
 
     CreatedAt = "created_at"
     Name = "board_name"
@@ -55,14 +55,14 @@ class OffsetPaginatedResults_BoardDTO_(BaseModel):  # noqa: N801 - the schema's 
 
 
 class BoardChanges(BaseModel, extra="forbid"):
-    """What may be changed of a board"""
+    """Changes to a board"""
 
     board_name: str | None = None
     archived: bool | None = None
 
 
 class AddImagesToBoardResult(BaseModel):
-    """Which images came to a board"""
+    """Result of adding images to a board"""
 
     affected_boards: list[str]
     added_images: list[str]
@@ -70,7 +70,7 @@ class AddImagesToBoardResult(BaseModel):
 
 
 class RemoveImagesFromBoardResult(BaseModel):
-    """Which images left their boards"""
+    """Result of removing images from their boards"""
 
     affected_boards: list[str]
     removed_images: list[str]
@@ -83,7 +83,7 @@ def create_board(
     user: User,
     board_name: Annotated[str, Query(max_length=300, description="The name of the board to create")],
 ) -> dict[str, Any]:
-    """Make a board."""
+    """Create a board."""
     return services.images.create_board(board_name, user.user_id)
 
 
@@ -175,7 +175,7 @@ def list_all_board_image_names(
 
 
 def _move(services: Services, image_names: list[str], board_id: str | None) -> tuple[list[str], list[str]]:
-    """Put images on a board, or on none; the boards concerned, and the images that there were."""
+    """Put images on a board, or on none; return the affected boards and the names of the images that exist."""
     affected: dict[str, None] = {board_id or NO_BOARD: None}
     moved = []
     for name in image_names:
@@ -192,7 +192,7 @@ def _move(services: Services, image_names: list[str], board_id: str | None) -> t
 def add_image_to_board(
     services: Parts, user: User, board_id: Annotated[str, Body()], image_name: Annotated[str, Body()]
 ) -> dict[str, Any]:
-    """Put an image on a board."""
+    """Add an image to a board."""
     _board(services, board_id)
     affected, added = _move(services, [image_name], board_id)
     if not added:
@@ -206,7 +206,7 @@ def add_image_to_board(
 def remove_image_from_board(
     services: Parts, user: User, image_name: Annotated[str, Body(embed=True)]
 ) -> dict[str, Any]:
-    """Take an image off its board."""
+    """Remove an image from its board."""
     affected, removed = _move(services, [image_name], None)
     if not removed:
         raise HTTPException(500, "Failed to remove image from board")
@@ -222,7 +222,7 @@ def add_images_to_board(
     board_id: Annotated[str, Body()],
     image_names: Annotated[list[Name], Body(max_length=MAX_NAMES)],
 ) -> dict[str, Any]:
-    """Put images on a board."""
+    """Add images to a board."""
     _board(services, board_id)
     affected, added = _move(services, image_names, board_id)
     return {"affected_boards": affected, "added_images": added, "failed_images": []}
@@ -235,6 +235,6 @@ def add_images_to_board(
     response_model=RemoveImagesFromBoardResult,
 )
 def remove_images_from_board(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
-    """Take images off their boards."""
+    """Remove images from their boards."""
     affected, removed = _move(services, image_names, None)
     return {"affected_boards": affected, "removed_images": removed, "failed_images": []}

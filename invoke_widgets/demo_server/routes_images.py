@@ -12,13 +12,13 @@ from fastapi.responses import FileResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from .images import ImageFilter, ImageRecordNotFoundException, parse_metadata, urls
+from .images import ImageFilter, ImageRecordNotFoundException
 from .routes_queue import SQLiteDirection
 from .services import Parts, User
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
-# What a browser may do with an image: its name is never used again.
+# Image names are never reused, so that browsers may cache images for good.
 _CACHE = {"Cache-Control": "max-age=31536000"}
 
 MAX_NAMES = 1000
@@ -29,7 +29,7 @@ Names = Annotated[list[Name], Body(embed=True, max_length=MAX_NAMES, description
 
 
 class ResourceOrigin(StrEnum):
-    """Whether an image was made here."""
+    """Whether an image was made by this server."""
 
     INTERNAL = "internal"
     EXTERNAL = "external"
@@ -45,17 +45,12 @@ class ImageCategory(StrEnum):
     OTHER = "other"
 
 
-class ImageUrlsDTO(BaseModel):
-    """An image's URLs, relative to the server's"""
+class ImageDTO(BaseModel):
+    """An image's record; its URLs are relative to the server's"""
 
     image_name: str
     image_url: str
     thumbnail_url: str
-
-
-class ImageDTO(ImageUrlsDTO):
-    """An image's record"""
-
     image_origin: ResourceOrigin
     image_category: ImageCategory
     width: int
@@ -81,27 +76,12 @@ class OffsetPaginatedResults_ImageDTO_(BaseModel):  # noqa: N801 - the schema's 
     items: list[ImageDTO]
 
 
-class ImageNamesResult(BaseModel):
-    """The names of images"""
-
-    image_names: list[str]
-    starred_count: int
-    total_count: int
-
-
 class DeleteImagesResult(BaseModel):
     """Which images were deleted"""
 
     affected_boards: list[str]
     deleted_images: list[str]
     failed_images: list[str]
-
-
-class WorkflowAndGraphResponse(BaseModel):
-    """What an image was made with, as JSON texts"""
-
-    workflow: str | None
-    graph: str | None
 
 
 class ImageRecordChanges(BaseModel, extra="allow"):
@@ -146,9 +126,8 @@ def upload_image(
     is_intermediate: Annotated[bool, Query(description="Whether this is an intermediate image")],
     board_id: Annotated[str | None, Query(description="The board to add this image to, if any")] = None,
     session_id: Annotated[str | None, Query(description="The session of this upload, if any")] = None,
-    crop_visible: Annotated[bool, Query(description="Whether to crop the image")] = False,
 ) -> dict[str, Any]:
-    """Store an image of the client's."""
+    """Upload an image."""
     if not file.content_type or not file.content_type.startswith("image"):
         raise HTTPException(415, "Not an image")
     try:
@@ -156,8 +135,6 @@ def upload_image(
         image.load()
     except Exception as error:
         raise HTTPException(415, "Failed to read image") from error
-    if crop_visible and (box := image.getbbox()):
-        image = image.crop(box)
     saved = services.images.create(
         image,
         origin="external",
@@ -183,37 +160,6 @@ def list_image_dtos(
     """List images."""
     total, items = services.images.page(wanted, offset, limit)
     return {"limit": limit, "offset": offset, "total": total, "items": items}
-
-
-@router.get("/names", operation_id="get_image_names", response_model=ImageNamesResult)
-def get_image_names(services: Parts, user: User, wanted: Wanted) -> dict[str, Any]:
-    """List the names of images."""
-    starred, names = services.images.names(wanted)
-    return {"image_names": names, "starred_count": starred, "total_count": len(names)}
-
-
-@router.post("/images_by_names", operation_id="get_images_by_names", response_model=list[ImageDTO])
-def get_images_by_names(services: Parts, user: User, image_names: Names) -> list[dict[str, Any]]:
-    """Get records, leaving out what is missing."""
-    found = []
-    for name in image_names:
-        try:
-            found.append(services.images.dto(name))
-        except ImageRecordNotFoundException:
-            continue
-    return found
-
-
-@router.get("/intermediates", operation_id="get_intermediates_count")
-def get_intermediates_count(services: Parts, user: User) -> int:
-    """Count the intermediate images."""
-    return services.images.page(ImageFilter(is_intermediate=True), 0, 0)[0]
-
-
-@router.delete("/intermediates", operation_id="clear_intermediates")
-def clear_intermediates(services: Parts, user: User) -> int:
-    """Delete the intermediate images."""
-    return len(services.images.delete(services.images.names(ImageFilter(is_intermediate=True))[1]))
 
 
 @router.post("/delete", operation_id="delete_images_from_list", response_model=DeleteImagesResult)
@@ -256,7 +202,7 @@ def update_image(
     image_name: ImageName,
     image_changes: Annotated[ImageRecordChanges, Body(description="The changes to apply to the image")],
 ) -> dict[str, Any]:
-    """Change an image's record."""
+    """Update an image's record."""
     known = set(ImageRecordChanges.model_fields)
     changes = image_changes.model_dump(mode="json", exclude_none=True, include=known)
     try:
@@ -266,41 +212,15 @@ def update_image(
         raise HTTPException(400, "Failed to update image") from None
 
 
-@router.get("/i/{image_name}/metadata", operation_id="get_image_metadata")
-def get_image_metadata(services: Parts, user: User, image_name: ImageName) -> dict[str, Any] | None:
-    """Get an image's metadata."""
-    try:
-        metadata: dict[str, Any] | None = parse_metadata(services.images.document(image_name, "metadata"))
-    except ImageRecordNotFoundException:
-        raise HTTPException(404) from None
-    return metadata
-
-
-@router.get("/i/{image_name}/workflow", operation_id="get_image_workflow", response_model=WorkflowAndGraphResponse)
-def get_image_workflow(services: Parts, user: User, image_name: ImageName) -> dict[str, Any]:
-    """Get the workflow and graph that an image was made with."""
-    try:
-        return {column: services.images.document(image_name, column) for column in ("workflow", "graph")}
-    except ImageRecordNotFoundException:
-        raise HTTPException(404) from None
-
-
-@router.get("/i/{image_name}/urls", operation_id="get_image_urls", response_model=ImageUrlsDTO)
-def get_image_urls(user: User, image_name: ImageName) -> dict[str, Any]:
-    """Get the URLs that an image of that name has, or would have."""
-    return urls(image_name)
-
-
 def _file(path: FilePath, media_type: str) -> FileResponse:
     if not path.is_file():
         raise HTTPException(404)
     return FileResponse(path, media_type=media_type, headers=_CACHE)
 
 
-@router.head("/i/{image_name}/full", operation_id="get_image_full_head", response_class=Response)
 @router.get("/i/{image_name}/full", operation_id="get_image_full", response_class=Response)
 def get_image_full(services: Parts, image_name: ImageName) -> Response:
-    """Get an image's file. Needs no token: a browser's img tag has none."""
+    """Get an image's file. Needs no token, since a browser's img tag sends none."""
     return _file(services.images.path(image_name), "image/png")
 
 
@@ -308,29 +228,3 @@ def get_image_full(services: Parts, image_name: ImageName) -> Response:
 def get_image_thumbnail(services: Parts, image_name: ImageName) -> Response:
     """Get an image's thumbnail."""
     return _file(services.images.path(image_name, thumbnail=True), "image/webp")
-
-
-def _star(services: Parts, image_names: list[str], starred: bool) -> dict[str, Any]:
-    boards: dict[str, None] = {}
-    changed = []
-    for name in image_names:
-        try:
-            services.images.update(name, {"starred": starred})
-        except ImageRecordNotFoundException:
-            continue
-        boards[services.images.dto(name)["board_id"] or "none"] = None
-        changed.append(name)
-    key = "starred_images" if starred else "unstarred_images"
-    return {"affected_boards": list(boards), key: changed, "failed_images": []}
-
-
-@router.post("/star", operation_id="star_images_in_list")
-def star_images_in_list(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
-    """Star images."""
-    return _star(services, image_names, True)
-
-
-@router.post("/unstar", operation_id="unstar_images_in_list")
-def unstar_images_in_list(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
-    """Unstar images."""
-    return _star(services, image_names, False)

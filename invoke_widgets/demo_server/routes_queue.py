@@ -55,9 +55,9 @@ class SQLiteDirection(StrEnum):
 
 
 def _attempt(what: str, act: Callable[[], T]) -> T:
-    """Do something, and answer 500 with the server's sentence if it goes wrong.
+    """Return the result of `act`; answer 500 in InvokeAI's words if it raises.
 
-    Reading an item through another queue's path ends here too, so that its 404 comes out as a 500: as on the server.
+    This includes the 404 of an item that is read through another queue's path, as in InvokeAI.
     """
     try:
         return act()
@@ -66,7 +66,7 @@ def _attempt(what: str, act: Callable[[], T]) -> T:
 
 
 async def _change(services: Services, what: str, act: Callable[[], T]) -> T:
-    """Do something that changes the queue; return when its events were sent."""
+    """Return the result of `act`, which changes the queue, once its events were sent."""
 
     def guarded() -> T:
         try:
@@ -114,7 +114,7 @@ _KEPT = {"item_id", "queue_id", "status", "status_sequence", "device"} | {
 
 
 def _shown(item: SessionQueueItem, user: CurrentUser) -> SessionQueueItem:
-    """An item as a user may see it: of another user's, only what says how busy the server is."""
+    """Return an item as a user may see it: other users' items show no more than the server's load."""
     if user.is_admin or item.user_id == user.user_id:
         return item
     hidden = {name: _HIDDEN.get(name) for name in SessionQueueItem.model_fields if name not in _KEPT}
@@ -168,12 +168,12 @@ def get_queue_item_ids(
 def get_queue_items_by_item_ids(
     services: Parts, user: User, queue_id: QueueId, item_ids: ItemIds
 ) -> list[SessionQueueItem]:
-    """Get queue items, in the order of the ids. Those that are missing or unreadable are left out."""
+    """Get queue items in the order of the ids, leaving out missing and unreadable ones."""
     items = []
     for item_id in item_ids:
         try:
             items.append(_shown(_item_in(services, queue_id, item_id), user))
-        except Exception:  # noqa: BLE001 - the server leaves out what it can't read
+        except Exception:  # noqa: BLE001 - InvokeAI skips unreadable items
             continue
     return items
 
@@ -186,7 +186,7 @@ def get_queue_items_by_item_ids(
 def get_queue_item_summaries_by_ids(
     services: Parts, user: User, queue_id: QueueId, item_ids: ItemIds, response: Response
 ) -> Response:
-    """Get summaries, in the order of the ids."""
+    """Get summaries in the order of the ids."""
     try:
         summaries = services.queue.summaries(queue_id, item_ids)
     except Exception as error:
@@ -203,13 +203,13 @@ def resume(services: Parts, user: Admin, queue_id: QueueId) -> SessionProcessorS
 
 @router.put("/{queue_id}/processor/pause", operation_id="pause")
 def pause(services: Parts, user: Admin, queue_id: QueueId) -> SessionProcessorStatus:
-    """Pause the worker: it begins no further item."""
+    """Pause the worker, which finishes the running item."""
     return services.worker.pause()
 
 
 @router.put("/{queue_id}/cancel_all_except_current", operation_id="cancel_all_except_current")
 async def cancel_all_except_current(services: Parts, user: User, queue_id: QueueId) -> CancelAllExceptCurrentResult:
-    """Cancel all that waits."""
+    """Cancel the pending items."""
     act = services.queue.cancel_all_except_current
     count = await _change(services, "canceling all except current", lambda: act(queue_id, user.scope))
     return CancelAllExceptCurrentResult(canceled=count)
@@ -217,7 +217,7 @@ async def cancel_all_except_current(services: Parts, user: User, queue_id: Queue
 
 @router.put("/{queue_id}/delete_all_except_current", operation_id="delete_all_except_current")
 async def delete_all_except_current(services: Parts, user: User, queue_id: QueueId) -> DeleteAllExceptCurrentResult:
-    """Delete all that waits."""
+    """Delete the pending items."""
     act = services.queue.delete_all_except_current
     count = await _change(services, "deleting all except current", lambda: act(queue_id, user.scope))
     return DeleteAllExceptCurrentResult(deleted=count)
@@ -230,7 +230,7 @@ async def cancel_by_batch_ids(
     queue_id: QueueId,
     batch_ids: Annotated[list[str], Body(embed=True, description="The batches to cancel")],
 ) -> CancelByBatchIDsResult:
-    """Cancel all of some batches."""
+    """Cancel the items of batches."""
     act = services.queue.cancel_by_batch_ids
     count = await _change(services, "canceling by batch id", lambda: act(queue_id, batch_ids, user.scope))
     return CancelByBatchIDsResult(canceled=count)
@@ -240,7 +240,7 @@ async def cancel_by_batch_ids(
 async def cancel_by_destination(
     services: Parts, user: User, queue_id: QueueId, destination: Destination
 ) -> CancelByDestinationResult:
-    """Cancel all of a destination."""
+    """Cancel the items of a destination."""
     act = services.queue.cancel_by_destination
     count = await _change(services, "canceling by destination", lambda: act(queue_id, destination, user.scope))
     return CancelByDestinationResult(canceled=count)
@@ -250,7 +250,7 @@ async def cancel_by_destination(
 async def retry_items_by_id(
     services: Parts, user: User, queue_id: QueueId, item_ids: Annotated[list[int], Body(description="The items")]
 ) -> RetryItemsResult:
-    """Enqueue failed and canceled items anew; the answer has the old ids."""
+    """Enqueue failed and canceled items again; the response has the old ids."""
 
     def act() -> RetryItemsResult:
         for item_id in item_ids:
@@ -263,21 +263,21 @@ async def retry_items_by_id(
 
 @router.put("/{queue_id}/clear", operation_id="clear")
 async def clear(services: Parts, user: User, queue_id: QueueId) -> ClearResult:
-    """Cancel what runs, delete everything."""
+    """Cancel the running item and delete all items."""
     count = await _change(services, "clearing queue", lambda: services.queue.clear(queue_id, user.scope))
     return ClearResult(deleted=count)
 
 
 @router.put("/{queue_id}/prune", operation_id="prune")
 async def prune(services: Parts, user: User, queue_id: QueueId) -> PruneResult:
-    """Delete all that has ended."""
+    """Delete the finished items."""
     count = await _change(services, "pruning queue", lambda: services.queue.prune(queue_id, user.scope))
     return PruneResult(deleted=count)
 
 
 @router.get("/{queue_id}/current", operation_id="get_current_queue_item")
 def get_current_queue_item(services: Parts, user: User, queue_id: QueueId) -> SessionQueueItem | None:
-    """Get the item that runs."""
+    """Get the running item."""
     item = _attempt("getting current queue item", lambda: services.queue.get_current(queue_id))
     return item and _shown(item, user)
 
@@ -291,7 +291,7 @@ def get_next_queue_item(services: Parts, user: User, queue_id: QueueId) -> Sessi
 
 @router.get("/{queue_id}/status", operation_id="get_queue_status")
 def get_queue_status(services: Parts, user: User, queue_id: QueueId) -> SessionQueueAndProcessorStatus:
-    """Get the counts of the queue and what the worker does."""
+    """Get the counts of the queue and the state of the worker."""
     status = services.queue.queue_status
     queue = _attempt("getting queue status", lambda: status(queue_id, user.user_id, see_all=user.is_admin))
     return SessionQueueAndProcessorStatus(queue=queue, processor=services.worker.status())
@@ -353,7 +353,7 @@ def counts_by_destination(
 async def delete_by_destination(
     services: Parts, user: User, queue_id: QueueId, destination: Annotated[str, Path(description="The destination")]
 ) -> DeleteByDestinationResult:
-    """Cancel what runs and delete everything of a destination."""
+    """Cancel the running item and delete all items of a destination."""
     act = services.queue.delete_by_destination
     count = await _change(services, "deleting by destination", lambda: act(queue_id, destination, user.scope))
     return DeleteByDestinationResult(deleted=count)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with every node and every output added as the server has them."""
+"""The OpenAPI document: FastAPI's, plus the schemas of all nodes and outputs, as in InvokeAI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REF = "#/components/schemas/{model}"
 
 
 def build_schema(app: FastAPI) -> dict[str, Any]:
-    """The document. A node's schema says which output it has, in `output`."""
+    """Return the document. The schema of a node references that of its output as `output`."""
     document = get_openapi(
         title=app.title,
         description=app.description,

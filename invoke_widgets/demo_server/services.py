@@ -1,4 +1,4 @@
-"""What the routes share: the parts of one server, and who is asking."""
+"""What the routes share: the parts of one server, and the dependency that finds the requesting user."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .worker import Worker
 
 @dataclass(frozen=True)
 class Settings:
-    """How a server is to behave.
+    """Settings of a server.
 
     Attributes:
-        max_queue_size: how many items may be pending in one queue.
-        max_queue_history: how many ended items are kept over a restart; None for all.
+        max_queue_size: maximum number of pending items per queue.
+        max_queue_history: number of finished items kept across a restart; None keeps all.
         multiuser: whether users must log in.
-        gc_pause: seconds for which nothing is answered before each item, as the real server's garbage collection does.
+        gc_pause: seconds without any response before each item, as during InvokeAI's garbage collection.
     """
 
     max_queue_size: int = 10_000
@@ -51,7 +51,7 @@ class Services:
 
 
 def get_services(request: Request) -> Services:
-    """The parts of the server that a request came to."""
+    """Return the parts of the server that received a request."""
     services: Services = request.app.state.services
     return services
 
@@ -61,7 +61,10 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_
 
 
 def current_user_or_default(request: Request, response: Response, services: Parts, bearer: Bearer) -> CurrentUser:
-    """Who asks. Without multiuser mode tokens are ignored; with it, changes answer with a fresh one."""
+    """Return the requesting user.
+
+    Single-user mode ignores tokens. In multiuser mode, responses to changes carry a fresh token.
+    """
     if not services.users.multiuser:
         return SYSTEM
     if bearer is None:
@@ -78,7 +81,7 @@ User = Annotated[CurrentUser, Depends(current_user_or_default)]
 
 
 def admin_or_default(user: User) -> CurrentUser:
-    """Who asks, if it is an administrator."""
+    """Return the requesting user if that is an administrator; refuse with 403 otherwise."""
     if not user.is_admin:
         raise HTTPException(403, "Admin privileges required")
     return user

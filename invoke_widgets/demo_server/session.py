@@ -1,4 +1,4 @@
-"""The state of an item's run: the graph that was asked for, its expansion, and the results."""
+"""The state of an item's execution: the submitted graph, its expansion, and the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .nodes import AnyInvocationOutput, new_id
 
 
 class GraphExecutionState(BaseModel):
-    """A graph, its expansion and what came of it. The workflow-call fields are the server's; here they stay empty."""
+    """A graph, its expansion and its results. The workflow-call fields of InvokeAI stay empty here."""
 
     id: str = Field(description="The id of the execution state", default_factory=new_id)
     graph: Graph = Field(description="The graph being executed")
@@ -65,5 +65,5 @@ class GraphExecutionState(BaseModel):
         return graph
 
     def is_complete(self) -> bool:
-        """Whether nothing is left to do: all nodes were executed, or one failed."""
+        """Return whether all nodes were executed, or one failed."""
         return bool(self.errors) or all(node_id in self.executed for node_id in self.graph.nodes)

@@ -1,7 +1,7 @@
-"""Socket.IO at `/ws/socket.io`: who is connected, and which events they get.
+"""Socket.IO at `/ws/socket.io`: the connected clients, and the events that each receives.
 
-A client is in its user's room from the start, an administrator in `admin` too, so in single-user mode every client gets
-nearly all events without subscribing. `subscribe_queue` adds the queue's room, for what is for everybody.
+A client joins its user's room on connecting, an administrator also joins `admin`; so in single-user mode every client
+receives nearly all events without subscribing. `subscribe_queue` adds the queue's room, for public events.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Sockets:
         self._clients.pop(sid, None)
 
     async def _subscribe(self, sid: str, data: Any) -> None:
-        # Malformed data is ignored: the exception ends in the log of the Socket.IO server, which is off.
+        # Malformed data is ignored: the exception only reaches the log of the Socket.IO server, which is off.
         await self._server.enter_room(sid, _Subscription.model_validate(data).queue_id)
 
     async def _unsubscribe(self, sid: str, data: Any) -> None:
@@ -77,7 +77,7 @@ class Sockets:
             await self._server.disconnect(sid)
 
     async def send(self, event: Event) -> None:
-        """Send an event to all whom it concerns, each client once."""
+        """Send an event to its recipients, once to each client."""
         if event.public:
             await self._server.emit(event.name, event.data, room=event.data["queue_id"])
             return
@@ -91,7 +91,7 @@ class Sockets:
         await self._send_redacted(event)
 
     async def _send_by_owner(self, event: Event) -> None:
-        """Send administrators everything, and each owner what concerns them."""
+        """Send administrators everything, and each owner their part."""
         admins = [sid for sid, user in self._clients.items() if user.is_admin]
         for owner, data in event.by_owner.items():
             own = {**data, "timestamp": event.data["timestamp"]}

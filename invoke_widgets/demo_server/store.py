@@ -1,4 +1,4 @@
-"""The SQLite database: its tables, and the lock that makes each operation on it one step."""
+"""The SQLite database: its tables, and transactions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 _NOW = "STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')"
 
-# The triggers stamp a row whoever changes it, so that times and statuses cannot disagree.
+# Triggers set the times, so that they always agree with the statuses.
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS users (
     user_id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, display_name TEXT, password TEXT, is_admin INTEGER NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS boards (
 
 
 class Store:
-    """One connection for all threads. `transaction()` holds the lock from its begin to its commit and may be nested."""
+    """One connection for all threads, used in transactions that exclude each other."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
@@ -67,7 +67,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commits at the end of the outermost block, rolls back on an exception."""
+        """Run a block in a transaction. May be nested: the outermost block commits, or rolls back on an exception."""
         with self._lock:
             if self._depth == 0:
                 self._connection.execute("BEGIN")
@@ -85,6 +85,6 @@ class Store:
                 self._depth -= 1
 
     def close(self) -> None:
-        """Close the database; what is in progress ends first."""
+        """Close the database after the current transaction."""
         with self._lock:
             self._connection.close()

@@ -1,4 +1,4 @@
-"""Users and their tokens. In single-user mode everybody is the system user, an administrator."""
+"""Users and their tokens. In single-user mode every client is the system user, an administrator."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TOKEN_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class CurrentUser:
-    """Who asks."""
+    """The user of a request."""
 
     user_id: str = "system"
     is_admin: bool = True
 
     @property
     def scope(self) -> str | None:
-        """Whose items this user's bulk operations concern: None for everybody's."""
+        """The user whose items bulk operations affect; None for all users."""
         return None if self.is_admin else self.user_id
 
 
@@ -42,16 +42,16 @@ class Users:
         self.multiuser = multiuser
 
     def has_admin(self) -> bool:
-        """Whether an administrator was set up."""
+        """Return whether an administrator has been set up."""
         with self._store.transaction() as db:
             sql = "SELECT 1 FROM users WHERE is_admin = 1 AND password IS NOT NULL"
             return db.execute(sql).fetchone() is not None
 
     def create(self, email: str, display_name: str | None, password: str, is_admin: bool) -> dict[str, Any]:
-        """Add a user.
+        """Create a user, and return it in the form of the API.
 
         Raises:
-            ValueError: there is one with that email.
+            ValueError: the email is taken.
         """
         user_id = new_id()
         with self._store.transaction() as db:
@@ -66,7 +66,7 @@ class Users:
         return user
 
     def login(self, email: str, password: str) -> dict[str, Any] | None:
-        """The user of that email and password, if there is one."""
+        """Return the user with that email and password, or None."""
         with self._store.transaction() as db:
             row = db.execute("SELECT user_id, password FROM users WHERE email = ?", (email,)).fetchone()
             if row is None or row["password"] is None:
@@ -81,36 +81,31 @@ class Users:
         return self.get(row["user_id"])
 
     def get(self, user_id: str) -> dict[str, Any] | None:
-        """A user in the API's form."""
-        return next((user for user in self.all() if user["user_id"] == user_id), None)
-
-    def all(self) -> list[dict[str, Any]]:
-        """All users in the API's form."""
+        """Return a user in the form of the API, or None."""
         with self._store.transaction() as db:
-            rows = db.execute("SELECT * FROM users ORDER BY rowid").fetchall()
-        return [
-            {
-                "user_id": row["user_id"],
-                "email": row["email"],
-                "display_name": row["display_name"],
-                "is_admin": bool(row["is_admin"]),
-                "is_active": True,
-                "created_at": row["created_at"].replace(" ", "T") + "000",
-                "updated_at": row["updated_at"].replace(" ", "T") + "000",
-                "last_login_at": row["last_login_at"],
-                "token_epoch": 0,
-            }
-            for row in rows
-        ]
+            row = db.execute("SELECT * FROM users WHERE user_id = ?", (user_id,)).fetchone()
+        if row is None:
+            return None
+        return {
+            "user_id": row["user_id"],
+            "email": row["email"],
+            "display_name": row["display_name"],
+            "is_admin": bool(row["is_admin"]),
+            "is_active": True,
+            "created_at": row["created_at"].replace(" ", "T") + "000",
+            "updated_at": row["updated_at"].replace(" ", "T") + "000",
+            "last_login_at": row["last_login_at"],
+            "token_epoch": 0,
+        }
 
     def token(self, user_id: str) -> str:
-        """A new token."""
+        """Create a token."""
         payload = {"sub": user_id, "exp": int(time.time()) + TOKEN_SECONDS, "jti": secrets.token_hex(8)}
         signed = f"{_encoded({'alg': 'HS256', 'typ': 'JWT'})}.{_encoded(payload)}"
         return f"{signed}.{self._signature(signed)}"
 
     def user_of(self, token: str) -> CurrentUser | None:
-        """Whose token it is, if it is valid."""
+        """Return the user of a token, or None if it is invalid."""
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             return None

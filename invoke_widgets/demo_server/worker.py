@@ -1,4 +1,4 @@
-"""The worker: one thread that takes items from the queue and runs them."""
+"""The worker: one thread that claims items from the queue and runs them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .node_cache import NodeCache
 from .nodes import BaseInvocation, BaseInvocationOutput, CanceledException, WithBoard, WithMetadata
 from .queue import Queue
 
-# How often the worker looks for work that nobody told it of (retried items), and tries again after an error.
+# Interval between polls for items that come without a notification (retries), and between attempts after an error.
 POLL_SECONDS = 1.0
 
 
 class OutOfMemoryError(RuntimeError):
-    """What a GPU's allocator raises; here only the drill of that name does."""
+    """The error of a GPU's allocator; raised by the drill `out_of_memory` only."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -34,11 +34,11 @@ class OutOfMemoryError(RuntimeError):
 
 
 class Worker:
-    """Runs items one after another.
+    """Run items one after another.
 
     Args:
-        out_of_memory: a hook that says whether items are to fail as if the GPU's memory were full.
-        before_item: called before each item is run, once it was claimed.
+        out_of_memory: returns whether items fail as if the GPU's memory were full.
+        before_item: called after an item is claimed, before it runs.
         round_robin: whether users take turns.
     """
 
@@ -58,62 +58,62 @@ class Worker:
         self.bus = bus
         self.cache = cache
         self.out_of_memory = out_of_memory
-        self._before_item = before_item
+        self.before_item = before_item
         self._round_robin = round_robin
         self._item: SessionQueueItem | None = None
         self._stop = threading.Event()
         self._resumed = threading.Event()
         self._resumed.set()
-        self._look = threading.Event()
+        self._wake = threading.Event()
         self.canceled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
-        queue.on_ended = self._on_ended
-        queue.on_enqueued = self._look.set
+        queue.on_finished = self._on_finished
+        queue.on_enqueued = self._wake.set
         queue.on_cleared = self._on_cleared
 
     def start(self) -> None:
-        """Begin to run items."""
+        """Start running items."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the current node; wait for it only shortly."""
+        """Stop after the current node, and wait for that at most half a second."""
         self._stop.set()
         self.canceled.set()
-        self._look.set()
+        self._wake.set()
         self._resumed.set()
         self._thread.join(0.5)
 
     def pause(self) -> SessionProcessorStatus:
-        """Begin no further item."""
+        """Start no further items."""
         self._resumed.clear()
         return self.status()
 
     def resume(self) -> SessionProcessorStatus:
-        """Go on."""
+        """Start items again."""
         self._resumed.set()
         return self.status()
 
     def status(self) -> SessionProcessorStatus:
-        """Whether items are begun, and whether one runs."""
+        """Return whether items are started, and whether one runs."""
         return SessionProcessorStatus(is_started=self._resumed.is_set(), is_processing=self._item is not None)
 
-    def _on_ended(self, item_id: int, status: Status) -> None:
+    def _on_finished(self, item_id: int, status: Status) -> None:
         item = self._item
         if item is not None and item.item_id == item_id:
             if status == "canceled":
                 self.canceled.set()
-            self._look.set()
+            self._wake.set()
 
     def _on_cleared(self, queue_id: str, user_id: str | None) -> None:
-        """For an item that was taken between the clear's look at what runs and its delete."""
+        """Cancel an item that was claimed after the clear had read what runs, and before it deleted all items."""
         item = self._item
         if item is not None and item.queue_id == queue_id and user_id in (None, item.user_id):
             self.canceled.set()
-            self._look.set()
+            self._wake.set()
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._look.clear()
+            self._wake.clear()
             self._item = None
             self._resumed.wait()
             if self._stop.is_set():
@@ -122,16 +122,16 @@ class Worker:
             try:
                 self._item = self.queue.dequeue(self._round_robin)
                 if self._item is None:
-                    self._look.wait(POLL_SECONDS)
+                    self._wake.wait(POLL_SECONDS)
                     continue
-                # It may have been canceled before `_on_ended` could know that it is this worker's.
+                # It may have been canceled before `_on_finished` could recognize it.
                 if self.queue.status_of(self._item.item_id) != "in_progress":
                     continue
-                self._before_item()
+                self.before_item()
                 ItemRun(self, self._item).run()
-            except Exception as error:  # noqa: BLE001 - whatever goes wrong, the worker lives on
+            except Exception as error:  # noqa: BLE001 - the worker must survive
                 self._fail(error)
-                self._look.wait(POLL_SECONDS)
+                self._wake.wait(POLL_SECONDS)
 
     def _fail(self, error: Exception) -> None:
         if self._item is None:
@@ -153,7 +153,7 @@ class ItemRun:
         self._executor = Executor(item.session)
 
     def run(self) -> None:
-        """Run nodes until the graph is done, one fails, or the item is canceled; then store the session."""
+        """Run nodes until the graph is complete, one fails, or the item is canceled; then store the session."""
         worker, queue = self.worker, self.worker.queue
         while True:
             try:
@@ -229,7 +229,7 @@ class ItemRun:
 
 
 class _Context:
-    """What a node may ask for while it runs."""
+    """The `NodeContext` of a running node."""
 
     def __init__(self, run: ItemRun, node: BaseInvocation) -> None:
         self._run = run
@@ -287,5 +287,5 @@ def _preview(image: Image.Image, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def describe(error: Exception) -> tuple[str, str, str]:
-    """An exception's type, message and traceback."""
+    """Return an exception's type, message and traceback."""
     return type(error).__name__, str(error), "".join(traceback.format_exception(error))

@@ -1,4 +1,4 @@
-"""The nodes of the embedded server: those of InvokeAI that need no model, under the same names, fields and defaults."""
+"""The nodes: InvokeAI's own that need no model, with the same names, fields and defaults."""
 
 from . import collections, images, math, primitives, probe, strings  # noqa: F401 - importing registers them
 from .base import (

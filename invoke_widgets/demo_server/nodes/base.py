@@ -1,4 +1,4 @@
-"""What a node is: its fields, its output, how it is registered, and what it may ask of the server while it runs."""
+"""The base of all nodes: fields, outputs, registration, and the context of a running node."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NODE_ATTRIBUTE: dict[str, JsonValue] = {"field_kind": "node_attribute"}
 
 
 def new_id() -> str:
-    """A random identifier, in the server's form."""
+    """Return a random identifier in InvokeAI's format."""
     return str(uuid.uuid4())
 
 
@@ -51,11 +51,11 @@ class ColorField(BaseModel):
 
 
 class MetadataField(RootModel[dict[str, Any]]):
-    """What is to be remembered of an image: any document"""
+    """The metadata of an image: any document"""
 
 
 class CanceledException(Exception):
-    """Raised by a node that notices in mid-run that its item was canceled."""
+    """Raised by a node that is canceled while it runs."""
 
 
 class MissingInputException(Exception):
@@ -73,7 +73,7 @@ class RequiredConnectionException(Exception):
 
 
 class SavedImage(Protocol):
-    """What a node learns about an image that it saved or named."""
+    """A stored image as a node sees it."""
 
     image_name: str
     width: int
@@ -81,7 +81,7 @@ class SavedImage(Protocol):
 
 
 class NodeContext(Protocol):
-    """What a running node may ask of the server."""
+    """The server as a running node sees it."""
 
     def get_image(self, image_name: str, mode: str | None = None) -> Image.Image:
         """A private copy of a stored image, converted to `mode` if given."""
@@ -90,7 +90,7 @@ class NodeContext(Protocol):
         """The record of a stored image."""
 
     def save_image(self, image: Image.Image, category: str = "general") -> SavedImage:
-        """Store an image with what the node says about board, metadata and intermediacy."""
+        """Store an image with the node's board, metadata and `is_intermediate`."""
 
     def signal_progress(
         self,
@@ -102,7 +102,7 @@ class NodeContext(Protocol):
         """Send an `invocation_progress` event."""
 
     def is_canceled(self) -> bool:
-        """Whether the item was canceled."""
+        """Return whether the item was canceled."""
 
 
 def input_field(
@@ -116,10 +116,10 @@ def input_field(
     le: float | None = None,
     **ui: Any,
 ) -> Any:
-    """A node's input.
+    """Return the pydantic field of a node's input.
 
     Args:
-        default: without one the node can be built, but not run, without a value or connection.
+        default: the default value; without one the field is required when the node runs.
         input: `any`, `direct` (a value only) or `connection` (an edge only).
         ui: further schema keys (`ui_component`, `ui_type`, ...).
     """
@@ -140,19 +140,19 @@ def input_field(
 
 
 def output_field(*, title: str | None = None, description: str = "", **ui: Any) -> Any:
-    """A field of a node's output."""
+    """Return a pydantic field of a node's output."""
     return Field(
         title=title, description=description, json_schema_extra={"field_kind": "output", "ui_hidden": False, **ui}
     )
 
 
 def type_field(name: str) -> Any:
-    """The `type` of a node or output, by which a document says which one it is."""
+    """Return the `type` field, which identifies a node or output in a document."""
     return Field(default=name, title="type", json_schema_extra=NODE_ATTRIBUTE)
 
 
 def use_cache_field(default: bool) -> Any:
-    """Whether equal inputs may be answered from the node cache."""
+    """Return the `use_cache` field: whether the node may be skipped for inputs seen before."""
     return Field(default=default, description="Whether or not to use the cache", json_schema_extra=NODE_ATTRIBUTE)
 
 
@@ -168,7 +168,7 @@ def _node_schema(schema: dict[str, Any], model: type[BaseInvocation]) -> None:
 
 
 class BaseInvocationOutput(BaseModel):
-    """What every node's output has."""
+    """The base of all outputs."""
 
     output_meta: dict[str, JsonValue] | None = Field(
         default=None, description="Metadata beside the output's values", json_schema_extra=NODE_ATTRIBUTE
@@ -183,7 +183,7 @@ class BaseInvocationOutput(BaseModel):
 
 
 class BaseInvocation(BaseModel):
-    """What every node has."""
+    """The base of all nodes."""
 
     id: str = Field(
         default_factory=new_id,
@@ -221,15 +221,15 @@ class BaseInvocation(BaseModel):
         return str(cls.model_fields["type"].default)
 
     def invoke(self, context: NodeContext) -> BaseInvocationOutput:
-        """Do the node's work. Whatever it raises fails the item."""
+        """Run the node. Any exception fails the item."""
         raise NotImplementedError
 
     def event_copy(self) -> BaseInvocation:
-        """The node as events show it."""
+        """Return the node as events show it."""
         return self
 
     def check_inputs(self) -> None:
-        """Raise for a required field that has no value."""
+        """Raise if a required field has no value."""
         for name, field in type(self).model_fields.items():
             extra = field.json_schema_extra
             if not isinstance(extra, dict) or not extra.get("orig_required") or "orig_default" in extra:
@@ -282,7 +282,7 @@ def invocation(
     version: str = "1.0.0",
     node_pack: str = "invokeai",
 ) -> Callable[[type[N]], type[N]]:
-    """Register a node class under its `type`, with what the schema says about it."""
+    """Register a node class under its `type`, with the details of its schema."""
 
     def register(cls: type[N]) -> type[N]:
         cls.info = {
@@ -307,9 +307,9 @@ def invocation_output(cls: type[O]) -> type[O]:
 
 
 class _Registered:
-    """A pydantic annotation: any registered class, told apart by `type`.
+    """A pydantic annotation: any registered class, discriminated by `type`.
 
-    The union is built at the first use, when every node is registered.
+    The union is built on first use, when all classes are registered.
     """
 
     def __init__(self, registry: dict[str, Any]) -> None:
@@ -318,7 +318,7 @@ class _Registered:
 
     def validate(self, value: Any) -> Any:
         if self.adapter is None:
-            union: Any = typing.Union[tuple(self.registry.values())]  # noqa: UP007 - made of a run-time tuple
+            union: Any = typing.Union[tuple(self.registry.values())]  # noqa: UP007 - built from a tuple at run time
             self.adapter = TypeAdapter[Any](Annotated[union, Field(discriminator="type")])
         return self.adapter.validate_python(value)
 

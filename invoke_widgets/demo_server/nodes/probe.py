@@ -1,4 +1,4 @@
-"""Two nodes for tests and demonstrations: one that takes an exact time, with progress and previews; one that fails."""
+"""Two nodes for tests and demonstrations: one takes a given time, with progress and previews; one fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .base import (
 )
 from .outputs import IntegerOutput
 
-# How long a node sleeps before it looks whether it was canceled.
+# Interval at which a sleeping node checks whether it was canceled.
 POLL_SECONDS = 0.05
 
 _failures: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The embedded server's executor: what a graph becomes, in which order it runs, and what comes out."""
+"""The demo server's executor: the expansion of a graph, the order of execution, and the results."""
 
 from __future__ import annotations
 
@@ -48,12 +48,14 @@ def _of(done: list[tuple[str, tuple[int, ...], Any]], source: str) -> dict[tuple
     return {path: value for node_id, path, value in done if node_id == source}
 
 
-def test_a_result_goes_where_its_edge_leads() -> None:
+def test_result_follows_its_edge() -> None:
+    """The output of a node is the input of the next."""
     done = _run(_session({"a": {"type": "add", "a": 1, "b": 2}, "m": {"type": "mul", "b": 10}}, "a.value m.a"))
     assert [("a", (), 3), ("m", (), 30)] == done
 
 
-def test_iterate_runs_the_rest_once_for_each_item_and_collect_gathers_it_in_order() -> None:
+def test_iterate_and_collect() -> None:
+    """Downstream nodes run once per item; the collector gathers their results in order."""
     done = _run(
         _session(
             {
@@ -71,7 +73,8 @@ def test_iterate_runs_the_rest_once_for_each_item_and_collect_gathers_it_in_orde
     assert ("c", (), [0, 3, 6, 9]) == done[-1]
 
 
-def test_a_value_from_outside_goes_into_every_turn() -> None:
+def test_outside_value_enters_each_iteration() -> None:
+    """A node outside the loop feeds every iteration."""
     done = _run(
         _session(
             {
@@ -88,7 +91,8 @@ def test_a_value_from_outside_goes_into_every_turn() -> None:
     assert {(0,): 9, (1,): 10} == _of(done, "a")
 
 
-def test_nested_iterations_keep_their_turns_apart() -> None:
+def test_nested_iterations() -> None:
+    """Each iteration of the outer loop has its own inner iterations and its own collector."""
     done = _run(
         _session(
             {
@@ -113,7 +117,8 @@ def test_nested_iterations_keep_their_turns_apart() -> None:
     assert {(0,): [0], (1,): [0, 2]} == _of(done, "c")
 
 
-def test_independent_iterations_make_their_product() -> None:
+def test_independent_iterators_produce_their_product() -> None:
+    """A node below two unrelated iterators runs for each pair of items."""
     done = _run(
         _session(
             {
@@ -132,7 +137,8 @@ def test_independent_iterations_make_their_product() -> None:
     assert {(0, 0): 10, (0, 1): 11, (1, 0): 11, (1, 1): 12} == _of(done, "a")
 
 
-def test_an_empty_collection_leaves_nothing_to_run_but_the_collector() -> None:
+def test_empty_collection_runs_only_the_collector() -> None:
+    """Nodes between an empty iterator and its collector count as executed without running."""
     state = _session(
         {
             "x": {"type": "integer_collection"},
@@ -148,7 +154,8 @@ def test_an_empty_collection_leaves_nothing_to_run_but_the_collector() -> None:
     assert {"x", "i", "a", "c"} <= state.executed
 
 
-def test_ready_nodes_of_one_class_run_before_the_next_class() -> None:
+def test_ready_nodes_run_class_by_class() -> None:
+    """All ready nodes of a class run before those of the next class."""
     done = _run(
         _session(
             {"s1": {"type": "sub"}, "a1": {"type": "add"}, "s2": {"type": "sub"}, "a2": {"type": "add"}},
@@ -160,7 +167,8 @@ def test_ready_nodes_of_one_class_run_before_the_next_class() -> None:
     assert order.index("s1") < order.index("a2")
 
 
-def test_a_value_that_does_not_fit_names_the_input() -> None:
+def test_refused_value_names_the_input() -> None:
+    """The error names the input that refused the value."""
     state = _session({"n": {"type": "integer", "value": -5}, "r": {"type": "range_of_size"}}, "n.value r.size")
     executor = Executor(state)
     node = executor.next()
@@ -170,7 +178,8 @@ def test_a_value_that_does_not_fit_names_the_input() -> None:
         executor.next()
 
 
-def test_a_thousand_turns_keep_their_order() -> None:
+def test_thousand_iterations_stay_in_order() -> None:
+    """Iterations are ordered by number, not as text."""
     done = _run(
         _session(
             {
@@ -201,6 +210,7 @@ def test_a_thousand_turns_keep_their_order() -> None:
         ),
     ],
 )
-def test_an_invalid_graph_is_refused(nodes: dict[str, dict[str, Any]], edges: list[str], problem: str) -> None:
+def test_invalid_graph_is_refused(nodes: dict[str, dict[str, Any]], edges: list[str], problem: str) -> None:
+    """Cycles, mismatched types and misused iterators and collectors are refused."""
     with pytest.raises(ValidationError, match=problem):
         _session(nodes, *edges)

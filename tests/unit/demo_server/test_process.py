@@ -1,193 +1,65 @@
-"""The embedded server as a process: how it starts, ends, and what it keeps."""
+"""The launcher of the demo server, and drills as the user starts them."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import signal
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
-from tests.support.graphs import add_and_multiply, blank_image, graph, sleep
-from tests.support.servers import EmbeddedServer
-from tests.support.wire import PATIENCE, Wire
-
-
-@contextmanager
-def _process(*options: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
-    """A server process, and what it said; temporary folders of its own go into `folder`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "invoke_widgets.demo_server", *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(folder)},
-    )
-    assert process.stdout is not None
-    try:
-        yield process, json.loads(process.stdout.readline())
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_it_says_where_it_is_and_nothing_else(tmp_path: Path) -> None:
-    with _process(folder=tmp_path) as (process, said):
-        assert {"url", "pid", "control"} == set(said)
-        assert process.pid == said["pid"]
-        assert {"version": "6.14.2"} == httpx.get(f"{said['url']}/api/v1/app/version", verify=False).json()
-        process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=PATIENCE)
-        assert (b"", b"") == (rest, errors)
-
-
-@pytest.mark.parametrize("how", ["signal", "stdin"])
-@pytest.mark.slow
-def test_it_ends_and_leaves_no_temporary_folder(tmp_path: Path, how: str) -> None:
-    with _process("--exit-with-stdin", folder=tmp_path) as (process, said):
-        assert 1 == len(list(tmp_path.iterdir()))
-        batch = {"batch": {"graph": sleep(60)}}
-        httpx.post(f"{said['url']}/api/v1/queue/default/enqueue_batch", json=batch, verify=False).raise_for_status()
-        if how == "signal":
-            process.send_signal(signal.SIGTERM)
-        else:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.stdin = None
-        assert 0 == process.wait(PATIENCE)
-    assert [] == list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_it_outlives_neither_its_parent_nor_a_kill_of_it(tmp_path: Path) -> None:
-    code = (
-        "import subprocess, sys, time\n"
-        "server = subprocess.Popen([sys.executable, '-m', 'invoke_widgets.demo_server', '--exit-with-stdin'],"
-        " stdin=subprocess.PIPE)\n"
-        "server.wait()\n"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
-    )
-    assert parent.stdout is not None
-    json.loads(parent.stdout.readline())
-    parent.kill()
-    parent.wait()
-    # The server has the other end of this pipe: it is at its end when the server is.
-    ended = threading.Event()
-    reader = threading.Thread(target=lambda: (parent.stdout and parent.stdout.read(), ended.set()), daemon=True)
-    reader.start()
-    assert ended.wait(PATIENCE)
-    parent.stdout.close()
+from invoke_widgets.demo_server.process import EmbeddedServer
+from invoke_widgets.errors import InvalidRequest, ServerUnreachable
+from tests.support.wire import until
 
 
 @pytest.fixture
-def kept() -> Iterator[EmbeddedServer]:
-    """A server with a folder that outlives it."""
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedServer(root=Path(folder))
-        server.start()
-        yield server
-        server.stop()
-
-
-@pytest.mark.parametrize("crash", [False, True])
-@pytest.mark.slow
-def test_a_restart_cancels_what_ran_and_goes_on_with_the_rest(kept: EmbeddedServer, crash: bool) -> None:
-    with Wire(kept) as wire:
-        done = wire.run()["item_id"]
-        running = wire.start(sleep(60))[0]
-        waiting = wire.enqueue(add_and_multiply())["item_ids"][0]
-        image = wire.get("/images/names")["image_names"]
-    kept.restart(crash=crash)
-    with Wire(kept) as wire:
-        assert "completed" == wire.item(done)["status"]
-        assert "canceled" == wire.wait_for(running, "canceled")["status"]
-        assert "completed" == wire.wait_for(waiting, "completed")["status"]
-        assert image == wire.get("/images/names")["image_names"]
-        assert wire.enqueue()["item_ids"][0] > waiting
+def demo() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer.start() as demo:
+        yield demo
 
 
 @pytest.mark.slow
-def test_images_are_real_and_survive_a_restart(kept: EmbeddedServer) -> None:
-    with Wire(kept) as wire:
-        result = wire.run(blank_image(32, 16, (255, 0, 0)))["session"]["results"]
-        name = next(iter(result.values()))["image"]["image_name"]
-    kept.restart()
-    with Wire(kept) as wire:
-        picture = Image.open(io.BytesIO(wire.send("GET", f"/images/i/{name}/full").content))
-        assert ("PNG", (32, 16), (255, 0, 0)) == (picture.format, picture.size, picture.getpixel((5, 5)))
-        small = Image.open(io.BytesIO(wire.send("GET", f"/images/i/{name}/thumbnail").content))
-        assert "WEBP" == small.format
+def test_nested_drills_end_separately(demo: EmbeddedServer) -> None:
+    """The end of an inner drill leaves the outer one active, even if both have the same name."""
+
+    def is_answered() -> bool:
+        try:
+            return httpx.get(f"{demo.url}/api/v1/app/version", verify=False).is_success
+        except httpx.TransportError:
+            return False
+
+    answered = []
+    with demo.drill("lost_replies"):
+        answered.append(is_answered())
+        with demo.drill("lost_replies", fraction=0.0):
+            answered.append(is_answered())
+        answered.append(is_answered())
+    answered.append(is_answered())
+    assert [False, True, False, True] == answered
 
 
-def test_image_nodes_do_what_they_say(kept: EmbeddedServer) -> None:
-    red = {"r": 200, "g": 100, "b": 0, "a": 255}
-    nodes: dict[str, dict[str, Any]] = {
-        "blank": {"type": "blank_image", "width": 40, "height": 20, "color": red},
-        "half": {"type": "img_scale", "scale_factor": 0.5},
-        "blur": {"type": "img_blur", "radius": 2},
-        "crop": {"type": "img_crop", "x": 5, "y": 5, "width": 8, "height": 4},
-        "dark": {"type": "img_lerp", "max": 127},
-        "green": {"type": "img_chan", "channel": "G"},
-        "paste": {"type": "img_paste", "x": 30, "y": 0},
-    }
-    from_blank = [f"blank.image -> {name}.image" for name in ("half", "blur", "crop", "dark", "green")]
-    with Wire(kept) as wire:
-        pasted = ("blank.image -> paste.base_image", "crop.image -> paste.image")
-        session = wire.run(graph(nodes, *from_blank, *pasted))["session"]
-
-        def picture(name: str) -> Image.Image:
-            result = session["results"][session["source_prepared_mapping"][name][0]]
-            content = wire.send("GET", f"/images/i/{result['image']['image_name']}/full").content
-            image: Image.Image = Image.open(io.BytesIO(content))
-            assert (result["width"], result["height"]) == image.size
-            return image
-
-        assert ((20, 10), (200, 100, 0)) == (picture("half").size, picture("half").getpixel((3, 3)))
-        assert ((40, 20), (200, 100, 0, 255)) == (picture("blur").size, picture("blur").getpixel((3, 3)))
-        assert ((8, 4), (200, 100, 0, 255)) == (picture("crop").size, picture("crop").getpixel((0, 0)))
-        assert (99, 49, 0) == picture("dark").getpixel((0, 0))
-        assert 100 == picture("green").getpixel((0, 0))
-        assert (40, 20) == picture("paste").size
+def test_drill_of_a_stopped_server(demo: EmbeddedServer) -> None:
+    """The error says that the server has stopped; a drill that was active ends without an error."""
+    with demo.drill("slow", delay=0.01):
+        os.kill(demo.pid, signal.SIGKILL)
+        until(lambda: not demo.is_running, "the end of the server")
+    with pytest.raises(ServerUnreachable, match="It has stopped") as caught, demo.drill("slow"):
+        pass
+    assert demo.url in caught.value.message
 
 
-def test_equal_nodes_are_not_run_twice(kept: EmbeddedServer) -> None:
-    cached = graph({"b": {"type": "blank_image", "width": 8, "height": 8}})
-
-    def image_name(wire: Wire) -> str:
-        result = wire.run(cached)["session"]["results"]
-        name: str = next(iter(result.values()))["image"]["image_name"]
-        return name
-
-    with Wire(kept) as wire:
-        first = image_name(wire)
-        assert first == image_name(wire)
-        wire.delete(f"/images/i/{first}")
-        assert first != image_name(wire)
+def test_unknown_drill_is_refused(demo: EmbeddedServer) -> None:
+    """The error lists the known drills."""
+    with pytest.raises(InvalidRequest, match="full_queue"), demo.drill("nope"):
+        pass
 
 
 @pytest.mark.slow
-def test_ended_items_can_be_limited_at_a_restart(tmp_path: Path) -> None:
-    with _process("--root", str(tmp_path / "root"), folder=tmp_path) as (process, said):
-        queue = f"{said['url']}/api/v1/queue/default"
-        httpx.put(f"{queue}/processor/pause", verify=False)
-        httpx.post(f"{queue}/enqueue_batch", json={"batch": {"graph": add_and_multiply(), "runs": 5}}, verify=False)
-        httpx.put(f"{queue}/cancel_all_except_current", verify=False)
-        process.terminate()
-        process.wait(PATIENCE)
-    with _process("--root", str(tmp_path / "root"), "--max-queue-history", "2", folder=tmp_path) as (_, said):
-        assert [4, 5] == sorted(
-            httpx.get(f"{said['url']}/api/v1/queue/default/item_ids", verify=False).json()["item_ids"]
-        )
+def test_port_in_use(demo: EmbeddedServer) -> None:
+    """The error names the port and suggests another."""
+    port = int(demo.url.rpartition(":")[2])
+    with pytest.raises(ServerUnreachable) as caught:
+        EmbeddedServer.start(port=port)
+    assert f"Port {port} is not available" in caught.value.suggestion

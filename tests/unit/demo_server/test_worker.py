@@ -1,4 +1,4 @@
-"""The embedded server's worker, where the order of things cannot be had over HTTP."""
+"""The demo server's worker, where HTTP cannot produce the order of events."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from tests.support.graphs import sleep
 from tests.support.wire import until
 
 
-def test_an_item_that_was_taken_while_the_queue_is_cleared_ends(tmp_path: Path) -> None:
-    """A clear has looked at what runs, then the worker takes an item, then all rows are deleted: the item ends too."""
+def test_item_claimed_during_clear_is_canceled(tmp_path: Path) -> None:
+    """The queue reads what runs, then the worker claims an item, then all rows are deleted: the item stops too."""
     services = DemoServer(tmp_path).services
     queue, worker = services.queue, services.worker
-    cleared: list[int] = []
+    cleared: list[bool] = []
 
-    def clear_too_late() -> None:
-        queue._cancel_running = lambda where, params: None  # type: ignore[method-assign]
-        cleared.append(queue.clear("default", None))
+    def delete_all_rows() -> None:
+        with services.store.transaction() as db:
+            db.execute("DELETE FROM queue")
+        queue.on_cleared("default", None)
+        cleared.append(True)
 
-    worker._before_item = clear_too_late
+    worker.before_item = delete_all_rows
     queue.enqueue_batch("default", Batch.model_validate({"graph": sleep(60)}), False, "system")
     worker.start()
     try:
         until(lambda: cleared and not worker.status().is_processing, "the worker to be free")
-        assert [1] == cleared
+        assert [True] == cleared
     finally:
         worker.stop()

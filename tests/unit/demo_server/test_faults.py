@@ -1,4 +1,4 @@
-"""The embedded server's drills: each fault comes when asked for, and goes."""
+"""The demo server's drills: each fault appears on demand, and ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.wire import PATIENCE, Listener, Wire, until
 
 
 class Drill:
-    """Begins and ends drills on a server."""
+    """Starts and ends drills on a server."""
 
     def __init__(self, server: EmbeddedServer) -> None:
         self._url = f"{server.url}/demo/drill"
@@ -48,7 +48,8 @@ def drill(embedded_server: EmbeddedServer, wire: Wire) -> Iterator[Drill]:
 
 
 @pytest.mark.parametrize("token", [None, "wrong", ""])
-def test_without_the_token_there_are_no_drills(embedded_server: EmbeddedServer, token: str | None) -> None:
+def test_control_path_without_token_looks_unknown(embedded_server: EmbeddedServer, token: str | None) -> None:
+    """Without the control token, the path answers as any unknown path does."""
     headers = {} if token is None else {"X-Demo-Control": token}
     for method, path in (("POST", "/demo/drill"), ("POST", "/demo/nothing"), ("DELETE", "/demo/drill")):
         answer = httpx.request(method, embedded_server.url + path, headers=headers, verify=False)
@@ -58,7 +59,8 @@ def test_without_the_token_there_are_no_drills(embedded_server: EmbeddedServer, 
 
 
 @pytest.mark.parametrize("order", [{"name": "nope"}, {"name": "slow", "dealy": 1}, {}, [], {"name": "html", "x": 1}])
-def test_an_order_that_means_nothing_is_refused(embedded_server: EmbeddedServer, order: Any) -> None:
+def test_invalid_drill_is_400(embedded_server: EmbeddedServer, order: Any) -> None:
+    """An unknown name or parameter is refused."""
     headers = {"X-Demo-Control": embedded_server.control}
     answer = httpx.post(f"{embedded_server.url}/demo/drill", json=order, headers=headers, verify=False)
     assert 400 == answer.status_code
@@ -74,9 +76,8 @@ def test_an_order_that_means_nothing_is_refused(embedded_server: EmbeddedServer,
         ("bad_gateway", 502, "text/html; charset=utf-8"),
     ],
 )
-def test_another_answer_comes_while_the_drill_is_on(
-    wire: Wire, drill: Drill, name: str, status: int, kind: str
-) -> None:
+def test_replaced_responses(wire: Wire, drill: Drill, name: str, status: int, kind: str) -> None:
+    """The response is replaced while the drill is active."""
     drill.begin(name)
     answer = wire.send("GET", "status")
     assert (status, kind) == (answer.status_code, answer.headers["content-type"])
@@ -84,7 +85,8 @@ def test_another_answer_comes_while_the_drill_is_on(
     assert "queue" in wire.get("status")
 
 
-def test_half_of_the_json_comes_though_the_work_was_done(wire: Wire, drill: Drill) -> None:
+def test_half_json_carries_the_request_out(wire: Wire, drill: Drill) -> None:
+    """Half of the JSON arrives; the request was carried out."""
     with wire.paused():
         drill.begin("half_json")
         answer = wire.send("POST", "enqueue_batch", {"batch": {"graph": add_and_multiply()}})
@@ -95,7 +97,8 @@ def test_half_of_the_json_comes_though_the_work_was_done(wire: Wire, drill: Dril
         assert 1 == wire.counts()["pending"]
 
 
-def test_a_lost_reply_is_work_done_without_an_answer(wire: Wire, drill: Drill) -> None:
+def test_lost_replies_carries_the_request_out(wire: Wire, drill: Drill) -> None:
+    """The connection closes without a response; the request was carried out."""
     with wire.paused():
         drill.begin("lost_replies")
         with pytest.raises(httpx.TransportError):
@@ -104,7 +107,9 @@ def test_a_lost_reply_is_work_done_without_an_answer(wire: Wire, drill: Drill) -
         assert 1 == wire.get("b/lost/status")["pending"]
 
 
-def test_which_replies_are_lost_is_the_seeds_to_say(wire: Wire, drill: Drill) -> None:
+def test_lost_replies_are_repeatable_by_seed(wire: Wire, drill: Drill) -> None:
+    """The same seed loses the same replies."""
+
     def lost() -> list[bool]:
         drill.begin("lost_replies", fraction=0.5, seed=7)
         found = []
@@ -122,7 +127,8 @@ def test_which_replies_are_lost_is_the_seeds_to_say(wire: Wire, drill: Drill) ->
     assert first == lost()
 
 
-def test_offline_closes_every_connection_until_it_ends(wire: Wire, drill: Drill) -> None:
+def test_offline_closes_every_connection(wire: Wire, drill: Drill) -> None:
+    """Requests and sockets fail until the drill ends."""
     with Listener(wire.server) as ear:
         drill.begin("offline")
         with pytest.raises(httpx.TransportError):
@@ -135,7 +141,8 @@ def test_offline_closes_every_connection_until_it_ends(wire: Wire, drill: Drill)
     assert "queue" in wire.get("status")
 
 
-def test_drop_sockets_closes_sockets_and_lets_requests_through(wire: Wire, drill: Drill) -> None:
+def test_drop_sockets_leaves_requests_alone(wire: Wire, drill: Drill) -> None:
+    """Sockets are closed and refused; requests still work."""
     with Listener(wire.server) as ear:
         drill.begin("drop_sockets")
         assert ear.disconnected.wait(PATIENCE)
@@ -147,13 +154,15 @@ def test_drop_sockets_closes_sockets_and_lets_requests_through(wire: Wire, drill
         assert not ear.disconnected.is_set()
 
 
-def test_a_full_queue_takes_nothing(wire: Wire, drill: Drill) -> None:
+def test_full_queue_enqueues_nothing(wire: Wire, drill: Drill) -> None:
+    """A batch is answered with no items enqueued."""
     drill.begin("full_queue")
     answer = wire.enqueue(runs=3)
     assert (0, 3, []) == (answer["enqueued"], answer["requested"], answer["item_ids"])
 
 
-def test_memory_runs_out_in_the_middle_of_an_item(wire: Wire, drill: Drill) -> None:
+def test_out_of_memory_fails_items(wire: Wire, drill: Drill) -> None:
+    """Items fail halfway with the message of a GPU allocator, until the drill ends."""
     drill.begin("out_of_memory")
     for graph in (add_and_multiply(), sleep(0.2, steps=4)):
         item = wire.wait_for(wire.enqueue(graph)["item_ids"][0], "failed")
@@ -163,14 +172,16 @@ def test_memory_runs_out_in_the_middle_of_an_item(wire: Wire, drill: Drill) -> N
     wire.run()
 
 
-def test_slow_answers_come_all_the_same(wire: Wire, drill: Drill) -> None:
+def test_slow_delays_responses(wire: Wire, drill: Drill) -> None:
+    """A response takes longer, and is otherwise the usual one."""
     drill.begin("slow", delay=0.2)
     with pytest.raises(httpx.ReadTimeout):
         wire.send("GET", "status", timeout=0.05)
     assert "queue" in wire.get("status")
 
 
-def test_a_drill_ends_by_itself(wire: Wire, drill: Drill) -> None:
+def test_drill_ends_after_its_seconds(wire: Wire, drill: Drill) -> None:
+    """A drill with `seconds` ends by itself."""
     drill.begin("error_500", seconds=0.1)
     until(lambda: wire.send("GET", "status").status_code == 200, "the end of the drill")
     assert [] == drill.names()
