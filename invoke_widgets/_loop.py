@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import logging
 import queue
+import random
 import signal
 import threading
 import time
@@ -61,6 +62,31 @@ def taken(source: queue.SimpleQueue[T], timeout: float | None) -> T:
             except queue.Empty:
                 if left <= TICK_S and deadline is not None:
                     raise
+
+
+class Backoff:
+    """Pauses that grow from `first_s` to `max_s`, each varied by 20 %.
+
+    Args:
+        first_s: seconds.
+        max_s: seconds.
+        factor: by how much each pause is longer than the last.
+    """
+
+    def __init__(self, first_s: float, max_s: float, factor: float = 2.0) -> None:
+        self._first_s = self._next_s = first_s
+        self._max_s = max_s
+        self._factor = factor
+
+    def next(self) -> float:
+        """Return the next pause in seconds."""
+        pause = self._next_s
+        self._next_s = min(pause * self._factor, self._max_s)
+        return pause * random.uniform(0.8, 1.2)
+
+    def reset(self) -> None:
+        """Begin again with the first pause."""
+        self._next_s = self._first_s
 
 
 _LAST_ROUNDS = 4

@@ -30,7 +30,7 @@ def rate(on: Any, *, more_than: int, within_s: float) -> Condition:
     counted = condition(on)
     if not isinstance(counted, Filter):
         raise InvalidRequest(f"on: {counted!r} cannot be counted, since it is not about single notices.")
-    return _Rate(counted, whole("more_than", more_than, least=0), positive("within_s", within_s))
+    return _Rate(counted, whole("more_than", more_than, at_least=0), positive("within_s", within_s))
 
 
 class _Rate(Condition):

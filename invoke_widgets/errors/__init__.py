@@ -75,6 +75,7 @@ class JobException(Exception):
         batch_id: the batch that it is about, if any.
         retryable: whether doing the same again may succeed.
         item: the `QueueItem` as it was last seen, if it is about a job.
+        field: the argument or field that does not fit ("runs", "data.sum.a"), if it is about one.
     """
 
     error_type: ClassVar[JobErrorType] = JobErrorType.UNKNOWN_ERROR
@@ -89,6 +90,7 @@ class JobException(Exception):
         batch_id: str | None = None,
         retryable: bool = False,
         item: Any = None,
+        field: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -98,6 +100,7 @@ class JobException(Exception):
         self.batch_id = batch_id
         self.retryable = retryable
         self.item = item
+        self.field = field
 
     @property
     def status(self) -> int | None:
