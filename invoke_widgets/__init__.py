@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from invoke_widgets import alerts, analysis, notices, widgets, workflows
     from invoke_widgets.client import InvokeClient
-    from invoke_widgets.console import Console
-    from invoke_widgets.console_base import ConsoleStatus
+    from invoke_widgets.console import Console, ConsoleStatus
     from invoke_widgets.history import HistoryFile
     from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, as_completed
     from invoke_widgets.records import BatchStatus, Cancellation, JobError, QueueItem, QueueStatus
@@ -34,7 +33,7 @@ _LAZY = {
     "BatchStatus": "records",
     "Cancellation": "records",
     "Console": "console",
-    "ConsoleStatus": "console_base",
+    "ConsoleStatus": "console",
     "HistoryFile": "history",
     "InvokeClient": "client",
     "Job": "jobs",

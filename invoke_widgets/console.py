@@ -1,39 +1,251 @@
-"""`Console`: what `connect()` returns. One queue of one server: what can be done to it, and its views.
+"""`Console`: what `connect()` returns. One queue of one server: what can be done with it, and its views.
 
-Its methods wait for the server's answer (some milliseconds) and may be called from any thread but its own.
+Methods wait for the server's answer, some milliseconds, and may be called from any thread but the console's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import asyncio
+import atexit
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from invoke_widgets._loop import Callbacks, LoopThread
 from invoke_widgets.alerts.alert import Alert
-from invoke_widgets.alerts.book import LIMIT_S, On, To
-from invoke_widgets.console_base import ConsoleBase, ConsoleStatus
-from invoke_widgets.errors import CancellationFailed
-from invoke_widgets.jobs import Batch, Retry, RetryPolicy
-from invoke_widgets.records import Cancellation, ProcessorStatus
+from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
+from invoke_widgets.client import InvokeClient, Transport, checked_token
+from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
+from invoke_widgets.events import Event, NodeFailed
+from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
+from invoke_widgets.jobs import (
+    Actions,
+    Batch,
+    Context,
+    Job,
+    Jobs,
+    OnTimeout,
+    Reruns,
+    Retry,
+    RetryPolicy,
+    Unsubscribe,
+    Watch,
+    checked_stall,
+    follow,
+)
+from invoke_widgets.notices import Notice
+from invoke_widgets.records import Cancellation, Connection, Counts, JobError, ProcessorStatus, QueueItem, Wedge
+from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
 
-__all__ = ["Console", "ConsoleStatus"]
+if TYPE_CHECKING:
+    from invoke_widgets.demo_server.process import EmbeddedServer
+    from invoke_widgets.history import Plots
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_FIRST_ANSWER_S = 5.0
+_FIRST_SNAPSHOT_S = 60.0
+_FILL_S = 30.0
 
 
-class Console(ConsoleBase):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleStatus(Counts):
+    """The queue's counters, the state of the worker, and how fresh both are.
+
+    Attributes:
+        processor: the worker's state; None until it is known.
+        connection: how the snapshot is kept in step, since when, and what went wrong last.
+        wedge: what the queue is stuck on; None if it is not stuck.
+    """
+
+    processor: ProcessorStatus | None
+    connection: Connection
+    wedge: Wedge | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the worker has been told to take no further item."""
+        return self.processor is not None and not self.processor.is_started
+
+
+class Console:
     """One queue of one server, watched live. Made by `invoke_widgets.connect`.
 
     Attributes:
-        errors: an `ErrorLog`: everything that went wrong since the console was made, or since the history began.
+        errors: an `ErrorLog` of everything that went wrong since the console, or its history, was made.
         cancellations: a `CancellationLog`.
-        jobs: a `JobLog`: every job that was seen.
-        events: an `EventLog`: the latest events.
-        alerts: an `Alerts`: what `alert()` made, and what became of their messages.
+        jobs: a `JobLog` of every job that was seen.
+        events: an `EventLog` of the latest events.
+        alerts: an `Alerts`: what `alert()` made, and what became of the messages.
         client: an `InvokeClient` over the console's own connections, for `await` in any loop.
-        demo: the embedded server, if `iw.demo()` started one.
     """
 
     _shown: Any = None
 
-    # -- what can be done --------------------------------------------------------------------------------------------
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        queue_id: str = "default",
+        timeout: float = 30.0,
+        verify: Any = True,
+        use_socket: bool = True,
+        history: str | Path | HistoryFile | None = None,
+    ) -> None:
+        self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
+        self._history = HistoryFile(history) if isinstance(history, str | Path) else history
+        loop = self._loop = LoopThread()
+        store = self._store = QueueStore(loop.schedule)
+        self._callbacks = Callbacks()
+        self._closing: list[Callable[[], None]] = []
+        self._resources = _Resources(
+            loop, self._client, self._callbacks, self._history, owns_history=self._history is not history
+        )
+        transport = LoopBoundTransport(self._client.transport, loop, self)
+        self.client = InvokeClient.over(cast("Transport", transport), queue_id)
+        try:
+            self._open_logs(token)
+            self._sync = loop.call(self._start(verify, use_socket))
+        except BaseException:
+            self._resources.close()
+            raise
+        self._context = Context(loop, self._client, store, self._actions, self._deliver, self)
+        _open_consoles.add(self)
+        self._collected = weakref.finalize(self, self._resources.close_soon)
+        self._collected.atexit = False
+
+    def _open_logs(self, token: str | None) -> None:
+        transport = self._client.transport
+        kept: dict[str, Any] = {
+            "file": self._history,
+            "source": f"{self._client.url} {self.queue_id}",
+            "secrets": lambda: (token, transport.token),
+        }
+        self.errors = ErrorLog(**kept)
+        self.cancellations = CancellationLog(**kept)
+        self.jobs = JobLog(**kept)
+        for item in self.jobs:
+            self.errors.link(item)
+        self.events = EventLog()
+        self.alerts = Alerts(
+            self._loop,
+            self._store,
+            server=self._client.url,
+            queue_id=self.queue_id,
+            error_of=self._error_of,
+            **kept,
+        )
+
+    async def _start(self, verify: Any, use_socket: bool) -> Sync:
+        try:
+            async with asyncio.timeout(_FIRST_ANSWER_S):
+                await self._client.app_version()
+        except TimeoutError:
+            raise JobTimeout(
+                f"{self.url} accepted the connection but did not answer within {_FIRST_ANSWER_S:g} s.",
+                suggestion="Is the port right? Is the server still starting?",
+            ) from None
+        # Nothing that runs on the loop from here on refers to the console, so that it is collected when it is unused.
+        _keep_logs(self._store, self.jobs, self.errors, self.events)
+        errors = self.errors
+
+        def failed(item: QueueItem) -> None:
+            errors.record_failure(item)
+            actions.reruns.failed(item)
+
+        sync = Sync(self._client, self._store, verify=verify, on_failed=failed, use_socket=use_socket)
+        actions = self._actions = Actions(self._client, self._store, sync, errors, self.cancellations)
+        self._resources.reruns = actions.reruns
+        try:
+            async with asyncio.timeout(_FIRST_SNAPSHOT_S):
+                await sync.first_picture()
+        except TimeoutError:
+            raise JobTimeout(f"{self.url} did not list its queue within {_FIRST_SNAPSHOT_S:g} s.") from None
+        self._resources.task = asyncio.get_running_loop().create_task(sync.run())
+        self._resources.task.add_done_callback(_log_failure)
+        return sync
+
+    # -- what is known, without a request ------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The server's address, with its scheme and without a trailing slash."""
+        return self._client.url
+
+    @property
+    def queue_id(self) -> str:
+        """The queue's name; InvokeAI's own is "default"."""
+        return self._client.queue_id
+
+    @property
+    def history(self) -> HistoryFile | None:
+        """The file in which the logs are kept; None if they are in memory only. Its `problem` says what is wrong."""
+        return self._history
+
+    @property
+    def demo(self) -> EmbeddedServer | None:
+        """The embedded server that `iw.demo()` started; None for another server. It is stopped with the console."""
+        return self._resources.demo
+
+    @demo.setter
+    def demo(self, server: EmbeddedServer | None) -> None:
+        self._resources.demo = server
+
+    @property
+    def store(self) -> QueueStore:
+        """The current snapshot of the queue, for views."""
+        return self._store
+
+    @property
+    def status(self) -> ConsoleStatus:
+        """The counters, the worker's state and the connection, from the current snapshot."""
+        state = self._store.state
+        counts = state.status or Counts()
+        return ConsoleStatus(
+            **counts.counters(),
+            processor=state.processor,
+            connection=state.connection,
+            wedge=state.wedge,
+        )
+
+    @property
+    def queue(self) -> list[QueueItem]:
+        """All items, newest first.
+
+        Right after connecting to a long queue this waits until its items have been read, for at most 30 s.
+        """
+        if self._store.state.unread and not self._loop.is_current and self._loop.is_running:
+            self._loop.call(self._sync.filled(_FILL_S))
+        items = self._store.state.items
+        return [items[item_id] for item_id in sorted(items, reverse=True)]
+
+    @property
+    def plots(self) -> Plots:
+        """Figures of the logs: `error_timeline()`, `cancellation_latency()`, `queue_depth()`, `job_gantt()`, ..."""
+        from invoke_widgets.history import Plots
+
+        return Plots(self.errors, self.cancellations, self.jobs)
+
+    def __repr__(self) -> str:
+        status = self.status
+        counts = f"{status.in_progress} running, {status.pending} pending, {status.failed} failed"
+        return f"Console({self.url!r}, {status.connection.mode}: {counts})"
+
+    def __str__(self) -> str:
+        """The server, the counters and the newest items, as text."""
+        from invoke_widgets.widgets.plain import console_text
+
+        return console_text(self)
+
+    # -- actions -----------------------------------------------------------------------------------------------------
 
     def submit(
         self,
@@ -46,26 +258,29 @@ class Console(ConsoleBase):
         retry: RetryPolicy | None = None,
         patience: float = 0.0,
     ) -> Batch:
-        """Check a batch against the server's node schemas, enqueue it exactly once, and return a handle on it.
+        """Check a batch against the server's node schemas and enqueue it exactly once.
 
         Args:
-            graph: `{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}`, or a workflow as InvokeAI's
-                editor exports it; `invoke_widgets.workflows.fields(workflow)` tells what of it can be set.
-            runs: how often, 1 or more.
-            data: values to vary: `{"sum.a": [1, 2], "sum.b": [3, 4]}` are zipped; of a list of such mappings the
-                product is taken; the server's own form is taken as it is. In a workflow a node may be told by its
-                label or its type: `{"Positive Prompt.value": ["a cat", "a dog"]}`.
-            prepend: before everything that waits.
-            destination: a label, by which items can be counted and canceled.
-            retry: has jobs that fail run again while this console is open: `RetryPolicy(attempts=3)`. The handles wait
+            graph: `{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}`, or a workflow that InvokeAI's
+                editor exported; `invoke_widgets.workflows.fields(workflow)` lists the fields that can be set.
+            runs: number of runs, 1 or more.
+            data: values to vary: `{"sum.a": [1, 2], "sum.b": [3, 4]}` are zipped; for a list of such mappings all
+                combinations are run; the server's own format is passed on. In a workflow, a node can be named by its
+                label or type: `{"Positive Prompt.value": ["a cat", "a dog"]}`.
+            prepend: whether to put the batch in front of everything that is pending.
+            destination: a label by which items can be counted and canceled.
+            retry: runs failed jobs again while this console is open: `RetryPolicy(attempts=3)`. The handles then wait
                 for the last attempt; canceling a job ends its attempts.
-            patience: where the server is away or ill, for so many seconds its return is waited for, and the batch is
-                sent then, unless it has arrived already. 0: the error comes at once.
+            patience: seconds to wait for a server that is unreachable or failing, and then send the batch, unless it
+                has arrived. With 0, the error is raised at once.
+
+        Returns:
+            A `Batch`: wait for it, iterate over its jobs, cancel it.
 
         Raises:
-            InvalidRequest: something does not fit; the message names the field, and nothing was sent.
-            SubmissionFailed: it is not certain whether it was taken; do not submit again before having looked.
-            JobException: the server refused, or could not be reached.
+            InvalidRequest: an argument is invalid; the message names the field, and nothing was sent.
+            SubmissionFailed: it is not known whether the batch was accepted; look at the queue before trying again.
+            JobException: the server refused the batch, or could not be reached.
         """
         submission = self._call(
             self._actions.submit(
@@ -87,60 +302,70 @@ class Console(ConsoleBase):
         )
 
     def cancel(self, item_id: int) -> Cancellation:
-        """Cancel one item; see `Cancellation` for the outcomes. `stopped_s` comes later: `cancellations.latest(c)`."""
+        """Cancel one item, and return the outcome.
+
+        `stopped_s` becomes known later: `cancellations.latest(cancellation)` returns the current record.
+
+        Raises:
+            NotFound: there is no such item in this queue.
+            JobException: the server could not be reached.
+        """
         return self._call(self._actions.cancel(item_id))
 
     def cancel_batch(self, batch_id: str) -> Cancellation:
-        """Cancel all of a batch that has not finished, what runs included."""
+        """Cancel all unfinished items of a batch, the one in progress included."""
         return self._call(self._actions.cancel_batch(batch_id))
 
     def cancel_pending(self) -> Cancellation:
-        """Cancel all that waits; the current item goes on."""
+        """Cancel all pending items; the one in progress goes on."""
         return self._call(self._actions.cancel_pending())
 
     def clear(self) -> Cancellation:
-        """Cancel and delete everything, the current item too. The button for it asks first; this does not."""
+        """Cancel and delete all items, the one in progress included. Unlike the button, this does not ask first."""
         return self._call(self._actions.clear())
 
     def retry(self, item_ids: int | Iterable[int]) -> Retry:
-        """Enqueue failed or canceled items anew; the answer links new items to old ones, and can be waited for.
+        """Enqueue failed or canceled items again.
 
         Args:
-            item_ids: one id, or several. For an item that another one called, the one that called first is retried.
+            item_ids: one id, or several. An item that another one called is retried through its outermost caller.
+
+        Returns:
+            A `Retry`, which links the new items to the old ones and can be waited for.
 
         Raises:
-            InvalidRequest: `item_ids` are not integers, or are empty.
-            SubmissionFailed: the answer was lost: look before doing it again.
+            InvalidRequest: `item_ids` is empty, or is not integers.
+            SubmissionFailed: the answer was lost; look at the queue before trying again.
         """
         return Retry(self._context, self._call(self._actions.retry(item_ids)))
 
     def retry_failed(self) -> Retry:
-        """Retry every failed item, of a line of retries the last one, unless this process has retried it already.
+        """Retry the last attempt of every failed job, unless this process has retried it already.
 
-        On a server in multiuser mode, one who is no administrator retries their own.
+        On a multiuser server, users who are not administrators retry their own jobs.
         """
         return Retry(self._context, self._call(self._actions.retry_failed()))
 
     def prune(self) -> int:
-        """Delete what is completed, failed or canceled; records stay in the logs. Returns how many."""
+        """Delete all completed, failed and canceled items, and return their number. The logs keep their records."""
         return self._call(self._actions.prune())
 
     def delete(self, item_id: int) -> None:
-        """Delete one item, canceling it first if it has not finished."""
+        """Delete one item; if it has not finished, cancel it first."""
         self._call(self._actions.delete(item_id))
 
     def pause(self) -> ProcessorStatus:
-        """Take no further item; the current one goes on."""
+        """Have the worker take no further item; the one in progress goes on."""
         return self._call(self._actions.pause())
 
     def resume(self) -> ProcessorStatus:
-        """Take items again."""
+        """Have the worker take items again."""
         return self._call(self._actions.resume())
 
     def unwedge(self) -> list[Cancellation]:
-        """Cancel the batches that wedge the queue (`status.wedge` names them); nothing if there is no wedge.
+        """Cancel the batches that the queue is stuck on (`status.wedge` names them); does nothing if it is not stuck.
 
-        The items are canceled, not deleted; `prune()` then removes them, and until then `list_all` fails for everyone.
+        The items are canceled, not deleted: `prune()` removes them; until then `list_all` fails for every client.
 
         Raises:
             CancellationFailed: no batch is known that could be canceled; the suggestion says what helps.
@@ -149,10 +374,121 @@ class Console(ConsoleBase):
         if wedge is None:
             return []
         if not wedge.batch_ids:
-            raise CancellationFailed(
-                f"The queue is wedged by {wedge.culprit}: {wedge.message}", suggestion=wedge.remedy
-            )
+            raise CancellationFailed(f"The queue is stuck on {wedge.culprit}: {wedge.message}", suggestion=wedge.remedy)
         return [self.cancel_batch(batch_id) for batch_id in wedge.batch_ids]
+
+    # -- handles -----------------------------------------------------------------------------------------------------
+
+    def job(self, item_id: int) -> Job:
+        """A handle on an item.
+
+        Raises:
+            NotFound: there is no such item in this queue.
+        """
+        if item_id not in self._store.state.items:
+            self._call(self._client.get_queue_item(item_id))
+        return Job(self._context, item_id)
+
+    def batch(self, batch_id: str) -> Batch:
+        """A handle on a batch, whoever submitted it.
+
+        Raises:
+            NotFound: there is no such batch in this queue.
+        """
+        total = self._call(self._client.get_batch_status(batch_id)).total
+        if not total:
+            raise NotFound(f"There is no batch {batch_id!r} in queue {self.queue_id!r}.", batch_id=batch_id)
+        if len(self._items_of(batch_id)) < total:
+            self.refresh()
+        if unread := [item.item_id for item in self._items_of(batch_id) if not item.was_read]:
+            self._call(self._sync.read_now(unread))
+        return Batch(self._context, batch_id, Batch(self._context, batch_id, ()).item_ids)
+
+    def _items_of(self, batch_id: str) -> list[QueueItem]:
+        return [item for item in self._store.state.items.values() if item.batch_id == batch_id]
+
+    def item(self, item_id: int) -> QueueItem:
+        """Fetch an item in full, with its session.
+
+        Raises:
+            NotFound: there is no such item in this queue.
+        """
+        return self._call(self._client.get_queue_item(item_id))
+
+    # -- following what happens ----------------------------------------------------------------------------------------
+
+    def on_change(self, listener: Callable[[Change], object], *, interval: float = 0.1) -> Unsubscribe:
+        """Call `listener(change)` after changes of the queue, on the console's callback thread.
+
+        While a listener runs, later changes are merged, so that a slow one gets fewer and larger changes.
+
+        Args:
+            listener: takes a `Change`: the new snapshot and the ids that changed. An exception that it raises is
+                logged.
+            interval: seconds; changes that follow the first within it are reported together.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        self._loop.check()
+        changes = _Coalesced(self._deliver, listener)
+        unsubscribe = self._store.subscribe(changes.put, interval=interval)
+
+        def end() -> None:
+            unsubscribe()
+            changes.drop()
+
+        return end
+
+    def on_notice(self, listener: Callable[[Notice], object], *, stalled_s: float | None = None) -> Unsubscribe:
+        """Call `listener(notice)` for what happens in the queue from now on, on the console's callback thread.
+
+        Args:
+            listener: takes a `Notice`: `JobFinished`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
+                (`invoke_widgets.notices`). An exception that it raises is logged.
+            stalled_s: seconds without a sign of life after which a job in progress is reported as `JobStalled`.
+
+        Returns:
+            A function that ends the subscription.
+
+        Raises:
+            InvalidRequest: `stalled_s` is invalid.
+        """
+        checked_stall(stalled_s)
+        return follow(
+            self._loop,
+            self._store,
+            lambda notice: self._deliver(lambda: listener(notice)),
+            error_of=self.errors.of,
+            stalled_s=stalled_s,
+        )
+
+    def watch(
+        self,
+        jobs: Job | Jobs | Iterable[Job | Jobs],
+        *,
+        timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        stalled_s: float | None = None,
+    ) -> Watch:
+        """Iterate, with `for` or `async for`, over what happens to jobs until the last one has ended.
+
+        It yields notices about the jobs, `BatchDone` for the batches that were passed as such, and what concerns the
+        queue as a whole: `QueuePaused`, `QueueWedged`, `QueueFull`, `ConnectionLost`, ... (`invoke_widgets.notices`).
+        It begins with what is the case already: a queue that is paused, stuck or unreachable, jobs that have ended.
+
+        Args:
+            jobs: a job, a batch, a `Retry`, or several of them.
+            timeout: seconds for all jobs together.
+            on_timeout: "raise" a `JobTimeout` and let the jobs run; "cancel" the unfinished ones, then raise; or
+                "detach": stop iterating and let them run.
+            stalled_s: seconds without a sign of life after which a job in progress is reported as `JobStalled`.
+
+        Raises:
+            InvalidRequest: an argument is invalid.
+            JobTimeout: while iterating, see `on_timeout`; `details["item_ids"]` are the jobs that had not ended.
+        """
+        return Watch(self._context, self.errors, jobs, timeout=timeout, on_timeout=on_timeout, stalled_s=stalled_s)
 
     def alert(
         self,
@@ -162,26 +498,74 @@ class Console(ConsoleBase):
         name: str | None = None,
         at_most_every_s: float = LIMIT_S,
     ) -> Alert:
-        """Have something told when it happens: `console.alert(on=JobFailed & "resource_error", to=print)`.
+        """Send a message when something happens: `console.alert(on=JobFailed & "resource_error", to=print)`.
 
         Args:
             on: a kind of notice, a class of error, `rate(...)`, `nothing_heard(...)`, `queue_stalled(...)`, all from
                 `invoke_widgets.alerts`; combined with `&` and `|`.
             to: "toast" (in the dashboards), a function that takes the `Message`, a `Webhook`, an `Email`, an
                 `Apprise`; or several of them.
-            name: what its messages call it; by default the condition.
-            at_most_every_s: the shortest time between two of its messages, in seconds; 0 for none. What is held back
-                is counted, and told in the next one.
+            name: the alert's name in its messages; by default the condition.
+            at_most_every_s: the shortest time between two messages, in seconds; 0 for no limit. What is held back is
+                counted and reported in the next message.
 
         Returns:
             An `Alert`: `test()` it, `quiet(minutes=30)` it, `cancel()` it.
 
         Raises:
-            InvalidRequest: an argument does not fit; the message names it.
+            InvalidRequest: an argument is invalid; the message names it.
         """
         return self.alerts.add(on, to, name=name, at_most_every_s=at_most_every_s)
 
-    # -- views: nothing of widgets is loaded before one is asked for ---------------------------------------------------
+    # -- the connection ------------------------------------------------------------------------------------------------
+
+    def refresh(self, timeout: float = 30.0) -> None:
+        """Read again whatever may have changed, and wait until the snapshot agrees with the server.
+
+        Raises:
+            JobTimeout: they did not agree within `timeout` seconds.
+        """
+
+        async def work() -> None:
+            self._sync.read_again(unfinished=True)
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._sync.settled()
+            except TimeoutError:
+                raise JobTimeout(f"The snapshot did not agree with the server within {timeout:g} s.") from None
+
+        self._call(work())
+
+    def reconnect(self, timeout: float = 30.0, *, token: str | None = None) -> Connection:
+        """Try to reach an unreachable server now, without waiting for `status.connection.next_try_at`.
+
+        If the server is reachable and is polled because there is no socket, try the socket.
+
+        Args:
+            timeout: seconds.
+            token: a new token, used from now on, where the old one was refused. It may be another user's: the whole
+                queue is read again.
+
+        Raises:
+            InvalidRequest: the token cannot be sent in a header.
+            AccessDenied: the server refuses the token.
+            ServerUnreachable: the server is still unreachable.
+            JobTimeout: the server did not answer within `timeout` seconds; the console goes on trying.
+        """
+        if checked_token(token) is not None:
+            self._client.transport.set_token(token)
+
+        async def work() -> None:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._actions.reconnect(anew=token is not None)
+            except TimeoutError:
+                raise JobTimeout(f"{self.url} did not answer within {timeout:g} s.") from None
+
+        self._call(work())
+        return self._store.state.connection
+
+    # -- views: `widgets` is imported when the first one is made -------------------------------------------------------
 
     def dashboard(self, **options: Any) -> Any:
         """A new view of everything; `options` are those of `Dashboard`."""
@@ -190,7 +574,7 @@ class Console(ConsoleBase):
         return Dashboard(self, **options)
 
     def submitter(self, graph: Any = None, **options: Any) -> Any:
-        """A new form for submitting; `graph` and `runs`, `data`, `prepend`, `destination` fill it in."""
+        """A new submission form; `graph`, `runs`, `data`, `prepend` and `destination` fill it in."""
         from invoke_widgets.widgets.submitter import JobSubmitter
 
         return JobSubmitter(self, graph=graph, **options)
@@ -202,25 +586,25 @@ class Console(ConsoleBase):
         return QueueTable(self, **options)
 
     def controls(self, **options: Any) -> Any:
-        """New buttons for what can be done to the queue as a whole; `options` are those of `Controls`."""
+        """New buttons for actions on the whole queue; `options` are those of `Controls`."""
         from invoke_widgets.widgets.controls import Controls
 
         return Controls(self, **options)
 
     def error_log(self, **options: Any) -> Any:
-        """A new view of what went wrong; `options` are those of `ErrorLog`."""
+        """A new view of the errors; `options` are those of `ErrorLog`."""
         from invoke_widgets.widgets.error_log import ErrorLog
 
         return ErrorLog(self, **options)
 
     def cancellation_log(self, **options: Any) -> Any:
-        """A new view of what was canceled; `options` are those of `CancellationLog`."""
+        """A new view of the cancellations; `options` are those of `CancellationLog`."""
         from invoke_widgets.widgets.cancellation_log import CancellationLog
 
         return CancellationLog(self, **options)
 
     def results(self, **options: Any) -> Any:
-        """A new view of what the newest completed items put out; `options` are those of `Results`."""
+        """A new view of the outputs of the latest completed items; `options` are those of `Results`."""
         from invoke_widgets.widgets.results import Results
 
         return Results(self, **options)
@@ -232,17 +616,240 @@ class Console(ConsoleBase):
         self._displayed()._ipython_display_(**kwargs)
 
     def _display_(self) -> Any:
-        """What marimo shows: the queue table, as it knows of all widgets anywidgets alone."""
+        """What marimo shows: the queue table, since the only widgets it knows are anywidgets."""
         return self._displayed().queue_table._display_()
 
     def _displayed(self) -> Any:
-        # One for all displays: each cell that shows the console gets another view of the same widget.
+        # One dashboard for all displays: each cell that shows the console gets another view of the same widget.
         if self._shown is None or self._shown.closed:
             self._shown = self.dashboard()
         return self._shown
 
-    def __str__(self) -> str:
-        """The server, the counters and the newest items, as text."""
-        from invoke_widgets.widgets.plain import console_text
+    # -- for views ---------------------------------------------------------------------------------------------------
 
-        return console_text(self)
+    @property
+    def actions(self) -> Actions:
+        """The actions as coroutines that run on the console's loop."""
+        return self._actions
+
+    def start(self, work: Coroutine[Any, Any, T], done: Callable[[T | BaseException], None] | None = None) -> None:
+        """Run a coroutine on the console's loop and return at once.
+
+        Args:
+            work: such as `console.actions.cancel(5)`.
+            done: called on the loop's thread with the result or the exception.
+        """
+        future = self._loop.start(work)
+
+        def finished(_: object) -> None:
+            if done is not None and not future.cancelled():
+                done(future.exception() or future.result())
+
+        future.add_done_callback(finished)
+
+    def on_close(self, function: Callable[[], None]) -> None:
+        """Have `function` called when the console is closed."""
+        self._closing.append(function)
+
+    # -- closing -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the thread, the connections, the views, and the demo server if there is one. May be called twice.
+
+        Whatever waits for the console then raises `InvalidRequest` ("This console was closed."), and so does every
+        later request. A console that nothing refers to any more (no variable, view, handle, alert or listener) is
+        closed without a call.
+        """
+        _open_consoles.discard(self)
+        self._collected.detach()
+        self.alerts.close()
+        for end in self._closing:
+            end()
+        self._closing.clear()
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- internals ---------------------------------------------------------------------------------------------------
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.call(work)
+
+    # Methods rather than functions, so that a listener or an alert keeps the console alive.
+
+    def _deliver(self, function: Callable[[], object]) -> None:
+        self._callbacks.put(function)
+
+    def _error_of(self, item: QueueItem) -> JobError | None:
+        return self.errors.of(item)
+
+
+class LoopBoundTransport:
+    """The console's connections for a client that is used in any loop: requests run on the console's own.
+
+    It has the part of a `Transport` that `InvokeClient` uses, and keeps the console alive.
+    """
+
+    def __init__(self, transport: Transport, loop: LoopThread, console: object) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._console = console
+        self.url = transport.url
+
+    @property
+    def token(self) -> str | None:
+        return self._transport.token
+
+    def set_token(self, token: str | None) -> None:
+        self._transport.set_token(token)
+
+    async def json(self, *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.wrap_future(self._loop.start(self._transport.json(*args, **kwargs)))
+
+    async def content(self, *args: Any, **kwargs: Any) -> tuple[bytes, str]:
+        return await asyncio.wrap_future(self._loop.start(self._transport.content(*args, **kwargs)))
+
+    async def upload(self, *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.wrap_future(self._loop.start(self._transport.upload(*args, **kwargs)))
+
+    async def aclose(self) -> None:
+        """Do nothing: the console closes its own connections."""
+
+
+class _Coalesced:
+    """Delivers changes to a listener on another thread, with at most one waiting: later ones are merged into it."""
+
+    def __init__(self, deliver: Callable[[Callable[[], object]], None], listener: Callable[[Change], object]) -> None:
+        self._deliver = deliver
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._waiting: Change | None = None
+
+    def put(self, change: Change) -> None:
+        with self._lock:
+            waiting = self._waiting
+            known = NOTHING if waiting is None else waiting.item_ids
+            self._waiting = Change(change.state, known | change.item_ids)
+        if waiting is None:
+            self._deliver(self._call)
+
+    def drop(self) -> None:
+        """Forget a change that has not been delivered."""
+        with self._lock:
+            self._waiting = None
+
+    def _call(self) -> None:
+        with self._lock:
+            change, self._waiting = self._waiting, None
+        if change is not None:
+            self._listener(change)
+
+
+class _Resources:
+    """What is released with a console, whether it is closed or collected. Apart, as it outlives a collected console.
+
+    Args:
+        history: the file that keeps the logs, if any.
+        owns_history: whether to close that file with the console, or only flush it.
+
+    Attributes:
+        task: keeps the snapshot in step.
+        reruns: runs failed jobs again.
+        demo: the embedded server.
+    """
+
+    def __init__(
+        self,
+        loop: LoopThread,
+        client: InvokeClient,
+        callbacks: Callbacks,
+        history: HistoryFile | None,
+        *,
+        owns_history: bool,
+    ) -> None:
+        self._loop = loop
+        self._client = client
+        self._callbacks = callbacks
+        self._history = history
+        self._owns_history = owns_history
+        self.task: asyncio.Task[None] | None = None
+        self.reruns: Reruns | None = None
+        self.demo: EmbeddedServer | None = None
+
+    def close(self) -> None:
+        """Release everything, and wait for it. May be called twice."""
+        self._loop.stop(self._close_on_loop())
+        self._close_rest()
+
+    def close_soon(self) -> None:
+        """Have everything released on its own thread: the garbage collector, which calls this, must not wait."""
+        self._loop.stop(self._close_on_loop(), at_end=self._close_rest, join=False)
+
+    async def _close_on_loop(self) -> None:
+        if self.reruns is not None:
+            self.reruns.close()
+        if self.task is not None:
+            # First, and the connections last, so that they are still there for whatever ends with a request.
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        await self._loop.cancel_rest()
+        await self._client.aclose()
+
+    def _close_rest(self) -> None:
+        self._callbacks.stop()
+        if self._history is not None:
+            if self._owns_history:
+                self._history.close()
+            else:
+                self._history.flush()
+        if self.demo is not None:
+            self.demo.stop()
+
+
+def _keep_logs(store: QueueStore, jobs: JobLog, errors: ErrorLog, events: EventLog) -> None:
+    """Keep the logs in step with the snapshot and the events."""
+    was_listed = False
+
+    def changed(change: Change) -> None:
+        nonlocal was_listed
+        state = change.state
+        for item_id in change.item_ids:
+            item = state.items.get(item_id)
+            if item is not None and not state.is_theirs(item):
+                jobs.record(item)
+                errors.link(item)
+        if state.is_listed:
+            # The first list shows which jobs of the history are gone.
+            jobs.settle(state.has, change.item_ids if was_listed else None)
+        was_listed = state.is_listed
+
+    def received(event: Event) -> None:
+        events.record(event)
+        if isinstance(event, NodeFailed):
+            errors.record_node(event)
+
+    store.subscribe(changed)
+    store.subscribe_events(received)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("watching the queue failed", exc_info=task.exception())
+
+
+_open_consoles: weakref.WeakSet[Console] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for console in list(_open_consoles):
+        try:
+            console.close()
+        except (JobException, RuntimeError):
+            logger.debug("closing a console at exit failed", exc_info=True)

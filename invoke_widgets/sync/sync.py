@@ -44,6 +44,7 @@ _UNSURE_S = 0.25
 _SOCKET_WAIT_S = 2.0
 _COUNTERS_S = 0.1
 _BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+_LOOK_AGAIN_S = 0.5
 _LIVED_S = 5.0
 """A failure so soon after a connect adds to those before it."""
 _NEW_TOKEN = "Log in anew, and pass the new token: console.reconnect(token=...)."
@@ -243,12 +244,21 @@ class Sync:
         self._suspect()
         await self._agreement.wait()
 
-    async def filled(self) -> None:
-        """Wait until every item that the server listed has been read, or cannot be."""
-
-        # Polled, since it ends within milliseconds, and the picture tells each step.
-        while self._backlog.is_reading_items and self._is_connected:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    async def filled(self, timeout: float) -> None:
+        """Wait until every item that the server listed has been read, or cannot be; `timeout` seconds at most."""
+        changed = asyncio.Event()
+        unsubscribe = self._store.subscribe(lambda _: changed.set())
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    while self._backlog.is_reading_items and self._is_connected:
+                        changed.clear()
+                        # Items that cannot be read change nothing in the snapshot: look again now and then.
+                        with contextlib.suppress(TimeoutError):
+                            async with asyncio.timeout(min(_LOOK_AGAIN_S, timeout)):
+                                await changed.wait()
+        finally:
+            unsubscribe()
 
     # -- connecting ----------------------------------------------------------------------------------------------
 

@@ -672,7 +672,7 @@ def test_a_queue_that_will_not_be_read_any_more(through: iw.Console, wire: Wire,
 
 
 async def _end(console: iw.Console) -> None:
-    task = console._ending.task
+    task = console._resources.task
     assert task is not None
     task.cancel()
     await asyncio.wait({task})
