@@ -241,7 +241,7 @@ class Console:
 
     def __str__(self) -> str:
         """The server, the counters and the newest items, as text."""
-        from invoke_widgets.widgets.plain import console_text
+        from invoke_widgets.widgets import console_text
 
         return console_text(self)
 
@@ -569,45 +569,45 @@ class Console:
 
     def dashboard(self, **options: Any) -> Any:
         """A new view of everything; `options` are those of `Dashboard`."""
-        from invoke_widgets.widgets.dashboard import Dashboard
+        from invoke_widgets.widgets import Dashboard
 
         return Dashboard(self, **options)
 
     def submitter(self, graph: Any = None, **options: Any) -> Any:
         """A new submission form; `graph`, `runs`, `data`, `prepend` and `destination` fill it in."""
-        from invoke_widgets.widgets.submitter import JobSubmitter
+        from invoke_widgets.widgets import JobSubmitter
 
         return JobSubmitter(self, graph=graph, **options)
 
     def queue_table(self, **options: Any) -> Any:
         """A new view of the queue; `options` are those of `QueueTable`."""
-        from invoke_widgets.widgets.queue_table import QueueTable
+        from invoke_widgets.widgets import QueueTable
 
         return QueueTable(self, **options)
 
     def controls(self, **options: Any) -> Any:
         """New buttons for actions on the whole queue; `options` are those of `Controls`."""
-        from invoke_widgets.widgets.controls import Controls
+        from invoke_widgets.widgets import Controls
 
         return Controls(self, **options)
 
     def error_log(self, **options: Any) -> Any:
-        """A new view of the errors; `options` are those of `ErrorLog`."""
-        from invoke_widgets.widgets.error_log import ErrorLog
+        """A new view of the errors; `options` are those of `ErrorLogView`."""
+        from invoke_widgets.widgets import ErrorLogView
 
-        return ErrorLog(self, **options)
+        return ErrorLogView(self, **options)
 
     def cancellation_log(self, **options: Any) -> Any:
-        """A new view of the cancellations; `options` are those of `CancellationLog`."""
-        from invoke_widgets.widgets.cancellation_log import CancellationLog
+        """A new view of the cancellations; `options` are those of `CancellationLogView`."""
+        from invoke_widgets.widgets import CancellationLogView
 
-        return CancellationLog(self, **options)
+        return CancellationLogView(self, **options)
 
     def results(self, **options: Any) -> Any:
-        """A new view of the outputs of the latest completed items; `options` are those of `Results`."""
-        from invoke_widgets.widgets.results import Results
+        """A new view of the outputs of the latest completed items; `options` are those of `ResultsView`."""
+        from invoke_widgets.widgets import ResultsView
 
-        return Results(self, **options)
+        return ResultsView(self, **options)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self._displayed()._repr_mimebundle_(**kwargs)

@@ -1,4 +1,58 @@
-"""Views of a console for Jupyter. The only part of the package that imports ipywidgets and anywidget.
+"""The views of a console for Jupyter, and the only part of the package that imports ipywidgets and anywidget.
 
-Nothing is imported here, so that `invoke_widgets` can be used without a notebook: `Console` imports what it needs.
+Each name is loaded when it is first used, so that the rest of the package works without a notebook.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from invoke_widgets.widgets.cancellation_log import CancellationLogView
+    from invoke_widgets.widgets.controls import Controls
+    from invoke_widgets.widgets.dashboard import Dashboard
+    from invoke_widgets.widgets.error_log import ErrorLogView
+    from invoke_widgets.widgets.header import ServerLine
+    from invoke_widgets.widgets.queue_table import QueueTable
+    from invoke_widgets.widgets.results import ResultsView
+    from invoke_widgets.widgets.submitter import JobSubmitter
+    from invoke_widgets.widgets.text import console_text
+    from invoke_widgets.widgets.toasts import ToastsView
+
+_MODULES = {
+    "CancellationLogView": "cancellation_log",
+    "Controls": "controls",
+    "Dashboard": "dashboard",
+    "ErrorLogView": "error_log",
+    "JobSubmitter": "submitter",
+    "QueueTable": "queue_table",
+    "ResultsView": "results",
+    "ServerLine": "header",
+    "ToastsView": "toasts",
+    "console_text": "text",
+}
+
+__all__ = [
+    "CancellationLogView",
+    "Controls",
+    "Dashboard",
+    "ErrorLogView",
+    "JobSubmitter",
+    "QueueTable",
+    "ResultsView",
+    "ServerLine",
+    "ToastsView",
+    "console_text",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""`CancellationLog`: what was canceled, what came of it, and how long each part took."""
+"""`CancellationLogView`: what was canceled, what came of it, and how long each part took."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import ipywidgets
 
 from invoke_widgets.records import Cancellation
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import StyledView, put
-from invoke_widgets.widgets.tables import html_table, text_table
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import View, put
+from invoke_widgets.widgets.text import html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -73,20 +73,18 @@ def table_html(records: list[Cancellation]) -> str:
     )
 
 
-class CancellationLog(StyledView):
+class CancellationLogView(View):
     """Every cancel that was asked for in a console, newest first.
 
     Args:
-        console: whose.
-        fallback: use core widgets only, for front ends that cannot load anywidget's script.
+        console: whose cancellations.
     """
 
-    def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
-        super().__init__(console, fallback=fallback)
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._table = ipywidgets.HTML()
         self.show(self._table)
-        self.follow()
-        self.follow_log(console.cancellations)
+        self.follow(console.cancellations)
 
     def draw(self, change: Change) -> None:
         put(self._table, "value", table_html(self._newest()))

@@ -1,8 +1,7 @@
-"""`Controls`: what can be done to a queue as a whole, and to what is selected."""
+"""`Controls`: buttons for the queue as a whole, and for the selected items."""
 
 from __future__ import annotations
 
-import asyncio
 import html
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -14,14 +13,14 @@ import traitlets
 from invoke_widgets.errors import JobException
 from invoke_widgets.records import Cancellation, Counts, ProcessorStatus, QueueItem, retryable
 from invoke_widgets.sync import Change, QueueState
-from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, enable, put, shown
-from invoke_widgets.widgets.plain_press import Pressed
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import ActingView, enable, put, shown
+from invoke_widgets.widgets.button import Button, Pressed
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
-_CANCELS_AT_ONCE = 8
+_FAILURES_SHOWN = 3
 
 
 def unfinished_batches(items: Iterable[QueueItem]) -> dict[str, int]:
@@ -46,7 +45,6 @@ class Controls(ActingView):
         whole: False if another part shows `pause` and `below`.
         selectable: whether something can be selected, so that there is a button to cancel it.
         on_said: called with the outcome of each action in words.
-        fallback: use core widgets only, for front ends that cannot load anywidget's script.
 
     Attributes:
         selected: item ids that "cancel selected" is about; link it to a table's.
@@ -63,9 +61,8 @@ class Controls(ActingView):
         whole: bool = True,
         selectable: bool = False,
         on_said: Callable[[str], object] | None = None,
-        fallback: bool | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said, fallback=fallback)
+        super().__init__(console, on_said=on_said)
         self._cancel_selected = self.button(
             "✕ cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
         )
@@ -153,7 +150,7 @@ class Controls(ActingView):
         self._draw_pause(state, open_)
         self._draw_wedge(state)
 
-    def _label(self, button: ipywidgets.Button, text: str, count: int, possible: bool) -> None:
+    def _label(self, button: Button, text: str, count: int, possible: bool) -> None:
         put(button, "description", f"{text} ({count:,})" if count else text)
         enable(button, possible and count > 0)
 
@@ -213,26 +210,14 @@ class Controls(ActingView):
         there = [state.items[i] for i in pressed.about if i in state.items]
         targets = [item.item_id for item in there if _can_cancel(state, item)]
         finished = sum(1 for item in there if item.is_terminal)
-        self.act(
-            self._cancel_selected, self._cancel_each(targets), lambda told: words.canceled(told[0], finished, told[1])
-        )
 
-    async def _cancel_each(self, item_ids: list[int]) -> tuple[list[Cancellation], int]:
-        """The outcomes, and how many requests failed; what failed shows in the strip."""
-        gate = asyncio.Semaphore(_CANCELS_AT_ONCE)
+        def outcome(answers: tuple[list[Cancellation], list[JobException]]) -> str:
+            records, failures = answers
+            for failure in failures[:_FAILURES_SHOWN]:
+                self.fail(failure)
+            return words.canceled(records, finished, len(failures))
 
-        async def one(item_id: int) -> Cancellation | JobException:
-            async with gate:
-                try:
-                    return await self.console.actions.cancel(item_id)
-                except JobException as error:
-                    return error
-
-        answers = await asyncio.gather(*map(one, item_ids))
-        failures = [answer for answer in answers if isinstance(answer, JobException)]
-        for failure in failures[:3]:
-            self.fail(failure)
-        return [answer for answer in answers if isinstance(answer, Cancellation)], len(failures)
+        self.act(self._cancel_selected, self.console.actions.cancel_many(targets), outcome)
 
     def _on_cancel_batch(self, pressed: Pressed) -> None:
         if pressed.choice is not None:

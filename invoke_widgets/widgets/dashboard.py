@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets import liveness, plain
-from invoke_widgets.widgets.acting import StyledView, put
-from invoke_widgets.widgets.base import composing
-from invoke_widgets.widgets.cancellation_log import CancellationLog
+from invoke_widgets.widgets import kernel
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import View, composing, put
+from invoke_widgets.widgets.cancellation_log import CancellationLogView
 from invoke_widgets.widgets.controls import Controls
-from invoke_widgets.widgets.error_log import ErrorLog
+from invoke_widgets.widgets.error_log import ErrorLogView
+from invoke_widgets.widgets.header import ServerLine
 from invoke_widgets.widgets.queue_table import QueueTable
-from invoke_widgets.widgets.results import Results
-from invoke_widgets.widgets.server_line import ServerLine
+from invoke_widgets.widgets.results import ResultsView
 from invoke_widgets.widgets.submitter import JobSubmitter
-from invoke_widgets.widgets.toasts import Toasts
+from invoke_widgets.widgets.toasts import ToastsView
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -29,34 +28,32 @@ if TYPE_CHECKING:
 QUEUE, RESULTS = 1, 4
 """Indices of tabs."""
 _SETTLED_S = 0.4
-"""A cell that ends within this time is not worth a word."""
+"""A cell that ends within this time is not mentioned."""
 
 
-class Dashboard(StyledView):
+class Dashboard(View):
     """The server, the counters, what runs; submit, queue, errors, cancellations and results as tabs; and a footer.
 
     Args:
         console: what is shown.
-        fallback: use core widgets only, for front ends that cannot load anywidget's script; by default only where
-            anywidget is not installed.
     """
 
-    def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
-        super().__init__(console, fallback=fallback)
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._ends: list[Callable[[], None]] = []
         self._last_action = ""
-        self._cell: liveness.Cell = "idle"
-        self._versions = (liveness.ipykernel_version(), liveness.front_end())
+        self._cell: kernel.Cell = "idle"
+        self._versions = (kernel.ipykernel_version(), kernel.front_end())
         with composing():
-            self.server_line = ServerLine(console, fallback=fallback)
+            self.server_line = ServerLine(console)
             # What is selected, the table itself cancels.
-            self.controls = Controls(console, whole=False, on_said=self._said, fallback=fallback)
-            self.submitter = JobSubmitter(console, on_said=self._said, fallback=fallback)
-            self.queue_table = QueueTable(console, on_said=self.controls.say, fallback=fallback)
-            self.error_log = ErrorLog(console, on_show=self._show_row, on_said=self._said, fallback=fallback)
-            self.cancellation_log = CancellationLog(console)
-            self.results = Results(console, load=False, fallback=fallback)
-            self.toasts = Toasts(console)
+            self.controls = Controls(console, whole=False, on_said=self._said)
+            self.submitter = JobSubmitter(console, on_said=self._said)
+            self.queue_table = QueueTable(console, on_said=self.controls.say)
+            self.error_log = ErrorLogView(console, on_show=self._show_row, on_said=self._said)
+            self.cancellation_log = CancellationLogView(console)
+            self.results = ResultsView(console, load=False)
+            self.toasts = ToastsView(console)
         # What comes and goes is under the table, so that its rows stay under the pointer.
         queue = ipywidgets.VBox([self.controls, self.queue_table, self.controls.below])
         self._tabs = ipywidgets.Tab(
@@ -70,11 +67,10 @@ class Dashboard(StyledView):
         head.add_class("iw-head")
         self.add_class("iw-dashboard")
         self.show(head, self._tabs, self.server_line.below, self.toasts, self._footer)
-        self.follow()
-        self.follow_log(console.errors, console.cancellations)
-        self._ends.append(liveness.cells.listen(self._cell_changed))
-        self._cell_changed(liveness.cells.cell)
-        self.run(self._tick())
+        self.follow(console.errors, console.cancellations)
+        self._ends.append(kernel.cells.listen(self._cell_changed))
+        self._cell_changed(kernel.cells.cell)
+        self.later(self._tick, 1.0)
 
     def draw(self, change: Change) -> None:
         put(self._tabs, "titles", self._titles())
@@ -88,44 +84,35 @@ class Dashboard(StyledView):
         return ("Submit", "Queue", titled("Errors", errors), titled("Cancellations", cancellations), "Results")
 
     def _draw_footer(self) -> None:
-        now = liveness.liveness(*self._versions, self._cell)
+        now = kernel.liveness(*self._versions, self._cell)
         kind = {True: "yes", False: "no", None: "maybe"}[now.works]
         parts = [f'<span class="iw-alive iw-alive-{kind}">{html.escape(now.sentence)}</span>']
-        if hasattr(self.console, "history"):
-            parts.append(_kept(self.console.history))
+        parts.append(_kept(self.console.history))
         if self._last_action:
             parts.append(f"<span>last action: {html.escape(self._last_action)}</span>")
         put(self._footer, "value", f'<div class="iw-footer" role="status">{" ".join(parts)}</div>')
 
-    # -- what time and cells change ----------------------------------------------------------------------------------
+    # -- time and cells ----------------------------------------------------------------------------------------------
 
-    async def _tick(self) -> None:
-        while not self.closed:
-            await asyncio.sleep(1.0)
-            self.server_line.tick()
-            with self.lock:
-                if not self.closed:
-                    self._draw_footer()  # no change of the queue tells what the history's file has come to
+    def _tick(self) -> None:
+        self.server_line.mark()
+        self.mark()  # the history file may have failed or recovered without any change of the queue
+        self.later(self._tick, 1.0)
 
-    def _cell_changed(self, cell: liveness.Cell) -> None:
+    def _cell_changed(self, cell: kernel.Cell) -> None:
         """On the kernel's thread, when a cell starts or ends."""
         if cell == "idle":
             self._draw_cell(cell)
-        elif not self.closed:
-            self.run(self._settle(cell))
+        else:
+            self.later(lambda: self._draw_cell(cell) if kernel.cells.cell == cell else None, _SETTLED_S)
 
-    async def _settle(self, cell: liveness.Cell) -> None:
-        await asyncio.sleep(_SETTLED_S)
-        if liveness.cells.cell == cell:
-            self._draw_cell(cell)
-
-    def _draw_cell(self, cell: liveness.Cell) -> None:
+    def _draw_cell(self, cell: kernel.Cell) -> None:
         with self.lock:
             if cell != self._cell and not self.closed:
                 self._cell = cell
                 self._draw_footer()
 
-    # -- what the parts tell -----------------------------------------------------------------------------------------
+    # -- from the parts ----------------------------------------------------------------------------------------------
 
     def _said(self, sentence: str) -> None:
         with self.lock:
@@ -148,7 +135,7 @@ class Dashboard(StyledView):
         super().close()
 
     def as_html(self) -> str:
-        parts: list[StyledView | QueueTable] = [self.server_line, self.queue_table]
+        parts: list[View] = [self.server_line, self.queue_table]
         if len(self.console.errors):
             parts.append(self.error_log)
         if len(self.console.cancellations):
@@ -156,7 +143,7 @@ class Dashboard(StyledView):
         return "".join(part.as_html() for part in parts)
 
     def as_text(self) -> str:
-        return plain.console_text(self.console)
+        return words.console_text(self.console)
 
 
 def _kept(history: HistoryFile | None) -> str:

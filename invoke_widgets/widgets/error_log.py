@@ -1,4 +1,4 @@
-"""`ErrorLog`: what went wrong, equal errors together, each in full with what can be done about it."""
+"""`ErrorLogView`: what went wrong, equal errors grouped, each in full with what can be done about it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import ipywidgets
 from invoke_widgets.history import ErrorGroup, group_errors
 from invoke_widgets.records import FAILED, JobError
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, enable, put, set_options, shown
-from invoke_widgets.widgets.plain_press import Pressed
-from invoke_widgets.widgets.tables import html_table, text_table
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import ActingView, enable, put, set_options, shown
+from invoke_widgets.widgets.button import Pressed
+from invoke_widgets.widgets.text import cut, html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -59,8 +59,7 @@ def where(error: JobError) -> str:
 def group_label(group: ErrorGroup) -> str:
     """A line of the list."""
     times = f"{len(group.errors)} ×  " if len(group.errors) > 1 else ""
-    message = " ".join(group.last.message.split())
-    message = message if len(message) <= 100 else message[:99] + "…"
+    message = cut(" ".join(group.last.message.split()), 100)
     return f"{words.time_of_day(group.last.at)}  {times}{group.last.error_type.value}  {message}"
 
 
@@ -106,14 +105,13 @@ def traceback_html(error: JobError) -> str:
     )
 
 
-class ErrorLog(ActingView):
+class ErrorLogView(ActingView):
     """Everything that went wrong in a console.
 
     Args:
         console: whose errors.
-        on_show: called with an item's id when a person wants to see its row; without it there is no such button.
+        on_show: called with an item's id when the user wants to see its row; without it there is no such button.
         on_said: called with the outcome of each action in words.
-        fallback: use core widgets only, for front ends that cannot load anywidget's script.
 
     Attributes:
         classes: the choice of a class, or "all".
@@ -126,9 +124,8 @@ class ErrorLog(ActingView):
         *,
         on_show: Callable[[int], object] | None = None,
         on_said: Callable[[str], object] | None = None,
-        fallback: bool | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said, fallback=fallback)
+        super().__init__(console, on_said=on_said)
         self._on_show = on_show
         self._groups: dict[str, ErrorGroup] = {}
         self._seen: list[JobError] | None = None
@@ -152,8 +149,7 @@ class ErrorLog(ActingView):
         self.classes.observe(self.guard(self._refresh), names="value")
         self.groups.observe(self.guard(self._refresh), names="value")
         self.show(self._empty, self._content, self.status_line)
-        self.follow()
-        self.follow_log(console.errors)
+        self.follow(console.errors)
 
     def _refresh(self, _: object = None) -> None:
         if not self._drawing:

@@ -1,4 +1,4 @@
-"""Queue items as the short arrays that the table's script reads, and as the texts of the static table. Pure functions.
+"""Queue items as the short arrays that the table's script reads, and one item in full, as an opened row shows it.
 
 A row is `[item_id, status, created, started, completed, batch_id, destination, device, fields, error, priority,
 retry, theirs]`, without what is None at its end; `retry` is when a failed item is run again by its policy; `theirs` is
@@ -8,72 +8,43 @@ change is `[item_id, column, value, column, value, ...]`: a job's end is 40 byte
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from statistics import mean
 from typing import Any
 
-from invoke_widgets.records import STATUSES, FieldValue, Progress, QueueItem
-from invoke_widgets.sync import QueueState
-from invoke_widgets.widgets import words
-from invoke_widgets.widgets.tables import clean
-
-COLUMNS = ("item", "status", "progress", "created", "took", "batch", "destination", "device", "fields", "error")
-DEFAULT_COLUMNS = ("item", "status", "progress", "created", "took", "batch", "fields", "error")
-
-GLYPHS = {
-    "pending": "○",
-    "in_progress": "●",
-    "waiting": "◌",
-    "completed": "✓",
-    "failed": "✕",
-    "canceled": "⊘",
-}
+from invoke_widgets.history import job_error
+from invoke_widgets.outputs import outputs
+from invoke_widgets.records import COMPLETED, STATUSES, Progress, QueueItem
+from invoke_widgets.sync import Change, QueueState
+from invoke_widgets.widgets.text import cell, clean, cut, error_text, fields_text
 
 _INDEX = {status: index for index, status in enumerate(STATUSES)}
 _SHARED = (5, 6, 7)  # batch, destination, device: the same in many rows
-_LONGEST = 200
+_LONGEST_VALUE = 2_000
+_LONGEST_GRAPH = 2_000_000
+_MOST_OUTPUTS = 100
+_RUNS_FOR_MEAN = 50
 
 
 def _seconds(time: datetime | None) -> float | None:
     return None if time is None else round(time.timestamp(), 3)
 
 
-def _cut(text: str) -> str:
-    text = clean(text[: _LONGEST + 1])
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-def fields_text(values: Iterable[FieldValue] | None) -> str | None:
-    """What a batch set for an item, in one line."""
-    if not values:
-        return None
-    parts = []
-    for value in values:
-        shown = value.value if isinstance(value.value, str) else json.dumps(value.value, default=str)
-        parts.append(f"{value.node_path}.{value.field_name} {_cut(' '.join(shown.split()))}")
-    return _cut(", ".join(parts))
-
-
-def error_text(item: QueueItem) -> str | None:
-    """What went wrong, in one line."""
-    if not item.error_type and not item.error_message:
-        return None
-    message = " ".join((item.error_message or "").split())
-    return _cut(f"{item.error_type}: {message}" if item.error_type and message else item.error_type or message)
-
-
 def row(item: QueueItem, state: QueueState) -> list[Any]:
-    """An item as an array; `state` is the picture that it is part of."""
+    """An item as an array; `state` is the snapshot that it is part of."""
     values = [
         item.item_id,
-        _INDEX[item.status] if item.status in _INDEX else _cut(item.status),
+        _INDEX[item.status] if item.status in _INDEX else cell(item.status),
         _seconds(item.created_at),
         _seconds(item.started_at),
         _seconds(item.completed_at),
-        _cut(item.batch_id),
-        item.destination and _cut(item.destination),
-        item.device and _cut(item.device),
+        cell(item.batch_id),
+        item.destination and cell(item.destination),
+        item.device and cell(item.device),
         fields_text(item.field_values),
         error_text(item),
         item.priority or None,
@@ -86,7 +57,7 @@ def row(item: QueueItem, state: QueueState) -> list[Any]:
 
 
 def row_change(before: list[Any], after: list[Any]) -> list[Any]:
-    """What differs between two states of a row; only its id if nothing that is shown does."""
+    """The difference between two states of a row; only its id if nothing that is shown differs."""
     change: list[Any] = after[:1]
     for column in range(1, max(len(before), len(after))):
         value = after[column] if column < len(after) else None
@@ -100,11 +71,11 @@ def progress_row(item_id: int, progress: Progress | None) -> list[Any]:
     if progress is None:
         return [item_id]
     percentage = None if progress.percentage is None else round(progress.percentage, 4)
-    return [item_id, percentage, _cut(progress.message), _cut(progress.node_id or progress.node_type or "")]
+    return [item_id, percentage, cell(progress.message), cell(progress.node_id or progress.node_type or "")]
 
 
 def packed(rows: list[list[Any]]) -> bytes:
-    """Many rows as JSON, in which texts that repeat are written once and then named by their number."""
+    """Rows as JSON, in which texts that repeat are written once and then given by number."""
     texts: dict[str, int] = {}
     for values in rows:
         for column in _SHARED:
@@ -135,35 +106,90 @@ def difference(
     return rows, changes, gone, progress
 
 
-def texts(
-    item: QueueItem,
-    columns: Sequence[str],
-    progress: Mapping[int, Progress],
-    retrying: Mapping[int, datetime] | None = None,
-) -> list[str]:
-    """An item's cells as plain texts, for the static table."""
-    due = (retrying or {}).get(item.item_id)
-    shown = {
-        "item": str(item.item_id),
-        "status": f"{GLYPHS.get(item.status, '·')} {item.status}",
-        "progress": f"retry at {_utc(due)}" if due is not None else _progress_text(progress.get(item.item_id)),
-        "created": _utc(item.created_at) if item.created_at else "",
-        "took": words.duration(item.ran_s),
-        "batch": item.batch_id[:8],
-        "destination": item.destination or "",
-        "device": item.device or "",
-        "fields": fields_text(item.field_values) or "",
-        "error": error_text(item) or "",
+class RunTimes:
+    """How long the items that completed last ran."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[float] = deque(maxlen=_RUNS_FOR_MEAN)
+
+    def update(self, before: QueueState, change: Change) -> None:
+        """Take the items that have completed since `before`; of many at once, the newest."""
+        for item_id in reversed(heapq.nlargest(4 * _RUNS_FOR_MEAN, change.item_ids)):
+            item, old = change.state.items.get(item_id), before.items.get(item_id)
+            if item is None or item.status != COMPLETED or (old is not None and old.status == COMPLETED):
+                continue
+            if item.ran_s is not None:
+                self._seconds.append(item.ran_s)
+
+    @property
+    def mean_s(self) -> float | None:
+        """Their mean in seconds; None without any."""
+        return mean(self._seconds) if self._seconds else None
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+
+
+def _error(item: QueueItem) -> dict[str, Any] | None:
+    if not item.error_type and not item.error_message:
+        return None
+    error = job_error(item)
+    return {
+        "type": error.error_type.value,
+        "server_type": item.error_type,
+        "message": item.error_message or "",
+        "suggestion": error.suggestion,
+        "node": f"{error.node_id} ({error.node_type})" if error.node_id and error.node_type else error.node_id,
+        "traceback": item.error_traceback or "",
     }
-    return [shown[column] for column in columns]
 
 
-def _utc(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def detail(item: QueueItem) -> Any:
+    """Everything about an item that was read in full: facts, fields, outputs, its error, its graph."""
+    session: Mapping[str, Any] = item.session or {}
+    graph = session.get("graph")
+    facts = {
+        "batch_id": item.batch_id,
+        "session_id": item.session_id,
+        "origin": item.origin,
+        "destination": item.destination,
+        "device": item.device,
+        "priority": item.priority or None,
+        "user": item.user_display_name or item.user_id,
+        "retried from": item.retried_from_item_id,
+    }
+    times = {"created": item.created_at, "started": item.started_at, "completed": item.completed_at}
+    shown = []
+    for node_id, result in list(outputs(item).items())[:_MOST_OUTPUTS]:
+        for one in result if isinstance(result, list) else [result]:
+            kind = one.get("type") if isinstance(one, Mapping) else None
+            rest = {k: v for k, v in one.items() if k != "type"} if isinstance(one, Mapping) else one
+            shown.append([str(node_id), str(kind or ""), cut(_json(rest), _LONGEST_VALUE)])
+    found = {
+        "item_id": item.item_id,
+        "status": item.status,
+        "facts": [[name, str(value)] for name, value in facts.items() if value is not None],
+        "times": [[name, time.isoformat()] for name, time in times.items() if time is not None],
+        "fields": [
+            [
+                f"{v.node_path}.{v.field_name}",
+                cut(v.value if isinstance(v.value, str) else _json(v.value), _LONGEST_VALUE),
+            ]
+            for v in item.field_values or ()
+        ],
+        "outputs": shown[:_MOST_OUTPUTS],
+        "error": _error(item),
+        "graph": cut(_json(graph, indent=2), _LONGEST_GRAPH) if graph else "",
+        "nodes": len(graph.get("nodes") or ()) if isinstance(graph, Mapping) else 0,
+    }
+    return cleaned(found)
 
 
-def _progress_text(progress: Progress | None) -> str:
-    if progress is None:
-        return ""
-    percentage = "" if progress.percentage is None else f"{progress.percentage:.0%} "
-    return f"{percentage}{progress.message}".strip()
+def cleaned(value: Any) -> Any:
+    """Lists, mappings and texts without what no message to a page may hold."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [cleaned(inner) for inner in value]
+    return {key: cleaned(inner) for key, inner in value.items()} if isinstance(value, dict) else value

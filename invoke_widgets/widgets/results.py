@@ -1,4 +1,4 @@
-"""`Results`: what the newest completed items put out, with small images."""
+"""`ResultsView`: the outputs of the newest completed items, with thumbnails."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
+
 from invoke_widgets import outputs as results
 from invoke_widgets.errors import JobException, NotFound
 from invoke_widgets.records import COMPLETED, QueueItem
 from invoke_widgets.sync import Change, QueueState
-from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, enable, put
-from invoke_widgets.widgets.tables import html_table, text_table
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import ActingView, enable, put
+from invoke_widgets.widgets.text import cut, html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
-
-import ipywidgets
 
 SHOWN = 8
 """How many items are shown."""
@@ -49,7 +49,7 @@ def output_text(output: Any) -> str:
     """A node's output without what says nothing: `{"type": "integer_output", "value": 3}` -> "3"."""
     if isinstance(output, list):
         told = ", ".join(output_text(one) for one in output[:20])
-        return _cut(f"[{told}{', …' if len(output) > 20 else ''}]")
+        return cut(f"[{told}{', …' if len(output) > 20 else ''}]", _LONGEST)
     if isinstance(output, Mapping):
         kept = {key: value for key, value in output.items() if key != "type"}
         image = kept.get("image")
@@ -59,11 +59,7 @@ def output_text(output: Any) -> str:
         if len(kept) == 1:
             return output_text(next(iter(kept.values())))
         output = kept
-    return _cut(output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=str))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return cut(output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=str), _LONGEST)
 
 
 async def read_result(client: Any, item_id: int) -> Result | None:
@@ -110,14 +106,13 @@ def _kind(data: bytes) -> str:
     return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
 
 
-class Results(ActingView):
+class ResultsView(ActingView):
     """Outputs and small images of the newest completed items, read when asked for.
 
     Args:
         console: where from.
         on_said: called with the outcome in words.
         load: whether to read them at once.
-        fallback: use core widgets only, for front ends that cannot load anywidget's script.
     """
 
     def __init__(
@@ -126,9 +121,8 @@ class Results(ActingView):
         *,
         load: bool = True,
         on_said: Callable[[str], object] | None = None,
-        fallback: bool | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said, fallback=fallback)
+        super().__init__(console, on_said=on_said)
         self._results: dict[int, Result] = {}
         self._asked: list[int] = []
         self._again = False  # whether it was asked for while it was being read

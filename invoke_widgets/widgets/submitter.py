@@ -1,8 +1,9 @@
-"""`JobSubmitter`: a graph or a batch, checked while it is written, and said before it is enqueued."""
+"""`JobSubmitter`: a form for a graph or a batch, which is checked while it is written."""
 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import html
 import json
 import weakref
@@ -11,16 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anywidget
 import ipywidgets
+import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import ActingView, enable, put, shown
-from invoke_widgets.widgets.base import models_within
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import ActingView, View, enable, models_within, put, shown, static
+from invoke_widgets.widgets.button import Pressed
 from invoke_widgets.widgets.drafts import (
     MAX_RUNS,
     Draft,
+    Row,
     data_of,
     is_batch,
     label_of,
@@ -30,9 +34,7 @@ from invoke_widgets.widgets.drafts import (
     rows_of,
     settable_fields,
 )
-from invoke_widgets.widgets.files import FileInput
-from invoke_widgets.widgets.plain_press import Pressed
-from invoke_widgets.widgets.values_row import ValuesRow
+from invoke_widgets.widgets.text import cut, printable
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 EXAMPLE: dict[str, Any] = {"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}
 _CHECK_AFTER_S = 0.25
 _REMEMBERED = 10
+FILE_LIMIT = 4_000_000
+"""Bytes. A Jupyter server closes a connection that carries more than 10 MiB at once, and a text grows on its way."""
+_FILE_REMEDY = "Choose a graph or batch as JSON."
 
 _recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDictionary()
 
@@ -47,6 +52,85 @@ _recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDicti
 def recent(console: Console) -> deque[Draft]:
     """The last drafts that were enqueued through a console's submitters, newest first."""
     return _recent.setdefault(console, deque(maxlen=_REMEMBERED))
+
+
+class FileZone(anywidget.AnyWidget):
+    """A button that opens a file, and the form around it as a place to drop one.
+
+    It sends `{"t": "file", "name": ...}` with the bytes, or `{"t": "refused", "why": ..., "name": ..., "size": ...}`.
+
+    Args:
+        limit: in bytes; a larger file is refused in the page, for "size".
+    """
+
+    _esm = static("file_zone.js")
+
+    limit = traitlets.Int().tag(sync=True)
+
+
+class FileInput:
+    """The button that opens a file, and a line for what is wrong with it.
+
+    Args:
+        view: shows both. Files can be dropped in its outermost element, of class `iw-submitter`.
+        taken: called with a file's text.
+
+    Attributes:
+        button, error: to be shown.
+    """
+
+    def __init__(self, view: View, taken: Callable[[str], object]) -> None:
+        self._taken = taken
+        self.error = ipywidgets.HTML()
+        self.button = FileZone(limit=FILE_LIMIT)
+        self.button.on_msg(view.guard(self._receive))
+
+    def clear(self) -> None:
+        """Empty the line."""
+        put(self.error, "value", "")
+
+    def _receive(self, _: object, message: Any, buffers: list[Any]) -> None:
+        name = str(message.get("name"))
+        try:
+            if message.get("t") == "refused":
+                raise refused(str(message.get("why")), name, message.get("size"))
+            if message.get("t") != "file":
+                return
+            text = read_file(name, bytes(buffers[0]))
+        except InvalidRequest as error:
+            remedy = f' <span class="iw-remedy">{html.escape(error.suggestion)}</span>'
+            self.error.value = f'<div class="iw-field-error" role="alert">{html.escape(error.message)}{remedy}</div>'
+        else:
+            self.clear()
+            self._taken(text)
+
+
+class ValuesRow:
+    """A line of the form: a field to vary, its values and its group, with a place for their error."""
+
+    def __init__(self, changed: Callable[[object], object], remove: Callable[[ValuesRow], object]) -> None:
+        self.field = ipywidgets.Combobox(
+            description="field", placeholder="node.field", ensure_option=False, layout={"width": "auto"}
+        )
+        self.values = ipywidgets.Text(
+            description="values", placeholder='[1, 2, 3] or ["a", "b"]', layout={"flex": "1 1 220px"}
+        )
+        self.group = ipywidgets.BoundedIntText(
+            value=1, min=1, max=99, description="group", tooltip="Rows of one group are zipped; groups are combined"
+        )
+        self.group.add_class("iw-short")
+        self.drop = ipywidgets.Button(description="remove", tooltip="Remove these values", layout={"width": "auto"})
+        self.error = ipywidgets.HTML()
+        line = ipywidgets.HBox([self.field, self.values, self.group, self.drop])
+        line.add_class("iw-row")
+        self.box = ipywidgets.VBox([line, self.error])
+        for widget in (self.field, self.values, self.group):
+            widget.observe(changed, names="value")
+        self.drop.on_click(lambda _: remove(self))
+
+    def read(self) -> Row:
+        """What is written in the line."""
+        return self.field.value, self.values.value, self.group.value
 
 
 class JobSubmitter(ActingView):
@@ -57,7 +141,6 @@ class JobSubmitter(ActingView):
         graph: to begin with; a batch (`{"graph": ..., "data": ..., "runs": ...}`) does as well.
         runs, data, prepend, destination: to begin with, as for `console.submit`.
         on_said: called with the outcome in words.
-        fallback: use core widgets only, for front ends that cannot load anywidget's script.
 
     Attributes:
         recent: the choice among what was enqueued last.
@@ -73,9 +156,8 @@ class JobSubmitter(ActingView):
         prepend: bool = False,
         destination: str | None = None,
         on_said: Callable[[str], object] | None = None,
-        fallback: bool | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said, fallback=fallback)
+        super().__init__(console, on_said=on_said)
         self._rows: list[ValuesRow] = []
         self._filling = False
         self._unreadable = False
@@ -87,7 +169,7 @@ class JobSubmitter(ActingView):
             description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
         )
         self._graph.add_class("iw-graph")
-        self._file = FileInput(self, self._on_file, fallback=bool(fallback))
+        self._file = FileInput(self, self._on_file)
         self._example = self.button("example", lambda _: self._on_example(), tooltip="A graph that adds two numbers")
         self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
         self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=MAX_RUNS, description="runs")
@@ -231,7 +313,7 @@ class JobSubmitter(ActingView):
                 return
             self._generation += 1
             generation = self._generation
-            self._file.forgive()
+            self._file.clear()
             if self._graph.value != self._ignored_of:
                 put(self._ignored, "value", "")
             try:
@@ -369,6 +451,40 @@ class JobSubmitter(ActingView):
 
     def as_html(self) -> str:
         return f"<p>{html.escape(self.as_text())}</p>"
+
+
+def read_file(name: str, content: bytes) -> str:
+    """Decode a file: UTF-8, or UTF-16 with a byte order mark, as some editors write it.
+
+    Raises:
+        InvalidRequest: it is too large, empty, or not text; the message begins with the file's name.
+    """
+    if len(content) > FILE_LIMIT:
+        raise refused("size", name, len(content))
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{_named(name)} is not a text file in UTF-8.", suggestion=_FILE_REMEDY) from None
+    if not text.strip():
+        raise InvalidRequest(f"{_named(name)} is empty.", suggestion=_FILE_REMEDY)
+    return text
+
+
+def refused(why: str, name: str, size: object = None) -> InvalidRequest:
+    """The error for a file that the page did not send: it is too large ("size"), one of "many", or unreadable."""
+    if why == "size":
+        problem = f"has {size:,} bytes" if isinstance(size, int) else "is too large"
+        remedy = "Read it in a cell, and pass it to console.submit."
+        return InvalidRequest(f"{_named(name)} {problem}; the form takes {FILE_LIMIT:,}.", suggestion=remedy)
+    if why == "many":
+        return InvalidRequest("The form takes one file at a time.", suggestion=_FILE_REMEDY)
+    return InvalidRequest(f"{_named(name)} could not be read.", suggestion="Choose a file, not a folder.")
+
+
+def _named(name: str) -> str:
+    """A file's name, shortened, and without invisible characters."""
+    return f'"{cut(printable(name), 80)}"'
 
 
 def _ignored_html(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What alerts have to say, under the tabs of the dashboard: nothing is covered, and no row moves."""
+"""`ToastsView`: the messages of alerts, under the tabs of the dashboard, where they cover nothing and move no row."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets import words
-from invoke_widgets.widgets.acting import StyledView, put, shown
-from invoke_widgets.widgets.tables import clean
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import View, put, shown
+from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.alerts.messages import Message
@@ -20,7 +20,7 @@ SLOTS = 3
 _SIGNS = {"info": "●", "warning": "▲", "error": "✕"}
 
 
-class Toasts(StyledView):
+class ToastsView(View):
     """The messages in `console.alerts.toasts`, up to three at a time, each with a button that dismisses it.
 
     One that is shown keeps its place: what comes later is added below, or waits.
@@ -62,7 +62,7 @@ class Toasts(StyledView):
 class _Slot:
     """One place for a message; `message_id` is the one that it shows."""
 
-    def __init__(self, view: Toasts) -> None:
+    def __init__(self, view: ToastsView) -> None:
         self.message_id: str | None = None
         self._text = ipywidgets.HTML()
         self._button = ipywidgets.Button(description="dismiss")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from invoke_widgets.widgets.files import LIMIT
+from invoke_widgets.widgets.submitter import FILE_LIMIT as LIMIT
 from tests.browser.session import Lab
 from tests.browser.test_dashboard import Page
 from tests.support.graphs import add_and_multiply

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoke_widgets.widgets.liveness import FrontEnd, liveness
+from invoke_widgets.widgets.kernel import FrontEnd, liveness
 from tests.kernels.driver import Kernel
 
 _WIDGETS = """

@@ -10,7 +10,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.jobs.notices import follow
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice
-from invoke_widgets.widgets.server_line import ServerLine
+from invoke_widgets.widgets.header import ServerLine
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply
 from tests.support.servers import EmbeddedServer

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 
 from invoke_widgets.widgets.base import View, models_within
-from invoke_widgets.widgets.press import Press
+from invoke_widgets.widgets.button import Button
 from tests.support.wire import until
 
 
@@ -31,7 +31,7 @@ def _can_be_pressed(button: Any) -> bool:
 
 
 def _buttons(view: View) -> list[Any]:
-    return [widget for widget in _visible(view) if isinstance(widget, ipywidgets.Button | Press)]
+    return [widget for widget in _visible(view) if isinstance(widget, ipywidgets.Button | Button)]
 
 
 def enabled(view: View) -> set[str]:
@@ -56,3 +56,8 @@ def reads(view: View, words: str) -> str:
     """Wait until a view shows these words, and return all that it shows."""
     until(lambda: words in text(view), f"{words!r} to be shown")
     return text(view)
+
+
+def receive(widget: ipywidgets.Widget, message: dict[str, Any], *buffers: bytes) -> None:
+    """Have a widget receive a message as if its page had sent it."""
+    widget._handle_custom_msg(message, list(buffers))  # ipywidgets has no public way

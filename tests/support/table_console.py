@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from invoke_widgets.history.logs import CancellationLog, ErrorLog
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
 from invoke_widgets.sync import state as merge
 from invoke_widgets.sync.store import QueueStore
+from invoke_widgets.widgets.base import views_of
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -40,6 +42,7 @@ class FedConsole:
     queue_id = "default"
     client: Any = None
     actions: Any = None
+    history: Any = None
 
     def __init__(self, items: Iterable[QueueItem] = ()) -> None:
         self._loop = LoopThread("fed console")
@@ -99,8 +102,11 @@ class FedConsole:
         self._on_loop(lambda: self.store.apply(step))
 
     def settle(self) -> None:
-        """Return when the thread has done what it was given so far."""
+        """Return when the threads have done what they were given so far."""
         self._on_loop(lambda: None)
+        done = threading.Event()
+        views_of(self).thread.put(done.set)  # type: ignore[arg-type]
+        assert done.wait(10)
 
     def start(self, work: Coroutine[Any, Any, Any], done: Callable[[Any], None] | None = None) -> None:
         future = self._loop.start(work)

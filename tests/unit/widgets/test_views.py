@@ -15,17 +15,15 @@ import pytest
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 from invoke_widgets.records import COMPLETED, FAILED, PENDING, Cancellation, QueueItem
-from invoke_widgets.widgets import pool
-from invoke_widgets.widgets.base import View, models_within
+from invoke_widgets.widgets.base import Frame, models_within
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.dashboard import Dashboard
 from invoke_widgets.widgets.drafts import Draft
-from invoke_widgets.widgets.error_log import ErrorLog
-from invoke_widgets.widgets.frame import Frame
+from invoke_widgets.widgets.error_log import ErrorLogView
 from invoke_widgets.widgets.queue_table import QueueTable
-from invoke_widgets.widgets.results import Results
+from invoke_widgets.widgets.results import ResultsView
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
-from invoke_widgets.widgets.toasts import Toasts
+from invoke_widgets.widgets.toasts import ToastsView
 from tests.support.pressing import button, enabled, press, reads, text
 from tests.support.table_console import START, FedConsole, item
 from tests.support.wire import until
@@ -38,7 +36,6 @@ class Actions:
 
     def __init__(self) -> None:
         self.cleared = 0
-        self.canceled: list[int] = []
 
     async def check(self, graph: Any, *, runs: int = 1, **_: Any) -> int:
         return runs
@@ -46,10 +43,6 @@ class Actions:
     async def clear(self) -> Cancellation:
         self.cleared += 1
         return Cancellation(scope="clear", outcome="canceled", requested_at=START)
-
-    async def cancel(self, item_id: int) -> Cancellation:
-        self.canceled.append(item_id)
-        return Cancellation(scope="item", outcome="canceled", item_ids=(item_id,), requested_at=START)
 
 
 class Console(FedConsole):
@@ -75,11 +68,6 @@ def failed(item_id: int) -> QueueItem:
     return item(item_id, FAILED, **told)
 
 
-def late(pressed: Any, about: Any) -> None:
-    """A click that was made when the button was about something else."""
-    pressed._handle_custom_msg({"t": "press", "about": about, "choice": None, "values": {}}, [])
-
-
 def test_one_style_sheet_for_all(console: Any) -> None:
     """The outermost view alone brings it, and the script that keeps its keys; a part that is alone brings its own."""
     dashboard = Dashboard(console)
@@ -88,7 +76,6 @@ def test_one_style_sheet_for_all(console: Any) -> None:
     assert [] == [model.value for model in htmls if "<style>" in model.value]
     assert isinstance(Controls(console).children[0], Frame)
     assert isinstance(QueueTable(console).children[0], Frame)
-    assert "<style>" in QueueTable(console, fallback=True).children[0].value
 
 
 def test_clear_does_what_it_said(console: Any) -> None:
@@ -98,10 +85,10 @@ def test_clear_does_what_it_said(console: Any) -> None:
     really = button(controls, "clear 3 items")
     console.feed(item(i) for i in range(4, 104))
     reads(controls, "Clear deletes 103 items")
-    late(really, 3)
+    really.click(about=3)
     console.settle()
     assert (0, "clear 103 items") == (console.actions.cleared, really.description)
-    late(really, 103)
+    really.click(about=103)
     until(lambda: console.actions.cleared == 1, "the queue to be cleared")
 
 
@@ -122,7 +109,7 @@ def test_a_toast_stands_once(console: Any) -> None:
     """When the first of three is dismissed, each of the others leaves its place before it is in the next one."""
     messages = [Message(kind="job.failed", severity="error", title=f"number {n}") for n in range(4)]
     console.toasts.showing = tuple(reversed(messages))
-    toasts = Toasts(console)
+    toasts = ToastsView(console)
     twice = []
 
     def look(_: object) -> None:
@@ -146,7 +133,7 @@ def test_an_equal_error_leaves_what_is_open(console: Any) -> None:
         console.feed([failed(item_id)])
 
     record(11)
-    log = ErrorLog(console)
+    log = ErrorLogView(console)
     changed = []
     for part in (log._message, log._traceback):
         part.observe(changed.append, names="value")
@@ -158,7 +145,7 @@ def test_an_equal_error_leaves_what_is_open(console: Any) -> None:
 def test_forgetting_can_be_called_off(console: Any) -> None:
     """The question whether to forget all errors has an answer that keeps them."""
     console.errors.record_failure(failed(11))
-    log = ErrorLog(console)
+    log = ErrorLogView(console)
     assert "keep" not in enabled(log)
     press(log, "forget all")
     press(log, "keep")
@@ -177,7 +164,7 @@ def test_a_result_that_comes_while_others_are_read(console: Any) -> None:
 
     console.client = Client()
     console.feed_over(item(3, COMPLETED))
-    results = Results(console)
+    results = ResultsView(console)
     console.feed_over(item(2, COMPLETED))
     console.settle()
     results.load()
@@ -203,112 +190,3 @@ def test_a_change_while_the_list_is_drawn_is_checked(console: Any) -> None:
         thread.join()
     assert "graph: line 1" in reads(form, "graph: line 1")
     assert button(form, "enqueue").disabled
-
-
-@pytest.mark.parametrize(
-    ("batch", "words"),
-    [
-        ({"runs": "3"}, 'runs: should be an integer from 1 to 10,000, got "3".'),
-        ({"runs": 0}, "runs: should be an integer from 1 to 10,000, got 0."),
-        ({"runs": 2.0}, "runs: should be an integer from 1 to 10,000, got 2.0."),
-        ({"runs": True}, "runs: should be an integer from 1 to 10,000, got true."),
-        ({"runs": 20_000}, "runs: should be an integer from 1 to 10,000, got 20000."),
-        ({"data": 5}, "data: should be a list of groups of values, got 5."),
-        ({"data": "abc"}, 'data: should be a list of groups of values, got "abc".'),
-        ({"data": [7]}, "data[0]: should be a group of values, got 7."),
-        ({"destination": 5}, "destination: should be a text, got 5."),
-        ({"prepend": "yes"}, 'graph: prepend should be true or false, got "yes".'),
-    ],
-)
-def test_a_batch_is_not_changed_in_silence(console: Any, batch: dict[str, Any], words: str) -> None:
-    """What the form cannot hold of a pasted batch is told at its field, and nothing can be enqueued."""
-    form = JobSubmitter(console)
-    form._graph.value = json.dumps({"graph": GRAPH, **batch})
-    place = words.partition(":")[0].partition("[")[0]
-    assert [place] == [name for name, line in form._errors.items() if line.value]
-    assert words in text(form)
-    assert (0, True) == (len(console.errors), button(form, "enqueue").disabled)
-
-
-def test_runs_that_do_not_fit_are_refused(console: Any) -> None:
-    """A number of runs that the form cannot hold is an error, not another number."""
-    with pytest.raises(InvalidRequest, match=r"runs: should be an integer from 1 to 10,000, got 20000\."):
-        JobSubmitter(console, graph=GRAPH, runs=20_000)
-
-
-def test_what_is_left_out_is_named(console: Any) -> None:
-    """Parts of the body of an enqueue request that the form does not send are named until the graph is changed."""
-    form = JobSubmitter(console)
-    body = {"graph": GRAPH, "runs": 2, "origin": "workflows", "workflow": {"name": "w"}, "batch_id": "mine"}
-    form._graph.value = json.dumps({"batch": body, "prepend": True})
-    reads(form, "Left out, since the form does not send it: batch_id, origin, workflow.")
-    assert (2, True) == (form._runs.value, form._prepend.value)
-    form._runs.value = 3
-    assert "Left out" in text(form)
-    form._graph.value = json.dumps(GRAPH)
-    assert "Left out" not in text(form)
-
-
-def test_values_without_a_field_are_told_there(console: Any) -> None:
-    """The error stands at the row whose field is empty."""
-    form = JobSubmitter(console, graph=GRAPH)
-    form.vary()
-    form.vary()
-    form._rows[1].values.value = "[1, 2]"
-    assert ["", True] == [form._rows[0].error.value, "These values need a field" in form._rows[1].error.value]
-
-
-def test_the_pool_is_about_the_item_that_was_there(console: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A button names its item; a click just after another one came into the row does nothing, and says why."""
-    table = QueueTable(console, fallback=True)
-    assert table._pool is not None
-    first = table._pool._rows[0]
-    assert "✕ 3" == first._button.description
-    monkeypatch.setattr(pool, "_STILL_S", 3600)
-    console.feed([item(4)])
-    until(lambda: first._button.description == "✕ 4", "the arrival")
-    first._button.click()
-    assert "Nothing was done: the rows had just moved." in table._pool._said.value
-    assert [] == console.actions.canceled
-    monkeypatch.setattr(pool, "_STILL_S", 0)
-    first._button.click()
-    until(lambda: console.actions.canceled == [4], "the cancel")
-
-
-def test_the_pool_brings_an_item_into_sight() -> None:
-    """Also one that the choice of a status hides."""
-    with FedConsole(item(i, FAILED if i == 7 else PENDING) for i in range(1, 41)) as console:
-        table = QueueTable(console, fallback=True)  # type: ignore[arg-type]
-        assert table._pool is not None
-        table._pool._status.value = PENDING
-        table.show_item(7)
-        assert "↻ 7" in [row._button.description for row in table._pool._rows]
-        assert ("all", 25) == (table._pool._status.value, table._pool._from.value)
-        table.close()
-
-
-def test_the_pool_keeps_still_further_down() -> None:
-    """At the top the newest appear; further down the rows stay what they are while others arrive."""
-    with Console([item(i, PENDING) for i in range(1, 41)]) as console:
-        table = QueueTable(console, fallback=True)  # type: ignore[arg-type]
-        assert table._pool is not None
-
-        def first() -> str:
-            assert table._pool is not None
-            return str(table._pool._rows[0]._button.description)
-
-        table._pool._older.click()
-        assert ("✕ 24", 17) == (first(), table._pool._from.value)
-        console.feed(item(i) for i in (41, 42))
-        until(lambda: table._pool is not None and table._pool._from.value == 19, "the arrivals")
-        assert "✕ 24" == first()
-        table._pool._newest.click()
-        assert "✕ 42" == first()
-
-
-def test_views_of_core_widgets_load_no_script(console: Any) -> None:
-    """Each part that is told to do without has none of ours."""
-    parts: list[type[View]] = [Controls, JobSubmitter, ErrorLog, Results, QueueTable, Dashboard]
-    for part in parts:
-        view = part(console, fallback=True)  # type: ignore[call-arg]
-        assert [] == [type(model).__name__ for model in models_within(view) if hasattr(model, "_esm")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoke_widgets.widgets.liveness import Cell, CellWatch, FrontEnd, liveness
+from invoke_widgets.widgets.kernel import Cell, CellWatch, FrontEnd, liveness
 
 Y, N = True, False
 

@@ -27,9 +27,12 @@ from invoke_widgets.records import (
 )
 from invoke_widgets.sync.state import QueueState
 from invoke_widgets.widgets import queue_rows
-from invoke_widgets.widgets.queue_detail import detail
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.queue_rows import detail
 from invoke_widgets.widgets.queue_table import QueueTable
+from tests.support.pressing import receive
 from tests.support.table_console import FedConsole, item
+from tests.support.wire import until
 
 
 @pytest.fixture
@@ -43,8 +46,8 @@ class Sent:
 
     def __init__(self, table: QueueTable) -> None:
         self.messages: list[dict[str, Any]] = []
-        self._send = table._grid.send
-        table._grid.send = self._keep
+        self._send = table.grid.send
+        table.grid.send = self._keep
 
     def _keep(self, message: dict[str, Any], buffers: list[bytes]) -> None:
         packets = [json.loads(buffer) for buffer in buffers if message["t"] in ("rows", "change")]
@@ -137,7 +140,7 @@ def test_progress_is_a_short_row() -> None:
 )
 def test_fields_in_a_line(values: tuple[FieldValue, ...] | None, text: str | None) -> None:
     """What a batch set for an item is one line, and empty where nothing is known."""
-    assert text == queue_rows.fields_text(values)
+    assert text == words.fields_text(values)
 
 
 def test_long_texts_are_cut() -> None:
@@ -150,8 +153,8 @@ def test_the_first_rows_come_with_the_table() -> None:
     """A table carries the newest rows from the start, and asks for no more than it needs."""
     with FedConsole(item(i) for i in range(1, 1001)) as console:
         table = QueueTable(console)  # type: ignore[arg-type]
-        assert [1000, 999] == [values[0] for values in table._grid.first[:2]]
-        assert 200 == len(table._grid.first)
+        assert [1000, 999] == [values[0] for values in table.grid.first[:2]]
+        assert 200 == len(table.grid.first)
 
 
 def test_a_change_sends_what_changed(console: FedConsole) -> None:
@@ -179,7 +182,8 @@ def test_packets_hold_each_row_once(console: FedConsole) -> None:
     console.feed(item(i) for i in range(6, 1_301))
     table = QueueTable(console)  # type: ignore[arg-type]
     sent = Sent(table)
-    console._loop.call(table._stream("me"))
+    receive(table.grid, {"t": "hello", "to": "me"})
+    until(lambda: any("end" in packet for packet in sent.of("rows")), "the last packet")
     packets = sent.of("rows")
     assert list(range(1_300, 0, -1)) == [values[0] for packet in packets for values in packet["rows"][1]]
     assert [False, False, True] == ["end" in packet for packet in packets]
@@ -194,7 +198,7 @@ def test_selection_holds_known_ids(console: FedConsole) -> None:
     console.forget([4])
     console.settle()
     assert [2] == table.selected
-    assert [2] == table._grid.selected
+    assert [2] == table.grid.selected
 
 
 @pytest.mark.parametrize("columns", [["item", "nonsense"], ("x",)])
@@ -211,8 +215,7 @@ def test_unknown_options_are_refused(console: FedConsole) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fallback", [False, True])
-def test_opening_and_closing_leaves_nothing(console: FedConsole, fallback: bool) -> None:
+def test_opening_and_closing_leaves_nothing(console: FedConsole) -> None:
     """After a hundred tables there are as many models and subscriptions as before."""
 
     def counted() -> tuple[int, int]:
@@ -220,64 +223,17 @@ def test_opening_and_closing_leaves_nothing(console: FedConsole, fallback: bool)
         return len(core._instances), len(console.store._subscriptions)
 
     before = counted()
-    for _ in range(100 if not fallback else 10):
-        QueueTable(console, fallback=fallback).close()  # type: ignore[arg-type]
+    for _ in range(100):
+        QueueTable(console).close()  # type: ignore[arg-type]
     assert before == counted()
 
 
 def test_tables_close_with_their_console() -> None:
     """A closed console has no open views."""
     console = FedConsole([item(1)])
-    tables = [QueueTable(console), QueueTable(console, fallback=True)]  # type: ignore[arg-type]
+    tables = [QueueTable(console), QueueTable(console)]  # type: ignore[arg-type]
     console.close()
     assert [True, True] == [table.closed for table in tables]
-
-
-def test_static_forms(console: FedConsole) -> None:
-    """A page without a kernel gets the last state as an escaped table, and a terminal gets it as text."""
-    console.feed([item(6, FAILED, error_type="E", error_message="<script>alert(1)</script>")])
-    bundle = QueueTable(console)._repr_mimebundle_()  # type: ignore[arg-type]
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert "E: &lt;script&gt;alert(1)&lt;/script&gt;" in bundle["text/html"]
-    assert "<script" not in bundle["text/html"]
-    assert "✕ failed" in bundle["text/plain"]
-    assert "6 items" in bundle["text/plain"]
-
-
-def test_the_pool_shows_and_filters(console: FedConsole) -> None:
-    """Without a script, sixteen rows of core widgets show the newest, and follow changes and the filter."""
-    console.feed(item(i, PENDING) for i in range(6, 41))
-    table = QueueTable(console, fallback=True)  # type: ignore[arg-type]
-    pool = table._pool
-    assert pool is not None
-
-    def shown() -> list[str]:
-        return [row._texts[0].value for row in pool._rows if row._texts[0].value]
-
-    assert [str(i) for i in range(40, 24, -1)] == shown()
-    console.tell(item(41))
-    console.settle()
-    assert "41" == shown()[0]
-    pool._status.value = COMPLETED
-    assert ["5", "4", "3", "2", "1"] == shown()
-
-
-@pytest.mark.parametrize(
-    ("status", "label", "visible"),
-    [
-        (PENDING, "✕ 1", "visible"),
-        (FAILED, "↻ 1", "visible"),
-        (CANCELED, "↻ 1", "visible"),
-        (COMPLETED, "✕ 1", "hidden"),
-    ],
-)
-def test_the_pool_offers_what_can_be_done(status: str, label: str, visible: str) -> None:
-    """An unfinished row can be canceled, a failed or canceled one retried, a completed one neither."""
-    with FedConsole([item(1, status)]) as console:
-        table = QueueTable(console, fallback=True)  # type: ignore[arg-type]
-        assert table._pool is not None
-        button = table._pool._rows[0]._button
-        assert (label, visible) == (button.description, button.layout.visibility)
 
 
 def test_detail_of_a_failed_item() -> None:
@@ -312,5 +268,5 @@ def test_half_a_character_does_no_harm(console: FedConsole) -> None:
     console.feed([bad])
     table = QueueTable(console)  # type: ignore[arg-type]
     bundle = table._repr_mimebundle_()
-    out = json.dumps([table._grid.first, bundle, detail(bad)], ensure_ascii=False)
+    out = json.dumps([table.grid.first, bundle, detail(bad)], ensure_ascii=False)
     assert "a?b" in out.encode().decode()

@@ -1,16 +1,15 @@
-"""Files for the submitter's form: what is read of them and what is said of those that cannot be."""
+"""Files for the submitter's form: which are read, and what is said of the others."""
 
 from __future__ import annotations
 
 import codecs
-import datetime as dt
 
 import pytest
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.widgets import files
+from invoke_widgets.widgets import submitter
 from invoke_widgets.widgets.base import View
-from tests.support.pressing import text
+from tests.support.pressing import receive, text
 from tests.support.table_console import FedConsole
 
 
@@ -25,7 +24,7 @@ from tests.support.table_console import FedConsole
 )
 def test_texts_are_read(content: bytes) -> None:
     """UTF-8 and UTF-16, with what editors put before them."""
-    assert '{"é": 1}' == files.read("a.json", content)
+    assert '{"é": 1}' == submitter.read_file("a.json", content)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,7 @@ def test_texts_are_read(content: bytes) -> None:
         ("a.png", b"\xff\xd8\xff", '"a.png" is not a text file in UTF-8.'),
         ("odd", codecs.BOM_UTF16_LE + b"\x00", '"odd" is not a text file in UTF-8.'),
         ("none.json", b" \n", '"none.json" is empty.'),
-        ("big.json", b" " * (files.LIMIT + 1), '"big.json" has 4,000,001 bytes; the form takes 4,000,000.'),
+        ("big.json", b" " * (submitter.FILE_LIMIT + 1), '"big.json" has 4,000,001 bytes; the form takes 4,000,000.'),
         ("a\n\u202eb", b"", '"a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b" is empty.'),
         pytest.param("\ud800" * 90, b"", '"' + "\N{REPLACEMENT CHARACTER}" * 79 + '…" is empty.', id="long"),
     ],
@@ -42,14 +41,14 @@ def test_texts_are_read(content: bytes) -> None:
 def test_what_cannot_be_read_is_told(name: str, content: bytes, message: str) -> None:
     """With the file's name, cut and without what cannot be seen."""
     with pytest.raises(InvalidRequest) as caught:
-        files.read(name, content)
+        submitter.read_file(name, content)
     assert message == caught.value.message
     assert caught.value.suggestion
 
 
 def test_what_the_page_refused_is_told() -> None:
     """For each reason that the page gives, and for one that it does not know."""
-    told = [files.refused(why, "a", size).message for why, size in (("size", 5), ("size", "x"), ("many", 0), ("?", 0))]
+    told = [submitter.refused(why, "a", size).message for why, size in (("size", 5), ("size", "x"), ("many", 0), ("?", 0))]
     assert [
         '"a" has 5 bytes; the form takes 4,000,000.',
         '"a" is too large; the form takes 4,000,000.',
@@ -58,16 +57,16 @@ def test_what_the_page_refused_is_told() -> None:
     ] == told
 
 
-def test_without_anywidget_a_file_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There the button is ipywidgets' own."""
-    monkeypatch.setattr(files, "FileZone", None)
+def test_a_dropped_file_is_taken_or_refused() -> None:
+    """The line under the button says what is wrong with a file, escaped, until one is taken."""
     taken: list[str] = []
     with FedConsole() as console:
         view = View(console)  # type: ignore[arg-type]
-        chooser = files.FileInput(view, taken.append)
+        chooser = submitter.FileInput(view, taken.append)
         view.show(chooser.button, chooser.error)
-        file = {"name": "<b>.json", "type": "", "size": 2, "last_modified": dt.datetime.now(dt.UTC)}
-        chooser.button.value = ({**file, "content": memoryview(b"\xff")},)
+        receive(chooser.button, {"t": "file", "name": "<b>.json"}, b"\xff")
         assert '"<b>.json" is not a text file' in text(view)
-        chooser.button.value = ({**file, "content": memoryview(b"{}")},)
+        receive(chooser.button, {"t": "refused", "why": "many", "name": ""})
+        assert "one file at a time" in text(view)
+        receive(chooser.button, {"t": "file", "name": "<b>.json"}, b"{}")
         assert (["{}"], "") == (taken, text(view))

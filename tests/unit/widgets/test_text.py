@@ -10,12 +10,12 @@ from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.history import group_errors
 from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried
 from invoke_widgets.sync.state import QueueState
-from invoke_widgets.widgets import words
+from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
 from invoke_widgets.widgets.error_log import facts_html, message_html, traceback_html
+from invoke_widgets.widgets.header import left_s, progress_html
 from invoke_widgets.widgets.results import output_text
-from invoke_widgets.widgets.server_line import left_s, progress_html
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -211,7 +211,7 @@ def test_retryable() -> None:
 )
 def test_connection_words(connection: Connection, expected: tuple[str, str]) -> None:
     """Each state has words of its own, and the age is told once it matters."""
-    assert expected == words.connection(connection, 100.0)
+    assert expected == words.connection_text(connection, 100.0)
 
 
 def test_left_by_progress_and_by_history() -> None:
@@ -258,10 +258,7 @@ def test_text_of_the_server_is_escaped() -> None:
         at=NOW, error_type=JobErrorType.UNKNOWN_ERROR, message=evil, suggestion=evil, traceback=evil, node_id=evil
     )
     shown = (
-        progress_html(state, [3], NOW)
-        + message_html(error)
-        + facts_html(group_errors([error])[0])
-        + traceback_html(error)
+        progress_html(state, [3], NOW) + message_html(error) + facts_html(group_errors([error])[0]) + traceback_html(error)
     )
     assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
 

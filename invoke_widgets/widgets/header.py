@@ -1,55 +1,58 @@
-"""The dashboard's head: which server, how fresh, the counters, and what runs."""
+"""`ServerLine`, the dashboard's header: which server, how fresh, the counters, and what runs."""
 
 from __future__ import annotations
 
-import heapq
 import html
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from statistics import mean
 from typing import TYPE_CHECKING
 
 import ipywidgets
 
-from invoke_widgets.records import COMPLETED, IN_PROGRESS, QueueItem
+from invoke_widgets.records import IN_PROGRESS, QueueItem
 from invoke_widgets.sync import Change, QueueState
-from invoke_widgets.widgets import plain, words
-from invoke_widgets.widgets.acting import StyledView, put, shown
-from invoke_widgets.widgets.plain_press import Pressed
-from invoke_widgets.widgets.tables import clean
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.base import View, put, shown
+from invoke_widgets.widgets.button import Pressed
+from invoke_widgets.widgets.queue_rows import RunTimes
+from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
 _ENOUGH_DONE = 0.05
-_SAMPLE = 50
 
 
-def left_s(state: QueueState, item: QueueItem, elapsed: float) -> float | None:
-    """About how many seconds an item in progress still needs; None if nothing tells.
+def left_s(state: QueueState, item: QueueItem, elapsed: float, mean_s: float | None) -> float | None:
+    """Estimate how many seconds an item in progress still needs; None if there is nothing to go by.
 
-    Its own progress tells best; otherwise, as in the table, how long the items took that completed last.
+    By its own progress if there is enough of it; otherwise by the mean of the items that completed last. The table
+    makes the same estimate in the page, where it counts down.
     """
     progress = state.progress.get(item.item_id)
     done = progress.percentage if progress is not None else None
     if done is not None and done > _ENOUGH_DONE:
         return elapsed * (1 - min(done, 1.0)) / done
-    ran = ((i, other.ran_s) for i, other in state.items.items() if other.status == COMPLETED)
-    newest = heapq.nlargest(_SAMPLE, ((i, seconds) for i, seconds in ran if seconds is not None))
-    left = mean(seconds for _, seconds in newest) - elapsed if newest else 0.0
-    return left if left > 0 else None
+    return mean_s - elapsed if mean_s is not None and mean_s > elapsed else None
 
 
-def progress_html(state: QueueState, running: Iterable[int], now: datetime) -> str:
-    """The item that has been in progress longest, and how many others are; one line, also if none is."""
+def progress_html(state: QueueState, running: Iterable[int], now: datetime, mean_s: float | None = None) -> str:
+    """The item that has been in progress longest, and how many others are; one line, also if none is.
+
+    Args:
+        state: the snapshot.
+        running: the ids of the items in progress.
+        now: the time, UTC.
+        mean_s: the mean run time of recent items, in seconds.
+    """
     items = [item for i in sorted(running) if (item := state.items.get(i)) is not None]
     if not items:
         return '<div class="iw-progress"><span class="iw-item">Nothing runs.</span></div>'
-    return _progress_line(state, items[0], len(items) - 1, now)
+    return _progress_line(state, items[0], len(items) - 1, now, mean_s)
 
 
-def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetime) -> str:
+def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetime, mean_s: float | None) -> str:
     progress = state.progress.get(item.item_id)
     done = None if progress is None or progress.percentage is None else min(max(progress.percentage, 0.0), 1.0)
     label = f"Progress of item {item.item_id}"
@@ -66,7 +69,7 @@ def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetim
     times = ""
     if item.started_at is not None:
         elapsed = max((now - item.started_at).total_seconds(), 0.0)
-        left = left_s(state, item, elapsed)
+        left = left_s(state, item, elapsed, mean_s)
         times = f"elapsed {words.clock(elapsed)}" + (f" · about {words.clock(left)} left" if left is not None else "")
     named = f"item {item.item_id}" + (f" and {others:,} more" if others else "")
     return (
@@ -79,38 +82,40 @@ def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetim
 def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
     """The server line."""
     connection = state.connection
-    kind, told = words.connection(connection, now)
+    kind, freshness = words.connection_text(connection, now)
     version = f" {connection.version}" if connection.version else ""
     why = f' title="{html.escape(connection.error)}"' if connection.error and kind != "live" else ""
     paused = state.processor is not None and not state.processor.is_started
-    address = html.escape(plain.address(url))
+    address = html.escape(words.address(url))
     shown_paused = '<span class="iw-paused">❚❚ paused: the worker takes no items</span>' if paused else ""
     # Two lines where it is narrow, side by side where it is wide.
     return (
         f'<div class="iw-server"><div class="iw-address" title="{address}">'
         f"<b>InvokeAI{html.escape(version)}</b> at {address}</div>"
-        f'<div><span class="iw-connection iw-{kind}"{why}>{html.escape(told)}</span>'
+        f'<div><span class="iw-connection iw-{kind}"{why}>{html.escape(freshness)}</span>'
         f'<span class="iw-queue">queue: {html.escape(queue_id)}</span>{shown_paused}</div></div>'
     )
 
 
 def refusal_html(state: QueueState) -> str:
     """Why the server refuses, and what to do; empty while it does not."""
-    said = words.refusal(state.connection)
+    said = words.refusal_text(state.connection)
     return f'<div class="iw-refusal" role="alert">{html.escape(clean(said))}</div>' if said else ""
 
 
-class ServerLine(StyledView):
-    """The server, the counters and what runs. Ages, countdowns and elapsed times go on by the second.
+class ServerLine(View):
+    """The server, the counters and what runs.
 
-    It is as high as ever, whatever it says: what is beneath it stays under the pointer.
+    Its height never changes, so that what is beneath it stays under the pointer.
 
     Attributes:
         below: what comes and goes: why the server refuses, and errors.
     """
 
-    def __init__(self, console: Console, *, fallback: bool | None = None) -> None:
-        super().__init__(console, fallback=fallback)
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._state = QueueState()
+        self._runs = RunTimes()
         self._running: set[int] = set()
         self._server = ipywidgets.HTML()
         # Apart from the line that changes each second: a screen reader says it once.
@@ -128,6 +133,8 @@ class ServerLine(StyledView):
 
     def draw(self, change: Change) -> None:
         state = change.state
+        self._runs.update(self._state, change)
+        self._state = state
         put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, time.monotonic()))
         shown(self._try_now, state.connection.mode == "reconnecting")
         put(self._refusal, "value", refusal_html(state))
@@ -139,26 +146,22 @@ class ServerLine(StyledView):
                 self._running.add(item_id)
             else:
                 self._running.discard(item_id)
-        put(self._progress, "value", progress_html(state, self._running, datetime.now(UTC)))
+        put(self._progress, "value", progress_html(state, self._running, datetime.now(UTC), self._runs.mean_s))
 
     def _on_try_now(self, _: Pressed) -> None:
         self.run(self.console.actions.reconnect(), lambda _: self.forgive(), button=self._try_now)
 
-    def tick(self) -> None:
-        """Draw what time alone changes; called every second."""
-        self._changed(Change(self.console.store.state, frozenset()))
-
     def as_text(self) -> str:
-        return plain.server_text(self.console)
+        return words.server_text(self.console)
 
     def as_html(self) -> str:
         # A page that does not change is not live.
-        lines = plain.server_text(self.console, live=False).split("\n")
+        lines = words.server_text(self.console, live=False).split("\n")
         return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
 
 def counts_html(state: QueueState) -> str:
-    """The counters line; what is not read yet is said."""
+    """The counters, and how many items have not been read yet."""
     if state.status is None:
         return '<div class="iw-counts">…</div>'
     status = state.status

@@ -1,0 +1,318 @@
+"""What views say, as text: durations, counts, outcomes, and tables for pages and terminals without widgets."""
+
+from __future__ import annotations
+
+import heapq
+import html
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from invoke_widgets.records import Cancellation, Connection, Counts, FieldValue, Progress, QueueItem, Retried
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+COLUMNS = ("item", "status", "progress", "created", "took", "batch", "destination", "device", "fields", "error")
+DEFAULT_COLUMNS = ("item", "status", "progress", "created", "took", "batch", "fields", "error")
+
+GLYPHS = {
+    "pending": "○",
+    "in_progress": "●",
+    "waiting": "◌",
+    "completed": "✓",
+    "failed": "✕",
+    "canceled": "⊘",
+}
+
+_LONGEST_CELL = 200
+_LONGEST_STATIC_CELL = 1_000
+_TEXT_ROWS = 10
+_STALE_S = 5.0
+"""Without a sign of life for this long, its age is shown: the counters are asked for every two seconds."""
+
+
+def cut(text: str, longest: int) -> str:
+    """A text, with "…" for what is beyond `longest` characters."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def clean(text: str) -> str:
+    """Replace lone surrogates, which a server's JSON may hold and no message to a page may."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey, or show in another order."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def cell(text: str) -> str:
+    """A server's text as it goes into a cell of the table."""
+    return cut(clean(text[: _LONGEST_CELL + 1]), _LONGEST_CELL)
+
+
+# -- numbers and times -------------------------------------------------------------------------------------------------
+
+
+def duration(seconds: float | None) -> str:
+    """`0.0052` -> "5 ms", `3.21` -> "3.2 s", `31` -> "0:31", `3723` -> "1:02:03"; "—" for None."""
+    if seconds is None:
+        return "—"
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return clock(seconds)
+
+
+def clock(seconds: float) -> str:
+    """`31` -> "0:31", `3723` -> "1:02:03"; never negative, since a server's clock may be ahead."""
+    whole = max(int(seconds), 0)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def time_of_day(when: datetime | None) -> str:
+    """A time in the kernel's time zone; "—" for None."""
+    return "—" if when is None else when.astimezone().strftime("%H:%M:%S")
+
+
+def many(count: int, thing: str) -> str:
+    """`(1, "item")` -> "1 item", `(1200, "item")` -> "1,200 items"."""
+    plural = f"{thing[:-2]}ches" if thing.endswith("tch") else f"{thing}s"
+    return f"{count:,} {thing if count == 1 else plural}"
+
+
+def short(batch_id: str) -> str:
+    """A batch id, shortened."""
+    return f"{batch_id[:8]}…" if len(batch_id) > 9 else batch_id
+
+
+def listed(item_ids: Sequence[int], limit: int = 4) -> str:
+    """`[1, 2]` -> "1, 2"; beyond `limit`: "1, 2, 3, 4 and 8 more"."""
+    first = ", ".join(map(str, item_ids[:limit]))
+    return first if len(item_ids) <= limit else f"{first} and {len(item_ids) - limit:,} more"
+
+
+def counts(status: Counts) -> str:
+    """The counters: "1 running · 12 pending · 240 completed · 3 failed · 5 canceled"."""
+    waiting = [f"{status.waiting:,} waiting"] if status.waiting else []
+    return " · ".join(
+        [
+            f"{status.in_progress:,} running",
+            f"{status.pending:,} pending",
+            *waiting,
+            f"{status.completed:,} completed",
+            f"{status.failed:,} failed",
+            f"{status.canceled:,} canceled",
+        ]
+    )
+
+
+def canceled(records: Iterable[Cancellation], finished: int, failed: int = 0) -> str:
+    """The outcome of canceling several items one by one.
+
+    Args:
+        records: of the items whose cancel was answered.
+        finished: how many items had finished before, so that no request was sent for them.
+        failed: how many requests failed; the reasons are shown elsewhere.
+    """
+    outcomes = [record.outcome for record in records]
+    total = len(outcomes) + finished + failed
+    already = finished + outcomes.count("already_finished")
+    parts = [f"Canceled {outcomes.count('canceled'):,} of {total:,}"]
+    if already:
+        parts.append(f"{already:,} had already finished")
+    for outcome, phrase in (("not_found", "not found"), ("refused", "refused"), ("unknown", "not certain")):
+        if count := outcomes.count(outcome):
+            parts.append(f"{count:,} {phrase}")
+    if failed:
+        parts.append(f"{failed:,} failed")
+    return "; ".join(parts) + "."
+
+
+def retried(retry: Retried) -> str:
+    """The outcome of a retry: "Retried 2 failed items as 12, 13; 1 was skipped."."""
+    if not retry.new_item_ids:
+        return "Nothing was retried." if not retry.skipped else f"The server skipped {listed(retry.skipped)}."
+    if len(retry.new_item_ids) == 1:
+        old, new = next(iter(retry.new_item_ids.items()))
+        outcome = f"Retried item {old} as {new}"
+    else:
+        outcome = f"Retried {many(len(retry.new_item_ids), 'item')} as {listed(retry.item_ids)}"
+    return outcome + (f"; {len(retry.skipped):,} skipped." if retry.skipped else ".")
+
+
+def enqueued(taken: int, requested: int, batch_id: str) -> str:
+    """The outcome of a submit: "Enqueued 12 of 12 as batch 9c01abcd."."""
+    if requested and not taken:
+        return f"Nothing was enqueued: the queue is full, and took none of {many(requested, 'item')}."
+    outcome = f"Enqueued {taken:,} of {requested:,} as batch {short(batch_id).removesuffix('…')}."
+    missing = requested - taken
+    full = f" The queue is full: {missing:,} {'was' if missing == 1 else 'were'} not taken."
+    return outcome + (full if missing else "")
+
+
+def plan(total: int, runs: int) -> str:
+    """What a submit would enqueue: "12 items: 2 runs × 6 combinations"."""
+    if runs == 1 and total == 1:
+        return "1 item"
+    return f"{many(total, 'item')}: {many(runs, 'run')} × {many(total // runs, 'combination')}"
+
+
+def connection_text(connection: Connection, now: float) -> tuple[str, str]:
+    """A state for the style sheet, and how fresh the snapshot is, in words.
+
+    Args:
+        connection: the snapshot's.
+        now: `time.monotonic()`.
+    """
+    age = None if connection.heard_at is None else now - connection.heard_at
+    heard = "" if age is None or age < _STALE_S else f", last heard {clock(age)} ago"
+    if connection.mode == "live":
+        return ("stale", f"● live{heard}") if heard else ("live", "● live")
+    if connection.mode == "polling":
+        return "polling", f"◐ polling: no events come, so changes are asked for{heard}"
+    if connection.mode == "reconnecting":
+        left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
+        when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
+        if connection.is_refused:
+            return "refused", f"⊘ access refused, {when}{heard}"
+        return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{heard}"
+    if connection.mode == "closed":
+        return "closed", "○ closed"
+    return "connecting", "◌ connecting"
+
+
+def refusal_text(connection: Connection) -> str:
+    """Why the server refuses access, and what to do; empty while it does not."""
+    if connection.mode != "reconnecting" or not connection.is_refused:
+        return ""
+    return f"{connection.error} {connection.remedy}".strip()
+
+
+# -- items -------------------------------------------------------------------------------------------------------------
+
+
+def fields_text(values: Iterable[FieldValue] | None) -> str | None:
+    """The values that a batch set for an item, in one line; None if it set none."""
+    if not values:
+        return None
+    parts = []
+    for value in values:
+        shown = value.value if isinstance(value.value, str) else json.dumps(value.value, default=str)
+        parts.append(f"{value.node_path}.{value.field_name} {cell(' '.join(shown.split()))}")
+    return cell(", ".join(parts))
+
+
+def error_text(item: QueueItem) -> str | None:
+    """The error of an item, in one line; None if there is none."""
+    if not item.error_type and not item.error_message:
+        return None
+    message = " ".join((item.error_message or "").split())
+    return cell(f"{item.error_type}: {message}" if item.error_type and message else item.error_type or message)
+
+
+def texts(
+    item: QueueItem,
+    columns: Sequence[str],
+    progress: Mapping[int, Progress],
+    retrying: Mapping[int, datetime] | None = None,
+) -> list[str]:
+    """An item's cells as plain texts, for static tables."""
+    due = (retrying or {}).get(item.item_id)
+    shown = {
+        "item": str(item.item_id),
+        "status": f"{GLYPHS.get(item.status, '·')} {item.status}",
+        "progress": f"retry at {_utc(due)}" if due is not None else _progress_text(progress.get(item.item_id)),
+        "created": _utc(item.created_at) if item.created_at else "",
+        "took": duration(item.ran_s),
+        "batch": item.batch_id[:8],
+        "destination": item.destination or "",
+        "device": item.device or "",
+        "fields": fields_text(item.field_values) or "",
+        "error": error_text(item) or "",
+    }
+    return [shown[column] for column in columns]
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _progress_text(progress: Progress | None) -> str:
+    if progress is None:
+        return ""
+    percentage = "" if progress.percentage is None else f"{progress.percentage:.0%} "
+    return f"{percentage}{progress.message}".strip()
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
+    """A static HTML table of plain texts, each escaped here and nowhere else, and cut if it is very long."""
+
+    def safe(text: str) -> str:
+        return html.escape(clean(cut(text, _LONGEST_STATIC_CELL)))
+
+    head = "".join(f"<th>{safe(text)}</th>" for text in headers)
+    body = "".join("<tr>" + "".join(f"<td>{safe(text)}</td>" for text in row) + "</tr>" for row in rows)
+    title = f"<caption>{safe(caption)}</caption>" if caption else ""
+    return f"<table class='iw-static'>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = 40) -> str:
+    """A table as aligned text: long texts cut at `width`, and nothing that a terminal would obey."""
+    lines = [[cut(printable(" ".join(text.split())), width) for text in row] for row in (headers, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    return "\n".join("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+# -- a console ---------------------------------------------------------------------------------------------------------
+
+
+def console_text(console: Console) -> str:
+    """The server, the counters, and the newest items."""
+    return f"{server_text(console)}\n\n{queue_text(console, DEFAULT_COLUMNS)}"
+
+
+def server_text(console: Console, *, live: bool = True) -> str:
+    """Which server and how fresh, and the counters, in two lines; between them why the server refuses, if it does.
+
+    Args:
+        console: whose server.
+        live: whether to say that the console is live, if it is.
+    """
+    connection = console.store.state.connection
+    kind, freshness = connection_text(connection, time.monotonic())
+    fresh = f": {freshness}" if live or kind not in ("live", "stale") else ""
+    server = f"InvokeAI {connection.version} at {address(console.url)}, queue {console.queue_id}{fresh}"
+    refused = f"{printable(refusal)}\n" if (refusal := refusal_text(connection)) else ""
+    return f"{printable(server)}\n{refused}{counts(console.status)}"
+
+
+def address(url: str) -> str:
+    """A server's address without "http://"."""
+    return url.removeprefix("http://")
+
+
+def queue_text(console: Console, columns: Sequence[str]) -> str:
+    """The newest items as a text table."""
+    caption, rows = queue_cells(console, columns, _TEXT_ROWS)
+    return f"{caption}\n{text_table(columns, rows)}"
+
+
+def queue_cells(console: Console, columns: Sequence[str], most: int) -> tuple[str, list[list[str]]]:
+    """The caption and the cells of a static table of the newest items."""
+    state = console.store.state
+    newest = heapq.nlargest(most, state.items)
+    total = len(state.items) + len(state.unread)
+    caption = f"Queue {console.queue_id} at {console.url}: {many(total, 'item')}"
+    if total > len(newest):
+        caption += f", the newest {len(newest)}"
+    return caption, [texts(state.items[i], columns, state.progress, state.retrying) for i in newest]
