@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from statistics import mean
@@ -107,24 +106,26 @@ def difference(
 
 
 class RunTimes:
-    """How long the items that completed last ran."""
+    """How long the newest completed items ran."""
 
     def __init__(self) -> None:
-        self._seconds: deque[float] = deque(maxlen=_RUNS_FOR_MEAN)
+        self._newest: list[tuple[int, float]] = []  # a heap: the oldest of them first
 
     def update(self, before: QueueState, change: Change) -> None:
-        """Take the items that have completed since `before`; of many at once, the newest."""
-        for item_id in reversed(heapq.nlargest(4 * _RUNS_FOR_MEAN, change.item_ids)):
+        """Take the items that have completed since `before`, in whatever order they became known."""
+        for item_id in change.item_ids:
             item, old = change.state.items.get(item_id), before.items.get(item_id)
             if item is None or item.status != COMPLETED or (old is not None and old.status == COMPLETED):
                 continue
             if item.ran_s is not None:
-                self._seconds.append(item.ran_s)
+                heapq.heappush(self._newest, (item_id, item.ran_s))
+                if len(self._newest) > _RUNS_FOR_MEAN:
+                    heapq.heappop(self._newest)
 
     @property
     def mean_s(self) -> float | None:
         """Their mean in seconds; None without any."""
-        return mean(self._seconds) if self._seconds else None
+        return mean(seconds for _, seconds in self._newest) if self._newest else None
 
 
 def _json(value: Any, indent: int | None = None) -> str:

@@ -15,11 +15,9 @@ from hypothesis import strategies as st
 from ipywidgets.widgets import widget as core
 
 from invoke_widgets.records import (
-    CANCELED,
     COMPLETED,
     FAILED,
     IN_PROGRESS,
-    PENDING,
     STATUSES,
     FieldValue,
     Progress,

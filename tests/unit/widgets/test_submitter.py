@@ -48,7 +48,9 @@ def test_what_cannot_be_read_is_told(name: str, content: bytes, message: str) ->
 
 def test_what_the_page_refused_is_told() -> None:
     """For each reason that the page gives, and for one that it does not know."""
-    told = [submitter.refused(why, "a", size).message for why, size in (("size", 5), ("size", "x"), ("many", 0), ("?", 0))]
+    told = [
+        submitter.refused(why, "a", size).message for why, size in (("size", 5), ("size", "x"), ("many", 0), ("?", 0))
+    ]
     assert [
         '"a" has 5 bytes; the form takes 4,000,000.',
         '"a" is too large; the form takes 4,000,000.',

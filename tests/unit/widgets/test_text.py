@@ -9,12 +9,13 @@ import pytest
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.history import group_errors
 from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried
-from invoke_widgets.sync.state import QueueState
+from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
 from invoke_widgets.widgets.error_log import facts_html, message_html, traceback_html
 from invoke_widgets.widgets.header import left_s, progress_html
+from invoke_widgets.widgets.queue_rows import RunTimes
 from invoke_widgets.widgets.results import output_text
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -214,27 +215,29 @@ def test_connection_words(connection: Connection, expected: tuple[str, str]) -> 
     assert expected == words.connection_text(connection, 100.0)
 
 
-def test_left_by_progress_and_by_history() -> None:
-    """What is left is told by the item's own progress, else by how long its batch's items took."""
+def test_time_left_by_progress_or_mean_run_time() -> None:
+    """An item's own progress counts first, then the mean run time; without either there is no estimate."""
     running = item(3, "in_progress", started_at=NOW)
-    done = item(1, "completed", started_at=NOW, completed_at=NOW.replace(second=35))
-    state = QueueState(items={1: done, 3: running})
-    assert 20.0 == left_s(state, running, 10.0)
-    told = QueueState(items={3: running}, progress={3: Progress(item_id=3, percentage=0.25)})
-    assert 30.0 == left_s(told, running, 10.0)
-    assert None is left_s(QueueState(items={3: running}), running, 10.0)
+    state = QueueState(items={3: running})
+    progress = QueueState(items={3: running}, progress={3: Progress(item_id=3, percentage=0.25)})
+    assert 20.0 == left_s(state, running, 10.0, 30.0)
+    assert 30.0 == left_s(progress, running, 10.0, None)
+    assert [None, None] == [left_s(state, running, 10.0, None), left_s(state, running, 10.0, 9.0)]
 
 
-def test_left_is_as_the_table_has_it() -> None:
-    """Without progress it is the mean of the fifty runs that are newest, in whatever order they were read."""
-    runs = [
-        item(i, "completed", started_at=NOW, completed_at=NOW + timedelta(seconds=60 if i <= 50 else 2))
+def test_mean_run_time_of_the_newest_fifty() -> None:
+    """The mean is that of the fifty newest completed items, in whatever order they become known."""
+    runs = {
+        i: item(i, "completed", started_at=NOW, completed_at=NOW + timedelta(seconds=60 if i <= 50 else 2))
         for i in range(1, 101)
-    ]
-    running = item(101, "in_progress", started_at=NOW, batch_id="another")
-    items = {i.item_id: i for i in (running, *reversed(runs))}
-    assert 1.5 == left_s(QueueState(items=items), running, 0.5)
-    assert None is left_s(QueueState(items=items), running, 3.0)
+    }
+    times = RunTimes()
+    state = QueueState()
+    for ids in (range(51, 101), range(1, 51)):
+        after = QueueState(items=state.items | {i: runs[i] for i in ids})
+        times.update(state, Change(after, frozenset(ids)))
+        state = after
+    assert 2.0 == times.mean_s
 
 
 def test_there_is_always_one_line_of_progress() -> None:

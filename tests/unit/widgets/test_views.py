@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ import pytest
 
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
-from invoke_widgets.records import COMPLETED, FAILED, PENDING, Cancellation, QueueItem
+from invoke_widgets.records import COMPLETED, FAILED, Cancellation, QueueItem
 from invoke_widgets.widgets.base import Frame, models_within
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.dashboard import Dashboard
