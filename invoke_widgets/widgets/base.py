@@ -48,12 +48,12 @@ _BURST = 6
 """A short job starts and ends within 20 ms: so many changes after a quiet time are drawn at once."""
 _STRIP_LINES = 3
 
-STATIC = Path(__file__).parent
+_STATIC = Path(__file__).parent / "static"
 
 
 def static(*names: str) -> str:
     """The text of scripts or style sheets, joined."""
-    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+    return "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in names)
 
 
 THEME = static("theme.css")

@@ -35,7 +35,7 @@ class Button(anywidget.AnyWidget):
         reads: fields whose values, as they stand in the page, a click brings.
     """
 
-    _esm = (Path(__file__).parent / "press.js").read_text(encoding="utf-8")
+    _esm = (Path(__file__).parent / "static" / "press.js").read_text(encoding="utf-8")
 
     description = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
