@@ -261,7 +261,10 @@ def test_text_of_the_server_is_escaped() -> None:
         at=NOW, error_type=JobErrorType.UNKNOWN_ERROR, message=evil, suggestion=evil, traceback=evil, node_id=evil
     )
     shown = (
-        progress_html(state, [3], NOW) + message_html(error) + facts_html(group_errors([error])[0]) + traceback_html(error)
+        progress_html(state, [3], NOW)
+        + message_html(error)
+        + facts_html(group_errors([error])[0])
+        + traceback_html(error)
     )
     assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
 
