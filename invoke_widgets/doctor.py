@@ -16,7 +16,7 @@ from invoke_widgets._run import _has_old_patch
 from invoke_widgets.client import InvokeClient, normalise_url
 from invoke_widgets.console import Console, ConsoleStatus
 from invoke_widgets.errors import JobException
-from invoke_widgets.widgets.liveness import liveness
+from invoke_widgets.widgets.kernel import liveness
 
 Level = Literal["ok", "warning", "problem"]
 
