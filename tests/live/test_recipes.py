@@ -1,4 +1,4 @@
-"""The recipes of notebooks/recipes.ipynb, as they stand there, and what they do to a server."""
+"""The recipes in notebooks/recipes.ipynb, run from the notebook's own cells against a server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CELLS = {
 
 
 def recipe(tag: str, name: str) -> Callable[..., Any]:
-    """A function out of the notebook's cell of this tag."""
+    """Return a function defined in the notebook's cell with this tag."""
     namespace: dict[str, Any] = {"iw": iw}
     exec(compile(_CELLS[tag], f"recipes.ipynb:{tag}", "exec"), namespace)
     function: Callable[..., Any] = namespace[name]
@@ -47,26 +47,26 @@ def background() -> Iterator[ThreadPoolExecutor]:
 
 
 def stop_gracefully(console: iw.Console, others: Sequence[int] = (), after: threading.Event | None = None) -> Counts:
-    """Have `run_until_stopped` run three jobs, and a signal come while the first of them runs."""
+    """Have `run_until_stopped` run three jobs, and send a signal while the first of them runs."""
     main = threading.main_thread().ident
 
     def waits() -> bool:
         stack = traceback.extract_stack(sys._current_frames()[main or 0])
         running = {item.item_id for item in console.queue if item.status == "in_progress"} - set(others)
-        is_time = after is None or after.is_set()
-        return is_time and bool(running) and any(call.filename.endswith("handles.py") for call in stack)
+        is_due = after is None or after.is_set()
+        return is_due and bool(running) and any(call.filename.endswith("handles.py") for call in stack)
 
-    def tell() -> None:
+    def stop() -> None:
         until(waits, "the first to run and be waited for")
         os.kill(os.getpid(), signal.SIGTERM)
 
-    threading.Thread(target=tell).start()
+    threading.Thread(target=stop).start()
     status: Counts = recipe("graceful-shutdown", "run_until_stopped")(console, sleep(1.5), runs=3)
     return status
 
 
 def test_graceful_shutdown(console: iw.Console, wire: Wire) -> None:
-    """Told to end by a signal, what runs completes, what waits is canceled; others' items and the worker go on."""
+    """On a signal the running job completes and pending ones are canceled; other items and the worker go on."""
     others = wire.enqueue(sleep(0.1))["item_ids"]
     before = signal.getsignal(signal.SIGTERM)
     status = stop_gracefully(console, others)
@@ -77,7 +77,7 @@ def test_graceful_shutdown(console: iw.Console, wire: Wire) -> None:
 
 @pytest.mark.slow
 def test_graceful_shutdown_on_a_shared_server(people: People) -> None:
-    """One who is no administrator ends in the same way, and others' items wait as before."""
+    """It works for a user who is not an administrator, and other users' items stay in the queue."""
     with iw.connect(people.user.server.url, token=people.user.token) as console:
         theirs = people.admin.enqueue(sleep(0.1))["item_ids"]
         status = stop_gracefully(console, theirs)
@@ -86,7 +86,7 @@ def test_graceful_shutdown_on_a_shared_server(people: People) -> None:
 
 
 def test_graceful_shutdown_leaves_a_pause(console: iw.Console, wire: Wire) -> None:
-    """A queue that somebody else has paused meanwhile stays paused."""
+    """A queue that somebody else paused meanwhile stays paused."""
     is_paused = threading.Event()
 
     def pause() -> None:
@@ -104,7 +104,7 @@ def test_graceful_shutdown_leaves_a_pause(console: iw.Console, wire: Wire) -> No
 
 @pytest.mark.slow
 def test_leave_for_tomorrow(wire: Wire) -> None:
-    """What runs completes, what waits stays in the paused queue; the next console takes both up again by their name."""
+    """The running job completes, pending ones stay in the paused queue; the next console finds them by name."""
     console = iw.connect(wire.server.url)
     batch = console.submit(sleep(1), runs=2, destination="nightly")
     other = console.submit(add_and_multiply(), destination="else")
@@ -119,16 +119,16 @@ def test_leave_for_tomorrow(wire: Wire) -> None:
         assert [] == recipe("reattach", "batches_of")(later, "nightly")
 
 
-def test_result_within(console: iw.Console, wire: Wire) -> None:
-    """In time there is a result; too late there is none, and the job is canceled."""
+def test_result_within_cancels_a_late_job(console: iw.Console, wire: Wire) -> None:
+    """A job in time gives its result; a late one gives None and is canceled."""
     result_within = recipe("timeout", "result_within")
     assert 30 == result_within(console, add_and_multiply(1, 2), 60)["mul"]["value"]
     assert result_within(console, sleep(60), 0.5) is None
     assert ["completed", "canceled"] == [wire.item(i)["status"] for i in sorted(wire.get("item_ids")["item_ids"])]
 
 
-def test_finished_within(console: iw.Console, wire: Wire) -> None:
-    """Of several jobs, those that were in time are kept, and the others canceled."""
+def test_finished_within_cancels_late_jobs(console: iw.Console, wire: Wire) -> None:
+    """Jobs that finished in time are returned, and the others canceled."""
     batch = console.submit(sleep(), data={"sleep.seconds": [0.0, 60.0, 0.0]})
     until(lambda: batch.status.in_progress and batch.status.completed, "the second to run")
     done = recipe("timeout-for-many", "finished_within")(console, batch, 0.5)
@@ -137,8 +137,8 @@ def test_finished_within(console: iw.Console, wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_follow(console: iw.Console, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    """A silent job is canceled and the next runs; what has not ended in time is canceled, and all is said."""
+def test_follow_cancels_stalled_and_late_jobs(console: iw.Console, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    """A silent job is canceled so that the next runs, late jobs are canceled, and each step is printed."""
     silent = console.submit(sleep(60, steps=1))
     behind = console.submit(add_and_multiply(), runs=2)
     recipe("stalled", "follow")(console, [silent, behind], seconds=60, stalled_s=0.5)
@@ -151,8 +151,8 @@ def test_follow(console: iw.Console, wire: Wire, capsys: pytest.CaptureFixture[s
     assert [True] * 3 == [words in said for words in (f"Canceled item {silent.item_ids[0]}", "2 of 2 completed", "1 s")]
 
 
-def test_run_all(console: iw.Console, wire: Wire) -> None:
-    """All values in portions, each with its own result; one that fails has none."""
+def test_run_all_submits_in_portions(console: iw.Console, wire: Wire) -> None:
+    """Every value but the failing one has its own result."""
     run_all = recipe("batches", "run_all")
     results = run_all(console, divide(12, 1), "div.b", [1, 2, 3, 0, 4, 6], portion=4)
     assert {1: 12, 2: 6, 3: 4, 4: 3, 6: 2} == {value: result["div"]["value"] for value, result in results.items()}
@@ -161,7 +161,7 @@ def test_run_all(console: iw.Console, wire: Wire) -> None:
 
 @pytest.mark.slow
 def test_run_all_on_a_full_queue() -> None:
-    """What a full queue does not take is submitted when there is room: each value has its result."""
+    """Jobs that a full queue refused are submitted when there is room, so every value has its result."""
     server = EmbeddedServer(max_queue_size=4)
     server.start()
     try:
@@ -179,7 +179,7 @@ def test_run_all_on_a_full_queue() -> None:
 
 
 def test_run_all_stops_when_too_many_fail(console: iw.Console, wire: Wire) -> None:
-    """The rest of the portion is canceled, what runs included, and no other is submitted."""
+    """The rest of the portion is canceled, the running job included, and no other portion is submitted."""
     slow_unless_zero = graph({"div": {"type": "div", "a": 1}, "sleep": {"type": "probe_sleep", "seconds": 60}},
                              "div.value -> sleep.value")  # fmt: skip
     assert {} == recipe("batches", "run_all")(console, slow_unless_zero, "div.b", [0, 0, 1, 1, 1, 1], portion=4)
@@ -187,18 +187,18 @@ def test_run_all_stops_when_too_many_fail(console: iw.Console, wire: Wire) -> No
     assert ["failed", "failed", "canceled", "canceled"] == statuses
 
 
-def test_tell(console: iw.Console) -> None:
-    """One message about the batch that is done, and one about its many failures."""
-    told: list[Message] = []
-    recipe("alerts", "add_alerts")(console, told.append)
+def test_add_alerts(console: iw.Console) -> None:
+    """One message reports the finished batch, and one its many failures."""
+    messages: list[Message] = []
+    recipe("alerts", "add_alerts")(console, messages.append)
     console.submit(divide(1, 0), runs=8).wait(60)
-    until(lambda: len(told) == 2, "both messages")
-    assert ["batch.done", "rate.exceeded"] == sorted(message.kind for message in told)
+    until(lambda: len(messages) == 2, "both messages")
+    assert ["batch.done", "rate.exceeded"] == sorted(message.kind for message in messages)
 
 
 @pytest.mark.slow
-def test_submit_stubbornly(console: iw.Console) -> None:
-    """What fails for want of the network runs three times, a division by zero once."""
+def test_submit_stubbornly_retries_by_class(console: iw.Console) -> None:
+    """A network error runs three times, a division by zero once."""
     submit = recipe("retry-by-class", "submit_stubbornly")
     network, division = submit(console, fail("[Errno 111] Connection refused")), submit(console, divide(1, 0))
     network.wait(60)
@@ -209,7 +209,7 @@ def test_submit_stubbornly(console: iw.Console) -> None:
 
 
 def test_run_smaller_until_it_fits(console: iw.Console) -> None:
-    """The first that fits is the result; where none does, each has been tried once."""
+    """The first size that fits is returned; if none does, each was tried once."""
     run = recipe("smaller", "run_smaller_until_it_fits")
     size, result = run(console, add_and_multiply(), "add.a", [3, 2])
     assert (3, 50, 1) == (size, result["mul"]["value"], len(console.queue))
@@ -219,15 +219,15 @@ def test_run_smaller_until_it_fits(console: iw.Console) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trouble", ["lose_reply", "lose_request", "cut"])
-def test_submit_once(wire: Wire, background: ThreadPoolExecutor, trouble: str) -> None:
-    """Through an outage in which it cannot be known whether the batch arrived, it is in the queue once."""
+@pytest.mark.parametrize("fault", ["lose_reply", "lose_request", "cut"])
+def test_submit_once_through_an_outage(wire: Wire, background: ThreadPoolExecutor, fault: str) -> None:
+    """After an outage during which nobody can know whether the batch arrived, it is in the queue once."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         console.pause()
-        getattr(proxy, trouble)(path="enqueue_batch")
+        getattr(proxy, fault)(path="enqueue_batch")
         proxy.cut(path="/b/")
         submitting = background.submit(recipe("lost-submit", "submit_once"), console, add_and_multiply(), runs=2)
-        until(lambda: sum("/b/" in seen.path for seen in proxy.seen) > 15, "the looking to be in vain")
+        until(lambda: sum("/b/" in seen.path for seen in proxy.seen) > 15, "several look-ups to fail")
         proxy.calm()
         batch = submitting.result(60)
         console.refresh()
