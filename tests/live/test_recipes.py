@@ -137,7 +137,9 @@ def test_finished_within_cancels_late_jobs(console: iw.Console, wire: Wire) -> N
 
 
 @pytest.mark.slow
-def test_follow_cancels_stalled_and_late_jobs(console: iw.Console, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+def test_follow_cancels_stalled_and_late_jobs(
+    console: iw.Console, wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A silent job is canceled so that the next runs, late jobs are canceled, and each step is printed."""
     silent = console.submit(sleep(60, steps=1))
     behind = console.submit(add_and_multiply(), runs=2)
