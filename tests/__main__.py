@@ -1,22 +1,22 @@
 """Run all tests, with what they need: `python -m tests`, or `python -m tests --quick` without browser and real servers.
 
-Chromium and the real InvokeAI servers are installed first where they are missing. Each part runs in a process of its
-own. The run fails if a test failed, was skipped, or was left out by every part.
+Chromium and the real InvokeAI servers are installed first where they are missing. The tests run in parts, each in a
+pytest process of its own. The run fails if a test failed, was skipped, or was run by no part.
 
 Browsers, kernels and servers share a machine here, so that a test may fail by chance: up to three failures of a part
-are run once more, by themselves. What passes only then is named at the end, and its failure stands above: it is no
-less a fault to be found.
+are repeated once, when nothing else runs. A test that passes only then is named at the end, and its first failure is
+shown above: it is a fault to be found all the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,118 +24,128 @@ from tests.support.browser import NoBrowserError, install_chromium
 from tests.support.real_server.install import VERSIONS, InstallError, installed
 
 _ROOT = Path(__file__).resolve().parent.parent
-_SOME_FAILED, _NO_TESTS = 1, 5  # pytest's exit codes
-_REPEATED_AT_MOST = 3
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+_EVERYTHING = ("--real", "--browser", "--slow")
+_SEVERITY = ["passed", "skipped", "failed"]
+_MAX_REPEATED = 3
 
 
 class Part(NamedTuple):
-    """Some of the tests, in one pytest process."""
+    """Some of the tests, for one pytest process."""
 
     name: str
     arguments: tuple[str, ...]
 
 
-class Outcome(NamedTuple):
-    """What became of a part."""
+class Result(NamedTuple):
+    """The result of a part: pytest's exit code, and the outcome of each test by its id."""
 
     part: Part
-    ok: bool
+    code: int
     outcomes: dict[str, str]
-    deselected: set[str]
-    seconds: float
+    seconds: float = 0.0
 
 
-_QUICK = (Part("embedded server", ("-m", "not browser and not slow and not real")),)
-_FULL = (
-    *_QUICK,
-    Part("slow", ("--slow", "-m", "slow and not browser and not real")),
-    Part("browser", ("--browser", "--slow", "-m", "browser and not real")),
-    *(Part(f"InvokeAI {version}", (f"--real={version}", "--browser", "--slow", "-m", "real")) for version in VERSIONS),
-)
+_QUICK = Part("embedded server", ("-m", "not browser and not slow and not real"))
+_SLOW = Part("slow", ("--slow", "-m", "slow and not browser and not real"))
+_BROWSER = Part("browser", ("--browser", "--slow", "-m", "browser and not real"))
+_REAL = [
+    Part(f"InvokeAI {version}", (f"--real={version}", "--browser", "--slow", "-m", "real")) for version in VERSIONS
+]
+
+# Lanes run at the same time, the parts of a lane one after the other: tests with real servers mostly wait for them.
+_LANES = [[_QUICK, _SLOW, _BROWSER], _REAL]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="neither browser nor real servers nor slow tests")
-    quick = parser.parse_args().quick
+    if parser.parse_args().quick:
+        return summary([repeat_failures(run(_QUICK))], wanted=None)
+    try:
+        print(f"Chromium: {install_chromium()}", flush=True)
+        for version in VERSIONS:
+            print(f"InvokeAI {version}: installing unless it is there", flush=True)
+            installed(version)
+    except (NoBrowserError, InstallError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    wanted = collect()
+    with ThreadPoolExecutor(len(_LANES)) as lanes:
+        first = list(lanes.map(lambda parts: [run(part, aside=True) for part in parts], _LANES))
+    return summary([repeat_failures(result) for lane in first for result in lane], wanted)
 
-    if not quick:
-        try:
-            print(f"Chromium: {install_chromium()}", flush=True)
-            for version in VERSIONS:
-                print(f"InvokeAI {version}: installing unless it is there", flush=True)
-                installed(version)
-        except (NoBrowserError, InstallError) as error:
-            print(error, file=sys.stderr)
-            return 1
 
-    done = [_run(part) for part in (_QUICK if quick else _FULL)]
-    return _sum_up(done, quick=quick)
+def collect(*arguments: str, folder: Path = _ROOT) -> set[str]:
+    """Return the ids of all tests."""
+    command = [*_PYTEST, "-n", "0", "--collect-only", *(arguments or _EVERYTHING)]
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(done.stdout)
+    return {line for line in done.stdout.splitlines() if "::" in line}
 
 
-def _run(part: Part, folder: Path = _ROOT) -> Outcome:
-    code, first = _pytest(part, folder)
-    failed = [test for test, became in first.outcomes.items() if became == "failed"]
-    if code != _SOME_FAILED or not 0 < len(failed) <= _REPEATED_AT_MOST:
-        return first
-    again_code, again = _pytest(Part(f"{part.name}, once more what failed", (*part.arguments, *failed)), folder)
+def run(part: Part, *, aside: bool = False, folder: Path = _ROOT) -> Result:
+    """Run a part. With `aside` its output is shown in one piece at the end, since other parts run meanwhile."""
+    print(f"\n=== {part.name} {'begins' if aside else ''} ===", flush=True)
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "outcomes"
+        done = subprocess.run(
+            [*_PYTEST, f"--outcomes={path}", *part.arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if aside else None,
+            stderr=subprocess.STDOUT if aside else None,
+            text=True,
+        )
+        outcomes: dict[str, str] = {}
+        for line in path.read_text().splitlines() if path.exists() else []:
+            outcome, _, test = line.partition(" ")
+            outcomes[test] = max(outcomes.get(test, outcome), outcome, key=_SEVERITY.index)
+    if aside:
+        print(f"\n=== {part.name} ===\n{done.stdout}", flush=True)
+    return Result(part, done.returncode, outcomes, time.monotonic() - begin)
+
+
+def repeat_failures(result: Result, *, folder: Path = _ROOT) -> Result:
+    """Repeat up to three failed tests; those that pass then have the outcome "repeated"."""
+    failed = [test for test, outcome in result.outcomes.items() if outcome == "failed"]
+    if result.code != 1 or not 0 < len(failed) <= _MAX_REPEATED:
+        return result
+    part = Part(f"{result.part.name}: what failed, once more", (*result.part.arguments, *failed))
+    again = run(part, folder=folder)
     passed = {test: "repeated" for test in failed if again.outcomes.get(test) == "passed"}
-    return first._replace(
-        ok=again_code == 0 and len(passed) == len(failed),
-        outcomes=first.outcomes | passed,
-        seconds=first.seconds + again.seconds,
+    return result._replace(
+        code=0 if again.code == 0 and len(passed) == len(failed) else 1,
+        outcomes=result.outcomes | passed,
+        seconds=result.seconds + again.seconds,
     )
 
 
-def _pytest(part: Part, folder: Path) -> tuple[int, Outcome]:
-    print(f"\n=== {part.name} ===", flush=True)
-    begin = time.monotonic()
-    with tempfile.TemporaryDirectory() as told:
-        path = Path(told) / "ledger.json"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "tests.support.ledger",
-            f"--ledger={path}",
-            "-q",
-            *part.arguments,
-        ]
-        code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL).returncode
-        ledger = json.loads(path.read_text()) if path.exists() else {"outcomes": {}, "deselected": []}
-    seconds = time.monotonic() - begin
-    return code, Outcome(part, code in (0, _NO_TESTS), ledger["outcomes"], set(ledger["deselected"]), seconds)
+def summary(results: list[Result], wanted: set[str] | None) -> int:
+    """Print the outcome of all parts; return the exit code, 0 only if all wanted tests ran and passed.
 
-
-def _sum_up(done: list[Outcome], *, quick: bool) -> int:
+    Args:
+        wanted: the ids of all tests; None if not all were to run.
+    """
     print("\n=== all parts ===")
-    for outcome in done:
-        counts = Counter(outcome.outcomes.values())
-        counts["passed"] += counts["repeated"]
-        told = ", ".join(f"{counts[name]} {name}" for name in ("passed", "failed", "skipped"))
-        print(f"{outcome.part.name}: {told} in {outcome.seconds:.0f} s" + ("" if outcome.ok else " (pytest failed)"))
-
-    ran = {test for outcome in done for test in outcome.outcomes}
-    never = sorted({test for outcome in done for test in outcome.deselected} - ran)
-    skipped = sorted(test for outcome in done for test, became in outcome.outcomes.items() if became == "skipped")
-    for test in skipped:
-        print(f"skipped: {test}")
-    if quick:
-        print(f"not part of a quick run: {len(never)} tests, and all that needs the real InvokeAI")
-    else:
-        for test in never:
-            print(f"left out by every part: {test}")
-
-    totals = Counter(became for outcome in done for became in outcome.outcomes.values())
-    for outcome in done:
-        for test in sorted(test for test, became in outcome.outcomes.items() if became == "repeated"):
-            print(f"failed, and passed only when repeated by itself ({outcome.part.name}): {test}")
-    passed = totals["passed"] + totals["repeated"]
+    totals: Counter[str] = Counter()
+    for result in results:
+        counts = Counter(result.outcomes.values())
+        totals += counts
+        listed = ", ".join(f"{counts[name]} {name}" for name in ("passed", "repeated", "failed", "skipped"))
+        print(f"{result.part.name}: {listed} in {result.seconds:.0f} s" + (" (pytest failed)" if result.code else ""))
+    missing = (wanted or set()) - {test for result in results for test in result.outcomes}
+    for test in sorted(missing):
+        print(f"NOT RUN BY ANY PART: {test}")
+    for label, name in (("SKIPPED", "skipped"), ("FAILED, AND PASSED ONLY WHEN REPEATED", "repeated")):
+        for test in sorted(test for result in results for test, outcome in result.outcomes.items() if outcome == name):
+            print(f"{label}: {test}")
+    passed, skipped = totals["passed"] + totals["repeated"], totals["skipped"] + len(missing)
     repeated = f" ({totals['repeated']} of them only when repeated)" if totals["repeated"] else ""
-    total_skipped = totals["skipped"] + (0 if quick else len(never))
-    print(f"{passed} passed{repeated}, {totals['failed']} failed, {total_skipped} skipped")
-    complete = all(outcome.ok for outcome in done) and passed and not totals["failed"] and not total_skipped
+    print(f"{passed} passed{repeated}, {totals['failed']} failed, {skipped} skipped")
+    complete = passed and not skipped and not totals["failed"] and not any(result.code for result in results)
     return 0 if complete else 1
 
 

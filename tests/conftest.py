@@ -1,10 +1,11 @@
-"""Which servers the tests run against, and what every test may ask for."""
+"""The servers that the tests run against, and the fixtures that every test may use."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,14 +20,14 @@ _MARKERS = {
     "real": "needs the real InvokeAI server (--real)",
     "browser": "needs Chromium (--browser)",
     "slow": "takes more than a few seconds (--slow)",
-    "looks": "is about what a page shows, whichever the server: the embedded one will do",
+    "looks": "is about the look of a page, and runs on the embedded server only",
 }
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts what runs in its background so, and kernels would inherit it: the tests interrupt both.
+    # A shell ignores SIGINT in background processes, and kernels would inherit that: the tests interrupt both.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes depends on what else the machine does.
+# The time of an example depends on the load of the machine.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
@@ -34,7 +35,7 @@ _unselected = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """More processes than processors, since most tests wait; one alone where all share a server that was given."""
+    """Return more processes than processors, since most tests wait; none if all share a given server."""
     if config.getoption("--server"):
         return 0
     processors = os.cpu_count() or 1
@@ -54,25 +55,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--browser", action="store_true", help="also run the tests that need Chromium")
     group.addoption("--slow", action="store_true", help="also run the tests that take longer")
+    group.addoption("--outcomes", type=Path, metavar="FILE", help="write a line with outcome and id for each test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in _MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    path = config.getoption("--outcomes")
+    if path is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(OutcomeWriter(path))
+
+
+class OutcomeWriter:
+    """Writes outcome and id of each test, and of each setup or teardown that did not pass, for `python -m tests`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        outcome = "skipped" if hasattr(report, "wasxfail") else report.outcome
+        if report.when == "call" or outcome != "passed":
+            self._file.write(f"{outcome} {report.nodeid}\n")
+
+    def pytest_unconfigure(self) -> None:
+        self._file.close()
 
 
 def _parameters(config: pytest.Config, known: tuple[str, ...]) -> list[object]:
-    """The servers that this run is about, by the ids that their tests get."""
+    """Return the servers of this run as parameters."""
     if config.getoption("--server"):
         return [pytest.param("given", id="given")]
     real = config.getoption("--real")
     versions = [version for version in known if real in ("all", version)]
-    marks = [pytest.mark.real, pytest.mark.timeout(400)]  # the first test waits for an installation too
+    marks = [pytest.mark.real, pytest.mark.timeout(400)]  # the first test includes an installation
     return ["embedded", *(pytest.param(version, id=f"real-{version}", marks=marks) for version in versions)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    # What a click does depends little on the server's version: the newest real one will do.
+    # A click hardly depends on the server's version: the newest real one is enough.
     in_browser = (
         metafunc.definition.get_closest_marker("browser") is not None or ".browser." in metafunc.module.__name__
     )
@@ -87,7 +107,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what was not asked for, and remember how many those are."""
+    """Deselect tests that were not asked for, and count them."""
     left_out: list[pytest.Item] = []
     counts: dict[str, int] = {}
     for name, asked in (
@@ -111,7 +131,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What one of several processes knows, for the one that sums up."""
+    """Pass the counts of an xdist worker to the controller."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["unselected"] = session.config.stash.get(_unselected, {})
 
@@ -150,7 +170,7 @@ def _make(name: str, config: pytest.Config, *, multiuser: bool = False) -> Serve
 
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[EmbeddedServer]:
-    """The embedded server, also for tests that are about nothing else: to start one takes longer than most of them."""
+    """The embedded server of this process, shared because starting one takes longer than most tests."""
     running = _embedded()
     running.start()
     yield running
@@ -159,7 +179,7 @@ def embedded_server() -> Iterator[EmbeddedServer]:
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A running server, in single-user mode unless it was given; one process for all tests of a version."""
+    """A running server in single-user mode (or the given one), shared by all tests of a version."""
     if request.param == "embedded":
         yield request.getfixturevalue("embedded_server")
         return
@@ -174,7 +194,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def multiuser_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A running server in multiuser mode, whose administrator is not set up yet."""
+    """A running server in multiuser mode, at first without an administrator."""
     running = _make(request.param, request.config, multiuser=True)
     running.start()
     yield running
@@ -183,16 +203,16 @@ def multiuser_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def wire(server: Server) -> Iterator[Wire]:
-    """Bare requests to a server whose queue is empty, whose processor runs and whose worker is free."""
+    """Raw requests to a server with an empty queue, a running processor and a free worker."""
     with Wire(server) as wire:
         if server.in_doubt and isinstance(server, StartedServer):
-            _mend(server, wire)
+            _repair(server, wire)
         wire.clean()
         yield wire
 
 
-def _mend(server: StartedServer, wire: Wire) -> None:
-    """Have one test's failure be its own: up to 6.13 a worker can end for good, and nothing would run any more."""
+def _repair(server: StartedServer, wire: Wire) -> None:
+    """Restart a server whose worker died, as can happen up to 6.13, so that one failure does not cause others."""
     server.in_doubt = False
     try:
         wire.clean()

@@ -1,7 +1,7 @@
-"""The servers that the tests run against: the embedded one, real ones of two versions, and one given by its address.
+"""The servers that the tests run against: the embedded one, two versions of the real one, or one given by its address.
 
-All look the same to a test: a `Server` with a `url`, a `version`, a `kind`, and `has(feature)` for what depends on the
-version. The ones that the tests start can also be stopped, killed and restarted on the same port.
+All share an interface: `url`, `version`, `kind`, and `has(feature)` for differences between versions. Servers started
+by the tests can also be stopped, killed and restarted on the same port.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -29,7 +30,7 @@ Kind = Literal["embedded", "real", "given"]
 
 _HERE = Path(__file__).parent
 
-# What a feature's name means, and the first version that has it. Nothing here is found out by trying.
+# Features and the first version that has each, so that tests never probe a server.
 FEATURES: dict[str, tuple[int, int, int]] = {
     "item_summaries": (6, 14, 0),  # POST item_summaries_by_ids
     "waiting": (6, 14, 0),  # the status `waiting` and its counters
@@ -50,29 +51,29 @@ FEATURES: dict[str, tuple[int, int, int]] = {
 
 
 class ServerError(Exception):
-    """A server did not start, did not answer or did not stop; the message ends with its log."""
+    """A server did not start, answer or stop; the message ends with its log."""
 
 
 class Server:
-    """A server that can be reached, whoever started it."""
+    """A running server."""
 
     kind: Kind = "given"
     url: str = ""
     version: str = ""
     multiuser: bool = False
     in_doubt: bool = False
-    """Whether a test failed here, so that the server may be the cause, or be left in a bad state."""
+    """Whether a test failed on this server, so that it may be in a bad state."""
 
     def __repr__(self) -> str:
         return f"<{self.kind} server {self.version} at {self.url}>"
 
     def has(self, feature: str) -> bool:
-        """Whether this server's version has a feature of the table."""
+        """Return whether this version has a feature of `FEATURES`."""
         return tuple(int(part) for part in self.version.split(".")[:3]) >= FEATURES[feature]
 
     @property
     def max_queue_size(self) -> int:
-        """How many pending items the server takes."""
+        """The maximum number of pending items."""
         return int(self._config()["max_queue_size"])
 
     def _config(self) -> dict[str, Any]:
@@ -81,14 +82,14 @@ class Server:
         return config
 
     def start(self) -> None:
-        """Reach the server, starting it if that is ours to do."""
+        """Start the server, or check that it is there."""
 
     def stop(self) -> None:
-        """End it, if it is ours."""
+        """Stop the server if the tests started it."""
 
 
 class GivenServer(Server):
-    """A server somebody else started; its queue is emptied by the tests."""
+    """A server that was running before; the tests empty its queue."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -103,7 +104,7 @@ class GivenServer(Server):
 
 
 class StartedServer(Server):
-    """A server process of our own, in a folder of its own, on a port that stays the same over restarts."""
+    """A server process with its own folder and port, which it keeps across restarts."""
 
     start_seconds: float = 60.0
 
@@ -141,7 +142,7 @@ class StartedServer(Server):
         if self.port == 0:
             self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        command = self._command()  # may install the server, so its log is opened after it
+        command = self._command()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -159,25 +160,25 @@ class StartedServer(Server):
             raise
 
     def stop(self) -> None:
-        """Ask the process to end, as a service manager would, and forget its folder."""
+        """Terminate the process, and delete its folder unless one was given."""
         try:
-            self._end(signal.SIGTERM)
+            self._stop_process(signal.SIGTERM)
         finally:
             if self._given_root is None and self.root is not None:
                 shutil.rmtree(self.root, ignore_errors=True)
                 self.root = None
 
     def kill(self) -> None:
-        """End the process at once, as a crash would; its folder stays."""
-        self._end(signal.SIGKILL)
+        """Kill the process; its folder stays."""
+        self._stop_process(signal.SIGKILL)
 
     def restart(self, *, crash: bool = False) -> None:
-        """Down and up again with the same folder and port; with `crash` it has no chance to tidy up."""
-        self._end(signal.SIGKILL if crash else signal.SIGTERM)
+        """Stop and start again with the same folder and port; with `crash` the process is killed."""
+        self._stop_process(signal.SIGKILL if crash else signal.SIGTERM)
         self.start()
 
     def log_tail(self, lines: int = 40) -> str:
-        """The end of what the process logged."""
+        """Return the end of the process's log."""
         if self.root is None or not self._log.exists():
             return ""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
@@ -197,14 +198,14 @@ class StartedServer(Server):
         assert self._process is not None
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise ServerError(f"{self!r} ended with {self._process.returncode}\n{self.log_tail()}")
+                raise ServerError(f"{self!r} exited with {self._process.returncode}\n{self.log_tail()}")
             with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
                 self.version = _version(self.url, timeout=5)
                 return
             time.sleep(0.1)
         raise ServerError(f"{self!r} was not ready after {self.start_seconds:.0f} s\n{self.log_tail()}")
 
-    def _end(self, sig: signal.Signals) -> None:
+    def _stop_process(self, sig: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -214,7 +215,7 @@ class StartedServer(Server):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise ServerError(f"{self!r} did not end within 30 s of {sig.name}\n{self.log_tail()}") from None
+            raise ServerError(f"{self!r} did not stop within 30 s of {sig.name}\n{self.log_tail()}") from None
         finally:
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
@@ -223,7 +224,7 @@ class StartedServer(Server):
 
 
 class RealServer(StartedServer):
-    """InvokeAI itself. `gc_freeze` spares the half second of garbage collection before each item."""
+    """InvokeAI itself. `gc_freeze` avoids half a second of garbage collection before each item."""
 
     kind: Kind = "real"
     start_seconds = 240.0
@@ -234,7 +235,7 @@ class RealServer(StartedServer):
         self._gc_freeze = gc_freeze
 
     def start(self) -> None:
-        """Start it; once more if it ended over its own database, which two of its threads use at the start (6.13.8)."""
+        """Start it, trying again if two of its threads collided in its database (6.13.8)."""
         try:
             super().start()
         except ServerError as error:
@@ -287,7 +288,7 @@ class EmbeddedServer(StartedServer):
         return {}
 
     def _wait_until_ready(self, deadline: float) -> None:
-        """The process says on its first line where it is."""
+        """The first line of output has the address."""
         assert self._process is not None
         assert self._process.stdout is not None
         readable, _, _ = select.select([self._process.stdout], [], [], deadline - time.monotonic())
@@ -295,14 +296,14 @@ class EmbeddedServer(StartedServer):
         if not line:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
-            raise ServerError(f"{self!r} said nothing (exit code {self._process.poll()})\n{self.log_tail()}")
-        said = json.loads(line)
-        self.url, self.control = said["url"], said["control"]
+            raise ServerError(f"{self!r} printed nothing (exit code {self._process.poll()})\n{self.log_tail()}")
+        ready = json.loads(line)
+        self.url, self.control = ready["url"], ready["control"]
         super()._wait_until_ready(deadline)
 
 
 def _own_environment() -> dict[str, str]:
-    """Ours, without settings meant for an InvokeAI of the person who runs the tests."""
+    """Return this environment without the settings of the user's own InvokeAI."""
     return {name: value for name, value in os.environ.items() if not name.startswith("INVOKEAI_")}
 
 
@@ -312,7 +313,9 @@ def _version(url: str, timeout: float) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port below those that systems hand out: a server may take 20 s before it listens on it."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)  # not `random`, which hypothesis seeds
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
