@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 
 Outcome = Literal["pending", "delivered", "failed", "timed_out", "dropped"]
 
+ALERTS: frames.Schema = {
+    "at": frames.TIME,
+    "alert": frames.TEXT,
+    "kind": frames.TEXT,
+    "severity": frames.TEXT,
+    "title": frames.TEXT,
+    "text": frames.TEXT,
+    "item_id": frames.INT,
+    "batch_id": frames.TEXT,
+    "held_back": frames.INT,
+    "sink": frames.TEXT,
+    "outcome": frames.TEXT,
+    "attempts": frames.INT,
+    "took_s": frames.FLOAT,
+    "reason": frames.TEXT,
+    "message_id": frames.TEXT,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -59,7 +77,7 @@ class AlertLog(KeptLog[Delivery]):
     _type = Delivery
 
     def frame(self) -> pd.DataFrame:
-        return frames.alerts(self)
+        return frames.of_records(self, ALERTS)
 
     def key(self) -> str:
         """A new one, to record a delivery with."""

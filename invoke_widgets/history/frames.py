@@ -1,10 +1,9 @@
-"""Records -> DataFrames. One schema each, whether empty or full; pandas is imported when the first frame is made."""
+"""DataFrames of records, each with one schema, whether empty or full. pandas is imported when the first is made."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from operator import attrgetter
@@ -17,7 +16,6 @@ from invoke_widgets.records import Cancellation, JobError, QueueItem
 if TYPE_CHECKING:
     import pandas as pd
 
-    from invoke_widgets.alerts.log import Delivery
     from invoke_widgets.history.logs import LoggedEvent
 
 TIME = "datetime64[us, UTC]"
@@ -27,111 +25,78 @@ FLOAT = "Float64"
 FLAG = "boolean"
 OBJECT = "object"
 
+Schema = Mapping[str, str]
+"""A frame's columns, in order: name -> dtype. The records' attributes have the same names."""
 
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """A frame's columns, in order: name -> dtype. The records' attributes have the same names."""
+ERRORS: Schema = {
+    "at": TIME,
+    "error_type": TEXT,
+    "message": TEXT,
+    "item_id": INT,
+    "batch_id": TEXT,
+    "node_id": TEXT,
+    "node_type": TEXT,
+    "field_path": TEXT,
+    "server_error_type": TEXT,
+    "status": INT,
+    "attempt": INT,
+    "retry_at": TIME,
+    "retryable": FLAG,
+    "suggestion": TEXT,
+    "fingerprint": TEXT,
+    "traceback": TEXT,
+}
 
-    columns: Mapping[str, str]
+CANCELLATIONS: Schema = {
+    "requested_at": TIME,
+    "scope": TEXT,
+    "outcome": TEXT,
+    "canceled": INT,
+    "item_id": INT,
+    "batch_id": TEXT,
+    "acknowledged_s": FLOAT,
+    "effective_s": FLOAT,
+    "stopped_s": FLOAT,
+    "message": TEXT,
+    "item_ids": OBJECT,
+}
 
+JOBS: Schema = {
+    "item_id": INT,
+    "status": TEXT,
+    "batch_id": TEXT,
+    "destination": TEXT,
+    "origin": TEXT,
+    "device": TEXT,
+    "created_at": TIME,
+    "started_at": TIME,
+    "completed_at": TIME,
+    "updated_at": TIME,
+    "waited_s": FLOAT,
+    "ran_s": FLOAT,
+    "error_type": TEXT,
+    "error_message": TEXT,
+    "retried_from_item_id": INT,
+}
 
-ERRORS = Schema(
-    {
-        "at": TIME,
-        "error_type": TEXT,
-        "message": TEXT,
-        "item_id": INT,
-        "batch_id": TEXT,
-        "node_id": TEXT,
-        "node_type": TEXT,
-        "field_path": TEXT,
-        "server_error_type": TEXT,
-        "status": INT,
-        "attempt": INT,
-        "retry_at": TIME,
-        "retryable": FLAG,
-        "suggestion": TEXT,
-        "fingerprint": TEXT,
-        "traceback": TEXT,
-    }
-)
-
-CANCELLATIONS = Schema(
-    {
-        "requested_at": TIME,
-        "scope": TEXT,
-        "outcome": TEXT,
-        "canceled": INT,
-        "item_id": INT,
-        "batch_id": TEXT,
-        "acknowledged_s": FLOAT,
-        "effective_s": FLOAT,
-        "stopped_s": FLOAT,
-        "message": TEXT,
-        "item_ids": OBJECT,
-    }
-)
-
-JOBS = Schema(
-    {
-        "item_id": INT,
-        "status": TEXT,
-        "batch_id": TEXT,
-        "destination": TEXT,
-        "origin": TEXT,
-        "device": TEXT,
-        "created_at": TIME,
-        "started_at": TIME,
-        "completed_at": TIME,
-        "updated_at": TIME,
-        "waited_s": FLOAT,
-        "ran_s": FLOAT,
-        "error_type": TEXT,
-        "error_message": TEXT,
-        "retried_from_item_id": INT,
-    }
-)
-
-EVENTS = Schema(
-    {
-        "at": TIME,
-        "event": TEXT,
-        "item_id": INT,
-        "batch_id": TEXT,
-        "node_id": TEXT,
-        "node_type": TEXT,
-        "status": TEXT,
-        "message": TEXT,
-        "percentage": FLOAT,
-        "queue_id": TEXT,
-    }
-)
-
-ALERTS = Schema(
-    {
-        "at": TIME,
-        "alert": TEXT,
-        "kind": TEXT,
-        "severity": TEXT,
-        "title": TEXT,
-        "text": TEXT,
-        "item_id": INT,
-        "batch_id": TEXT,
-        "held_back": INT,
-        "sink": TEXT,
-        "outcome": TEXT,
-        "attempts": INT,
-        "took_s": FLOAT,
-        "reason": TEXT,
-        "message_id": TEXT,
-    }
-)
+EVENTS: Schema = {
+    "at": TIME,
+    "event": TEXT,
+    "item_id": INT,
+    "batch_id": TEXT,
+    "node_id": TEXT,
+    "node_type": TEXT,
+    "status": TEXT,
+    "message": TEXT,
+    "percentage": FLOAT,
+    "queue_id": TEXT,
+}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _column(values: Sequence[Any], dtype: str) -> Any:
-    """Values, None where there is none, as an array of a dtype; several times faster than `pd.Series(values)`."""
+    """An array of a dtype, from values that may be None; several times faster than `pd.Series(values)`."""
     import numpy as np
     import pandas as pd
 
@@ -143,7 +108,7 @@ def _column(values: Sequence[Any], dtype: str) -> Any:
     if dtype == OBJECT:
         return np.fromiter(values, dtype=object, count=len(values))
     if dtype == INT and any(value is not None and not -_TOO_LARGE <= value < _TOO_LARGE for value in values):
-        # No id is that large, but a frame should not fail over one that is.
+        # No id is that large, but one that is should not make a frame fail.
         values = [value if value is None or -_TOO_LARGE <= value < _TOO_LARGE else None for value in values]
     missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
     kind, make = _MASKED[dtype]
@@ -166,7 +131,7 @@ def _micros(value: datetime | None) -> int:
 def _frame(columns: Mapping[str, Sequence[Any]], schema: Schema) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame({name: _column(columns[name], dtype) for name, dtype in schema.columns.items()})
+    return pd.DataFrame({name: _column(columns[name], dtype) for name, dtype in schema.items()})
 
 
 def _columns(rows: Sequence[Any], names: Iterable[str]) -> dict[str, Sequence[Any]]:
@@ -174,40 +139,45 @@ def _columns(rows: Sequence[Any], names: Iterable[str]) -> dict[str, Sequence[An
     return {name: list(map(attrgetter(name), rows)) for name in names}
 
 
+def of_records(records: Iterable[Any], schema: Schema) -> pd.DataFrame:
+    """One row per record, whose attributes are the columns of `schema`."""
+    return _frame(_columns(list(records), schema), schema)
+
+
 def errors(records: Iterable[JobError]) -> pd.DataFrame:
-    """One row per error; `at` in UTC. The columns are those of `ERRORS`, however many records there are."""
-    return _frame(_columns(list(records), ERRORS.columns), ERRORS)
+    """One row per error; `at` in UTC. The columns are those of `ERRORS`."""
+    return of_records(records, ERRORS)
 
 
 def cancellations(records: Iterable[Cancellation]) -> pd.DataFrame:
-    """One row per cancel; `acknowledged_s`, `effective_s` and `stopped_s` in seconds since it was asked for.
+    """One row per cancellation; `acknowledged_s`, `effective_s` and `stopped_s` in seconds since it was requested.
 
-    `item_id` is set where it was about one item; `item_ids` are tuples of all that it was about.
+    `item_id` is set if there was only one item; `item_ids` is a tuple of all items.
     """
     rows = list(records)
-    columns = _columns(rows, [name for name in CANCELLATIONS.columns if name != "item_id"])
+    columns = _columns(rows, [name for name in CANCELLATIONS if name != "item_id"])
     columns["item_id"] = [row.item_ids[0] if len(row.item_ids) == 1 else None for row in rows]
     return _frame(columns, CANCELLATIONS)
 
 
-def alerts(deliveries: Iterable[Delivery]) -> pd.DataFrame:
-    """One row per message and sink; `took_s` in seconds. `held_back` is how many others the message stands for."""
-    return _frame(_columns(list(deliveries), ALERTS.columns), ALERTS)
-
-
 def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
-    """One row per job; `waited_s` and `ran_s` in seconds. `updated_at` is when the server changed it last.
+    """One row per job; `waited_s` and `ran_s` in seconds.
 
-    Of a job with the status "gone" (see `JobLog`) it is when that was noticed; when it ended is not known.
+    `updated_at` is when the server changed the job last; for one with the status "gone" (see `JobLog`), when that was
+    noticed.
 
-    The values that batches set come after the fixed columns, one column `node.field` each (dtype object); then what
-    `outputs` has for each record, node id -> output, one column `node.output` for each value but its type. A node
-    inside an iteration has a list in each. A column that is there already is followed by one with " (output)".
+    After the fixed columns come the values that batches set, one column `node.field` each (dtype object), and the
+    outputs, one column `node.output` for each value except its type.
+
+    Args:
+        records: the jobs.
+        outputs: for each record, node id -> output; for a node inside an iteration, a list of outputs. The name of a
+            column that exists already gets " (output)" appended.
     """
     import pandas as pd
 
     rows = list(records)
-    frame = _frame(_columns(rows, JOBS.columns), JOBS)
+    frame = _frame(_columns(rows, JOBS), JOBS)
     fields: dict[str, list[Any]] = {}
     for index, row in enumerate(rows):
         for value in row.field_values or ():
@@ -215,18 +185,18 @@ def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()
             if name not in fields:
                 fields[name] = [None] * len(rows)
             fields[name][index] = value.value
-    extra = {name: _column(fields[name], OBJECT) for name in sorted(fields) if name not in JOBS.columns}
-    put_out: dict[str, list[Any]] = {}
+    extra = {name: _column(fields[name], OBJECT) for name in sorted(fields) if name not in JOBS}
+    produced: dict[str, list[Any]] = {}
     for index, by_node in enumerate(outputs):
         for name, value in _values(by_node):
-            put_out.setdefault(name, [None] * len(rows))[index] = value
-    for name in sorted(put_out):
-        extra[f"{name} (output)" if name in extra or name in JOBS.columns else name] = _column(put_out[name], OBJECT)
+            produced.setdefault(name, [None] * len(rows))[index] = value
+    for name in sorted(produced):
+        extra[f"{name} (output)" if name in extra or name in JOBS else name] = _column(produced[name], OBJECT)
     return pd.concat([frame, pd.DataFrame(extra)], axis=1) if extra else frame
 
 
 def _values(by_node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The values of nodes' outputs: `node.output`, value."""
+    """Yield the values of nodes' outputs: `node.output`, value."""
     for node_id, output in by_node.items():
         runs = output if isinstance(output, list) else [output]
         names = dict.fromkeys(name for run in runs if isinstance(run, Mapping) for name in run if name != "type")
@@ -235,11 +205,10 @@ def _values(by_node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{node_id}.{name}", values if isinstance(output, list) else values[0]
 
 
-def events(heard: Iterable[LoggedEvent]) -> pd.DataFrame:
-    """One row per event, as it was heard; `percentage` from 0 to 1. An event of many items has no `item_id`."""
-    rows = list(heard)
-    columns: dict[str, list[Any]] = {name: [] for name in EVENTS.columns}
-    for row in rows:
+def events(records: Iterable[LoggedEvent]) -> pd.DataFrame:
+    """One row per event; `percentage` from 0 to 1. An event about several items has no `item_id`."""
+    columns: dict[str, list[Any]] = {name: [] for name in EVENTS}
+    for row in records:
         event = row.event
         item = getattr(event, "item", None)
         progress = getattr(event, "progress", None)
@@ -257,17 +226,17 @@ def events(heard: Iterable[LoggedEvent]) -> pd.DataFrame:
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a cell that begins so for a formula, and runs it."""
+"""A spreadsheet runs a cell that begins with one of these as a formula."""
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a frame as CSV, UTF-8; times in ISO 8601 with their offset, missing values empty.
 
-    Text that a spreadsheet would take for a formula gets a leading apostrophe; numbers are left as they are.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers are left alone.
     """
     plain = frame.rename(columns=_no_formula)
     texts = [place for place, dtype in enumerate(plain.dtypes) if dtype in (TEXT, OBJECT)]
-    for place in texts:  # by its place: a field that a batch sets may be called as another column is
+    for place in texts:  # by position: a field that a batch sets may have the name of another column
         plain.isetitem(place, plain.iloc[:, place].map(_no_formula, na_action="ignore").array)
     plain.to_csv(path, index=False, encoding="utf-8", date_format="%Y-%m-%dT%H:%M:%S.%f%z")
 
@@ -289,16 +258,16 @@ def write_jsonl(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as Parquet, with the same types however many rows there are.
+    """Write a frame as Parquet. The types do not depend on the number of rows.
 
-    Columns of dtype object (lists, and fields that batches set to values of any type) are written as JSON text.
+    Columns of dtype object (lists, and the values that batches set) are written as JSON text.
 
     Raises:
         InvalidRequest: pyarrow is not installed.
     """
     if find_spec("pyarrow") is None:
         raise InvalidRequest(
-            "Writing Parquet needs pyarrow, which is not installed.",
+            "Writing Parquet requires pyarrow, which is not installed.",
             suggestion='pip install "invoke-widgets[parquet]", or use to_csv or to_jsonl.',
         )
     plain = frame.copy()

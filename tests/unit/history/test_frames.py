@@ -83,7 +83,7 @@ def test_the_schema_does_not_depend_on_the_rows(
 ) -> None:
     """Columns, their order and their types."""
     frame = make([record(i) for i in range(count)])
-    assert (count, list(schema.columns.items())) == (
+    assert (count, list(schema.items())) == (
         len(frame), [(name, str(dtype)) for name, dtype in frame.dtypes.items()]
     )  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_values_are_the_records_own(make: Make, record: Callable[[int], Any], sc
     records = [record(i) for i in range(5)]
     frame = make(records)
     wrong = []
-    for name in set(schema.columns) - {
+    for name in set(schema) - {
         "item_id",
         "event",
         "batch_id",
@@ -137,7 +137,7 @@ def test_fields_become_columns() -> None:
     ]
     items = [QueueItem(item_id=i, status="pending", batch_id="b", field_values=v) for i, v in enumerate(values)]
     frame = frames.jobs(items)
-    assert ([*frames.JOBS.columns, "a.x", "z.seed"], [None, [1, 2], None], [1, "s", None]) == (
+    assert ([*frames.JOBS, "a.x", "z.seed"], [None, [1, 2], None], [1, "s", None]) == (
         list(frame.columns), frame["a.x"].tolist(), frame["z.seed"].tolist()
     )  # fmt: skip
 
@@ -188,8 +188,8 @@ def test_parquet_keeps_values_and_types(
     frame = make([record(i) for i in range(count)])
     frames.write_parquet(frame, tmp_path / "frame.parquet")
     found = pd.read_parquet(tmp_path / "frame.parquet")
-    texts = {name for name, dtype in schema.columns.items() if dtype == frames.OBJECT}
-    assert {name: frames.TEXT if name in texts else dtype for name, dtype in schema.columns.items()} == {
+    texts = {name for name, dtype in schema.items() if dtype == frames.OBJECT}
+    assert {name: frames.TEXT if name in texts else dtype for name, dtype in schema.items()} == {
         name: str(dtype) for name, dtype in found.dtypes.items()
     }
     for name in texts:
@@ -220,5 +220,5 @@ def test_parquet_without_pyarrow_names_the_remedy(tmp_path: Path) -> None:
         "except InvalidRequest as error: print(error.message, error.suggestion)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
-    expected = 'Writing Parquet needs pyarrow, which is not installed. pip install "invoke-widgets[parquet]"'
+    expected = 'Writing Parquet requires pyarrow, which is not installed. pip install "invoke-widgets[parquet]"'
     assert (expected, "", False) == (done.stdout.partition(", or")[0], done.stderr, path.exists())
