@@ -1,4 +1,8 @@
-"""How an interrupt (the ■ of the notebook) reaches what waits in a cell."""
+"""The I/O thread, and how other threads wait for it, receive from it and interrupt it.
+
+In order: `Backoff`; interrupts (the ■ of the notebook); `LoopThread`, the daemon thread that owns every connection;
+`Channel`, a queue from that thread to a cell; `CallbackThread`, on which the user's own functions are called.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,8 @@ import random
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -21,18 +25,55 @@ from invoke_widgets.errors import InvalidRequest
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 TICK_S = 0.05
-"""How often what waits looks up, so that an interrupt is heard: a bare wait on a loop is not interrupted."""
+"""How often a wait looks up, so that an interrupt reaches it: a bare wait on a loop is not interrupted."""
+
+_CLOSING_S = 4.0
+"""How long canceled work may take to end before it is left behind."""
+
+_ROUNDS = 4
+"""The rounds of a loop in which closed connections give back their sockets."""
 
 
-@contextmanager
-def heard() -> Iterator[None]:
-    """Within, an interrupt raises `KeyboardInterrupt` at once, also where the cell awaits something else.
+class Backoff:
+    """Growing pauses with jitter, so that clients that fail together do not come back together.
 
-    For a cell with an `await` ipykernel handles interrupts itself: it asks its loop to cancel the cell. What waits
-    without `await` in such a cell stops that very loop, and would not be interrupted at all.
+    Args:
+        first_s: the first pause, in seconds.
+        max_s: the longest pause, in seconds.
+        factor: how much longer each pause is than the one before.
+    """
+
+    def __init__(self, first_s: float, max_s: float, factor: float = 2.0) -> None:
+        self._first_s = self._next_s = min(first_s, max_s)
+        self._max_s = max_s
+        self._factor = factor
+
+    def next(self) -> float:
+        """The next pause in seconds, with a jitter of up to 20 % either way."""
+        pause_s, self._next_s = self._next_s, min(self._next_s * self._factor, self._max_s)
+        return pause_s * random.uniform(0.8, 1.2)
+
+    def reset(self) -> None:
+        """Begin again with the first pause."""
+        self._next_s = self._first_s
+
+
+# --- interrupts ---------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let an interrupt raise `KeyboardInterrupt` at once within, also in a cell that has an `await`.
+
+    ipykernel interrupts such a cell by asking its loop to cancel it. Code that waits there without `await` stops that
+    very loop, and could not be interrupted at all.
     """
     handler = signal.getsignal(signal.SIGINT)
+    # By the module, since ipykernel has no public way to tell. Other handlers stay, such as that of asyncio.run, which
+    # cancels the main task and so reaches what awaits.
     is_kernels = (getattr(handler, "__module__", None) or "").startswith("ipykernel.")
     if not is_kernels or threading.current_thread() is not threading.main_thread():
         yield
@@ -44,17 +85,18 @@ def heard() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def taken(source: queue.SimpleQueue[T], timeout: float | None) -> T:
-    """The next one of a queue; an interrupt while waiting is heard.
+def receive(source: queue.SimpleQueue[T], timeout: float | None) -> T:
+    """Take the next value of a queue; an interrupt ends the wait.
 
     Args:
-        timeout: seconds; None waits for ever.
+        source: the queue.
+        timeout: seconds; None waits without a limit.
 
     Raises:
-        queue.Empty: none came in time.
+        queue.Empty: no value came in time.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    with heard():
+    with interruptible():
         while True:
             left = TICK_S if deadline is None else deadline - time.monotonic()
             try:
@@ -64,56 +106,77 @@ def taken(source: queue.SimpleQueue[T], timeout: float | None) -> T:
                     raise
 
 
-class Backoff:
-    """Pauses that grow from `first_s` to `max_s`, each varied by 20 %.
+def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
+    """Wait for the result of `future`; an interrupt cancels it.
 
-    Args:
-        first_s: seconds.
-        max_s: seconds.
-        factor: by how much each pause is longer than the last.
+    Raises:
+        TimeoutError: it took longer than `timeout` seconds; the future goes on.
     """
-
-    def __init__(self, first_s: float, max_s: float, factor: float = 2.0) -> None:
-        self._first_s = self._next_s = first_s
-        self._max_s = max_s
-        self._factor = factor
-
-    def next(self) -> float:
-        """Return the next pause in seconds."""
-        pause = self._next_s
-        self._next_s = min(pause * self._factor, self._max_s)
-        return pause * random.uniform(0.8, 1.2)
-
-    def reset(self) -> None:
-        """Begin again with the first pause."""
-        self._next_s = self._first_s
+    try:
+        with interruptible():
+            return future.result(timeout)
+    except KeyboardInterrupt:
+        future.cancel()
+        raise
 
 
-_LAST_ROUNDS = 4
-_LAST_S = 4.0
-"""So long what was canceled may take to end; what does not is left behind."""
-
-logger = logging.getLogger(__name__)
+# --- the I/O thread -----------------------------------------------------------------------------------------------
 
 
-def closed() -> InvalidRequest:
-    """What everything raises that a closed console is asked for, or that was under way when it was closed."""
+def closed_error() -> InvalidRequest:
+    """The exception of every call on a closed console, and of every call in flight when it is closed."""
     return InvalidRequest(
         "This console was closed.",
         suggestion="Connect again; what was asked of the server at that moment may have been carried out.",
     )
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """The I/O thread's loop, which knows its connections.
+
+    nest-asyncio2, which `iw.run` and notebooks apply, replaces methods of the class of the caller's loop, which is that
+    of most loops in the process. This class keeps its own, so that the patch never reaches our running loop.
+    """
+
+    run_forever = asyncio.SelectorEventLoop.run_forever
+    run_until_complete = asyncio.SelectorEventLoop.run_until_complete
+    _run_once = asyncio.SelectorEventLoop._run_once  # type: ignore[attr-defined]
+    _check_running = asyncio.SelectorEventLoop._check_running  # type: ignore[attr-defined]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
+
+    async def create_connection(self, *args: Any, **options: Any) -> Any:
+        """Connect as asyncio does, and remember the connection."""
+        transport, protocol = await super().create_connection(*args, **options)
+        self.connections.add(transport)
+        return transport, protocol
+
+    async def cut_connections(self) -> None:
+        """Let closed connections give back their sockets, and cut those that are still open.
+
+        A connection gives back its socket in the loop's next rounds; one with TLS first waits for the other side.
+        """
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
+        for transport in list(self.connections):
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
+
+
 class LoopThread:
     """A daemon thread that runs an asyncio loop until `stop()`."""
 
     def __init__(self, name: str = "invoke-widgets") -> None:
-        self._loop = asyncio.new_event_loop()
-        # Reentrant: a console that is collected stops its thread, and that may happen anywhere.
+        self._loop = _Loop()
+        # Reentrant: a console that is garbage collected stops its thread, and that may happen anywhere.
         self._lock = threading.RLock()
         self._stopping = False
         self._at_end: Callable[[], object] | None = None
-        self._waited_for: set[concurrent.futures.Future[Any]] = set()
+        self._in_flight: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         # An empty context: ipykernel 7 routes what a thread writes by the context of the cell that started it.
         contextvars.Context().run(self._thread.start)
@@ -126,8 +189,8 @@ class LoopThread:
             with self._lock:
                 self._stopping = True
                 self._loop.close()
-            for future in list(self._waited_for):
-                _settle(future, closed())
+            for future in list(self._in_flight):
+                _settle(future, closed_error())
             if self._at_end is not None:
                 self._at_end()
 
@@ -138,60 +201,61 @@ class LoopThread:
 
     @property
     def is_running(self) -> bool:
-        """Whether it takes work."""
+        """Whether the thread takes work."""
         return not self._stopping and self._thread.is_alive()
 
     def check(self) -> None:
-        """
+        """Make sure that the thread takes work.
+
         Raises:
             InvalidRequest: the console was closed.
         """
         if not self.is_running:
-            raise closed()
+            raise closed_error()
 
     def start(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run `work` on the loop, and return at once. From any thread. Canceling the future cancels the work.
+        """Run `work` on the loop and return at once, from any thread. Canceling the future cancels the work.
 
         Raises:
-            InvalidRequest: the console was closed; the future ends with the same, if it is closed later.
+            InvalidRequest: the console was closed. If it is closed later, the future gets the same exception.
         """
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         with self._lock:
             if self.is_running:
-                self._waited_for.add(future)
+                self._in_flight.add(future)
                 self._loop.call_soon_threadsafe(self._begin, work, future)
                 return future
         work.close()
-        raise closed()
+        raise closed_error()
 
     def _begin(self, work: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]) -> None:
         if future.cancelled():
             work.close()
-            self._waited_for.discard(future)
+            self._in_flight.discard(future)
             future.set_running_or_notify_cancel()
             return
         task = self._loop.create_task(work)
 
-        def forsaken(future: concurrent.futures.Future[T]) -> None:
+        def future_done(future: concurrent.futures.Future[T]) -> None:
             if future.cancelled():
                 self.post(task.cancel)
 
-        def ended(task: asyncio.Task[T]) -> None:
-            self._waited_for.discard(future)
+        def task_done(task: asyncio.Task[T]) -> None:
+            self._in_flight.discard(future)
             if not task.cancelled():
                 error = task.exception()
                 _settle(future, error) if error is not None else _settle(future, None, task.result())
             elif self._stopping:
-                _settle(future, closed())
+                _settle(future, closed_error())
             else:
                 future.cancel()
                 future.set_running_or_notify_cancel()
 
-        future.add_done_callback(forsaken)
-        task.add_done_callback(ended)
+        future.add_done_callback(future_done)
+        task.add_done_callback(task_done)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` on the loop and wait for it, from any other thread. An interrupt cancels it.
+        """Run `work` on the loop and wait for its result, from any other thread. An interrupt cancels it.
 
         Raises:
             InvalidRequest: the console was closed, before or meanwhile.
@@ -202,13 +266,13 @@ class LoopThread:
         return wait(self.start(work))
 
     def post(self, function: Callable[[], object]) -> None:
-        """Call `function` on the loop, soon. From any thread; does nothing once stopped."""
+        """Call `function` on the loop soon, from any thread. Once stopped, do nothing."""
         with self._lock:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(function)
 
     def schedule(self, seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:
-        """Call `function` on the loop after `seconds`. On the loop's own thread."""
+        """Call `function` on the loop after `seconds`. Only on the loop's own thread."""
         return self._loop.call_later(seconds, function)
 
     def stop(
@@ -221,9 +285,9 @@ class LoopThread:
         """Take no more work, cancel what still runs, and end the thread. May be called twice.
 
         Args:
-            last: runs on the loop before that; it may await `cancel_rest` itself.
-            at_end: called on the thread when its loop is closed.
-            join: wait for the end, for some seconds at most; on the thread itself that is never waited for.
+            last: runs on the loop before the rest is canceled; it may await `cancel_rest` itself.
+            at_end: called on the thread once its loop is closed.
+            join: wait a few seconds for the thread to end. On the thread itself this has no effect.
         """
         with self._lock:
             is_first, self._stopping = not self._stopping, True
@@ -233,20 +297,20 @@ class LoopThread:
         if not is_first and last is not None:
             last.close()
         if join and not self.is_current:
-            self._thread.join(_LAST_S + 1.0)
+            self._thread.join(_CLOSING_S + 1.0)
 
     async def _finish(self, last: Coroutine[Any, Any, object] | None) -> None:
         if last is not None:
-            await _quietly(last)
+            await _logging_errors(last)
         await self.cancel_rest()
-        await _quietly(self._loop.shutdown_asyncgens())
-        await free_sockets(self._loop)
+        await _logging_errors(self._loop.shutdown_asyncgens())
+        await self._loop.cut_connections()
         self._loop.stop()
 
     async def cancel_rest(self) -> None:
-        """Cancel everything on the loop but the caller, and wait for its end; what refuses to end is left behind."""
-        until = time.monotonic() + _LAST_S
-        # In rounds: what is canceled may start something more before it ends.
+        """Cancel every task but the caller's and wait for them; a task that refuses to end is left behind."""
+        until = time.monotonic() + _CLOSING_S
+        # In rounds: canceled work may start more before it ends.
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in tasks:
                 task.cancel()
@@ -255,17 +319,17 @@ class LoopThread:
             await asyncio.wait(tasks, timeout=left)
 
 
-async def _quietly(work: Coroutine[Any, Any, object]) -> None:
-    """Whatever goes wrong with it, and however long it takes, the thread ends all the same."""
+async def _logging_errors(work: Coroutine[Any, Any, object]) -> None:
+    """Await `work`, and let neither its failure nor its slowness keep the thread from ending."""
     try:
-        async with asyncio.timeout(_LAST_S):
+        async with asyncio.timeout(_CLOSING_S):
             await work
-    except (Exception, asyncio.CancelledError):  # as it says
-        logger.debug("ending failed", exc_info=True)
+    except (Exception, asyncio.CancelledError):
+        logger.debug("closing failed", exc_info=True)
 
 
 def _settle(future: concurrent.futures.Future[T], error: BaseException | None, result: T | None = None) -> None:
-    """End a future, unless who waited for it has canceled it."""
+    """Give a future its outcome, unless its caller has canceled it."""
     if not future.set_running_or_notify_cancel():
         return
     if error is not None:
@@ -274,53 +338,31 @@ def _settle(future: concurrent.futures.Future[T], error: BaseException | None, r
         future.set_result(result)  # type: ignore[arg-type]
 
 
-async def free_sockets(loop: asyncio.AbstractEventLoop) -> None:
-    """Let a loop that is about to end give back the sockets of closed connections, and cut those that are still open.
-
-    A connection gives its socket back in the loop's next rounds; one with TLS waits for the other side's goodbye.
-    """
-    for _ in range(_LAST_ROUNDS):
-        await asyncio.sleep(0)
-    for transport in list(getattr(loop, "_transports", {}).values()):  # those of asyncio's own loop
-        transport.abort()
-    for _ in range(_LAST_ROUNDS):
-        await asyncio.sleep(0)
+# --- from the I/O thread to others --------------------------------------------------------------------------------
 
 
-def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> T:
-    """The result of `future`; an interrupt while waiting cancels it.
-
-    Raises:
-        TimeoutError: it took longer than `timeout` seconds; the future goes on.
-    """
-    try:
-        with heard():
-            return future.result(timeout)
-    except KeyboardInterrupt:
-        future.cancel()
-        raise
+class _Closed:
+    """The last value of a channel: the console was closed."""
 
 
-class _End:
-    """In the place of a value: the console was closed."""
+class Channel(Generic[T]):
+    """A queue to one receiver that ends with the console; values put before the end are received first.
 
-
-class Feed(Generic[T]):
-    """A queue that ends with the console: what was put is taken first. A context manager, for the time of taking.
+    A context manager: outside it nothing is received any more.
 
     Args:
-        loop: the console's.
+        loop: the console's I/O thread.
 
     Raises:
         InvalidRequest: the console was closed.
     """
 
     def __init__(self, loop: LoopThread) -> None:
-        self._values: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._values: queue.SimpleQueue[T | _Closed] = queue.SimpleQueue()
         self._wake: Callable[[], None] = lambda: None
-        # It ends when the thread ends whatever runs on it.
-        self._open = loop.start(_for_ever())
-        self._open.add_done_callback(lambda _: self._put(_End()))
+        # The thread ends whatever runs on it, and with this the channel.
+        self._open = loop.start(_forever())
+        self._open.add_done_callback(lambda _: self._put(_Closed()))
 
     def __enter__(self) -> Self:
         return self
@@ -334,26 +376,26 @@ class Feed(Generic[T]):
         """Add a value, from any thread."""
         self._put(value)
 
-    def _put(self, value: T | _End) -> None:
+    def _put(self, value: T | _Closed) -> None:
         self._values.put(value)
         self._wake()
 
-    def take(self, timeout: float | None = None) -> T:
-        """The next value; an interrupt while waiting is heard.
+    def get(self, timeout: float | None = None) -> T:
+        """Wait for the next value; an interrupt ends the wait.
 
         Raises:
-            queue.Empty: none came within `timeout` seconds.
+            queue.Empty: no value came within `timeout` seconds.
             InvalidRequest: the console was closed.
         """
-        return self._checked(taken(self._values, timeout))
+        return self._checked(receive(self._values, timeout))
 
-    async def atake(self, timeout: float | None = None) -> T:
-        """`take`, for a cell or function that awaits."""
+    async def aget(self, timeout: float | None = None) -> T:
+        """Wait for the next value as `get` does, without blocking the caller's loop."""
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
 
         def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # that loop has ended
+            with contextlib.suppress(RuntimeError):  # the receiver's loop is closed
                 loop.call_soon_threadsafe(news.set)
 
         self._wake = wake
@@ -367,22 +409,22 @@ class Feed(Generic[T]):
                 raise queue.Empty
             # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the value.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):  # the interrupt of a cell is heard at the end of each
+                async with asyncio.timeout(left):  # at the end of each, a cell's interrupt gets through
                     await news.wait()
 
-    def _checked(self, value: T | _End) -> T:
-        if isinstance(value, _End):
+    def _checked(self, value: T | _Closed) -> T:
+        if isinstance(value, _Closed):
             self._values.put(value)
-            raise closed()
+            raise closed_error()
         return value
 
 
-async def _for_ever() -> None:
+async def _forever() -> None:
     await asyncio.Event().wait()
 
 
-class Callbacks:
-    """One daemon thread, started when first needed, for the functions that people pass in."""
+class CallbackThread:
+    """A daemon thread, started when first needed, that calls the functions that users pass in."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -391,7 +433,7 @@ class Callbacks:
         self._stopped = False
 
     def put(self, function: Callable[[], object]) -> None:
-        """Have a function called; not any more once stopped."""
+        """Have `function` called in its turn. Once stopped, do nothing."""
         with self._lock:
             if self._stopped:
                 return
@@ -404,11 +446,11 @@ class Callbacks:
         while (function := self._queue.get()) is not None:
             try:
                 function()
-            except Exception:  # someone else's function must not end the thread
+            except Exception:  # a user's function must not end the thread
                 logger.exception("a callback failed")
 
     def stop(self) -> None:
-        """End the thread, when it has called what is there already."""
+        """End the thread after the calls that are already in its queue."""
         with self._lock:
             self._stopped = True
             if self._thread is not None:

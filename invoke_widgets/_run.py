@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
-from invoke_widgets._loop import heard
+from invoke_widgets._loop import interruptible
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         result: T = asyncio.run(coro)
         return result
-    with _patched(loop), heard():
+    with _patched(loop), interruptible():
         task = loop.create_task(coro)
         try:
             nested: T = loop.run_until_complete(task)

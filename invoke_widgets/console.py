@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from invoke_widgets._loop import Callbacks, LoopThread
+from invoke_widgets._loop import CallbackThread, LoopThread
 from invoke_widgets.alerts.alert import Alert
 from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
 from invoke_widgets.client import InvokeClient, Transport, checked_token
@@ -104,7 +104,7 @@ class Console:
         self._history = HistoryFile(history) if isinstance(history, str | Path) else history
         loop = self._loop = LoopThread()
         store = self._store = QueueStore(loop.schedule)
-        self._callbacks = Callbacks()
+        self._callbacks = CallbackThread()
         self._closing: list[Callable[[], None]] = []
         self._resources = _Resources(
             loop, self._client, self._callbacks, self._history, owns_history=self._history is not history
@@ -768,7 +768,7 @@ class _Resources:
         self,
         loop: LoopThread,
         client: InvokeClient,
-        callbacks: Callbacks,
+        callbacks: CallbackThread,
         history: HistoryFile | None,
         *,
         owns_history: bool,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets._loop import LoopThread, closed
+from invoke_widgets._loop import LoopThread, closed_error
 from invoke_widgets.alerts.alert import Alert
 from invoke_widgets.alerts.courier import Courier
 from invoke_widgets.alerts.log import AlertLog, Delivery, delivery_of
@@ -91,7 +91,7 @@ class Alerts:
         if name is not None and (not isinstance(name, str) or not name.strip() or not name.isprintable()):
             raise InvalidRequest("name: should be a line of text.")
         if self._closed:
-            raise closed()
+            raise closed_error()
         sinks = self._sinks(to)
         for sink in sinks:
             self._courier(sink)  # what is wrong with a sink of one's own shows here

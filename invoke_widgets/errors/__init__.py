@@ -119,7 +119,7 @@ class SubmissionFailed(JobException):
 
 
 class InvalidRequest(JobException):
-    """An argument does not fit, here or for the server: the message names it and says what would. Nothing was done."""
+    """An argument does not fit, here or on the server: the message names it and says what would. Nothing was done."""
 
     error_type = JobErrorType.VALIDATION_ERROR
 

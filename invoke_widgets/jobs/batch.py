@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from invoke_widgets._loop import Feed
+from invoke_widgets._loop import Channel
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
 from invoke_widgets.events import Event
 from invoke_widgets.history import frames
@@ -124,7 +124,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
         """The events of all its items, until the last has finished. `timeout` as for `Job.iter_events`."""
-        with Feed[Event | None](self._context.loop) as events:
+        with Channel[Event | None](self._context.loop) as events:
             jobs = self.jobs
             ends = [job._follow(events.put) for job in jobs]
             try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from invoke_widgets._loop import TICK_S, LoopThread, heard
+from invoke_widgets._loop import TICK_S, LoopThread, interruptible
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     EXCEPTION_FOR,
@@ -106,7 +106,7 @@ class Handle(Generic[T]):
         deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
         future = self._context.loop.start(finished())
         try:
-            with heard():
+            with interruptible():
                 while True:
                     left = None if deadline is None else deadline - time.monotonic()
                     if left is not None and left <= 0:

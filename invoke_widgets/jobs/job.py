@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
-from invoke_widgets._loop import Feed, LoopThread, taken
+from invoke_widgets._loop import Channel, LoopThread, receive
 from invoke_widgets.errors import (
     JobCanceled,
     JobTimeout,
@@ -88,7 +88,7 @@ class Job(Handle[QueueItem]):
         Args:
             timeout: seconds without any event after which `JobTimeout` is raised.
         """
-        with Feed[Event | None](self._context.loop) as events:
+        with Channel[Event | None](self._context.loop) as events:
             unsubscribe = self._follow(events.put)
             try:
                 yield from drained(events, 1, timeout, f"item {self.item_id}")
@@ -171,11 +171,11 @@ class Job(Handle[QueueItem]):
         return error
 
 
-def drained(events: Feed[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
+def drained(events: Channel[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
     """The events of a queue, until so many ends (None) have come."""
     while ends:
         try:
-            event = events.take(timeout)
+            event = events.get(timeout)
         except queue.Empty:
             raise JobTimeout(f"Nothing was heard of {called} for {timeout:g} s.") from None
         if event is None:
@@ -190,12 +190,12 @@ _Outcome = tuple[Job, _Future]
 
 async def followed(loop: LoopThread, jobs: list[Job]) -> AsyncIterator[Event]:
     """The events of these jobs, for whoever awaits them, until the last has finished."""
-    with Feed[Event | None](loop) as events:
+    with Channel[Event | None](loop) as events:
         ends = [job._follow(events.put) for job in jobs]
         left = len(ends)
         try:
             while left:
-                event = await events.atake()
+                event = await events.aget()
                 if event is None:
                     left -= 1
                 else:
@@ -235,7 +235,7 @@ class AsCompleted:
         try:
             while left:
                 try:
-                    outcome = taken(done, self._left_s())
+                    outcome = receive(done, self._left_s())
                 except queue.Empty:
                     self._check(left)
                     continue

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
-from invoke_widgets._loop import TICK_S, Feed
+from invoke_widgets._loop import TICK_S, Channel
 from invoke_widgets.errors import InvalidRequest, JobTimeout
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
@@ -55,7 +55,7 @@ class Watch:
         return f"Watch({len({job.attempts[0] for job in self._jobs})} jobs)"
 
     def __iter__(self) -> Iterator[Notice]:
-        with Feed[Notice](self._context.loop) as notices:
+        with Channel[Notice](self._context.loop) as notices:
             course = _Course(self._context, self._jobs, self._batches, self._timeout)
             end = self._follow(notices.put)
             try:
@@ -66,7 +66,7 @@ class Watch:
                         self._leave(course)
                         return
                     try:
-                        notice = notices.take(course.pause_s())
+                        notice = notices.get(course.pause_s())
                     except queue.Empty:
                         continue
                     if course.takes(notice):
@@ -75,7 +75,7 @@ class Watch:
                 end()
 
     async def __aiter__(self) -> AsyncIterator[Notice]:
-        with Feed[Notice](self._context.loop) as notices:
+        with Channel[Notice](self._context.loop) as notices:
             course = _Course(self._context, self._jobs, self._batches, self._timeout)
             end = self._follow(notices.put)
             try:
@@ -88,7 +88,7 @@ class Watch:
                         self._leave(course)
                         return
                     try:
-                        notice = await notices.atake(course.pause_s())
+                        notice = await notices.aget(course.pause_s())
                     except queue.Empty:
                         continue
                     if course.takes(notice):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from enum import Enum
 
-from invoke_widgets._loop import closed
+from invoke_widgets._loop import closed_error
 from invoke_widgets.records import Counts
 
 Difference = tuple[int, ...]
@@ -137,7 +137,7 @@ class Agreement:
         """There will be no more looks."""
         for future in self._waiting:
             if not future.done():
-                future.set_exception(closed())
+                future.set_exception(closed_error())
 
     def _let_go(self, worth: int) -> None:
         for future in self._present:

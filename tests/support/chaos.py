@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from invoke_widgets._loop import free_sockets
+from tests.support.loops import free_sockets
 
 Action = Literal[
     "lose_reply",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from invoke_widgets._loop import free_sockets
+from tests.support.loops import free_sockets
 
 
 class Authority:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 import httpx
 import socketio
 
-from invoke_widgets._loop import free_sockets
 from tests.support.graphs import Graph, add_and_multiply, sleep
+from tests.support.loops import free_sockets
 from tests.support.servers import Server
 
 T = TypeVar("T")

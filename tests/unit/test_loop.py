@@ -1,4 +1,4 @@
-"""The thread on which everything runs that waits."""
+"""The I/O thread, channels from it, and backoff."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 import queue
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from invoke_widgets import _loop as loops
-from invoke_widgets._loop import Feed, LoopThread
+from invoke_widgets._loop import Backoff, Channel, LoopThread
 from invoke_widgets.errors import InvalidRequest
 
 CLOSED = "This console was closed"
 
 
-def test_connections_end_with_the_loop() -> None:
-    """What was left open is cut, whoever still holds it."""
+def test_stop_cuts_open_connections() -> None:
+    """A connection that someone still holds is cut all the same."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = LoopThread()
         held = thread.call(asyncio.open_connection(*server.getsockname()))
@@ -30,16 +32,16 @@ def test_connections_end_with_the_loop() -> None:
         assert held[1].is_closing()
 
 
-def test_whoever_calls_while_it_stops_is_told() -> None:
-    """A call that meets the stop ends as one that comes after it, and never waits for ever."""
-    told: list[BaseException] = []
+def test_a_call_during_stop_raises_that_the_console_was_closed() -> None:
+    """It ends like a call after the stop, and never hangs."""
+    errors: list[BaseException] = []
 
     def work(thread: LoopThread) -> None:
         try:
             while True:
                 thread.call(asyncio.sleep(0))
         except BaseException as error:  # noqa: BLE001 - whatever it is
-            told.append(error)
+            errors.append(error)
 
     for _ in range(50):
         thread = LoopThread()
@@ -48,11 +50,11 @@ def test_whoever_calls_while_it_stops_is_told() -> None:
         thread.call(asyncio.sleep(0.001))
         thread.stop()
         caller.join(30)
-    assert ["InvalidRequest: " + CLOSED] * 50 == [f"{type(e).__name__}: {str(e)[: len(CLOSED)]}" for e in told]
+    assert ["InvalidRequest: " + CLOSED] * 50 == [f"{type(e).__name__}: {str(e)[: len(CLOSED)]}" for e in errors]
 
 
-def test_what_starts_more_when_it_is_canceled_ends_too() -> None:
-    """What is begun by what is canceled is canceled in its turn."""
+def test_stop_cancels_tasks_that_canceled_tasks_start() -> None:
+    """A task that a canceled task starts is canceled in its turn."""
     thread, ended = LoopThread(), threading.Event()
 
     async def for_ever() -> None:
@@ -78,9 +80,9 @@ def test_what_starts_more_when_it_is_canceled_ends_too() -> None:
         future.result(0)
 
 
-def test_nobody_waits_for_work_that_refuses_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is left behind, and who waits for it is told."""
-    monkeypatch.setattr(loops, "_LAST_S", 0.1)
+def test_stop_leaves_behind_work_that_refuses_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its caller gets the error of a closed console."""
+    monkeypatch.setattr(loops, "_CLOSING_S", 0.1)
     thread, may_end = LoopThread(), threading.Event()
 
     async def stubborn() -> None:
@@ -90,7 +92,7 @@ def test_nobody_waits_for_work_that_refuses_to_end(monkeypatch: pytest.MonkeyPat
 
     future = thread.start(stubborn())
     thread.call(asyncio.sleep(0))
-    thread._loop.set_exception_handler(lambda loop, context: None)  # asyncio would tell of it, too
+    thread._loop.set_exception_handler(lambda loop, context: None)  # asyncio would log it, too
     thread.stop()
     with pytest.raises(InvalidRequest, match=CLOSED):
         future.result(30)
@@ -116,33 +118,68 @@ def test_canceling_the_future_cancels_the_work() -> None:
 
 
 @pytest.mark.parametrize("form", ["plain", "async"])
-def test_a_feed_ends_with_the_thread(form: str) -> None:
-    """What was put is taken first, then whoever takes, again and again, is told."""
+def test_a_channel_ends_with_the_thread(form: str) -> None:
+    """Values that were put are received first; after them every get raises."""
     thread = LoopThread()
 
-    async def taking(feed: Feed[int]) -> int:
-        return await feed.atake(30)
+    async def taking(channel: Channel[int]) -> int:
+        return await channel.aget(30)
 
-    with Feed[int](thread) as feed:
-        take = (lambda: feed.take(30)) if form == "plain" else (lambda: asyncio.run(taking(feed)))
-        threading.Timer(0.1, feed.put, (1,)).start()
+    with Channel[int](thread) as channel:
+        take = (lambda: channel.get(30)) if form == "plain" else (lambda: asyncio.run(taking(channel)))
+        threading.Timer(0.1, channel.put, (1,)).start()
         assert 1 == take()
-        feed.put(2)
+        channel.put(2)
         threading.Timer(0.1, thread.stop).start()
         assert 2 == take()
         for _ in range(2):
             with pytest.raises(InvalidRequest, match=CLOSED):
                 take()
     with pytest.raises(InvalidRequest, match=CLOSED):
-        Feed[int](thread)
+        Channel[int](thread)
 
 
-def test_a_feed_with_a_time_limit() -> None:
-    """Where nothing comes in time, both forms say so."""
+def test_channel_get_raises_empty_when_nothing_comes_in_time() -> None:
+    """In both forms."""
     thread = LoopThread()
-    with Feed[int](thread) as feed:
+    with Channel[int](thread) as channel:
         with pytest.raises(queue.Empty):
-            feed.take(0.01)
+            channel.get(0.01)
         with pytest.raises(queue.Empty):
-            asyncio.run(feed.atake(0.01))
+            asyncio.run(channel.aget(0.01))
     thread.stop()
+
+
+def test_backoff_grows_to_its_maximum_with_jitter_and_starts_again_after_reset() -> None:
+    """Each pause is within 20 % of its nominal length."""
+    backoff = Backoff(0.5, 3.0)
+    for nominal_s in (0.5, 1.0, 2.0, 3.0, 3.0):
+        assert 0.8 * nominal_s <= backoff.next() <= 1.2 * nominal_s
+    backoff.reset()
+    assert backoff.next() <= 0.6
+    assert Backoff(5.0, 1.0).next() <= 1.2
+    slow = Backoff(1.0, 100.0, factor=10.0)
+    slow.next()
+    assert slow.next() >= 8.0
+
+
+def test_a_patch_of_the_callers_loop_does_not_reach_the_io_thread() -> None:
+    """nest-asyncio2 replaces methods of a loop's class; ours keeps its own."""
+    code = """
+import asyncio, nest_asyncio2
+from invoke_widgets._loop import LoopThread
+thread = LoopThread()
+
+async def methods():
+    loop = type(asyncio.get_running_loop())
+    return [getattr(loop, name) for name in ("run_forever", "run_until_complete", "_run_once", "_check_running")]
+
+before = thread.call(methods())
+loop = asyncio.new_event_loop()
+nest_asyncio2.apply(loop)
+loop.close()
+print(before == thread.call(methods()), "nest_asyncio2" in {method.__module__ for method in before})
+thread.stop()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert ("True False\n", 0) == (done.stdout, done.returncode), done.stderr
