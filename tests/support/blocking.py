@@ -1,4 +1,4 @@
-"""The package's asynchronous client, made callable from ordinary tests."""
+"""A blocking wrapper around the asynchronous client, for ordinary tests."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from invoke_widgets import InvokeClient
 
 
 class BlockingClient:
-    """Every coroutine of an `InvokeClient` as a method that waits, on one event loop of its own."""
+    """An `InvokeClient` whose coroutines are blocking methods, run on an event loop of its own."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        # No https here, and loading the certificates takes longer than a request.
+        # Plain HTTP, and loading certificates takes longer than a request.
         self.client = InvokeClient(url, **{"verify": False, **options})
         self._runner = asyncio.Runner()
 

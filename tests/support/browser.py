@@ -1,4 +1,4 @@
-"""Chromium for the tests: where it is, and how it gets there."""
+"""Chromium for the tests: find it, or install it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NoBrowserError(Exception):
 
 
 def chromium_path() -> str | None:
-    """The Chromium of `INVOKE_WIDGETS_CHROMIUM`, of the system, or of playwright; None if there is none."""
+    """Return the path of Chromium from `INVOKE_WIDGETS_CHROMIUM`, the system or playwright, or None."""
     if chosen := os.environ.get("INVOKE_WIDGETS_CHROMIUM"):
         return chosen
     if found := next(filter(None, map(shutil.which, _NAMES)), None):
@@ -29,7 +29,11 @@ def chromium_path() -> str | None:
 
 
 def install_chromium() -> str:
-    """The path of Chromium, which is installed first if there is none."""
+    """Return the path of Chromium, installing it first if necessary.
+
+    Raises:
+        NoBrowserError: it could not be installed.
+    """
     if found := chromium_path():
         return found
     attempts = []
@@ -53,8 +57,8 @@ def _install_commands() -> list[list[str]]:
     apt_get = shutil.which("apt-get")
     sudo = [] if hasattr(os, "geteuid") and os.geteuid() == 0 else [path] if (path := shutil.which("sudo")) else None
     if apt_get and sudo is not None:
-        asked_for = [*sudo, *(["-n"] if sudo else [])]
-        commands.append([*asked_for, apt_get, "update", "-q"])
-        commands.append([*asked_for, apt_get, "install", "-y", "-q", "--no-install-recommends", "chromium"])
+        prefix = [*sudo, *(["-n"] if sudo else [])]
+        commands.append([*prefix, apt_get, "update", "-q"])
+        commands.append([*prefix, apt_get, "install", "-y", "-q", "--no-install-recommends", "chromium"])
     commands.append([sys.executable, "-m", "playwright", "install", "chromium"])
     return commands

@@ -2,11 +2,11 @@
 
     with ChaosProxy(server.url) as proxy:
         rule = proxy.lose_reply(fraction=1 / 3, seed=7, path="enqueue_batch")
-        ...                       # a client of proxy.url: each third enqueue reaches the server, its reply nobody
+        ...                       # for a client of proxy.url, the reply to every third enqueue is lost
         rule.stop()
 
-A rule acts on the requests that it matches; the first rule that acts on a request decides. What a rule does depends on
-its seed and on the order of the requests alone. The proxy runs on a thread of its own.
+The first rule that acts on a request decides. Which requests a rule acts on depends on its seed and on the order of the
+requests alone. The proxy runs on a thread of its own.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _PAGE = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></
 
 @dataclass
 class Rule:
-    """What happens to some of the requests, until it is stopped or has acted often enough."""
+    """A fault for some of the requests, until it is stopped or has acted `times` times."""
 
     action: Action
     path: re.Pattern[str]
@@ -67,7 +67,6 @@ class Rule:
     body: bytes
     _random: random.Random
     hits: int = 0
-    seen: int = 0
     _active: bool = True
 
     def stop(self) -> None:
@@ -75,19 +74,18 @@ class Rule:
         self._active = False
 
     def acts_on(self, method: str, path: str) -> bool:
-        """Whether this request is hit; to ask is to count it."""
+        """Return whether the rule acts on this request, and count it if so."""
         if not self._active or not self.path.search(path) or self.method not in (None, method):
             return False
         if self.times is not None and self.hits >= self.times:
             return False
-        self.seen += 1
         hit = self._random.random() < self.fraction
         self.hits += hit
         return hit
 
 
 class Seen(NamedTuple):
-    """A request that came by, and what was done to it (None: nothing)."""
+    """A request, and the action of the rule that acted on it (None without one)."""
 
     method: str
     path: str
@@ -107,7 +105,7 @@ class _Request(NamedTuple):
 
 @dataclass
 class _State:
-    """What only the proxy's own thread touches."""
+    """State used on the proxy's own thread only."""
 
     server: asyncio.Server | None = None
     upstream: httpx.AsyncClient | None = None
@@ -117,7 +115,7 @@ class _State:
 
 
 class ChaosProxy:
-    """Hands requests and websockets on to a server, and does to them what its rules say."""
+    """Forwards requests and websockets to a server, and applies rules to them."""
 
     def __init__(self, target: str) -> None:
         self.target = target.rstrip("/")
@@ -147,7 +145,7 @@ class ChaosProxy:
     # -- rules ---------------------------------------------------------------------------------------------------
 
     def lose_reply(self, **options: Any) -> Rule:
-        """The request is carried out; its reply is not delivered, the connection is closed instead."""
+        """The request is carried out; the connection is closed without a reply."""
         return self._add("lose_reply", **options)
 
     def lose_request(self, **options: Any) -> Rule:
@@ -155,7 +153,7 @@ class ChaosProxy:
         return self._add("lose_request", **options, reaches_server=False)
 
     def late_request(self, seconds: float, **options: Any) -> Rule:
-        """The connection is closed at once; the request reaches the server later by so much."""
+        """The connection is closed at once; the request reaches the server after `seconds`."""
         return self._add("late_request", **options, seconds=seconds, reaches_server=False)
 
     def double(self, **options: Any) -> Rule:
@@ -163,27 +161,27 @@ class ChaosProxy:
         return self._add("double", **options)
 
     def delay(self, seconds: float, **options: Any) -> Rule:
-        """The reply comes later by so much."""
+        """The reply is delayed by `seconds`."""
         return self._add("delay", **options, seconds=seconds)
 
     def server_error(self, **options: Any) -> Rule:
-        """The reply is a 500 with JSON, as of InvokeAI's own handlers."""
+        """The reply is a 500 with JSON, as from InvokeAI's own handlers."""
         return self._add("server_error", **options)
 
     def bad_gateway(self, **options: Any) -> Rule:
-        """The reply is a 502 with a web page, as a reverse proxy's."""
+        """The reply is a 502 with a web page, as from a reverse proxy."""
         return self._add("bad_gateway", **options)
 
     def web_page(self, **options: Any) -> Rule:
-        """The reply is a 200 with a web page, as a login portal's."""
+        """The reply is a 200 with a web page, as from a login portal."""
         return self._add("web_page", **options)
 
     def empty(self, **options: Any) -> Rule:
-        """The reply is a 200 that says JSON and has no body."""
+        """The reply is a 200 of type JSON without a body."""
         return self._add("empty", **options)
 
     def half_json(self, **options: Any) -> Rule:
-        """The reply is complete as HTTP; its JSON ends in the middle."""
+        """The reply is complete HTTP with half of the JSON."""
         return self._add("half_json", **options)
 
     def cut(self, **options: Any) -> Rule:
@@ -195,11 +193,11 @@ class ChaosProxy:
         return self._add("say", **options, body=body)
 
     def drop(self, seconds: float, **options: Any) -> Rule:
-        """A websocket works, and is cut after so many seconds."""
+        """A websocket works, and is cut after `seconds`."""
         return self._add("drop", **options, seconds=seconds)
 
     def hang_up(self, **options: Any) -> Rule:
-        """A websocket is accepted, and closed at once."""
+        """A websocket is accepted and closed at once."""
         return self._add("hang_up", **options)
 
     def calm(self) -> None:
@@ -221,9 +219,9 @@ class ChaosProxy:
         reaches_server: bool = True,
         body: bytes = b"",
     ) -> Rule:
-        """A new rule, for a `fraction` of the requests whose path matches (and whose method is `method`).
+        """Add a rule for a `fraction` of the requests whose path (and method) match.
 
-        It acts at most so many `times`. With `reaches_server=False` the request is answered without the server.
+        It acts at most `times` times. With `reaches_server=False` the server does not receive the request.
         """
         pattern, numbers = re.compile(path), random.Random(seed)
         rule = Rule(action, pattern, method, fraction, times, seconds, reaches_server, body, numbers)
@@ -233,20 +231,20 @@ class ChaosProxy:
     # -- connections ---------------------------------------------------------------------------------------------
 
     def drop_sockets(self) -> int:
-        """Cut all websockets, and return how many there were."""
+        """Cut all websockets, and return their number."""
         return self._call(self._cut(self._state.sockets)) // 2
 
     def go_offline(self) -> None:
-        """Cut everything, and refuse connections."""
+        """Cut all connections, and refuse new ones."""
         self._call(self._close())
 
     def go_online(self) -> None:
-        """Take connections again, on the same port."""
+        """Accept connections again, on the same port."""
         self._call(self._open())
 
     @contextmanager
     def offline(self) -> Iterator[None]:
-        """Nothing listens meanwhile."""
+        """Be offline within a `with` block."""
         self.go_offline()
         try:
             yield
@@ -254,12 +252,12 @@ class ChaosProxy:
             self.go_online()
 
     def offline_for(self, seconds: float) -> None:
-        """Go offline now, and come back by itself."""
+        """Go offline now, and online again after `seconds`."""
         self.go_offline()
         self._loop.call_soon_threadsafe(self._loop.call_later, seconds, lambda: self._spawn(self._open()))
 
     def actions(self) -> Counter[Action | None]:
-        """How many requests got which treatment."""
+        """Return the number of requests by action."""
         return Counter(seen.action for seen in self.seen)
 
     # -- on the proxy's own thread -------------------------------------------------------------------------------
@@ -274,7 +272,7 @@ class ChaosProxy:
 
     async def _open(self) -> None:
         if self._state.upstream is None:
-            # No connection is kept, so that none is found dead.
+            # Without keep-alive, so that no request meets a connection that the server has closed.
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
             self._state.upstream = httpx.AsyncClient(timeout=None, trust_env=False, verify=False, limits=limits)
         if self._state.server is None:
@@ -284,7 +282,7 @@ class ChaosProxy:
     async def _close(self) -> None:
         server, self._state.server = self._state.server, None
         if server is not None:
-            # What was accepted is finished first: Python 3.11 leaves its socket open if the server closes meanwhile.
+            # Let accepted connections start first: Python 3.11 leaks their sockets if the server closes meanwhile.
             for listening in server.sockets:
                 asyncio.get_running_loop().remove_reader(listening.fileno())
             for _ in range(3):
@@ -325,7 +323,7 @@ class ChaosProxy:
                 if not await self._answer(request, writer):
                     return
         except (OSError, asyncio.IncompleteReadError, httpx.HTTPError):
-            pass  # one side went away: so does the other
+            pass  # one side closed, so the other closes too
         except asyncio.CancelledError:
             pass  # the proxy is being shut down; asyncio's streams would log a canceled handler as an error
         finally:
@@ -333,16 +331,16 @@ class ChaosProxy:
             writer.close()
 
     async def _answer(self, request: _Request, writer: asyncio.StreamWriter) -> bool:
-        """Treat one request. Whether the connection may be used again."""
+        """Answer one request; return whether the connection may be reused."""
         path = urlsplit(request.target).path
         rule = next((rule for rule in self._rules if rule.acts_on(request.method, path)), None)
         self.seen.append(Seen(request.method, path, rule.action if rule else None))
         reply = None
         if rule is not None and rule.action == "late_request":
-            self._spawn(self._hand_on(request, rule.seconds))
+            self._spawn(self._forward(request, rule.seconds))
         for _ in range(2 if rule is not None and rule.action == "double" else 1):
             if rule is None or rule.reaches_server:
-                reply = await self._hand_on(request)
+                reply = await self._forward(request)
         reusable = request.header("connection").lower() != "close"
         if rule is None or rule.action in ("delay", "double"):
             await asyncio.sleep(rule.seconds if rule else 0)
@@ -358,7 +356,7 @@ class ChaosProxy:
             return reusable and claimed is None
         return False
 
-    async def _hand_on(self, request: _Request, seconds: float = 0.0) -> httpx.Response:
+    async def _forward(self, request: _Request, seconds: float = 0.0) -> httpx.Response:
         await asyncio.sleep(seconds)
         assert self._state.upstream is not None
         return await self._state.upstream.request(
@@ -371,7 +369,7 @@ class ChaosProxy:
     async def _socket(
         self, rule: Rule | None, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Treat one websocket; what a rule does not know to do with it is to refuse it."""
+        """Handle one websocket; rules that do not apply to websockets refuse it."""
         if rule is not None and rule.action == "hang_up":
             accepted = base64.b64encode(hashlib.sha1(request.header("sec-websocket-key").encode() + _GUID).digest())
             writer.write(b"HTTP/1.1 101 Yes\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ")
@@ -385,7 +383,7 @@ class ChaosProxy:
             await self._pipe(request, reader, writer)
 
     async def _pipe(self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand a websocket's bytes on in both directions."""
+        """Forward a websocket's bytes in both directions."""
         target = urlsplit(self.target)
         far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
         self._state.http.discard(writer)
@@ -408,7 +406,7 @@ def _page(title: bytes) -> bytes:
     return _PAGE % (title, title)
 
 
-# From the true body: status, content type, body, and the length that is claimed for it.
+# Functions of the server's body that return status, content type, body, and a false content-length (or None).
 _REPLACEMENTS: dict[Action, Callable[[bytes], tuple[int, str, bytes, int | None]]] = {
     "server_error": lambda _: (500, "application/json", b'{"detail": "Unexpected error while doing it: None"}', None),
     "bad_gateway": lambda _: (502, "text/html", _page(b"502 Bad Gateway"), None),
@@ -424,7 +422,7 @@ def _end_to_end(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 async def _read_request(reader: asyncio.StreamReader) -> _Request | None:
-    """The next request of a connection; None at its end."""
+    """Return the next request of a connection, or None at its end."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:

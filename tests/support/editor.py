@@ -1,4 +1,4 @@
-"""Workflows as InvokeAI's editor exports them, with all that an export holds and a graph does not."""
+"""Workflows as InvokeAI's editor exports them, including what a graph lacks: connectors, notes, form fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Workflow = dict[str, Any]
 
 
 def node(node_id: str, node_type: str, label: str = "", **inputs: Any) -> dict[str, Any]:
-    """A node; an input that is `...` is there without a value, as the editor leaves those that were never set."""
+    """Return a node. An input of `...` has no value, as the editor exports inputs that were never set."""
     return {
         "id": node_id,
         "type": "invocation",
@@ -32,7 +32,7 @@ def node(node_id: str, node_type: str, label: str = "", **inputs: Any) -> dict[s
 
 
 def connector(node_id: str) -> dict[str, Any]:
-    """A point that lines are led through."""
+    """Return a connector, a point that edges pass through."""
     return {"id": node_id, "type": "connector", "data": {"id": node_id}, "position": {"x": 0, "y": 0}}
 
 
@@ -41,7 +41,7 @@ def note(node_id: str) -> dict[str, Any]:
 
 
 def edge(text: str, kind: str = "default") -> dict[str, Any]:
-    """An edge written as `"add.value -> mul.a"`."""
+    """Return an edge from a text such as `"add.value -> mul.a"`."""
     (source, out), (target, into) = (end.strip().split(".") for end in text.split("->"))
     drawn = {"id": text, "type": kind, "source": source, "target": target}
     return drawn if kind == "collapsed" else {**drawn, "sourceHandle": out, "targetHandle": into}
@@ -66,7 +66,7 @@ def workflow(nodes: list[dict[str, Any]], *edges: dict[str, Any] | str, **entrie
 
 
 def sums() -> Workflow:
-    """Two sums, of which the second takes the first through two connectors, with a note and a closed line."""
+    """Return a workflow of two sums, joined through two connectors, with a note and a collapsed edge."""
     return workflow(
         [
             node("n1", "add", "First Sum", a=1, b=2),

@@ -1,4 +1,4 @@
-"""Graphs for the tests: none needs a model, and each says in its name how it ends."""
+"""Graphs for the tests. None needs a model; names and docstrings say how each ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Graph = dict[str, Any]
 
 
 def graph(nodes: dict[str, dict[str, Any]], *edges: str) -> Graph:
-    """A graph from nodes by id and edges written as `"add.value -> mul.a"`."""
+    """Return a graph from nodes by id and edges such as `"add.value -> mul.a"`."""
     return {
         "nodes": {node_id: {"id": node_id, **node} for node_id, node in nodes.items()},
         "edges": [_edge(edge) for edge in edges],
@@ -27,12 +27,12 @@ def add_and_multiply(a: int = 1, b: int = 2, factor: int = 10) -> Graph:
 
 
 def sleep(seconds: float = 60, **fields: Any) -> Graph:
-    """Runs for so long, in `steps` with progress; stops when canceled unless `cancelable` is false."""
+    """Runs for `seconds`, with progress in `steps`; stops when canceled unless `cancelable` is false."""
     return graph({"sleep": {"type": "probe_sleep", "seconds": seconds, **fields}})
 
 
 def fail(message: str = "probe failure", **fields: Any) -> Graph:
-    """Fails with a RuntimeError of this message; with `times=2, name="x"`, only the first two times that x is run."""
+    """Fails with a RuntimeError; with `times=2, name="x"` only the first two times that x runs."""
     return graph({"fail": {"type": "probe_fail", "message": message, **fields}})
 
 
@@ -48,17 +48,17 @@ def divide(a: int, b: int) -> Graph:
 
 
 def missing_image() -> Graph:
-    """Fails since the image does not exist."""
+    """Fails because the image does not exist."""
     return graph({"resize": {"type": "img_resize", "image": {"image_name": "no-such-image.png"}}})
 
 
 def missing_input() -> Graph:
-    """Fails at run time, since the server does not check required inputs beforehand."""
+    """Fails at run time: the server does not check required inputs before."""
     return graph({"resize": {"type": "img_resize"}})
 
 
 def iterate(count: int = 4, factor: int = 3) -> Graph:
-    """Completes with 0, factor, 2 * factor, ... collected: one execution node for each."""
+    """Completes with the collection 0, factor, 2 * factor, ...; each from an execution node of its own."""
     nodes: dict[str, dict[str, Any]] = {
         "range": {"type": "range", "start": 0, "stop": count, "step": 1},
         "each": {"type": "iterate"},

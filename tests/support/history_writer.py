@@ -1,6 +1,6 @@
-"""A process that logs without end until it is killed: `python -m tests.history_writer FILE`.
+"""A process that logs errors until it is killed: `python -m tests.support.history_writer FILE`.
 
-On its standard output it says after each error which number it was, and when.
+After each error it prints its number and the time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What alerts are delivered to in the tests: a real HTTP server and a real SMTP server, on this machine."""
+"""Targets of alerts in the tests: a real HTTP server and a real SMTP server on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 
 class Request(NamedTuple):
-    """A request as it came."""
+    """A received request."""
 
     at: float
     path: str
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the receiver says; it waits for the event `hang` before it, and for `after` with the headers sent."""
+    """A response. The receiver waits for the event `hang` before it, and for `after` once the headers are sent."""
 
     status: int = 204
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class HttpReceiver:
-    """Keeps each POST, and answers the first ones with `answers`, all further ones with 204."""
+    """Records each POST; answers the first ones with `answers`, further ones with 204."""
 
     def __init__(self, url: str, answers: list[Answer]) -> None:
         self.url = url
@@ -46,7 +46,7 @@ class HttpReceiver:
 
 @contextmanager
 def http_receiver(*answers: Answer) -> Iterator[HttpReceiver]:
-    """A receiver of webhooks on a port of its own."""
+    """Run a receiver of webhooks on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -65,7 +65,7 @@ def http_receiver(*answers: Answer) -> Iterator[HttpReceiver]:
                 self.end_headers()
                 if answer.after is not None:
                     answer.after.wait(30)
-            except OSError:  # it did not wait
+            except OSError:  # the client closed the connection
                 pass
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there

@@ -1,4 +1,4 @@
-"""A server of bytes on a local socket, and one request to it."""
+"""A server of scripted bytes on a local socket, and a request to it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from invoke_widgets.client.transport import Transport
 Script = Callable[[int, bytes], bytes | None]
 
 RESET = b"reset"
-"""In the place of an answer: the connection is reset, as by a server that crashes."""
+"""A scripted answer that resets the connection, as a crashing server does."""
 
 
 @contextmanager
 def scripted(script: Script) -> Iterator[tuple[str, list[bytes]]]:
-    """A server of bytes: `script(n, request)` gives the n-th connection's answer; None closes without one."""
+    """Run a server; `script(n, request)` returns the bytes for the n-th connection, or None to close it without."""
     seen: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.1)
@@ -53,7 +53,7 @@ def scripted(script: Script) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def _read(connection: socket.socket) -> bytes:
-    """A request with its body, or whatever else came first."""
+    """Return a request with its body, or the first bytes of anything else."""
     request = connection.recv(65536)
     head, found, _ = request.lower().partition(b"\r\n\r\n")
     length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
@@ -63,7 +63,7 @@ def _read(connection: socket.socket) -> bytes:
 
 
 def answer(status: int, body: str | bytes, content_type: str = "application/json", **headers: str) -> bytes:
-    """An HTTP answer that closes the connection."""
+    """Return the bytes of an HTTP response that closes the connection."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} X", f"content-type: {content_type}", f"content-length: {len(content)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -71,7 +71,7 @@ def answer(status: int, body: str | bytes, content_type: str = "application/json
 
 
 def ask(url: str, *, method: str = "GET", repeatable: bool = False, timeout: float = 5.0, verify: Any = True) -> object:
-    """One request through a transport of its own."""
+    """Send one request through a transport of its own, and return its JSON."""
 
     async def work() -> object:
         transport = Transport(url, timeout=timeout, verify=verify)

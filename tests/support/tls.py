@@ -1,4 +1,4 @@
-"""A server behind TLS, with a certificate that nobody knows but who is told of it."""
+"""A server behind TLS, with a certificate from a private authority."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.loops import free_sockets
 
 
 class Authority:
-    """Makes certificates; `knowing` is a context that trusts them."""
+    """A certificate authority; the context `knowing` trusts it."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA()
@@ -25,7 +25,7 @@ class Authority:
         self._ca.configure_trust(self.knowing)
 
     def certificate(self, name: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSLContext:
-        """A server's context, for a host name or address."""
+        """Return a server's context for a host name or address."""
         past = {"not_after": datetime.now(UTC) - timedelta(days=1)} if expired else {}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(name, **past).configure_cert(context)
@@ -34,7 +34,7 @@ class Authority:
 
 @contextmanager
 def behind_tls(context: ssl.SSLContext, target: str = "http://127.0.0.1:9") -> Iterator[str]:
-    """An https address whose connections are handed on to `target`."""
+    """Run a TLS endpoint that forwards connections to `target`; yield its https address."""
     loop = asyncio.new_event_loop()
     to = urlsplit(target)
 

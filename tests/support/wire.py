@@ -1,4 +1,4 @@
-"""The server as it is on the wire: bare HTTP requests and bare socket events, with nothing of the package between."""
+"""Raw HTTP requests and socket events, without the package in between."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ T = TypeVar("T")
 
 TERMINAL = ("completed", "failed", "canceled")
 
-# How long a test waits for what must come. Never asserted: it only turns a hang into a failure.
+# Seconds to wait for something that must happen. Never asserted: it only turns a hang into a failure.
 PATIENCE = 30.0
 
 
 def until(look: Callable[[], T], what: str) -> T:
-    """Look again and again until there is something to see, and return it."""
+    """Call a function until its result is true, and return that."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if seen := look():
             return seen
         time.sleep(0.02)
-    raise AssertionError(f"waited in vain for {what}")
+    raise AssertionError(f"timed out waiting for {what}")
 
 
 class Wire:
-    """Requests to one queue of one server. A path is the queue's own, or the API's when it starts with a slash."""
+    """Requests to one queue of a server. Paths are relative to the queue, or to the API if they start with a slash."""
 
     def __init__(self, server: Server, *, queue_id: str = "default", token: str | None = None) -> None:
         self.server = server
@@ -46,8 +46,8 @@ class Wire:
             base_url=f"{server.url}/api/v1",
             headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=PATIENCE,
-            verify=False,  # no https here, and loading the certificates takes longer than a request
-            # The server drops connections that were idle for 5 s.
+            verify=False,  # plain HTTP, and loading certificates takes longer than a request
+            # The server closes connections that are idle for 5 s.
             limits=httpx.Limits(keepalive_expiry=2),
         )
 
@@ -58,14 +58,14 @@ class Wire:
         self.http.close()
 
     def send(self, method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
-        """Any request, any answer."""
+        """Send any request and return its response, whatever the status."""
         url = path if path.startswith("/") else f"/queue/{self.queue_id}/{path}"
         if json is not None:
             options["json"] = json
         return self.http.request(method, url, **options)
 
     def answer(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
-        """The JSON of an answer that must be a success."""
+        """Send a request that must succeed, and return the JSON of its response."""
         response = self.send(method, path, json, **options)
         assert (True, "application/json") == (response.is_success, response.headers.get("content-type")), response.text
         return response.json()
@@ -83,7 +83,7 @@ class Wire:
         return self.answer("DELETE", path, json, params=params)
 
     def enqueue(self, graph: Graph | None = None, *, prepend: bool = False, **batch: Any) -> dict[str, Any]:
-        """Enqueue a batch (of a small graph that completes, if none is given) and return the answer."""
+        """Enqueue a batch (by default of a small graph that completes) and return the response."""
         body = {"batch": {"graph": graph or add_and_multiply(), "runs": 1, **batch}}
         if prepend:
             body["prepend"] = True
@@ -102,13 +102,13 @@ class Wire:
         return status
 
     def counts(self) -> dict[str, int]:
-        """The counters that are not zero."""
+        """Return the counters that are not zero."""
         status = self.queue_status()
         names = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
         return {name: status[name] for name in names if status.get(name)}
 
     def wait_for(self, item_id: int, *statuses: str) -> dict[str, Any]:
-        """The item, once it has one of the statuses (by default: once it is finished)."""
+        """Wait until an item has one of the statuses (by default a final one), and return it."""
 
         def look() -> dict[str, Any] | None:
             item = self.item(item_id)
@@ -117,18 +117,18 @@ class Wire:
         return until(look, f"item {item_id} to be {' or '.join(statuses or TERMINAL)}")
 
     def run(self, graph: Graph | None = None, **batch: Any) -> dict[str, Any]:
-        """Enqueue one item, and return it when it is finished."""
+        """Enqueue one item, and return it once it has finished."""
         return self.wait_for(self.enqueue(graph, **batch)["item_ids"][0])
 
     def running_and_pending(self, pending: int, **batch: Any) -> tuple[int, list[int]]:
-        """A long item that runs, and as many pending ones of the same batch behind it."""
+        """Start a long item with `pending` more of its batch behind it; return their ids."""
         first, *others = self.start(sleep(60), runs=1 + pending, **batch)
         return first, others
 
     def start(self, graph: Graph, **batch: Any) -> list[int]:
-        """The ids of a batch whose first item runs: not only in the queue, but in the worker's hands.
+        """Enqueue a batch and wait until the worker executes its first item; return the ids.
 
-        In between, some versions lose a cancellation: the item is canceled and the worker goes on with it.
+        The status is not enough: some versions lose a cancellation between the status change and the first node.
         """
         auth = {"token": self.token} if self.token else None
         with Listener(self.server, queue_id=self.queue_id, auth=auth) as listener:
@@ -137,7 +137,7 @@ class Wire:
         return item_ids
 
     def wait_until_idle(self) -> None:
-        """Until nothing is queued or running, also not a canceled node that does not stop."""
+        """Wait until nothing is queued or running, including a canceled node that does not stop."""
 
         def idle() -> bool:
             status = self.get("status")
@@ -147,11 +147,10 @@ class Wire:
         until(idle, "the server to be idle")
 
     def clean(self) -> None:
-        """Empty the queue, with the processor running and the worker free.
+        """Empty the queue, and wait until the processor runs and the worker is free.
 
-        Before 6.14 nothing is deleted before the worker has found nothing to take: there an item that vanishes while
-        the worker takes it ends the worker for good. Clearing is repeated: there, a worker that has only just begun
-        does not notice the first.
+        Before 6.14, an item deleted while the worker claims it kills the worker; so everything is canceled first.
+        There, a worker that has just claimed an item may miss a clear; so clearing is repeated.
         """
         status = self.get("status")
         processor = status["processor"]
@@ -163,7 +162,7 @@ class Wire:
         until(lambda: self.put("clear") and not self.get("status")["processor"]["is_processing"], "a free worker")
 
     def _finish_all(self) -> None:
-        """Cancel everything, and wait until the worker is free, or for a second: it may have missed its cancel."""
+        """Cancel everything, and wait at most a second for the worker, which may have missed the cancellation."""
         self.put("cancel_all_except_current")
         deadline = time.monotonic() + 1
         while time.monotonic() < deadline and self.get("status")["processor"]["is_processing"]:
@@ -172,7 +171,7 @@ class Wire:
             time.sleep(0.01)
 
     def is_working(self) -> bool:
-        """Whether the worker runs a job to its end within 10 s."""
+        """Return whether the worker finishes a job within 10 s."""
         item_id = self.enqueue(add_and_multiply())["item_ids"][0]
         deadline = time.monotonic() + 10
         while self.item(item_id)["status"] not in TERMINAL and time.monotonic() < deadline:
@@ -181,7 +180,7 @@ class Wire:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Nothing starts meanwhile."""
+        """Pause the processor within a `with` block."""
         self.put("processor/pause")
         try:
             yield
@@ -190,14 +189,14 @@ class Wire:
 
 
 class Event(NamedTuple):
-    """A socket event as it came."""
+    """A socket event as received."""
 
     name: str
     data: dict[str, Any]
 
     @property
     def brief(self) -> str:
-        """The name, with the new status of an item or the id of a node where there is one."""
+        """The name, with the status of an item or the id of a node if there is one."""
         detail = {"queue_item_status_changed": "status"}.get(self.name)
         if self.name.startswith("invocation_"):
             detail = "invocation_source_id"
@@ -205,7 +204,7 @@ class Event(NamedTuple):
 
 
 class Listener:
-    """A socket that keeps what it hears. Copies that one version sends of each event are kept in `raw` only."""
+    """A socket that records events. `raw` also has the duplicates that some versions send."""
 
     def __init__(
         self,
@@ -252,37 +251,34 @@ class Listener:
         self._call(self._client.emit(name, data))
 
     def subscribe(self) -> None:
-        """Subscribe to the queue, and return when the server acknowledges that it has done it."""
+        """Subscribe to the queue, and wait for the server's acknowledgement."""
         self._call(self._client.call("subscribe_queue", {"queue_id": self._queue_id}, timeout=PATIENCE))
 
     def wait_for(self, name: str, **match: Any) -> Event:
-        """The first event of this name whose data has these values."""
+        """Wait for the first event with this name and these values, and return it."""
 
         def look() -> Event | None:
             with self._lock:
                 found = (e for e in self.events if e.name == name and match.items() <= _flat(e.data).items())
                 return next(found, None)
 
-        return until(look, f"the event {name} with {match}; heard {[event.brief for event in self.events]}")
+        return until(look, f"the event {name} with {match}; received {[event.brief for event in self.events]}")
 
     def wait_for_status(self, item_id: int, status: str) -> Event:
         return self.wait_for("queue_item_status_changed", item_id=item_id, status=status)
 
     def of_item(self, item_id: int) -> list[Event]:
-        """What was heard about one item, in order."""
+        """Return the events about one item, in order."""
         with self._lock:
             return [event for event in self.events if event.data.get("item_id") == item_id]
 
     def names(self) -> list[str]:
-        """All that was heard, in order and in brief."""
+        """Return all events in brief, in order."""
         with self._lock:
             return [event.brief for event in self.events]
 
     def hear_out(self, wire: Wire) -> None:
-        """Wait until all that was caused so far was heard: the server announces a later batch after it.
-
-        The batch is of no items, so that nothing else comes of it.
-        """
+        """Wait for all events caused so far, by enqueuing a batch without items and waiting for its event."""
         batch_id = wire.enqueue(data=[[]])["batch"]["batch_id"]
         self.wait_for("batch_enqueued", batch_id=batch_id)
         with self._lock:

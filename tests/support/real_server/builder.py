@@ -1,7 +1,7 @@
-"""Convert the workflows that InvokeAI brings along as it does itself: `python -P builder.py`, where it is installed.
+"""Convert InvokeAI's bundled workflows with its own code: `python -P builder.py`, with the Python that has it.
 
-Out, as JSON: a list of `{"workflow": ..., "graph": ...}`. The graphs are as they are before they are validated, since a
-workflow that was never filled in has no models.
+Prints a JSON list of `{"workflow": ..., "graph": ...}`. The graphs are not validated, since these workflows have no
+models selected.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from invokeai.app.services import workflow_records
     from invokeai.app.services.shared import workflow_graph_builder as builder
 
-# It is about workflows that are called by others, which have to return something.
+# This check is for workflows that are called by others and must return something.
 builder._validate_callable_workflow_nodes = lambda nodes: None
 builder.Graph.model_validate = lambda graph: graph
 

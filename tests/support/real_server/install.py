@@ -1,8 +1,8 @@
-"""Install the real InvokeAI server into a cache folder, once: `python -m tests.real_server.install [VERSION ...]`.
+"""Install real InvokeAI servers into a cache folder: `python -m tests.support.real_server.install [VERSION ...]`.
 
-The folder is `INVOKE_WIDGETS_TEST_CACHE`, or one in the platform's cache folder. The torch that pip finds is used
-without its dependencies when it imports that way (a CPU build does), and with them when it does not (a CUDA build).
-`TORCH_ARGS` holds further arguments for pip, such as the index of PyTorch's CPU wheels.
+The folder is `INVOKE_WIDGETS_TEST_CACHE`, or one in the platform's cache folder. The torch that pip finds is installed
+without its dependencies if it can be imported without them (a CPU build), and with them otherwise (a CUDA build).
+`TORCH_ARGS` may hold further arguments for pip, such as the index of PyTorch's CPU wheels.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _TORCHVISION = "torchvision==0.28.0"
 
 
 class InstallError(Exception):
-    """The server could not be installed; the message holds the command and the end of its output."""
+    """The server could not be installed; the message has the command and the end of its output."""
 
 
 def cache_folder() -> Path:
-    """Where the installed servers live."""
+    """Return the folder of the installed servers."""
     if chosen := os.environ.get("INVOKE_WIDGETS_TEST_CACHE"):
         return Path(chosen).expanduser().resolve()
     if sys.platform == "darwin":
@@ -40,7 +40,7 @@ def cache_folder() -> Path:
 
 
 def installed(version: str) -> Path:
-    """The Python that has this version of InvokeAI; installs it first unless that was done before."""
+    """Return the Python that has this version of InvokeAI, installing it first if necessary."""
     if version not in VERSIONS:
         raise InstallError(f"no pinned requirements for InvokeAI {version}; known: {', '.join(VERSIONS)}")
     venv = cache_folder() / f"invokeai-{version}"
@@ -51,7 +51,7 @@ def installed(version: str) -> Path:
     if stamp.exists() and stamp.read_text() == wanted:
         return python
 
-    if venv.exists():  # half installed, or of other requirements
+    if venv.exists():  # half installed, or with other requirements
         shutil.rmtree(venv)
     venv.parent.mkdir(parents=True, exist_ok=True)
     _run(_python_311(), "-m", "venv", str(venv))
@@ -59,7 +59,7 @@ def installed(version: str) -> Path:
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     _run(*pip, "uv")
     uv = [str(python), "-m", "uv", "pip", "install", "-q", "--python", str(python)]
-    # Compiled once, and not at every start of a server.
+    # Compiled once instead of at each start of a server.
     _run(*uv, "--compile-bytecode", "--no-deps", "-r", str(requirements))
     _run(*pip, "--no-deps", *torch_arguments, _TORCH)
     if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
@@ -70,7 +70,7 @@ def installed(version: str) -> Path:
 
 
 def _python_311() -> str:
-    """The interpreter that the requirements are pinned for."""
+    """Return the interpreter that the requirements are pinned for."""
     if sys.version_info[:2] == (3, 11):
         return sys.executable
     if found := shutil.which("python3.11"):

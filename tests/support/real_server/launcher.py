@@ -1,10 +1,10 @@
 """Run InvokeAI's server with the interpreter that has it: `python -P launcher.py --root ROOT`.
 
-The process ends when its standard input closes, so that no server outlives the tests that started it.
+The process stops when its standard input closes, so that no server outlives the tests that started it.
 
-torchvision from PyPI is built for CUDA. Beside a CPU torch its extension does not load, and its import then fails on
-the two operators whose fake kernels it registers. Declaring their schemas beforehand lets the import pass: the
-transforms, which are all that InvokeAI uses, are plain Python.
+torchvision from PyPI is built for CUDA. With a CPU torch its extension does not load, and its import fails on the two
+operators that it registers fake kernels for. Declaring their schemas first lets the import succeed: InvokeAI uses only
+the transforms, which are plain Python.
 """
 
 import contextlib
