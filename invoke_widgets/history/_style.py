@@ -1,4 +1,10 @@
-"""How the figures look: paper and ink, times, seconds on a logarithmic axis, legends. Sets nothing global."""
+"""How figures look: colours, axes of times and durations, legends. Sets nothing global.
+
+Each colour has a contrast of at least 3:1 against both white and #111111, so that one table serves light and dark pages
+(WCAG 2.2, 1.4.11), as long as it is drawn opaque. Within a table any two colours stay apart in normal sight and in
+simulated protanopia, deuteranopia and tritanopia: at least 0.13 (statuses) and 0.10 (classes of errors) in OKLab. Tests
+hold all of that. Colour is never the only sign: a word, a mark or a hatch goes with it.
+"""
 
 from __future__ import annotations
 
@@ -7,78 +13,109 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.history import palette
-from invoke_widgets.records import STATUSES
+from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.records import CANCELED, COMPLETED, FAILED, IN_PROGRESS, PENDING, STATUSES, WAITING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HATCHES = {"failed": "xxx", "canceled": "///", "in_progress": "..."}
-"""Status -> pattern of its bars, for those who do not see the colours."""
+STATUS_COLORS: Final[dict[str, str]] = {
+    PENDING: "#825981",
+    IN_PROGRESS: "#4449ef",
+    WAITING: "#a67fde",
+    COMPLETED: "#2ca682",
+    FAILED: "#ad3c09",
+    CANCELED: "#f75b0c",
+}
+"""Status -> colour; `OTHER_COLOR` for an unknown one."""
+
+ERROR_COLORS: Final[dict[JobErrorType, str]] = {
+    JobErrorType.SUBMISSION_FAILED: "#3557f1",
+    JobErrorType.VALIDATION_ERROR: "#c9851a",
+    JobErrorType.EXECUTION_FAILED: "#bd240e",
+    JobErrorType.TIMEOUT_ERROR: "#a61db0",
+    JobErrorType.NETWORK_ERROR: "#2896f7",
+    JobErrorType.RESOURCE_ERROR: "#fc3fb8",
+    JobErrorType.CANCELLATION_FAILED: "#685e6d",
+    JobErrorType.UNKNOWN_ERROR: "#947c70",
+}
+"""Class of error -> colour."""
+
+OTHER_COLOR: Final = "#808080"
+"""For what is in neither table."""
+
+LIGHT: Final[dict[str, str]] = {"background": "#ffffff", "text": "#1f1f1f", "dim": "#5c5c5c", "line": "#dcdcdc"}
+DARK: Final[dict[str, str]] = {"background": "#111111", "text": "#e6e6e6", "dim": "#b0b0b0", "line": "#3a3a3a"}
+"""Background, text and lines of a figure, light and dark."""
+
+HATCHES: Final = {FAILED: "xxx", CANCELED: "///", IN_PROGRESS: "..."}
+"""Status -> pattern of its bars, a sign beside the colour."""
 
 _SHORTEST = timedelta(seconds=10)
 _LINE = 124
-"""How many letters a legend's line has room for."""
+"""Number of letters that fit in one line of a legend."""
 
 
 def color_of(status: str) -> str:
-    """The colour of a status, known or not."""
-    return palette.STATUS_COLORS.get(status, palette.OTHER_COLOR)
+    """The colour of a status; unknown ones share one."""
+    return STATUS_COLORS.get(status, OTHER_COLOR)
 
 
 def known_first(statuses: Iterable[str]) -> list[str]:
-    """Statuses in the order of a job's life; those that are not known come last."""
+    """Sort statuses in the order of a job's life; unknown ones come last."""
     there = set(statuses)
     return [s for s in STATUSES if s in there] + sorted(there - set(STATUSES))
 
 
 def new_figure(title: str, dark: bool) -> tuple[Figure, Axes]:
-    """An empty figure and its axes, for a light or a dark page.
+    """Make an empty figure and its axes, for a light or a dark page.
 
-    Colours are set on the figure itself: `rc_context` would change them for every other thread, too.
+    Colours are set on the figure itself: `rc_context` would change them for all threads.
+
+    Raises:
+        InvalidRequest: `dark` is not a bool.
     """
     if not isinstance(dark, bool):
         raise InvalidRequest(f"dark: should be True or False, got {dark!r}.")
     from matplotlib.figure import Figure
 
     class Shown(Figure):
-        """A figure that a notebook shows also when pyplot has never been imported, and that a screen reader can read.
+        """A figure that notebooks show even if pyplot was never imported, and that a screen reader can read.
 
-        JupyterLab gives the images of `image/png` no alternative text, whatever comes with them; so it comes as HTML,
-        and the image besides, for what takes no HTML, such as a PDF.
+        JupyterLab gives an `image/png` no alternative text. So the image comes as HTML, and once more as it is, for
+        formats without HTML such as PDF.
         """
 
         def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
             file = BytesIO()
             self.savefig(file, format="png", dpi=110)
             png = b64encode(file.getvalue()).decode()
-            said = str(self.get_label())
-            image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(said)}">'
-            return {"text/html": image, "image/png": png, "text/plain": said}
+            label = str(self.get_label())
+            image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(label)}">'
+            return {"text/html": image, "image/png": png, "text/plain": label}
 
     Shown.__name__ = Shown.__qualname__ = "Figure"
-    paper = palette.DARK if dark else palette.LIGHT
-    figure = Shown(figsize=(9, 3.6), layout="constrained", facecolor=paper["background"])
+    colors = DARK if dark else LIGHT
+    figure = Shown(figsize=(9, 3.6), layout="constrained", facecolor=colors["background"])
     describe(figure, title)
-    axes = figure.add_subplot(facecolor=paper["background"])
-    axes.set_title(title, loc="left", fontweight="bold", fontsize=12, color=paper["text"])
-    axes.grid(True, axis="x", color=paper["line"], linewidth=0.8)
+    axes = figure.add_subplot(facecolor=colors["background"])
+    axes.set_title(title, loc="left", fontweight="bold", fontsize=12, color=colors["text"])
+    axes.grid(True, axis="x", color=colors["line"], linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(paper["line"])
-    axes.tick_params(axis="x", which="both", color=paper["line"], labelcolor=paper["dim"])
-    axes.tick_params(axis="y", length=0, labelcolor=paper["text"], labelsize=10)
-    axes.xaxis.get_offset_text().set_color(paper["dim"])
-    axes.yaxis.label.set_color(paper["text"])
+    axes.spines["bottom"].set_color(colors["line"])
+    axes.tick_params(axis="x", which="both", color=colors["line"], labelcolor=colors["dim"])
+    axes.tick_params(axis="y", length=0, labelcolor=colors["text"], labelsize=10)
+    axes.xaxis.get_offset_text().set_color(colors["dim"])
+    axes.yaxis.label.set_color(colors["text"])
     return figure, axes
 
 
 def describe(figure: Figure, words: str) -> None:
-    """Say what a figure shows, for those who do not see it: `figure.get_label()`, and its alternative text."""
+    """Set a figure's label, which is also its alternative text: a sentence that says what it shows."""
     figure.set_label(" ".join(words.split()))
 
 
@@ -88,26 +125,26 @@ def span(first: datetime, last: datetime) -> str:
 
 
 def ink(axes: Axes) -> str:
-    """The colour of text."""
+    """The colour of text on these axes."""
     return str(axes.yaxis.label.get_color())
 
 
 def paper(axes: Axes) -> Any:
-    """The colour behind everything."""
+    """The background colour of these axes."""
     return axes.get_facecolor()
 
 
 def rim(axes: Axes, width: float) -> list[Any]:
-    """An effect: paper all round what is drawn, so that it stands apart from what it is drawn over."""
+    """A path effect: a rim in the background colour, so that a mark stands out from what is under it."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=width, foreground=paper(axes))]
 
 
 def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> None:
-    """Marks, opaque, since their colour must stand out as drawn; a rim of paper tells those apart that overlap.
+    """Draw marks, opaque so that their colour keeps its contrast, with a rim that separates overlapping ones.
 
-    They are drawn in no order, the same one each time: of many drawn from left to right only the rims would be seen.
+    They are drawn in a random order, the same each time: drawn from left to right, only the rims of many would show.
     """
     import numpy as np
 
@@ -117,19 +154,19 @@ def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> No
 
 
 def rows(figure: Figure, axes: Axes, labels: Sequence[str], *, each: float = 0.22) -> None:
-    """What each line of a figure is about, from the top; more of them than there is room for make it higher."""
+    """Label the rows of a figure from the top, and make it higher if they need more room."""
     axes.set_yticks(range(len(labels)), [shown(label) for label in labels], parse_math=False)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     figure.set_figheight(max(figure.get_figheight(), 1.2 + each * len(labels)))
 
 
 def shown(text: str) -> str:
-    """A name that fits: a device's and a status' are the server's."""
+    """Shorten a name to what fits; names of devices and statuses come from the server."""
     return text if len(text) <= 30 else f"{text[:29]}…"
 
 
 def say_nothing(figure: Figure, axes: Axes, words: str) -> Figure:
-    """A figure that says in words why it is empty."""
+    """Have a figure say why it is empty, and return it."""
     axes.set_axis_off()
     describe(figure, f"{figure.get_label()}: {words}")
     axes.text(0.5, 0.5, words, ha="center", va="center", size=13, transform=axes.transAxes, color=ink(axes))
@@ -137,7 +174,7 @@ def say_nothing(figure: Figure, axes: Axes, words: str) -> Figure:
 
 
 def note(axes: Axes, text: str, x: float, y: float, offset: tuple[float, float]) -> None:
-    """A short text beside a point, with a rim of paper so that it can be read over marks."""
+    """Write a short text beside a point, with a rim so that it can be read over marks."""
     axes.annotate(
         text,
         (x, y),
@@ -152,7 +189,7 @@ def note(axes: Axes, text: str, x: float, y: float, offset: tuple[float, float])
 
 
 def seconds(value: float) -> str:
-    """A duration as a person says it."""
+    """Format a duration: "4 ms", "2 s", "3.5 min"."""
     for unit, length, most in (("ms", 0.001, 0.9995), ("s", 1, 120), ("min", 60, 7200)):
         if value < most:
             return f"{value / length:.3g} {unit}"
@@ -160,18 +197,18 @@ def seconds(value: float) -> str:
 
 
 def time_axis(axes: Axes, first: datetime, last: datetime) -> tuple[datetime, datetime]:
-    """Times below, in UTC, which it says once with the date: a bit more than from `first` to `last`, and its ends."""
+    """Make the x axis one of times in UTC, a little wider than from `first` to `last`; return its ends."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
-    said = ["UTC", "%Y UTC", "%Y-%m UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC"]
+    offsets = ["UTC", "%Y UTC", "%Y-%m UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC"]
     formats = ["%Y", "%b", "%d", "%H:%M", "%H:%M", "%H:%M:%S.%f"]
     rounded = ["", "%Y", "%b", "%b-%d", "%H:%M", "%H:%M"]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(
-        ConciseDateFormatter(locator, formats=formats, zero_formats=rounded, offset_formats=said)  # type: ignore[no-untyped-call]
+        ConciseDateFormatter(locator, formats=formats, zero_formats=rounded, offset_formats=offsets)  # type: ignore[no-untyped-call]
     )
-    # Of a single moment matplotlib would show years.
+    # For a single moment matplotlib would show years.
     around = max((last - first) * 0.03, (_SHORTEST - (last - first)) / 2)
     ends = (first - around).replace(tzinfo=None), (last + around).replace(tzinfo=None)
     axes.set_xlim(*ends)  # type: ignore[arg-type]
@@ -179,7 +216,7 @@ def time_axis(axes: Axes, first: datetime, last: datetime) -> tuple[datetime, da
 
 
 def seconds_axis(axes: Axes, values: Iterable[float]) -> None:
-    """A logarithmic axis of durations below, a little wider than `values` (seconds, above 0)."""
+    """Make the x axis a logarithmic one of durations, a little wider than `values` (seconds, above 0)."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     found = list(values)
@@ -194,13 +231,13 @@ def seconds_axis(axes: Axes, values: Iterable[float]) -> None:
 
 
 def legend(figure: Figure, axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
-    """A legend below; each entry is text, colour, and a marker, "-" for a line, or the hatch of a bar."""
+    """Add a legend below; each entry is a text, a colour, and a marker, "-" for a line, or the hatch of a bar."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list[Any] = []
-    for text, color, sign in entries:
-        label = shown(text)
+    for name, color, sign in entries:
+        label = shown(name)
         if sign == "-":
             handles.append(Line2D([], [], color=color, label=label, linewidth=2.5))
         elif sign in Line2D.markers and sign:
@@ -216,5 +253,5 @@ def legend(figure: Figure, axes: Axes, entries: Sequence[tuple[str, str, str]]) 
         fontsize=9,
         labelcolor=ink(axes),
     )
-    for said in found.get_texts():
-        said.set_parse_math(False)
+    for text in found.get_texts():
+        text.set_parse_math(False)

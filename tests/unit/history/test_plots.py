@@ -22,11 +22,11 @@ from matplotlib.text import Text
 from PIL import Image
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.history import palette
+from invoke_widgets.history import _style as style
 from invoke_widgets.history._style import seconds
 from invoke_widgets.history.plots import Plots
 from invoke_widgets.records import STATUSES, Cancellation, JobError, QueueItem
-from tests.unit.history.test_palette import contrast
+from tests.unit.history.test_style import contrast
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NAMES = ("error_timeline", "cancellation_latency", "queue_depth", "job_gantt", "durations")
@@ -106,7 +106,7 @@ def test_it_draws(name: str, dark: bool) -> None:
     figure.savefig(file, format="png", dpi=50)
     image = Image.open(file).convert("RGB")
     colors = {to_hex([part / 255 for part in color]) for _, color in image.getcolors(1 << 20) or ()}
-    paper = (palette.DARK if dark else palette.LIGHT)["background"]
+    paper = (style.DARK if dark else style.LIGHT)["background"]
     assert (True, True) == (same_color(figure.get_facecolor(), paper), len(colors) > 20)
 
 
@@ -159,7 +159,7 @@ def test_what_is_gone_neither_waits_nor_runs() -> None:
 
 def test_a_device_that_nobody_told_is_said_to_be_so() -> None:
     """Versions before 6.14 do not tell it."""
-    assert "device not told" in _words(Plots(jobs=_jobs()).job_gantt())
+    assert "unknown device" in _words(Plots(jobs=_jobs()).job_gantt())
 
 
 def test_nothing_global_is_changed() -> None:
@@ -193,7 +193,7 @@ def test_a_notebook_shows_the_figure_itself() -> None:
         ("error_timeline", "Errors: 8 from 2026-01-01 12:00:00 to 2026-01-01 12:07:00 UTC: submission_failed 1, "),
         ("cancellation_latency", "Cancellations: median time until each part, by scope: item (1): acknowledged 4 ms, "),
         ("queue_depth", "at most 7 jobs waited at once, and at most 3 ran."),
-        ("job_gantt", " on cuda:0, device not told, from 2026-01-01 12:00:10 to "),
+        ("job_gantt", " on cuda:0, unknown device, from 2026-01-01 12:00:10 to "),
         ("durations", "Jobs: how long they ran: completed 1, median 3 s, half within 3 s to 3 s; "),
     ],
 )
@@ -258,7 +258,7 @@ def _job(began: datetime, ended: datetime, status: str = "completed") -> QueueIt
 @pytest.mark.parametrize("name", NAMES)
 def test_marks_stand_out_as_they_are_drawn(name: str, dark: bool) -> None:
     """What covers any spot has 3:1 against the paper, but for the grid's lines: no two colours are mixed."""
-    table = palette.DARK if dark else palette.LIGHT
+    table = style.DARK if dark else style.LIGHT
     figure = _draw(name, _many(60), dark=dark)
     for text in figure.findobj(Text):
         text.set_visible(False)
@@ -276,8 +276,8 @@ def test_a_crowd_of_marks_keeps_its_color() -> None:
     errors = [JobError(at=moment, error_type=kind, message="m") for kind in JobErrorType for moment in at]
     pixels = _pixels(Plots(errors).error_timeline())
     crowd = pixels[:, pixels.shape[1] // 4 : -pixels.shape[1] // 4]
-    paper = (crowd == _number(palette.LIGHT["background"])).sum(axis=1)
-    marks = {kind: (crowd == _number(color)).sum(axis=1) for kind, color in palette.ERROR_COLORS.items()}
+    paper = (crowd == _number(style.LIGHT["background"])).sum(axis=1)
+    marks = {kind: (crowd == _number(color)).sum(axis=1) for kind, color in style.ERROR_COLORS.items()}
     assert [] == [kind for kind, own in marks.items() if own.max() < 3 * paper[own.argmax()]]
 
 
@@ -290,8 +290,8 @@ def test_a_failed_job_is_seen_among_thousands() -> None:
     ]
     pixels = _pixels(Plots(jobs=jobs).job_gantt())
     row = pixels[pixels.shape[0] * 2 // 5]
-    failed = row == _number(palette.STATUS_COLORS["failed"])
-    completed = row == _number(palette.STATUS_COLORS["completed"])
+    failed = row == _number(style.STATUS_COLORS["failed"])
+    completed = row == _number(style.STATUS_COLORS["completed"])
     assert (40, True) == (int(np.sum(failed[1:] & ~failed[:-1])), int(completed.sum()) > 600)
 
 
@@ -299,7 +299,7 @@ def test_jobs_in_a_row_are_seen_to_be_several() -> None:
     """Where there is room, paper shows between one and the next."""
     jobs = [_job(T0 + timedelta(minutes=i), T0 + timedelta(minutes=i + 1)) for i in range(10)]
     pixels = _pixels(Plots(jobs=jobs).job_gantt())
-    bar = pixels[pixels.shape[0] * 2 // 5] == _number(palette.STATUS_COLORS["completed"])
+    bar = pixels[pixels.shape[0] * 2 // 5] == _number(style.STATUS_COLORS["completed"])
     assert 10 == int(np.sum(bar[1:] & ~bar[:-1]))
 
 
@@ -350,7 +350,7 @@ def test_a_single_mark_is_not_hidden_by_its_median(name: str, status: str | None
     figure = _draw(name, Plots((), _cancellations()[:1], [_job(T0, T0 + timedelta(seconds=9))]))
     for legend in figure.legends:
         legend.set_visible(False)
-    colors = [palette.STATUS_COLORS[status]] if status else ["#2896f7", "#2ca682", "#f75b0c"]
+    colors = [style.STATUS_COLORS[status]] if status else ["#2896f7", "#2ca682", "#f75b0c"]
     pixels = _pixels(figure)
     assert [] == [color for color in colors if int(np.sum(pixels == _number(color))) < 30]
 
@@ -359,7 +359,7 @@ def test_jobs_that_only_wait_are_seen() -> None:
     """They wait until now, not for the moment in which all were made."""
     jobs = [QueueItem(item_id=i, status="pending", batch_id="b", created_at=T0) for i in range(5)]
     figure = Plots(jobs=jobs).queue_depth()
-    waiting = int(np.sum(_pixels(figure) == _number(palette.STATUS_COLORS["pending"])))
+    waiting = int(np.sum(_pixels(figure) == _number(style.STATUS_COLORS["pending"])))
     assert ([5.0, 5.0], True) == (list(figure.axes[0].lines[0].get_ydata()), waiting > 10_000)
 
 
@@ -368,7 +368,7 @@ def test_running_is_seen_before_many_that_wait() -> None:
     waiting = [QueueItem(item_id=i, status="pending", batch_id="b", created_at=T0) for i in range(5)]
     running = [replace(_job(T0, T0), status="in_progress", completed_at=None) for _ in range(2)]
     pixels = _pixels(Plots(jobs=waiting + running).queue_depth())
-    known = {word: _number(palette.STATUS_COLORS[word]) for word in ("in_progress", "pending")} | {"paper": 0xFFFFFF}
+    known = {word: _number(style.STATUS_COLORS[word]) for word in ("in_progress", "pending")} | {"paper": 0xFFFFFF}
 
     def nearest(color: int) -> str:
         return min(known, key=lambda w: sum(abs((color >> n & 255) - (known[w] >> n & 255)) for n in (0, 8, 16)))
@@ -380,7 +380,7 @@ def test_running_is_seen_before_many_that_wait() -> None:
 def test_cancellations_without_times_are_said_to_have_none() -> None:
     """There are some: "No cancellations." would be wrong."""
     lost = replace(_cancellations()[0], acknowledged_s=None, effective_s=None, stopped_s=None)
-    assert "No cancellation of 2 has a time yet." == _words(Plots(cancellations=[lost] * 2).cancellation_latency())
+    assert "None of 2 cancellations has a time yet." == _words(Plots(cancellations=[lost] * 2).cancellation_latency())
 
 
 @pytest.mark.parametrize("name", ["job_gantt", "durations"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.history import palette
+from invoke_widgets.history import _style as style
 from invoke_widgets.records import STATUSES
 
 # Machado, Oliveira, Fernandes 2009, severity 1.0, on linear RGB.
@@ -38,7 +38,7 @@ _LAB = np.array(
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
-_TABLES = {"statuses": (palette.STATUS_COLORS, 0.13), "classes": (palette.ERROR_COLORS, 0.10)}
+_TABLES = {"statuses": (style.STATUS_COLORS, 0.13), "classes": (style.ERROR_COLORS, 0.10)}
 
 
 def _linear(color: str) -> np.ndarray:
@@ -58,13 +58,13 @@ def _seen(color: str, sight: str) -> np.ndarray:
 
 def test_every_status_and_class_has_a_color() -> None:
     """A new status or class cannot be forgotten."""
-    assert (set(STATUSES), set(JobErrorType)) == (set(palette.STATUS_COLORS), set(palette.ERROR_COLORS))
+    assert (set(STATUSES), set(JobErrorType)) == (set(style.STATUS_COLORS), set(style.ERROR_COLORS))
 
 
-@pytest.mark.parametrize("paper", [palette.LIGHT, palette.DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("paper", [style.LIGHT, style.DARK], ids=["light", "dark"])
 def test_colors_stand_out_from_the_paper(paper: dict[str, str]) -> None:
     """Marks keep 3:1, text 4.5:1."""
-    marks = [*palette.STATUS_COLORS.values(), *palette.ERROR_COLORS.values(), palette.OTHER_COLOR]
+    marks = [*style.STATUS_COLORS.values(), *style.ERROR_COLORS.values(), style.OTHER_COLOR]
     weak = [c for c in marks if contrast(c, paper["background"]) < 3]
     weak += [paper[ink] for ink in ("text", "dim") if contrast(paper[ink], paper["background"]) < 4.5]
     assert [] == weak
