@@ -1,4 +1,4 @@
-"""What is to be submitted, before it is: read from pasted JSON and from rows of values. Pure functions."""
+"""Drafts of what is to be submitted: read from pasted JSON and from rows of values. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from typing import Any
 
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.widgets.text import cut, many
 from invoke_widgets.workflows import normal_data
 
 Row = tuple[str, str, int]
 """A row of values: "node.field", a JSON list, and its group: rows of a group are zipped, groups are combined."""
 
 MAX_RUNS = 10_000
-"""As many items as a server's queue takes."""
+"""The number of items that a server's queue takes."""
 _TAKEN = {"graph", "runs", "data", "prepend", "destination"}
+_LONGEST_VALUE = 60
+_LONGEST_LABEL = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What `console.submit` takes.
+    """The arguments of `console.submit`.
 
     Attributes:
-        label: tells drafts apart for a person.
-        ignored: what was pasted with it, and the form does not send.
+        label: tells drafts apart in a list.
+        ignored: names of what was pasted with it and the form does not send.
     """
 
     graph: Any
@@ -39,27 +42,28 @@ class Draft:
 
 
 def read_json(text: str) -> Any:
-    """JSON that a person pasted.
+    """Parse pasted JSON.
 
     Raises:
-        InvalidRequest: it is none; the message says where.
+        InvalidRequest: it is not JSON; the message says where.
     """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InvalidRequest(f"graph: line {error.lineno}, column {error.colno}: {error.msg}.") from None
+        problem = f"line {error.lineno}, column {error.colno}: {error.msg}"
     except ValueError as error:  # a number with thousands of digits
-        raise InvalidRequest(f"graph: {error}.") from None
+        problem = str(error)
     except RecursionError:
-        raise InvalidRequest("graph: is nested too deeply.") from None
+        problem = "is nested too deeply"
+    raise InvalidRequest(f"graph: {problem}.", field="graph")
 
 
 def read_draft(pasted: Any) -> Draft:
-    """A draft from a graph, from a batch (`{"graph": ..., "data": ..., "runs": ...}`), or from the body of an
+    """Read a draft from a graph, from a batch (`{"graph": ..., "data": ..., "runs": ...}`), or from the body of an
     enqueue request (`{"batch": ..., "prepend": ...}`).
 
     Raises:
-        InvalidRequest: something of it is of a type, or a size, that the form cannot hold.
+        InvalidRequest: a part of it has a type, or a size, that the form cannot hold.
     """
     if not is_batch(pasted):
         return Draft(graph=pasted)
@@ -68,15 +72,13 @@ def read_draft(pasted: Any) -> Draft:
     named = {**batch, **outer}
     given = {name: value for name, value in named.items() if value is not None and name != "batch"}
     runs, destination, prepend = given.get("runs", 1), given.get("destination"), given.get("prepend", False)
-    if not isinstance(runs, int) or isinstance(runs, bool) or not 1 <= runs <= MAX_RUNS:
-        raise InvalidRequest(f"runs: should be an integer from 1 to {MAX_RUNS:,}, got {_cut(runs)}.")
     if not isinstance(destination, str | None):
-        raise InvalidRequest(f"destination: should be a text, got {_cut(destination)}.")
+        raise InvalidRequest(f"destination: should be a text, got {_shown(destination)}.", field="destination")
     if not isinstance(prepend, bool):
-        raise InvalidRequest(f"graph: prepend should be true or false, got {_cut(prepend)}.")
+        raise InvalidRequest(f"graph: prepend should be true or false, got {_shown(prepend)}.", field="graph")
     return Draft(
         graph=batch["graph"] if isinstance(batch.get("graph"), Mapping) else batch,
-        runs=runs,
+        runs=checked_runs(runs),
         data=batch.get("data"),
         prepend=prepend,
         destination=destination,
@@ -84,9 +86,15 @@ def read_draft(pasted: Any) -> Draft:
     )
 
 
-def _cut(value: Any) -> str:
-    told = _text(value)
-    return told if len(told) <= 60 else f"{told[:59]}…"
+def checked_runs(runs: Any) -> int:
+    """`runs`, if the form can hold it.
+
+    Raises:
+        InvalidRequest: it cannot.
+    """
+    if isinstance(runs, int) and not isinstance(runs, bool) and 1 <= runs <= MAX_RUNS:
+        return runs
+    raise InvalidRequest(f"runs: should be an integer from 1 to {MAX_RUNS:,}, got {_shown(runs)}.", field="runs")
 
 
 def is_batch(pasted: Any) -> bool:
@@ -95,61 +103,68 @@ def is_batch(pasted: Any) -> bool:
 
 
 def rows_of(data: Any) -> list[Row]:
-    """A batch's values as rows. What is wrong with their number or their types is left to be told in the form.
+    """A batch's values as rows. Wrong lengths and types are left for the form to show.
 
     Raises:
-        InvalidRequest: they are of no form that a server takes.
+        InvalidRequest: they have no form that a server takes.
     """
     groups = [data] if isinstance(data, Mapping) else [] if data is None else data
     if not isinstance(groups, list | tuple):
-        raise InvalidRequest(f"data: should be a list of groups of values, got {_cut(data)}.")
+        raise InvalidRequest(f"data: should be a list of groups of values, got {_shown(data)}.", field="data")
     rows: list[Row] = []
     for number, group in enumerate(groups, start=1):
-        if not isinstance(group, Mapping | list | tuple):
-            raise InvalidRequest(f"data[{number - 1}]: should be a group of values, got {_cut(group)}.")
         if isinstance(group, Mapping):
-            rows += [(str(field), _text(values), number) for field, values in group.items()]
-        else:
+            rows += [(str(field), _json(values), number) for field, values in group.items()]
+        elif isinstance(group, list | tuple):
             entries = [normal_data([[entry]])[0][0] for entry in group]  # one by one: their lengths may differ
-            rows += [(f"{e['node_path']}.{e['field_name']}", _text(e["items"]), number) for e in entries]
+            rows += [(f"{e['node_path']}.{e['field_name']}", _json(e["items"]), number) for e in entries]
+        else:
+            place = f"data[{number - 1}]"
+            raise InvalidRequest(f"{place}: should be a group of values, got {_shown(group)}.", field=place)
     return rows
 
 
-def _text(values: Any) -> str:
+def _json(values: Any) -> str:
     return json.dumps(values, ensure_ascii=False, default=str)
+
+
+def _shown(value: Any) -> str:
+    return cut(_json(value), _LONGEST_VALUE)
 
 
 def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
     """Rows as `console.submit` takes them; None if there are none. Empty rows are left out.
 
     Raises:
-        InvalidRequest: a row is not a JSON list; the message begins with "data." and its field.
+        InvalidRequest: a row is not a JSON list; its `field` is "data." and that of the row.
     """
     groups: dict[int, dict[str, Any]] = {}
     for field, text, number in rows:
         field = field.strip()
         if not field and not text.strip():
             continue
+        place = f"data.{field}"
         if not field:
-            raise InvalidRequest("data.: These values need a field, written as node.field.")
+            raise InvalidRequest("These values need a field, written as node.field.", field=place)
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise InvalidRequest(
-                f'data.{field}: should be a JSON list such as [1, 2] or ["a", "b"]: {error.msg}, column {error.colno}.'
+                f'{place}: should be a JSON list such as [1, 2] or ["a", "b"]: {error.msg}, column {error.colno}.',
+                field=place,
             ) from None
         group = groups.setdefault(number, {})
         if field in group:
-            raise InvalidRequest(f"data.{field}: is set twice.")
+            raise InvalidRequest(f"{place}: is set twice.", field=place)
         group[field] = values
     return [groups[number] for number in sorted(groups)] or None
 
 
 def settable_fields(graph: Any) -> list[str]:
-    """ "node.field" for what a graph's nodes set, or a workflow lets be set, as suggestions.
+    """ "node.field" for each field that a graph's nodes set, or that a workflow lets be set, as suggestions.
 
     Raises:
-        InvalidRequest: a workflow is of another form than the editor's.
+        InvalidRequest: a workflow does not have the editor's form.
     """
     if workflows.is_workflow(graph):
         return [field.name for field in workflows.fields(graph)]
@@ -165,27 +180,19 @@ def settable_fields(graph: Any) -> list[str]:
     ]
 
 
-_PLACE = re.compile(r"(?P<top>runs|destination|data|graph|nodes|edges)\b(?P<rest>[^:]*):")
-
-
-def place_of(message: str) -> str:
-    """Which input an error's message is about: "graph", "runs", "destination", "data", or "data.<node.field>"."""
-    match = _PLACE.match(message)
-    if match is None:
-        return "graph"
-    top = match["top"]
-    if top in ("nodes", "edges"):
-        return "graph"
-    if top == "data" and match["rest"].startswith("."):
-        return "data" + re.sub(r"\[\d+\]$", "", match["rest"])
-    return top
+def place_of(error: InvalidRequest) -> str:
+    """The input that an error is about: "graph", "runs", "destination", "data", or "data.<node.field>"."""
+    field = re.sub(r"\[\d+\]$", "", error.field or "")  # one of a field's values
+    if field.startswith("data."):
+        return field
+    top = re.split(r"[.\[]", field, maxsplit=1)[0]
+    return top if top in ("runs", "destination", "data") else "graph"
 
 
 def label_of(draft: Draft, total: int) -> str:
-    """A line for the list of remembered drafts: a workflow's name or the node types, and how many items."""
+    """A line for the list of recent drafts: a workflow's name or the node types, and how many items."""
     nodes = draft.graph.get("nodes") if isinstance(draft.graph, Mapping) else None
     types = [str(node.get("type")) for node in nodes.values()] if isinstance(nodes, Mapping) else []
     name = draft.graph.get("name") if workflows.is_workflow(draft.graph) else None
-    told = name if isinstance(name, str) else ", ".join(dict.fromkeys(types))
-    told = told if len(told) <= 60 else told[:59] + "…"
-    return f"{told or 'graph'}, {total:,} items" if total != 1 else f"{told or 'graph'}, 1 item"
+    label = name if isinstance(name, str) else ", ".join(dict.fromkeys(types))
+    return f"{cut(label, _LONGEST_LABEL) or 'graph'}, {many(total, 'item')}"

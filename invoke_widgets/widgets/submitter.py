@@ -25,6 +25,7 @@ from invoke_widgets.widgets.drafts import (
     MAX_RUNS,
     Draft,
     Row,
+    checked_runs,
     data_of,
     is_batch,
     label_of,
@@ -230,8 +231,7 @@ class JobSubmitter(ActingView):
 
     def fill(self, draft: Draft) -> None:
         """Put a draft into the form, and check it."""
-        if not 1 <= draft.runs <= MAX_RUNS:
-            raise InvalidRequest(f"runs: should be an integer from 1 to {MAX_RUNS:,}, got {draft.runs}.")
+        checked_runs(draft.runs)
         rows = rows_of(draft.data)
         with self.lock:
             self._filling = True
@@ -325,7 +325,7 @@ class JobSubmitter(ActingView):
                 return
             self._draw_submit(sendable=draft is not None)
             if self._unreadable:
-                # That is mended; what the server's schemas have to say may take a while.
+                # That is mended; the check against the server's schemas may take a while.
                 self._unreadable = False
                 self._draw_error(None)
                 put(self._plan, "value", _plan_html("Checking …"))
@@ -388,7 +388,7 @@ class JobSubmitter(ActingView):
 
     def _draw_error(self, error: InvalidRequest | None) -> None:
         """An error at the field that it is about; None for none."""
-        place = place_of(error.message) if error is not None else ""
+        place = place_of(error) if error is not None else ""
         text = _error_html(error) if error is not None else ""
         said = [row for row in self._rows if row.field.value.strip() or row.values.value.strip()]
         rows = [row for row in said if place == f"data.{row.field.value.strip()}"]
@@ -425,7 +425,7 @@ class JobSubmitter(ActingView):
         with self.lock:
             try:
                 draft = self._read()
-            except InvalidRequest:  # as is told at its field
+            except InvalidRequest:  # shown at its field
                 return
         if draft is not None:
             self.act(self._submit, self._submitted(draft), str)
@@ -500,5 +500,4 @@ def _plan_html(text: str) -> str:
 
 def _error_html(error: InvalidRequest) -> str:
     remedy = f' <span class="iw-remedy">{html.escape(error.suggestion)}</span>' if error.suggestion else ""
-    message = html.escape(error.message.removeprefix("data.: "))  # at the row, whose field has no name yet
-    return f'<div class="iw-field-error" role="alert">{message}{remedy}</div>'
+    return f'<div class="iw-field-error" role="alert">{html.escape(error.message)}{remedy}</div>'
