@@ -163,9 +163,12 @@ def _id_of(nodes: Mapping[str, Mapping[str, Any]], told: str, field: str) -> str
             raise InvalidRequest(
                 f"data.{told}.{field}: {len(found)} nodes of the workflow have the {of} {told!r}: {', '.join(found)}.",
                 suggestion="Use the id, or give the node a label of its own in the editor.",
+                field=f"data.{told}.{field}",
             )
     known = [str(data.get(of)) for data in nodes.values() for of in ("label", "type") if data.get(of)]
-    raise InvalidRequest(f"data.{told}.{field}: the workflow has no node {told!r}." + near(told, known))
+    raise InvalidRequest(
+        f"data.{told}.{field}: the workflow has no node {told!r}." + near(told, known), field=f"data.{told}.{field}"
+    )
 
 
 def _names(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -345,7 +348,8 @@ def normal_data(data: object) -> Data:
     groups = [data] if isinstance(data, Mapping) else data
     if not isinstance(groups, list | tuple):
         raise InvalidRequest(
-            f"data: should be {{'node.field': [values]}} or a list of such mappings, got {type(data).__name__}."
+            f"data: should be {{'node.field': [values]}} or a list of such mappings, got {type(data).__name__}.",
+            field="data",
         )
     return [_group(group, index) for index, group in enumerate(groups)]
 
@@ -357,16 +361,19 @@ def _group(group: object, index: int) -> list[dict[str, Any]]:
         entries = []
         for datum in group:
             if not isinstance(datum, Mapping) or not {"node_path", "field_name", "items"} <= datum.keys():
-                raise InvalidRequest(f"data[{index}]: each entry needs 'node_path', 'field_name' and 'items'.")
+                raise InvalidRequest(
+                    f"data[{index}]: each entry needs 'node_path', 'field_name' and 'items'.", field=f"data[{index}]"
+                )
             entries.append(_entry(f"{datum['node_path']}.{datum['field_name']}", datum["items"]))
     else:
-        raise InvalidRequest(f"data[{index}]: should be a mapping {{'node.field': [values]}}.")
+        raise InvalidRequest(f"data[{index}]: should be a mapping {{'node.field': [values]}}.", field=f"data[{index}]")
     lengths = {f"{e['node_path']}.{e['field_name']}": len(e["items"]) for e in entries}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise InvalidRequest(
             f"data[{index}]: values that are zipped have to be equally many; {told}.",
             suggestion="For every combination, pass a list of mappings: [{'a.x': [...]}, {'b.y': [...]}].",
+            field=f"data[{index}]",
         )
     return entries
 
@@ -374,17 +381,18 @@ def _group(group: object, index: int) -> list[dict[str, Any]]:
 def _entry(key: object, values: object) -> dict[str, Any]:
     node, dot, name = str(key).rpartition(".")
     if not dot or not node or not name:
-        raise InvalidRequest(f"data: the key {key!r} should be 'node.field'.")
+        raise InvalidRequest(f"data: the key {key!r} should be 'node.field'.", field="data")
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
-        raise InvalidRequest(f"data.{key}: should be a list of values, got {values!r}.")
+        raise InvalidRequest(f"data.{key}: should be a list of values, got {values!r}.", field=f"data.{key}")
     if (dimensions := getattr(values, "ndim", 1)) != 1:
         raise InvalidRequest(
             f"data.{key}: should be a list of values, got {dimensions} dimensions of them.",
             suggestion="array.ravel() has all its values in one, array.tolist() its rows as values.",
+            field=f"data.{key}",
         )
     items = [_plain(value) for value in values]
     if not items:
-        raise InvalidRequest(f"data.{key}: has no values, so that nothing would be enqueued.")
+        raise InvalidRequest(f"data.{key}: has no values, so that nothing would be enqueued.", field=f"data.{key}")
     return {"node_path": node, "field_name": name, "items": items}
 
 
