@@ -174,6 +174,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         lock: held while drawing. Take it wherever a callback and `draw` touch the same thing, but never on the
             console's own thread.
         strip: what went wrong; part of the view, unless it is shown elsewhere.
+        log_changed: in `draw`, whether one of the logs that are followed has changed.
     """
 
     _closed = True  # until there is something to close: a half-made widget is closed when it is collected
@@ -186,6 +187,8 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self._snapshot: Snapshot | None = None
         self._marks = threading.Lock()
         self._marked: set[int] | None = None
+        self._log_marked = True
+        self.log_changed = True
         self._theoretical_arrival = 0.0
         self._views = views_of(console)
         self._drawing_fails = ""
@@ -224,7 +227,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         """Draw now, and again whenever the queue or one of these logs changes, on average at most every 100 ms."""
         self._views.open.add(self)
         self._unsubscribe.append(self.console.store.subscribe(lambda change: self.mark(change.item_ids)))
-        self._unsubscribe.extend(log.on_change(self.mark) for log in logs)
+        self._unsubscribe.extend(log.on_change(self._mark_log) for log in logs)
         state = self.console.store.state
         self._draw(frozenset(state.items) | state.unread)
 
@@ -243,6 +246,11 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             arrival = max(self._theoretical_arrival, now)
             self._theoretical_arrival = arrival + INTERVAL_S
         self._views.thread.put(self._draw_marked, at=max(now, arrival - (_BURST - 1) * INTERVAL_S))
+
+    def _mark_log(self) -> None:
+        with self._marks:
+            self._log_marked = True
+        self.mark()
 
     def redraw(self) -> None:
         """Draw now, on this thread, which is not the console's."""
@@ -354,6 +362,8 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         with self.lock:
             if self._closed:
                 return
+            with self._marks:
+                self.log_changed, self._log_marked = self._log_marked, False
             try:
                 self._forgive_what_is_over()
                 # The newest state: the change may have waited for the lock while a later one was drawn.

@@ -87,7 +87,8 @@ class CancellationLogView(View):
         self.follow(console.cancellations)
 
     def draw(self, change: Change) -> None:
-        put(self._table, "value", table_html(self._newest()))
+        if self.log_changed:
+            put(self._table, "value", table_html(self._newest()))
 
     def _newest(self) -> list[Cancellation]:
         return list(reversed(list(self.console.cancellations)))[:LIMIT]

@@ -128,7 +128,6 @@ class ErrorLogView(ActingView):
         super().__init__(console, on_said=on_said)
         self._on_show = on_show
         self._groups: dict[str, ErrorGroup] = {}
-        self._seen: list[JobError] | None = None
         self._drawing = False
         self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
         self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
@@ -153,22 +152,24 @@ class ErrorLogView(ActingView):
 
     def _refresh(self, _: object = None) -> None:
         if not self._drawing:
-            self._seen = None
-            self.redraw()
+            with self.lock:
+                self._draw_list()
+                self._draw_actions()
 
     def draw(self, change: Change) -> None:
-        errors = list(self.console.errors)
-        if errors != self._seen:
-            self._seen = errors
+        if self.log_changed:
             self._draw_forget(None)
-            self._drawing = True
-            try:
-                self._draw_list(errors)
-            finally:
-                self._drawing = False
+            self._draw_list()
         self._draw_actions()
 
-    def _draw_list(self, errors: list[JobError]) -> None:
+    def _draw_list(self) -> None:
+        self._drawing = True
+        try:
+            self._draw_groups(list(self.console.errors))
+        finally:
+            self._drawing = False
+
+    def _draw_groups(self, errors: list[JobError]) -> None:
         shown(self._empty, not errors)
         shown(self._content, bool(errors))
         tally = Counter(error.error_type.value for error in errors)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from invoke_widgets import outputs as results
+from invoke_widgets import outputs
 from invoke_widgets.errors import JobException, NotFound
 from invoke_widgets.records import COMPLETED, QueueItem
 from invoke_widgets.sync import Change, QueueState
@@ -32,7 +32,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A completed item's outputs: (node, text) pairs, and its first images as (name, bytes)."""
+    """A completed item: its outputs as (node, text) pairs, and its first images as (name, bytes)."""
 
     item: QueueItem
     outputs: tuple[tuple[str, str], ...]
@@ -46,10 +46,10 @@ def newest_completed(state: QueueState, count: int = SHOWN) -> list[int]:
 
 
 def output_text(output: Any) -> str:
-    """A node's output without what says nothing: `{"type": "integer_output", "value": 3}` -> "3"."""
+    """A node's output without its type and lone keys: `{"type": "integer_output", "value": 3}` -> "3"."""
     if isinstance(output, list):
-        told = ", ".join(output_text(one) for one in output[:20])
-        return cut(f"[{told}{', …' if len(output) > 20 else ''}]", _LONGEST)
+        first = ", ".join(output_text(one) for one in output[:20])
+        return cut(f"[{first}{', …' if len(output) > 20 else ''}]", _LONGEST)
     if isinstance(output, Mapping):
         kept = {key: value for key, value in output.items() if key != "type"}
         image = kept.get("image")
@@ -68,10 +68,10 @@ async def read_result(client: Any, item_id: int) -> Result | None:
         item = await client.get_queue_item(item_id)
     except NotFound:
         return None
-    names = results.image_names(item)
+    names = outputs.image_names(item)
     images = [image for name in names[:_IMAGES] if (image := await _thumbnail(client, name)) is not None]
-    told = tuple((node, output_text(output)) for node, output in results.outputs(item).items())
-    return Result(item.without_session(), told, tuple(images), max(len(names) - _IMAGES, 0))
+    pairs = tuple((node, output_text(output)) for node, output in outputs.outputs(item).items())
+    return Result(item.without_session(), pairs, tuple(images), max(len(names) - _IMAGES, 0))
 
 
 async def _thumbnail(client: Any, name: str) -> tuple[str, bytes] | None:
@@ -82,7 +82,7 @@ async def _thumbnail(client: Any, name: str) -> tuple[str, bytes] | None:
 
 
 def result_html(result: Result) -> str:
-    """One item."""
+    """A result as HTML."""
     item = result.item
     facts = f"completed {words.time_of_day(item.completed_at)}, took {words.duration(item.ran_s)}"
     values = ", ".join(str(value) for value in item.field_values or ())
@@ -107,12 +107,12 @@ def _kind(data: bytes) -> str:
 
 
 class ResultsView(ActingView):
-    """Outputs and small images of the newest completed items, read when asked for.
+    """Outputs and thumbnails of the newest completed items, read on demand.
 
     Args:
-        console: where from.
+        console: whose items.
         on_said: called with the outcome in words.
-        load: whether to read them at once.
+        load: whether to read them right away.
     """
 
     def __init__(
@@ -125,9 +125,8 @@ class ResultsView(ActingView):
         super().__init__(console, on_said=on_said)
         self._results: dict[int, Result] = {}
         self._asked: list[int] = []
-        self._again = False  # whether it was asked for while it was being read
+        self._again = False  # asked for while reading
         self._newest: list[int] = []
-        self._items: Mapping[int, QueueItem] | None = None
         self._load = self.button(
             "show newest", lambda _: self.load(), tooltip="Read the newest completed items' outputs"
         )
@@ -141,7 +140,7 @@ class ResultsView(ActingView):
             self.load()
 
     def load(self) -> None:
-        """Read what is not shown yet."""
+        """Read the results that are not shown yet."""
         with self.lock:
             if self._load.busy:
                 self._again = True
@@ -170,9 +169,7 @@ class ResultsView(ActingView):
         return f"Showing the results of {words.many(len(read), 'item')}."
 
     def draw(self, change: Change) -> None:
-        if change.state.items is not self._items:  # progress alone leaves them as they are
-            self._items = change.state.items
-            self._newest = newest_completed(change.state)
+        self._update_newest(change)
         wanted = self._newest
         newer = len(set(wanted) - set(self._asked))
         if not wanted:
@@ -185,6 +182,15 @@ class ResultsView(ActingView):
         if self._again and not self._load.busy:
             self.load()
         enable(self._load, bool(newer) and change.state.connection.mode != "closed")
+
+    def _update_newest(self, change: Change) -> None:
+        """Look at what changed; at the whole queue only after one of the newest has gone."""
+        items = change.state.items
+        completed = {i for i in change.item_ids if (item := items.get(i)) is not None and item.status == COMPLETED}
+        if any(i in change.item_ids and i not in completed for i in self._newest):
+            self._newest = newest_completed(change.state)
+        elif completed:
+            self._newest = heapq.nlargest(SHOWN, completed.union(self._newest))
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

@@ -1,0 +1,126 @@
+"""What every view shares: drawing on a thread of its own, errors in the strip and in the log, closing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import ipywidgets
+import pytest
+
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.sync import Change
+from invoke_widgets.widgets.base import View, models_within
+from tests.support.pressing import text
+from tests.support.table_console import FedConsole, item
+from tests.support.wire import until
+
+
+class Recorder(View):
+    """A view that records what it draws, and on which thread."""
+
+    def __init__(self, console: Any, *logs: Any) -> None:
+        super().__init__(console)
+        self.drawn: list[frozenset[int]] = []
+        self.threads: list[str] = []
+        self.error: Exception | None = None
+        self.follow(*logs)
+
+    def draw(self, change: Change) -> None:
+        self.drawn.append(change.item_ids)
+        self.threads.append(threading.current_thread().name)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def console() -> Iterator[Any]:
+    with FedConsole([item(1)]) as console:
+        yield console
+
+
+def test_views_draw_on_one_thread_that_is_not_the_consoles(console: Any) -> None:
+    """All views of a console are drawn on one thread, and none on the console's own."""
+    views = [Recorder(console), Recorder(console)]
+    console.feed([item(2)])
+    until(lambda: all(len(view.drawn) == 2 for view in views), "both to draw")
+    assert {"invoke-widgets drawing"} == {view.threads[1] for view in views}
+
+
+def test_a_view_that_is_locked_does_not_delay_the_console(console: Any) -> None:
+    """While something holds a view's lock, changes go on being taken; they are drawn together afterwards."""
+    view = Recorder(console)
+    with view.lock:
+        for item_id in range(2, 100):
+            console.feed([item(item_id)])  # each waits for the console's thread
+        assert 1 == len(view.drawn)
+    until(lambda: set().union(*view.drawn) == set(range(1, 100)), "all to be drawn")
+    assert 10 > len(view.drawn)
+
+
+def test_first_changes_are_drawn_at_once_and_later_ones_together(console: Any) -> None:
+    """A hundred changes within a moment cost some draws; the last one is drawn all the same."""
+    view = Recorder(console)
+    began = time.monotonic()
+    console.feed([item(2)])
+    until(lambda: len(view.drawn) == 2, "the first change")
+    assert 5 > time.monotonic() - began
+    for item_id in range(3, 103):
+        console.feed([item(item_id)])
+    until(lambda: 102 in view.drawn[-1], "the last change")
+    assert 40 > len(view.drawn)
+
+
+def test_a_log_redraws_the_views_that_follow_it_alone(console: Any) -> None:
+    """A recorded error is drawn by a view that follows the error log, and by no other."""
+    follower, other = Recorder(console, console.errors), Recorder(console)
+    console.errors.record_exception(InvalidRequest("No."))
+    until(lambda: len(follower.drawn) == 2, "the follower to draw")
+    console.settle()
+    assert 1 == len(other.drawn)
+
+
+def test_repeated_failures_are_logged_each_and_one_exception_once(console: Any) -> None:
+    """Three equal errors are three records, and the same exception shown twice is one."""
+    view = View(console)
+    for _ in range(3):
+        view.fail(InvalidRequest("That cannot be."))
+    assert 3 == len(console.errors)
+    again = InvalidRequest("Nor that.")
+    view.fail(again)
+    view.fail(again)
+    assert 4 == len(console.errors)
+    assert 1 == text(view).count("That cannot be.")
+
+
+def test_a_view_that_cannot_be_drawn_says_so_once(console: Any) -> None:
+    """Also when it follows the very log in which its failure is recorded."""
+    view = Recorder(console, console.errors)
+    view.error = ZeroDivisionError("no")
+    for item_id in range(2, 5):
+        console.feed([item(item_id)])
+        console.settle()
+    until(lambda: len(view.drawn) >= 2, "the attempts")
+    assert 1 == len(console.errors)
+    view.error = None
+    console.feed([item(9)])
+    until(lambda: 9 in set().union(*view.drawn), "it to draw again")
+
+
+def test_drawing_ends_with_the_console() -> None:
+    """No thread is left of a console that is closed."""
+    before = set(threading.enumerate())
+    with FedConsole([item(1)]) as console:
+        View(console)  # type: ignore[arg-type]
+        (thread,) = (t for t in set(threading.enumerate()) - before if t.name == "invoke-widgets drawing")
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_models_within_finds_children_layouts_and_styles() -> None:
+    """Everything that a widget refers to, once."""
+    button = ipywidgets.Button()
+    box = ipywidgets.VBox([button, button])
+    assert {box, button, box.layout, button.layout, button.style} == set(models_within(box))
