@@ -1,13 +1,11 @@
-"""What is done to jobs (submit, cancel, retry), and the handles on them."""
+"""Acting on jobs (submit, cancel, retry), and the handles on them."""
 
 from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed
-from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe
-from invoke_widgets.jobs.job import Job
-from invoke_widgets.jobs.notices import follow
+from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
-from invoke_widgets.jobs.watch import Watch, checked_stall
+from invoke_widgets.jobs.watch import Watch, checked_stall, follow
 
 __all__ = [
     "Actions",

@@ -1,7 +1,4 @@
-"""`Batch` and `Retry`: handles on many jobs at once.
-
-Both are `Jobs`: they are waited for, give results and are followed in the same way.
-"""
+"""`Batch` and `Retry`, handles on many jobs at once, and `as_completed`."""
 
 from __future__ import annotations
 
@@ -10,12 +7,21 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from invoke_widgets._loop import Channel
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
 from invoke_widgets.events import Event
 from invoke_widgets.history import frames
-from invoke_widgets.jobs.handles import Context, Handle, Unsubscribe, failure_of, last_attempt, status_of
-from invoke_widgets.jobs.job import AsCompleted, Job, drained, followed
+from invoke_widgets.jobs.job import (
+    AsCompleted,
+    Context,
+    Handle,
+    Job,
+    Unsubscribe,
+    aevents_of,
+    events_of,
+    failure_of,
+    last_attempt,
+    status_of,
+)
 from invoke_widgets.outputs import outputs
 from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, Counts, QueueItem, Retried
 from invoke_widgets.sync import Change, whole_items
@@ -27,24 +33,24 @@ OnFailure = Literal["raise", "skip", "return"]
 
 
 class Jobs(Handle[tuple[QueueItem, ...]]):
-    """What `Batch` and `Retry` have in common."""
+    """Many jobs: what `Batch` and `Retry` have in common."""
 
     def _firsts(self) -> list[int]:
-        """Of each job the id of an attempt."""
+        """Return one attempt id per job."""
         raise NotImplementedError
 
     def _is_first(self, item_id: int) -> bool:
-        """Whether `_firsts` has it, without looking at the others."""
+        """Return whether `_firsts` contains this id, without building it."""
         raise NotImplementedError
 
     @property
     def jobs(self) -> list[Job]:
-        """A handle on each of its items; all attempts that a `RetryPolicy` made at one job are one."""
+        """A handle on each of its jobs; all attempts that a `RetryPolicy` made at a job count as one."""
         return [Job(self._context, item_id) for item_id in self._firsts()]
 
     @property
     def status(self) -> Counts:
-        """How many of its `jobs` have which status, as far as they have been read; deleted ones are not counted."""
+        """Its `jobs` counted by status. Deleted ones, and those not read yet, are left out."""
         statuses = (job.status for job in self.jobs)
         return Counts.of(status for status in statuses if status != "unknown")
 
@@ -57,19 +63,21 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
     def result(self, timeout: float | None = None, *, on_failure: OnFailure = "raise") -> list[Any]:
         """Wait for it, and return `Job.result` of each of its `jobs`, in their order.
 
-        The jobs are those that it has now: what joins it meanwhile, as by a retry, is not waited for.
+        Jobs that join it meanwhile, such as by a retry, are not waited for.
 
         Args:
             timeout: seconds; None waits for ever.
-            on_failure: what becomes of a job that did not complete: "raise" its exception; "skip" it; "return" its
-                exception in its place, so that the list has one entry for each of `jobs`. A deleted one counts so, too.
+            on_failure: for each job that did not complete or was deleted: "raise" its exception; "skip" it; "return"
+                its exception in its place, so that the list has one entry for each of `jobs`.
 
         Raises:
             JobException: of the first job that did not complete, with "raise".
             JobTimeout: it took longer.
         """
         if on_failure not in ("raise", "skip", "return"):
-            raise InvalidRequest(f"on_failure: should be 'raise', 'skip' or 'return', got {on_failure!r}.")
+            raise InvalidRequest(
+                f"on_failure: should be 'raise', 'skip' or 'return', got {on_failure!r}.", field="on_failure"
+            )
         results: list[Any] = []
         for outcome in self._outcomes(self._wait(self._ended, list, timeout)):
             if isinstance(outcome, QueueItem):
@@ -81,12 +89,11 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         return results
 
     def frame(self, timeout: float | None = None) -> pd.DataFrame:
-        """Wait for it, and return one row per job, whatever became of it, in the order of `jobs`.
+        """Wait for it, and return one row per job, in the order of `jobs`.
 
         Returns:
-            The columns of `console.jobs.frame()`, with the values that were varied, of each job's last attempt; then
-            one column `node.output` for each value that a node put out (`sum.value`), missing where the job did not get
-            to it.
+            For each job's last attempt, the columns of `console.jobs.frame()` with the values that were varied; then
+            one column `node.output` for each output value (`sum.value`), missing where the job did not produce it.
 
         Raises:
             JobTimeout: it took longer than `timeout` seconds.
@@ -95,12 +102,12 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         return frames.jobs(items, outputs=[outputs(item) for item in items])
 
     def _outcomes(self, ended: Iterable[tuple[Job, QueueItem | None]]) -> Iterator[QueueItem | JobException]:
-        """What became of each job: its completed item, or the exception that says why there is none."""
+        """Yield the completed item of each job, or the exception that says why there is none."""
         for job, item in ended:
             if item is None:
                 yield NotFound(
-                    f"Item {job.item_id} was deleted: nobody knows any more what it put out.",
-                    suggestion="Take results before pruning or clearing the queue.",
+                    f"Item {job.item_id} was deleted, and its outputs with it.",
+                    suggestion="Read results before pruning or clearing the queue.",
                     item_id=job.item_id,
                 )
             elif item.status == COMPLETED:
@@ -109,7 +116,11 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
                 yield failure_of(item, job.attempts)
 
     def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
-        """Call `listener(status)` after each change of its counters, on a thread of its own."""
+        """Call `listener(status)` after each change of its counts, on a thread for callbacks.
+
+        Returns:
+            A function that ends it.
+        """
         tally = _Tally(self)
         last: list[Counts | None] = [None]
 
@@ -123,25 +134,18 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         return self._context.store.subscribe(changed)
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
-        """The events of all its items, until the last has finished. `timeout` as for `Job.iter_events`."""
-        with Channel[Event | None](self._context.loop) as events:
-            jobs = self.jobs
-            ends = [job._follow(events.put) for job in jobs]
-            try:
-                yield from drained(events, len(jobs), timeout, self._named())
-            finally:
-                for end in ends:
-                    end()
+        """Iterate over the events of all its jobs, until the last has finished. `timeout`: see `Job.iter_events`."""
+        return events_of(self._context.loop, self.jobs, timeout, self._named())
 
     def aiter_events(self) -> AsyncIterator[Event]:
         """`iter_events`, for `async for`."""
-        return followed(self._context.loop, self.jobs)
+        return aevents_of(self._context.loop, self.jobs)
 
     async def _finished(self) -> tuple[QueueItem, ...]:
         return tuple(item for _, item in await self._ended() if item is not None)
 
     async def _ended(self) -> list[tuple[Job, QueueItem | None]]:
-        """The jobs that it has now, each with the item that it ended as; None for one that was deleted."""
+        """Wait for the jobs that it has now, and return each with its final item, or None if it was deleted."""
         ended: list[tuple[Job, QueueItem | None]] = []
         for job in self.jobs:
             try:
@@ -165,7 +169,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
 
 class _Tally:
-    """Counts jobs by status, and looks at those only that change. Used on the loop."""
+    """Counts jobs by status, looking only at those that change. Used on the loop."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -173,7 +177,7 @@ class _Tally:
         self._counts: Counter[str] = Counter()
 
     def after(self, change: Change) -> Counts:
-        """The counts with a change of the picture taken in."""
+        """Return the counts after a change of the snapshot."""
         if self._statuses is None:
             self._statuses = {}
             self._look(self._jobs._firsts())
@@ -197,14 +201,14 @@ class _Tally:
 
 
 class Batch(Jobs):
-    """What one submit put into the queue. `await batch`, or `batch.wait()`, gives its finished items.
+    """The jobs of one submit. `await batch`, or `batch.wait()`, gives its finished items.
 
-    Items that its own call (a saved workflow's, by `call_saved_workflow`) are parts of these, and not counted.
+    Items that its own items call (a saved workflow's, by `call_saved_workflow`) are part of these, and not counted.
 
     Attributes:
         batch_id: its id, made by the client.
-        enqueued: how many items the server took.
-        requested: how many were asked for; more than `enqueued` if the queue was full.
+        enqueued: the number of items that the server took.
+        requested: the number of items asked for; more than `enqueued` if the queue was full.
     """
 
     def __init__(
@@ -228,14 +232,14 @@ class Batch(Jobs):
 
     @property
     def item_ids(self) -> tuple[int, ...]:
-        """The ids of its items, ascending; what a retry added included, whether a `RetryPolicy` or a person made it."""
+        """The ids of its items, ascending, including those that a retry added, by a `RetryPolicy` or by hand."""
         items = self._context.store.state.items
         seen = {item.item_id for item in items.values() if item.batch_id == self.batch_id and self._joined(item)}
         return tuple(sorted(seen | self._item_ids))
 
     def _joined(self, item: QueueItem) -> bool:
-        """Whether an item with its id is one of its jobs, or an attempt at one."""
-        # Events do not tell that an item was called by another: until it has been read it may have been.
+        """Return whether an item with its batch id is one of its jobs, or an attempt at one."""
+        # Events do not say that an item was called by another: until it has been read, it may have been.
         is_own = item.was_read and item.parent_item_id is None
         return is_own and item.item_id not in self._context.actions.surplus_of(self.batch_id)
 
@@ -258,11 +262,11 @@ class Batch(Jobs):
 
 
 class Retry(Jobs):
-    """What a retry did, and a handle on the new items: `await retry`, or `retry.wait()`, gives them finished.
+    """The jobs of one retry. `await retry`, or `retry.wait()`, gives the finished new items.
 
     Attributes:
-        new_item_ids: each retried item's id -> that of the new one which the server made of it.
-        skipped: the items that the server skipped: finished well, missing, or the queue was full.
+        new_item_ids: the id of each retried item -> that of its new item.
+        skipped: the ids that the server skipped: completed, missing, or the queue was full.
     """
 
     def __init__(self, context: Context, done: Retried) -> None:
@@ -287,10 +291,12 @@ class Retry(Jobs):
         return item_id in self.new_item_ids.values()
 
     async def _cancel(self) -> Cancellation:
-        """Each by itself: their batches may have others."""
+        """Cancel each by itself: their batches may have others."""
         if not self.item_ids:
             raise InvalidRequest("This retry made no item that could be canceled.")
-        records = [await self._context.actions.cancel(job.attempts[-1]) for job in self.jobs]
+        records, failures = await self._context.actions.cancel_many([job.attempts[-1] for job in self.jobs])
+        if failures:
+            raise failures[0]
         worst = next((record for record in records if record.outcome not in ("canceled", "already_finished")), None)
         best = next((record for record in records if record.outcome == "canceled"), records[0])
         canceled = sum(record.canceled for record in records)
@@ -306,7 +312,7 @@ class Retry(Jobs):
 
 
 def handles_of(jobs: object) -> list[Job | Jobs]:
-    """One handle, or several, as a list.
+    """Return one handle, or several, as a list.
 
     Raises:
         InvalidRequest: it is something else.
@@ -314,27 +320,27 @@ def handles_of(jobs: object) -> list[Job | Jobs]:
     given = [jobs] if isinstance(jobs, Job | Jobs) or not isinstance(jobs, Iterable) else list(jobs)
     handles: list[Job | Jobs] = []
     for handle in given:
-        if isinstance(handle, Job | Jobs):
-            handles.append(handle)
-        else:
+        if not isinstance(handle, Job | Jobs):
             raise InvalidRequest(
                 f"jobs: should be jobs and batches, got {handle!r}.",
                 suggestion="console.job(item_id) and console.batch(batch_id) give handles.",
+                field="jobs",
             )
+        handles.append(handle)
     return handles
 
 
 def as_completed(jobs: Job | Jobs | Iterable[Job | Jobs], *, timeout: float | None = None) -> AsCompleted:
-    """The jobs, each as soon as it is finished, canceled, failed or deleted: look at its `status`.
+    """Iterate over jobs as they end, with `for` or `async for`: completed, failed, canceled or deleted, see `status`.
 
     Args:
-        jobs: a job, a batch, a `Retry`, or any number of them; a job that is there twice comes once.
-        timeout: seconds for all of them.
+        jobs: a job, a batch, a `Retry`, or any number of them; a job given twice comes once.
+        timeout: seconds for all of them; None waits for ever.
 
     Raises:
-        InvalidRequest: `jobs` are no handles.
-        JobTimeout: while iterating, when `timeout` has passed.
-        JobException: while iterating, when a job's end cannot be known: its console was closed, or its server is away.
+        InvalidRequest: `jobs` are not handles.
+        JobTimeout: while iterating, once `timeout` has passed.
+        JobException: while iterating, if a job's end cannot be known: its console was closed, or its server is away.
     """
     each = (handle.jobs if isinstance(handle, Jobs) else [handle] for handle in handles_of(jobs))
     return AsCompleted([job for some in each for job in some], timeout)

@@ -1,6 +1,7 @@
 """Canceling: the true outcome of each cancel, and its three times.
 
-A lost reply is answered by looking at the item, never taken for a success.
+A lost reply is answered by looking at the item, and never taken for a success. Retries by policy are called off once
+the cancel has been answered: one that was refused or could not be sent leaves them in force.
 """
 
 from __future__ import annotations
@@ -8,25 +9,24 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from invoke_widgets._loop import Backoff
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     AccessDenied,
     CancellationFailed,
     InvalidRequest,
     JobException,
-    JobTimeout,
     NotFound,
-    ReplyLost,
-    ServerFailure,
     ServerUnreachable,
-    UnexpectedReply,
     classify,
 )
-from invoke_widgets.jobs.acting import Acting
+from invoke_widgets.history import CancellationLog, ErrorLog
+from invoke_widgets.jobs.reruns import LOST, AttemptChain, Reruns
 from invoke_widgets.records import (
     CANCELED,
     IN_PROGRESS,
@@ -36,30 +36,128 @@ from invoke_widgets.records import (
     QueueItem,
     QueueStatus,
 )
-from invoke_widgets.sync import Change, QueueStore
+from invoke_widgets.sync import Change, QueueStore, Sync
 
+_AT_ONCE = 4
 _STOP_WATCH_S = 600.0
+_ANSWERED = ("canceled", "already_finished", "not_found")
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Canceling(Acting):
-    """`cancel`, `cancel_batch`, `cancel_pending` and `clear`."""
+async def a_few_at_once(work: Callable[[T], Awaitable[R]], each: Iterable[T]) -> list[R | JobException]:
+    """Run `work` for each value, at most four at a time, and return what each returned, or the exception it raised."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(value: T) -> R | JobException:
+        async with gate:
+            try:
+                return await work(value)
+            except JobException as error:
+                return error
+
+    return await asyncio.gather(*map(one, each))
+
+
+class Canceler:
+    """Cancels items, batches and whatever is pending. Used on the loop's thread."""
+
+    def __init__(
+        self,
+        client: InvokeClient,
+        store: QueueStore,
+        sync: Sync,
+        errors: ErrorLog,
+        cancellations: CancellationLog,
+        reruns: Reruns,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._sync = sync
+        self._errors = errors
+        self._cancellations = cancellations
+        self._reruns = reruns
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- what can be canceled ------------------------------------------------------------------------------------------
 
     async def cancel(self, item_id: int) -> Cancellation:
-        """Cancel one item. The outcome is read from the item that the server answers with.
+        """Cancel one item, and do not run it again.
+
+        Returns:
+            The outcome, read from the item in the server's answer.
 
         Raises:
             InvalidRequest: `item_id` is not an integer.
             CancellationFailed: the server could not be reached at all.
         """
+        chains = self._reruns.chains_at(item_id) if isinstance(item_id, int) else []
+        return await self._calling_off(chains, self._cancel_item(item_id))
+
+    async def cancel_many(self, item_ids: Iterable[int]) -> tuple[list[Cancellation], list[JobException]]:
+        """Cancel items, at most four at a time.
+
+        Returns:
+            The outcomes, in the order of the ids, and the exceptions of those that were not sent.
+        """
+        answers = await a_few_at_once(self.cancel, item_ids)
+        failures = [answer for answer in answers if isinstance(answer, JobException)]
+        return [answer for answer in answers if isinstance(answer, Cancellation)], failures
+
+    async def cancel_batch(self, batch_id: str) -> Cancellation:
+        """Cancel whatever of a batch has not finished, including the running item, and run nothing of it again.
+
+        Raises:
+            InvalidRequest: `batch_id` is not a batch's id.
+            CancellationFailed: the server could not be reached at all.
+        """
+        if not isinstance(batch_id, str) or not batch_id:
+            raise InvalidRequest(f"batch_id: should be a batch's id, got {batch_id!r}.", field="batch_id")
+        return await self._calling_off(self._reruns.chains_of(batch_id), self._cancel_batch(batch_id), batch_id)
+
+    async def cancel_pending(self) -> Cancellation:
+        """Cancel everything pending, including further attempts at failed jobs; the current item goes on.
+
+        Raises:
+            CancellationFailed: the server could not be reached at all.
+        """
+        return await self._calling_off(self._reruns.chains_due(), self._cancel_pending())
+
+    async def clear(self) -> Cancellation:
+        """Cancel and delete everything, including the current item. `canceled` counts those that had not finished.
+
+        Raises:
+            CancellationFailed: the server could not be reached at all.
+        """
+        return await self._calling_off(self._reruns.chains_of(), self._clear())
+
+    async def _calling_off(
+        self, chains: Collection[AttemptChain], cancel: Coroutine[Any, Any, Cancellation], batch_id: str | None = None
+    ) -> Cancellation:
+        """Cancel, and once that is answered make no further attempt in these chains; none is sent meanwhile."""
+        with self._reruns.on_hold(chains) as held:
+            record = await cancel
+            if record.outcome not in _ANSWERED:
+                return record
+            called_off = self._reruns.stop(held, batch_id)
+        if not called_off:
+            return record
+        note = "It will not be retried." if called_off == 1 else f"{called_off:,} retries were called off."
+        return self._keep(record, message=f"{record.message} {note}".strip())
+
+    # -- one item ------------------------------------------------------------------------------------------------------
+
+    async def _cancel_item(self, item_id: int) -> Cancellation:
         before = self._store.state.items.get(item_id) if isinstance(item_id, int) else None
-        watch = _Watch(self._store, (item_id,))
+        watch = _Stopwatch(self._store, (item_id,))
         try:
             item = await self._client.cancel_queue_item(item_id)
         except JobException as error:
             watch.close()
-            return await self._uncertain_cancel(item_id, error, watch)
+            return await self._unanswered(item_id, error, watch)
         acknowledged = watch.elapsed()
-        self._reader.take(item)
+        self._sync.take(item)
         watch.close()
         was_finished = before is not None and before.is_terminal
         if item.status != CANCELED or was_finished:
@@ -83,7 +181,7 @@ class Canceling(Acting):
             self._watch_stop(record, watch, {item_id})
         return record
 
-    async def _uncertain_cancel(self, item_id: int, error: JobException, watch: _Watch) -> Cancellation:
+    async def _unanswered(self, item_id: int, error: JobException, watch: _Stopwatch) -> Cancellation:
         if isinstance(error, NotFound):
             return self._keep(
                 watch.cancellation("item", "not_found", 0, (item_id,)),
@@ -108,7 +206,7 @@ class Canceling(Acting):
         except JobException:
             item = None
         if item is not None:
-            self._reader.take(item)
+            self._sync.take(item)
         if item is not None and item.is_terminal and item.status != CANCELED:
             return self._keep(
                 watch.cancellation("item", "already_finished", 0, (item_id,)),
@@ -121,18 +219,17 @@ class Canceling(Acting):
         return self._keep(
             watch.cancellation("item", "canceled" if canceled else "unknown", int(canceled), (item_id,)),
             effective_s=watch.effective_s,
-            message=f"The answer was lost; item {item_id} is "
+            message=f"The reply was lost; item {item_id} is "
             + (f"{item.status}." if item is not None else f"not known to be canceled. {_remedy('unknown')}"),
         )
 
-    async def cancel_batch(self, batch_id: str) -> Cancellation:
-        """Cancel all of a batch that has not finished, what runs included."""
-        if not isinstance(batch_id, str) or not batch_id:
-            raise InvalidRequest(f"batch_id: should be a batch's id, got {batch_id!r}.")
+    # -- many at once --------------------------------------------------------------------------------------------------
+
+    async def _cancel_batch(self, batch_id: str) -> Cancellation:
         try:
             counts_all = await self._client.has("item_summaries_by_ids")
         except JobException:
-            counts_all = False  # what is wrong is said of the request that matters
+            counts_all = False  # reported by the request that matters
         before = None if counts_all else await self._batch_status(batch_id)
         record = await self._bulk(
             "batch",
@@ -152,29 +249,24 @@ class Canceling(Acting):
                     message=f"There is no batch {batch_id} in this queue. {_remedy('not_found')}",
                 )
             if before is not None and after is not None:
-                # Up to 6.13 the answer leaves out the running item, which was canceled all the same.
+                # Up to 6.13 the answer does not count the running item, which was canceled all the same.
                 canceled = max(canceled, after.canceled - before.canceled)
         outcome = "canceled" if canceled else "already_finished"
         finished = max((len(record.item_ids) if before is None else before.unfinished) - canceled, 0)
-        told = f"Canceled {canceled:,} of batch {_short(batch_id)}"
-        return self._keep(
-            record,
-            outcome=outcome,
-            canceled=canceled,
-            message=(told + (f"; {finished:,} had finished meanwhile." if finished else "."))
-            if canceled
-            else f"Batch {_short(batch_id)} had already finished.",
-        )
+        message = f"Batch {_short(batch_id)} had already finished."
+        if canceled:
+            message = f"Canceled {canceled:,} of batch {_short(batch_id)}"
+            message += f"; {finished:,} had finished meanwhile." if finished else "."
+        return self._keep(record, outcome=outcome, canceled=canceled, message=message)
 
     async def _batch_status(self, batch_id: str) -> BatchStatus | None:
-        """The batch's counters; None if they cannot be had, which is not what the person asked for."""
+        """Read the batch's counters; None if that fails, since it is not what the user asked for."""
         try:
             return await self._client.get_batch_status(batch_id)
         except JobException:
             return None
 
-    async def cancel_pending(self) -> Cancellation:
-        """Cancel all that waits; the current item goes on."""
+    async def _cancel_pending(self) -> Cancellation:
         record = await self._bulk(
             "pending", lambda item: item.status == PENDING, self._client.cancel_all_except_current
         )
@@ -184,13 +276,12 @@ class Canceling(Acting):
             return self._keep(record, message=f"Canceled {record.canceled:,} pending; the current item goes on.")
         return record
 
-    async def clear(self) -> Cancellation:
-        """Cancel and delete everything, the current item too. `canceled` says how many had not finished."""
+    async def _clear(self) -> Cancellation:
         try:
-            # Not as the picture has it: up to 6.13 it hears nothing of what has just been canceled in bulk.
+            # Not from the snapshot: up to 6.13 no event reports what was just canceled in bulk.
             before = (await self._client.get_queue_status()).queue
         except JobException:
-            before = None  # what is wrong is said of the request that matters
+            before = None  # reported by the request that matters
         record = await self._bulk("clear", lambda item: True, self._client.clear)
         if record.outcome not in ("canceled", "already_finished"):
             return record
@@ -214,7 +305,7 @@ class Canceling(Acting):
         unfinished = [item for item in known if not item.is_terminal and wanted(item)]
         targets = tuple(sorted(item.item_id for item in unfinished))
         running = {item.item_id for item in unfinished if item.status == IN_PROGRESS}
-        watch = _Watch(self._store, targets)
+        watch = _Stopwatch(self._store, targets)
         try:
             count = await request()
         except AccessDenied as error:
@@ -225,13 +316,13 @@ class Canceling(Acting):
                 batch_id=batch_id,
                 message=str(error),
             )
-        except (ReplyLost, JobTimeout, ServerFailure, UnexpectedReply) as error:
+        except LOST as error:
             self._failed("unknown", "It is not known what was canceled:", error, batch_id=batch_id)
-            self._reader.read_again(targets, unfinished=True)
+            self._sync.read_again(targets, unfinished=True)
             return self._keep(
                 watch.cancellation(scope, "unknown", 0, targets),
                 batch_id=batch_id,
-                message=f"No answer came, so that it is not known what was canceled. {error}",
+                message=f"No reply came, so it is not known what was canceled. {error}",
             )
         except ServerUnreachable as error:
             failure = self._failed("unknown", "Nothing was canceled:", error, batch_id=batch_id)
@@ -240,7 +331,7 @@ class Canceling(Acting):
         finally:
             watch.close()
         acknowledged = watch.elapsed()
-        self._reader.read_again(targets, unfinished=True)
+        self._sync.read_again(targets, unfinished=True)
         effective = min(watch.effective_s or acknowledged, acknowledged) if count else None
         keeps_current = scope == "pending"
         record = self._keep(
@@ -254,6 +345,8 @@ class Canceling(Acting):
             self._watch_stop(record, watch, running)
         return record
 
+    # -- records -------------------------------------------------------------------------------------------------------
+
     def _keep(self, record: Cancellation, **changes: Any) -> Cancellation:
         known = self._cancellations.latest(record)
         if known.stopped_s is not None and changes.get("stopped_s") is None:
@@ -263,7 +356,7 @@ class Canceling(Acting):
         return record
 
     def _failed(self, outcome: str, what: str, error: JobException, **ids: Any) -> CancellationFailed:
-        """The exception for a cancel that failed, logged: of its own class, and with its cause in words."""
+        """Log and return the exception for a cancel that failed, with its cause in words."""
         diagnosis = classify.diagnose_cancellation(outcome)
         failure = CancellationFailed(
             f"{what} {error.message}",
@@ -275,37 +368,36 @@ class Canceling(Acting):
         self._errors.record_exception(failure)
         return failure
 
-    def _watch_stop(self, record: Cancellation, watch: _Watch, item_ids: set[int]) -> None:
+    def _watch_stop(self, record: Cancellation, watch: _Stopwatch, item_ids: set[int]) -> None:
         task = asyncio.create_task(self._record_stop(record, watch, item_ids))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _record_stop(self, record: Cancellation, watch: _Watch, item_ids: set[int]) -> None:
+    async def _record_stop(self, record: Cancellation, watch: _Stopwatch, item_ids: set[int]) -> None:
         """Ask until the worker is idle or works on another item. With several workers that cannot be known."""
         deadline = time.monotonic() + _STOP_WATCH_S
-        pause = 0.03
+        backoff, after_failure = Backoff(0.03, 0.25, factor=1.3), Backoff(1.0, 1.0)
         while time.monotonic() < deadline:
             before = self._store.state.processor
             try:
                 status = await self._client.get_queue_status()
             except JobException:
-                pause = 1.0
-            else:
-                if status.queue.in_progress > 1:
-                    return
-                other = status.queue.item_id is not None and status.queue.item_id not in item_ids
-                if other or not status.processor.is_processing:
-                    stopped = watch.elapsed()
-                    self._cancellations.record(replace(self._cancellations.latest(record), stopped_s=stopped))
-                    if self._store.state.processor is before:  # not paused, say, meanwhile
-                        self._store.set(processor=status.processor)
-                    return
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.3, 0.25)
+                await asyncio.sleep(after_failure.next())
+                continue
+            if status.queue.in_progress > 1:
+                return
+            is_other = status.queue.item_id is not None and status.queue.item_id not in item_ids
+            if is_other or not status.processor.is_processing:
+                stopped = watch.elapsed()
+                self._cancellations.record(replace(self._cancellations.latest(record), stopped_s=stopped))
+                if self._store.state.processor is before:  # else it was paused or resumed meanwhile
+                    self._store.set(processor=status.processor)
+                return
+            await asyncio.sleep(backoff.next())
 
 
-class _Watch:
-    """A stopwatch for one cancel, which also sees when the store hears of it."""
+class _Stopwatch:
+    """The times of one cancel, including when the snapshot shows it."""
 
     def __init__(self, store: QueueStore, item_ids: Collection[int]) -> None:
         self.requested_at = datetime.now(UTC)
@@ -340,7 +432,7 @@ class _Watch:
 
 
 def _unfinished_of(before: QueueStatus, deleted: int) -> int:
-    """How many of those that a clear deleted had not finished. One who is no administrator clears only their own."""
+    """Return how many of the deleted items had not finished. Users who are not administrators clear only their own."""
     own = before.user_unfinished
     return own if own is not None and deleted < before.total else before.unfinished
 
@@ -355,5 +447,5 @@ def _ended(status: str) -> str:
 
 
 def _short(batch_id: str) -> str:
-    """What tells a batch's id apart; without an ellipsis, as it ends sentences."""
+    """Shorten a batch id, without an ellipsis, since it ends sentences."""
     return batch_id[:8] if len(batch_id) > 9 else batch_id

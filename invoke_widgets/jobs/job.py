@@ -1,4 +1,7 @@
-"""`Job`: a handle on one item; and what follows several of them, their events or their ends, for cells and scripts."""
+"""Handles on jobs: waiting in a plain cell and in one that awaits, results, events, and changes.
+
+Waiting never blocks the thread that does the work, and wakes up regularly so that an interrupt takes effect.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,179 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
 
-from invoke_widgets._loop import Channel, LoopThread, receive
+from invoke_widgets._loop import TICK_S, Channel, LoopThread, interruptible, receive
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
+    EXCEPTION_FOR,
+    InvalidRequest,
     JobCanceled,
+    JobException,
     JobTimeout,
     NotFound,
+    checks,
 )
 from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent
-from invoke_widgets.jobs.handles import Context, Handle, Unsubscribe, deleted, failure_of, last_attempt, status_of
+from invoke_widgets.history import job_error
+from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.outputs import image_names, outputs
-from invoke_widgets.records import COMPLETED, Cancellation, QueueItem
-from invoke_widgets.sync import Change
+from invoke_widgets.records import CANCELED, COMPLETED, FAILED, PENDING, Cancellation, QueueItem
+from invoke_widgets.sync import Change, QueueStore
+
+T = TypeVar("T")
+R = TypeVar("R")
+OnTimeout = Literal["raise", "cancel", "detach"]
+OnInterrupt = Literal["cancel", "detach"]
+Unsubscribe = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a handle needs of its console.
+
+    Attributes:
+        deliver: runs a function on the thread for the user's callbacks.
+        console: kept alive as long as a handle exists.
+    """
+
+    loop: LoopThread
+    client: InvokeClient
+    store: QueueStore
+    actions: Actions
+    deliver: Callable[[Callable[[], object]], None]
+    console: object
+
+
+class Handle(Generic[T]):
+    """Something that can be waited for and canceled: a `Job`, a `Batch` or a `Retry`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def _finished(self) -> T:
+        """Wait for the end, on the loop's thread."""
+        raise NotImplementedError
+
+    def _now(self) -> T:
+        """Return what is known now."""
+        raise NotImplementedError
+
+    async def _cancel(self) -> Cancellation:
+        raise NotImplementedError
+
+    def _called(self) -> str:
+        """Return a name for messages."""
+        raise NotImplementedError
+
+    def _timeout(self, timeout: float) -> JobTimeout:
+        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.")
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        *,
+        on_interrupt: OnInterrupt | None = None,
+    ) -> T:
+        """Wait until it has finished.
+
+        Args:
+            timeout: seconds; None waits for ever.
+            on_timeout: "raise" a `JobTimeout` and let it run; "cancel" it, then raise; "detach": return what is known
+                and let it run.
+            on_interrupt: what an interrupt (the ■ of the notebook) does before `KeyboardInterrupt` is raised: "cancel"
+                or "detach". By default "cancel" if `on_timeout` is "cancel", else "detach".
+
+        Returns:
+            The finished item; for a batch, its items in the order of their ids.
+
+        Raises:
+            JobTimeout: see `on_timeout`.
+            JobException: a job failed (see its `item`), was canceled or deleted. A batch raises for none of these.
+            InvalidRequest: an argument does not fit, or the console was closed, before or meanwhile.
+        """
+        return self._wait(self._finished, self._now, timeout, on_timeout, on_interrupt)
+
+    def _wait(
+        self,
+        finished: Callable[[], Coroutine[Any, Any, R]],
+        now: Callable[[], R],
+        timeout: float | None,
+        on_timeout: OnTimeout = "raise",
+        on_interrupt: OnInterrupt | None = None,
+    ) -> R:
+        deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
+        future = self._context.loop.start(finished())
+        try:
+            with interruptible():
+                while True:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        break
+                    concurrent.futures.wait([future], TICK_S if left is None else min(TICK_S, left))
+                    if future.done():
+                        return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            if interrupted == "cancel" and self._context.loop.is_running:
+                concurrent.futures.wait([self._context.loop.start(self._cancel())], 2.0)
+            raise
+        future.cancel()
+        if on_timeout == "detach":
+            return now()
+        error = self._timeout(timeout or 0.0)  # with the item as it is now, before the cancel
+        if on_timeout == "cancel":
+            self._context.loop.call(self._cancel())
+        raise error
+
+    async def wait_async(
+        self,
+        timeout: float | None = None,
+        on_timeout: OnTimeout = "raise",
+        *,
+        on_interrupt: OnInterrupt | None = None,
+    ) -> T:
+        """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, takes effect at once."""
+        deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
+        future = self._context.loop.start(self._finished())
+        try:
+            await ticking(future, deadline)
+        except BaseException:
+            future.cancel()
+            if interrupted == "cancel" and self._context.loop.is_running:
+                self._context.loop.start(self._cancel())
+            raise
+        if future.done():
+            return future.result()
+        future.cancel()
+        if on_timeout == "detach":
+            return self._now()
+        error = self._timeout(timeout or 0.0)
+        if on_timeout == "cancel":
+            canceling = self._context.loop.start(self._cancel())
+            await ticking(canceling, None)
+            canceling.result()
+        raise error
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.wait_async().__await__()
+
+    def cancel(self) -> Cancellation:
+        """Cancel it, and return the outcome.
+
+        Raises:
+            CancellationFailed: the server could not be reached.
+        """
+        return self._context.loop.call(self._cancel())
 
 
 class Job(Handle[QueueItem]):
     """One item of the queue. `await job`, or `job.wait()`, gives the finished item.
 
-    A job that was submitted with a `RetryPolicy` goes on while it is run again: it ends with its last attempt.
+    A job that was submitted with a `RetryPolicy` goes on while it is retried, and ends with its last attempt.
 
     Attributes:
         item_id: its id; with a policy, that of an attempt, usually the first.
@@ -38,9 +194,9 @@ class Job(Handle[QueueItem]):
         self.item_id = item_id
 
     def __repr__(self) -> str:
-        attempts = self.attempts
-        told = f", attempts {', '.join(map(str, attempts))}" if len(attempts) > 1 else ""
-        return f"Job({self.item_id}, {self.status}{told})"
+        ids = self.attempts
+        attempts = f", attempts {', '.join(map(str, ids))}" if len(ids) > 1 else ""
+        return f"Job({self.item_id}, {self.status}{attempts})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and self.item_id == other.item_id and self._context.store is other._context.store
@@ -71,7 +227,7 @@ class Job(Handle[QueueItem]):
 
         Returns:
             `{"sum": {"type": "integer_output", "value": 3}}`; for a node inside an iteration, a list of outputs in
-            the iterations' order.
+            the order of the iterations.
 
         Raises:
             JobException: as for `wait`.
@@ -79,28 +235,27 @@ class Job(Handle[QueueItem]):
         return outputs(self.wait(timeout))
 
     def image_names(self, timeout: float | None = None) -> list[str]:
-        """Wait for it, and return the names of the images that it put out."""
+        """Wait for it, and return the names of its output images."""
         return image_names(self.wait(timeout))
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
-        """What happens to it, from its status now to its end: `ItemStatusChanged` and the events of its nodes.
+        """Iterate over `ItemStatusChanged` and the events of its nodes, from its present status to its end.
 
         Args:
             timeout: seconds without any event after which `JobTimeout` is raised.
         """
-        with Channel[Event | None](self._context.loop) as events:
-            unsubscribe = self._follow(events.put)
-            try:
-                yield from drained(events, 1, timeout, f"item {self.item_id}")
-            finally:
-                unsubscribe()
+        return events_of(self._context.loop, [self], timeout, f"item {self.item_id}")
 
     def aiter_events(self) -> AsyncIterator[Event]:
         """`iter_events`, for `async for`."""
-        return followed(self._context.loop, [self])
+        return aevents_of(self._context.loop, [self])
 
     def on_change(self, listener: Callable[[QueueItem], object]) -> Unsubscribe:
-        """Call `listener(item)` after each change of it, on a thread of its own; what it raises is logged."""
+        """Call `listener(item)` after each change, on a thread for callbacks; exceptions it raises are logged.
+
+        Returns:
+            A function that ends it.
+        """
 
         def changed(change: Change) -> None:
             attempts = self.attempts
@@ -112,7 +267,7 @@ class Job(Handle[QueueItem]):
         return self._context.store.subscribe(changed)
 
     def _follow(self, put: Callable[[Event | None], None]) -> Unsubscribe:
-        """Pass on its events, then None. Status changes come from the picture, so that polling tells them too."""
+        """Pass on its events, then None. Status changes come from the snapshot, so that polling reports them too."""
         last: list[tuple[int, str] | None] = [None]
         ended = threading.Event()
 
@@ -147,7 +302,7 @@ class Job(Handle[QueueItem]):
 
     async def _finished(self) -> QueueItem:
         item = await last_attempt(self._context, self.item_id)
-        with contextlib.suppress(NotFound):  # pruned meanwhile: what was last seen has to do
+        with contextlib.suppress(NotFound):  # pruned meanwhile: what was seen last must do
             item = await self._context.client.get_queue_item(item.item_id)
         if item.status != COMPLETED:
             raise failure_of(item, self.attempts)
@@ -156,7 +311,7 @@ class Job(Handle[QueueItem]):
     def _now(self) -> QueueItem:
         item = self.item
         if item is None:
-            raise deleted(self.item_id)
+            raise _deleted(self.item_id)
         return item
 
     async def _cancel(self) -> Cancellation:
@@ -171,25 +326,179 @@ class Job(Handle[QueueItem]):
         return error
 
 
-def drained(events: Channel[Event | None], ends: int, timeout: float | None, called: str) -> Iterator[Event]:
-    """The events of a queue, until so many ends (None) have come."""
-    while ends:
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
+    """Return the deadline on the monotonic clock, and what an interrupt does.
+
+    Raises:
+        InvalidRequest: one of the options does not fit.
+    """
+    if on_timeout not in ("raise", "cancel", "detach"):
+        raise InvalidRequest(
+            f"on_timeout: should be 'raise', 'cancel' or 'detach', got {on_timeout!r}.", field="on_timeout"
+        )
+    if on_interrupt not in (None, "cancel", "detach"):
+        raise InvalidRequest(f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.", field="on_interrupt")
+    deadline = None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout, or_infinite=True)
+    return deadline, on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
+
+
+async def ticking(future: concurrent.futures.Future[Any], deadline: float | None) -> None:
+    """Return when `future` is done or `deadline` has passed, waking the loop regularly.
+
+    A loop that only waits does not notice the interrupt of a cell that awaits.
+    """
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def wake(_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(done.set)
+
+    future.add_done_callback(wake)
+    while not future.done():
+        left = TICK_S if deadline is None else min(TICK_S, deadline - time.monotonic())
+        if left <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await done.wait()
+
+
+async def last_attempt(context: Context, item_id: int) -> QueueItem:
+    """Wait, on the loop, until a job has ended: its item is terminal and, if it failed, will not be retried.
+
+    Raises:
+        NotFound: there is no such item.
+        JobCanceled: it was deleted before it had finished.
+    """
+    item = await _terminal(context, context.actions.reruns.attempts(item_id)[-1])
+    while item.status == FAILED and (next_id := await context.actions.reruns.next_of(item)) is not None:
+        item = await _terminal(context, next_id)
+    return item
+
+
+async def _terminal(context: Context, item_id: int) -> QueueItem:
+    state = context.store.state
+    item = state.items.get(item_id)
+    if item is None and item_id not in state.unread:
+        item = await context.client.get_queue_item(item_id)
+    if item is not None and item.is_terminal:
+        return item
+    done: asyncio.Future[QueueItem | None] = asyncio.get_running_loop().create_future()
+
+    def changed(change: Change) -> None:
+        if item_id not in change.item_ids or done.done():
+            return
+        now = change.state.items.get(item_id)
+        if now is not None and now.is_terminal:
+            done.set_result(now)
+        elif now is None and item_id not in change.state.unread:
+            done.set_result(None)
+
+    unsubscribe = context.store.subscribe(changed)
+    try:
+        now = context.store.state.items.get(item_id)
+        if now is not None and now.is_terminal:
+            return now
+        found = await done
+        if found is None:
+            raise _deleted(item_id)
+        return found
+    finally:
+        unsubscribe()
+
+
+# -- what became of a job ----------------------------------------------------------------------------------------------
+
+
+def status_of(context: Context, item_id: int) -> str:
+    """Return the status of a job's last attempt, as `Job.status` does."""
+    item = context.store.state.items.get(item_id)
+    if item is None:
+        return "unknown"
+    return PENDING if context.actions.reruns.will_go_on(item) else item.status
+
+
+def failure_of(item: QueueItem, attempts: tuple[int, ...] = ()) -> JobException:
+    """Return the exception for a failed or canceled item.
+
+    Args:
+        item: becomes the exception's `item`.
+        attempts: the ids of all attempts at its job, if there were several.
+    """
+    if item.status == CANCELED:
+        return JobCanceled(
+            f"Item {item.item_id} was canceled.",
+            item_id=item.item_id,
+            batch_id=item.batch_id,
+            item=item,
+            retryable=True,
+        )
+    error = job_error(item)
+    attempt = f", attempt {attempts.index(item.item_id) + 1} at job {attempts[0]}," if len(attempts) > 1 else ""
+    return EXCEPTION_FOR[error.error_type](
+        f"Item {item.item_id}{attempt} failed: {item.error_type or 'unknown'}: {item.error_message or 'no message'}",
+        suggestion=error.suggestion,
+        item_id=item.item_id,
+        batch_id=item.batch_id,
+        item=item,
+        retryable=error.retryable,
+        details={
+            "server_error_type": item.error_type,
+            "traceback": item.error_traceback,
+            "attempts": attempts or (item.item_id,),
+        },
+    )
+
+
+def _deleted(item_id: int) -> JobException:
+    return JobCanceled(
+        f"Item {item_id} was deleted before it had finished.",
+        suggestion="Someone cleared the queue or deleted it.",
+        item_id=item_id,
+    )
+
+
+def is_of(handle: Handle[Any], context: Context) -> bool:
+    """Return whether a handle belongs to this context's console."""
+    return handle._context.store is context.store
+
+
+# -- several jobs ------------------------------------------------------------------------------------------------------
+
+
+def events_of(loop: LoopThread, jobs: list[Job], timeout: float | None, name: str) -> Iterator[Event]:
+    """Iterate over the events of these jobs until the last has finished.
+
+    Args:
+        loop: the console's.
+        jobs: all of one console.
+        timeout: seconds without any event after which `JobTimeout` is raised.
+        name: stands for the jobs in its message.
+    """
+    with Channel[Event | None](loop) as events:
+        ends = [job._follow(events.put) for job in jobs]
+        left = len(ends)
         try:
-            event = events.get(timeout)
-        except queue.Empty:
-            raise JobTimeout(f"Nothing was heard of {called} for {timeout:g} s.") from None
-        if event is None:
-            ends -= 1
-        else:
-            yield event
+            while left:
+                try:
+                    event = events.get(timeout)
+                except queue.Empty:
+                    raise JobTimeout(f"{name[:1].upper()}{name[1:]} has sent no event for {timeout:g} s.") from None
+                if event is None:
+                    left -= 1
+                else:
+                    yield event
+        finally:
+            for end in ends:
+                end()
 
 
-_Future = concurrent.futures.Future[QueueItem]
-_Outcome = tuple[Job, _Future]
-
-
-async def followed(loop: LoopThread, jobs: list[Job]) -> AsyncIterator[Event]:
-    """The events of these jobs, for whoever awaits them, until the last has finished."""
+async def aevents_of(loop: LoopThread, jobs: list[Job]) -> AsyncIterator[Event]:
+    """`events_of`, for `async for`."""
     with Channel[Event | None](loop) as events:
         ends = [job._follow(events.put) for job in jobs]
         left = len(ends)
@@ -205,6 +514,10 @@ async def followed(loop: LoopThread, jobs: list[Job]) -> AsyncIterator[Event]:
                 end()
 
 
+_Future = concurrent.futures.Future[QueueItem]
+_Outcome = tuple[Job, _Future]
+
+
 class AsCompleted:
     """Jobs as they finish, for `for` and for `async for`."""
 
@@ -213,11 +526,11 @@ class AsCompleted:
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
     def _start(self) -> tuple[queue.SimpleQueue[_Outcome], list[_Future]]:
-        # Not a feed: they may be of several consoles, and each future ends with its own.
+        # Not a feed: the jobs may be of several consoles, and each future ends with its own.
         done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         futures: list[_Future] = []
         for job in self._jobs:
-            future = job._context.loop.start(_ended(job))
+            future = job._context.loop.start(last_attempt(job._context, job.item_id))
             future.add_done_callback(lambda future, job=job: done.put((job, future)))  # type: ignore[misc]
             futures.append(future)
         return done, futures
@@ -264,11 +577,7 @@ class AsCompleted:
 
 
 def _finished(job: Job, future: _Future) -> Job:
-    """The job; or the exception that says why nobody knows how it ended."""
+    """Return the job, or raise the exception that says why its end cannot be known."""
     with contextlib.suppress(JobCanceled, NotFound):  # deleted
         future.result()
     return job
-
-
-def _ended(job: Job) -> Coroutine[Any, Any, QueueItem]:
-    return last_attempt(job._context, job.item_id)

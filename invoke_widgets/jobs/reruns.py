@@ -1,272 +1,440 @@
-"""Running failed jobs again as their batch's `RetryPolicy` says: each exactly once, whatever becomes of replies.
+"""Running failed jobs again by their batch's `RetryPolicy`: each attempt is made exactly once, even if replies are lost.
 
-A retry makes a new item, which names the first of its line as `retried_from_item_id`: the items of one line are
-attempts at one job. Only failures of batches that were submitted here with a policy are run again.
+A retry makes a new item, which names the first item of its chain as `retried_from_item_id`. The items of one chain are
+attempts at one job. Only failures in batches that were submitted here with a policy are run again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import logging
+import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
 
-from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import JobException
+from invoke_widgets._loop import Backoff
+from invoke_widgets.client import InvokeClient, breaker
+from invoke_widgets.errors import (
+    JobException,
+    JobTimeout,
+    NotFound,
+    ReplyLost,
+    ServerFailure,
+    ServerUnreachable,
+    UnexpectedReply,
+)
 from invoke_widgets.events import Event, ItemsRetried
 from invoke_widgets.history import ErrorLog
-from invoke_widgets.jobs.acting import Reader
-from invoke_widgets.jobs.resending import Kept, Line, Resending
 from invoke_widgets.jobs.retry import RetryPolicy
-from invoke_widgets.records import FAILED, JobError, QueueItem
-from invoke_widgets.sync import QueueState, QueueStore, Step
+from invoke_widgets.records import CANCELED, FAILED, PENDING, JobError, QueueItem
+from invoke_widgets.sync import QueueState, QueueStore, Step, Sync, ids_after, light_items, whole_items
+
+logger = logging.getLogger(__name__)
+
+LOST = (ReplyLost, JobTimeout, ServerFailure, UnexpectedReply)
+"""After one of these the server may have carried out the request, or may do so yet."""
+
+LOOKS_S = (0.0, 0.2, 0.5, 1.0, 1.5)
+"""The pauses before each look for a lost request's result; after the last look it is taken as not having arrived."""
 
 _UNDECIDED_S = 30.0
+"""The longest wait for a failed item's error, without which it cannot be decided whether to run it again."""
 
-_HEARD_LOOKS = 5
-"""So often a retry that an event told of is looked for before it is taken as deleted again."""
+_EVENT_LOOKS = 5
+"""How many times to look for a retry that an event reported before it is taken as deleted again."""
 
 _ATTEMPTS_KEPT = 20_000
-"""Beyond so many the oldest batches are forgotten that have ended, but never the latest one: that is twice a queue that
-is full by default, and some 1 kB each."""
+"""Beyond this, the oldest batches that have ended are forgotten, but never the latest batch. Twice as many as a full
+queue has by default, at about 1 kB each."""
+
+_GATHER_S = 0.05
+_NEXT_ROUND_S = 1.0
+_PER_REQUEST = 100
+
+# A retry that the server refuses is sent again a few times, each time with fewer others, so that one bad item does not
+# keep the others from being taken.
+_REFUSALS = 4
+_REFUSED_S, _MAX_REFUSED_S = 1.0, 8.0
+_FEWER = 4
+
+_RETRIED_KEPT = 50_000
 
 
-class Reruns(Resending):
-    """The policies of one console, and the lines of attempts that they led to. On the loop's thread, but for reads.
+class InFlight:
+    """The items that this process is retrying or has retried, so that two of its consoles do not retry the same one.
 
-    Args: as for `Acting`.
+    Items are told apart by batch id as well, since two servers may use the same item id. The latest 50,000 are kept.
     """
 
-    def __init__(self, client: InvokeClient, store: QueueStore, reader: Reader, errors: ErrorLog) -> None:
-        super().__init__(client, store, reader, errors)
-        self._kept: dict[str, Kept] = {}
-        errors.hold_while(self._is_undecided)
-        self._unsubscribe = store.subscribe_events(self._event)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now: set[tuple[str, int]] = set()
+        self._retried: dict[tuple[str, int], None] = {}
 
-    # -- what handles ask; from any thread, but for `next_of` ------------------------------------------------------
+    @contextmanager
+    def claimed(self, state: QueueState, item_ids: Iterable[int]) -> Iterator[list[int]]:
+        """Claim those of the items that nobody else is retrying at this moment."""
+        keys = {item_id: _key(state, item_id) for item_id in item_ids}
+        with self._lock:
+            mine = {item_id: key for item_id, key in keys.items() if key not in self._now}
+            self._now.update(mine.values())
+        try:
+            yield list(mine)
+        finally:
+            with self._lock:
+                self._now.difference_update(mine.values())
+
+    def add(self, state: QueueState, item_ids: Iterable[int]) -> None:
+        """Remember that these were retried, or are about to be."""
+        with self._lock:
+            self._retried.update((_key(state, item_id), None) for item_id in item_ids)
+            while len(self._retried) > _RETRIED_KEPT:
+                del self._retried[next(iter(self._retried))]
+
+    def discard(self, state: QueueState, item_ids: Iterable[int]) -> None:
+        """Forget these: they were not retried after all."""
+        with self._lock:
+            for item_id in item_ids:
+                self._retried.pop(_key(state, item_id), None)
+
+    def was_retried(self, state: QueueState, item_id: int) -> bool:
+        return _key(state, item_id) in self._retried
+
+
+def _key(state: QueueState, item_id: int) -> tuple[str, int]:
+    item = state.items.get(item_id)
+    return ("" if item is None else item.batch_id, item_id)
+
+
+in_flight = InFlight()
+
+
+class ChainState(Enum):
+    RUNNING = "the last attempt has not ended, or its failure has not been decided on"
+    WAITING = "the next attempt comes after a pause"
+    READY = "the next attempt is to be sent now"
+    OVER = "no further attempt will be made"
+    STOPPED = "called off: an attempt that appears all the same is canceled"
+
+
+@dataclass(eq=False)
+class AttemptChain:
+    """The attempts at one job.
+
+    Attributes:
+        batch: the batch it belongs to.
+        attempts: item ids, ascending.
+        holds: the number of cancels under way; meanwhile nothing is sent.
+        looks: the number of times left to look for a retry that an event reported.
+        refusals: how often the server has refused the next attempt.
+        backoff: the pauses between refusals.
+        withdrawn: attempts that were canceled because they were one too many.
+        changed: set, and replaced, at each change.
+    """
+
+    batch: PolicyBatch
+    attempts: list[int]
+    state: ChainState = ChainState.RUNNING
+    holds: int = 0
+    looks: int = 0
+    refusals: int = 0
+    backoff: Backoff = field(default_factory=lambda: Backoff(_REFUSED_S, _MAX_REFUSED_S))
+    withdrawn: set[int] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def last(self) -> int:
+        return self.attempts[-1]
+
+    @property
+    def is_due(self) -> bool:
+        return self.state in (ChainState.WAITING, ChainState.READY)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (ChainState.OVER, ChainState.STOPPED)
+
+    def notify(self) -> None:
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+
+@dataclass(eq=False)
+class PolicyBatch:
+    """A batch with a policy.
+
+    Attributes:
+        deadline: on the monotonic clock; no attempt begins later.
+        ids: the ids of its first attempts, ascending; None while the submit is under way.
+        unplaced: failed items whose chain is not known yet.
+        stopped: the batch was canceled.
+    """
+
+    batch_id: str
+    policy: RetryPolicy
+    deadline: float | None
+    ids: tuple[int, ...] | None = None
+    unplaced: dict[int, QueueItem] = field(default_factory=dict)
+    chains: list[AttemptChain] = field(default_factory=list)
+    stopped: bool = False
+
+
+class Reruns:
+    """The retry policies of one console, and the attempt chains that follow from them.
+
+    To be used on the loop's thread, except for `attempts` and `will_go_on`.
+    """
+
+    def __init__(self, client: InvokeClient, store: QueueStore, sync: Sync, errors: ErrorLog) -> None:
+        self._client = client
+        self._store = store
+        self._sync = sync
+        self._errors = errors
+        self._batches: dict[str, PolicyBatch] = {}
+        self._chains: dict[int, AttemptChain] = {}  # by the id of each attempt
+        self._ready: dict[int, AttemptChain] = {}  # to look at now, by the id of the last attempt
+        self._worker: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        errors.hold_while(self._is_undecided)
+        self._unsubscribe = store.subscribe_events(self._on_event)
+
+    # -- queries of handles; `attempts` and `will_go_on` from any thread -----------------------------------------------
 
     def attempts(self, item_id: int) -> tuple[int, ...]:
-        """The ids of all attempts at the job of this item, ascending; only itself, if it has no policy."""
-        line = self._line_of(item_id)
-        return (item_id,) if line is None else tuple(line.attempts)
-
-    def _line_of(self, item_id: int) -> Line | None:
-        line, item = self._lines.get(item_id), self._store.state.items.get(item_id)
-        # Of another batch: the address leads to another server's queue by now, whose ids mean other jobs.
-        return None if line is None or (item is not None and item.batch_id != line.kept.batch_id) else line
+        """Return the ids of all attempts at this item's job, ascending; without a policy, only its own."""
+        chain = self._chain_of(item_id)
+        return (item_id,) if chain is None else tuple(chain.attempts)
 
     def will_go_on(self, item: QueueItem) -> bool:
-        """Whether this failed item is not the end of its job: another attempt will come, or may."""
-        line = self._line_of(item.item_id)
-        return item.status == FAILED and line is not None and (not line.over or line.attempts[-1] != item.item_id)
+        """Return whether another attempt follows, or may follow, this failed item."""
+        chain = self._chain_of(item.item_id)
+        return item.status == FAILED and chain is not None and (not chain.is_over or chain.last != item.item_id)
 
     async def next_of(self, item: QueueItem) -> int | None:
-        """The next attempt after this failed item, once it is there; None once it is known that none will come."""
-        line = self._line_of(item.item_id)
-        if line is None:
+        """Wait for the attempt after this failed item, and return its id; None once it is known that none will come."""
+        chain = self._chain_of(item.item_id)
+        if chain is None:
             return None
         until = time.monotonic() + _UNDECIDED_S
         while True:
-            later = [i for i in line.attempts if i > item.item_id]
-            if later or line.over:
+            later = [i for i in chain.attempts if i > item.item_id]
+            if later or chain.is_over:
                 return later[0] if later else None
             try:
-                async with asyncio.timeout(None if line.due else max(until - time.monotonic(), 0.01)):
-                    await line.changed.wait()
+                async with asyncio.timeout(None if chain.is_due else max(until - time.monotonic(), 0.01)):
+                    await chain.changed.wait()
             except TimeoutError:
-                if not line.due:
-                    self._end(line)  # its error cannot be read
+                if not chain.is_due:
+                    self._end(chain)  # its error cannot be read
 
-    # -- a batch with a policy -------------------------------------------------------------------------------------
+    def _chain_of(self, item_id: int) -> AttemptChain | None:
+        chain, item = self._chains.get(item_id), self._store.state.items.get(item_id)
+        # Of another batch: the address leads to another server's queue by now, where the id means another job.
+        return None if chain is None or (item is not None and item.batch_id != chain.batch.batch_id) else chain
+
+    # -- the life of a batch with a policy -----------------------------------------------------------------------------
 
     def begin(self, batch_id: str, policy: RetryPolicy) -> None:
-        """A batch is about to be submitted: its first job may fail before the submit is answered."""
+        """Take a batch that is about to be submitted: its first job may fail before the submit is answered."""
         limit = policy.max_total_s
-        self._kept[batch_id] = Kept(batch_id, policy, None if limit is None else time.monotonic() + limit)
+        self._batches[batch_id] = PolicyBatch(batch_id, policy, None if limit is None else time.monotonic() + limit)
 
-    def took(self, batch_id: str, item_ids: Iterable[int]) -> None:
-        """The batch is in the queue as these items."""
-        kept = self._kept[batch_id]
-        kept.ids = tuple(sorted(item_ids))
-        for item_id in kept.ids:
-            if item_id not in self._lines:
-                self._lines[item_id] = Line(kept, [item_id])
-                kept.lines.append(self._lines[item_id])
+    def submitted(self, batch_id: str, item_ids: Iterable[int]) -> None:
+        """Take the ids of a batch that is in the queue."""
+        batch = self._batches[batch_id]
+        batch.ids = tuple(sorted(item_ids))
+        for item_id in batch.ids:
+            if item_id not in self._chains:
+                self._chains[item_id] = AttemptChain(batch, [item_id])
+                batch.chains.append(self._chains[item_id])
         self._forget_oldest()
-        unplaced = list(kept.unplaced.values())
-        kept.unplaced.clear()
+        unplaced = list(batch.unplaced.values())
+        batch.unplaced.clear()
         for item in unplaced:
             self.failed(item)
 
     def forget(self, batch_id: str) -> None:
-        """The batch did not come to be."""
-        self._kept.pop(batch_id, None)
+        """Drop a batch that could not be submitted."""
+        self._batches.pop(batch_id, None)
 
     def failed(self, item: QueueItem) -> None:
-        """Take a failed item whose error is in the log; more than once for one item does no harm."""
-        kept = self._kept.get(item.batch_id)
-        if kept is None:
+        """Take a failed item whose error is in the log; taking it more than once does no harm."""
+        batch = self._batches.get(item.batch_id)
+        if batch is None:
             return
-        line = self._lines.get(item.item_id)
-        if line is not None:
-            self._decide(line, item, self._error_of(item))
-        elif item.item_id not in kept.unplaced:
-            kept.unplaced[item.item_id] = item
-            if kept.ids is not None:
-                self._start(self._place(kept, item))
+        chain = self._chains.get(item.item_id)
+        if chain is not None:
+            self._decide(chain, item, self._error_of(item))
+        elif item.item_id not in batch.unplaced:
+            batch.unplaced[item.item_id] = item
+            if batch.ids is not None:
+                self._start(self._place(batch, item))
 
-    def link(self, old_id: int, new: QueueItem) -> None:
-        """Take a new item that a retry, whosever, made of an old one."""
+    def link(self, root: int, new: QueueItem) -> None:
+        """Take a new item that a retry, by whatever client, made of a chain."""
         self._errors.link(new)
-        line = self._lines.get(old_id)
-        if line is None or new.item_id in line.attempts or new.item_id in line.withdrawn:
+        chain = self._chains.get(root)
+        if chain is None or new.item_id in chain.attempts or new.item_id in chain.withdrawn:
             return
-        self._unset(line)
-        line.attempts = sorted([*line.attempts, new.item_id])
-        self._lines[new.item_id] = line
-        line.due, line.heard, line.refused = False, 0, 0
-        for item_id in line.attempts:
+        self._clear_due(chain)
+        chain.attempts = sorted([*chain.attempts, new.item_id])
+        self._chains[new.item_id] = chain
+        if chain.is_due:
+            chain.state = ChainState.RUNNING
+        chain.looks = chain.refusals = 0
+        chain.backoff.reset()
+        for item_id in chain.attempts:
             self._ready.pop(item_id, None)
-        if line.stopped:
+        if chain.state is ChainState.STOPPED:
             self._start(self._cancel(new.item_id))
-        unplaced = line.kept.unplaced.pop(new.item_id, None)
+        unplaced = chain.batch.unplaced.pop(new.item_id, None)
         now = unplaced or self._store.state.items.get(new.item_id)
         if now is not None and now.status == FAILED:
-            is_told = unplaced is not None or now.error_type is not None or now.error_message is not None
-            self._decide(line, now, self._error_of(now) if is_told else self._errors.record_of(now))
-        line.tell()
-        self._store.tell(line.attempts)
-
-    def stop(self, of: Callable[[QueueItem | None, int, bool], bool] | None = None) -> int:
-        """Run nothing again any more. `of(item, item_id, due)` says of which lines, by their last attempt.
-
-        Returns:
-            How many further attempts this called off.
-        """
-        called_off = 0
-        items = self._store.state.items
-        for line in {id(line): line for line in self._lines.values()}.values():
-            last = line.attempts[-1]
-            if line.over or (of is not None and not of(items.get(last), last, line.due)):
-                continue
-            called_off += line.due
-            line.stopped = True
-            self._end(line)
-        return called_off
-
-    def stop_batch(self, batch_id: str) -> int:
-        """`stop` for all of a batch."""
-        kept = self._kept.get(batch_id)
-        if kept is None:
-            return 0
-        kept.stopped = True
-        mine = {line.attempts[-1] for line in self._lines.values() if line.kept is kept}
-        return self.stop(lambda item, item_id, due: item_id in mine)
+            has_error = unplaced is not None or now.error_type is not None or now.error_message is not None
+            self._decide(chain, now, self._error_of(now) if has_error else self._errors.record_of(now))
+        chain.notify()
+        self._store.tell(chain.attempts)
 
     def close(self) -> None:
-        """End what is under way."""
+        """Cancel what is under way."""
         self._unsubscribe()
         for task in self._tasks:
             task.cancel()
         for item_id in self._store.state.retrying:
-            if (line := self._lines.get(item_id)) is not None:
-                self._errors.note_retry(item_id, line.kept.batch_id, None)
+            if (chain := self._chains.get(item_id)) is not None:
+                self._errors.note_retry(item_id, chain.batch.batch_id, None)
         self._store.set(retrying={})
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- canceling -----------------------------------------------------------------------------------------------------
+
+    def chains_at(self, item_id: int) -> list[AttemptChain]:
+        """Return the chain whose last attempt this is, if it is not over."""
+        chain = self._chains.get(item_id)
+        return [chain] if chain is not None and chain.last == item_id and not chain.is_over else []
+
+    def chains_of(self, batch_id: str | None = None) -> list[AttemptChain]:
+        """Return all chains of a batch, or of all batches, that are not over."""
+        batches = self._batches.values() if batch_id is None else [b for b in (self._batches.get(batch_id),) if b]
+        return [chain for batch in batches for chain in batch.chains if not chain.is_over]
+
+    def chains_due(self) -> list[AttemptChain]:
+        """Return the chains whose next attempt has been decided on but not made."""
+        chains = (self._chains.get(item_id) for item_id in self._store.state.retrying)
+        return [chain for chain in chains if chain is not None and chain.is_due]
+
+    @contextmanager
+    def on_hold(self, chains: Iterable[AttemptChain]) -> Iterator[Mapping[AttemptChain, int]]:
+        """Send no further attempt of these chains meanwhile. Yields each with its last attempt as of now."""
+        held = {chain: chain.last for chain in chains}
+        for chain in held:
+            chain.holds += 1
+        try:
+            yield held
+        finally:
+            for chain in held:
+                chain.holds -= 1
+                if chain.state is ChainState.READY:
+                    self._look_at(chain)
+
+    def stop(self, held: Mapping[AttemptChain, int], batch_id: str | None = None) -> int:
+        """Make no further attempt in these chains.
+
+        Args:
+            held: what `on_hold` yielded. An attempt that was on its way at that time is canceled.
+            batch_id: of the batch that was canceled as a whole.
+
+        Returns:
+            The number of attempts that this called off.
+        """
+        if batch_id in self._batches:
+            self._batches[batch_id].stopped = True
+        called_off = 0
+        for chain, last in held.items():
+            if chain.is_over:
+                continue
+            came_meanwhile = chain.last != last
+            called_off += chain.is_due or came_meanwhile
+            self._end(chain, ChainState.STOPPED)
+            if came_meanwhile:
+                self._start(self._cancel(chain.last))
+        return called_off
+
+    # -- deciding ------------------------------------------------------------------------------------------------------
 
     def _is_undecided(self, item: QueueItem) -> bool:
-        kept = self._kept.get(item.batch_id)
-        if kept is None:
+        batch = self._batches.get(item.batch_id)
+        if batch is None:
             return False
-        line = self._lines.get(item.item_id)
-        if line is None:
-            return kept.ids is None or item.item_id in kept.unplaced
-        return line.attempts[-1] == item.item_id and not line.due and not line.over
+        chain = self._chains.get(item.item_id)
+        if chain is None:
+            return batch.ids is None or item.item_id in batch.unplaced
+        return chain.last == item.item_id and chain.state is ChainState.RUNNING
 
-    async def _place(self, kept: Kept, item: QueueItem) -> None:
-        """Find the line of an item that is not of the submit itself: a retry made it, whose answer is not here yet."""
+    async def _place(self, batch: PolicyBatch, item: QueueItem) -> None:
+        """Find the chain of an item that the submit did not make: it comes from a retry not yet answered."""
         try:
             whole = await self._client.get_queue_item(item.item_id)
         except JobException:
             whole = item
         root = whole.retried_from_item_id
-        if root is not None and root in self._lines:
+        if root is not None and root in self._chains:
             self.link(root, whole.without_session())
-        kept.unplaced.pop(item.item_id, None)
+        batch.unplaced.pop(item.item_id, None)
 
     def _error_of(self, item: QueueItem) -> JobError:
-        """The error of an item that was told with it: the log may have been cleared since."""
+        # The log may have been cleared since.
         return self._errors.record_of(item) or self._errors.made_of(item)
 
-    def _decide(self, line: Line, item: QueueItem, error: JobError | None) -> None:
-        if line.over or line.due or line.attempts[-1] != item.item_id:
-            return
-        if error is None:
-            return  # this is called again when it is known
-        kept, tried = line.kept, len(line.attempts)
-        pause = kept.policy.pause_s(tried)
-        if line.stopped or kept.stopped or tried >= kept.policy.attempts or not kept.policy.wants(error):
-            self._end(line)
+    def _decide(self, chain: AttemptChain, item: QueueItem, error: JobError | None) -> None:
+        if chain.state is not ChainState.RUNNING or chain.last != item.item_id or error is None:
+            return  # without an error, this is called again when it is known
+        batch, tried = chain.batch, len(chain.attempts)
+        pause = batch.policy.pause_s(tried)
+        if batch.stopped or tried >= batch.policy.attempts or not batch.policy.wants(error):
+            self._end(chain)
         else:
-            self._put_off(line, pause)
+            self._wait(chain, pause)
 
-    def _put_off(self, line: Line, pause: float) -> None:
-        """Have the next attempt made after a pause, or never if that is too late."""
-        item_id, kept = line.attempts[-1], line.kept
+    def _wait(self, chain: AttemptChain, pause: float) -> None:
+        """Make the next attempt after a pause, or never if that is too late."""
+        item_id, batch = chain.last, chain.batch
         self._ready.pop(item_id, None)
-        if kept.deadline is not None and time.monotonic() + pause > kept.deadline:
-            self._end(line)
+        if batch.deadline is not None and time.monotonic() + pause > batch.deadline:
+            self._end(chain)
             return
-        line.due = line.paused = True
+        chain.state = ChainState.WAITING
         due = datetime.now(UTC) + timedelta(seconds=pause)
-        self._errors.note_retry(item_id, kept.batch_id, due)
+        self._errors.note_retry(item_id, batch.batch_id, due)
         self._set_due(item_id, due)
-        line.tell()
-        asyncio.get_running_loop().call_later(pause, self._is_due, line, item_id)
+        chain.notify()
 
-    def _event(self, event: Event) -> None:
-        """Somebody retried an attempt: that is the next one, which is looked for and not made once more."""
-        for item_id in event.item_ids if isinstance(event, ItemsRetried) else ():
-            line = self._lines.get(item_id)
-            if line is not None and line.due:
-                line.heard = _HEARD_LOOKS
-                self._is_ready(line, line.attempts[-1])
+        def over() -> None:
+            if chain.state is ChainState.WAITING and chain.last == item_id:
+                chain.state = ChainState.READY
+                self._look_at(chain)
 
-    def _forget_oldest(self) -> None:
-        """Keep what is known of batches that have ended within bounds; their handles show one attempt from then on."""
-        if len(self._lines) <= _ATTEMPTS_KEPT:
-            return
-        for kept in list(self._kept.values())[:-1]:
-            if kept.ids is not None and not kept.unplaced and all(map(self._has_ended, kept.lines)):
-                del self._kept[kept.batch_id]
-                for line in kept.lines:
-                    for item_id in (*line.attempts, *line.withdrawn):
-                        self._lines.pop(item_id, None)
-                if len(self._lines) <= _ATTEMPTS_KEPT:
-                    return
+        asyncio.get_running_loop().call_later(pause, over)
 
-    def _has_ended(self, line: Line) -> bool:
-        last, state = line.attempts[-1], self._store.state
-        item = state.items.get(last)
-        ended = last not in state.unread if item is None else item.is_terminal and item.status != FAILED
-        return line.over or (ended and not line.due)
+    def _end(self, chain: AttemptChain, state: ChainState = ChainState.OVER) -> None:
+        self._clear_due(chain)
+        if chain.is_due:
+            self._errors.note_retry(chain.last, chain.batch.batch_id, None)
+        chain.state = state
+        chain.notify()
+        self._store.tell([chain.last])
 
-    def _end(self, line: Line) -> None:
-        self._unset(line)
-        if line.due:
-            self._errors.note_retry(line.attempts[-1], line.kept.batch_id, None)
-        line.due, line.over = False, True
-        line.tell()
-        self._store.tell(line.attempts[-1:])
-
-    def _unset(self, line: Line) -> None:
-        for item_id in self._store.state.retrying.keys() & set(line.attempts):
+    def _clear_due(self, chain: AttemptChain) -> None:
+        for item_id in self._store.state.retrying.keys() & set(chain.attempts):
             self._set_due(item_id, None)
 
     def _set_due(self, item_id: int, due: datetime | None) -> None:
-        """Say in the picture when a failed item is run again; None: not, or not any more."""
+        """Put into the snapshot when a failed item is run again; None: it is not."""
 
         def step(state: QueueState) -> Step:
             others = {i: at for i, at in state.retrying.items() if i != item_id}
@@ -274,3 +442,208 @@ class Reruns(Resending):
             return replace(state, retrying=retrying), frozenset({item_id})
 
         self._store.apply(step)
+
+    def _on_event(self, event: Event) -> None:
+        """Look for an attempt that another client made, so that none is made beside it."""
+        for item_id in event.item_ids if isinstance(event, ItemsRetried) else ():
+            chain = self._chains.get(item_id)
+            if chain is not None and chain.is_due:
+                chain.looks = _EVENT_LOOKS
+                self._look_at(chain)
+
+    def _forget_oldest(self) -> None:
+        """Bound what is kept of batches that have ended; their handles show a single attempt from then on."""
+        if len(self._chains) <= _ATTEMPTS_KEPT:
+            return
+        for batch in list(self._batches.values())[:-1]:
+            if batch.ids is not None and not batch.unplaced and all(map(self._has_ended, batch.chains)):
+                del self._batches[batch.batch_id]
+                for chain in batch.chains:
+                    for item_id in (*chain.attempts, *chain.withdrawn):
+                        self._chains.pop(item_id, None)
+                if len(self._chains) <= _ATTEMPTS_KEPT:
+                    return
+
+    def _has_ended(self, chain: AttemptChain) -> bool:
+        state = self._store.state
+        item = state.items.get(chain.last)
+        ended = chain.last not in state.unread if item is None else item.is_terminal and item.status != FAILED
+        return chain.is_over or (ended and not chain.is_due)
+
+    # -- sending -------------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # In a context of its own: what `Sync` may send while the server is away is not for this.
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _look_at(self, chain: AttemptChain) -> None:
+        """Have a chain looked at soon, together with others: each request may have to wait."""
+        self._ready[chain.last] = chain
+        if self._worker is None or self._worker.done():
+            self._worker = self._start(self._work())
+
+    async def _work(self) -> None:
+        pause = _GATHER_S
+        while self._ready:
+            await asyncio.sleep(pause)
+            pause = _NEXT_ROUND_S
+            refused: dict[int, JobException] = {}
+            with in_flight.claimed(self._store.state, list(self._ready)) as mine:
+                try:
+                    await self._rerun(mine, refused)
+                except ServerUnreachable:
+                    pass  # the next round waits for it
+                except LOST as error:
+                    refused = dict.fromkeys(mine, error) | refused
+                except JobException as error:
+                    self._errors.record_exception(error)
+                    self._give_up(list(self._ready))
+                except Exception:  # a bug of ours must leave nobody waiting
+                    logger.exception("running jobs again failed")
+                    self._give_up(list(self._ready))
+            if self._store.state.connection.mode != "reconnecting":
+                for item_id, why in refused.items():
+                    self._was_refused(item_id, why)
+
+    async def _rerun(self, item_ids: list[int], refused: dict[int, JobException]) -> None:
+        """Link the next attempts that are there already, and enqueue the others; what is not taken stays ready.
+
+        Args:
+            item_ids: the last attempts of chains to look at.
+            refused: receives what the server refused, and why.
+
+        Raises:
+            JobException: the server could not be reached, or failed.
+        """
+        await self._link_newer(item_ids)
+        # Not from the snapshot: the address may lead to another server's queue since it was read.
+        ready = [item_id for item_id in item_ids if item_id in self._ready]
+        items = {item.item_id: item for item in await light_items(self._client, ready)} if ready else {}
+        now = time.monotonic()
+        send: dict[int, list[int]] = {}
+        for item_id in ready:
+            chain = self._ready.get(item_id)
+            if chain is None:
+                continue
+            item = items.get(item_id)
+            is_there = item is not None and item.status == FAILED and item.batch_id == chain.batch.batch_id
+            is_late = chain.batch.deadline is not None and now > chain.batch.deadline
+            if not is_there or not chain.is_due or is_late:
+                self._give_up([item_id])
+            elif chain.looks:
+                chain.looks -= 1
+            elif chain.holds or chain.state is ChainState.WAITING:
+                self._ready.pop(item_id)  # comes back after the cancel or the pause
+            else:
+                send.setdefault(chain.refusals, []).append(item_id)
+        for refusals, alike in send.items():
+            size = max(_PER_REQUEST // _FEWER**refusals, 1)
+            for start in range(0, len(alike), size):
+                await self._send(alike[start : start + size], refused)
+
+    async def _send(self, wanted: list[int], refused: dict[int, JobException]) -> None:
+        await self._link_newer(wanted)  # another client may have retried them since
+        chains = {item_id: chain for item_id in wanted if (chain := self._ready.get(item_id)) and _may_send(chain)}
+        if not chains:
+            return
+        item_ids, tried = list(chains), {item_id: len(chain.attempts) for item_id, chain in chains.items()}
+        in_flight.add(self._store.state, item_ids)
+        error: JobException | None = None
+        looks: tuple[float, ...] = LOOKS_S
+        try:
+            taken = await self._client.retry_items_by_id(item_ids)
+        except NotFound:  # up to 6.13 a single missing item fails the whole request
+            if len(item_ids) == 1:
+                self._give_up(item_ids)
+            else:
+                for item_id in item_ids:
+                    await self._send([item_id], refused)
+            return
+        except LOST as lost:
+            taken, error = tuple(item_ids), lost  # perhaps
+            if isinstance(lost, ServerFailure) and not breaker.is_away(lost):
+                looks = LOOKS_S[:1]  # the server itself answered, so it is done with the request
+        else:
+            in_flight.discard(self._store.state, set(item_ids) - set(taken))
+        # Later requests may overtake it (6.14 works in threads), but it is small and inserts everything in one
+        # transaction: what is not there after several looks within three seconds is very probably not on its way.
+        for pause in looks if taken else ():
+            await asyncio.sleep(pause)
+            await self._link_newer(taken)
+            if self._ready.keys().isdisjoint(taken):
+                break
+        for item_id, chain in chains.items():
+            self._withdraw_surplus(chain, tried[item_id])
+        if error is not None:
+            refused.update((item_id, error) for item_id in item_ids if item_id in self._ready)
+
+    async def _link_newer(self, item_ids: Iterable[int]) -> None:
+        """Link the attempts after these that are on the server."""
+        chains = {chain.attempts[0]: chain for i in item_ids if (chain := self._ready.get(i)) is not None}
+        if not chains:
+            return
+        batches = {chain.batch.batch_id for chain in chains.values()}
+        known = self._store.state.items
+        ids = [i for i in await ids_after(self._client, min(chains)) if i not in self._chains]
+        same = [i for i in ids if i in known and known[i].batch_id in batches]
+        unread = await light_items(self._client, [i for i in ids if i not in known])
+        same += [item.item_id for item in unread if item.batch_id in batches]
+        found = [item for item in await whole_items(self._client, same) if item.retried_from_item_id in chains]
+        if found:
+            self._sync.expect([item.item_id for item in found])
+        for new in sorted(found, key=lambda item: item.item_id):
+            self._sync.take(new.without_session())
+            self.link(new.retried_from_item_id or 0, new.without_session())
+
+    def _was_refused(self, item_id: int, error: JobException) -> None:
+        """Try later what a reachable server did not take, but not for ever."""
+        chain = self._ready.get(item_id)
+        if chain is None:
+            return
+        if not chain.refusals:
+            self._errors.record_exception(error)
+        if chain.refusals == _REFUSALS:
+            in_flight.discard(self._store.state, [item_id])
+            self._give_up([item_id])
+        else:
+            chain.refusals += 1
+            self._wait(chain, breaker.asked_for(error, chain.backoff.next()))
+
+    def _give_up(self, item_ids: Iterable[int]) -> None:
+        for item_id in item_ids:
+            chain = self._ready.pop(item_id, None)
+            if chain is not None and chain.is_due:
+                self._end(chain)
+
+    def _withdraw_surplus(self, chain: AttemptChain, tried: int) -> None:
+        """Where another client retried at the same moment and made one too many, cancel one that is pending."""
+        new = chain.attempts[tried:]
+        items = self._store.state.items
+        pending = [item_id for item_id in new if item_id in items and items[item_id].status == PENDING]
+        if len(new) > 1 and len(chain.attempts) > chain.batch.policy.attempts and pending:
+            surplus = pending[-1]
+            chain.withdrawn.add(surplus)
+            chain.attempts = [item_id for item_id in chain.attempts if item_id != surplus]
+            self._start(self._withdraw(chain, surplus))
+
+    async def _withdraw(self, chain: AttemptChain, item_id: int) -> None:
+        await self._cancel(item_id)
+        item = self._store.state.items.get(item_id)
+        if item is not None and item.status != CANCELED:
+            chain.withdrawn.discard(item_id)  # it had run already, so it counts
+            self.link(chain.attempts[0], item)
+
+    async def _cancel(self, item_id: int) -> None:
+        try:
+            self._sync.take(await self._client.cancel_queue_item(item_id))
+        except NotFound:
+            pass
+        except JobException as error:
+            self._errors.record_exception(error)
+
+
+def _may_send(chain: AttemptChain) -> bool:
+    return chain.state is ChainState.READY and not chain.looks and not chain.holds

@@ -1,4 +1,4 @@
-"""`RetryPolicy`: which failed jobs are run again by themselves, how often, and after which pauses."""
+"""`RetryPolicy`: which failed jobs are run again automatically, how often, and after which pauses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from invoke_widgets.errors import EXCEPTION_FOR, InvalidRequest, JobErrorType, JobException
+from invoke_widgets.errors import EXCEPTION_FOR, InvalidRequest, JobErrorType, JobException, checks
 from invoke_widgets.records import JobError
 
 logger = logging.getLogger(__name__)
@@ -18,24 +18,24 @@ On = None | Cause | Iterable[Cause] | Callable[[JobError], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """When a failed job is run again by itself. `console.submit(graph, retry=RetryPolicy(attempts=3))`.
+    """When a failed job is run again automatically: `console.submit(graph, retry=RetryPolicy(attempts=3))`.
 
     A job that was canceled or deleted has not failed, and is never run again.
 
     Args:
-        on: which failures. None: those of which the classification says that a retry may help (`JobError.retryable`): a
-            lost connection yes, out of memory no. Or one or several of: a `JobErrorType` or its value
+        on: which failures to retry. None: those whose classification says that a retry may help (`JobError.retryable`):
+            a lost connection yes, out of memory no. Or one or several of: a `JobErrorType` or its value
             ("network_error"); a class of our exceptions (`iw.NetworkError`); any other exception class, which stands
-            for the name that the server tells (`ZeroDivisionError`; `Exception` for all). Or a function of the
+            for the class name that the server reports (`ZeroDivisionError`; `Exception` for all). Or a function of the
             `JobError`, which must return quickly; if it raises, the job is not run again.
-        attempts: how often a job is run in all, the first time included; 1 or more.
-        max_total_s: no further attempt is begun later than so many seconds after the submit; None: no limit.
-        backoff_s: seconds before the second attempt; doubled before each further one. Of each pause, the second half
-            is left to chance, so that jobs that failed together do not come back together.
-        max_backoff_s: no pause is longer.
+        attempts: the number of times to run a job, including the first; 1 or more.
+        max_total_s: no attempt begins later than this many seconds after the submit; None: no limit.
+        backoff_s: seconds before the second attempt, doubled before each further one. The second half of each pause
+            is random, so that jobs that failed together do not come back together.
+        max_backoff_s: the longest pause, in seconds.
 
     Raises:
-        InvalidRequest: an argument does not fit; the message names it.
+        InvalidRequest: an argument does not fit; the message and `field` name it.
     """
 
     on: On = None
@@ -45,23 +45,20 @@ class RetryPolicy:
     max_backoff_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.attempts, bool) or not isinstance(self.attempts, int) or self.attempts < 1:
-            raise InvalidRequest(f"retry.attempts: should be an integer of 1 or more, got {self.attempts!r}.")
-        for name in ("max_total_s", "backoff_s", "max_backoff_s"):
-            value = getattr(self, name)
-            if value is None and name == "max_total_s":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-                raise InvalidRequest(f"retry.{name}: should be a number of seconds of 0 or more, got {value!r}.")
+        checks.whole("retry.attempts", self.attempts)
+        checks.seconds("retry.backoff_s", self.backoff_s)
+        checks.seconds("retry.max_backoff_s", self.max_backoff_s)
+        if self.max_total_s is not None:
+            checks.seconds("retry.max_total_s", self.max_total_s)
         if self.on is None or _is_function(self.on):
             return
         single = isinstance(self.on, str | type) or not isinstance(self.on, Iterable)
-        # Frozen as a tuple: an iterator would be used up by the first look.
+        # A tuple, since an iterator would be used up by the first match.
         causes = (self.on,) if single else tuple(self.on)  # type: ignore[arg-type]
         object.__setattr__(self, "on", tuple(_checked(cause) for cause in causes))
 
     def wants(self, error: JobError) -> bool:
-        """Whether this failure is one of those that are run again, however often it was tried already."""
+        """Return whether to retry this failure, regardless of the number of attempts so far."""
         if error.server_error_type == "CanceledException":
             return False
         if self.on is None:
@@ -70,12 +67,12 @@ class RetryPolicy:
             return any(_matches(cause, error) for cause in self.on)
         try:
             return bool(self.on(error))  # type: ignore[operator]
-        except Exception:  # somebody else's function
-            logger.exception("the function that was given as retry.on failed")
+        except Exception:  # the user's function
+            logger.exception("the function given as retry.on failed")
             return False
 
     def pause_s(self, attempt: int) -> float:
-        """Seconds between the end of this attempt, counted from 1, and the next one."""
+        """Return the seconds between the end of this attempt, counted from 1, and the next one."""
         whole = min(self.max_backoff_s, self.backoff_s * 2.0 ** min(attempt - 1, 60))
         return whole * random.uniform(0.5, 1.0)
 
@@ -87,14 +84,14 @@ _EXPECTED = (
 
 
 def checked_policy(retry: object) -> RetryPolicy | None:
-    """`retry`, if it is a policy or None.
+    """Return `retry` if it is a policy or None.
 
     Raises:
         InvalidRequest: it is neither.
     """
     if retry is None or isinstance(retry, RetryPolicy):
         return retry
-    raise InvalidRequest(f"retry: should be an iw.RetryPolicy, got {retry!r}.")
+    raise InvalidRequest(f"retry: should be an iw.RetryPolicy, got {retry!r}.", field="retry")
 
 
 def _is_function(on: object) -> bool:
@@ -104,9 +101,11 @@ def _is_function(on: object) -> bool:
 def _checked(cause: object) -> Cause:
     if isinstance(cause, type) and issubclass(cause, JobException):
         if not any(issubclass(known, cause) for known in EXCEPTION_FOR.values()):
-            said = next(base for base in cause.__mro__ if base in EXCEPTION_FOR.values())
+            reported = next(base for base in cause.__mro__ if base in EXCEPTION_FOR.values())
             raise InvalidRequest(
-                f"retry.on: no failed job is told as {cause.__name__}.", suggestion=f"Use {said.__name__}."
+                f"retry.on: no failed job has the class {cause.__name__}.",
+                suggestion=f"Use {reported.__name__}.",
+                field="retry.on",
             )
         return cause
     if isinstance(cause, type) and issubclass(cause, BaseException):
@@ -116,8 +115,10 @@ def _checked(cause: object) -> Cause:
             return JobErrorType(cause)
         except ValueError:
             names = ", ".join(JobErrorType)
-            raise InvalidRequest(f"retry.on: there is no error type {cause!r}; there are {names}.") from None
-    raise InvalidRequest(f"retry.on: {_EXPECTED}, got {cause!r}.")
+            raise InvalidRequest(
+                f"retry.on: there is no error type {cause!r}; there are {names}.", field="retry.on"
+            ) from None
+    raise InvalidRequest(f"retry.on: {_EXPECTED}, got {cause!r}.", field="retry.on")
 
 
 def _matches(cause: Cause, error: JobError) -> bool:

@@ -1,7 +1,7 @@
-"""Checks of a graph and of a batch's values against the server's own node schemas, before anything is sent.
+"""Checks of a graph and a batch's values against the server's own node schemas, before anything is sent.
 
-Why: the server takes a `data` value of a type that its field cannot hold, and then fails to load the item once a second
-for ever; nothing behind it runs (6.0 to 6.14). It also drops unknown fields of a node without a word.
+They are needed because the server accepts a `data` value of a type that its field cannot hold, and then fails to load
+the item once a second for ever; nothing behind it runs (6.0 to 6.14). It also drops unknown fields of a node silently.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class NodeSchemas:
         return len(self._nodes)
 
     def fields(self, node_type: str) -> Mapping[str, Any]:
-        """Field name -> JSON schema, of a node type.
+        """Return the JSON schema of each field of a node type, by name.
 
         Raises:
             KeyError: the server has no such type.
@@ -44,10 +44,10 @@ class NodeSchemas:
         return properties
 
     def check_graph(self, graph: Mapping[str, Any]) -> None:
-        """Node types and field names.
+        """Check node types and field names.
 
         Raises:
-            InvalidRequest: one is unknown to the server.
+            InvalidRequest: the server does not know one; `field` says which.
         """
         for node_id, node in graph["nodes"].items():
             schema = self._nodes.get(node["type"])
@@ -56,6 +56,7 @@ class NodeSchemas:
                     f"nodes.{node_id}.type: this server has no node type {node['type']!r}."
                     + near(node["type"], self._nodes),
                     suggestion="It may need a node pack, or another version of InvokeAI.",
+                    field=f"nodes.{node_id}.type",
                 )
             if schema.get("additionalProperties"):
                 continue
@@ -64,14 +65,15 @@ class NodeSchemas:
                     raise InvalidRequest(
                         f"nodes.{node_id}.{name}: {node['type']!r} has no such field."
                         + near(name, schema.get("properties", {})),
-                        suggestion="The server would drop it without a word.",
+                        suggestion="The server would drop it silently.",
+                        field=f"nodes.{node_id}.{name}",
                     )
 
     def check_data(self, graph: Mapping[str, Any], data: Data) -> None:
-        """Values, each against the field that it is meant for.
+        """Check values against the fields that they are meant for.
 
         Raises:
-            InvalidRequest: a node or field does not exist, or a value does not fit; the message says which.
+            InvalidRequest: a node or field does not exist, or a value does not fit; `field` says which.
         """
         seen: set[tuple[str, str]] = set()
         wired = {
@@ -84,24 +86,27 @@ class NodeSchemas:
                 place = f"data.{node_id}.{name}"
                 node = graph["nodes"].get(node_id)
                 if node is None:
-                    raise InvalidRequest(f"{place}: the graph has no node {node_id!r}." + near(node_id, graph["nodes"]))
+                    raise InvalidRequest(
+                        f"{place}: the graph has no node {node_id!r}." + near(node_id, graph["nodes"]), field=place
+                    )
                 if (node_id, name) in seen:
-                    raise InvalidRequest(f"{place}: is set twice.")
+                    raise InvalidRequest(f"{place}: is set twice.", field=place)
                 seen.add((node_id, name))
                 if (node_id, name) in wired:
                     raise InvalidRequest(
-                        f"{place}: is set by an edge from {wired[node_id, name]!r}, so that each value would be lost.",
-                        suggestion="Vary a field of the node at the edge's other end, or take the edge out.",
+                        f"{place}: is set by an edge from {wired[node_id, name]!r}, so each value would be lost.",
+                        suggestion="Vary a field of the node at the other end of the edge, or remove the edge.",
+                        field=place,
                     )
                 fields = self.fields(node["type"])
                 if name not in fields or name in ("id", "type"):
                     raise InvalidRequest(
-                        f"{place}: {node['type']!r} has no field {name!r} to set." + near(name, fields)
+                        f"{place}: {node['type']!r} has no field {name!r} to set." + near(name, fields), field=place
                     )
                 self._check_values(place, fields[name], entry["items"])
 
     def _referred(self, schema: Any) -> dict[str, Any]:
-        """The schemas that one refers to, and those that they refer to: the server's 2 MB would take a second."""
+        """Return the schemas that one refers to, directly or not. Compiling the server's whole 2 MB takes a second."""
         found: dict[str, Any] = {}
         waiting = [schema]
         while waiting:
@@ -119,15 +124,16 @@ class NodeSchemas:
         fits = fastjsonschema.compile(schema, use_default=False, use_formats=False)
         for index, value in enumerate(values):
             if value is None:
-                raise InvalidRequest(f"{place}[{index}]: cannot be None.")
+                raise InvalidRequest(f"{place}[{index}]: cannot be None.", field=place)
             if isinstance(value, bool) and field.get("type") != "boolean" and "anyOf" not in field:
-                raise InvalidRequest(f"{place}[{index}]: should be {_kind(field)}, got {value!r}.")
+                raise InvalidRequest(f"{place}[{index}]: should be {_kind(field)}, got {value!r}.", field=place)
             try:
                 fits(value)
             except fastjsonschema.JsonSchemaValueException as error:
                 raise InvalidRequest(
-                    f"{place}[{index}]: {_said(error, field)}, got {value!r:.80}.",
-                    suggestion="The server would take it and then never get past it.",
+                    f"{place}[{index}]: {_expected(error, field)}, got {value!r:.80}.",
+                    suggestion="The server would accept it and then never get past it.",
+                    field=place,
                 ) from None
 
 
@@ -136,7 +142,7 @@ def _kind(field: Mapping[str, Any]) -> str:
     return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
 
 
-def _said(error: fastjsonschema.JsonSchemaValueException, field: Mapping[str, Any]) -> str:
+def _expected(error: fastjsonschema.JsonSchemaValueException, field: Mapping[str, Any]) -> str:
     if error.rule == "type" and isinstance(error.rule_definition, str):
         return f"should be {_kind({'type': error.rule_definition})}"
     if error.rule == "enum":

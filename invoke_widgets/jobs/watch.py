@@ -1,28 +1,350 @@
-"""`Watch`: many jobs at once over the one socket, as notices, for `for` and for `async for`."""
+"""Notices about the queue, made from successive snapshots: `NoticeTracker`, `follow`, and `Watch` for loops."""
 
 from __future__ import annotations
 
 import queue
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from invoke_widgets._loop import TICK_S, Channel
-from invoke_widgets.errors import InvalidRequest, JobTimeout
-from invoke_widgets.history import ErrorLog
+from invoke_widgets._loop import TICK_S as WAKE_S
+from invoke_widgets._loop import Channel, LoopThread
+from invoke_widgets.errors import InvalidRequest, JobTimeout, checks
+from invoke_widgets.events import BatchEnqueued, Event
+from invoke_widgets.history import ErrorLog, job_error
 from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
-from invoke_widgets.jobs.handles import Context, OnTimeout, Unsubscribe, ticking, wait_options
-from invoke_widgets.jobs.job import Job
-from invoke_widgets.jobs.notices import follow
-from invoke_widgets.notices import BatchDone, JobChanged, JobDeleted, JobFinished, JobStalled, Notice
+from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe, is_of, ticking, wait_options
+from invoke_widgets.notices import (
+    BatchDone,
+    ConnectionBack,
+    ConnectionLost,
+    JobChanged,
+    JobDeleted,
+    JobFailed,
+    JobFinished,
+    JobStalled,
+    Notice,
+    QueueFull,
+    QueuePaused,
+    QueueResumed,
+    QueueUnwedged,
+    QueueWedged,
+)
+from invoke_widgets.records import FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
+from invoke_widgets.sync import NOTHING, Change, QueueState, QueueStore
+
+TICK_S = 1.0
+"""The time between calls of `NoticeTracker.tick`, in seconds."""
+
+_HOLD_S = 5.0
+"""The longest time that a batch's end or a failure is held back while something about it has still to be read."""
 
 _INTERVAL_S = 0.1
 _BATCH_PATIENCE_S = 7.0
-"""So long after its last job the end of a batch is waited for; it comes at once, or after what is still to be read."""
+"""How long after its last job a watch waits for the end of a batch. It comes at once, or after what is still to be
+read."""
+
+
+class NoticeTracker:
+    """Turns successive snapshots into notices. Pure but for its clock; to be called from one thread.
+
+    Jobs that had ended before the first snapshot give no notice; a queue that is paused, stuck or out of reach in it
+    does. On a server in multiuser mode, users who are not administrators get notices of their own jobs only.
+
+    Args:
+        state: the first snapshot.
+        error_of: returns the classified error of a failed item, or None while it is not known: `ErrorLog.of`.
+        stalled_s: seconds without a sign of life of a job in progress after which it counts as stalled; None: never.
+            Only while events arrive, since nothing else reports progress.
+        fresh: ids of jobs that give a notice even if they had ended before.
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        state: QueueState,
+        *,
+        error_of: Callable[[QueueItem], JobError | None],
+        stalled_s: float | None = None,
+        fresh: Iterable[int] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state = state
+        self._error_of = error_of
+        self._stalled_s = stalled_s
+        self._fresh = frozenset(fresh)
+        self._seen = NOTHING
+        self._refused: tuple[int, float] | None = None
+        self._clock = clock
+        self._known = state.newest_id
+        self._newest = state.newest_id
+        self._open: dict[int, tuple[QueueItem, Progress | None]] = {}
+        self._batches: dict[str, set[int]] = {}
+        self._ended: set[int] = set()
+        self._failed: dict[int, tuple[QueueItem, float]] = {}
+        self._closing: dict[str, float] = {}
+        self._announced: dict[str, tuple[int, float]] = {}
+        self._last_sign: dict[int, float] = {}
+        self._stalled: set[int] = set()
+        self._lost = self._refused_token = self._paused = self._wedged = False
+        self._out: list[Notice] = []
+        for item in state.items.values():
+            if not item.is_terminal and not state.is_theirs(item):
+                self._open_job(item, state.progress.get(item.item_id))
+
+    def changed(self, change: Change) -> list[Notice]:
+        """Return the notices for a change of the snapshot, in the order of what they are about."""
+        self._state = state = change.state
+        self._look_at_queue(state)
+        self._seen |= change.item_ids
+        if state.newest_id < self._newest:
+            self._restart()
+        self._newest = state.newest_id
+        if self._known < 0 and state.connection.mode in ("live", "polling"):
+            self._known = state.newest_id
+        if not self._lost:
+            for item_id in sorted(self._seen | self._fresh):
+                self._look_at_job(state, item_id)
+            self._seen = NOTHING
+            self._fresh &= state.unread  # not read yet: still to be looked at
+            self._report_failures()
+            self._report_stalled()
+            self._report_batches()
+        out, self._out = self._out, []
+        return out
+
+    def tick(self) -> list[Notice]:
+        """Return the notices that are due by time alone; to be called about every `TICK_S` seconds."""
+        return self.changed(Change(self._state, NOTHING))
+
+    def receive(self, event: Event) -> None:
+        """Take an event: the snapshot does not show that a full queue took only a part of a batch."""
+        if not isinstance(event, BatchEnqueued):
+            return
+        now = self._clock()
+        self._announced = {k: v for k, v in self._announced.items() if now - v[1] < _HOLD_S}
+        if event.enqueued:
+            self._announced[event.batch_id] = (event.enqueued, now)
+        if event.enqueued < event.requested:
+            self._refused = (max(event.enqueued, 1), now)
+
+    # -- the queue -------------------------------------------------------------------------------------------------
+
+    def _look_at_queue(self, state: QueueState) -> None:
+        lost, refused = state.connection.mode == "reconnecting", state.connection.is_refused
+        if lost and (not self._lost or (refused and not self._refused_token)):
+            connection = state.connection
+            self._out.append(
+                ConnectionLost(at=_now(), error=connection.error, remedy=connection.remedy, is_refused=refused)
+            )
+        elif self._lost and state.connection.mode in ("live", "polling"):
+            self._out.append(ConnectionBack(at=_now()))
+            now = self._clock()
+            self._last_sign = dict.fromkeys(self._last_sign, now)
+            self._failed = {item_id: (item, now) for item_id, (item, _) in self._failed.items()}
+            self._closing = dict.fromkeys(self._closing, now)
+        else:
+            lost = self._lost
+        self._lost, self._refused_token = lost, refused
+        paused = state.processor is not None and not state.processor.is_started
+        if paused is not self._paused:
+            self._out.append(QueuePaused(at=_now()) if paused else QueueResumed(at=_now()))
+        self._paused = paused
+        if state.wedge is not None and not self._wedged:
+            self._out.append(QueueWedged(at=_now(), wedge=state.wedge))
+        elif state.wedge is None and self._wedged:
+            self._out.append(QueueUnwedged(at=_now()))
+        self._wedged = state.wedge is not None
+        if self._refused is not None:
+            taken, since = self._refused
+            pending = state.status.pending if state.status is not None else 0
+            # With the counters that are read after it, which include what was taken.
+            if pending >= taken or self._clock() - since >= 2 * TICK_S:
+                self._refused = None
+                self._out.append(QueueFull(at=_now(), pending=max(pending, taken)))
+
+    def _restart(self) -> None:
+        """Take the queue as another server's, since the ids went back: what is in it is not news."""
+        for item_id, (item, _) in self._open.items():
+            self._out.append(JobDeleted(at=_now(), item_id=item_id, item=item))
+        for known in (self._open, self._batches, self._failed, self._closing, self._announced, self._last_sign):
+            known.clear()
+        self._ended.clear()
+        self._known = -1
+
+    # -- jobs ------------------------------------------------------------------------------------------------------
+
+    def _look_at_job(self, state: QueueState, item_id: int) -> None:
+        item = state.items.get(item_id)
+        was_open = item_id in self._open
+        if item is not None and not was_open and state.is_theirs(item):
+            return
+        if item is None:
+            if item_id not in state.unread and (was_open or item_id in self._fresh) and item_id not in self._failed:
+                last = self._open[item_id][0] if was_open else None
+                self._out.append(JobDeleted(at=_now(), item_id=item_id, item=last))
+                self._close_job(item_id)
+        elif not item.is_terminal:
+            self._open_job(item, state.progress.get(item_id), report=True)
+        elif was_open or item_id in self._fresh or (0 <= self._known < item_id and item_id not in self._ended):
+            if item.status == FAILED:
+                if item_id not in self._failed:
+                    self._open_job(item, None)
+                    self._failed[item_id] = (item, self._clock())
+                return
+            self._out.append(JobFinished(at=_now(), item=item))
+            self._open_job(item, None)
+            self._close_job(item_id)
+
+    def _open_job(self, item: QueueItem, progress: Progress | None, *, report: bool = False) -> None:
+        item_id = item.item_id
+        if self._open.get(item_id) == (item, progress):
+            return
+        self._open[item_id] = (item, progress)
+        self._batches.setdefault(item.batch_id, set()).add(item_id)
+        if item.status == IN_PROGRESS:
+            self._last_sign[item_id] = self._clock()
+            self._stalled.discard(item_id)
+        else:
+            self._last_sign.pop(item_id, None)
+        if report:
+            self._out.append(JobChanged(at=_now(), item=item, progress=progress))
+
+    def _close_job(self, item_id: int) -> None:
+        item, _ = self._open.pop(item_id, (None, None))
+        self._last_sign.pop(item_id, None)
+        self._stalled.discard(item_id)
+        self._ended.add(item_id)
+        if len(self._ended) > 2 * len(self._state.items) + 1000:
+            self._ended &= self._state.items.keys()
+        if item is None:
+            return
+        left = self._batches[item.batch_id]
+        left.discard(item_id)
+        if not left:
+            del self._batches[item.batch_id]
+            self._closing[item.batch_id] = self._clock()
+
+    def _report_failures(self) -> None:
+        for item_id, (item, since) in list(self._failed.items()):
+            item = self._state.items.get(item_id, item)
+            error = self._error_of(item)
+            if error is None:
+                if self._clock() - since < _HOLD_S and item_id in self._state.items:
+                    continue
+                error = job_error(item)
+            del self._failed[item_id]
+            will_retry = item_id in self._state.retrying
+            self._out.append(JobFailed(at=_now(), item=item, error=error, will_retry=will_retry))
+            self._close_job(item_id)
+
+    def _report_stalled(self) -> None:
+        if self._stalled_s is None or self._state.connection.mode != "live":
+            return
+        now = self._clock()
+        for item_id, since in self._last_sign.items():
+            if now - since >= self._stalled_s and item_id not in self._stalled:
+                self._stalled.add(item_id)
+                self._out.append(JobStalled(at=_now(), item=self._open[item_id][0], quiet_s=now - since))
+
+    # -- batches ---------------------------------------------------------------------------------------------------
+
+    def _report_batches(self) -> None:
+        done = [batch_id for batch_id, since in list(self._closing.items()) if self._is_done(batch_id, since)]
+        if not done:
+            return
+        statuses: dict[str, list[str]] = {batch_id: [] for batch_id in done}
+        for item in self._state.items.values():
+            if item.batch_id in statuses:
+                statuses[item.batch_id].append(item.status)
+        for batch_id in done:
+            del self._closing[batch_id]
+            self._announced.pop(batch_id, None)
+            if statuses[batch_id]:  # else it was deleted
+                self._out.append(BatchDone(at=_now(), batch_id=batch_id, counts=Counts.of(statuses[batch_id])))
+
+    def _is_done(self, batch_id: str, since: float) -> bool:
+        if batch_id in self._batches:
+            del self._closing[batch_id]  # more was added to it
+            return False
+        state = self._state
+        if any((item := state.items.get(i)) is not None and item.batch_id == batch_id for i in state.retrying):
+            return False
+        if self._clock() - since >= _HOLD_S:
+            return True
+        if state.unread:
+            return False
+        # A job may have finished before the list with the rest of its batch was read.
+        announced = self._announced.get(batch_id, (0, 0.0))[0]
+        return not announced or announced <= sum(1 for item in state.items.values() if item.batch_id == batch_id)
+
+
+def follow(
+    loop: LoopThread,
+    store: QueueStore,
+    receive: Callable[[Notice], None],
+    *,
+    error_of: Callable[[QueueItem], JobError | None],
+    stalled_s: float | None = None,
+    fresh: Iterable[int] = (),
+    interval: float = 0.0,
+) -> Callable[[], None]:
+    """Call `receive(notice)` on the loop's thread for each notice from now on. Callable from any thread.
+
+    Args:
+        loop: the store's.
+        store: the snapshot.
+        receive: must return quickly; exceptions it raises are logged.
+        error_of: as for `NoticeTracker`.
+        stalled_s: as for `NoticeTracker`.
+        fresh: as for `NoticeTracker`.
+        interval: seconds within which changes after the first are taken together.
+
+    Returns:
+        A function that ends it; callable from any thread, and more than once.
+
+    Raises:
+        InvalidRequest: the console was closed.
+    """
+    loop.check()
+    ends: list[Callable[[], None]] = []
+    ended = False
+
+    def put(found: list[Notice]) -> None:
+        for notice in found:
+            if not ended:
+                receive(notice)
+
+    def start() -> None:
+        if ended:
+            return
+        tracker = NoticeTracker(store.state, error_of=error_of, stalled_s=stalled_s, fresh=fresh)
+
+        def tick() -> None:
+            if not ended:
+                loop.schedule(TICK_S, tick)
+                put(tracker.tick())
+
+        ends.append(store.subscribe(lambda change: put(tracker.changed(change)), interval=interval))
+        ends.append(store.subscribe_events(tracker.receive))
+        tick()
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+        loop.post(lambda: [stop() for stop in ends])
+
+    loop.post(start)
+    return end
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Watch:
-    """Made by `Console.watch`. Each iteration follows from its own beginning on."""
+    """Notices about some jobs, for `for` and `async for`. Made by `Console.watch`; each iteration starts afresh."""
 
     def __init__(
         self,
@@ -120,7 +442,7 @@ class Watch:
 
 
 class _Course:
-    """How far one iteration has come."""
+    """The progress of one iteration."""
 
     def __init__(self, context: Context, jobs: list[Job], batches: list[Batch], timeout: float | None) -> None:
         self._context = context
@@ -134,7 +456,7 @@ class _Course:
         self.count = len(self._roots)
 
     def takes(self, notice: Notice) -> bool:
-        """Whether it is for this iteration: of one of its jobs or batches, or of the queue as a whole."""
+        """Return whether a notice belongs here: to one of the jobs or batches, or to the queue as a whole."""
         if isinstance(notice, BatchDone):
             self._undone.discard(notice.batch_id)
             return notice.batch_id in self._batch_ids
@@ -156,21 +478,23 @@ class _Course:
         return self._deadline is not None and bool(self._left) and time.monotonic() >= self._deadline
 
     def pause_s(self) -> float:
-        left = TICK_S if self._deadline is None else self._deadline - time.monotonic()
-        return min(max(left, 0.001), TICK_S)
+        left = WAKE_S if self._deadline is None else self._deadline - time.monotonic()
+        return min(max(left, 0.001), WAKE_S)
 
     def left_ids(self) -> tuple[int, ...]:
-        """The last attempts of the jobs that have not ended."""
+        """Return the last attempts of the jobs that have not ended."""
         return tuple(sorted(self._context.actions.reruns.attempts(root)[-1] for root in self._left))
 
     async def cancel(self) -> None:
-        """Cancel what is left, whole batches at once."""
+        """Cancel what has not ended, whole batches at once."""
         batches = {batch.batch_id for root in self._left if (batch := self._batch_of.get(root)) is not None}
         actions = self._context.actions
         for batch_id in sorted(batches):
             await actions.cancel_batch(batch_id)
-        for root in sorted(self._left - self._batch_of.keys()):
-            await actions.cancel(actions.reruns.attempts(root)[-1])
+        singles = [actions.reruns.attempts(root)[-1] for root in sorted(self._left - self._batch_of.keys())]
+        _, failures = await actions.cancel_many(singles)
+        if failures:
+            raise failures[0]
 
     def _root(self, item_id: int) -> int:
         return self._context.actions.reruns.attempts(item_id)[0]
@@ -184,16 +508,18 @@ class _Course:
 def _handles(jobs: object, context: Context) -> list[Job | Jobs]:
     given = handles_of(jobs)
     for handle in given:
-        if handle._context.store is not context.store:
-            raise InvalidRequest(f"jobs: {handle!r} is of another console.", suggestion="Watch it there.")
+        if not is_of(handle, context):
+            raise InvalidRequest(
+                f"jobs: {handle!r} belongs to another console.", suggestion="Watch it there.", field="jobs"
+            )
     return given
 
 
 def checked_stall(stalled_s: object) -> None:
-    """
+    """Refuse what is neither None nor a number of seconds above 0.
+
     Raises:
-        InvalidRequest: it is neither None nor a number of seconds above 0.
+        InvalidRequest: it is neither.
     """
-    is_number = isinstance(stalled_s, int | float) and not isinstance(stalled_s, bool) and stalled_s > 0
-    if stalled_s is not None and not is_number:
-        raise InvalidRequest(f"stalled_s: should be a number of seconds above 0, got {stalled_s!r}.")
+    if stalled_s is not None:
+        checks.positive("stalled_s", stalled_s)
