@@ -340,7 +340,9 @@ def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | Non
             f"on_timeout: should be 'raise', 'cancel' or 'detach', got {on_timeout!r}.", field="on_timeout"
         )
     if on_interrupt not in (None, "cancel", "detach"):
-        raise InvalidRequest(f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.", field="on_interrupt")
+        raise InvalidRequest(
+            f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.", field="on_interrupt"
+        )
     deadline = None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout, or_infinite=True)
     return deadline, on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
 

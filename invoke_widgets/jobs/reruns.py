@@ -1,4 +1,4 @@
-"""Running failed jobs again by their batch's `RetryPolicy`: each attempt is made exactly once, even if replies are lost.
+"""Running failed jobs again by their batch's `RetryPolicy`: each attempt exactly once, even if replies are lost.
 
 A retry makes a new item, which names the first item of its chain as `retried_from_item_id`. The items of one chain are
 attempts at one job. Only failures in batches that were submitted here with a policy are run again.

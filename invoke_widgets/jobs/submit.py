@@ -92,9 +92,7 @@ class _Batch:
 class Submitter:
     """Checks batches and enqueues them. Used on the loop's thread."""
 
-    def __init__(
-        self, client: InvokeClient, store: QueueStore, sync: Sync, errors: ErrorLog, reruns: Reruns
-    ) -> None:
+    def __init__(self, client: InvokeClient, store: QueueStore, sync: Sync, errors: ErrorLog, reruns: Reruns) -> None:
         self._client = client
         self._store = store
         self._sync = sync

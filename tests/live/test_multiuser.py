@@ -9,7 +9,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.errors import AccessDenied, InvalidRequest
-from invoke_widgets.jobs.notices import follow
+from invoke_widgets.jobs import follow
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, JobFailed, Notice
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.header import ServerLine

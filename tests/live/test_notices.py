@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.jobs.notices import follow
+from invoke_widgets.jobs import follow
 from invoke_widgets.notices import (
     BatchDone,
     JobFailed,

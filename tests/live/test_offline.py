@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.jobs.notices import follow
+from invoke_widgets.jobs import follow
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice
 from invoke_widgets.widgets.header import ServerLine
 from tests.support.chaos import ChaosProxy

@@ -105,7 +105,7 @@ def test_cancel_pending_calls_retries_off(console: iw.Console) -> None:
     policy = iw.RetryPolicy(backoff_s=60)
     job = console.submit(fail("Connection reset by peer"), retry=policy).jobs[0]
     press(controls, "cancel pending (1)")
-    assert "It is not tried again." in said(controls)
+    assert "It will not be retried." in said(controls)
     assert ("failed", {}) == (job.status, console.store.state.retrying)
 
 

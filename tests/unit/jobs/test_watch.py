@@ -9,7 +9,7 @@ from typing import Any
 
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.events import BatchEnqueued
-from invoke_widgets.jobs.notices import Notices
+from invoke_widgets.jobs.watch import NoticeTracker
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -50,7 +50,7 @@ class Pictures:
         self.known = known
         self.state = state
         self._put(items)
-        self.notices = Notices(
+        self.notices = NoticeTracker(
             self.state, error_of=lambda i: record(i) if self.known else None, clock=lambda: self.now, **options
         )
 
@@ -155,7 +155,7 @@ def test_a_batch_is_done_where_the_retry_is_given_up() -> None:
 def test_a_batch_whose_rest_is_not_read_yet_is_not_done() -> None:
     """A first job that ends at once does not end the batch that was announced with more, or that is being read."""
     pictures = Pictures()
-    pictures.notices.heard(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
+    pictures.notices.receive(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
     assert [JobFinished] == kinds(pictures.see(item(1, "completed")))
     assert [JobFinished, BatchDone] == kinds(pictures.see(item(2, "completed")))
     assert [JobFinished] == kinds(pictures.see(item(3, "completed", "c"), unread=frozenset({4})))
@@ -165,7 +165,7 @@ def test_a_batch_whose_rest_is_not_read_yet_is_not_done() -> None:
 def test_an_announced_batch_that_is_pruned_is_done_all_the_same() -> None:
     """Jobs that were deleted meanwhile are not waited for for ever."""
     pictures = Pictures()
-    pictures.notices.heard(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
+    pictures.notices.receive(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
     assert [JobFinished] == kinds(pictures.see(item(1, "completed")))
     assert [BatchDone] == kinds(pictures.wait(6))
 
@@ -236,16 +236,16 @@ def test_a_full_queue() -> None:
     """A batch of which less was taken than asked for says how many wait; one that was taken whole says nothing."""
     pictures = Pictures(state=replace(LIVE, status=QueueStatus(pending=1, total=1)))
     part = BatchEnqueued(queue_id="default", batch_id="b", enqueued=3, requested=5)
-    pictures.notices.heard(part)
+    pictures.notices.receive(part)
     assert [] == pictures.see()
     (full,) = pictures.see(status=QueueStatus(pending=1000, total=1000))
     assert isinstance(full, QueueFull)
     assert 1000 == full.pending
-    pictures.notices.heard(replace(part, enqueued=5))
+    pictures.notices.receive(replace(part, enqueued=5))
     assert [] == pictures.wait(5)
-    pictures.notices.heard(replace(part, enqueued=0))
+    pictures.notices.receive(replace(part, enqueued=0))
     assert [QueueFull] == kinds(pictures.see())
     pictures.see(status=QueueStatus())
-    pictures.notices.heard(part)
+    pictures.notices.receive(part)
     assert [] == pictures.wait(1)
     assert [QueueFull] == kinds(pictures.wait(1))
