@@ -1,4 +1,4 @@
-"""What the tests of the contract share."""
+"""Fixtures of the contract tests."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def client(server: Server, wire: Wire) -> Iterator[BlockingClient]:
 
 @pytest.fixture
 def people(multiuser_server: Server) -> Iterator[People]:
-    """An administrator and a user of a multiuser server whose queue is empty; made at the first use."""
+    """The users of a multiuser server with an empty queue; created on first use."""
     with Wire(multiuser_server) as nobody:
         if nobody.get("/auth/status")["setup_required"]:
             assert 401 == nobody.send("GET", "status").status_code

@@ -1,4 +1,4 @@
-"""Who asks a multiuser server."""
+"""The users of a multiuser server."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ USER = {"email": "user@example.com", "password": "Us3r-Passw0rd"}
 
 
 class People(NamedTuple):
-    """Who asks: nobody, an administrator, a user."""
+    """Requests without a token, by an administrator, and by a user."""
 
     nobody: Wire
     admin: Wire
     user: Wire
 
 
-def login(wire: Wire, who: dict[str, str]) -> str:
-    token: str = wire.post("/auth/login", {**who, "remember_me": False})["token"]
+def login(wire: Wire, account: dict[str, str]) -> str:
+    token: str = wire.post("/auth/login", {**account, "remember_me": False})["token"]
     return token

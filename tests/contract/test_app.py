@@ -1,4 +1,4 @@
-"""The server says which it is."""
+"""The routes about the server itself."""
 
 from tests.support.servers import Server
 from tests.support.wire import Wire
@@ -10,12 +10,12 @@ def test_version(wire: Wire, server: Server) -> None:
 
 
 def test_runtime_config(wire: Wire, server: Server) -> None:
-    """The configuration says how many pending items the queue takes."""
+    """The configuration has the maximum number of pending items."""
     assert server.max_queue_size == wire.get("/app/runtime_config")["config"]["max_queue_size"]
 
 
 def test_auth_status_of_single_user_mode(wire: Wire) -> None:
-    """A single-user server says that it wants neither setup nor login."""
+    """A single-user server needs neither setup nor login."""
     status = wire.get("/auth/status")
     assert (False, False) == (status["multiuser_enabled"], status["setup_required"])
 

@@ -1,4 +1,4 @@
-"""Tokens: not looked at in single-user mode, needed for nearly everything in multiuser mode."""
+"""Tokens: ignored in single-user mode, required for nearly everything in multiuser mode."""
 
 from typing import Any
 
@@ -24,13 +24,13 @@ def test_single_user_mode_has_no_login(wire: Wire) -> None:
     assert "Multiuser mode is disabled" in login.json()["detail"]
 
 
-def test_the_version_is_open(people: People, multiuser_server: Server) -> None:
-    """Who the server is can be asked without a token."""
+def test_version_needs_no_token(people: People, multiuser_server: Server) -> None:
+    """The version can be read without a token."""
     assert {"version": multiuser_server.version} == people.nobody.get("/app/version")
 
 
 def test_setup_happens_once(people: People) -> None:
-    """When there is an administrator, nobody can make another without a token."""
+    """Once there is an administrator, another cannot be set up without a token."""
     response = people.nobody.send("POST", "/auth/setup", {**ADMIN, "display_name": "Second"})
     assert (400, "Administrator account already configured") == (response.status_code, response.json()["detail"])
 
@@ -48,13 +48,13 @@ def test_the_queue_needs_a_token(people: People, multiuser_server: Server, metho
 
 
 def test_a_wrong_password_is_401(people: People) -> None:
-    """The answer does not tell which of the two was wrong."""
+    """The answer does not reveal whether email or password was wrong."""
     response = people.nobody.send("POST", "/auth/login", {**ADMIN, "password": "wrong"})
     assert (401, "Incorrect email or password") == (response.status_code, response.json()["detail"])
 
 
-def test_login_answers_a_token_and_the_user(people: People) -> None:
-    """The token has a life time; the user is who it is for."""
+def test_login_returns_token_and_user(people: People) -> None:
+    """The answer has the token's lifetime and its user."""
     answer = people.nobody.post("/auth/login", {**USER, "remember_me": False})
     assert (86400, USER["email"], False) == (
         answer["expires_in"],
@@ -64,8 +64,8 @@ def test_login_answers_a_token_and_the_user(people: People) -> None:
     assert USER["email"] == people.user.get("/auth/me")["email"]
 
 
-def test_the_items_of_others_are_redacted(people: People) -> None:
-    """A user sees that an item is there, and nothing of what it is."""
+def test_items_of_other_users_are_redacted(people: People) -> None:
+    """Other users see that an item exists, without its contents."""
     (item_id,) = people.admin.start(sleep(60))
     item = people.user.item(item_id)
     assert ("in_progress", "redacted", "redacted", {}) == (
@@ -77,7 +77,7 @@ def test_the_items_of_others_are_redacted(people: People) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "verb"), [("PUT", "i/{}/cancel", "cancel"), ("DELETE", "i/{}", "delete")])
-def test_the_items_of_others_cannot_be_touched(people: People, method: str, path: str, verb: str) -> None:
+def test_items_of_other_users_cannot_be_canceled_or_deleted(people: People, method: str, path: str, verb: str) -> None:
     """Canceling and deleting them is 403."""
     (item_id,) = people.admin.start(sleep(60))
     response = people.user.send(method, path.format(item_id))
@@ -88,7 +88,7 @@ def test_the_items_of_others_cannot_be_touched(people: People, method: str, path
     assert "in_progress" == people.admin.item(item_id)["status"]
 
 
-def test_bulk_operations_act_on_ones_own(people: People, multiuser_server: Server) -> None:
+def test_bulk_operations_act_on_own_items(people: People, multiuser_server: Server) -> None:
     """Others' items are neither canceled nor cleared; before 6.14 clearing is refused while another's item runs."""
     (running,) = people.admin.start(sleep(60))
     batch_id = people.admin.item(running)["batch_id"]
@@ -106,7 +106,7 @@ def test_bulk_operations_act_on_ones_own(people: People, multiuser_server: Serve
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-def test_the_processor_is_the_administrators(people: People, verb: str) -> None:
+def test_processor_needs_an_administrator(people: People, verb: str) -> None:
     """A user cannot pause or resume it."""
     response = people.user.send("PUT", f"processor/{verb}")
     assert (403, "Admin privileges required") == (response.status_code, response.json()["detail"])
@@ -128,8 +128,8 @@ def test_sockets_need_a_token(people: People, multiuser_server: Server) -> None:
 
 
 @pytest.mark.parametrize("way", ["auth", "headers"])
-def test_a_socket_takes_the_token_either_way(people: People, multiuser_server: Server, way: str) -> None:
-    """It may come in the handshake's data or as a header."""
+def test_socket_takes_token_from_auth_or_header(people: People, multiuser_server: Server, way: str) -> None:
+    """The token may be in the handshake's data or in a header."""
     token = people.user.token
     given: dict[str, Any] = (
         {"auth": {"token": token}} if way == "auth" else {"headers": {"Authorization": f"Bearer {token}"}}

@@ -1,4 +1,4 @@
-"""Canceling: one item, batches, all that waits."""
+"""Canceling one item, batches, and all pending items."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_cancel_the_running_item(wire: Wire) -> None:
     wire.wait_for(next_one, "in_progress")
 
 
-def test_canceling_again_changes_nothing(wire: Wire) -> None:
+def test_cancel_is_idempotent(wire: Wire) -> None:
     """A canceled item stays as it is, with 200."""
     running, _ = wire.running_and_pending(0)
     first = wire.put(f"i/{running}/cancel")
@@ -38,14 +38,14 @@ def test_canceling_again_changes_nothing(wire: Wire) -> None:
 
 @pytest.mark.parametrize(("b", "status"), [(1, "completed"), (0, "failed")])
 def test_a_finished_item_cannot_be_canceled(wire: Wire, b: int, status: str) -> None:
-    """The answer is 200 with the unchanged item: only its status tells that nothing was canceled."""
+    """The answer is 200 with the unchanged item: only its status shows that nothing was canceled."""
     item_id = wire.run(graph({"div": {"type": "div", "a": 1, "b": b}}))["item_id"]
     response = wire.send("PUT", f"i/{item_id}/cancel")
     assert (200, status, status) == (response.status_code, response.json()["status"], wire.item(item_id)["status"])
 
 
-def test_a_node_that_does_not_check_runs_to_its_end(wire: Wire) -> None:
-    """The item is canceled in the queue while the worker is still at it, and the next one waits for that."""
+def test_uncancelable_node_runs_to_its_end(wire: Wire) -> None:
+    """The item is canceled in the queue while the worker still executes it, and the next one waits."""
     (item_id,) = wire.start(sleep(1.5, steps=1, cancelable=False))
     wire.put(f"i/{item_id}/cancel")
     next_one = wire.enqueue(add_and_multiply())["item_ids"][0]
@@ -66,7 +66,7 @@ def test_an_unknown_item_is_404(wire: Wire) -> None:
     assert {"detail": "Queue item with id 999999999 not found in queue default"} == responses[0].json()
 
 
-def test_an_id_that_is_no_number_is_422(wire: Wire) -> None:
+def test_non_numeric_id_is_422(wire: Wire) -> None:
     """An id is an integer."""
     response = wire.send("PUT", "i/abc/cancel")
     assert (422, ["path", "item_id"]) == (response.status_code, response.json()["detail"][0]["loc"])
@@ -107,7 +107,7 @@ def test_cancel_by_batch_ids_needs_its_object(wire: Wire, body: object) -> None:
 
 
 def test_cancel_all_except_current(wire: Wire) -> None:
-    """All that waits is canceled, of every batch; what runs goes on."""
+    """Pending items of every batch are canceled; the running one continues."""
     running, pending = wire.running_and_pending(2)
     pending += wire.enqueue(sleep(60))["item_ids"]
     assert {"canceled": 3} == wire.put("cancel_all_except_current")

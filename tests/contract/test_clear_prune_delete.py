@@ -1,4 +1,4 @@
-"""What removes items from the queue: clear, prune, delete."""
+"""Removing items from the queue: clear, prune, delete."""
 
 from tests.support.servers import Server
 from tests.support.wire import Wire
@@ -67,7 +67,7 @@ def test_delete_an_unknown_item(wire: Wire) -> None:
 
 
 def test_delete_all_except_current(wire: Wire) -> None:
-    """Pending items go without a trace; what runs and what is finished stays."""
+    """Pending items are deleted; running and finished ones stay."""
     finished = wire.run()["item_id"]
     running, _ = wire.running_and_pending(3)
     assert {"deleted": 3} == wire.put("delete_all_except_current")

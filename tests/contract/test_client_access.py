@@ -18,14 +18,14 @@ def stranger(multiuser_server: Server) -> Iterator[BlockingClient]:
         yield client
 
 
-def test_a_multiuser_server_says_so(people: People, stranger: BlockingClient) -> None:
-    """Its mode can be asked without a token."""
+def test_setup_status_of_multiuser_server(people: People, stranger: BlockingClient) -> None:
+    """The mode can be read without a token."""
     assert (True, False) == (stranger.get_setup_status().multiuser_enabled, stranger.get_setup_status().setup_required)
 
 
 @pytest.mark.parametrize("token", [None, "nonsense"])
 def test_without_a_valid_token_access_is_denied(people: People, multiuser_server: Server, token: str | None) -> None:
-    """Neither none nor a wrong one will do."""
+    """A missing or wrong token is refused."""
     with BlockingClient(multiuser_server.url, token=token) as client, pytest.raises(AccessDenied) as caught:
         client.get_queue_status()
     assert 401 == caught.value.status
@@ -40,14 +40,14 @@ def test_login_and_logout(people: People, stranger: BlockingClient) -> None:
         stranger.get_queue_status()
 
 
-def test_who_asks(people: People, stranger: BlockingClient) -> None:
-    """A token says who asks, and whether that is an administrator; without one it is not told."""
+def test_get_current_user_info(people: People, stranger: BlockingClient) -> None:
+    """The user of a token and whether they are an administrator; refused without a token."""
     with pytest.raises(AccessDenied):
         stranger.get_current_user_info()
-    for who, is_admin in ((ADMIN, True), (USER, False)):
-        stranger.login(who["email"], who["password"])
+    for account, is_admin in ((ADMIN, True), (USER, False)):
+        stranger.login(account["email"], account["password"])
         user = stranger.get_current_user_info()
-        assert (is_admin, who["email"].split("@")[0]) == (user.is_admin, (user.display_name or "").lower())
+        assert (is_admin, account["email"].split("@")[0]) == (user.is_admin, (user.display_name or "").lower())
         assert user.user_id
 
 
@@ -58,7 +58,7 @@ def test_a_wrong_password_is_denied(people: People, stranger: BlockingClient) ->
     assert "a wrong one" not in str(caught.value) + repr(caught.value.details)
 
 
-def test_others_items_cannot_be_canceled(people: People, stranger: BlockingClient) -> None:
+def test_items_of_other_users_cannot_be_canceled(people: People, stranger: BlockingClient) -> None:
     """Canceling another's item is denied, and pausing is for administrators."""
     (item_id,) = people.admin.start(sleep(60))
     stranger.login(USER["email"], USER["password"])
@@ -72,7 +72,7 @@ def test_others_items_cannot_be_canceled(people: People, stranger: BlockingClien
     )
 
 
-def test_no_token_is_shown(people: People, multiuser_server: Server) -> None:
+def test_repr_hides_the_token(people: People, multiuser_server: Server) -> None:
     """The client's representation does not hold its token."""
     with BlockingClient(multiuser_server.url, token=people.user.token) as client:
         assert people.user.token not in repr(client.client) + repr(client.client.transport)

@@ -54,7 +54,7 @@ def test_list_image_dtos(client: BlockingClient, image: Image) -> None:
     assert (image.image_name, True) == (page[0].image_name, total >= 1)
 
 
-def test_upload_of_no_image(client: BlockingClient) -> None:
+def test_upload_of_invalid_image(client: BlockingClient) -> None:
     """What cannot be read as an image is refused."""
     with pytest.raises(InvalidRequest) as caught:
         client.upload_image(b"no image")
@@ -71,7 +71,7 @@ def test_an_unknown_image_is_not_found(client: BlockingClient, server: Server) -
             method("none.png")
 
 
-def test_boards(client: BlockingClient, board: Board) -> None:
+def test_create_list_and_get_board(client: BlockingClient, board: Board) -> None:
     """A new board is listed, and can be read."""
     assert board.board_id in {found.board_id for found in client.list_boards()}
     assert ("tests", 0, False) == (board.board_name, board.image_count, board.archived)

@@ -1,4 +1,4 @@
-"""The client's methods for the queue, against the server: what it answers arrives as records."""
+"""The client's methods for the queue, against a server: responses become records."""
 
 from datetime import UTC, datetime
 
@@ -120,7 +120,7 @@ def test_an_item_of_another_queue_is_not_found(wire: Wire, server: Server) -> No
         another.get_queue_item(item_id)
 
 
-def test_an_unreadable_item_is_the_servers_failure(client: BlockingClient, wire: Wire) -> None:
+def test_unreadable_item_is_a_server_failure(client: BlockingClient, wire: Wire) -> None:
     """What the server cannot load raises with the place of the value that does not fit."""
     with wire.paused():
         item_id = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["x"]}]])["item_ids"][0]
@@ -204,7 +204,7 @@ def test_get_queue_item_summaries_by_ids(client: BlockingClient, wire: Wire, ser
     assert (item_id, "completed", None) == (item.item_id, item.status, item.session)
 
 
-def test_too_many_ids_are_refused_before_they_are_sent(client: BlockingClient) -> None:
+def test_too_many_ids_are_refused_before_sending(client: BlockingClient) -> None:
     """The server's limit is the client's."""
     with pytest.raises(InvalidRequest, match="1000"):
         client.get_queue_items_by_item_ids(range(1001))
@@ -239,13 +239,13 @@ def test_cancel_by_destination(client: BlockingClient, wire: Wire) -> None:
 
 
 def test_cancel_all_except_current(client: BlockingClient, wire: Wire) -> None:
-    """How many waited."""
+    """The number of pending items; the running one continues."""
     running, _ = wire.running_and_pending(2)
     assert (2, "in_progress") == (client.cancel_all_except_current(), wire.item(running)["status"])
 
 
 def test_delete_all_except_current(client: BlockingClient, wire: Wire) -> None:
-    """How many waited, and are gone."""
+    """The number of pending items, which are deleted."""
     running, _ = wire.running_and_pending(2)
     assert (2, (running,)) == (client.delete_all_except_current(), client.get_queue_item_ids().item_ids)
 
@@ -267,13 +267,13 @@ def test_delete_by_destination(client: BlockingClient, wire: Wire) -> None:
 
 
 def test_clear(client: BlockingClient, wire: Wire) -> None:
-    """How many there were, also running."""
+    """The number of items, including the running one."""
     wire.running_and_pending(2)
     assert (3, 0) == (client.clear(), client.get_queue_status().queue.total)
 
 
 def test_prune(client: BlockingClient, wire: Wire) -> None:
-    """How many had finished."""
+    """The number of finished items."""
     wire.run()
     wire.running_and_pending(1)
     assert (1, 2) == (client.prune(), client.get_queue_status().queue.total)

@@ -1,4 +1,4 @@
-"""What enqueueing answers, and in which order the items of a batch run."""
+"""The response to enqueue_batch, and the order of the items of a batch."""
 
 from uuid import uuid4
 
@@ -7,7 +7,7 @@ from tests.support.servers import Server
 from tests.support.wire import Wire
 
 
-def test_enqueue_answers_200_with_the_batch(wire: Wire) -> None:
+def test_enqueue_returns_200_with_the_batch(wire: Wire) -> None:
     """A batch is accepted with 200, not the documented 201, and comes back with an id made by the server."""
     response = wire.send("POST", "enqueue_batch", {"batch": {"graph": add_and_multiply(), "runs": 1}})
     answer = response.json()
@@ -22,7 +22,7 @@ def test_enqueue_answers_200_with_the_batch(wire: Wire) -> None:
     assert {"batch_id", "origin", "destination", "data", "graph", "workflow", "runs"} <= answer["batch"].keys()
 
 
-def test_enqueue_needs_no_runs(wire: Wire) -> None:
+def test_runs_default_to_one(wire: Wire) -> None:
     """The number of runs is one when it is not given."""
     answer = wire.post("enqueue_batch", {"batch": {"graph": add_and_multiply()}})
     assert (1, 1) == (answer["enqueued"], answer["batch"]["runs"])
@@ -72,7 +72,7 @@ def test_items_run_in_ascending_order(wire: Wire) -> None:
     assert sorted(started) == started
 
 
-def test_prepend_goes_before_what_waits(wire: Wire) -> None:
+def test_prepended_batch_runs_next(wire: Wire) -> None:
     """A prepended batch gets a priority above every pending item, and is next."""
     with wire.paused():
         wire.enqueue(runs=2)
@@ -115,7 +115,7 @@ def test_unknown_batch_has_a_status_of_zeros(wire: Wire) -> None:
     assert ("no-such-batch", 0) == (status["batch_id"], status["total"])
 
 
-def test_batches_of_nothing_are_accepted(wire: Wire) -> None:
+def test_batches_without_items_are_accepted(wire: Wire) -> None:
     """Data without items enqueues nothing, with 200; an empty list of data is as none."""
     no_items = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": []}]])
     no_zip = wire.enqueue(data=[[]])
@@ -135,7 +135,7 @@ def test_origin_and_destination_are_kept(wire: Wire) -> None:
     assert ("from here", "to there") == (item["origin"], item["destination"])
 
 
-def test_each_queue_id_is_a_queue_and_one_worker_serves_all(wire: Wire, server: Server) -> None:
+def test_queues_share_one_worker(wire: Wire, server: Server) -> None:
     """Any queue id is accepted; the items of another queue wait for the same worker."""
     with Wire(server, queue_id="another") as another:
         running, _ = wire.running_and_pending(0)

@@ -1,4 +1,4 @@
-"""The socket's events: which ones come, in which order, with what in them."""
+"""Socket events: which ones are sent, their order and their data."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ _CHANGED = "queue_item_status_changed"
 
 
 def _brief(listener: Listener, item_id: int) -> list[str]:
-    """What was heard about an item."""
+    """Return the events about an item in brief."""
     return [event.brief for event in listener.of_item(item_id)]
 
 
-def test_a_job_from_enqueue_to_completed(wire: Wire, server: Server) -> None:
-    """The batch is announced first; then the item, node by node; its end comes last."""
+def test_events_of_a_completed_job(wire: Wire, server: Server) -> None:
+    """The batch comes first, then the item node by node, and its final status last."""
     with Listener(server) as listener:
         item_id = wire.enqueue()["item_ids"][0]
         listener.wait_for_status(item_id, "completed")
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [
             "batch_enqueued",
             f"{_CHANGED} in_progress",
@@ -35,18 +35,18 @@ def test_a_job_from_enqueue_to_completed(wire: Wire, server: Server) -> None:
         ] == listener.names()
 
 
-def test_each_event_comes_once_or_twice(wire: Wire, server: Server) -> None:
+def test_duplicate_events_by_version(wire: Wire, server: Server) -> None:
     """Versions before 6.14 send two equal copies of every event to a socket."""
     with Listener(server) as listener:
         item_id = wire.enqueue()["item_ids"][0]
         listener.wait_for_status(item_id, "completed")
-        listener.hear_out(wire)
+        listener.drain(wire)
         copies = [listener.raw.count(event) for event in listener.of_item(item_id)]
     assert [1 if server.has("events_once") else 2] * 6 == copies
 
 
-def test_a_job_that_fails(wire: Wire, server: Server) -> None:
-    """The item is failed before the node's error comes; both tell the same cause."""
+def test_events_of_a_failed_job(wire: Wire, server: Server) -> None:
+    """The failed status precedes the node's error, and both have the same cause."""
     with Listener(server) as listener:
         item_id = wire.enqueue(divide_by_zero())["item_ids"][0]
         error = listener.wait_for(_ERROR, item_id=item_id).data
@@ -64,7 +64,7 @@ def test_a_job_that_fails(wire: Wire, server: Server) -> None:
     assert ("ZeroDivisionError", "division by zero") == (error["error_type"], error["error_message"])
 
 
-def test_what_a_status_change_carries(wire: Wire, server: Server) -> None:
+def test_data_of_status_changed(wire: Wire, server: Server) -> None:
     """The event has the item's status and times, and the counters of its batch and of the queue."""
     with Listener(server) as listener:
         item_id = wire.enqueue(destination="there", origin="here")["item_ids"][0]
@@ -83,7 +83,7 @@ def test_what_a_status_change_carries(wire: Wire, server: Server) -> None:
     assert (item_id, 1) == (running["queue_status"]["item_id"], running["queue_status"]["in_progress"])
 
 
-def test_what_a_batch_announcement_carries(wire: Wire, server: Server) -> None:
+def test_data_of_batch_enqueued(wire: Wire, server: Server) -> None:
     """The event has the batch's id and its numbers, not its items."""
     with Listener(server) as listener, wire.paused():
         batch_id = wire.enqueue(runs=3, origin="here")["batch"]["batch_id"]
@@ -92,8 +92,8 @@ def test_what_a_batch_announcement_carries(wire: Wire, server: Server) -> None:
     assert expected == {name: event[name] for name in expected}
 
 
-def test_what_a_completed_node_carries(wire: Wire, server: Server) -> None:
-    """The event has the node as it ran, its place in the graph, and what it gave."""
+def test_data_of_invocation_complete(wire: Wire, server: Server) -> None:
+    """The event has the node as executed, its place in the graph, and its output."""
     with Listener(server) as listener:
         item_id = wire.enqueue(add_and_multiply(2, 3, 7))["item_ids"][0]
         event = listener.wait_for(_COMPLETE, item_id=item_id, invocation_source_id="mul").data
@@ -108,7 +108,7 @@ def test_what_a_completed_node_carries(wire: Wire, server: Server) -> None:
 
 
 def test_progress_with_preview(wire: Wire, server: Server) -> None:
-    """Each step tells its message, a fraction of 1, and an image if there is one."""
+    """Each step has a message, a fraction of 1, and an image if the node sends one."""
     with Listener(server) as listener:
         item_id = wire.enqueue(sleep(0.2, steps=4, preview=True))["item_ids"][0]
         listener.wait_for_status(item_id, "completed")
@@ -126,13 +126,13 @@ def test_the_second_copy_of_progress_has_no_preview(wire: Wire, server: Server) 
     with Listener(server) as listener:
         item_id = wire.enqueue(sleep(0.1, steps=1, preview=True))["item_ids"][0]
         listener.wait_for_status(item_id, "completed")
-        listener.hear_out(wire)
+        listener.drain(wire)
         images = [event.data["image"] is not None for event in listener.raw if event.name == _PROGRESS]
     assert ([True] if server.has("events_once") else [False, True]) == sorted(images)
 
 
 def test_progress_without_preview(wire: Wire, server: Server) -> None:
-    """The image is null then."""
+    """The image is null."""
     with Listener(server) as listener:
         item_id = wire.enqueue(sleep(0.1, steps=1))["item_ids"][0]
         assert listener.wait_for(_PROGRESS, item_id=item_id).data["image"] is None
@@ -144,7 +144,7 @@ def test_cancel_a_pending_item(wire: Wire, server: Server) -> None:
         _, (pending,) = wire.running_and_pending(1)
         wire.put(f"i/{pending}/cancel")
         event = listener.wait_for_status(pending, "canceled")
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert ([f"{_CHANGED} canceled"], 1) == (_brief(listener, pending), event.data["status_sequence"])
 
 
@@ -155,18 +155,18 @@ def test_cancel_the_running_item(wire: Wire, server: Server) -> None:
         listener.wait_for(_STARTED, item_id=item_id)
         wire.put(f"i/{item_id}/cancel")
         wire.wait_until_idle()
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [f"{_CHANGED} in_progress", f"{_STARTED} sleep", f"{_CHANGED} canceled"] == _brief(listener, item_id)
 
 
-def test_events_of_a_canceled_item_that_goes_on(wire: Wire, server: Server) -> None:
+def test_events_of_a_canceled_uncancelable_node(wire: Wire, server: Server) -> None:
     """A node that does not check reports progress and completes after its item was canceled."""
     with Listener(server) as listener:
         item_id = wire.enqueue(sleep(1, steps=1, cancelable=False))["item_ids"][0]
         listener.wait_for(_STARTED, item_id=item_id)
         wire.put(f"i/{item_id}/cancel")
         wire.wait_until_idle()
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [
             f"{_CHANGED} in_progress",
             f"{_STARTED} sleep",
@@ -177,16 +177,16 @@ def test_events_of_a_canceled_item_that_goes_on(wire: Wire, server: Server) -> N
 
 
 def test_cancel_of_a_finished_item_is_silent(wire: Wire, server: Server) -> None:
-    """As nothing changes, nothing is told."""
+    """Nothing changes, so no event is sent."""
     item_id = wire.run()["item_id"]
     with Listener(server) as listener:
         wire.put(f"i/{item_id}/cancel")
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [] == listener.names()
 
 
 def _bulk(listener: Listener) -> list[set[int]]:
-    """The ids of each event about items canceled in bulk."""
+    """Return the ids of each bulk cancellation event."""
     return [set(event.data["canceled_item_ids"]) for event in listener.events if event.name == "queue_items_canceled"]
 
 
@@ -196,7 +196,7 @@ def test_cancel_by_batch_ids(wire: Wire, server: Server) -> None:
         running, pending = wire.running_and_pending(3)
         wire.put("cancel_by_batch_ids", {"batch_ids": [wire.item(running)["batch_id"]]})
         listener.wait_for_status(running, "canceled")
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [set(pending)] * server.has("queue_items_canceled") == _bulk(listener)
         assert [[]] * 3 == [_brief(listener, item_id) for item_id in pending]
 
@@ -206,12 +206,12 @@ def test_cancel_by_batch_ids(wire: Wire, server: Server) -> None:
     [("PUT", "cancel_all_except_current"), ("PUT", "delete_all_except_current"), ("DELETE", "d/there")],
 )
 def test_pending_items_canceled_or_deleted_in_bulk(wire: Wire, server: Server, method: str, path: str) -> None:
-    """One event names them all, also when they are deleted; before 6.14 there is none."""
+    """One event lists them all, also when they are deleted; before 6.14 there is none."""
     with Listener(server) as listener:
         wire.running_and_pending(0, destination="here")
         pending = wire.enqueue(runs=3, destination="there")["item_ids"]
         wire.answer(method, path)
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [set(pending)] * server.has("queue_items_canceled") == _bulk(listener)
 
 
@@ -228,35 +228,35 @@ def test_clear(wire: Wire, server: Server) -> None:
 
 
 def test_delete_an_item(wire: Wire, server: Server) -> None:
-    """An unfinished item is canceled; that it is gone, nobody tells."""
+    """An unfinished item is canceled; the deletion itself sends no event."""
     finished = wire.run()["item_id"]
     with Listener(server) as listener:
         _, (pending,) = wire.running_and_pending(1)
         wire.delete(f"i/{pending}")
         wire.delete(f"i/{finished}")
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert ([f"{_CHANGED} canceled"], []) == (_brief(listener, pending), _brief(listener, finished))
 
 
 def test_retry(wire: Wire, server: Server) -> None:
-    """One event names the old items, or before 6.14 none; the new ones are not announced."""
+    """One event lists the old items (none before 6.14); the new ones are not announced."""
     old = wire.run(divide(1, 0))["item_id"]
     with Listener(server) as listener:
         wire.put("retry_items_by_id", [old])
         listener.wait_for(_CHANGED, status="failed")
-        listener.hear_out(wire)
+        listener.drain(wire)
         retried = [e.data["retried_item_ids"] for e in listener.events if e.name == "queue_items_retried"]
         assert [[old]] * server.has("queue_items_retried") == retried
         assert "batch_enqueued" not in listener.names()
 
 
 def test_prune_pause_and_resume_are_silent(wire: Wire, server: Server) -> None:
-    """Who wants to know of them has to ask."""
+    """These changes can only be polled."""
     wire.run()
     with Listener(server) as listener:
         for path in ("processor/pause", "prune", "processor/resume"):
             wire.put(path)
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [] == listener.names()
 
 
@@ -271,7 +271,7 @@ def test_status_sequences_never_go_back(wire: Wire, server: Server) -> None:
 
 
 def test_a_queue_is_subscribed_to_by_its_id(wire: Wire, server: Server) -> None:
-    """A socket hears of the queue that it subscribed to."""
+    """A socket receives the events of the queue that it subscribed to."""
     with Wire(server, queue_id="another") as another, Listener(server, queue_id="another") as listener:
         item_id = another.enqueue()["item_ids"][0]
         listener.wait_for_status(item_id, "completed")
@@ -280,16 +280,16 @@ def test_a_queue_is_subscribed_to_by_its_id(wire: Wire, server: Server) -> None:
 
 
 def test_without_subscription(wire: Wire, server: Server) -> None:
-    """From 6.14 on a socket that subscribed to nothing hears nearly all; before, nothing."""
-    with Listener(server, subscribe=False) as deaf, Listener(server) as listener:
+    """From 6.14 on an unsubscribed socket receives nearly all events; before, none."""
+    with Listener(server, subscribe=False) as unsubscribed, Listener(server) as listener:
         item_id = wire.enqueue()["item_ids"][0]
         listener.wait_for_status(item_id, "completed")
         wire.put("clear")
         listener.wait_for("queue_cleared")
         expected = [name for name in listener.names() if name != "queue_cleared"]
         if server.has("events_unsubscribed"):
-            deaf.wait_for_status(item_id, "completed")
-        assert expected * server.has("events_unsubscribed") == deaf.names()
+            unsubscribed.wait_for_status(item_id, "completed")
+        assert expected * server.has("events_unsubscribed") == unsubscribed.names()
 
 
 @pytest.mark.parametrize("data", [{}, {"queue_id": 5}, None, "default"], ids=str)
@@ -303,16 +303,16 @@ def test_a_malformed_subscription_is_ignored(wire: Wire, server: Server, data: A
         assert not listener.disconnected.is_set()
 
 
-def test_nothing_is_replayed(wire: Wire, server: Server) -> None:
-    """A socket that comes later hears nothing of what was before."""
+def test_past_events_are_not_replayed(wire: Wire, server: Server) -> None:
+    """A new socket receives no earlier events."""
     wire.run()
     with Listener(server) as listener:
-        listener.hear_out(wire)
+        listener.drain(wire)
         assert [] == listener.names()
 
 
-def test_all_sockets_hear_the_same(wire: Wire, server: Server) -> None:
-    """Each subscribed socket gets each event."""
+def test_all_sockets_receive_the_same(wire: Wire, server: Server) -> None:
+    """Each subscribed socket receives each event."""
     with Listener(server) as first, Listener(server) as second:
         item_id = wire.enqueue()["item_ids"][0]
         first.wait_for_status(item_id, "completed")

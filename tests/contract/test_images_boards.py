@@ -60,7 +60,7 @@ def test_the_bytes_of_an_image(wire: Wire) -> None:
     wire.delete(f"/images/i/{name}")
 
 
-def test_what_is_no_image_is_415(wire: Wire) -> None:
+def test_invalid_image_is_415(wire: Wire) -> None:
     """Neither another type nor a broken image is taken."""
     refused = [_upload(wire, b"text", "a.txt", "text/plain"), _upload(wire, b"no image")]
     assert [(415, "Not an image"), (415, "Failed to read image")] == [
@@ -100,7 +100,7 @@ def test_a_jobs_image_is_named_in_its_result(wire: Wire) -> None:
     wire.delete(f"/images/i/{name}")
 
 
-def test_boards_need_a_page_or_all(wire: Wire) -> None:
+def test_list_boards_needs_a_page_or_all(wire: Wire) -> None:
     """A list of boards without either is refused."""
     response = wire.send("GET", "/boards/")
     assert (400, "Invalid request: Must provide either 'all' or both 'offset' and 'limit'") == (
@@ -117,7 +117,7 @@ def test_a_new_board_is_listed(wire: Wire, board: str) -> None:
     assert "tests" == wire.get(f"/boards/{board}")["board_name"]
 
 
-def test_put_an_image_on_a_board_and_take_it_off(wire: Wire, board: str) -> None:
+def test_add_image_to_board_and_remove_it(wire: Wire, board: str) -> None:
     """Both ways answer 201 with what changed."""
     name = _upload(wire).json()["image_name"]
     put = wire.send("POST", "/board_images/", {"board_id": board, "image_name": name})

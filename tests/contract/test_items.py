@@ -1,4 +1,4 @@
-"""Reading items: one, all, by ids, in brief."""
+"""Reading items: one, all, by ids, as summaries."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ def _outputs(item: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def test_a_completed_item(wire: Wire, server: Server) -> None:
-    """An item has its ids, its status, its times and who made it; nulls are left out."""
+    """An item has its ids, its status, its times and its user; nulls are left out."""
     item = wire.run()
     expected = {"status": "completed", "status_sequence": 2, "priority": 0, "queue_id": "default", "user_id": "system"}
     assert expected == {name: item[name] for name in expected}
@@ -59,7 +59,7 @@ def test_results_are_keyed_by_execution_node(wire: Wire) -> None:
     assert {"add", "mul"} == set(prepared.values())
 
 
-def test_iterate_makes_one_execution_node_for_each(wire: Wire) -> None:
+def test_iterate_makes_one_execution_node_per_item(wire: Wire) -> None:
     """A node behind an iterator has as many results as there were elements."""
     item = wire.run(iterate(4, 3))
     outputs = _outputs(item)
@@ -92,7 +92,7 @@ def test_a_canceled_item_keeps_its_partial_results(wire: Wire, server: Server) -
     assert {"add": [2], "sleep": []} == _outputs(item)
 
 
-def test_a_failed_item_says_what_went_wrong(wire: Wire) -> None:
+def test_a_failed_item_has_its_error(wire: Wire) -> None:
     """A failed item has the exception's class, its message and its traceback, and keeps what was done."""
     item = wire.run(divide_by_zero())
     assert ("failed", "ZeroDivisionError", "division by zero") == (
@@ -136,7 +136,7 @@ def test_a_missing_item_is_404(wire: Wire) -> None:
     )
 
 
-def test_an_item_of_another_queue_is_500_that_says_404(wire: Wire, server: Server) -> None:
+def test_an_item_of_another_queue_is_500_with_404_in_its_text(wire: Wire, server: Server) -> None:
     """Asked for through another queue, an item is an unexpected error whose text has the real status."""
     item_id = wire.run()["item_id"]
     with Wire(server, queue_id="another") as another:

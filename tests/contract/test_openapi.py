@@ -1,4 +1,4 @@
-"""The server's description of itself: what the package reads to know endpoints and node fields beforehand."""
+"""The OpenAPI document, from which the package learns endpoints and node fields."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def _node(openapi: dict[str, Any], node_type: str) -> dict[str, Any]:
 
 
 def test_endpoints_by_version(openapi: dict[str, Any], server: Server) -> None:
-    """The paths tell which endpoints there are."""
+    """The paths list the endpoints."""
     paths = openapi["paths"].keys()
     common = {"enqueue_batch", "list_all", "item_ids", "items_by_ids", "cancel_all_except_current", "retry_items_by_id"}
     assert {f"{_QUEUE}/{name}" for name in common} <= paths
@@ -67,12 +67,12 @@ def test_a_node_schema_has_its_fields(openapi: dict[str, Any]) -> None:
 
 
 def test_a_node_schema_names_its_output(openapi: dict[str, Any]) -> None:
-    """What a node gives is a reference to another schema."""
+    """A node's output is a reference to another schema."""
     assert {"$ref": "#/components/schemas/IntegerOutput"} == _node(openapi, "add")["output"]
 
 
-def test_fields_say_how_they_take_their_value(openapi: dict[str, Any]) -> None:
-    """A field says whether it takes an edge, a value, or any of both, and whether the node needs it."""
+def test_node_fields_have_input_kind(openapi: dict[str, Any]) -> None:
+    """A field has whether it takes an edge, a value or either, and whether it is required."""
     assert "any" == _node(openapi, "add")["properties"]["a"]["input"]
     assert {True, False} == {
         _node(openapi, "img_resize")["properties"]["image"]["orig_required"],
@@ -80,7 +80,7 @@ def test_fields_say_how_they_take_their_value(openapi: dict[str, Any]) -> None:
     }
 
 
-def test_limits_are_in_the_schema(openapi: dict[str, Any]) -> None:
+def test_node_fields_have_bounds(openapi: dict[str, Any]) -> None:
     """A field's bounds are JSON schema's own."""
     width = _node(openapi, "img_resize")["properties"]["width"]
     assert ("integer", 0) == (width["type"], width["exclusiveMinimum"])
@@ -88,7 +88,7 @@ def test_limits_are_in_the_schema(openapi: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_every_field_can_be_checked(openapi: dict[str, Any]) -> None:
-    """Nothing in the schemas of any node stands in the way of checking a value."""
+    """A value can be checked against every field of every node."""
     nodes = [schema for schema in openapi["components"]["schemas"].values() if schema.get("class") == "invocation"]
     schemas = NodeSchemas(openapi)
     for node in nodes:

@@ -1,4 +1,4 @@
-"""An item whose value does not fit its field: accepted, never runnable, and in the way of everything."""
+"""A poison item, whose value does not fit its field: accepted, never runnable, and blocking the queue."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -20,7 +20,7 @@ def poison(wire: Wire) -> Iterator[tuple[str, int]]:
         wire.put("clear")
 
 
-def test_it_is_accepted(wire: Wire, poison: tuple[str, int]) -> None:
+def test_poison_item_is_accepted(wire: Wire, poison: tuple[str, int]) -> None:
     """The value is not compared with its field's type."""
     assert {"pending": 1} == wire.counts()
 
@@ -36,8 +36,8 @@ def test_it_is_accepted(wire: Wire, poison: tuple[str, int]) -> None:
         ("PUT", "retry_items_by_id", "retrying queue items"),
     ],
 )
-def test_what_reads_the_item_is_500(wire: Wire, poison: tuple[str, int], method: str, path: str, doing: str) -> None:
-    """Whatever has to load it fails, with the cause in the text."""
+def test_reading_a_poison_item_is_500(wire: Wire, poison: tuple[str, int], method: str, path: str, doing: str) -> None:
+    """Every request that loads the item fails with the cause in its text."""
     _, item_id = poison
     response = wire.send(method, path.format(item_id), [item_id] if "retry" in path else None)
     assert 500 == response.status_code
@@ -45,8 +45,10 @@ def test_what_reads_the_item_is_500(wire: Wire, poison: tuple[str, int], method:
     assert "nodes.add.add.a" in response.json()["detail"]
 
 
-def test_what_does_not_read_it_works(wire: Wire, server: Server, poison: tuple[str, int]) -> None:
-    """Ids, counters and summaries are as ever; whole items leave it out in silence."""
+def test_requests_without_sessions_work_beside_a_poison_item(
+    wire: Wire, server: Server, poison: tuple[str, int]
+) -> None:
+    """Ids, counters and summaries include the item; lists of whole items omit it."""
     batch_id, item_id = poison
     good = wire.enqueue()["item_ids"][0]
     ids = {"item_ids": [item_id, good]}
@@ -57,7 +59,7 @@ def test_what_does_not_read_it_works(wire: Wire, server: Server, poison: tuple[s
         assert {item_id, good} == {item["item_id"] for item in wire.post("item_summaries_by_ids", ids)}
 
 
-def test_it_stalls_the_worker_until_its_batch_is_canceled(wire: Wire) -> None:
+def test_poison_item_blocks_the_worker_until_its_batch_is_canceled(wire: Wire) -> None:
     """Nothing behind it runs; canceling by batch is the way out, and pruning mends the list."""
     batch_id = str(uuid4())
     with wire.paused():
@@ -73,6 +75,6 @@ def test_it_stalls_the_worker_until_its_batch_is_canceled(wire: Wire) -> None:
     assert [] == wire.get("list_all")
 
 
-def test_clear_removes_it(wire: Wire, poison: tuple[str, int]) -> None:
+def test_clear_removes_a_poison_item(wire: Wire, poison: tuple[str, int]) -> None:
     """Clearing the queue does not read the items."""
     assert ({"deleted": 1}, []) == (wire.put("clear"), wire.get("list_all"))

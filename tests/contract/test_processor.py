@@ -5,7 +5,7 @@ from tests.support.servers import Server
 from tests.support.wire import Wire, until
 
 
-def test_pause_and_resume_answer_the_processors_state(wire: Wire) -> None:
+def test_pause_and_resume_return_the_processor_status(wire: Wire) -> None:
     """Both say whether it is started and whether it is at work, and may be repeated."""
     answers = [wire.put(f"processor/{verb}") for verb in ("pause", "pause", "resume", "resume")]
     assert [False, False, True, True] == [answer["is_started"] for answer in answers]
@@ -20,7 +20,7 @@ def test_nothing_starts_while_paused(wire: Wire) -> None:
     assert ["completed"] * 2 == [wire.wait_for(item_id)["status"] for item_id in item_ids]
 
 
-def test_pause_lets_the_running_item_go_on(wire: Wire) -> None:
+def test_running_item_continues_while_paused(wire: Wire) -> None:
     """A pause holds the next item back, not this one."""
     item_ids = wire.start(sleep(1, steps=2), runs=2)
     with wire.paused():

@@ -12,26 +12,26 @@ from tests.support.wire import Listener, Wire
 
 @dataclass
 class _Restarted:
-    """What was seen before and after a restart."""
+    """Observations before and after a restart."""
 
     finished_before: dict[str, Any]
     finished_after: dict[str, Any]
     running: dict[str, Any]
     pending: list[dict[str, Any]]
     socket_noticed: bool
-    heard_after: list[str]
+    events_after: list[str]
 
 
 @pytest.fixture(scope="module")
 def own_server(server: Server) -> StartedServer:
-    """The server, which these tests may end: for one that was given they are left out."""
+    """A server that these tests may stop; they are deselected for a given one."""
     assert isinstance(server, StartedServer)
     return server
 
 
 @pytest.fixture(scope="module", params=["stopped", "killed"])
 def restarted(own_server: StartedServer, request: pytest.FixtureRequest) -> Iterator[_Restarted]:
-    """A server that went down with one item finished, one running and two pending, and came up again."""
+    """A server restarted with one finished, one running and two pending items."""
     with Wire(own_server) as wire:
         wire.clean()
         finished = wire.run()
@@ -42,37 +42,37 @@ def restarted(own_server: StartedServer, request: pytest.FixtureRequest) -> Iter
             noticed = listener.disconnected.wait(30)
         done = [wire.wait_for(item_id) for item_id in pending]
         with Listener(own_server) as listener:
-            listener.hear_out(wire)
+            listener.drain(wire)
             wire.run()
-            listener.hear_out(wire)
-            heard = listener.names()
-        yield _Restarted(finished, wire.item(finished["item_id"]), wire.item(running), done, noticed, heard)
+            listener.drain(wire)
+            events = listener.names()
+        yield _Restarted(finished, wire.item(finished["item_id"]), wire.item(running), done, noticed, events)
         wire.clean()
 
 
-def test_pending_items_go_on_by_themselves(restarted: _Restarted) -> None:
-    """Those that waited run, with their ids."""
+def test_pending_items_run_after_restart(restarted: _Restarted) -> None:
+    """They keep their ids."""
     assert ["completed"] * 2 == [item["status"] for item in restarted.pending]
 
 
-def test_the_running_item_is_canceled(restarted: _Restarted) -> None:
+def test_running_item_is_canceled_by_restart(restarted: _Restarted) -> None:
     """It is not run again."""
     assert "canceled" == restarted.running["status"]
 
 
-def test_finished_items_are_still_there(restarted: _Restarted) -> None:
-    """What was done before can be read after, with its results."""
+def test_finished_items_survive_restart(restarted: _Restarted) -> None:
+    """Their records and results are unchanged."""
     before, after = restarted.finished_before, restarted.finished_after
     names = ("item_id", "batch_id", "status", "created_at", "started_at", "completed_at")
     assert [before[name] for name in names] == [after[name] for name in names]
     assert before["session"]["results"] == after["session"]["results"]
 
 
-def test_a_socket_notices(restarted: _Restarted) -> None:
-    """The connection ends with the server."""
+def test_socket_disconnects_at_restart(restarted: _Restarted) -> None:
+    """The connection closes when the server stops."""
     assert restarted.socket_noticed
 
 
-def test_a_new_socket_hears(restarted: _Restarted) -> None:
-    """Who connects and subscribes again hears what happens from then on."""
-    assert ["batch_enqueued", "queue_item_status_changed in_progress"] == restarted.heard_after[:2]
+def test_new_socket_receives_events_after_restart(restarted: _Restarted) -> None:
+    """A socket that connects and subscribes again receives later events."""
+    assert ["batch_enqueued", "queue_item_status_changed in_progress"] == restarted.events_after[:2]

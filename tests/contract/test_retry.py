@@ -1,4 +1,4 @@
-"""Retrying finished items: new items of the same batch, linked to the first of their line."""
+"""Retrying finished items: new items of the same batch, linked to the first of their attempts."""
 
 from tests.support.graphs import add_and_multiply, divide
 from tests.support.servers import Server
@@ -24,7 +24,7 @@ def test_retry_a_failed_item(wire: Wire) -> None:
 
 
 def test_retry_of_a_retry_names_the_first(wire: Wire) -> None:
-    """The link is to the root of the line, not to the item that was retried."""
+    """The link is to the first item, not to the one that was retried."""
     first = wire.run(divide(1, 0))["item_id"]
     wire.put("retry_items_by_id", [first])
     second = _new_item(wire, first)

@@ -1,4 +1,4 @@
-"""What the server refuses, how it says so, and what it lets pass."""
+"""Which requests the server refuses, how, and which it accepts."""
 
 from typing import Any
 
@@ -132,8 +132,8 @@ _REFUSED: dict[str, tuple[dict[str, Any], list[Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", _REFUSED)
-def test_a_bad_batch_is_422_with_the_place(wire: Wire, case: str) -> None:
-    """The detail is a list that names the place, the kind of error, and a text; nothing is enqueued."""
+def test_invalid_batch_is_422_with_its_location(wire: Wire, case: str) -> None:
+    """The detail lists location, kind and text of each error; nothing is enqueued."""
     batch, place, kind, text = _REFUSED[case]
     response = wire.send("POST", "enqueue_batch", {"batch": batch})
     assert 422 == response.status_code
@@ -158,14 +158,14 @@ def test_an_unknown_node_type_lists_the_known_ones(wire: Wire) -> None:
     ],
     ids=["no JSON", "empty object", "no body", "not nested"],
 )
-def test_a_bad_body_is_422(wire: Wire, content: bytes, kind: str, place: list[Any]) -> None:
+def test_invalid_body_is_422(wire: Wire, content: bytes, kind: str, place: list[Any]) -> None:
     """A body that holds no batch is refused in the same form."""
     response = wire.send("POST", "enqueue_batch", content=content, headers={"content-type": "application/json"})
     error = response.json()["detail"][0]
     assert (422, kind, place) == (response.status_code, error["type"], error["loc"])
 
 
-def test_not_a_number_is_a_plain_500(wire: Wire) -> None:
+def test_nan_is_a_plain_text_500(wire: Wire) -> None:
     """JSON's NaN passes the parser and breaks the answer: 500 as plain text, after which the connection is gone."""
     content = b'{"batch": {"graph": {"nodes": {"a": {"id": "a", "type": "add", "a": NaN}}}}}'
     url = f"{wire.server.url}/api/v1/queue/default/enqueue_batch"
@@ -178,7 +178,7 @@ def test_not_a_number_is_a_plain_500(wire: Wire) -> None:
 
 
 def test_two_edges_into_one_input_are_accepted(wire: Wire, server: Server) -> None:
-    """The server does not mind, and runs it; before 6.14 it accepts the batch all the same, and the job fails."""
+    """The job completes; before 6.14 the batch is accepted too, and the job fails."""
     two = graph({"a": _ADD, "b": _ADD, "c": _ADD}, "a.value -> c.a", "b.value -> c.a")
     item = wire.run(two)
     expected = ("completed", None) if server.has("two_edges_one_input") else ("failed", "InvalidEdgeError")
@@ -208,7 +208,7 @@ def test_changes_are_made_with_put(wire: Wire, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["clear", "status/", "list", "nope", "/nope", "/app/config"])
 def test_an_unknown_get_is_the_web_page(wire: Wire, path: str) -> None:
-    """GET of a path that is no endpoint answers 200 with the web interface: only the content type tells."""
+    """GET of a path that is no endpoint answers 200 with the web interface: only the content type differs."""
     response = wire.send("GET", path)
     assert (200, True) == (response.status_code, response.headers["content-type"].startswith("text/html"))
 
@@ -219,7 +219,7 @@ def test_an_unknown_path_is_405_otherwise(wire: Wire, method: str) -> None:
     assert 405 == wire.send(method, "nope").status_code
 
 
-def test_a_page_of_another_origin_may_not_ask(wire: Wire) -> None:
+def test_other_origins_are_refused(wire: Wire) -> None:
     """The preflight of a browser is refused, so a widget in a page cannot call the server itself."""
     headers = {"Origin": "http://elsewhere.example", "Access-Control-Request-Method": "PUT"}
     response = wire.http.options("/queue/default/clear", headers=headers)
@@ -227,6 +227,6 @@ def test_a_page_of_another_origin_may_not_ask(wire: Wire) -> None:
 
 
 def test_the_root_is_the_web_page(wire: Wire) -> None:
-    """The address a person would type shows the web interface."""
+    """The address that a user would type shows the web interface."""
     response = httpx.get(f"{wire.server.url}/", timeout=30, verify=False)
     assert (200, True) == (response.status_code, "<html" in response.text)

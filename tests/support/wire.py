@@ -277,7 +277,7 @@ class Listener:
         with self._lock:
             return [event.brief for event in self.events]
 
-    def hear_out(self, wire: Wire) -> None:
+    def drain(self, wire: Wire) -> None:
         """Wait for all events caused so far, by enqueuing a batch without items and waiting for its event."""
         batch_id = wire.enqueue(data=[[]])["batch"]["batch_id"]
         self.wait_for("batch_enqueued", batch_id=batch_id)
@@ -286,7 +286,7 @@ class Listener:
 
     async def _connect(self) -> None:
         self._client = socketio.AsyncClient(reconnection=False)
-        self._client.on("*", self._hear)
+        self._client.on("*", self._receive)
         self._client.on("disconnect", lambda *_: self.disconnected.set())
         await self._client.connect(
             self._server.url,
@@ -296,7 +296,7 @@ class Listener:
             headers=self._headers,
         )
 
-    def _hear(self, name: str, data: dict[str, Any]) -> None:
+    def _receive(self, name: str, data: dict[str, Any]) -> None:
         event = Event(name, data)
         # The second copy of a progress event comes without its preview image.
         key = f"{name} {json.dumps({**data, 'image': None}, sort_keys=True)}"
