@@ -27,17 +27,17 @@ _SHUTDOWN_S = 15.0
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked; the message is for the person, with the remedy."""
+    """A command cannot be carried out; the message is for the user and includes the remedy."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: by default the program's own.
+        arguments: the command's arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 if all is well, 1 if not.
+        The exit code: 0 if all is well, 1 if not, 130 after Ctrl-C.
     """
     given = _parser().parse_args(arguments)
     try:
@@ -59,28 +59,30 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser(
         "demo",
-        help="start a small server and JupyterLab with the notebooks",
-        description="Start a server that answers as InvokeAI does and needs no GPU, and JupyterLab with notebooks "
-        "connected to it. Ctrl-C ends both.",
+        help="start a small server, and JupyterLab with the notebooks",
+        description="Start a server that behaves like InvokeAI and needs no GPU, and JupyterLab with notebooks that "
+        "connect to it. Ctrl-C stops both.",
     )
     demo.add_argument(
-        "notebook", nargs="?", default=_QUICKSTART, metavar="NOTEBOOK", help="which one to open (default: %(default)s)"
+        "notebook",
+        nargs="?",
+        default=_QUICKSTART,
+        metavar="NOTEBOOK",
+        help="the notebook to open (default: %(default)s)",
     )
-    demo.add_argument("--no-browser", action="store_true", help="print JupyterLab's address, do not open it")
+    demo.add_argument("--no-browser", action="store_true", help="print JupyterLab's address instead of opening it")
     demo.add_argument("--port", type=int, metavar="N", help="JupyterLab's port")
+    demo.add_argument("--server-port", type=int, default=0, metavar="N", help="the server's port (default: a free one)")
     demo.add_argument(
-        "--server-port", type=int, default=0, metavar="N", help="the server's port; by default a free one"
-    )
-    demo.add_argument(
-        "--check", action="store_true", help="run the notebook to its end without a screen, say how it went, and exit"
+        "--check", action="store_true", help="run the notebook without opening it, report the result, and exit"
     )
     demo.set_defaults(run=_demo)
 
     doctor = commands.add_parser(
         "doctor",
-        help="say what works: server, queue, kernel, front end",
-        description="Say what works and what does not. Exits with 0 if the server can be used from here, and with 1 "
-        "if not. A token is taken from INVOKEAI_TOKEN.",
+        help="check the server, the queue, the kernel and the front end",
+        description="Report what works and what does not. The exit code is 0 if the server can be used from here "
+        "and 1 if not. The token is taken from INVOKEAI_TOKEN.",
     )
     doctor.add_argument(
         "url",
@@ -89,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="the server's address (default: INVOKE_WIDGETS_URL, or %(default)s)",
     )
-    doctor.add_argument("--json", action="store_true", help="for a program")
+    doctor.add_argument("--json", action="store_true", help="print the report as JSON")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -111,48 +113,50 @@ def _doctor(given: argparse.Namespace) -> int:
 def _demo(given: argparse.Namespace) -> int:
     _need("nbclient" if given.check else "jupyterlab", "ipykernel")
     notebook = find_notebook(given.notebook)
-    # Asked to end by a service manager or a closed terminal, this ends its children as Ctrl-C does.
+    # A service manager or a closing terminal sends SIGTERM: stop the children as Ctrl-C does.
     previous = signal.signal(signal.SIGTERM, _end)
     try:
         with EmbeddedServer.start(port=given.server_port) as server:
             environment = {
                 **os.environ,
                 "INVOKE_WIDGETS_URL": server.url,
-                # This environment's kernel, and not one of the same name in the person's own folder.
+                # This environment's kernel rather than one of the same name in the user's own folder.
                 "JUPYTER_PREFER_ENV_PATH": "1",
             }
             if given.check:
                 check_notebook(notebook, environment)
                 return 0
-            print(f"The demo server is at {server.url}. Ctrl-C ends it, and JupyterLab.", flush=True)
+            print(f"The demo server is at {server.url}. Ctrl-C stops it, and JupyterLab.", flush=True)
             return _show(notebook, environment, given)
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
 def find_notebook(name: str) -> Path:
-    """A notebook that came with the package: in a checkout its own folder, in a wheel one inside the package.
+    """Find a notebook that came with the package.
+
+    The notebooks are in a folder of their own in a checkout, and inside the package in a wheel.
 
     Raises:
-        CommandError: it is not there.
+        CommandError: there is no such notebook.
     """
     folders = (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks")
     there = {path.name: path for folder in reversed(folders) for path in folder.glob("*.ipynb")}
     if not there:
         raise CommandError("The notebooks are missing from this installation. Reinstall invoke-widgets.")
     if name not in there:
-        raise CommandError(f"There is no notebook {name!r}, but these: {', '.join(sorted(there))}.")
+        raise CommandError(f"There is no notebook {name!r}. Choose one of {', '.join(sorted(there))}.")
     return there[name]
 
 
 def _show(notebook: Path, environment: dict[str, str], given: argparse.Namespace) -> int:
-    """JupyterLab on copies of all notebooks, with this one open, until it ends or is interrupted."""
+    """Run JupyterLab on copies of all notebooks, with this one open, until it ends or is interrupted."""
     folder = Path(tempfile.mkdtemp(prefix="invoke-widgets-notebook-"))
     for other in notebook.parent.glob("*.ipynb"):
         shutil.copy(other, folder)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")
-    # It shares our terminal, so that Ctrl-C reaches it too: it is not to ask back.
+    # It shares our terminal, so Ctrl-C reaches it too, and it should not ask for confirmation.
     command += ["--ServerApp.answer_yes=True", "--log-level=WARN", "--LabApp.log_level=WARN", "--ip=127.0.0.1"]
     if given.no_browser:
         command.append("--no-browser")
@@ -169,7 +173,7 @@ def _show(notebook: Path, environment: dict[str, str], given: argparse.Namespace
         _end_process(lab)
         _tidy(folder, notebook.parent)
     if code:
-        raise CommandError("JupyterLab did not start, or ended by itself; what it said is above.")
+        raise CommandError("JupyterLab did not start, or stopped by itself; see its output above.")
     return 0
 
 
@@ -184,27 +188,27 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tidy(folder: Path, originals: Path) -> None:
-    """Remove the folder, unless there is something of the person's in it."""
+    """Remove the folder, unless the user has changed something in it."""
     for path in folder.iterdir():
         original = originals / path.name
         if path.name == ".ipynb_checkpoints" or (
             path.is_file() and original.is_file() and path.read_bytes() == original.read_bytes()
         ):
             continue
-        print(f"\nThe notebooks as you left them: {folder}")
+        print(f"\nYour changed notebooks are in {folder}")
         return
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:
-    """Run a notebook to its end in a kernel of this environment, and say how long it took.
+    """Run all cells of a notebook in a kernel of this environment, and print how long it took.
 
     Args:
-        notebook: its file, which is not changed.
+        notebook: the file, which is not changed.
         environment: the kernel's environment variables.
 
     Raises:
-        CommandError: a cell failed, or the kernel did.
+        CommandError: a cell failed or did not end in time, or the kernel died.
     """
     import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
@@ -212,7 +216,7 @@ def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    # With no folder to look into, "python3" is the kernel of this very interpreter.
+    # Without folders to search, "python3" is the kernel of this very interpreter.
     specs = KernelSpecManager(kernel_dirs=[])
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
     content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
@@ -224,10 +228,10 @@ def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:
         except CellExecutionError as error:
             raise CommandError(f"{notebook.name} failed: {error.ename}: {error.evalue}") from None
         except CellTimeoutError:
-            raise CommandError(f"{notebook.name} failed: a cell did not end within {_CELL_TIMEOUT_S} s.") from None
+            raise CommandError(f"{notebook.name} failed: a cell did not finish within {_CELL_TIMEOUT_S} s.") from None
         except DeadKernelError:
             raise CommandError(f"{notebook.name} failed: the kernel died.") from None
-    print(f"{notebook.name} ran to its end in {time.monotonic() - begin:.1f} s.")
+    print(f"{notebook.name} ran in {time.monotonic() - begin:.1f} s.")
 
 
 def _need(*modules: str) -> None:

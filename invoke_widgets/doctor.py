@@ -1,4 +1,4 @@
-"""What works here and what does not: the server, its queue, and the notebook's own parts. `invoke-widgets doctor`."""
+"""`invoke-widgets doctor`: check the server, its queue, and this environment."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Level = Literal["ok", "warning", "problem"]
 
 _TIMEOUT_S = 10.0
 _PINGS = 5
-# A healthy server on the same machine answers in some milliseconds, and pauses for half a second before an item.
+# A healthy server on the same machine answers within milliseconds, but pauses for half a second before an item.
 _SLOW_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: what.
-        level: "ok", "warning" (usable, but look at it) or "problem" (not usable).
-        message: how it is.
-        remedy: what to do about it.
-        data: the same for a program.
+        name: what was checked.
+        level: "ok", "warning" (usable, but worth a look) or "problem" (not usable).
+        message: the result in words.
+        remedy: what to do about it; empty if there is nothing to do.
+        data: the result for a program.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Report:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing stands in the way."""
+        """Whether there is no problem; warnings do not count."""
         return all(finding.level != "problem" for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The report as JSON values."""
         findings = [asdict(finding) for finding in self.findings]
         return {"invoke_widgets": __version__, "url": self.url, "usable": self.usable, "findings": findings}
 
@@ -74,13 +74,13 @@ class Report:
 
 
 def examine(url: str) -> Report:
-    """Look at a server and at this environment; some seconds at most. Changes nothing on the server.
+    """Check a server and this environment, within seconds. Nothing on the server is changed.
 
     Args:
-        url: the server's address. The environment's INVOKEAI_TOKEN is used, and shown nowhere.
+        url: the server's address. The token in INVOKEAI_TOKEN is used, and never shown.
     """
     with contextlib.suppress(JobException):  # which _server reports
-        url = normalise_url(url)  # without a user's name and password
+        url = normalise_url(url)  # drops a user name and password
     return Report(url, (*_server(url), *_environment()))
 
 
@@ -99,7 +99,7 @@ def _server(url: str) -> list[Finding]:
 
 
 async def _ask(url: str) -> tuple[list[Finding], bool]:
-    """Version, latency and access; and whether it makes sense to go on."""
+    """Check version, latency and access; return the findings, and whether to check the queue too."""
     try:
         client = InvokeClient(url, timeout=_TIMEOUT_S)
     except JobException as error:
@@ -124,7 +124,7 @@ async def _ask(url: str) -> tuple[list[Finding], bool]:
         return [*found, Finding("access", "ok", f"single-user, no token needed{ignored}", data=data)], True
     if not has_token:
         remedy = "Set INVOKEAI_TOKEN, or pass token=... to connect()."
-        return [*found, Finding("access", "problem", "multiuser, and no token is given", remedy, data)], False
+        return [*found, Finding("access", "problem", "multiuser, but no token is given", remedy, data)], False
     return [*found, Finding("access", "ok", "multiuser, with the token of INVOKEAI_TOKEN", data=data)], True
 
 
@@ -133,7 +133,7 @@ def _latency(taken: list[float]) -> Finding:
     message = f"{1000 * median:.0f} ms (median of {len(taken)}, slowest {1000 * max(taken):.0f} ms)"
     data = {"median_s": median, "max_s": max(taken)}
     if median > _SLOW_S:
-        return Finding("latency", "warning", message, "Is the server busy, or the way to it slow?", data)
+        return Finding("latency", "warning", message, "Is the server busy, or the network slow?", data)
     return Finding("latency", "ok", message, data=data)
 
 
@@ -147,20 +147,20 @@ def _queue(url: str) -> list[Finding]:
     if connection.mode == "live":
         events = Finding("events", "ok", "live, over a websocket", data={"mode": connection.mode})
     else:
-        remedy = "A proxy in between has to let websockets through; until then everything is polled."
-        told = f": {connection.error}" if connection.error else ""
-        events = Finding("events", "warning", f"{connection.mode}{told}", remedy, {"mode": connection.mode})
+        remedy = "Let the proxy pass websockets; until then, the queue is polled."
+        why = f": {connection.error}" if connection.error else ""
+        events = Finding("events", "warning", f"{connection.mode}{why}", remedy, {"mode": connection.mode})
     counts = {
         name: getattr(status, name) for name in ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
     }
     message = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "empty"
     data = {**counts, "paused": status.is_paused, "wedged": status.wedge is not None}
     if status.wedge is not None:
-        wedged = f"wedged by {status.wedge.culprit}: {message}"
-        queue = Finding("queue", "problem", wedged, status.wedge.remedy, data)
-    elif _stands(status):
-        remedy = "Does another program hold the worker? The server's own log tells."
-        queue = Finding("queue", "warning", f"nothing runs although something waits: {message}", remedy, data)
+        stuck = f"stuck on {status.wedge.culprit}: {message}"
+        queue = Finding("queue", "problem", stuck, status.wedge.remedy, data)
+    elif _is_stalled(status):
+        remedy = "Look at the server's log: another program may be blocking the worker."
+        queue = Finding("queue", "warning", f"nothing runs although items are pending: {message}", remedy, data)
     elif status.is_paused:
         queue = Finding("queue", "warning", f"paused: {message}", "console.resume()", data)
     else:
@@ -169,14 +169,14 @@ def _queue(url: str) -> list[Finding]:
 
 
 def _settled_status(console: Console) -> ConsoleStatus:
-    """The status, after some patience with a queue in which something waits and nothing runs: it may be wedged."""
+    """The status; if items are pending and nothing runs, after a while, as the queue may turn out to be stuck."""
     deadline = time.monotonic() + _TIMEOUT_S
-    while _stands(status := console.status) and time.monotonic() < deadline:
+    while _is_stalled(status := console.status) and time.monotonic() < deadline:
         time.sleep(0.1)
     return status
 
 
-def _stands(status: ConsoleStatus) -> bool:
+def _is_stalled(status: ConsoleStatus) -> bool:
     return bool(status.pending and not status.in_progress and not status.is_paused and status.wedge is None)
 
 
@@ -222,10 +222,10 @@ def _front_end() -> Finding:
     data = {name: _version(name) for name in ("jupyterlab", "notebook", "ipywidgets", "jupyterlab_widgets")}
     message = ", ".join(f"{name} {version}" for name, version in data.items() if version)
     if data["jupyterlab"] is None and data["notebook"] is None:
-        remedy = "Fine if the notebook is shown by another program, such as VS Code; else: pip install jupyterlab."
-        return Finding("front end", "warning", f"{message}; no JupyterLab, no Notebook", remedy, data)
+        remedy = "Fine if you open notebooks in another program, such as VS Code; otherwise: pip install jupyterlab."
+        return Finding("front end", "warning", f"{message}; neither JupyterLab nor Notebook", remedy, data)
     if data["jupyterlab_widgets"] is None:
-        remedy = "Without it JupyterLab shows no widgets: pip install jupyterlab_widgets."
+        remedy = "JupyterLab cannot show widgets without it: pip install jupyterlab_widgets."
         return Finding("front end", "warning", message, remedy, data)
     return Finding("front end", "ok", message, data=data)
 
@@ -234,15 +234,15 @@ def _table() -> Finding:
     version = _version("anywidget")
     data = {"anywidget": version}
     if version is None:
-        remedy = "pip install anywidget brings sorting, keyboard and free scrolling."
-        return Finding("table", "warning", "anywidget is not installed: the queue is a simpler table", remedy, data)
+        remedy = "The views need it: pip install anywidget."
+        return Finding("table", "problem", "anywidget is not installed", remedy, data)
     return Finding("table", "ok", f"anywidget {version}", data=data)
 
 
 def _patched() -> list[Finding]:
     if not _has_old_patch():
         return []
-    remedy = "It loses cells and clicks on ipykernel >= 7.1: remove nest_asyncio.apply(), nothing here needs it."
+    remedy = "It loses cells and clicks on ipykernel >= 7.1: remove nest_asyncio.apply(); it is not needed."
     return [Finding("loop", "warning", "nest_asyncio is active in this process", remedy, {"nest_asyncio": True})]
 
 
