@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,14 +20,15 @@ from . import routes_app, routes_auth, routes_boards, routes_images, routes_queu
 from .events import EventBus
 from .faults import Connections, Drills, FaultMiddleware
 from .images import ImageStore
-from .node_cache import NodeCache
+from .nodes import NODES, OUTPUTS
 from .queue import Queue
-from .schema import build_schema
 from .services import Services, Settings
 from .sockets import Sockets
 from .store import Store
 from .users import Users
-from .worker import Worker
+from .worker import NodeCache, Worker
+
+_REF = "#/components/schemas/{model}"
 
 
 class _Compressed:
@@ -113,7 +115,7 @@ class DemoServer:
 
         def openapi() -> dict[str, Any]:
             if api.openapi_schema is None:
-                api.openapi_schema = build_schema(api)
+                api.openapi_schema = _openapi(api)
             return api.openapi_schema
 
         api.openapi = openapi  # type: ignore[method-assign]
@@ -141,3 +143,39 @@ class DemoServer:
             # Blocks the event loop on purpose: InvokeAI answers nothing during its garbage collection.
             self._loop.call_soon_threadsafe(time.sleep, seconds)
             time.sleep(seconds)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Return FastAPI's document plus the schemas of all nodes and outputs, as in InvokeAI.
+
+    The schema of a node references that of its output as `output`.
+    """
+    document = get_openapi(
+        title=app.title,
+        description=app.description,
+        version="1.0.0",
+        routes=app.routes,
+        separate_input_output_schemas=False,
+    )
+    schemas: dict[str, Any] = document["components"]["schemas"]
+
+    def add(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        for key, definition in schema.pop("$defs", {}).items():
+            schemas.setdefault(key, definition)
+        schemas[name] = schema
+        return schema
+
+    for output in OUTPUTS.values():
+        schema = add(output.__name__, output.model_json_schema(mode="serialization", ref_template=_REF))
+        schema["properties"].pop("output_meta")
+    outputs: dict[str, Any] = {}
+    for name, node in NODES.items():
+        schema = add(node.__name__, node.model_json_schema(mode="serialization", ref_template=_REF))
+        schema["output"] = outputs[name] = {"$ref": _REF.format(model=node.output_class.__name__)}
+    schemas["InvocationOutputMap"] = {
+        "type": "object",
+        "properties": dict(sorted(outputs.items())),
+        "required": sorted(outputs),
+    }
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    return document

@@ -140,30 +140,18 @@ class ImageStore:
         return row
 
     def record(self, image_name: str) -> SavedRecord:
-        """Return an image as a node sees it.
-
-        Raises:
-            ImageRecordNotFoundException
-        """
+        """Return an image as a node sees it, or raise ImageRecordNotFoundException."""
         return SavedRecord(self._row(image_name))
 
     def load(self, image_name: str) -> Image.Image:
-        """Return an image's pixels.
-
-        Raises:
-            ImageRecordNotFoundException
-        """
+        """Return an image's pixels, or raise ImageRecordNotFoundException."""
         self._row(image_name)
         with Image.open(self.path(image_name)) as image:
             image.load()
             return image.copy()
 
     def dto(self, image_name: str) -> dict[str, Any]:
-        """Return an image's record in the form of the API.
-
-        Raises:
-            ImageRecordNotFoundException
-        """
+        """Return an image's record in the form of the API, or raise ImageRecordNotFoundException."""
         return _dto(self._row(image_name))
 
     def page(self, wanted: ImageFilter, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
@@ -176,11 +164,7 @@ class ImageStore:
         return int(total), [_dto(row) for row in rows]
 
     def update(self, image_name: str, changes: dict[str, Any]) -> None:
-        """Update columns of a record.
-
-        Raises:
-            ImageRecordNotFoundException
-        """
+        """Update columns of a record, or raise ImageRecordNotFoundException."""
         self._row(image_name)
         with self._store.transaction() as db:
             for column, value in changes.items():
@@ -200,11 +184,7 @@ class ImageStore:
         return deleted
 
     def set_board(self, image_name: str, board_id: str | None) -> None:
-        """Put an image on a board, or on none.
-
-        Raises:
-            ImageRecordNotFoundException
-        """
+        """Put an image on a board (None for no board), or raise ImageRecordNotFoundException."""
         self._row(image_name)
         with self._store.transaction() as db:
             db.execute(

@@ -200,31 +200,19 @@ class Queue:
         return item, True
 
     def save_session(self, item_id: int, session: GraphExecutionState) -> SessionQueueItem:
-        """Store an item's session and return the item.
-
-        Raises:
-            QueueItemNotFoundError
-        """
+        """Store an item's session and return the item, or raise QueueItemNotFoundError."""
         text = session.model_dump_json(warnings=False, exclude_none=True)
         with self._store.transaction() as db:
             db.execute("UPDATE queue SET session = ? WHERE item_id = ?", (text, item_id))
             return self.get_item(item_id)
 
     def cancel_item(self, item_id: int) -> SessionQueueItem:
-        """Cancel an item unless it has finished, and return it.
-
-        Raises:
-            QueueItemNotFoundError
-        """
+        """Cancel an item unless it has finished, and return it, or raise QueueItemNotFoundError."""
         self.get_item(item_id)
         return self.set_status(item_id, "canceled")[0]
 
     def delete_item(self, item_id: int) -> None:
-        """Cancel and delete an item.
-
-        Raises:
-            QueueItemNotFoundError
-        """
+        """Cancel and delete an item, or raise QueueItemNotFoundError."""
         if self.get_item(item_id).status not in TERMINAL:
             self.cancel_item(item_id)
         with self._store.transaction() as db:
@@ -344,11 +332,7 @@ class Queue:
     # -- reads ---------------------------------------------------------------------------------------------------
 
     def get_item(self, item_id: int) -> SessionQueueItem:
-        """Return an item.
-
-        Raises:
-            QueueItemNotFoundError
-        """
+        """Return an item, or raise QueueItemNotFoundError."""
         items = self._items("WHERE q.item_id = ?", (item_id,))
         if not items:
             raise QueueItemNotFoundError(f"No queue item with id {item_id}")

@@ -11,11 +11,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from .events import EventBus
 from .faults import Drills
 from .images import ImageStore
-from .node_cache import NodeCache
 from .queue import Queue
 from .store import Store
 from .users import SYSTEM, CurrentUser, Users
-from .worker import Worker
+from .worker import NodeCache, Worker
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import base64
 import io
 import threading
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,6 @@ from .events import Event, EventBus
 from .executor import Executor, NodeInputError
 from .images import ImageStore, SavedRecord
 from .models import QueueItemNotFoundError, SessionProcessorStatus, SessionQueueItem, Status
-from .node_cache import NodeCache
 from .nodes import BaseInvocation, BaseInvocationOutput, CanceledException, WithBoard, WithMetadata
 from .queue import Queue
 
@@ -31,6 +31,41 @@ class OutOfMemoryError(RuntimeError):
             "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which 512.00 MiB"
             " is free. Including non-PyTorch memory, this process has 7.27 GiB memory in use."
         )
+
+
+class NodeCache:
+    """The outputs of the last `max_size` different nodes: a node with the same inputs is not run again."""
+
+    def __init__(self, max_size: int = 512) -> None:
+        self.max_size = max_size
+        self._lock = threading.Lock()
+        self._outputs: OrderedDict[str, BaseInvocationOutput] = OrderedDict()
+
+    @staticmethod
+    def key(node: BaseInvocation) -> str:
+        """Return a key that is equal for nodes with equal outputs."""
+        return node.model_dump_json(exclude={"id"}, warnings=False)
+
+    def get(self, key: str) -> BaseInvocationOutput | None:
+        """Return an earlier output, or None."""
+        with self._lock:
+            output = self._outputs.get(key)
+            if output is not None:
+                self._outputs.move_to_end(key)
+            return output
+
+    def save(self, key: str, output: BaseInvocationOutput) -> None:
+        """Keep an output."""
+        with self._lock:
+            self._outputs.setdefault(key, output)
+            while len(self._outputs) > self.max_size:
+                self._outputs.popitem(last=False)
+
+    def forget(self, text: str) -> None:
+        """Drop every output that contains a text, such as the name of a deleted image."""
+        with self._lock:
+            for key in [k for k, output in self._outputs.items() if text in output.model_dump_json(warnings=False)]:
+                del self._outputs[key]
 
 
 class Worker:
