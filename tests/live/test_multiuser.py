@@ -9,7 +9,6 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.errors import AccessDenied, InvalidRequest
-from invoke_widgets.jobs import follow
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, JobFailed, Notice
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.header import ServerLine
@@ -184,7 +183,7 @@ def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
 def test_a_token_that_is_refused_later(mine: iw.Console, people: People) -> None:
     """A token that is no longer good is told as such, with the remedy, wherever one looks; a new one mends it."""
     heard: list[Notice] = []
-    end = follow(mine._loop, mine.store, heard.append, error_of=mine.errors.of)
+    end = mine.on_notice(heard.append)
     line = ServerLine(mine)
     mine._client.transport.set_token("expired")
     until(lambda: mine.status.connection.is_refused, "the refusal to be seen")
@@ -221,7 +220,7 @@ def test_a_token_that_is_refused_on_return(people: People) -> None:
     """A server that comes back and refuses the token is no longer called offline, and the refusal is told, too."""
     with ChaosProxy(people.user.server.url) as proxy, iw.connect(proxy.url, token=people.user.token) as console:
         heard: list[Notice] = []
-        end = follow(console._loop, console.store, heard.append, error_of=console.errors.of)
+        end = console.on_notice(heard.append)
         with proxy.offline():
             until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
             assert not console.status.connection.is_refused

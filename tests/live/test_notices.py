@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.jobs import follow
 from invoke_widgets.notices import (
     BatchDone,
     JobFailed,
@@ -36,7 +35,7 @@ def heard(console: iw.Console) -> Iterator[Heard]:
 
 
 def _follow(console: iw.Console, tell: Callable[[Notice], None]) -> Callable[[], None]:
-    return follow(console._loop, console.store, tell, error_of=console.errors.of, stalled_s=1.0)
+    return console.on_notice(tell, stalled_s=1.0)
 
 
 def of(heard: Heard, *kinds: type[Notice]) -> Heard:

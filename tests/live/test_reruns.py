@@ -16,9 +16,9 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.errors import JobTimeout
 from invoke_widgets.events import ItemStatusChanged
-from invoke_widgets.jobs import follow, reruns
+from invoke_widgets.jobs import reruns
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice
-from invoke_widgets.records import FAILED
+from invoke_widgets.records import FAILED, Cancellation
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets.error_log import ErrorLogView as ErrorView
 from tests.support.chaos import ChaosProxy
@@ -127,7 +127,7 @@ def test_events_go_on_through_the_attempts(console: iw.Console) -> None:
 def test_notices_know_of_the_attempts(console: iw.Console) -> None:
     """A failure that is not the end says so, counts its attempt, and the batch is done once, at the end of all."""
     heard: list[Notice] = []
-    end = follow(console._loop, console.store, heard.append, error_of=console.errors.of)
+    end = console.on_notice(heard.append)
     batch = console.submit(flaky(2), runs=1, retry=soon())
     until(lambda: any(isinstance(notice, BatchDone) for notice in heard), "the batch to be done")
     end()
@@ -188,19 +188,70 @@ def test_a_cancel_ends_the_attempts(console: iw.Console, wire: Wire, by: str) ->
     until(lambda: set(console.store.state.retrying) == {job.item_id}, "the next attempt to be due")
     assert "pending" == job.status
     assert 1 == batch.status.unfinished
-    said = {
-        "job": job.cancel,
-        "batch": batch.cancel,
-        "pending": console.cancel_pending,
-        "clear": console.clear,
-    }[by]()
-    assert "will not be retried" in said.message
+    assert "will not be retried" in cancel_by(by, console, batch)().message
     assert not console.store.state.retrying
     if by != "clear":
         with pytest.raises(iw.NetworkError):
             job.wait(60)
         assert [(job.item_id, "failed")] == line_of(wire, job.item_id)
         assert "failed" == job.status
+
+
+def cancel_by(by: str, console: iw.Console, batch: iw.Batch) -> Callable[[], Cancellation]:
+    (job,) = batch.jobs
+    return {"job": job.cancel, "batch": batch.cancel, "pending": console.cancel_pending, "clear": console.clear}[by]
+
+
+@pytest.mark.parametrize("by", ["job", "batch", "pending", "clear"])
+def test_a_cancel_that_cannot_be_sent_calls_off_no_retry(wire: Wire, by: str) -> None:
+    """It raises and leaves the next attempt due; once the server is back, the same cancel calls it off."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
+        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        due = dict(console.store.state.retrying)
+        cancel = cancel_by(by, console, batch)
+        with proxy.offline(), pytest.raises(iw.CancellationFailed):
+            cancel()
+        assert (due, "pending") == (dict(console.store.state.retrying), batch.jobs[0].status)
+        console.reconnect()
+        assert "will not be retried" in cancel().message
+        assert not console.store.state.retrying
+
+
+def test_a_cancel_whose_reply_is_lost_calls_off_no_retry(wire: Wire) -> None:
+    """Its outcome is unknown, and the next attempt stays due until a cancel is answered."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        proxy.lose_reply(path="cancel_by_batch_ids")
+        batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
+        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        assert "unknown" == batch.cancel().outcome
+        assert console.store.state.retrying
+        proxy.calm()
+        assert "will not be retried" in batch.cancel().message
+        assert not console.store.state.retrying
+
+
+@pytest.mark.parametrize(("answer", "attempts"), [(0, 1), (iw.AccessDenied("Not yours."), 2)])
+def test_no_attempt_is_sent_while_a_cancel_is_under_way(
+    console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch, answer: Any, attempts: int
+) -> None:
+    """An attempt that falls due meanwhile waits for the answer: it is called off, or made if the cancel is refused."""
+
+    async def cancel_by_batch_ids(client: iw.InvokeClient, batch_ids: list[str]) -> int:
+        await asyncio.sleep(1.5)
+        assert 1 == wire.queue_status()["total"]
+        if isinstance(answer, Exception):
+            raise answer
+        return int(answer)
+
+    monkeypatch.setattr(iw.InvokeClient, "cancel_by_batch_ids", cancel_by_batch_ids)
+    batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=1, attempts=2))
+    (job,) = batch.jobs
+    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    batch.cancel()
+    with pytest.raises(iw.NetworkError):
+        job.wait(60)
+    assert attempts == len(job.attempts) == len(line_of(wire, job.item_id))
 
 
 def test_a_canceled_job_is_not_run_again(console: iw.Console, wire: Wire) -> None:
@@ -307,15 +358,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reruns, "_MAX_REFUSED_S", 0.05)
 
 
-def retry_through(console: iw.Console, monkeypatch: pytest.MonkeyPatch, first: Callable[[list[int]], object]) -> None:
+def retry_through(monkeypatch: pytest.MonkeyPatch, first: Callable[[list[int]], object]) -> None:
     """Have something happen right before each request for a retry leaves."""
-    send = console._client.retry_items_by_id
+    send = iw.InvokeClient.retry_items_by_id
 
-    async def retry_items_by_id(item_ids: list[int]) -> tuple[int, ...]:
+    async def retry_items_by_id(client: iw.InvokeClient, item_ids: list[int]) -> tuple[int, ...]:
         first(item_ids)
-        return await send(item_ids)
+        return await send(client, item_ids)
 
-    monkeypatch.setattr(console._client, "retry_items_by_id", retry_items_by_id)
+    monkeypatch.setattr(iw.InvokeClient, "retry_items_by_id", retry_items_by_id)
 
 
 @pytest.mark.slow
@@ -340,7 +391,7 @@ def test_a_retry_that_is_refused_waits_as_long_as_asked(console: iw.Console, mon
     def refuse(item_ids: list[int]) -> None:
         raise iw.ServerFailure("Not now.", details={"status": 500, "retry_after": 40.0})
 
-    retry_through(console, monkeypatch, refuse)
+    retry_through(monkeypatch, refuse)
     job = console.submit(fail(LOST), retry=soon()).jobs[0]
     until(lambda: any(error.item_id is None for error in console.errors), "the refusal to be told")
     due = until(lambda: console.store.state.retrying.get(job.item_id), "the next time")
@@ -361,7 +412,7 @@ def test_one_that_is_refused_holds_up_no_other(
     policy = iw.RetryPolicy(attempts=2, backoff_s=2, max_backoff_s=2)
     batch = console.submit(fail(LOST, times=1), data={"fail.name": names}, retry=policy)
     bad = batch.item_ids[4]
-    retry_through(console, monkeypatch, refuse)
+    retry_through(monkeypatch, refuse)
     statuses = ["completed"] * 9
     statuses[4] = "failed"
     batch.wait(60)
@@ -393,7 +444,7 @@ def test_a_retry_at_the_same_moment_is_not_one_too_many(
     console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where somebody retries just when we do, the one too many is canceled while it waits; theirs is the attempt."""
-    retry_through(console, monkeypatch, lambda item_ids: wire.put("retry_items_by_id", item_ids))
+    retry_through(monkeypatch, lambda item_ids: wire.put("retry_items_by_id", item_ids))
     job = console.submit(flaky(1), retry=iw.RetryPolicy(attempts=2, backoff_s=1)).jobs[0]
     until(lambda: console.store.state.retrying, "the next attempt to be due")
     with wire.paused():

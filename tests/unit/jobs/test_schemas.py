@@ -168,3 +168,28 @@ def test_numpy_values_become_plain() -> None:
 
     assert [1, 2] == normal_data({"sum.a": np.array([1, 2])})[0][0]["items"]
     assert all(type(v) is int for v in normal_data({"sum.a": np.array([1, 2])})[0][0]["items"])
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"sun.a": [1]}, "data.sun.a"),
+        ({"sum.c": [1]}, "data.sum.c"),
+        ({"sum.a": [1, "x"]}, "data.sum.a"),
+        ({"sum.a": [None]}, "data.sum.a"),
+        ([{"sum.a": [1]}, {"sum.a": [2]}], "data.sum.a"),
+    ],
+)
+def test_the_error_has_the_field_of_the_value(data: Any, field: str) -> None:
+    """A form can put the error at the field without reading the message."""
+    with pytest.raises(InvalidRequest) as caught:
+        SCHEMAS.check_data(GRAPH, normal_data(data))
+    assert field == caught.value.field
+
+
+def test_the_error_has_the_field_of_the_graph() -> None:
+    """An unknown node type or field is named by its path."""
+    for node, field in (({"type": "ad"}, "nodes.s.type"), ({"type": "img", "widht": 5}, "nodes.s.widht")):
+        with pytest.raises(InvalidRequest) as caught:
+            SCHEMAS.check_graph(normal_graph({"nodes": {"s": node}}))
+        assert field == caught.value.field
