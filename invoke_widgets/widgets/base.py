@@ -198,7 +198,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self._failures: dict[str, _Failure] = {}
         self._was_away = False
         self._strip = ipywidgets.HTML(layout={"flex": "1 1 auto", "margin": "0"})
-        dismiss = ipywidgets.Button(description="dismiss", layout={"width": "auto", "flex": "0 0 auto"})
+        dismiss = ipywidgets.Button(description="Dismiss", layout={"width": "auto", "flex": "0 0 auto"})
         dismiss.on_click(lambda _: self.forgive())
         self.strip = ipywidgets.HBox([self._strip, dismiss], layout={"display": "none"})
         self.own(self.strip)

@@ -1,4 +1,4 @@
-"""`CancellationLogView`: what was canceled, what came of it, and how long each part took."""
+"""`CancellationLogView`: what was canceled, with what outcome, and how long each part took."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
 LIMIT = 50
-"""How many are shown, newest first; all are in `console.cancellations`."""
+"""The number of records shown, newest first; all are in `console.cancellations`."""
 
 HEADERS = ("when", "what", "outcome", "answered", "status changed", "worker stopped", "in words")
 _TITLES = {
-    "answered": "until the server's answer came",
-    "status changed": "until the items' status had changed",
-    "worker stopped": "until the worker had gone on to something else",
+    "answered": "until the server answered",
+    "status changed": "until the items' status changed",
+    "worker stopped": "until the worker moved on",
 }
 _NUMBERS = frozenset(_TITLES)
 
@@ -53,7 +53,7 @@ def row(record: Cancellation) -> tuple[str, ...]:
 def table_html(records: list[Cancellation]) -> str:
     """The newest records as a table."""
     if not records:
-        return '<div class="iw-empty">Nothing was canceled.</div>'
+        return '<div class="iw-empty">Nothing has been canceled.</div>'
     heads = []
     for name in HEADERS:
         title = f' title="{_TITLES[name]}"' if name in _TITLES else ""
@@ -74,7 +74,7 @@ def table_html(records: list[Cancellation]) -> str:
 
 
 class CancellationLogView(View):
-    """Every cancel that was asked for in a console, newest first.
+    """Every cancellation that was requested in a console, newest first.
 
     Args:
         console: whose cancellations.

@@ -38,18 +38,18 @@ def own_counts(state: QueueState) -> Counts | None:
 
 
 class Controls(ActingView):
-    """Buttons: cancel selected, a batch, all pending; retry failed, prune, clear, pause. Each says what it did.
+    """Buttons to cancel, retry, prune, clear and pause, each of which says what it did.
 
     Args:
         console: what is controlled.
         whole: False if another part shows `pause` and `below`.
-        selectable: whether something can be selected, so that there is a button to cancel it.
+        selectable: whether items can be selected, so that there is a button to cancel them.
         on_said: called with the outcome of each action in words.
 
     Attributes:
-        selected: item ids that "cancel selected" is about; link it to a table's.
+        selected: the item ids that "Cancel selected" is about; link it to a table's.
         pause: the button that pauses and resumes.
-        below: what comes and goes: questions, outcomes, errors, and what is wrong with the queue.
+        below: what comes and goes: questions, outcomes, errors, and why the queue is stuck.
     """
 
     selected = traitlets.List(traitlets.Int())
@@ -64,36 +64,38 @@ class Controls(ActingView):
     ) -> None:
         super().__init__(console, on_said=on_said)
         self._cancel_selected = self.button(
-            "✕ cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
+            "✕ Cancel selected", self._on_cancel_selected, tooltip="Cancel the items selected in the table"
         )
         shown(self._cancel_selected, selectable)
         self._cancel_batch = self.button(
-            "✕ cancel batch",
+            "✕ Cancel batch",
             self._on_cancel_batch,
-            tooltip="Cancel all of this batch that has not finished",
+            tooltip="Cancel all unfinished items of this batch",
             chooses="batch",
         )
         self._cancel_pending = self.button(
-            "✕ cancel pending", self._on_cancel_pending, tooltip="Cancel all that waits; the current item goes on"
+            "✕ Cancel pending",
+            self._on_cancel_pending,
+            tooltip="Cancel all waiting items; the current one keeps running",
         )
         self._retry_failed = self.button(
-            "↻ retry failed", self._on_retry_failed, tooltip="Enqueue each failed item anew that was not retried yet"
+            "↻ Retry failed", self._on_retry_failed, tooltip="Enqueue again each failed item that has not been retried"
         )
         self._prune = self.button(
-            "prune", self._on_prune, tooltip="Delete what is completed, failed or canceled; errors stay in the log"
+            "Prune", self._on_prune, tooltip="Delete completed, failed and canceled items; errors stay in the log"
         )
         self._clear = self.button(
-            "clear …", self._on_clear, tooltip="Cancel and delete everything, the current item too; asks first"
+            "Clear …", self._on_clear, tooltip="Cancel and delete all items, including the current one; asks first"
         )
-        self.pause = self.button("❚❚ pause", self._on_pause)
+        self.pause = self.button("❚❚ Pause", self._on_pause)
         self.pause.add_class("iw-pause")
         self._question = ipywidgets.HTML()
-        self._really_clear = self.button("clear", self._on_really_clear, button_style="danger")
-        self._keep = self.button("keep", self._on_keep, tooltip="Do not clear")
+        self._really_clear = self.button("Clear", self._on_really_clear, button_style="danger")
+        self._keep = self.button("Keep", self._on_keep, tooltip="Do not clear")
         self._asking = ipywidgets.HBox([self._question, self._really_clear, self._keep], layout={"display": "none"})
         self._asking.add_class("iw-asking")
         self._wedge_text = ipywidgets.HTML()
-        self._unwedge = self.button("cancel batch", self._on_unwedge, button_style="danger")
+        self._unwedge = self.button("Cancel batch", self._on_unwedge, button_style="danger")
         self._wedge = ipywidgets.HBox([self._wedge_text, self._unwedge], layout={"display": "none"})
         self._wedge.add_class("iw-wedge")
         buttons = [
@@ -128,18 +130,18 @@ class Controls(ActingView):
         open_ = state.connection.mode != "closed"
         chosen = [i for i in self.selected if (item := state.items.get(i)) is not None and _can_cancel(state, item)]
         put(self._cancel_selected, "about", list(self.selected))
-        self._label(self._cancel_selected, "✕ cancel selected", len(chosen), open_)
+        self._label(self._cancel_selected, "✕ Cancel selected", len(chosen), open_)
         if state.items is not self._items:  # progress alone leaves them as they are
             self._items = state.items
             self._failed = [i for i in retryable(state.items) if not state.is_theirs(state.items[i])]
             self._draw_batches(unfinished_batches(i for i in state.items.values() if not state.is_theirs(i)))
             self._own = own_counts(state)
         enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
-        # What its policy runs again waits, too, and is called off by the same.
+        # An item that a policy will retry is waiting too, and is canceled with the others.
         counts = self._own or state.status or Counts.of(item.status for item in state.items.values())
-        self._label(self._cancel_pending, "✕ cancel pending", counts.pending + len(state.retrying), open_)
-        self._label(self._retry_failed, "↻ retry failed", len(self._failed), open_)
-        self._label(self._prune, "prune", counts.total - counts.unfinished, open_)
+        self._label(self._cancel_pending, "✕ Cancel pending", counts.pending + len(state.retrying), open_)
+        self._label(self._retry_failed, "↻ Retry failed", len(self._failed), open_)
+        self._label(self._prune, "Prune", counts.total - counts.unfinished, open_)
         enable(self._clear, open_ and counts.total > 0)
         enable(self._really_clear, open_)
         self._counts = counts
@@ -163,19 +165,19 @@ class Controls(ActingView):
         whose = "" if self._own is None else " of yours"
         text = (
             f"Clear deletes {words.many(total, 'item')}{whose}, {unfinished:,} of them unfinished; "
-            "what runs is canceled."
+            "the current one is canceled."
         )
         put(self._question, "value", f'<div class="iw-question" role="alert">{html.escape(text)}</div>')
         put(self._really_clear, "about", total)
-        put(self._really_clear, "description", f"clear {words.many(total, 'item')}")
+        put(self._really_clear, "description", f"Clear {words.many(total, 'item')}")
 
     def _draw_pause(self, state: QueueState, open_: bool) -> None:
         paused = state.processor is not None and not state.processor.is_started
         user = state.connection.user
         may = user is None or user.is_admin
         put(self.pause, "about", "resume" if paused else "pause")
-        put(self.pause, "description", "▶\ufe0e resume" if paused else "❚❚ pause")
-        tooltip = "Take items again" if paused else "Take no further item; what runs goes on"
+        put(self.pause, "description", "▶\ufe0e Resume" if paused else "❚❚ Pause")
+        tooltip = "Start taking items again" if paused else "Take no more items; the current one keeps running"
         put(self.pause, "tooltip", tooltip if may else "Only an administrator can pause and resume")
         enable(self.pause, open_ and may and state.processor is not None)
 
@@ -188,19 +190,17 @@ class Controls(ActingView):
         named = ", ".join(words.short(batch) for batch in wedge.batch_ids)
         if wedge.item_ids or wedge.batch_ids:
             what = _items(wedge.item_ids) + (f" of {batches} {named}" if wedge.batch_ids else "")
-            text = (
-                f"The queue cannot go on: the worker fails again and again to load {what}, "
-                f"and nothing behind runs. {wedge.message}"
-            )
+            pronoun = "it" if len(wedge.item_ids) < 2 else "them"
+            text = f"Queue stuck: {what} cannot be loaded, and nothing behind {pronoun} can run. {wedge.message}"
             if wedge.is_theirs:
                 text += f" {wedge.remedy}"
             elif not wedge.batch_ids:
-                text += " This server does not tell its batch: canceling all that is pending is the way out."
+                text += " This server does not say which batch it belongs to: cancel all pending items."
         else:
-            text = f"The queue does not go on. {wedge.message} Restart the server."
+            text = f"Queue stuck. {wedge.message} Restart the server."
         put(self._wedge_text, "value", f'<div class="iw-wedge-text" role="alert">{html.escape(text)}</div>')
         put(self._unwedge, "about", list(wedge.batch_ids))
-        put(self._unwedge, "description", f"cancel {batches} {named}")
+        put(self._unwedge, "description", f"Cancel {batches} {named}")
         shown(self._unwedge, bool(wedge.batch_ids))
 
     # -- acting ------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class Controls(ActingView):
             self._keep.focus()
 
     def _on_really_clear(self, pressed: Pressed) -> None:
-        """Clear what the button said; if that is no longer what there is, it says so, and is to be pressed again."""
+        """Clear what the button announced; if the queue has changed since, ask again with the new number."""
         with self.lock:
             if pressed.about != self._counts.total:
                 self._on_clear(pressed)
@@ -260,7 +260,7 @@ class Controls(ActingView):
         if pressed.about == "resume":
             self.act(self.pause, self.console.actions.resume(), lambda _: "Resumed: the worker takes items again.")
         else:
-            self.act(self.pause, self.console.actions.pause(), _told_of_pause)
+            self.act(self.pause, self.console.actions.pause(), _paused)
 
     def _on_unwedge(self, pressed: Pressed) -> None:
         self.act(self._unwedge, self._cancel_batches(pressed.about), lambda told: " ".join(map(_message, told)))
@@ -279,9 +279,9 @@ def _message(record: Cancellation) -> str:
     return record.message
 
 
-def _told_of_pause(status: ProcessorStatus) -> str:
+def _paused(status: ProcessorStatus) -> str:
     return "Paused: " + (
-        "the current item goes on, then nothing more." if status.is_processing else "no item was running."
+        "the current item keeps running, and no other will start." if status.is_processing else "no item was running."
     )
 
 

@@ -1,4 +1,4 @@
-"""`Dashboard`: everything about one console in one place. It only composes: each part is a view of its own."""
+"""`Dashboard`: everything about one console in one place, composed of the other views."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Dashboard(View):
         self._versions = (kernel.ipykernel_version(), kernel.front_end())
         with composing():
             self.server_line = ServerLine(console)
-            # What is selected, the table itself cancels.
+            # The table cancels the selected items itself.
             self.controls = Controls(console, whole=False, on_said=self._said)
             self.submitter = JobSubmitter(console, on_said=self._said)
             self.queue_table = QueueTable(console, on_said=self.controls.say)
@@ -54,7 +54,7 @@ class Dashboard(View):
             self.cancellation_log = CancellationLogView(console)
             self.results = ResultsView(console, load=False)
             self.toasts = ToastsView(console)
-        # What comes and goes is under the table, so that its rows stay under the pointer.
+        # Everything that comes and goes is under the table, so that its rows stay under the pointer.
         queue = ipywidgets.VBox([self.controls, self.queue_table, self.controls.below])
         self._tabs = ipywidgets.Tab(
             [self.submitter, queue, self.error_log, self.cancellation_log, self.results],
@@ -89,7 +89,7 @@ class Dashboard(View):
         parts = [f'<span class="iw-alive iw-alive-{kind}">{html.escape(now.sentence)}</span>']
         parts.append(_kept(self.console.history))
         if self._last_action:
-            parts.append(f"<span>last action: {html.escape(self._last_action)}</span>")
+            parts.append(f"<span>Last action: {html.escape(self._last_action)}</span>")
         put(self._footer, "value", f'<div class="iw-footer" role="status">{" ".join(parts)}</div>')
 
     # -- time and cells ----------------------------------------------------------------------------------------------
@@ -149,8 +149,8 @@ class Dashboard(View):
 def _kept(history: HistoryFile | None) -> str:
     """Where the history is kept, or why it is not, as HTML."""
     if history is None:
-        return "<span>history kept in memory</span>"
+        return "<span>History kept in memory</span>"
     path = html.escape(str(history.path))
     if history.problem:
-        return f'<span class="iw-alive-no">history not kept in {path}: {html.escape(history.problem)}</span>'
-    return f"<span>history kept in {path}</span>"
+        return f'<span class="iw-alive-no">History not kept in {path}: {html.escape(history.problem)}</span>'
+    return f"<span>History kept in {path}</span>"

@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 LIMIT = 200
 """How many groups are listed; the rest is in `console.errors`."""
 _ALL = "all"
-_FORGET = "forget all …"
+_CLEAR = "Clear this log …"
 _STATIC_ROWS = 50
 _HEADERS = ("when", "count", "class", "where", "message", "what to do")
 
-# Copies the text of the next element: no text of the server is part of the script. Pages that were not loaded over
-# https have no clipboard: there the text is selected and copied as by a key.
+# Copies the text of the next element, so that no text of the server is part of the script. Pages that were not loaded
+# over https have no clipboard: there the text is selected and copied as by a key.
 _COPY = """
 const button = this, text = button.nextElementSibling, say = (words) => {
-  button.textContent = words; setTimeout(() => { button.textContent = 'copy'; }, 1500);
+  button.textContent = words; setTimeout(() => { button.textContent = 'Copy'; }, 1500);
 }, plainly = () => {
   const all = document.createRange(); all.selectNodeContents(text);
   getSelection().removeAllRanges(); getSelection().addRange(all);
-  say(document.execCommand('copy') ? 'copied' : 'could not copy');
+  say(document.execCommand('copy') ? 'Copied' : 'Could not copy');
 };
-if (navigator.clipboard) navigator.clipboard.writeText(text.textContent).then(() => say('copied'), plainly);
+if (navigator.clipboard) navigator.clipboard.writeText(text.textContent).then(() => say('Copied'), plainly);
 else plainly();
 """
 
 
 def where(error: JobError) -> str:
-    """The place: "item 5, node a (add)", "field runs", "request"."""
+    """Where an error happened: "item 5, node a (add)", "field runs", "request"."""
     parts = []
     if error.item_id is not None:
         parts.append(f"item {error.item_id}")
@@ -57,19 +57,19 @@ def where(error: JobError) -> str:
 
 
 def group_label(group: ErrorGroup) -> str:
-    """A line of the list."""
+    """A group as a line of the list."""
     times = f"{len(group.errors)} ×  " if len(group.errors) > 1 else ""
     message = cut(" ".join(group.last.message.split()), 100)
     return f"{words.time_of_day(group.last.at)}  {times}{group.last.error_type.value}  {message}"
 
 
 def message_html(error: JobError) -> str:
-    """What an error says."""
+    """The message of an error."""
     return f'<p class="iw-message-full" tabindex="0">{html.escape(error.message)}</p>'
 
 
 def facts_html(group: ErrorGroup) -> str:
-    """What else there is to say of a group: what to do, cause, place."""
+    """The other facts of a group: what to do, cause, place."""
     error = group.last
     facts = [("class", error.error_type.value), ("where", where(error))]
     if error.server_error_type:
@@ -87,26 +87,26 @@ def facts_html(group: ErrorGroup) -> str:
     if error.retry_at is not None:
         facts.append(("retry", f"by its policy, at {words.time_of_day(error.retry_at)}"))
     else:
-        helps = "may help" if error.retryable else "does the same again, unless something is changed"
+        helps = "may help" if error.retryable else "will fail the same way: change the values first"
         facts.append(("retry", helps))
-    told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts)
+    listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts)
     remedy = f'<p class="iw-suggestion">{html.escape(error.suggestion)}</p>' if error.suggestion else ""
-    return f'<div class="iw-detail">{remedy}<dl>{told}</dl></div>'
+    return f'<div class="iw-detail">{remedy}<dl>{listed}</dl></div>'
 
 
 def traceback_html(error: JobError) -> str:
-    """The traceback, folded; empty for none."""
+    """The traceback, folded; empty if there is none."""
     if not error.traceback:
         return ""
     return (
-        f'<details class="iw-traceback"><summary>traceback</summary><button type="button" class="iw-copy"'
-        f' onclick="{html.escape(_COPY)}">copy</button><pre tabindex="0" aria-label="traceback">'
+        f'<details class="iw-traceback"><summary>Traceback</summary><button type="button" class="iw-copy"'
+        f' onclick="{html.escape(_COPY)}">Copy</button><pre tabindex="0" aria-label="traceback">'
         f"{html.escape(error.traceback)}</pre></details>"
     )
 
 
 class ErrorLogView(ActingView):
-    """Everything that went wrong in a console.
+    """The errors of a console, equal ones grouped.
 
     Args:
         console: whose errors.
@@ -130,18 +130,18 @@ class ErrorLogView(ActingView):
         self._groups: dict[str, ErrorGroup] = {}
         self._drawing = False
         self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
-        self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="class")
-        self._forget = self.button(_FORGET, self._on_forget, tooltip="Empty this log; the queue stays as it is")
-        self._keep = self.button("keep", self._on_keep, tooltip="Do not forget")
-        self.groups = ipywidgets.Select(options=[], rows=5, description="errors", layout={"width": "auto"})
+        self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="Class")
+        self._clear = self.button(_CLEAR, self._on_clear, tooltip="Empty this log; the queue stays as it is")
+        self._keep = self.button("Keep", self._on_keep, tooltip="Do not clear the log")
+        self.groups = ipywidgets.Select(options=[], rows=5, description="Errors", layout={"width": "auto"})
         self.groups.add_class("iw-list")
-        # Apart, so that a further equal error leaves alone what is open, marked or has the focus.
+        # Separate, so that another equal error leaves alone what is open, selected or focused.
         self._message, self._facts, self._traceback = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._retry = self.button("↻ retry", self._on_retry, tooltip="Enqueue what failed so anew")
-        self._show = self.button("show in queue", self._on_show_row, tooltip="Select the item's row in the table")
+        self._retry = self.button("↻ Retry", self._on_retry, tooltip="Enqueue the items that failed this way again")
+        self._show = self.button("Show in queue", self._on_show_row, tooltip="Select the item's row in the table")
         self._actions = ipywidgets.HBox([self._retry, self._show])
         self._actions.add_class("iw-row")
-        filters = ipywidgets.HBox([self.classes, self._forget, self._keep])
+        filters = ipywidgets.HBox([self.classes, self._clear, self._keep])
         filters.add_class("iw-row")
         detail = (self._message, self._facts, self._traceback)
         self._content = ipywidgets.VBox([filters, self.groups, *detail, self._actions])
@@ -158,7 +158,7 @@ class ErrorLogView(ActingView):
 
     def draw(self, change: Change) -> None:
         if self.log_changed:
-            self._draw_forget(None)
+            self._draw_clear(None)
             self._draw_list()
         self._draw_actions()
 
@@ -192,16 +192,16 @@ class ErrorLogView(ActingView):
         targets = self._targets(group)
         what = f"item {targets[0]}" if len(targets) == 1 else words.many(len(targets), "item") if targets else ""
         put(self._retry, "about", group.fingerprint if group else None)
-        put(self._retry, "description", f"↻ retry {what}".rstrip())
+        put(self._retry, "description", f"↻ Retry {what}".rstrip())
         enable(self._retry, bool(targets))
         there = self._row_of(group)
         shown(self._show, self._on_show is not None)
         put(self._show, "about", there)
-        put(self._show, "description", "show in queue" if there is None else f"show item {there} in queue")
+        put(self._show, "description", "Show in queue" if there is None else f"Show item {there} in queue")
         enable(self._show, there is not None)
 
     def _targets(self, group: ErrorGroup | None) -> list[int]:
-        """The group's items that failed and are still there, ascending."""
+        """The group's failed items that are still in the queue, ascending."""
         items = self.console.store.state.items
         ids = group.item_ids if group else []
         return sorted(i for i in ids if (item := items.get(i)) is not None and item.status == FAILED)
@@ -220,27 +220,25 @@ class ErrorLogView(ActingView):
         if pressed.about in self.console.store.state.items and self._on_show is not None:
             self._on_show(pressed.about)
 
-    def _draw_forget(self, sure_of: int | None) -> None:
-        put(self._forget, "about", sure_of)
+    def _draw_clear(self, sure_of: int | None) -> None:
+        put(self._clear, "about", sure_of)
         shown(self._keep, sure_of is not None)
-        put(
-            self._forget, "description", _FORGET if sure_of is None else f"really forget {words.many(sure_of, 'error')}"
-        )
+        put(self._clear, "description", _CLEAR if sure_of is None else f"Clear {words.many(sure_of, 'error')}")
 
-    def _on_forget(self, pressed: Pressed) -> None:
-        """The first click asks, by what is then written on the button; one on that does it."""
+    def _on_clear(self, pressed: Pressed) -> None:
+        """The first click asks, by changing the button; a click on that clears."""
         count = len(self.console.errors)
         if pressed.about == count:
             self.console.errors.clear()
-            self.say(f"Forgot {words.many(count, 'error')}.")
+            self.say(f"Cleared {words.many(count, 'error')} from this log.")
             return
         with self.lock:
-            self._draw_forget(count)
+            self._draw_clear(count)
 
     def _on_keep(self, _: Pressed) -> None:
         with self.lock:
-            self._draw_forget(None)
-            self._forget.focus()
+            self._draw_clear(None)
+            self._clear.focus()
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

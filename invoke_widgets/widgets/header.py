@@ -38,7 +38,7 @@ def left_s(state: QueueState, item: QueueItem, elapsed: float, mean_s: float | N
 
 
 def progress_html(state: QueueState, running: Iterable[int], now: datetime, mean_s: float | None = None) -> str:
-    """The item that has been in progress longest, and how many others are; one line, also if none is.
+    """A line about the item that has been running longest, and the number of others; one line even if none runs.
 
     Args:
         state: the snapshot.
@@ -48,7 +48,7 @@ def progress_html(state: QueueState, running: Iterable[int], now: datetime, mean
     """
     items = [item for i in sorted(running) if (item := state.items.get(i)) is not None]
     if not items:
-        return '<div class="iw-progress"><span class="iw-item">Nothing runs.</span></div>'
+        return '<div class="iw-progress"><span class="iw-item">Idle</span></div>'
     return _progress_line(state, items[0], len(items) - 1, now, mean_s)
 
 
@@ -80,7 +80,7 @@ def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetim
 
 
 def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
-    """The server line."""
+    """The line about the server and the connection."""
     connection = state.connection
     kind, freshness = words.connection_text(connection, now)
     version = f" {connection.version}" if connection.version else ""
@@ -118,11 +118,11 @@ class ServerLine(View):
         self._runs = RunTimes()
         self._running: set[int] = set()
         self._server = ipywidgets.HTML()
-        # Apart from the line that changes each second: a screen reader says it once.
+        # Separate from the line that changes each second, so that a screen reader says it once.
         self._refusal = ipywidgets.HTML(layout={"display": "none"})
         self._counts = ipywidgets.HTML()
         self._progress = ipywidgets.HTML()
-        self._try_now = self.button("↻ try now", self._on_try_now, tooltip="Try to reach the server at once")
+        self._try_now = self.button("↻ Try now", self._on_try_now, tooltip="Try to reach the server now")
         first = ipywidgets.HBox([self._server, self._try_now])
         first.add_class("iw-first")
         self.below = ipywidgets.VBox([self._refusal, self.strip])

@@ -35,9 +35,9 @@ class Liveness:
     sentence: str
 
 
-_WORK = Liveness(True, "buttons work now")
-_NO_KERNEL = Liveness(None, "no kernel: use the console's methods, such as cancel(item_id)")
-_WAITS = "a cell is running and clicks wait until it ends: interrupt it (■)"
+_WORK = Liveness(True, "Buttons work now")
+_NO_KERNEL = Liveness(None, "No kernel: use the console's methods, such as cancel(item_id)")
+_WAITS = "A cell is running and clicks wait until it ends: interrupt it (■)"
 _REMEDY = {
     "sync": ", or write `await job` in place of `job.wait()`",
     "await": "; ipykernel 7.4 and later let clicks through while a cell awaits",
@@ -61,7 +61,7 @@ def liveness(ipykernel: str | None, front_end: FrontEnd, cell: Cell) -> Liveness
         works = cell == "await"
     elif version >= (7, 0):
         if front_end == "unknown":
-            return Liveness(None, "a cell is running: in JupyterLab buttons work meanwhile, elsewhere clicks wait")
+            return Liveness(None, "A cell is running: in JupyterLab buttons work meanwhile, elsewhere clicks wait")
         works = front_end == "lab"
     else:
         works = False

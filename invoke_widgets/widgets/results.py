@@ -128,7 +128,7 @@ class ResultsView(ActingView):
         self._again = False  # asked for while reading
         self._newest: list[int] = []
         self._load = self.button(
-            "show newest", lambda _: self.load(), tooltip="Read the newest completed items' outputs"
+            "Show newest", lambda _: self.load(), tooltip="Read the newest completed items' outputs"
         )
         self._note = ipywidgets.HTML()
         self._list = ipywidgets.HTML()

@@ -51,7 +51,7 @@ _recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDicti
 
 
 def recent(console: Console) -> deque[Draft]:
-    """The last drafts that were enqueued through a console's submitters, newest first."""
+    """The last drafts enqueued through a console's submitters, newest first."""
     return _recent.setdefault(console, deque(maxlen=_REMEMBERED))
 
 
@@ -111,16 +111,16 @@ class ValuesRow:
 
     def __init__(self, changed: Callable[[object], object], remove: Callable[[ValuesRow], object]) -> None:
         self.field = ipywidgets.Combobox(
-            description="field", placeholder="node.field", ensure_option=False, layout={"width": "auto"}
+            description="Field", placeholder="node.field", ensure_option=False, layout={"width": "auto"}
         )
         self.values = ipywidgets.Text(
-            description="values", placeholder='[1, 2, 3] or ["a", "b"]', layout={"flex": "1 1 220px"}
+            description="Values", placeholder='[1, 2, 3] or ["a", "b"]', layout={"flex": "1 1 220px"}
         )
         self.group = ipywidgets.BoundedIntText(
-            value=1, min=1, max=99, description="group", tooltip="Rows of one group are zipped; groups are combined"
+            value=1, min=1, max=99, description="Group", tooltip="Rows of one group are zipped; groups are combined"
         )
         self.group.add_class("iw-short")
-        self.drop = ipywidgets.Button(description="remove", tooltip="Remove these values", layout={"width": "auto"})
+        self.drop = ipywidgets.Button(description="Remove", tooltip="Remove these values", layout={"width": "auto"})
         self.error = ipywidgets.HTML()
         line = ipywidgets.HBox([self.field, self.values, self.group, self.drop])
         line.add_class("iw-row")
@@ -135,16 +135,16 @@ class ValuesRow:
 
 
 class JobSubmitter(ActingView):
-    """Submits a graph, a batch, or a workflow of InvokeAI's editor.
+    """A form that submits a graph, a batch, or a workflow of InvokeAI's editor.
 
     Args:
-        console: where to.
-        graph: to begin with; a batch (`{"graph": ..., "data": ..., "runs": ...}`) does as well.
-        runs, data, prepend, destination: to begin with, as for `console.submit`.
+        console: where to submit.
+        graph: the initial graph, or a batch (`{"graph": ..., "data": ..., "runs": ...}`).
+        runs, data, prepend, destination: initial values, as for `console.submit`.
         on_said: called with the outcome in words.
 
     Attributes:
-        recent: the choice among what was enqueued last.
+        recent: the choice among the drafts enqueued last.
     """
 
     def __init__(
@@ -163,29 +163,29 @@ class JobSubmitter(ActingView):
         self._filling = False
         self._unreadable = False
         self._generation = 0
-        self._sendable = False  # what the form says can be read, and is not known to be wrong
+        self._sendable = False  # the form can be read, and is not known to be wrong
         self._shown_recent: tuple[Draft, ...] = ()
         self._check = self.guard(self._changed_by_hand)
         self._graph = ipywidgets.Textarea(
-            description="graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
+            description="Graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
         )
         self._graph.add_class("iw-graph")
         self._file = FileInput(self, self._on_file)
-        self._example = self.button("example", lambda _: self._on_example(), tooltip="A graph that adds two numbers")
-        self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="recent")
-        self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=MAX_RUNS, description="runs")
+        self._example = self.button("Example", lambda _: self._on_example(), tooltip="A graph that adds two numbers")
+        self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="Recent")
+        self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=MAX_RUNS, description="Runs")
         self._runs.add_class("iw-short")
-        self._prepend = ipywidgets.Checkbox(value=False, description="before everything that waits", indent=False)
-        self._destination = ipywidgets.Text(description="destination", placeholder="a label, or empty")
+        self._prepend = ipywidgets.Checkbox(value=False, description="Run next (front of the queue)", indent=False)
+        self._destination = ipywidgets.Text(description="Destination", placeholder="A label, or empty")
         self._add = self.button(
-            "+ vary a field", lambda _: self.vary(), tooltip="Values for a field: one item for each"
+            "+ Vary a field", lambda _: self.vary(), tooltip="Add values for a field: one item for each"
         )
         self._ignored = ipywidgets.HTML()
-        self._ignored_of = ""  # the graph with which something was pasted that is not sent
+        self._ignored_of = ""  # the graph that was pasted with something that is not sent
         self._errors = {name: ipywidgets.HTML() for name in ("graph", "runs", "destination", "data")}
         self._rows_box = ipywidgets.VBox()
         self._plan = ipywidgets.HTML()
-        self._submit = self.button("enqueue", self._on_submit, button_style="primary", disabled=True)
+        self._submit = self.button("Enqueue", self._on_submit, button_style="primary", disabled=True)
         sources = ipywidgets.HBox([self._file.button, self._example, self.recent])
         options = ipywidgets.HBox([self._runs, self._destination, self._prepend, self._add])
         final = ipywidgets.HBox([self._submit, self._plan])
@@ -307,7 +307,7 @@ class JobSubmitter(ActingView):
     # -- checking ----------------------------------------------------------------------------------------------------
 
     def _changed_by_hand(self, _: object = None) -> None:
-        """Something was typed: read it now, and have the server's schemas check it when typing pauses."""
+        """Read what was typed now, and check it against the server's schemas when typing pauses."""
         with self.lock:
             if self._filling:  # by this thread: another one has waited
                 return
@@ -346,7 +346,7 @@ class JobSubmitter(ActingView):
             return None
         pasted = read_json(text)
         if is_batch(pasted):
-            # Its parts go to where they can be seen and changed; that calls this method again.
+            # Put its parts where they can be seen and changed; that calls this method again.
             self.fill(read_draft(pasted))
             return self._read()
         rows = [row.read() for row in self._rows]
@@ -380,14 +380,14 @@ class JobSubmitter(ActingView):
                 self._draw_error(answer)
             elif isinstance(answer, JobException):
                 self._draw_error(None)
-                put(self._plan, "value", _plan_html(f"It could not be checked: {answer}"))
+                put(self._plan, "value", _plan_html(f"Could not be checked: {answer}"))
             else:
                 self._draw_error(None)
-                where = "before everything that waits" if draft.prepend else "at the end of the queue"
+                where = "at the front of the queue" if draft.prepend else "at the end of the queue"
                 put(self._plan, "value", _plan_html(f"{words.plan(answer, draft.runs)}, {where}"))
 
     def _draw_error(self, error: InvalidRequest | None) -> None:
-        """An error at the field that it is about; None for none."""
+        """Show an error at the field that it is about; None for none."""
         place = place_of(error) if error is not None else ""
         text = _error_html(error) if error is not None else ""
         said = [row for row in self._rows if row.field.value.strip() or row.values.value.strip()]
@@ -399,7 +399,7 @@ class JobSubmitter(ActingView):
         for name, line in self._errors.items():
             put(line, "value", text if name == place else "")
         if error is not None:
-            put(self._plan, "value", _plan_html("Nothing can be enqueued until this is mended."))
+            put(self._plan, "value", _plan_html("Fix this to enqueue."))
 
     # -- submitting --------------------------------------------------------------------------------------------------
 
@@ -421,7 +421,7 @@ class JobSubmitter(ActingView):
         enable(self._submit, sendable and self.console.store.state.connection.mode != "closed")
 
     def _on_submit(self, _: Pressed) -> None:
-        """Enqueue what the form said at the click, which may be changed already, or not be checked yet."""
+        """Enqueue what the form said at the click, whether or not it was changed or checked since."""
         with self.lock:
             try:
                 draft = self._read()
@@ -447,7 +447,7 @@ class JobSubmitter(ActingView):
         return words.enqueued(submission.enqueued, submission.requested, submission.batch_id)
 
     def as_text(self) -> str:
-        return self.said or "Submit: needs a kernel."
+        return self.said or "Submitting needs a kernel."
 
     def as_html(self) -> str:
         return f"<p>{html.escape(self.as_text())}</p>"
@@ -490,8 +490,8 @@ def _named(name: str) -> str:
 def _ignored_html(names: Sequence[str]) -> str:
     if not names:
         return ""
-    told = f"Left out, since the form does not send it: {', '.join(names)}."
-    return f'<div class="iw-plan" role="status">{html.escape(told)}</div>'
+    left_out = f"Left out, as the form does not send it: {', '.join(names)}."
+    return f'<div class="iw-plan" role="status">{html.escape(left_out)}</div>'
 
 
 def _plan_html(text: str) -> str:

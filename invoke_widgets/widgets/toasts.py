@@ -23,14 +23,14 @@ _SIGNS = {"info": "●", "warning": "▲", "error": "✕"}
 class ToastsView(View):
     """The messages in `console.alerts.toasts`, up to three at a time, each with a button that dismisses it.
 
-    One that is shown keeps its place: what comes later is added below, or waits.
+    A message keeps its place while it is shown: later ones are added below, or wait.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._slots = [_Slot(self) for _ in range(SLOTS)]
         self._more = ipywidgets.HTML()
-        self._dismiss_all = ipywidgets.Button(description="dismiss all", tooltip="Dismiss all messages")
+        self._dismiss_all = ipywidgets.Button(description="Dismiss all", tooltip="Dismiss all messages")
         dismiss = self.guard(console.alerts.toasts.dismiss)
         self._dismiss_all.on_click(lambda _: dismiss())
         self._rest = ipywidgets.HBox([self._more, self._dismiss_all], layout={"display": "none"})
@@ -45,7 +45,7 @@ class ToastsView(View):
         kept = [by_id.pop(slot.message_id) for slot in self._slots if slot.message_id in by_id]
         waiting = [message for message in reversed(showing) if message.message_id in by_id]
         shown_now = (kept + waiting[: SLOTS - len(kept)])[:SLOTS]
-        # Messages move up only: from the last slot on, each has left its old one before it is in its new one.
+        # Messages only move up. From the last slot on, each leaves its old slot before it is in its new one.
         for place, slot in reversed(list(enumerate(self._slots))):
             slot.draw(shown_now[place] if place < len(shown_now) else None)
         more = len(showing) - len(shown_now)
@@ -60,12 +60,12 @@ class ToastsView(View):
 
 
 class _Slot:
-    """One place for a message; `message_id` is the one that it shows."""
+    """A place for one message; `message_id` is that of the one shown."""
 
     def __init__(self, view: ToastsView) -> None:
         self.message_id: str | None = None
         self._text = ipywidgets.HTML()
-        self._button = ipywidgets.Button(description="dismiss")
+        self._button = ipywidgets.Button(description="Dismiss")
         dismiss = view.guard(view.console.alerts.toasts.dismiss)
         self._button.on_click(lambda _: dismiss(self.message_id) if self.message_id else None)
         self.content = ipywidgets.HBox([self._text, self._button], layout={"display": "none"})
@@ -79,7 +79,7 @@ class _Slot:
 
 
 def toast_html(message: Message) -> str:
-    """A message, escaped. What is wrong interrupts a screen reader; the rest waits for its turn."""
+    """A message as HTML. An error interrupts a screen reader; the others wait for their turn."""
 
     def safe(text: str) -> str:
         return html.escape(clean(text))

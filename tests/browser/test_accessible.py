@@ -50,7 +50,7 @@ def test_the_dashboard_is_accessible(lab: Lab, wire: Wire) -> None:
     check.look("clear")
     page.press("keep")
     page.tab("Errors 1")
-    page.view.get_by_text("traceback", exact=True).click()
+    page.view.get_by_text("Traceback", exact=True).click()
     check.look("errors")
     page.tab("Cancellations 1")
     expect(page.view.locator(".iw-table")).to_be_visible()

@@ -102,7 +102,7 @@ def test_cancel_selected(page: Page, wire: Wire) -> None:
     for item_id in (running, pending[0]):
         page.row(item_id).get_by_role("gridcell").first.click()
     page.cancel_selected(2)
-    expect(page.view.locator(".iw-footer")).to_contain_text("last action: Canceled 2 of 2.")
+    expect(page.view.locator(".iw-footer")).to_contain_text("Last action: Canceled 2 of 2.")
     assert ["canceled", "canceled"] == wire.statuses([running, pending[0]])
 
 
@@ -139,7 +139,7 @@ def test_retry_failed_and_look_at_the_error(page: Page, wire: Wire) -> None:
     item_id = wire.run(fail("out of luck"))["item_id"]
     page.tab("Errors 1")
     expect(page.view.locator(".iw-message-full")).to_have_text("out of luck")
-    page.view.get_by_text("traceback", exact=True).click()
+    page.view.get_by_text("Traceback", exact=True).click()
     expect(page.view.locator(".iw-traceback pre")).to_contain_text("RuntimeError")
     page.press(f"show item {item_id} in queue")
     expect(page.row(item_id)).to_have_attribute("aria-selected", "true")
@@ -161,18 +161,18 @@ def test_pause_and_resume(page: Page, wire: Wire) -> None:
 def check_footer(page: Page) -> None:
     """While a cell blocks the kernel, and while one awaits, the footer says what clicks do; what it says is true."""
     footer = page.view.locator(".iw-footer")
-    expect(footer).to_contain_text("buttons work now")
+    expect(footer).to_contain_text("Buttons work now")
     page.notebook.run_cell(2, wait=False)
     expect(footer).to_contain_text("clicks wait until it ends")
     page.press("pause")
     page.notebook.interrupt()
-    expect(footer).to_contain_text("last action: Paused")
-    expect(footer).to_contain_text("buttons work now")
+    expect(footer).to_contain_text("Last action: Paused")
+    expect(footer).to_contain_text("Buttons work now")
     page.notebook.run_cell(3, wait=False)
     expect(page.notebook.output(3)).to_contain_text("awaiting")
     page.press("resume")
-    expect(footer).to_contain_text("last action: Resumed")
-    expect(footer).to_contain_text("buttons work now")
+    expect(footer).to_contain_text("Last action: Resumed")
+    expect(footer).to_contain_text("Buttons work now")
     expect(page.notebook.cell(3)).to_contain_text("[*]")
     page.notebook.interrupt()
     expect(page.notebook.cell(3)).not_to_contain_text("[*]")

@@ -21,8 +21,8 @@ def submit_and_cancel(page: Page, wire: Wire) -> None:
     expect(page.row(item_id)).to_contain_text("in_progress")
     page.row(item_id).get_by_role("button", name=f"cancel item {item_id}").click()
     expect(page.row(item_id)).to_contain_text("canceled")
-    expect(page.view.locator(".iw-footer")).to_contain_text("buttons work now")
-    expect(page.view.locator(".iw-footer")).to_contain_text(f"last action: Canceled item {item_id}, which was running.")
+    expect(page.view.locator(".iw-footer")).to_contain_text("Buttons work now")
+    expect(page.view.locator(".iw-footer")).to_contain_text(f"Last action: Canceled item {item_id}, which was running.")
     expect(page.view.locator(".jp-OutputArea-child:visible")).to_have_count(1)  # the static form is hidden
     assert "canceled" == wire.wait_for(item_id)["status"]
 

@@ -50,7 +50,7 @@ def test_what_was_done_is_said_once(page: Page, wire: Wire) -> None:
     page.says(f"Canceled item {pending}.")
     expect(page.view.locator(".iwq-said")).to_have_text("")
     page.press("pause")
-    page.says("Paused: the current item goes on")
+    page.says("Paused: the current item keeps running")
     expect(page.view.get_by_text(f"Canceled item {pending}.").locator("visible=true")).to_have_count(0)
 
 

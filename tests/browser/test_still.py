@@ -39,7 +39,7 @@ def test_no_row_moves(lab: Lab, wire: Wire, width: int) -> None:
             view.get_by_role("button", name=name).locator("visible=true").click()
 
         expect(view.get_by_text("● live").first).to_be_visible()
-        expect(view.get_by_text("Nothing runs.")).to_be_visible()
+        expect(view.get_by_text("Idle")).to_be_visible()
         notebook.kernel_execute(f"console._shown.layout.width = '{width}px'")
         expect(view.locator(".iw-dashboard")).to_have_css("width", f"{width}px")
         view.get_by_role("grid").evaluate(WATCH)
@@ -50,7 +50,7 @@ def test_no_row_moves(lab: Lab, wire: Wire, width: int) -> None:
         press("keep")
         wire.put("cancel_by_batch_ids", json={"batch_ids": [wire.item(pending[0])["batch_id"]]})
         wire.run(fail())
-        expect(view.get_by_text("Nothing runs.")).to_be_visible()
+        expect(view.get_by_text("Idle")).to_be_visible()
         press("pause")
         expect(view.get_by_text("paused: the worker takes no items")).to_be_visible()
         press("resume")
@@ -150,7 +150,7 @@ def test_an_open_traceback_stays_open(lab: Lab, wire: Wire) -> None:
         "() => Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true})"
     )
     page.view.locator(".iw-copy").click()
-    expect(page.view.locator(".iw-copy")).to_have_text("copied")
+    expect(page.view.locator(".iw-copy")).to_have_text("Copied")
     page.tab("Submit")
     graph = page.view.get_by_label("graph")
     graph.focus()
@@ -159,7 +159,7 @@ def test_an_open_traceback_stays_open(lab: Lab, wire: Wire) -> None:
     page.notebook.page.evaluate("() => { document.execCommand = () => false; }")
     page.tab("Errors 2")
     page.view.locator(".iw-copy").click()
-    expect(page.view.locator(".iw-copy")).to_have_text("could not copy")
+    expect(page.view.locator(".iw-copy")).to_have_text("Could not copy")
     page.notebook.page.evaluate("() => { delete document.execCommand; delete navigator.clipboard; }")
 
 

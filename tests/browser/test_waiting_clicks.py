@@ -30,7 +30,7 @@ class BlockedPage(Page):
 
     def release(self) -> None:
         self._go_on.touch()
-        expect(self.view.locator(".iw-footer")).to_contain_text("buttons work now")
+        expect(self.view.locator(".iw-footer")).to_contain_text("Buttons work now")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_was_selected_is_canceled(page: BlockedPage, wire: Wire) -> None:
     page.cancel_selected(2)
     page.row(second).locator(".iwq-box").click()
     page.release()
-    expect(page.view.locator(".iw-footer")).to_contain_text("last action: Canceled 2 of 2.")
+    expect(page.view.locator(".iw-footer")).to_contain_text("Last action: Canceled 2 of 2.")
     assert ["pending", "canceled", "canceled"] == wire.statuses([first, second, third])
     expect(page.row(third)).to_have_attribute("aria-selected", "true")
     expect(page.row(second)).to_have_attribute("aria-selected", "false")

@@ -85,7 +85,7 @@ def test_buttons_are_about_ones_own(mine: iw.Console, people: People) -> None:
     own = mine.submit(add_and_multiply(), runs=2)
     until(lambda: "(2)" in button(controls, "cancel pending").description, "one's own to be counted")
     controls.selected = [theirs, *waiting, *own.item_ids]
-    assert "✕ cancel selected (2)" == button(controls, "cancel selected").description
+    assert "✕ Cancel selected (2)" == button(controls, "cancel selected").description
     assert {"cancel selected", "cancel batch", "cancel pending", "clear"} == enabled(controls)
     assert [own.batch_id] == [batch_id for batch_id, *_ in button(controls, "cancel batch").choices]
     press(controls, "clear …")
@@ -135,7 +135,7 @@ def test_anothers_wedge_is_told_as_such(mine: iw.Console, people: People) -> Non
     if people.admin.server.has("item_summaries"):  # else the item is known by its id alone
         assert wedge.is_theirs
         controls = Controls(mine)
-        assert "It is another user's: they, or an administrator, can cancel it." in reads(controls, "cannot go on")
+        assert "It is another user's: they, or an administrator, can cancel it." in reads(controls, "Queue stuck")
         assert {"cancel batch", "cancel pending", "clear"} == enabled(controls)
         with pytest.raises(iw.CancellationFailed) as caught:
             mine.unwedge()

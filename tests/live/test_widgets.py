@@ -42,11 +42,11 @@ def test_the_footer_says_where_the_history_is_kept(wire: Wire, tmp_path: Path) -
     path = tmp_path / "history.sqlite"
     with iw.connect(wire.server.url, history=path) as console:
         dashboard = Dashboard(console)
-        reads(dashboard, f"history kept in {path}")
+        reads(dashboard, f"History kept in {path}")
         for part in tmp_path.iterdir():
             part.unlink()
-        reads(dashboard, f"history not kept in {path}: the file was removed or replaced")
-        reads(dashboard, f"history kept in {path}")
+        reads(dashboard, f"History not kept in {path}: the file was removed or replaced")
+        reads(dashboard, f"History kept in {path}")
 
 
 # -- controls --------------------------------------------------------------------------------------------------------
@@ -159,10 +159,11 @@ def test_pause_and_resume(console: iw.Console, wire: Wire) -> None:
     """One button pauses and then resumes."""
     controls = Controls(console)
     press(controls, "pause")
-    until(lambda: "resume" in controls.pause.description, "the button to resume")
-    assert (False, "Paused: no item was running.") == (wire.get("status")["processor"]["is_started"], controls.said)
+    until(lambda: "Resume" in controls.pause.description, "the button to resume")
+    assert "Paused: no item was running." == said(controls)
+    assert not wire.get("status")["processor"]["is_started"]
     press(controls, "resume")
-    until(lambda: "pause" in controls.pause.description, "the button to pause")
+    until(lambda: "Pause" in controls.pause.description, "the button to pause")
     assert wire.get("status")["processor"]["is_started"]
 
 
@@ -172,7 +173,7 @@ def test_a_wedged_queue_is_seen_and_cured(console: iw.Console, wire: Wire) -> No
     batch = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["seven"]}]])["batch"]["batch_id"]
     controls = Controls(console)
     shown = reads(controls, f"batch {batch[:8]}")
-    assert "The queue cannot go on" in shown
+    assert "Queue stuck: item" in shown
     press(controls, f"cancel batch {batch[:8]}")
     assert "anceled 1 of batch" in said(controls)
     wire.put("prune")
@@ -217,7 +218,7 @@ def test_a_pasted_batch_is_taken_apart(console: iw.Console) -> None:
     data = [[{"node_path": "add", "field_name": "a", "items": [1, 2, 3]}]]
     batch = {"batch": {"graph": add_and_multiply(), "data": data, "runs": 2, "destination": "x"}, "prepend": True}
     submitter = JobSubmitter(console, graph=batch)
-    assert "6 items: 2 runs × 3 combinations, before everything that waits" in reads(submitter, "6 items")
+    assert "6 items: 2 runs × 3 combinations, at the front of the queue" in reads(submitter, "6 items")
 
 
 @pytest.mark.parametrize(
@@ -306,10 +307,10 @@ def test_forgetting_errors_asks_first(console: iw.Console, wire: Wire) -> None:
     wire.run(fail())
     until(lambda: len(console.errors), "the error")
     log = ErrorLogView(console)
-    press(log, "forget all")
+    press(log, "clear this log")
     assert 1 == len(console.errors)
-    press(log, "really forget 1 error")
-    assert ("Forgot 1 error.", 0) == (said(log), len(console.errors))
+    press(log, "clear 1 error")
+    assert ("Cleared 1 error from this log.", 0) == (said(log), len(console.errors))
 
 
 def test_cancellations_are_told(console: iw.Console, wire: Wire) -> None:
@@ -375,19 +376,19 @@ def test_views_stay_in_step(console: iw.Console, wire: Wire) -> None:
     press(first.controls, "cancel pending (2)")
     reads(second.server_line, "2 canceled")
     reads(second.cancellation_log, "all pending")
-    assert "last action: Canceled 2 pending" in reads(first, "last action")
-    assert "last action" not in text(second)
+    assert "Last action: Canceled 2 pending" in reads(first, "Last action")
+    assert "Last action" not in text(second)
 
 
 def test_the_footer_tells_of_the_table(console: iw.Console, wire: Wire) -> None:
-    """What a row's own buttons did is the last action too, and takes the place of what the others said."""
+    """What a row's own buttons did is the Last action too, and takes the place of what the others said."""
     (running,) = wire.enqueue(sleep(60))["item_ids"]
     dashboard = Dashboard(console)
     until(lambda: running in console.store.state.items, "the item")
     dashboard.queue_table.cancel([running])
-    reads(dashboard, f"last action: Canceled item {running}")
+    reads(dashboard, f"Last action: Canceled item {running}")
     dashboard.queue_table.retry([running])
-    reads(dashboard, f"last action: Retried item {running} as")
+    reads(dashboard, f"Last action: Retried item {running} as")
     assert dashboard.controls.said.startswith(f"Retried item {running} as")
 
 
@@ -433,9 +434,9 @@ def test_a_click_is_about_what_the_page_showed(console: iw.Console, wire: Wire) 
     until(lambda: batch_id[:8] in controls.said, "the outcome")
     assert "in_progress" == wire.item(running)["status"]
     until(lambda: console.errors, "the error")
-    forget = button(log, "forget")
+    forget = button(log, "clear")
     forget.click(about=None)
     forget.click(about=None)
     assert 1 == len(console.errors)
-    press(log, "really forget")
+    press(log, "clear 1 error")
     assert 0 == len(console.errors)

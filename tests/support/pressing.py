@@ -14,8 +14,10 @@ from tests.support.wire import until
 
 
 def button(view: View, words: str) -> Any:
-    """The one visible button of a view whose description has these words, as soon as there is one."""
-    found = until(lambda: [b for b in _buttons(view) if words in b.description], f"a button {words!r}")
+    """The one visible button of a view whose description has these words, whatever their case, once there is one."""
+    found = until(
+        lambda: [b for b in _buttons(view) if words.casefold() in b.description.casefold()], f"a button {words!r}"
+    )
     assert 1 == len(found), [b.description for b in found]
     return found[0]
 
@@ -35,8 +37,10 @@ def _buttons(view: View) -> list[Any]:
 
 
 def enabled(view: View) -> set[str]:
-    """The words of the visible buttons that can be pressed, without their counts."""
-    return {re.sub(r"[^a-z ]|\(.*\)", "", b.description).strip() for b in _buttons(view) if _can_be_pressed(b)} - {""}
+    """The words of the visible buttons that can be pressed, in lower case and without their counts."""
+    return {
+        re.sub(r"[^a-z ]|\(.*\)", "", b.description.casefold()).strip() for b in _buttons(view) if _can_be_pressed(b)
+    } - {""}
 
 
 def _visible(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:

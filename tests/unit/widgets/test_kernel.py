@@ -13,7 +13,7 @@ Y, N = True, False
 @pytest.mark.parametrize("front_end", ["lab", "other", "unknown"])
 def test_idle(version: str, front_end: FrontEnd) -> None:
     """With no cell running, clicks arrive everywhere."""
-    assert (True, "buttons work now") == (
+    assert (True, "Buttons work now") == (
         liveness(version, front_end, "idle").works,
         liveness(version, front_end, "idle").sentence,
     )

@@ -251,7 +251,7 @@ def test_there_is_always_one_line_of_progress() -> None:
         progress_html(several, [3, 4, 5], NOW),
     ]
     assert [1, 1, 1] == [html.count("iw-progress") for html in shown]
-    assert [True, True] == ["Nothing runs." in shown[0], "item 3 and 2 more" in shown[2]]
+    assert [True, True] == ["Idle" in shown[0], "item 3 and 2 more" in shown[2]]
 
 
 def test_text_of_the_server_is_escaped() -> None:

@@ -86,7 +86,7 @@ def test_clear_does_what_it_said(console: Any) -> None:
     reads(controls, "Clear deletes 103 items")
     really.click(about=3)
     console.settle()
-    assert (0, "clear 103 items") == (console.actions.cleared, really.description)
+    assert (0, "Clear 103 items") == (console.actions.cleared, really.description)
     really.click(about=103)
     until(lambda: console.actions.cleared == 1, "the queue to be cleared")
 
@@ -146,9 +146,9 @@ def test_forgetting_can_be_called_off(console: Any) -> None:
     console.errors.record_failure(failed(11))
     log = ErrorLogView(console)
     assert "keep" not in enabled(log)
-    press(log, "forget all")
+    press(log, "clear this log")
     press(log, "keep")
-    assert (1, "forget all …") == (len(console.errors), button(log, "forget").description)
+    assert (1, "Clear this log …") == (len(console.errors), button(log, "clear").description)
     assert "keep" not in enabled(log)
 
 
