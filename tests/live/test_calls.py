@@ -1,4 +1,4 @@
-"""Jobs that call a saved workflow: the server (6.14 on) runs each call as an item of its own, of the same batch."""
+"""Jobs that call a saved workflow: servers from 6.14 on run each call as an item of its own in the same batch."""
 
 from __future__ import annotations
 
@@ -50,24 +50,24 @@ def call_of(wire: Wire, *nodes: dict[str, Any], times: int = 1) -> Graph:
     return graph({"call": {"type": "call_saved_workflow", "workflow_id": workflow_id}})
 
 
-def test_results_are_those_of_the_jobs(console: iw.Console, wire: Wire) -> None:
-    """What a job called is no job of its batch: neither counted nor waited for, nor told as deleted."""
+def test_a_batch_ignores_called_workflows(console: iw.Console, wire: Wire) -> None:
+    """They are not its jobs: neither counted nor waited for, nor reported as deleted."""
     called = call_of(wire, editor.node("sleep", "probe_sleep", seconds=0.5, steps=1))
     batch = console.submit(called, runs=2)
-    heard: list[Any] = []
-    end = batch.on_change(heard.append)
+    counts: list[Any] = []
+    end = batch.on_change(counts.append)
     assert 2 == len(batch.result(60))
     console.refresh()
     again = console.batch(batch.batch_id)
     for handle in (batch, again):
         assert (2, 2, 2) == (len(handle), handle.enqueued, handle.status.completed)
     assert 4 == wire.queue_status()["completed"]
-    assert 2 == max(status.total for status in heard)
+    assert 2 == max(status.total for status in counts)
     end()
 
 
-def test_each_job_is_retried_once(console: iw.Console, wire: Wire) -> None:
-    """A call fails with the job that made it: both are one to retry, however often that is done."""
+def test_retry_failed_retries_a_caller_once(console: iw.Console, wire: Wire) -> None:
+    """A call fails together with the job that made it, and both are one to retry, however often."""
     batch = console.submit(call_of(wire, editor.node("div", "div", a=1, b=0), times=2))
     batch.wait(60)
     root = batch.item_ids[0]
@@ -83,8 +83,8 @@ def test_each_job_is_retried_once(console: iw.Console, wire: Wire) -> None:
     assert 3 * len(line) == len(console.queue)
 
 
-def test_a_retry_of_a_call_is_one_of_its_job(console: iw.Console, wire: Wire) -> None:
-    """Asked for what was called, or for all, the job that called first is retried, and told so."""
+def test_retry_of_a_called_item_retries_its_caller(console: iw.Console, wire: Wire) -> None:
+    """Asked for the called items, or for all, it retries the outermost caller, and says so."""
     batch = console.submit(call_of(wire, editor.node("div", "div", a=1, b=0), times=2))
     batch.wait(60)
     root = batch.item_ids[0]

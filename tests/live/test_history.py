@@ -38,7 +38,7 @@ def test_history_survives_the_kernel(server: Server, wire: Wire, tmp_path: Path)
 
 
 def test_a_failed_job_is_one_error(server: Server, wire: Wire) -> None:
-    """However many ways tell of it: events, reads, a refresh."""
+    """Whatever reports it: events, reads, a refresh."""
     with iw.connect(server.url) as console:
         batch = console.submit(divide_by_zero(), runs=3)
         until(lambda: len(console.errors) >= 3, "the errors")
@@ -52,8 +52,8 @@ def _statuses(console: iw.Console) -> dict[int, str]:
     return {job.item_id: job.status for job in console.jobs}
 
 
-def test_jobs_that_were_cleared_are_gone(wire: Wire) -> None:
-    """The server tells no end of them: they wait no longer, in the log as in the queue."""
+def test_cleared_jobs_are_gone(wire: Wire) -> None:
+    """The server reports no end: they wait no longer, neither in the log nor in the queue."""
     with iw.connect(wire.server.url) as console, wire.paused():
         ids = console.submit(add_and_multiply(), runs=2).item_ids
         until(lambda: dict.fromkeys(ids, "pending") == _statuses(console), "the jobs")
@@ -64,8 +64,8 @@ def test_jobs_that_were_cleared_are_gone(wire: Wire) -> None:
         assert 0.0 == waiting.get_ydata()[-1]
 
 
-def test_jobs_that_vanished_unseen_are_gone(wire: Wire, tmp_path: Path) -> None:
-    """What a kernel of before left unfinished is settled with the first look at the queue, be that empty or not."""
+def test_jobs_that_vanished_between_kernels_are_gone(wire: Wire, tmp_path: Path) -> None:
+    """The first look at the queue settles what an earlier kernel left unfinished, even if the queue is empty."""
     path = tmp_path / "history.sqlite"
     with wire.paused():
         with iw.connect(wire.server.url, history=path) as console:
@@ -79,8 +79,8 @@ def test_jobs_that_vanished_unseen_are_gone(wire: Wire, tmp_path: Path) -> None:
             until(lambda: {done: "gone", left: "gone"} == _statuses(console), "both to be gone")
 
 
-def test_a_history_with_limits_of_its_own(wire: Wire, tmp_path: Path) -> None:
-    """It outlives the console, with all that this logged to its end."""
+def test_a_history_file_outlives_the_console(wire: Wire, tmp_path: Path) -> None:
+    """With everything that was logged until the console was closed."""
     file = iw.HistoryFile(tmp_path / "history.sqlite", max_age_days=365)
     with iw.connect(wire.server.url, history=file) as console:
         ids = console.submit(divide_by_zero(), runs=3).item_ids
@@ -110,8 +110,8 @@ def _attempts(console: iw.Console) -> dict[int | None, int]:
 
 @pytest.mark.parametrize("use_socket", [True, False])
 @pytest.mark.slow
-def test_whoever_retries_attempts_are_counted(wire: Wire, use_socket: bool) -> None:
-    """Retries by the web UI are the second and third attempt, also to a console that comes later."""
+def test_attempts_count_retries_from_elsewhere(wire: Wire, use_socket: bool) -> None:
+    """Retries by the web UI are attempts two and three, also for a console that connects later."""
     with iw.connect(wire.server.url, use_socket=use_socket) as console:
         first, other = sorted(wire.enqueue(divide_by_zero(), runs=2)["item_ids"])
         wire.wait_for(first)
@@ -125,8 +125,8 @@ def test_whoever_retries_attempts_are_counted(wire: Wire, use_socket: bool) -> N
         until(lambda: _attempts(console) == expected, "the same in a console that comes later")
 
 
-def test_an_attempt_that_did_not_fail_counts(wire: Wire) -> None:
-    """Between two failures an attempt that was canceled counts, though no error tells of it; so after a restart."""
+def test_attempts_count_canceled_ones(wire: Wire) -> None:
+    """A canceled attempt between two failures counts, though no error names it; also after a restart."""
     with iw.connect(wire.server.url) as console:
         first = wire.run(divide_by_zero())["item_id"]
         with wire.paused():
@@ -141,8 +141,8 @@ def test_an_attempt_that_did_not_fail_counts(wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_attempts_after_the_first_was_deleted(wire: Wire, tmp_path: Path) -> None:
-    """With a history, attempts go on being counted after the server has forgotten the first ones."""
+def test_attempts_count_deleted_ones(wire: Wire, tmp_path: Path) -> None:
+    """With a history, the numbers go on after the server has forgotten the first attempts."""
     path = tmp_path / "history.sqlite"
     with iw.connect(wire.server.url, history=path) as console:
         first = wire.run(divide_by_zero())["item_id"]
@@ -156,7 +156,7 @@ def test_attempts_after_the_first_was_deleted(wire: Wire, tmp_path: Path) -> Non
         assert {first: 1, second: 2, third: 3} == _attempts(console)
 
 
-def test_plots_and_events_of_a_console(server: Server, wire: Wire) -> None:
+def test_console_plots_and_events(server: Server, wire: Wire) -> None:
     """A console draws what it has logged."""
     with iw.connect(server.url) as console:
         console.submit(divide_by_zero())

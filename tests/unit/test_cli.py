@@ -61,22 +61,22 @@ def findings(output: str) -> dict[str, dict[str, Any]]:
     return {finding["name"]: finding for finding in json.loads(output)["findings"]}
 
 
-def test_it_says_its_version() -> None:
+def test_version_is_that_of_the_package() -> None:
     """The installed command and the package agree."""
     command = [sys.executable, "-m", "invoke_widgets.cli", "--version"]
     assert f"invoke-widgets {__version__}\n" == subprocess.run(command, capture_output=True, text=True).stdout
 
 
-def test_doctor_finds_a_good_server_usable(run: Run, wire: Wire) -> None:
-    """One screen, and exit code 0."""
+def test_doctor_finds_a_healthy_server_usable(run: Run, wire: Wire) -> None:
+    """One screen of text, and exit code 0."""
     code, output, _ = run("doctor", wire.server.url)
     assert (0, "Usable.") == (code, output.splitlines()[-1])
     assert f"InvokeAI {wire.server.version}" in output
     assert 25 > len(output.splitlines())
 
 
-def test_doctor_tells_a_program(run: Run, wire: Wire) -> None:
-    """The same as JSON: version, access, events, queue."""
+def test_doctor_reports_as_json(run: Run, wire: Wire) -> None:
+    """Version, access, events and queue."""
     wire.run()
     code, output, _ = run("doctor", wire.server.url, "--json")
     found = findings(output)
@@ -88,7 +88,7 @@ def test_doctor_tells_a_program(run: Run, wire: Wire) -> None:
 
 
 def test_doctor_warns_of_a_paused_queue(run: Run, wire: Wire) -> None:
-    """A paused queue is usable, and told with what resumes it."""
+    """The queue is usable, and the remedy resumes it."""
     with wire.paused():
         code, output, _ = run("doctor", wire.server.url, "--json")
     assert (0, "warning", "console.resume()") == (
@@ -99,8 +99,8 @@ def test_doctor_warns_of_a_paused_queue(run: Run, wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_doctor_finds_a_wedged_queue(run: Run, wire: Wire) -> None:
-    """An item that cannot be loaded is named by its batch, with the way out; up to 6.13 only the item is known."""
+def test_doctor_finds_a_stuck_queue(run: Run, wire: Wire) -> None:
+    """An item that cannot be loaded is named by its batch, with the remedy; up to 6.13 only the item is known."""
     batch_id = str(uuid4())
     poison = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["x"]}]], batch_id=batch_id)
     code, output, _ = run("doctor", wire.server.url)
@@ -113,7 +113,7 @@ def test_doctor_finds_a_wedged_queue(run: Run, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "not an address", "ftp://127.0.0.1"])
-def test_doctor_says_why_a_server_cannot_be_used(run: Run, url: str) -> None:
+def test_doctor_says_why_a_server_is_not_usable(run: Run, url: str) -> None:
     """Exit code 1, the cause, and the rest of the report."""
     code, output, _ = run("doctor", url)
     assert (1, "Not usable: see the problems above.") == (code, output.splitlines()[-1])
@@ -121,10 +121,10 @@ def test_doctor_says_why_a_server_cannot_be_used(run: Run, url: str) -> None:
     assert re.search("kernel +ipykernel", output)
 
 
-def test_doctor_wants_a_token_for_a_multiuser_server(
+def test_doctor_asks_for_a_token_of_a_multiuser_server(
     run: Run, multiuser_server: Server, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without one it says how to give it; with one all is well."""
+    """Without one it says how to set it; with one the server is usable."""
     monkeypatch.delenv("INVOKEAI_TOKEN", raising=False)
     without, output, _ = run("doctor", multiuser_server.url)
     monkeypatch.setenv("INVOKEAI_TOKEN", token)
@@ -134,20 +134,20 @@ def test_doctor_wants_a_token_for_a_multiuser_server(
 
 
 @pytest.mark.parametrize("given", ["--json", None])
-def test_doctor_shows_no_token(
+def test_doctor_never_shows_a_token(
     run: Run, multiuser_server: Server, token: str, monkeypatch: pytest.MonkeyPatch, given: str | None
 ) -> None:
-    """Neither a token that works, nor one that does not, nor a password in the address."""
+    """Neither a valid nor an invalid one, nor a password in the address."""
     address = multiuser_server.url.replace("//", "//someone:pa55word@")
-    told = ""
+    output = ""
     for secret in (token, f"{token[:-4]}AAAA"):
         monkeypatch.setenv("INVOKEAI_TOKEN", secret)
-        told += "".join(map(str, run("doctor", address, *([given] if given else []))))
-    assert (False, False) == (token[:-4] in told, "pa55word" in told)
+        output += "".join(map(str, run("doctor", address, *([given] if given else []))))
+    assert (False, False) == (token[:-4] in output, "pa55word" in output)
 
 
 @pytest.mark.parametrize(
-    ("version", "level", "told"),
+    ("version", "level", "output"),
     [
         (None, "warning", "not installed"),
         ("6.31.0", "ok", "between cells"),
@@ -156,30 +156,30 @@ def test_doctor_shows_no_token(
         ("7.4.0", "ok", "between cells, while a cell awaits"),
     ],
 )
-def test_doctor_knows_the_kernels(version: str | None, level: str, told: str) -> None:
-    """When buttons work depends on ipykernel, and one version cannot be used."""
+def test_doctor_knows_when_buttons_work(version: str | None, level: str, output: str) -> None:
+    """That depends on ipykernel, and one version is unusable."""
     finding = doctor._kernel(version)
     assert level == finding.level
-    assert finding.message.endswith(told)
+    assert finding.message.endswith(output)
 
 
-def test_doctor_warns_of_the_old_patch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a process with nest_asyncio 1.6.0 active, the report says so."""
+def test_doctor_warns_of_nest_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nest_asyncio 1.6.0 is active in this process."""
     monkeypatch.setattr(asyncio, "_nest_patched", True, raising=False)
     monkeypatch.delattr(asyncio, "_nest_asyncio2", raising=False)
     assert ["nest_asyncio is active in this process"] == [finding.message for finding in doctor._patched()]
 
 
-def test_a_missing_extra_is_told_with_its_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without JupyterLab the demo says what to install."""
+def test_demo_without_its_extra_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JupyterLab is missing."""
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     code, _, error = run("demo")
     assert (1, 1) == (code, len(error.splitlines()))
     assert 'pip install "invoke-widgets[demo]"' in error
 
 
-def test_the_demo_finds_its_notebook() -> None:
-    """The quickstart is where the command looks for it; another name is answered with those that there are."""
+def test_find_notebook_finds_the_notebooks() -> None:
+    """For another name the error lists them."""
     assert {"quickstart.ipynb", "errors.ipynb", "recipes.ipynb"} == {
         path.name for path in cli.find_notebook("quickstart.ipynb").parent.glob("*.ipynb")
     }
@@ -188,8 +188,8 @@ def test_the_demo_finds_its_notebook() -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_checks_itself() -> None:
-    """Its own server and the quickstart notebook, to the end, without a screen."""
+def test_demo_check_runs_the_quickstart() -> None:
+    """With a server of its own, and without opening it."""
     command = [sys.executable, "-m", "invoke_widgets.cli", "demo", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert (0, "") == (done.returncode, done.stderr)
@@ -199,20 +199,20 @@ def test_the_demo_checks_itself() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_on_every_server(wire: Wire, notebook: Path) -> None:
-    """All cells end well where INVOKE_WIDGETS_URL points to."""
+    """All cells succeed on the server that INVOKE_WIDGETS_URL names."""
     assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": wire.server.url})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_without_a_server(notebook: Path) -> None:
-    """Each starts a demo server of its own then, and has its drills."""
+    """Each starts a demo server of its own, and injects faults there."""
     assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": ""})
 
 
 @pytest.mark.slow
-def test_a_notebook_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
-    """The check names the error, and what it says."""
+def test_check_reports_a_failing_notebook_in_one_line(tmp_path: Path) -> None:
+    """With the error's type and message."""
     notebook = tmp_path / "failing.ipynb"
     notebook.write_text(json.dumps(_FAILING))
     expected = "failing.ipynb failed: ZeroDivisionError: division by zero\n"
@@ -233,8 +233,8 @@ def _check(notebook: Path, environment: dict[str, str]) -> tuple[int, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_demo_ends_all_it_started(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C, and being asked to end, end the server and JupyterLab, and leave nothing behind."""
+def test_demo_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM stop the server and JupyterLab, and leave nothing behind."""
     log = tmp_path / "log"
     environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     with log.open("wb") as output:
@@ -266,7 +266,7 @@ def test_the_demo_ends_all_it_started(tmp_path: Path, number: signal.Signals) ->
 
 @pytest.mark.parametrize("path", _NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_are_stored_clean(path: Path) -> None:
-    """No outputs, no run numbers, no folder of a machine."""
+    """No outputs, no execution counts, no path of a machine."""
     cells = json.loads(path.read_text())["cells"]
     stored = [cell for cell in cells if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"])]
     assert [] == stored

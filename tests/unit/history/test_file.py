@@ -54,8 +54,8 @@ def _again(path: Path, source: str = "here") -> list[int | None]:
     return found
 
 
-def test_all_three_logs_come_back_equal(path: Path, file: HistoryFile) -> None:
-    """A new kernel has the same records as the old one had."""
+def test_logs_are_equal_after_a_restart(path: Path, file: HistoryFile) -> None:
+    """A new kernel has the records of the old one."""
     job = QueueItem(
         item_id=7,
         status="completed",
@@ -79,7 +79,7 @@ def test_all_three_logs_come_back_equal(path: Path, file: HistoryFile) -> None:
     assert [list(errors), [cancel], [job]] == found
 
 
-def test_servers_are_told_apart(path: Path, file: HistoryFile) -> None:
+def test_records_of_different_sources_are_kept_apart(path: Path, file: HistoryFile) -> None:
     """One file may serve several servers and queues."""
     _errors(file, "one").record_failure(failed(1, completed_at=NOW))
     _errors(file, "other").record_failure(failed(2, completed_at=NOW))
@@ -87,8 +87,8 @@ def test_servers_are_told_apart(path: Path, file: HistoryFile) -> None:
     assert ([1], [2]) == (_again(path, "one"), _again(path, "other"))
 
 
-def test_another_notebook_sees_it(path: Path, file: HistoryFile) -> None:
-    """Within a second or so, without being asked."""
+def test_records_reach_another_notebook(path: Path, file: HistoryFile) -> None:
+    """Within a second or so, without a request."""
     other = HistoryFile(path)
     here, there = _errors(file), _errors(other)
     here.record_failure(failed(1, completed_at=NOW))
@@ -98,7 +98,7 @@ def test_another_notebook_sees_it(path: Path, file: HistoryFile) -> None:
     assert [{1, 2}, {1, 2}] == [{e.item_id for e in log} for log in (here, there)]
 
 
-def test_a_failure_that_two_notebooks_see_is_one_record(path: Path, file: HistoryFile) -> None:
+def test_a_failure_seen_by_two_notebooks_is_one_record(path: Path, file: HistoryFile) -> None:
     """Both watch the same server."""
     other = HistoryFile(path)
     for log in (_errors(file), _errors(other)):
@@ -108,7 +108,7 @@ def test_a_failure_that_two_notebooks_see_is_one_record(path: Path, file: Histor
     assert [1] == _again(path)
 
 
-def test_what_is_known_better_is_not_overwritten(path: Path, file: HistoryFile) -> None:
+def test_a_record_of_lower_rank_does_not_overwrite_a_higher_one(path: Path, file: HistoryFile) -> None:
     """A notebook that lags behind does not undo the end of a job."""
     jobs = JobLog(file=file, source="s")
     jobs.record(QueueItem(item_id=1, status="completed", batch_id="b", created_at=NOW))
@@ -123,8 +123,8 @@ def test_what_is_known_better_is_not_overwritten(path: Path, file: HistoryFile) 
     assert ["completed"] == found
 
 
-def test_what_two_notebooks_know_is_put_together(path: Path, file: HistoryFile) -> None:
-    """One knows when the job is run again, the other does not: neither erases it; what is taken back is."""
+def test_fields_known_to_one_notebook_are_merged(path: Path, file: HistoryFile) -> None:
+    """Only one knows when the job is run again, and the other does not erase it; a reset does."""
     other = HistoryFile(path)
     here, there = _errors(file), _errors(other)
     again_at = NOW + timedelta(minutes=1)
@@ -142,8 +142,8 @@ def test_what_two_notebooks_know_is_put_together(path: Path, file: HistoryFile) 
     other.close()
 
 
-def test_what_less_is_known_of_completes_the_rest(path: Path, file: HistoryFile) -> None:
-    """A job that another notebook saw end is not gone, and what only the other record tells is kept."""
+def test_a_record_of_lower_rank_fills_in_missing_fields(path: Path, file: HistoryFile) -> None:
+    """A job that another notebook saw end is not gone, and keeps what only the other record knows."""
     seen = QueueItem(item_id=1, status="in_progress", batch_id="b", created_at=NOW, device="cuda:0")
     jobs = JobLog(file=file, source="s")
     jobs.record(replace(seen, status="completed", device=None, completed_at=NOW))
@@ -159,8 +159,8 @@ def test_what_less_is_known_of_completes_the_rest(path: Path, file: HistoryFile)
     assert [("completed", "cuda:0", NOW)] == found
 
 
-def test_what_comes_from_others_is_put_where_it_belongs(path: Path, file: HistoryFile) -> None:
-    """In the order of the records' own times; the oldest goes where there are too many."""
+def test_shared_records_are_sorted_by_their_own_time(path: Path, file: HistoryFile) -> None:
+    """The oldest are dropped if there are too many."""
     other = HistoryFile(path)
     here, there = _errors(file), ErrorLog(3, file=other, source="here")
     there.record_failure(failed(5, completed_at=NOW + timedelta(seconds=5)))
@@ -170,8 +170,8 @@ def test_what_comes_from_others_is_put_where_it_belongs(path: Path, file: Histor
     other.close()
 
 
-def test_clear_clears_the_file(path: Path, file: HistoryFile) -> None:
-    """And what is logged afterwards is seen by others, too."""
+def test_clear_deletes_the_records_of_the_file(path: Path, file: HistoryFile) -> None:
+    """Records that are logged afterwards reach other notebooks."""
     other = HistoryFile(path)
     log, there = _errors(file), _errors(other)
     log.record_failure(failed(1, completed_at=NOW))
@@ -184,7 +184,7 @@ def test_clear_clears_the_file(path: Path, file: HistoryFile) -> None:
 
 @pytest.mark.slow
 def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile) -> None:
-    """What they show is what the file has, also what they log at that moment; logs of other kinds are left alone."""
+    """They keep what they log at that moment, and logs of other kinds."""
     other = HistoryFile(path)
     here, there = _errors(file), _errors(other)
     jobs = JobLog(file=other, source="here")
@@ -201,8 +201,8 @@ def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_logged_while_others_clear_is_kept(path: Path, file: HistoryFile) -> None:
-    """What is not yet in the file when a clearing is noticed has not been cleared."""
+def test_a_record_logged_during_a_clearing_is_kept(path: Path, file: HistoryFile) -> None:
+    """A record that is not yet in the file when a clearing is noticed has not been cleared."""
     other = HistoryFile(path)
     here = _errors(file)
 
@@ -226,8 +226,8 @@ def test_what_is_logged_while_others_clear_is_kept(path: Path, file: HistoryFile
     assert ([2], [2]) == ([e.item_id for e in there], _again(path))
 
 
-def test_old_records_go(path: Path) -> None:
-    """By age, whenever the file is opened and every few minutes."""
+def test_records_above_the_maximum_age_are_deleted(path: Path) -> None:
+    """When the file is opened, and every few minutes."""
     file = HistoryFile(path)
     log = _errors(file)
     for item_id, days in ((1, 100), (2, 1)):
@@ -236,8 +236,8 @@ def test_old_records_go(path: Path) -> None:
     assert [2] == _again(path)
 
 
-def test_the_oldest_records_go_when_there_are_too_many(path: Path) -> None:
-    """By number, for each server."""
+def test_records_above_the_maximum_number_are_deleted(path: Path) -> None:
+    """The oldest, of each kind and source."""
     file = HistoryFile(path)
     log = _errors(file)
     for item_id in range(20):
@@ -247,8 +247,8 @@ def test_the_oldest_records_go_when_there_are_too_many(path: Path) -> None:
     assert [15, 16, 17, 18, 19] == _again(path)
 
 
-def test_memory_takes_the_newest(path: Path, file: HistoryFile) -> None:
-    """A log has its own limit, however long the file is."""
+def test_a_log_loads_the_newest_records(path: Path, file: HistoryFile) -> None:
+    """It has a limit of its own, however long the file is."""
     log = _errors(file)
     for item_id in range(20):
         log.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
@@ -256,8 +256,8 @@ def test_memory_takes_the_newest(path: Path, file: HistoryFile) -> None:
     assert [18, 19] == [e.item_id for e in ErrorLog(2, file=file, source="here")]
 
 
-def test_memory_takes_the_newest_of_one_moment(path: Path, file: HistoryFile) -> None:
-    """A batch is created at one time: of its jobs, those with the highest ids are the newest."""
+def test_a_log_loads_the_highest_ids_of_one_moment(path: Path, file: HistoryFile) -> None:
+    """A batch is created at one time: its jobs with the highest ids are the newest."""
     jobs = JobLog(file=file, source="here")
     for item_id in (9, 10, 2, 11, 1):
         jobs.record(QueueItem(item_id=item_id, status="pending", batch_id="b", created_at=NOW))
@@ -278,8 +278,8 @@ def test_no_token_reaches_the_file(path: Path, file: HistoryFile) -> None:
     assert (False, False, True) == (TOKEN.encode() in content, b"open sesame" in content, b"[token]" in content)
 
 
-def test_logging_goes_on_while_another_process_holds_the_file(path: Path, file: HistoryFile) -> None:
-    """Who logs never waits for the file; what was logged gets there later."""
+def test_logging_does_not_wait_for_a_locked_file(path: Path, file: HistoryFile) -> None:
+    """The records are written later."""
     log = _errors(file)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
@@ -291,8 +291,8 @@ def test_logging_goes_on_while_another_process_holds_the_file(path: Path, file: 
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_be_written_says_so(path: Path, file: HistoryFile) -> None:
-    """While another program has locked it, and no longer."""
+def test_problem_is_set_while_the_file_is_locked(path: Path, file: HistoryFile) -> None:
+    """And no longer."""
     log = _errors(file)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
@@ -304,8 +304,8 @@ def test_a_file_that_cannot_be_written_says_so(path: Path, file: HistoryFile) ->
     assert ("another program has locked it", True, "", [1]) == (said, file.flush(), file.problem, _again(path))
 
 
-def test_a_full_disk_loses_nothing_that_fits_later(path: Path, file: HistoryFile) -> None:
-    """What could not be written is, once there is room."""
+def test_records_are_written_once_a_full_disk_has_room(path: Path, file: HistoryFile) -> None:
+    """Nothing is lost."""
     assert file._connection is not None
     file._connection.execute("PRAGMA max_page_count = 1")
     log = _errors(file)
@@ -318,8 +318,8 @@ def test_a_full_disk_loses_nothing_that_fits_later(path: Path, file: HistoryFile
 
 
 @pytest.mark.slow
-def test_what_is_lost_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that cannot be written while it is closed: how many records are lost, and why."""
+def test_close_warns_of_the_records_that_are_lost(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With their number and the reason."""
     file = HistoryFile(path)
     log = _errors(file)
     blocker = sqlite3.connect(path, isolation_level=None)
@@ -333,8 +333,8 @@ def test_what_is_lost_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptur
 
 
 @pytest.mark.slow
-def test_a_removed_file_is_begun_anew(path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture) -> None:
-    """What is logged after it was removed is in the one that takes its place, not in one that nobody finds."""
+def test_a_removed_file_is_created_again(path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture) -> None:
+    """Later records are in the new file, not in one that has no name any more."""
     log = _errors(file)
     log.record_failure(failed(1, completed_at=NOW))
     file.flush()
@@ -347,8 +347,8 @@ def test_a_removed_file_is_begun_anew(path: Path, file: HistoryFile, caplog: pyt
 
 
 @pytest.mark.slow
-def test_a_file_that_took_its_place_is_left_whole(path: Path, file: HistoryFile) -> None:
-    """The old one's end takes nothing from the new one, though both have their names."""
+def test_a_file_that_replaced_another_stays_intact(path: Path, file: HistoryFile) -> None:
+    """Closing the old one takes nothing from the new one, though both have the same name."""
     _errors(file).record_failure(failed(1, completed_at=NOW))
     file.flush()
     for part in path.parent.iterdir():
@@ -364,9 +364,7 @@ def test_a_file_that_took_its_place_is_left_whole(path: Path, file: HistoryFile)
     assert [2, 3] == found
 
 
-def test_a_record_that_cannot_be_written_does_no_harm(
-    path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_record_that_is_no_json_is_skipped(path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture) -> None:
     """The others are written."""
     endless: list[object] = []
     endless.append(endless)
@@ -390,7 +388,7 @@ def test_a_record_that_cannot_be_written_does_no_harm(
         (lambda path: path.mkdir(), "folder"),
     ],
 )
-def test_a_file_that_is_something_else(path: Path, make: object, message: str) -> None:
+def test_a_file_that_is_no_database_is_refused(path: Path, make: object, message: str) -> None:
     """The error says what to do, and nothing is overwritten."""
     make(path)  # type: ignore[operator]
     with pytest.raises(InvalidRequest, match="history") as caught:
@@ -412,8 +410,8 @@ def _damaged(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [_damaged, lambda path: ":memory:"], ids=["damaged", "memory"])
-def test_connecting_with_a_history_that_is_none(path: Path, make: Callable[[Path], object]) -> None:
-    """An error of ours with a remedy, and no thread is left."""
+def test_connect_refuses_an_unusable_history(path: Path, make: Callable[[Path], object]) -> None:
+    """With an exception of ours and a remedy, and without leaving a thread behind."""
     threads = set(threading.enumerate())
     with pytest.raises(InvalidRequest, match="history") as caught:
         iw.connect("http://127.0.0.1:1", history=make(path))  # type: ignore[arg-type]
@@ -431,8 +429,8 @@ def test_connecting_with_a_history_that_is_none(path: Path, make: Callable[[Path
         "PRAGMA application_id = 7",
     ],
 )
-def test_another_programs_database(path: Path, statements: str) -> None:
-    """It is refused, and not a byte of it is changed."""
+def test_another_programs_database_is_refused(path: Path, statements: str) -> None:
+    """Not a byte of it is changed."""
     connection = sqlite3.connect(path)
     connection.executescript(statements)
     connection.close()
@@ -443,8 +441,8 @@ def test_another_programs_database(path: Path, statements: str) -> None:
     assert ([path], before) == (list(path.parent.iterdir()), path.read_bytes())
 
 
-def test_a_file_of_an_earlier_version(path: Path) -> None:
-    """Those that did not yet say whose they are go on being used."""
+def test_a_file_without_application_id_is_used(path: Path) -> None:
+    """Early versions did not set it."""
     file = HistoryFile(path)
     _errors(file).record_failure(failed(1, completed_at=NOW))
     file.close()
@@ -454,7 +452,7 @@ def test_a_file_of_an_earlier_version(path: Path) -> None:
     assert [1] == _again(path)
 
 
-def test_a_file_of_a_later_version(path: Path) -> None:
+def test_a_file_of_a_later_version_is_refused(path: Path) -> None:
     """It is left alone."""
     HistoryFile(path).close()
     connection = sqlite3.connect(path)
@@ -464,7 +462,7 @@ def test_a_file_of_a_later_version(path: Path) -> None:
         HistoryFile(path)
 
 
-def test_closing_twice_and_logging_afterwards(path: Path) -> None:
+def test_close_twice_and_log_afterwards(path: Path) -> None:
     """Neither hangs nor raises."""
     file = HistoryFile(path)
     log = _errors(file)
@@ -474,7 +472,7 @@ def test_closing_twice_and_logging_afterwards(path: Path) -> None:
     assert (1, []) == (len(log), _again(path))
 
 
-def test_no_thread_is_left(path: Path) -> None:
+def test_close_ends_the_thread(path: Path) -> None:
     """A closed file costs nothing."""
     HistoryFile(path).close()
     assert [] == [thread.name for thread in threading.enumerate() if thread.name == "invoke-widgets history"]
@@ -511,20 +509,20 @@ def _check_kills(path: Path, times: int) -> None:
         last = there
 
 
-def test_killed_in_the_middle(path: Path) -> None:
-    """At most the last second is lost, and the file stays whole."""
+def test_a_killed_process_loses_at_most_a_second(path: Path) -> None:
+    """The file stays intact."""
     _check_kills(path, 1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_killed_in_the_middle_50_times(path: Path) -> None:
-    """The same, again and again on the same file."""
+def test_a_process_killed_50_times_loses_at_most_a_second(path: Path) -> None:
+    """On the same file, again and again."""
     _check_kills(path, 50)
 
 
 def test_several_processes_write_at_once(path: Path, file: HistoryFile) -> None:
-    """Nothing of anybody is lost."""
+    """No record is lost."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.support.history_writer", str(path)], stdout=subprocess.PIPE, text=True
@@ -547,8 +545,8 @@ def test_several_processes_write_at_once(path: Path, file: HistoryFile) -> None:
     assert (200,) == found
 
 
-def test_a_cancellation_that_is_completed_later_is_one_row(path: Path, file: HistoryFile) -> None:
-    """`stopped_s` replaces the record in the file, too."""
+def test_a_completed_cancellation_replaces_its_row(path: Path, file: HistoryFile) -> None:
+    """`stopped_s` becomes known later."""
     log = CancellationLog(file=file, source="s")
     first = Cancellation(
         scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=NOW, cancellation_id="c"
@@ -563,8 +561,8 @@ def test_a_cancellation_that_is_completed_later_is_one_row(path: Path, file: His
     assert [1.5] == found
 
 
-def test_two_logs_of_one_file_and_source_hear_of_each_others_records(file: HistoryFile) -> None:
-    """As two consoles of one queue have, in one kernel."""
+def test_two_logs_of_one_file_and_source_share_their_records(file: HistoryFile) -> None:
+    """As two consoles of one queue do in one kernel."""
     one, other = _errors(file), _errors(file)
     one.record_failure(failed(1, completed_at=NOW))
     other.record_failure(failed(2, completed_at=NOW))
@@ -574,8 +572,8 @@ def test_two_logs_of_one_file_and_source_hear_of_each_others_records(file: Histo
     until(lambda: len(other) == 0, "the clearing")
 
 
-def test_a_log_that_nobody_uses_is_released_by_its_file(file: HistoryFile) -> None:
-    """The file lives on when a console is closed; the others still hear of what is written."""
+def test_the_file_does_not_keep_unused_logs_alive(file: HistoryFile) -> None:
+    """As after closing a console; other logs still receive what is written."""
     log, left = _errors(file), _errors(file)
     unused = weakref.ref(left)
     del left
@@ -587,7 +585,7 @@ def test_a_log_that_nobody_uses_is_released_by_its_file(file: HistoryFile) -> No
 
 
 def test_the_writer_survives_an_unexpected_exception(path: Path, file: HistoryFile) -> None:
-    """It sets `problem`, and goes on when the cause is gone; no record is lost."""
+    """It sets `problem` and goes on once the cause is gone; no record is lost."""
     log = _errors(file)
     file.path = None  # type: ignore[assignment]
     log.record_failure(failed(1, completed_at=NOW))
@@ -597,8 +595,8 @@ def test_the_writer_survives_an_unexpected_exception(path: Path, file: HistoryFi
     assert (True, True, "", [1]) == ("AttributeError" in problem, file.flush(), file.problem, _again(path))
 
 
-def test_a_record_whose_data_cannot_be_made_does_not_stop_the_others(path: Path, file: HistoryFile) -> None:
-    """It is skipped, and nothing waits behind it."""
+def test_a_record_whose_data_raises_is_skipped(path: Path, file: HistoryFile) -> None:
+    """Nothing waits behind it."""
 
     def broken() -> object:
         raise ZeroDivisionError

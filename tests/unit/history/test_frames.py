@@ -59,7 +59,7 @@ def _job(i: int) -> QueueItem:
     )
 
 
-def _heard(i: int) -> LoggedEvent:
+def _logged_event(i: int) -> LoggedEvent:
     event = (
         BatchEnqueued(queue_id="default", batch_id="b", enqueued=1, requested=1)
         if i % 2
@@ -72,16 +72,16 @@ KINDS: list[tuple[Make, Callable[[int], Any], frames.Schema]] = [
     (frames.errors, _error, frames.ERRORS),
     (frames.cancellations, _cancellation, frames.CANCELLATIONS),
     (frames.jobs, _job, frames.JOBS),
-    (frames.events, _heard, frames.EVENTS),
+    (frames.events, _logged_event, frames.EVENTS),
 ]
 
 
 @pytest.mark.parametrize("count", [0, 1, 10_000])
 @pytest.mark.parametrize(("make", "record", "schema"), KINDS, ids=["errors", "cancellations", "jobs", "events"])
-def test_the_schema_does_not_depend_on_the_rows(
+def test_schema_does_not_depend_on_the_rows(
     make: Make, record: Callable[[int], Any], schema: frames.Schema, count: int
 ) -> None:
-    """Columns, their order and their types."""
+    """The columns, their order and their types."""
     frame = make([record(i) for i in range(count)])
     assert (count, list(schema.items())) == (
         len(frame), [(name, str(dtype)) for name, dtype in frame.dtypes.items()]
@@ -89,8 +89,8 @@ def test_the_schema_does_not_depend_on_the_rows(
 
 
 @pytest.mark.parametrize(("make", "record", "schema"), KINDS, ids=["errors", "cancellations", "jobs", "events"])
-def test_values_are_the_records_own(make: Make, record: Callable[[int], Any], schema: frames.Schema) -> None:
-    """Each value is what pandas makes of the attribute; what is None is missing."""
+def test_values_are_those_of_the_records(make: Make, record: Callable[[int], Any], schema: frames.Schema) -> None:
+    """Each is what pandas makes of the attribute; None is a missing value."""
     records = [record(i) for i in range(5)]
     frame = make(records)
     wrong = []
@@ -112,8 +112,8 @@ def test_values_are_the_records_own(make: Make, record: Callable[[int], Any], sc
     assert [] == wrong
 
 
-def test_durations_are_seconds() -> None:
-    """From creation to start, from start to end; missing where that is not known."""
+def test_durations_are_in_seconds() -> None:
+    """From creation to start and from start to end; missing if unknown."""
     frame = frames.jobs([_job(0), _job(1)])
     assert [[1.0, 2.5], [None, None]] == [
         [None if value is pd.NA else value for value in row] for row in frame[["waited_s", "ran_s"]].to_numpy(object)
@@ -121,15 +121,15 @@ def test_durations_are_seconds() -> None:
 
 
 def test_times_of_any_zone_become_utc_to_the_microsecond() -> None:
-    """And years before 1970 or far ahead do no harm."""
+    """Years before 1970 or far ahead do no harm."""
     far = timezone(timedelta(hours=-7))
     times = [datetime(1969, 12, 31, 17, 0, 0, 1, tzinfo=far), datetime(9999, 1, 1, tzinfo=UTC), T0]
     records = [JobError(at=at, error_type=JobErrorType.UNKNOWN_ERROR, message="") for at in times]
     assert [at.astimezone(UTC) for at in times] == [at.to_pydatetime() for at in frames.errors(records)["at"]]
 
 
-def test_fields_become_columns() -> None:
-    """One for each field that a batch set, after the fixed ones, sorted; values keep their types."""
+def test_batch_fields_become_columns() -> None:
+    """Sorted, after the fixed ones; values keep their types."""
     values = [
         (FieldValue("z", "seed", 1),),
         (FieldValue("a", "x", [1, 2]), FieldValue("z", "seed", "s")),
@@ -142,16 +142,16 @@ def test_fields_become_columns() -> None:
     )  # fmt: skip
 
 
-def test_events_tell_what_they_are_about() -> None:
-    """The item, the node, the progress: each from where the event has it."""
+def test_events_have_item_node_and_progress() -> None:
+    """Each from where the event has it."""
     item = QueueItem(item_id=5, status="failed", batch_id="b")
     node: dict[str, Any] = {"queue_id": "default", "item_id": 5, "batch_id": "b", "node_id": "n", "node_type": "t"}
-    told = [
+    events = [
         ItemStatusChanged(queue_id="default", item=item),
         NodeProgress(**node, progress=Progress(item_id=5, message="half", percentage=0.5)),
         NodeFailed(**node, error_type="E", error_message="why", error_traceback=""),
     ]
-    frame = frames.events(LoggedEvent(T0, event) for event in told)
+    frame = frames.events(LoggedEvent(T0, event) for event in events)
     columns = ["event", "item_id", "node_id", "status", "message", "percentage"]
     assert [
         ["ItemStatusChanged", 5, None, "failed", None, None],
@@ -160,20 +160,20 @@ def test_events_tell_what_they_are_about() -> None:
     ] == [[None if value is pd.NA else value for value in row] for row in frame[columns].to_numpy(object)]
 
 
-def test_an_impossible_number_is_missing() -> None:
-    """A frame does not fail over a number that no column can hold."""
+def test_a_number_too_large_for_its_column_is_missing() -> None:
+    """The frame does not fail over it."""
     errors = [replace(_error(0), item_id=item_id) for item_id in (2**70, -(2**70), 2**63 - 1)]
     assert [pd.NA, pd.NA, 2**63 - 1] == frames.errors(errors)["item_id"].tolist()
 
 
-def test_a_cancel_of_one_item_has_its_id() -> None:
-    """Of several there is the tuple alone."""
+def test_only_a_cancellation_of_one_item_has_an_item_id() -> None:
+    """One of several items has the tuple alone."""
     frame = frames.cancellations([_cancellation(1), _cancellation(3)])
     assert ([1, pd.NA], [(1,), (3, 4)]) == (frame["item_id"].tolist(), frame["item_ids"].tolist())
 
 
-def test_json_lines_read_back(tmp_path: Path) -> None:
-    """What is missing is null; lists stay lists."""
+def test_jsonl_has_nulls_and_lists(tmp_path: Path) -> None:
+    """Missing values are null; lists stay lists."""
     frames.write_jsonl(frames.cancellations([_cancellation(3)]), tmp_path / "c.jsonl")
     found = json.loads((tmp_path / "c.jsonl").read_text(encoding="utf-8"))
     assert ([3, 4], None, None, "item") == (found["item_ids"], found["item_id"], found["stopped_s"], found["scope"])
@@ -181,10 +181,10 @@ def test_json_lines_read_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 10_000])
 @pytest.mark.parametrize(("make", "record", "schema"), KINDS, ids=["errors", "cancellations", "jobs", "events"])
-def test_parquet_keeps_values_and_types(
+def test_parquet_preserves_values_and_types(
     tmp_path: Path, make: Make, record: Callable[[int], Any], schema: frames.Schema, count: int
 ) -> None:
-    """Read back, a frame is what it was, however many rows it has; lists come back as JSON text."""
+    """However many rows there are; lists come back as JSON text."""
     frame = make([record(i) for i in range(count)])
     frames.write_parquet(frame, tmp_path / "frame.parquet")
     found = pd.read_parquet(tmp_path / "frame.parquet")
@@ -197,8 +197,8 @@ def test_parquet_keeps_values_and_types(
     pd.testing.assert_frame_equal(frame, found)
 
 
-def test_parquet_keeps_the_values_of_fields(tmp_path: Path) -> None:
-    """A field may have had values of several types, which no column of Parquet can hold but as JSON text."""
+def test_parquet_writes_batch_fields_as_json(tmp_path: Path) -> None:
+    """A field may have values of several types, which no other column of Parquet can hold."""
     values: list[Any] = [7, "seven", [1, 2], None, 0.5, {"key": "model"}]
     items = [
         QueueItem(item_id=i, status="pending", batch_id="b", field_values=(FieldValue("a", "x", value),))
@@ -209,8 +209,8 @@ def test_parquet_keeps_the_values_of_fields(tmp_path: Path) -> None:
     assert values == [None if text is pd.NA else json.loads(text) for text in texts]
 
 
-def test_parquet_without_pyarrow_names_the_remedy(tmp_path: Path) -> None:
-    """It is no dependency, since a notebook rarely needs it: where it is not there, nothing is written."""
+def test_parquet_without_pyarrow_raises_with_a_remedy(tmp_path: Path) -> None:
+    """pyarrow is no dependency; without it nothing is written."""
     path = tmp_path / "errors.parquet"
     program = (
         "import sys; sys.modules['pyarrow'] = None\n"  # as Python blocks an import

@@ -46,8 +46,8 @@ def node_failed(item_id: int = 1) -> NodeFailed:
     )
 
 
-def test_an_error_is_one_record_however_it_becomes_known() -> None:
-    """The event, the node's event, a poll and a re-read after a reconnect are one failure."""
+def test_an_error_is_one_record_whatever_reports_it() -> None:
+    """The item's event, the node's event, a poll and a read after a reconnect report one failure."""
     log = ErrorLog()
     for item in (failed(), failed(), failed(session={"errors": {"n": "x"}, "prepared_source_mapping": {"n": "div"}})):
         log.record_failure(item)
@@ -66,8 +66,8 @@ def test_equal_errors_are_one_group() -> None:
     assert [(1, (4,), times[4], times[4]), (3, (1, 2, 3), times[1], times[3])] == found
 
 
-def test_the_same_exception_is_recorded_once() -> None:
-    """It may be caught in more than one place on its way up; another one that looks the same is another."""
+def test_an_exception_is_recorded_once() -> None:
+    """It may be caught in several places; another one with the same message is another record."""
     log = ErrorLog()
     error = NotFound("Not found: x.", details={"status": 404})
     for each in (error, error, NotFound("Not found: x.", details={"status": 404})):
@@ -75,16 +75,16 @@ def test_the_same_exception_is_recorded_once() -> None:
     assert [404, 404] == [e.status for e in log]
 
 
-def test_attempts_count_up_along_a_line_of_retries() -> None:
-    """The server names the first of the line in each of its retries."""
+def test_attempts_are_numbered_along_a_chain() -> None:
+    """The server names the first item of the chain in each retry."""
     log = ErrorLog()
     for item in (failed(1), failed(5, retried_from_item_id=1), failed(9, retried_from_item_id=1)):
         log.record_failure(item)
     assert [1, 2, 3] == [e.attempt for e in log]
 
 
-def test_attempts_are_counted_anew_when_an_earlier_one_becomes_known() -> None:
-    """An attempt that was canceled or completed counts too, in whichever order they become known; by batch and root."""
+def test_attempts_are_renumbered_when_an_earlier_one_becomes_known() -> None:
+    """Canceled and completed attempts count too, in any order; chains differ by batch and first item."""
     log = ErrorLog()
     for item in (failed(9, retried_from_item_id=1), failed(1), failed(3, retried_from_item_id=1, batch_id="other")):
         log.record_failure(item)
@@ -93,16 +93,16 @@ def test_attempts_are_counted_anew_when_an_earlier_one_becomes_known() -> None:
     assert {9: 3, 1: 1, 3: 2} == {e.item_id: e.attempt for e in log}
 
 
-def test_the_oldest_go_first() -> None:
-    """A log never grows beyond its limit."""
+def test_the_oldest_records_are_dropped_at_the_limit() -> None:
+    """A log never grows beyond it."""
     log = ErrorLog(limit=3)
     for item_id in range(10):
         log.record_failure(failed(item_id))
     assert [7, 8, 9] == [e.item_id for e in log]
 
 
-def test_records_are_in_the_order_of_their_own_times() -> None:
-    """A queue is read newest first: the oldest goes and comes first all the same, also in frames; then by item."""
+def test_records_are_sorted_by_their_own_time() -> None:
+    """A queue is read newest first: the oldest is still the first to be listed and dropped; ties are sorted by item."""
     log = ErrorLog(limit=4)
     for item_id in (9, 8, 7, 3, 5):
         log.record_failure(failed(item_id, completed_at=T0 + timedelta(seconds=item_id // 2)))
@@ -115,8 +115,8 @@ def test_records_are_in_the_order_of_their_own_times() -> None:
     )
 
 
-def test_a_record_whose_time_becomes_known_moves() -> None:
-    """And those of one time are in the order of their items, then as they came."""
+def test_a_record_whose_time_changes_moves() -> None:
+    """Records of one time are sorted by item, then by arrival."""
     log = JobLog()
     for item_id in (3, 1, 2):
         log.record(failed(item_id, created_at=T0))
@@ -127,8 +127,8 @@ def test_a_record_whose_time_becomes_known_moves() -> None:
     assert [4] == [job.item_id for job in log]
 
 
-def test_jobs_that_vanished_are_gone() -> None:
-    """What has ended stays as it ended; what has not is "gone", with when that was noticed, and no duration."""
+def test_settle_marks_unfinished_jobs_as_gone() -> None:
+    """With the time at which that was noticed, and no duration; finished jobs are left alone."""
     log = JobLog()
     log.record(failed(1, created_at=T0, started_at=T0))
     log.record(failed(2, created_at=T0, status="in_progress", started_at=T0, completed_at=None))
@@ -144,8 +144,8 @@ def test_jobs_that_vanished_are_gone() -> None:
     assert ["failed", "gone", "gone", "pending"] == [job.status for job in log]
 
 
-def test_a_reason_that_becomes_known_later_is_taken() -> None:
-    """A failure that was recorded without one keeps what else is known of it."""
+def test_an_error_that_becomes_known_later_completes_the_record() -> None:
+    """A failure that was recorded without its error keeps the rest."""
     log = ErrorLog()
     log.record_failure(failed(error_type=None, error_message=None, error_traceback=None))
     log.note_retry(1, "b", T0)
@@ -158,14 +158,14 @@ def test_a_reason_that_becomes_known_later_is_taken() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, "many"])
-def test_a_limit_that_is_none(limit: object) -> None:
-    """Said at once, not when the log is full."""
+def test_an_invalid_limit_raises(limit: object) -> None:
+    """At once, not when the log is full."""
     with pytest.raises(InvalidRequest, match="limit"):
         ErrorLog(limit=limit)  # type: ignore[arg-type]
 
 
-def test_a_cancellation_is_replaced_by_what_is_known_later() -> None:
-    """`stopped_s` comes seconds after the rest."""
+def test_a_cancellation_is_replaced_by_its_later_record() -> None:
+    """`stopped_s` becomes known seconds after the rest."""
     log = CancellationLog()
     asked = Cancellation(
         scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=T0, cancellation_id="c"
@@ -176,14 +176,14 @@ def test_a_cancellation_is_replaced_by_what_is_known_later() -> None:
 
 
 def test_a_job_is_replaced_by_its_later_state() -> None:
-    """One record for each job, as it was last seen."""
+    """There is one record per job."""
     log = JobLog()
     for status in ("pending", "in_progress", "failed"):
         log.record(failed(status=status))
     assert ["failed"] == [item.status for item in log]
 
 
-def test_events_are_kept_without_their_previews() -> None:
+def test_events_are_kept_without_previews() -> None:
     """Ten thousand previews would be hundreds of megabytes."""
     log = EventLog(limit=2)
     for step in range(3):
@@ -235,7 +235,7 @@ def test_job_error_of_an_unread_failure_says_that_there_is_no_reason() -> None:
     assert ("The server gives no reason.", None) == (found.message, found.server_error_type)
 
 
-def test_threads_may_log_and_read_at_once() -> None:
+def test_threads_log_and_read_at_once() -> None:
     """The loop's thread writes while a cell makes a frame."""
     log = ErrorLog(limit=100)
     writer = threading.Thread(target=lambda: [log.record_failure(failed(i)) for i in range(5000)])
@@ -331,7 +331,7 @@ def test_of_a_long_text_beginning_and_end_are_kept() -> None:
 
 
 def test_equal_out_of_memory_errors_are_one_group() -> None:
-    """They are long, and differ in numbers of different lengths alone."""
+    """They are long, and differ only in numbers of different lengths."""
     log = ErrorLog()
     for item_id, (size, free, used) in enumerate(
         [("20.00", "10.12", "7.61"), ("512.00", "9", "7.2"), ("2", "1.1", "10")]
@@ -345,22 +345,22 @@ def test_equal_out_of_memory_errors_are_one_group() -> None:
     assert [3] == [group.count for group in log.groups()]
 
 
-def test_a_failed_request_is_recorded_without_what_the_caller_let_slip() -> None:
-    """A message may quote what was passed, not only what a server said."""
+def test_secrets_in_an_argument_are_not_recorded() -> None:
+    """The message of a failed request may quote an argument, which no server sent."""
     log = ErrorLog()
     log.record_exception(NotFound("url: 'http://me:c2lnbmF0dXJl@h' is not there.", details={"status": 404}))
     assert ["url: 'http://[token]@h' is not there."] == [e.message for e in log]
 
 
-def test_a_known_token_is_taken_out_wherever_it_is() -> None:
-    """A token of any form is known by itself."""
+def test_a_token_in_use_is_not_recorded() -> None:
+    """Whatever its form."""
     log = ErrorLog(secrets=lambda: ("open sesame", None))
     log.record_failure(failed(message="you said open sesame", error_traceback="open sesame"))
     assert [("you said [token]", "[token]")] == [(e.message, e.traceback) for e in log]
 
 
-def test_no_text_of_a_server_is_a_formula(tmp_path: Path) -> None:
-    """In CSV, text that a spreadsheet would run gets an apostrophe; numbers, and other text, stay as they are."""
+def test_csv_has_no_formulas(tmp_path: Path) -> None:
+    """Text that a spreadsheet would run gets an apostrophe; numbers and other texts are left alone."""
     log = JobLog()
     for item_id, text in enumerate(['=HYPERLINK("http://x")', "+1", "-1", "@sum", "\t=1", "a=1", ""], start=1):
         values = (FieldValue("n", "p", text), FieldValue("n", "number", -item_id))
@@ -373,8 +373,8 @@ def test_no_text_of_a_server_is_a_formula(tmp_path: Path) -> None:
     assert [str(-n) for n in range(1, 8)] == [row["n.number"] for row in rows]
 
 
-def test_csv_and_jsonl(tmp_path: Path) -> None:
-    """One line for each record, after the header."""
+def test_csv_and_jsonl_have_a_line_per_record(tmp_path: Path) -> None:
+    """CSV after its header."""
     log = ErrorLog()
     log.record_failure(failed(1, "naïve, «quoted»\nand long"))
     log.record_failure(failed(2))

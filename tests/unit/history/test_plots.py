@@ -99,8 +99,8 @@ def _words(figure: Figure) -> str:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", NAMES)
-def test_it_draws(name: str, dark: bool) -> None:
-    """On the paper that was asked for, with more than that on it."""
+def test_figures_draw_on_light_and_dark(name: str, dark: bool) -> None:
+    """The background is the right one, and there is something on it."""
     figure = _draw(name, Plots(_errors(), _cancellations(), _jobs()), dark=dark)
     file = BytesIO()
     figure.savefig(file, format="png", dpi=50)
@@ -111,25 +111,25 @@ def test_it_draws(name: str, dark: bool) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_empty_log_says_so(name: str) -> None:
+def test_an_empty_figure_says_so(name: str) -> None:
     """Rather than showing empty axes."""
     assert _words(_draw(name, Plots())).startswith("No ")
 
 
-def test_errors_are_named_and_counted() -> None:
-    """Each class in words, beside its line."""
+def test_error_timeline_names_and_counts_classes() -> None:
+    """In words, beside their rows."""
     words = _words(Plots(_errors()).error_timeline())
     assert [f"{kind}  1" for kind in JobErrorType] == [f"{kind}  1" for kind in JobErrorType if f"{kind}  1" in words]
 
 
-def test_latencies_have_three_parts_and_medians() -> None:
-    """Each part in words; a part that nobody knows is not drawn."""
+def test_cancellation_latency_has_three_parts_and_medians() -> None:
+    """Each part in words; an unknown one is not drawn."""
     words = _words(Plots(cancellations=_cancellations()).cancellation_latency())
     assert (4, 3, True) == (words.count("4 ms"), words.count("2 s"), "acknowledged" in words)
 
 
-def test_the_queue_is_counted_at_every_step() -> None:
-    """Two jobs created together, one after the other run, then none."""
+def test_queue_depth_counts_at_every_step() -> None:
+    """Two jobs are created together and run one after the other."""
     jobs = [
         QueueItem(
             item_id=i,
@@ -145,8 +145,8 @@ def test_the_queue_is_counted_at_every_step() -> None:
     assert ([1.0, 0.0, 0.0], [1.0, 1.0, 0.0]) == (list(waiting.get_ydata()), list(running.get_ydata()))
 
 
-def test_what_is_gone_neither_waits_nor_runs() -> None:
-    """Nobody knows until when it did, but not until now."""
+def test_jobs_that_are_gone_neither_wait_nor_run() -> None:
+    """It is not known until when they did, but not until now."""
     seen = QueueItem(item_id=1, status="gone", batch_id="b", created_at=T0, updated_at=datetime.now(UTC))
     began = T0 + timedelta(seconds=5)
     plots = Plots(jobs=[seen, replace(seen, item_id=2, started_at=began)])
@@ -157,21 +157,21 @@ def test_what_is_gone_neither_waits_nor_runs() -> None:
     assert until < began + timedelta(seconds=1)
 
 
-def test_a_device_that_nobody_told_is_said_to_be_so() -> None:
-    """Versions before 6.14 do not tell it."""
+def test_job_gantt_names_an_unknown_device() -> None:
+    """Versions before 6.14 do not report it."""
     assert "unknown device" in _words(Plots(jobs=_jobs()).job_gantt())
 
 
-def test_nothing_global_is_changed() -> None:
-    """The person's own figures keep their style."""
+def test_rcparams_are_not_changed() -> None:
+    """The user's own figures keep their style."""
     before = dict(rcParams)
     for name in NAMES:
         _draw(name, Plots(_errors(), _cancellations(), _jobs()), dark=True)
     assert before == dict(rcParams)
 
 
-def test_pyplot_is_never_imported() -> None:
-    """It keeps every figure for ever and chooses a backend."""
+def test_pyplot_is_not_imported() -> None:
+    """It keeps figures alive and chooses a backend."""
     code = (
         "import sys; from invoke_widgets.history.plots import Plots; f = Plots().durations(); f._repr_mimebundle_();"
         "print('matplotlib.pyplot' in sys.modules)"
@@ -180,15 +180,15 @@ def test_pyplot_is_never_imported() -> None:
     assert "False" == done.stdout.strip()
 
 
-def test_a_notebook_shows_the_figure_itself() -> None:
-    """IPython asks for this where pyplot has not told it how to draw figures."""
+def test_a_figure_shows_itself_in_a_notebook() -> None:
+    """IPython asks for its MIME bundle if pyplot has not registered a formatter."""
     bundle = Plots().durations()._repr_mimebundle_()  # type: ignore[attr-defined]
     assert b"\x89PNG" == b64decode(bundle["image/png"])[:4]
     assert bundle["image/png"] in bundle["text/html"]
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "description"),
     [
         ("error_timeline", "Errors: 8 from 2026-01-01 12:00:00 to 2026-01-01 12:07:00 UTC: submission_failed 1, "),
         ("cancellation_latency", "Cancellations: median time until each part, by scope: item (1): acknowledged 4 ms, "),
@@ -197,19 +197,19 @@ def test_a_notebook_shows_the_figure_itself() -> None:
         ("durations", "Jobs: how long they ran: completed 1, median 3 s, half within 3 s to 3 s; "),
     ],
 )
-def test_a_figure_is_told_in_words(name: str, told: str) -> None:
-    """Who does not see it gets what it shows as a sentence: as its label, and as the image's alternative text."""
+def test_a_figure_describes_itself(name: str, description: str) -> None:
+    """A sentence says what it shows: its label, which is also the image's alternative text."""
     figure = _draw(name, Plots(_errors(), _cancellations(), _jobs()))
     bundle = figure._repr_mimebundle_()  # type: ignore[attr-defined]
-    assert told in figure.get_label()
+    assert description in figure.get_label()
     assert (f' alt="{html.escape(str(figure.get_label()))}">', figure.get_label()) == (
         bundle["text/html"][bundle["text/html"].index(" alt=") :],
         bundle["text/plain"],
     )
 
 
-def test_the_words_of_a_figure_are_escaped() -> None:
-    """A device's name is the server's."""
+def test_a_figures_description_is_escaped() -> None:
+    """A device's name comes from the server."""
     job = replace(_jobs()[3], device='"><script>alert(1)</script>')
     bundle = Plots(jobs=[job]).job_gantt()._repr_mimebundle_()  # type: ignore[attr-defined]
     assert "<script" not in bundle["text/html"]
@@ -217,13 +217,13 @@ def test_the_words_of_a_figure_are_escaped() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_empty_figure_is_told_too(name: str) -> None:
-    """It has nothing to show, and says so."""
+def test_an_empty_figure_describes_itself(name: str) -> None:
+    """It says that there is nothing to show."""
     assert ": No " in _draw(name, Plots()).get_label()
 
 
-def test_dark_is_yes_or_no() -> None:
-    """A theme's name is not a yes."""
+def test_dark_must_be_a_bool() -> None:
+    """The name of a theme is refused."""
     with pytest.raises(InvalidRequest, match="dark"):
         Plots().durations(dark="light")  # type: ignore[arg-type]
 
@@ -256,8 +256,8 @@ def _job(began: datetime, ended: datetime, status: str = "completed") -> QueueIt
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", NAMES)
-def test_marks_stand_out_as_they_are_drawn(name: str, dark: bool) -> None:
-    """What covers any spot has 3:1 against the paper, but for the grid's lines: no two colours are mixed."""
+def test_marks_keep_their_contrast_as_drawn(name: str, dark: bool) -> None:
+    """Every area but the grid's lines has 3:1 against the background: no two colours are blended."""
     table = style.DARK if dark else style.LIGHT
     figure = _draw(name, _many(60), dark=dark)
     for text in figure.findobj(Text):
@@ -270,7 +270,7 @@ def test_marks_stand_out_as_they_are_drawn(name: str, dark: bool) -> None:
     assert (set(), True) == ({c for c in found if contrast(c, table["background"]) < 3}, len(found) >= 2)
 
 
-def test_a_crowd_of_marks_keeps_its_color() -> None:
+def test_overlapping_marks_keep_their_color() -> None:
     """Drawn from left to right, each would leave only the rim of the one before, and the row would fade."""
     at = [T0 + timedelta(seconds=i) for i in range(2000)]
     errors = [JobError(at=moment, error_type=kind, message="m") for kind in JobErrorType for moment in at]
@@ -282,8 +282,8 @@ def test_a_crowd_of_marks_keeps_its_color() -> None:
 
 
 @pytest.mark.slow
-def test_a_failed_job_is_seen_among_thousands() -> None:
-    """2,000 jobs of 20 s in a week: each is under a pixel wide, and each of the 40 that failed has its line."""
+def test_failed_jobs_are_visible_among_thousands() -> None:
+    """2,000 jobs of 20 s in a week are less than a pixel wide, and each of the 40 failed ones is there."""
     jobs = [
         _job(at, at + timedelta(seconds=20), "completed" if i % 50 else "failed")
         for i, at in enumerate(T0 + timedelta(minutes=5 * i) for i in range(2000))
@@ -295,15 +295,15 @@ def test_a_failed_job_is_seen_among_thousands() -> None:
     assert (40, True) == (int(np.sum(failed[1:] & ~failed[:-1])), int(completed.sum()) > 600)
 
 
-def test_jobs_in_a_row_are_seen_to_be_several() -> None:
-    """Where there is room, paper shows between one and the next."""
+def test_jobs_in_a_row_have_gaps() -> None:
+    """Where there is room, the background shows between two of them."""
     jobs = [_job(T0 + timedelta(minutes=i), T0 + timedelta(minutes=i + 1)) for i in range(10)]
     pixels = _pixels(Plots(jobs=jobs).job_gantt())
     bar = pixels[pixels.shape[0] * 2 // 5] == _number(style.STATUS_COLORS["completed"])
     assert 10 == int(np.sum(bar[1:] & ~bar[:-1]))
 
 
-def test_devices_are_in_the_order_of_their_numbers() -> None:
+def test_devices_are_sorted_by_number() -> None:
     """The tenth comes after the second."""
     names = ["cuda:10", "cpu", "cuda:2", "mps", "cuda:0"]
     figure = Plots(jobs=[replace(_job(T0, T0), device=name) for name in names]).job_gantt()
@@ -320,8 +320,8 @@ def test_many_devices_make_the_figure_higher() -> None:
     assert all(upper.y0 >= lower.y1 for upper, lower in itertools.pairwise(boxes))
 
 
-def test_a_gantt_that_leaves_jobs_out_says_so() -> None:
-    """In its title, and to those who do not see it."""
+def test_job_gantt_says_that_it_leaves_jobs_out() -> None:
+    """In its title and in its description."""
     jobs = [_job(T0 + timedelta(seconds=i), T0 + timedelta(seconds=i + 1)) for i in range(2001)]
     figure = Plots(jobs=jobs).job_gantt()
     title = "Jobs by device, the newest 2000 of 2001"
@@ -330,14 +330,14 @@ def test_a_gantt_that_leaves_jobs_out_says_so() -> None:
 
 @pytest.mark.parametrize("name", ["error_timeline", "queue_depth", "job_gantt"])
 def test_a_single_moment_has_a_short_axis(name: str) -> None:
-    """Not one of years, in which no time can be read."""
+    """Not one of years, on which no time could be read."""
     at = JobError(at=T0, error_type=JobErrorType.UNKNOWN_ERROR, message="m")
     axes = _draw(name, Plots([at], (), [replace(_job(T0, T0), created_at=T0)])).axes[0]
     left, right = num2date(axes.get_xlim())
     assert (timedelta(seconds=10), T0) == (right - left, left + (right - left) / 2)
 
 
-def test_ticks_of_seconds_tell_the_minute() -> None:
+def test_ticks_of_seconds_include_the_minute() -> None:
     """ "45" alone is no time."""
     figure = Plots([JobError(at=T0, error_type=JobErrorType.UNKNOWN_ERROR, message="m")]).error_timeline()
     figure.draw_without_rendering()
@@ -346,7 +346,7 @@ def test_ticks_of_seconds_tell_the_minute() -> None:
 
 @pytest.mark.parametrize(("name", "status"), [("cancellation_latency", None), ("durations", "completed")])
 def test_a_single_mark_is_not_hidden_by_its_median(name: str, status: str | None) -> None:
-    """The mark itself is what there is to see."""
+    """The mark itself is visible."""
     figure = _draw(name, Plots((), _cancellations()[:1], [_job(T0, T0 + timedelta(seconds=9))]))
     for legend in figure.legends:
         legend.set_visible(False)
@@ -355,16 +355,16 @@ def test_a_single_mark_is_not_hidden_by_its_median(name: str, status: str | None
     assert [] == [color for color in colors if int(np.sum(pixels == _number(color))) < 30]
 
 
-def test_jobs_that_only_wait_are_seen() -> None:
-    """They wait until now, not for the moment in which all were made."""
+def test_queue_depth_shows_jobs_that_only_wait() -> None:
+    """They wait until now, not only at the moment of their creation."""
     jobs = [QueueItem(item_id=i, status="pending", batch_id="b", created_at=T0) for i in range(5)]
     figure = Plots(jobs=jobs).queue_depth()
     waiting = int(np.sum(_pixels(figure) == _number(style.STATUS_COLORS["pending"])))
     assert ([5.0, 5.0], True) == (list(figure.axes[0].lines[0].get_ydata()), waiting > 10_000)
 
 
-def test_running_is_seen_before_many_that_wait() -> None:
-    """The line lies over the area, with paper between."""
+def test_queue_depth_shows_running_over_waiting() -> None:
+    """The line is drawn over the area, with a gap around it."""
     waiting = [QueueItem(item_id=i, status="pending", batch_id="b", created_at=T0) for i in range(5)]
     running = [replace(_job(T0, T0), status="in_progress", completed_at=None) for _ in range(2)]
     pixels = _pixels(Plots(jobs=waiting + running).queue_depth())
@@ -377,15 +377,15 @@ def test_running_is_seen_before_many_that_wait() -> None:
     assert ["paper", "pending", "paper", "in_progress", "paper", "pending"] == found[:6]
 
 
-def test_cancellations_without_times_are_said_to_have_none() -> None:
-    """There are some: "No cancellations." would be wrong."""
+def test_cancellations_without_times_are_counted() -> None:
+    """ "No cancellations." would be wrong."""
     lost = replace(_cancellations()[0], acknowledged_s=None, effective_s=None, stopped_s=None)
     assert "None of 2 cancellations has a time yet." == _words(Plots(cancellations=[lost] * 2).cancellation_latency())
 
 
 @pytest.mark.parametrize("name", ["job_gantt", "durations"])
-def test_names_of_a_server_are_no_formulas(name: str) -> None:
-    """Whatever a device or a status is called, the figure draws, and shows it as far as there is room."""
+def test_names_from_the_server_are_no_formulas(name: str) -> None:
+    """The figure draws whatever a device or a status is called, and shows as much of it as fits."""
     job = _job(T0, T0 + timedelta(seconds=9), r"$\frac{$" + "x" * 99)
     figure = _draw(name, Plots(jobs=[replace(job, device=job.status)]))
     _pixels(figure)
@@ -393,8 +393,8 @@ def test_names_of_a_server_are_no_formulas(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["job_gantt", "cancellation_latency"])
-def test_a_legend_is_not_cut(kind: str) -> None:
-    """All of it is within the figure, also with more statuses than a line has room for."""
+def test_legend_is_within_the_figure(kind: str) -> None:
+    """Also with more statuses than fit in a line."""
     jobs = [_job(T0, T0, status) for status in (*STATUSES, "one of tomorrow", "a status with a name of many words")]
     figure = _draw(kind, Plots((), _cancellations(), jobs))
     figure.draw_without_rendering()
@@ -406,6 +406,6 @@ def test_a_legend_is_not_cut(kind: str) -> None:
     ("value", "said"),
     [(0.0042, "4.2 ms"), (0.9996, "1 s"), (59, "59 s"), (150, "2.5 min"), (7200, "2 h"), (1e6, "278 h")],
 )
-def test_seconds_as_a_person_says_them(value: float, said: str) -> None:
-    """In the unit that needs few digits."""
+def test_seconds_are_formatted_in_a_fitting_unit(value: float, said: str) -> None:
+    """The one that needs few digits."""
     assert said == seconds(value)

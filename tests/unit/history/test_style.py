@@ -1,4 +1,4 @@
-"""Colours can be told apart, on light and on dark, by everyone."""
+"""Colours are distinguishable, on light and on dark, for everyone."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_every_status_and_class_has_a_color() -> None:
 
 
 @pytest.mark.parametrize("paper", [style.LIGHT, style.DARK], ids=["light", "dark"])
-def test_colors_stand_out_from_the_paper(paper: dict[str, str]) -> None:
-    """Marks keep 3:1, text 4.5:1."""
+def test_colors_have_contrast_to_the_background(paper: dict[str, str]) -> None:
+    """Marks have 3:1, text 4.5:1."""
     marks = [*style.STATUS_COLORS.values(), *style.ERROR_COLORS.values(), style.OTHER_COLOR]
     weak = [c for c in marks if contrast(c, paper["background"]) < 3]
     weak += [paper[ink] for ink in ("text", "dim") if contrast(paper[ink], paper["background"]) < 4.5]
@@ -72,8 +72,8 @@ def test_colors_stand_out_from_the_paper(paper: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("sight", _SIGHTS)
 @pytest.mark.parametrize("table", _TABLES)
-def test_colors_can_be_told_apart(table: str, sight: str) -> None:
-    """No two colours of a table come close in any kind of sight."""
+def test_colors_are_distinguishable(table: str, sight: str) -> None:
+    """No two colours of a table come close, in any kind of sight."""
     colors, least = _TABLES[table]
     close = [
         (a, b)

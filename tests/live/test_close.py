@@ -1,4 +1,4 @@
-"""How a console ends: it is closed, or nobody refers to it any more."""
+"""Closing a console, by a call or since nothing refers to it any more."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.graphs import sleep
 from tests.support.wire import Wire
 
 
-def test_closed_console_says_so(wire: Wire) -> None:
-    """After close, an action says that the console is closed, and closing again does nothing."""
+def test_a_closed_console_raises(wire: Wire) -> None:
+    """Every request says that the console was closed, and closing it again does nothing."""
     console = iw.connect(wire.server.url)
     before = threading.active_count()
     console.close()
@@ -55,18 +55,18 @@ _WAITS: dict[str, Callable[[iw.Console, iw.Job], object]] = {
 }
 
 
-def test_closing_ends_every_wait(wire: Wire) -> None:
-    """Whoever waits for something of a console that is closed is told so, and so is whoever begins to afterwards."""
+def test_close_ends_every_wait(wire: Wire) -> None:
+    """Whatever waits for the console raises, and so does a wait that begins afterwards."""
     console = iw.connect(wire.server.url)
     job = console.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
-    told: dict[str, str] = {}
+    outcomes: dict[str, str] = {}
 
     def wait(name: str) -> None:
         try:
-            told[name] = f"returned {_WAITS[name](console, job)}"
-        except BaseException as error:  # noqa: BLE001 - whatever it is
-            told[name] = f"{type(error).__name__}: {error}"
+            outcomes[name] = f"returned {_WAITS[name](console, job)}"
+        except BaseException as error:  # noqa: BLE001 - the test compares whatever is raised
+            outcomes[name] = f"{type(error).__name__}: {error}"
 
     threads = [threading.Thread(target=wait, args=(name,), daemon=True) for name in _WAITS]
     for thread in threads:
@@ -76,14 +76,14 @@ def test_closing_ends_every_wait(wire: Wire) -> None:
     for thread in threads:
         thread.join(30)
     expected = "InvalidRequest: This console was closed."
-    assert dict.fromkeys(_WAITS, expected) == {name: text[: len(expected)] for name, text in told.items()}
-    told.clear()
+    assert dict.fromkeys(_WAITS, expected) == {name: text[: len(expected)] for name, text in outcomes.items()}
+    outcomes.clear()
     for name in _WAITS.keys() - {"a batch"}:
         wait(name)
-    assert {expected} == {text[: len(expected)] for text in told.values()}
+    assert {expected} == {text[: len(expected)] for text in outcomes.values()}
 
 
-_FORSAKEN = """
+_UNUSED = """
 import gc, sys, threading, time, weakref
 import invoke_widgets as iw
 url = sys.argv[1]
@@ -135,9 +135,9 @@ print(threads())
 
 
 @pytest.mark.slow
-def test_a_console_that_nobody_refers_to_ends(wire: Wire) -> None:
-    """It is kept by a handle, its client, a listener, an alert or an open view; when the last is gone, it ends."""
-    command = [sys.executable, "-W", "error", "-c", _FORSAKEN, wire.server.url]
+def test_an_unused_console_is_closed(wire: Wire) -> None:
+    """A handle, its client, a listener, an alert or an open view keeps it; without any of them it is closed."""
+    command = [sys.executable, "-W", "error", "-c", _UNUSED, wire.server.url]
     done = subprocess.run(command, capture_output=True, text=True)
     expected = ["(False, True)", *["(True, True)"] * 6, "0"]
     assert (expected, "") == (done.stdout.splitlines(), done.stderr)
