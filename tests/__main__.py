@@ -11,6 +11,7 @@ shown above: it is a fault to be found all the same.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -53,8 +54,10 @@ _REAL = [
     Part(f"InvokeAI {version}", (f"--real={version}", "--browser", "--slow", "-m", "real")) for version in VERSIONS
 ]
 
-# Lanes run at the same time, the parts of a lane one after the other: tests with real servers mostly wait for them.
+# Two lanes run at the same time, the parts of a lane one after the other: tests with real servers mostly wait for them,
+# and each part ends with a long test or two while its other processes are idle.
 _LANES = [[_QUICK, _SLOW, _BROWSER], _REAL]
+_PROCESSES = str(os.cpu_count() or 1)  # per lane
 
 
 def main() -> int:
@@ -62,18 +65,23 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="neither browser nor real servers nor slow tests")
     if parser.parse_args().quick:
         return summary([repeat_failures(run(_QUICK))], wanted=None)
+    wanted = collect()
     try:
         print(f"Chromium: {install_chromium()}", flush=True)
-        for version in VERSIONS:
-            print(f"InvokeAI {version}: installing unless it is there", flush=True)
-            installed(version)
+        with ThreadPoolExecutor(len(_LANES)) as lanes:
+            first = list(lanes.map(_run_lane, _LANES))
     except (NoBrowserError, InstallError) as error:
         print(error, file=sys.stderr)
         return 1
-    wanted = collect()
-    with ThreadPoolExecutor(len(_LANES)) as lanes:
-        first = list(lanes.map(lambda parts: [run(part, aside=True) for part in parts], _LANES))
     return summary([repeat_failures(result) for lane in first for result in lane], wanted)
+
+
+def _run_lane(parts: list[Part]) -> list[Result]:
+    if parts is _REAL:  # here rather than before, so that the other lane need not wait
+        for version in VERSIONS:
+            print(f"InvokeAI {version}: installing unless it is there", flush=True)
+            installed(version)
+    return [run(part, aside=True) for part in parts]
 
 
 def collect(*arguments: str, folder: Path = _ROOT) -> set[str]:
@@ -86,13 +94,13 @@ def collect(*arguments: str, folder: Path = _ROOT) -> set[str]:
 
 
 def run(part: Part, *, aside: bool = False, folder: Path = _ROOT) -> Result:
-    """Run a part. With `aside` its output is shown in one piece at the end, since other parts run meanwhile."""
+    """Run a part. With `aside`, on fewer processes, and with the output printed in one piece at the end."""
     print(f"\n=== {part.name} {'begins' if aside else ''} ===", flush=True)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "outcomes"
         done = subprocess.run(
-            [*_PYTEST, f"--outcomes={path}", *part.arguments],
+            [*_PYTEST, f"--outcomes={path}", *(("-n", _PROCESSES) if aside else ()), *part.arguments],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if aside else None,

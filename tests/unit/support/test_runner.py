@@ -37,51 +37,54 @@ def test_fails_once():
 """
 
 
-@pytest.fixture
-def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """Options for pytest in a folder that has the sample tests and this project's conftest."""
+@pytest.mark.slow
+def test_run_and_repeat_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures include those at teardown, expected failures count as skipped, three failures are repeated once."""
     monkeypatch.setenv("PYTHONPATH", str(_ROOT))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_sample.py").write_text(_SAMPLE)
-    return ("-c", str(tmp_path / "pytest.ini"), f"--rootdir={tmp_path}", "-p", "tests.conftest")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_run_reports_each_outcome(tmp_path: Path, options: tuple[str, ...], workers: str) -> None:
-    """A failure at teardown is a failure, an expected failure counts as skipped, a deselected test has no outcome."""
-    result = run(Part("sample", (*options, "-n", workers, "-k", "not deselected and not once")), folder=tmp_path)
-    assert {
+    options = ("-c", str(tmp_path / "pytest.ini"), f"--rootdir={tmp_path}", "-p", "tests.conftest")
+    first = run(Part("sample", (*options, "-n", "2", "-k", "not deselected")), folder=tmp_path)
+    outcomes = {
         "test_sample.py::test_passes": "passed",
         "test_sample.py::test_fails": "failed",
         "test_sample.py::test_is_skipped": "skipped",
         "test_sample.py::test_is_expected_to_fail": "skipped",
         "test_sample.py::test_teardown_fails": "failed",
-    } == result.outcomes
-    assert {"test_sample.py::test_is_deselected", "test_sample.py::test_fails_once"} == collect(
-        *options, folder=tmp_path
-    ) - set(result.outcomes)
+        "test_sample.py::test_fails_once": "failed",
+    }
+    assert (1, outcomes) == (first.code, first.outcomes)
+    assert {"test_sample.py::test_is_deselected"} == collect(*options, folder=tmp_path) - set(outcomes)
+    repeated = repeat_failures(first, folder=tmp_path)
+    assert (1, outcomes | {"test_sample.py::test_fails_once": "repeated"}) == (repeated.code, repeated.outcomes)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("chosen", "code", "outcome"),
-    [("test_fails_once", 0, "repeated"), ("test_fails", 1, "failed")],
-    ids=["by chance", "always"],
+    ("failures", "again", "expected"),
+    [
+        ("abc", {"a": "passed", "b": "passed", "c": "passed"}, (0, {"repeated"})),
+        ("ab", {"a": "passed", "b": "failed"}, (1, {"repeated", "failed"})),
+        ("ab", {"a": "passed"}, (1, {"repeated", "failed"})),
+        ("abcd", None, (1, {"failed"})),
+    ],
+    ids=["all pass when repeated", "one fails again", "one is not run again", "too many to repeat"],
 )
-def test_failures_are_repeated_once(
-    tmp_path: Path, options: tuple[str, ...], chosen: str, code: int, outcome: str
+def test_repeated_failures(
+    monkeypatch: pytest.MonkeyPatch,
+    failures: str,
+    again: dict[str, str] | None,
+    expected: tuple[int, set[str]],
 ) -> None:
-    """A test that passes when repeated has an outcome of its own; one that fails again fails the part."""
-    test = f"test_sample.py::{chosen}"
-    result = repeat_failures(run(Part("sample", (*options, "-n", "0", test)), folder=tmp_path), folder=tmp_path)
-    assert (code, {test: outcome}) == (result.code, result.outcomes)
+    """A part succeeds only if at most three tests failed and all of them pass when repeated."""
 
+    def run_again(part: Part, **_: object) -> Result:
+        assert again is not None, "repeated"
+        assert tuple(failures) == part.arguments
+        return Result(part, int("failed" in again.values()), again)
 
-def test_more_than_three_failures_are_not_repeated() -> None:
-    """The result is returned as it is."""
-    result = Result(Part("no such option", ("--nonsense",)), 1, dict.fromkeys("abcd", "failed"))
-    assert result == repeat_failures(result)
+    monkeypatch.setattr("tests.__main__.run", run_again)
+    result = repeat_failures(Result(Part("a part", ()), 1, dict.fromkeys(failures, "failed")))
+    assert expected == (result.code, set(result.outcomes.values()))
 
 
 def _result(outcomes: dict[str, str], code: int = 0) -> Result:
