@@ -346,14 +346,14 @@ def test_a_callback_is_called_on_a_thread_of_its_own() -> None:
 
 
 def fails(message: Message) -> None:
-    raise ValueError("boom, token=abcdef123456")
+    raise ValueError("boom, api_key=abcdef123456")
 
 
 def test_what_a_callback_raises_is_recorded() -> None:
     """Its exception is told with its place, and without what looks like a secret."""
     (delivery,) = send(Callback(fails))
     assert "failed" == delivery.outcome
-    assert delivery.reason.startswith("ValueError: boom, token=[token] (test_sinks.py:")
+    assert delivery.reason.startswith("ValueError: boom, api_key=[token] (test_sinks.py:")
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
