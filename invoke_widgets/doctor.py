@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from invoke_widgets import __version__
 from invoke_widgets._loop import LoopThread
-from invoke_widgets._run import _has_old_patch
+from invoke_widgets._run import has_old_patch
 from invoke_widgets.client import InvokeClient, normalise_url
 from invoke_widgets.console import Console, ConsoleStatus
 from invoke_widgets.errors import JobException
@@ -240,7 +240,7 @@ def _table() -> Finding:
 
 
 def _patched() -> list[Finding]:
-    if not _has_old_patch():
+    if not has_old_patch():
         return []
     remedy = "It loses cells and clicks on ipykernel >= 7.1: remove nest_asyncio.apply(); it is not needed."
     return [Finding("loop", "warning", "nest_asyncio is active in this process", remedy, {"nest_asyncio": True})]
