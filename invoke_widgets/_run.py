@@ -44,7 +44,7 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         result: T = asyncio.run(coro)
         return result
-    is_first = not hasattr(loop, "_nest_patched")
+    is_first = not getattr(loop, "_nest_patched", False)
     if is_first:
         import nest_asyncio2
 
@@ -63,8 +63,7 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
 def _run_nested(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T]) -> T:
     task = loop.create_task(coro)
     try:
-        result: T = loop.run_until_complete(task)
-        return result
+        return loop.run_until_complete(task)
     except KeyboardInterrupt:
         # As asyncio.run does: otherwise the task would go on behind the cell, without its clean-up.
         task.cancel()
