@@ -51,7 +51,8 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
         nest_asyncio2.apply(loop, run_close_loop=True)
     try:
         with interruptible():
-            return _run_nested(loop, coro)
+            nested: T = _run_nested(loop, coro)
+            return nested
     finally:
         if is_first:
             # asyncio's own round is still under way below us. It has counted the handles that were due and fails if
