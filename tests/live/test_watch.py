@@ -1,4 +1,4 @@
-"""Watching many jobs at once: what is told, in both forms, and what ends it."""
+"""Watching many jobs at once: the notices in both forms, and what ends the watch."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Following:
         try:
             return until(lambda: self.of(kind), f"a {kind.__name__}")[0]
         except AssertionError as error:
-            error.add_note(f"heard {self.notices}")
+            error.add_note(f"received {self.notices}")
             raise
 
     def end(self) -> list[Notice]:
@@ -83,8 +83,8 @@ def proxy(wire: Wire) -> Iterator[ChaosProxy]:
 
 
 @both_forms
-def test_twenty_jobs(console: iw.Console, wire: Wire, collect: Collect) -> None:
-    """Of two batches and single jobs each end is told once, failures with their class, others' jobs not at all."""
+def test_each_end_gives_one_notice(console: iw.Console, wire: Wire, collect: Collect) -> None:
+    """For two batches and single jobs each end comes once, failures with their class, and other jobs not at all."""
     with wire.paused():
         batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 2, 0, 3, 0, 1, 1, 1, 1]})
         single = console.submit(add_and_multiply(), runs=9).jobs
@@ -103,20 +103,20 @@ def test_twenty_jobs(console: iw.Console, wire: Wire, collect: Collect) -> None:
 
 
 @both_forms
-def test_jobs_that_have_ended_already(console: iw.Console, collect: Collect) -> None:
-    """What had ended before is told all the same, so that nobody waits in vain; nothing to watch ends at once."""
+def test_jobs_that_have_ended_already_give_their_notices(console: iw.Console, collect: Collect) -> None:
+    """Jobs that had ended before are reported as well, and watching nothing ends at once."""
     batch = console.submit(divide(6, 1), data={"div.b": [1, 0]})
     batch.wait(60)
     for _ in range(2):
-        told = collect(console.watch(batch))
-        assert ["completed", "failed"] == [n.item.status for n in told if isinstance(n, JobFinished)]
-        assert [BatchDone] == [type(n) for n in told if isinstance(n, BatchDone)]
+        notices = collect(console.watch(batch))
+        assert ["completed", "failed"] == [n.item.status for n in notices if isinstance(n, JobFinished)]
+        assert [BatchDone] == [type(n) for n in notices if isinstance(n, BatchDone)]
     assert [] == collect(console.watch([]))
 
 
 @pytest.mark.slow
 def test_progress_and_a_stall(console: iw.Console, wire: Wire) -> None:
-    """Progress is told as it comes; a job that is silent for so long is told as stalled, and the watch goes on."""
+    """Progress is reported as it comes, a silent job as stalled, and the watch goes on."""
     (job,) = console.submit(sleep(60, steps=100)).jobs
     (silent,) = console.submit(sleep(60, steps=1)).jobs
     following = Following(console.watch([job, silent], stalled_s=1.5))
@@ -132,8 +132,8 @@ def test_progress_and_a_stall(console: iw.Console, wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_the_queue_as_a_whole(console: iw.Console, wire: Wire) -> None:
-    """A pause that is there already, its end, a full queue and a wedge are told to who waits for a job."""
+def test_conditions_of_the_queue_give_notices(console: iw.Console, wire: Wire) -> None:
+    """A watch of a job also reports a pause that began earlier, its end, a full queue and a stuck queue."""
     wire.put("processor/pause")
     until(lambda: console.status.is_paused, "the pause to be seen")
     batch = console.submit(sleep(1))
@@ -153,8 +153,8 @@ def test_the_queue_as_a_whole(console: iw.Console, wire: Wire) -> None:
     assert ["completed"] == [notice.item.status for notice in following.of(JobFinished)]
 
 
-def test_a_connection_that_is_lost(wire: Wire, proxy: ChaosProxy) -> None:
-    """The loss and the return are told, and a job that ended meanwhile after them."""
+def test_a_lost_connection_gives_notices(wire: Wire, proxy: ChaosProxy) -> None:
+    """The loss and the return are reported, and after them a job that ended meanwhile."""
     with iw.connect(proxy.url) as console:
         (job,) = console.submit(sleep(60)).jobs
         following = Following(console.watch(job))
@@ -166,8 +166,8 @@ def test_a_connection_that_is_lost(wire: Wire, proxy: ChaosProxy) -> None:
     assert [ConnectionLost, ConnectionBack, JobFinished] == kinds
 
 
-def test_without_a_socket(polling_console: iw.Console) -> None:
-    """Where only polling can be had, ends are told as well."""
+def test_watching_without_a_socket(polling_console: iw.Console) -> None:
+    """A console that polls reports the ends, too."""
     batch = polling_console.submit(divide(6, 1), data={"div.b": [1, 0, 2]})
     notices = _plain(polling_console.watch(batch, timeout=60))
     assert 3 == len([notice for notice in notices if isinstance(notice, JobFinished)])
@@ -176,8 +176,8 @@ def test_without_a_socket(polling_console: iw.Console) -> None:
 
 @pytest.mark.slow
 @both_forms
-def test_timeouts(console: iw.Console, wire: Wire, collect: Collect) -> None:
-    """When the time is over the jobs are left alone, detached from, or canceled, as asked."""
+def test_on_timeout_raises_cancels_or_detaches(console: iw.Console, wire: Wire, collect: Collect) -> None:
+    """After the timeout the jobs are left alone, detached from, or canceled, as asked."""
     batch = console.submit(sleep(60), runs=2)
     (single,) = console.submit(sleep(60)).jobs
     (done,) = console.submit(add_and_multiply(), prepend=True).jobs
@@ -197,8 +197,8 @@ def test_timeouts(console: iw.Console, wire: Wire, collect: Collect) -> None:
 
 
 @pytest.mark.slow
-def test_jobs_that_are_run_again(console: iw.Console) -> None:
-    """A failure that is not the end does not end the watch; the batch is done when its last attempt is."""
+def test_a_retried_failure_does_not_end_the_watch(console: iw.Console) -> None:
+    """The watch goes on to the last attempt, and the batch is done once."""
     policy = iw.RetryPolicy(backoff_s=0.05)
     graph = fail("Connection reset by peer", times=2, name=uuid.uuid4().hex)
     batch = console.submit(graph, retry=policy)
@@ -208,11 +208,11 @@ def test_jobs_that_are_run_again(console: iw.Console) -> None:
     assert 1 == len([notice for notice in notices if isinstance(notice, BatchDone)])
 
 
-def test_jobs_that_are_deleted(console: iw.Console, wire: Wire) -> None:
-    """A job that is deleted has ended: the watch says so, or that it was canceled first, and does not wait for it."""
+def test_a_deleted_job_has_ended(console: iw.Console, wire: Wire) -> None:
+    """It is reported as deleted, or as canceled before that, and is not waited for."""
     with wire.paused():
         batch = console.submit(add_and_multiply(), runs=3)
-        until(lambda: batch.status.pending == 3, "the picture to have them")
+        until(lambda: batch.status.pending == 3, "the snapshot to have them")
         following = Following(console.watch(batch.jobs))
         wire.delete(f"i/{batch.item_ids[0]}")
         until(lambda: following.of(JobDeleted) or following.of(JobFinished), "the end of the first")
@@ -222,8 +222,8 @@ def test_jobs_that_are_deleted(console: iw.Console, wire: Wire) -> None:
     assert set(batch.item_ids) == ended
 
 
-def test_who_stops_looking_leaves_nothing_behind(console: iw.Console) -> None:
-    """A loop that is left in the middle ends its subscription; the job goes on."""
+def test_leaving_the_loop_ends_the_subscription(console: iw.Console) -> None:
+    """A loop that is left early leaves no subscription behind; the job goes on."""
     (job,) = console.submit(sleep(1, steps=10)).jobs
     before = len(console.store._subscriptions)
     for _ in console.watch(job):
@@ -243,33 +243,33 @@ def test_who_stops_looking_leaves_nothing_behind(console: iw.Console) -> None:
         ({"jobs": 5}, "jobs"),
     ],
 )
-def test_bad_arguments(console: iw.Console, options: dict[str, Any], named: str) -> None:
-    """What makes no sense is refused by its name, at once."""
+def test_bad_arguments_are_refused_by_name(console: iw.Console, options: dict[str, Any], named: str) -> None:
+    """They are refused when the watch is made."""
     with pytest.raises(iw.InvalidRequest, match=f"^{named}"):
         console.watch(**{"jobs": [], **options})
 
 
-def test_jobs_of_another_console(console: iw.Console, wire: Wire) -> None:
-    """A job is watched by its own console."""
+def test_jobs_of_another_console_are_refused(console: iw.Console, wire: Wire) -> None:
+    """A job can be watched by its own console only."""
     with iw.connect(wire.server.url) as other:
         job = other.submit(add_and_multiply()).jobs[0]
         with pytest.raises(iw.InvalidRequest, match="another console"):
             console.watch(job)
 
 
-def test_on_notice(console: iw.Console, wire: Wire) -> None:
-    """A listener hears of everybody's jobs until it is ended, on a thread of its own; its failure is its own."""
-    heard: list[tuple[Notice, str]] = []
+def test_on_notice_calls_the_listener_on_its_thread(console: iw.Console, wire: Wire) -> None:
+    """It receives notices of all jobs until it is ended, on the callbacks' thread; what it raises does no harm."""
+    received: list[tuple[Notice, str]] = []
 
     def listen(notice: Notice) -> None:
-        heard.append((notice, threading.current_thread().name))
+        received.append((notice, threading.current_thread().name))
         raise RuntimeError("mine")
 
     end = console.on_notice(listen)
     item = wire.run(divide(1, 0))
-    until(lambda: any(isinstance(notice, BatchDone) for notice, _ in heard), "the batch")
+    until(lambda: any(isinstance(notice, BatchDone) for notice, _ in received), "the batch")
     end()
-    assert [item["item_id"]] == [n.item.item_id for n, _ in heard if isinstance(n, JobFailed)]
-    assert {"invoke-widgets callbacks"} == {name for _, name in heard}
+    assert [item["item_id"]] == [n.item.item_id for n, _ in received if isinstance(n, JobFailed)]
+    assert {"invoke-widgets callbacks"} == {name for _, name in received}
     with pytest.raises(iw.InvalidRequest, match="stalled_s"):
         console.on_notice(listen, stalled_s=-1)
