@@ -11,7 +11,7 @@ from tests.support.graphs import add_and_multiply, blank_image, divide, divide_b
 from tests.support.wire import Wire, until
 
 
-def test_submit_and_result(console: iw.Console, wire: Wire) -> None:
+def test_submit_runs_all_combinations(console: iw.Console, wire: Wire) -> None:
     """A batch of combinations runs, and each job's outputs come by the graph's own node ids."""
     batch = console.submit(add_and_multiply(), data=[{"add.a": [1, 2], "add.b": [10, 20]}, {"mul.b": [1, 100]}])
     assert (4, 4) == (batch.enqueued, batch.requested)
@@ -20,16 +20,16 @@ def test_submit_and_result(console: iw.Console, wire: Wire) -> None:
     assert ["completed"] * 4 == wire.statuses(list(batch.item_ids))
 
 
-def test_submit_with_runs_prepend_and_destination(console: iw.Console, wire: Wire) -> None:
+def test_runs_prepend_and_destination_reach_the_server(console: iw.Console, wire: Wire) -> None:
     """`runs`, `prepend` and `destination` reach the server."""
     running = console.submit(sleep(60))
     wire.wait_for(running.item_ids[0], "in_progress")
     behind = console.submit(add_and_multiply(), runs=2, destination="here")
     front = console.submit(add_and_multiply(), prepend=True)
     assert front.item_ids[0] == wire.get("next")["item_id"]
-    until(lambda: (item := front.jobs[0].item) is not None and item.priority, "the picture to know what goes first")
+    until(lambda: (item := front.jobs[0].item) is not None and item.priority, "the snapshot to have its priority")
     assert 2 == wire.get("counts_by_destination", destination="here")["pending"]
-    assert 2 == behind.status.pending or until(lambda: behind.status.pending == 2, "the picture to have both")
+    assert 2 == behind.status.pending or until(lambda: behind.status.pending == 2, "the snapshot to have both")
 
 
 def test_iterations_in_order(console: iw.Console) -> None:
@@ -40,7 +40,7 @@ def test_iterations_in_order(console: iw.Console) -> None:
     assert [0, 3, 6, 9, 12] == sorted(result["all"]["collection"])
 
 
-def test_image_can_be_fetched(console: iw.Console) -> None:
+def test_output_image_can_be_read(console: iw.Console) -> None:
     """The image that a job made is there, as a PNG."""
     (name,) = console.submit(blank_image(32, 16)).jobs[0].image_names(60)
     assert b"\x89PNG" == iw.run(console.client.get_image_full(name))[:4]
@@ -60,7 +60,7 @@ def test_image_can_be_fetched(console: iw.Console) -> None:
 def test_bad_input_is_refused_before_sending(
     console: iw.Console, wire: Wire, graph: dict[str, object], data: object, words: str
 ) -> None:
-    """What would be dropped or would wedge the queue is refused, and nothing is enqueued."""
+    """Values that would be dropped or block the queue are refused, and nothing is enqueued."""
     with pytest.raises(iw.InvalidRequest) as caught:
         console.submit(graph, data=data)
     assert words in caught.value.message
@@ -69,20 +69,20 @@ def test_bad_input_is_refused_before_sending(
 
 
 @pytest.mark.parametrize("options", [{"runs": 0}, {"runs": True}, {"runs": "2"}, {"destination": 5}])
-def test_bad_options_name_themselves(console: iw.Console, options: dict[str, object]) -> None:
-    """A bad option is refused by its name."""
+def test_bad_options_are_refused_by_name(console: iw.Console, options: dict[str, object]) -> None:
+    """The message begins with the option's name."""
     with pytest.raises(iw.InvalidRequest, match=rf"^{next(iter(options))}"):
         console.submit(add_and_multiply(), **options)  # type: ignore[arg-type]
 
 
 def test_server_side_refusal_names_the_field(console: iw.Console) -> None:
-    """A value in the graph that the server refuses is told with its path."""
+    """The error for a value in the graph that the server refuses has its path."""
     with pytest.raises(iw.InvalidRequest, match=r"nodes\.add\.add\.a: .*'seven'"):
         console.submit({"nodes": {"add": {"type": "add", "a": "seven"}}})
 
 
-def test_cancel_running_item(console: iw.Console, wire: Wire) -> None:
-    """A running item: canceled, and all three times are known in the end."""
+def test_cancel_of_a_running_item_has_all_three_times(console: iw.Console, wire: Wire) -> None:
+    """It is canceled, and all three times are known in the end."""
     job = console.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
     cancellation = console.cancel(job.item_id)
@@ -98,7 +98,7 @@ def test_cancel_running_item(console: iw.Console, wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_cancel_of_a_node_that_goes_on(console: iw.Console, wire: Wire) -> None:
+def test_cancel_of_a_node_that_goes_on_is_stopped_later(console: iw.Console, wire: Wire) -> None:
     """Canceled at once in the queue; stopped only when the node has ended and the worker is free."""
     job = console.submit(sleep(3, steps=3, cancelable=False)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
@@ -113,7 +113,7 @@ def test_cancel_of_a_node_that_goes_on(console: iw.Console, wire: Wire) -> None:
     assert latest.stopped_s > latest.acknowledged_s
 
 
-def test_cancel_pending_item(console: iw.Console, wire: Wire) -> None:
+def test_cancel_of_a_pending_item_is_stopped_at_once(console: iw.Console, wire: Wire) -> None:
     """A pending item has nothing to stop."""
     batch = console.submit(sleep(60), runs=2)
     wire.wait_for(batch.item_ids[0], "in_progress")
@@ -122,8 +122,8 @@ def test_cancel_pending_item(console: iw.Console, wire: Wire) -> None:
     assert cancellation.effective_s == cancellation.stopped_s
 
 
-def test_cancel_finished_and_missing(console: iw.Console) -> None:
-    """A finished job answers already_finished and a missing one not_found; neither is called a success."""
+def test_cancel_of_finished_and_missing_items_is_no_success(console: iw.Console) -> None:
+    """A finished job gives already_finished, and a missing one not_found."""
     job = console.submit(add_and_multiply()).jobs[0]
     job.wait(60)
     done = console.cancel(job.item_id)
@@ -133,19 +133,19 @@ def test_cancel_finished_and_missing(console: iw.Console) -> None:
     assert ["already_finished", "not_found"] == list(console.cancellations.frame()["outcome"])
 
 
-def test_cancel_twice(console: iw.Console, wire: Wire) -> None:
+def test_second_cancel_is_already_finished(console: iw.Console, wire: Wire) -> None:
     """The second cancel of an item changes nothing, and says so."""
     job = console.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
     assert ["canceled", "already_finished"] == [console.cancel(job.item_id).outcome for _ in range(2)]
 
 
-def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
+def test_cancel_batch_includes_the_running_item(console: iw.Console, wire: Wire) -> None:
     """A batch is canceled with its running item, on every version, and others are left alone."""
     batch = console.submit(sleep(60), runs=3)
     other = console.submit(add_and_multiply())
     wire.wait_for(batch.item_ids[0], "in_progress")
-    until(lambda: len([i for i in console.queue if i.batch_id == batch.batch_id]) == 3, "the picture")
+    until(lambda: len([i for i in console.queue if i.batch_id == batch.batch_id]) == 3, "the snapshot to have them")
     cancellation = batch.cancel()
     assert ("batch", "canceled", 3) == (cancellation.scope, cancellation.outcome, cancellation.canceled)
     assert ["canceled"] * 3 == wire.statuses(list(batch.item_ids))
@@ -154,16 +154,16 @@ def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
     assert "not_found" == console.cancel_batch("no-such-batch").outcome
 
 
-def test_large_numbers_are_told_in_groups(console: iw.Console, wire: Wire) -> None:
-    """What became of thousands of items can be read at a glance."""
+def test_large_numbers_have_thousands_separators(console: iw.Console, wire: Wire) -> None:
+    """The counts of thousands of items can be read at a glance."""
     console.pause()
     batch_id = wire.enqueue(add_and_multiply(), runs=1000, data=None)["batch"]["batch_id"]
     assert f"Canceled 1,000 of batch {batch_id[:8]}." == console.cancel_batch(batch_id).message
     assert "Cleared the queue: 1,000 deleted, 0 of them unfinished." == console.clear().message
 
 
-def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
-    """All that waits is canceled, the current item goes on."""
+def test_cancel_pending_leaves_the_current_item(console: iw.Console, wire: Wire) -> None:
+    """Everything pending is canceled, and the current item goes on."""
     batch = console.submit(sleep(60), runs=4)
     wire.wait_for(batch.item_ids[0], "in_progress")
     cancellation = console.cancel_pending()
@@ -172,8 +172,8 @@ def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
     assert ("already_finished", 0) == (lambda c: (c.outcome, c.canceled))(console.cancel_pending())
 
 
-def test_clear(console: iw.Console, wire: Wire) -> None:
-    """Everything is canceled and deleted; the picture is empty and the log remembers."""
+def test_clear_deletes_everything_but_the_logs(console: iw.Console, wire: Wire) -> None:
+    """Everything is canceled and deleted; the snapshot is empty, and the logs keep their records."""
     done = console.submit(divide(1, 0))
     done.wait(60)
     batch = console.submit(sleep(60), runs=3)
@@ -208,8 +208,8 @@ def test_retry_links_new_items_to_old(console: iw.Console, wire: Wire) -> None:
     assert 2 == len({*retry.item_ids, *third.item_ids})
 
 
-def test_retry_failed_takes_each_once(console: iw.Console) -> None:
-    """All failed items are retried, and not again by a second click."""
+def test_retry_failed_retries_each_item_once(console: iw.Console) -> None:
+    """All failed items are retried, and not again by a second call."""
     batch = console.submit(divide(1, 0), runs=3)
     batch.wait(60)
     retry = console.retry_failed()
@@ -222,7 +222,7 @@ def test_retry_failed_takes_each_once(console: iw.Console) -> None:
 
 
 def test_a_retry_of_a_missing_item_skips_it_alone(console: iw.Console, wire: Wire) -> None:
-    """What was retried beside an id that does not exist is linked to its new item, and only the other is skipped."""
+    """An item retried beside an id that does not exist is linked to its new item; only the other is skipped."""
     with pytest.raises(iw.ExecutionFailed):
         (failed := console.submit(divide(1, 0)).jobs[0]).wait(60)
     missing = failed.item_id + 1_000_000
@@ -236,23 +236,23 @@ def test_a_retry_of_a_missing_item_skips_it_alone(console: iw.Console, wire: Wir
 
 
 @pytest.mark.parametrize("item_ids", [["x"], None, [None], [True], True, "1", [1.5], {"a": 1}, []])
-def test_ids_that_are_none_are_refused(console: iw.Console, wire: Wire, item_ids: Any) -> None:
-    """What is no id is refused by its name, with where ids are to be had; a frame's numbers are ids."""
+def test_bad_ids_are_refused_by_name(console: iw.Console, wire: Wire, item_ids: Any) -> None:
+    """The error says where to find ids, and nothing is sent."""
     with pytest.raises(iw.InvalidRequest, match=r"^item_ids: ") as caught:
         console.retry(item_ids)
     assert caught.value.suggestion
     assert {} == wire.counts()
 
 
-def test_ids_of_a_frame_are_taken(console: iw.Console) -> None:
-    """Its numbers are numpy's; one that is there twice counts once."""
+def test_ids_of_a_frame_can_be_retried(console: iw.Console) -> None:
+    """numpy's numbers are ids, and one given twice counts once."""
     batch = console.submit(divide(1, 0), runs=2)
     ids = batch.frame(60)["item_id"]
     assert batch.item_ids == tuple(console.retry([*ids, ids[0]]).new_item_ids)
 
 
-def test_prune_pause_resume_delete(console: iw.Console, wire: Wire) -> None:
-    """The rest of the actions, each seen by the server; pause shows in the picture at once."""
+def test_prune_pause_resume_and_delete(console: iw.Console, wire: Wire) -> None:
+    """The server carries out each action, and a pause shows in the snapshot at once."""
     console.submit(add_and_multiply(), runs=2).wait(60)
     assert 2 == console.prune()
     assert not console.pause().is_started
@@ -287,8 +287,8 @@ def test_failures_are_recorded_once_with_their_node(console: iw.Console) -> None
     assert 2 == len(console.errors)
 
 
-def test_full_queue_takes_fewer(console: iw.Console, wire: Wire) -> None:
-    """A full queue takes what fits; both numbers are told."""
+def test_full_queue_takes_fewer_items(console: iw.Console, wire: Wire) -> None:
+    """A full queue takes what fits; the batch has both numbers."""
     console.pause()
     batch = console.submit(add_and_multiply(), runs=wire.server.max_queue_size + 5)
     assert (wire.server.max_queue_size, wire.server.max_queue_size + 5) == (batch.enqueued, batch.requested)
@@ -301,8 +301,8 @@ def test_full_queue_takes_fewer(console: iw.Console, wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_wedged_queue_is_named_and_cured(console: iw.Console, wire: Wire) -> None:
-    """A value of the wrong type, enqueued by someone else, wedges the queue: its batch is named and canceled."""
+def test_stuck_queue_names_its_batch_and_unwedge_cancels_it(console: iw.Console, wire: Wire) -> None:
+    """A value of the wrong type, enqueued by another client, blocks the queue until its batch is canceled."""
     value = {"node_path": "add", "field_name": "a", "items": ["x"]}
     poison = wire.enqueue(data=[[value]])
     behind = console.submit(add_and_multiply())
@@ -317,8 +317,8 @@ def test_wedged_queue_is_named_and_cured(console: iw.Console, wire: Wire) -> Non
 
 
 @pytest.mark.slow
-def test_a_wedge_from_before_is_cured(wire: Wire) -> None:
-    """Whoever connects afterwards is told the batch, or, up to 6.13, that canceling all that waits is the way out."""
+def test_stuck_queue_from_before_can_be_freed(wire: Wire) -> None:
+    """A console that connects later names the batch or, up to 6.13, says that canceling everything pending helps."""
     value = {"node_path": "add", "field_name": "a", "items": ["x"]}
     poison = wire.enqueue(data=[[value]])
     with iw.connect(wire.server.url) as console:
@@ -330,15 +330,15 @@ def test_a_wedge_from_before_is_cured(wire: Wire) -> None:
             with pytest.raises(iw.CancellationFailed) as caught:
                 console.unwedge()
             assert "cancel_pending()" in caught.value.suggestion
-            told = console.cancel_pending()
-            assert ("canceled", 1) == (told.outcome, told.canceled)
+            record = console.cancel_pending()
+            assert ("canceled", 1) == (record.outcome, record.canceled)
         until(lambda: console.status.wedge is None, "the wedge to be gone")
     wire.put("prune")
     assert "completed" == wire.run()["status"]
 
 
 def test_cancel_many_returns_outcomes_and_failures(console: iw.Console, wire: Wire) -> None:
-    """Each item has its own outcome, in the order of the ids; what could not be asked is returned, not raised."""
+    """Each item has its own outcome, in the order of the ids; errors are returned, not raised."""
     with wire.paused():
         batch = console.submit(add_and_multiply(), runs=6)
         ids: list[Any] = [*batch.item_ids, 999_999_999, "x"]

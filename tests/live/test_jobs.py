@@ -45,8 +45,8 @@ def test_a_failed_job_raises_and_carries_the_item(console: iw.Console) -> None:
         console.submit(divide(1, 0)).jobs[0].result(60)
 
 
-def test_what_completed_of_a_batch(console: iw.Console) -> None:
-    """Where some fail, the others' results are had: alone, or each in its place beside the failures."""
+def test_batch_result_skips_or_returns_failures(console: iw.Console) -> None:
+    """The results of the others come alone, or each in its place beside the failures."""
     batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]})
     assert [6, 2] == [result["div"]["value"] for result in batch.result(60, on_failure="skip")]
     first, second, third = batch.result(60, on_failure="return")
@@ -56,8 +56,8 @@ def test_what_completed_of_a_batch(console: iw.Console) -> None:
         batch.result(60, on_failure="ignore")  # type: ignore[arg-type]
 
 
-def test_what_joins_a_batch_meanwhile_is_not_waited_for(console: iw.Console, wire: Wire) -> None:
-    """Where another client retries a job while results are waited for, they are those of the jobs that there were."""
+def test_batch_result_does_not_wait_for_jobs_that_join_later(console: iw.Console, wire: Wire) -> None:
+    """If another client retries a job meanwhile, the results are those of the jobs at the time of the call."""
     ends = {"sleep": {"type": "probe_sleep", "seconds": 1}, "div": {"type": "div", "a": 6, "b": 1}}
     batch = console.submit(graph(ends), data={"div.b": [0, 2]})
 
@@ -72,8 +72,8 @@ def test_what_joins_a_batch_meanwhile_is_not_waited_for(console: iw.Console, wir
     assert ("ExecutionFailed", 3) == (type(failed).__name__, there["div"]["value"])
 
 
-def test_a_batch_as_a_frame(console: iw.Console) -> None:
-    """One row per job, with what was varied, what became of it, and what it put out."""
+def test_batch_frame_has_one_row_per_job(console: iw.Console) -> None:
+    """A row has what was varied, the outcome, and the outputs."""
     frame = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]}).frame(60)
     assert ["completed", "failed", "completed"] == frame["status"].tolist()
     assert [1, 0, 3] == frame["div.b"].tolist()
@@ -82,8 +82,8 @@ def test_a_batch_as_a_frame(console: iw.Console) -> None:
     assert "ZeroDivisionError" == frame["error_type"][1]
 
 
-def test_a_deleted_job_of_a_batch_has_no_result(console: iw.Console, wire: Wire) -> None:
-    """A job that was deleted is not passed over in silence."""
+def test_deleted_job_of_a_batch_is_an_error(console: iw.Console, wire: Wire) -> None:
+    """A job that was deleted is not left out silently."""
     batch = console.submit(divide(6, 1), data={"div.b": [1, 2]})
     batch.wait(60)
     wire.delete(f"i/{batch.item_ids[0]}")
@@ -95,8 +95,8 @@ def test_a_deleted_job_of_a_batch_has_no_result(console: iw.Console, wire: Wire)
     assert [3] == [result["div"]["value"] for result in batch.result(60, on_failure="skip")]
 
 
-def test_a_retry_is_waited_for(console: iw.Console) -> None:
-    """What a retry made is waited for, canceled and told as a batch is: which item became which, and its status."""
+def test_retry_is_a_handle_on_the_new_items(console: iw.Console) -> None:
+    """It can be waited for, iterated and watched like a batch; its repr says which item became which."""
     batch = console.submit(divide(1, 1), data={"div.b": [1, 0, 0]})
     batch.wait(60)
     _, *failed = batch.item_ids
@@ -116,8 +116,8 @@ def test_a_retry_is_waited_for(console: iw.Console) -> None:
     assert 2 == sum(isinstance(notice, JobFailed) for notice in console.watch(retry, timeout=60))
 
 
-def test_a_retry_is_canceled(console: iw.Console, wire: Wire) -> None:
-    """Canceling a retry cancels what it made, and nothing else of their batch; nothing made is nothing to cancel."""
+def test_cancel_of_a_retry_cancels_its_new_items_only(console: iw.Console, wire: Wire) -> None:
+    """Other items of their batch go on; a retry that made nothing refuses to be canceled."""
     nothing = console.retry_failed()
     assert ((), [], ()) == (nothing.item_ids, nothing.result(60), nothing.wait(60))
     with pytest.raises(iw.InvalidRequest):
@@ -132,8 +132,8 @@ def test_a_retry_is_canceled(console: iw.Console, wire: Wire) -> None:
         assert (2, 1) == (retry.status.canceled, other.status.pending)
 
 
-def test_a_batch_raises_for_nothing_but_its_result_does(console: iw.Console) -> None:
-    """`batch.wait()` gives all items, whatever became of them; `batch.result()` raises the first failure."""
+def test_batch_wait_returns_failed_items_and_result_raises(console: iw.Console) -> None:
+    """`batch.wait()` gives all items, whatever their status; `batch.result()` raises the first failure."""
     batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]})
     assert ["completed", "failed", "completed"] == [item.status for item in batch.wait(60)]
     assert (2, 1, 3) == (batch.status.completed, batch.status.failed, batch.status.total)
@@ -142,8 +142,8 @@ def test_a_batch_raises_for_nothing_but_its_result_does(console: iw.Console) -> 
 
 
 @pytest.mark.parametrize("form", ["wait", "await"])
-def test_timeouts(console: iw.Console, wire: Wire, form: str) -> None:
-    """On a timeout a job is left alone, detached from, or canceled, as asked."""
+def test_on_timeout_raises_cancels_or_detaches(console: iw.Console, wire: Wire, form: str) -> None:
+    """After the timeout a job is left alone, detached from, or canceled, as asked."""
 
     def wait(job: iw.Job, **options: Any) -> Any:
         if form == "wait":
@@ -152,7 +152,7 @@ def test_timeouts(console: iw.Console, wire: Wire, form: str) -> None:
 
     job = console.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
-    until(lambda: job.status == "in_progress", "the picture")
+    until(lambda: job.status == "in_progress", "the snapshot to have it")
     with pytest.raises(iw.JobTimeout) as caught:
         wait(job)
     assert (job.item_id, "in_progress") == (caught.value.item_id, wire.item(job.item_id)["status"])
@@ -166,15 +166,15 @@ def test_timeouts(console: iw.Console, wire: Wire, form: str) -> None:
 
 
 @pytest.mark.parametrize("bad", [{"on_timeout": "explode"}, {"timeout": "5"}, {"timeout": -1}, {"on_interrupt": "x"}])
-def test_bad_wait_options(console: iw.Console, bad: dict[str, Any]) -> None:
-    """A bad option of a wait is refused by its name."""
+def test_bad_wait_options_are_refused_by_name(console: iw.Console, bad: dict[str, Any]) -> None:
+    """The message has the option's name."""
     job = console.submit(add_and_multiply()).jobs[0]
     with pytest.raises(iw.InvalidRequest, match=next(iter(bad))):
         job.wait(**bad)
 
 
 @pytest.mark.parametrize("action", ["detach", "cancel"])
-def test_interrupt_of_a_wait(console: iw.Console, wire: Wire, action: Any) -> None:
+def test_interrupt_of_a_wait_detaches_or_cancels(console: iw.Console, wire: Wire, action: Any) -> None:
     """An interrupt ends the wait, and leaves the job running or cancels it, as asked."""
     job = console.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
@@ -186,7 +186,7 @@ def test_interrupt_of_a_wait(console: iw.Console, wire: Wire, action: Any) -> No
 
 
 @pytest.mark.parametrize("action", ["detach", "cancel"])
-def test_canceling_the_task_that_awaits(console: iw.Console, wire: Wire, action: Any) -> None:
+def test_canceling_an_awaiting_task_detaches_or_cancels(console: iw.Console, wire: Wire, action: Any) -> None:
     """The same for a task that awaits: what a notebook's interrupt does to a cell."""
     job = console.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
@@ -204,8 +204,8 @@ def test_canceling_the_task_that_awaits(console: iw.Console, wire: Wire, action:
     assert ("canceled" if action == "cancel" else "in_progress") == wire.item(job.item_id)["status"]
 
 
-def test_events_of_a_job(console: iw.Console) -> None:
-    """Events come typed and in order, once each, and end with the job."""
+def test_iter_events_yields_each_event_once_in_order(console: iw.Console) -> None:
+    """Events come typed, and end with the job."""
     job = console.submit(sleep(1, steps=4)).jobs[0]
     events = list(job.iter_events(60))
     statuses = [event.item.status for event in events if isinstance(event, ItemStatusChanged)]
@@ -216,7 +216,7 @@ def test_events_of_a_job(console: iw.Console) -> None:
     assert isinstance(events[-1], ItemStatusChanged)
 
 
-def test_events_in_async_form(console: iw.Console) -> None:
+def test_aiter_events_ends_with_the_job(console: iw.Console) -> None:
     """`async for` gives the same."""
 
     async def cell() -> list[Any]:
@@ -226,22 +226,22 @@ def test_events_in_async_form(console: iw.Console) -> None:
     assert "completed" == events[-1].item.status
 
 
-def test_events_without_a_socket(polling_console: iw.Console) -> None:
-    """Where events cannot be had, changes of status still are."""
+def test_iter_events_without_a_socket_yields_status_changes(polling_console: iw.Console) -> None:
+    """A console that polls has no node events, but reports changes of status."""
     job = polling_console.submit(sleep(1)).jobs[0]
     statuses = [event.item.status for event in job.iter_events(60) if isinstance(event, ItemStatusChanged)]
     assert "completed" == statuses[-1]
 
 
-def test_events_of_a_batch(console: iw.Console) -> None:
-    """A batch's events are its jobs' events, until the last is done."""
+def test_batch_iter_events_yields_the_events_of_its_jobs(console: iw.Console) -> None:
+    """They end when the last job has."""
     batch = console.submit(add_and_multiply(), runs=3)
     ended = [e.item.item_id for e in batch.iter_events(60) if isinstance(e, ItemStatusChanged) and e.item.is_terminal]
     assert list(batch.item_ids) == sorted(ended)
 
 
-def test_events_of_a_batch_in_async_form(console: iw.Console) -> None:
-    """`async for` gives the same, until the last is done."""
+def test_batch_aiter_events_yields_the_events_of_its_jobs(console: iw.Console) -> None:
+    """`async for` gives the same, until the last job has ended."""
 
     async def cell() -> list[Any]:
         return [event async for event in console.submit(add_and_multiply(), runs=3).aiter_events()]
@@ -250,8 +250,10 @@ def test_events_of_a_batch_in_async_form(console: iw.Console) -> None:
     assert 3 == len(set(ended)) == len(ended)
 
 
-def test_on_change_of_a_batch(console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its counters are told through retries and deletions, and all items of the queue are looked at once."""
+def test_batch_on_change_counts_without_rescanning_the_queue(
+    console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its counts follow retries and deletions, and all items of the queue are looked at only once."""
     looks = []
     item_ids = iw.Batch.item_ids
 
@@ -262,38 +264,38 @@ def test_on_change_of_a_batch(console: iw.Console, wire: Wire, monkeypatch: pyte
     with wire.paused():
         batch = console.submit(divide(1, 1), data={"div.b": [1, 0]})
         first, second = batch.item_ids
-        heard: list[Counts] = []
+        received: list[Counts] = []
         monkeypatch.setattr(iw.Batch, "item_ids", property(counted))
-        end = batch.on_change(heard.append)
-    until(lambda: heard and (heard[-1].completed, heard[-1].failed) == (1, 1), "both to end")
+        end = batch.on_change(received.append)
+    until(lambda: received and (received[-1].completed, received[-1].failed) == (1, 1), "both to end")
     console.retry(second)
-    until(lambda: (heard[-1].failed, heard[-1].total) == (2, 3), "what a retry made to be counted")
+    until(lambda: (received[-1].failed, received[-1].total) == (2, 3), "what a retry made to be counted")
     wire.delete(f"i/{first}")
     console.refresh()
-    until(lambda: (heard[-1].completed, heard[-1].total) == (0, 2), "the deletion to be counted")
+    until(lambda: (received[-1].completed, received[-1].total) == (0, 2), "the deletion to be counted")
     assert 1 == len(looks)
-    assert batch.status == heard[-1]
+    assert batch.status == received[-1]
     end()
 
 
-def test_on_change(console: iw.Console) -> None:
-    """A job's listener hears of each change, on a thread of its own, until it is ended; its failure is its own."""
-    heard: list[tuple[str, str]] = []
+def test_job_on_change_calls_the_listener_on_its_thread(console: iw.Console) -> None:
+    """It is called after each change, on the callbacks' thread, until it is ended; what it raises does no harm."""
+    received: list[tuple[str, str]] = []
     job = console.submit(sleep(0.5)).jobs[0]
 
     def listen(item: Any) -> None:
-        heard.append((item.status, threading.current_thread().name))
+        received.append((item.status, threading.current_thread().name))
         raise RuntimeError("mine")
 
     unsubscribe = job.on_change(listen)
     job.wait(60)
-    until(lambda: heard and heard[-1][0] == "completed", "the last change")
-    assert {"invoke-widgets callbacks"} == {thread for _, thread in heard}
+    until(lambda: received and received[-1][0] == "completed", "the last change")
+    assert {"invoke-widgets callbacks"} == {thread for _, thread in received}
     unsubscribe()
 
 
-def test_as_completed(console: iw.Console) -> None:
-    """Jobs come as they finish, in both forms, each once; a failed one comes too."""
+def test_as_completed_yields_each_job_once_as_it_ends(console: iw.Console) -> None:
+    """Both forms yield failed jobs, too, and raise after the timeout."""
     slow = console.submit(sleep(1.5)).jobs[0]
     bad = console.submit(divide(1, 0), prepend=True).jobs[0]
     assert {slow.item_id, bad.item_id} == {job.item_id for job in iw.as_completed([slow, bad, slow], timeout=60)}
@@ -308,8 +310,8 @@ def test_as_completed(console: iw.Console) -> None:
         list(iw.as_completed([never], timeout=0.3))
 
 
-def test_as_completed_of_several(console: iw.Console) -> None:
-    """Batches, retries and jobs may be mixed, as for `watch`; anything else is refused."""
+def test_as_completed_takes_jobs_batches_and_retries(console: iw.Console) -> None:
+    """They may be mixed, as for `watch`; anything else is refused."""
     batch = console.submit(divide(1, 1), data={"div.b": [1, 0]})
     batch.wait(60)
     retry = console.retry_failed()
@@ -321,8 +323,8 @@ def test_as_completed_of_several(console: iw.Console) -> None:
             iw.as_completed(bad)  # type: ignore[arg-type]
 
 
-def test_handles_on_what_others_submitted(console: iw.Console, wire: Wire) -> None:
-    """`console.job(id)` and `console.batch(id)` reattach to anything in the queue, and say what is not there."""
+def test_handles_on_jobs_of_other_clients(console: iw.Console, wire: Wire) -> None:
+    """`console.job(id)` and `console.batch(id)` reattach to anything in the queue, and raise for what is not there."""
     answer = wire.enqueue(runs=2)
     assert "completed" == console.job(answer["item_ids"][0]).wait(60).status
     batch = console.batch(answer["batch"]["batch_id"])
@@ -333,8 +335,8 @@ def test_handles_on_what_others_submitted(console: iw.Console, wire: Wire) -> No
         console.batch("no-such-batch")
 
 
-def test_a_deleted_job_ends_its_wait(console: iw.Console, wire: Wire) -> None:
-    """Someone who waits for a job that is cleared away is told."""
+def test_wait_for_a_deleted_job_raises(console: iw.Console, wire: Wire) -> None:
+    """Waiting for a job that is cleared away ends with `JobCanceled`."""
     first, second = console.submit(sleep(60), runs=2).jobs
     wire.wait_for(first.item_id, "in_progress")
     threading.Timer(0.5, console.clear).start()
@@ -342,8 +344,8 @@ def test_a_deleted_job_ends_its_wait(console: iw.Console, wire: Wire) -> None:
         second.wait(60)
 
 
-def test_waiting_does_not_stop_the_picture(console: iw.Console) -> None:
-    """While one cell waits, another job's end is seen."""
+def test_waiting_does_not_stop_the_snapshot(console: iw.Console) -> None:
+    """While one thread waits, another sees the job start."""
     slow = console.submit(sleep(2)).jobs[0]
     seen: list[str] = []
 

@@ -27,16 +27,16 @@ def mine(people: People) -> Iterator[iw.Console]:
         yield console
 
 
-def test_a_token_is_asked_for(people: People) -> None:
-    """Without a token, and with one that is no good, connecting says what to do."""
+def test_connecting_without_a_good_token_says_what_to_do(people: People) -> None:
+    """Neither no token nor a bad one is accepted."""
     with pytest.raises(iw.AccessDenied, match=r"token=.* or set INVOKEAI_TOKEN|Pass token="):
         iw.connect(people.user.server.url)
     with pytest.raises(iw.AccessDenied, match="token"):
         iw.connect(people.user.server.url, token="garbage")
 
 
-def test_a_user_works_as_usual(mine: iw.Console) -> None:
-    """Submit, events, results, errors and cancel work with a token, over a live socket."""
+def test_user_with_a_token_can_submit_and_cancel(mine: iw.Console) -> None:
+    """Submit, events, results, errors and cancel work over a live socket."""
     assert "live" == mine.status.connection.mode
     assert [30] == [result["mul"]["value"] for result in mine.submit(add_and_multiply()).result(60)]
     with pytest.raises(iw.ExecutionFailed):
@@ -47,8 +47,8 @@ def test_a_user_works_as_usual(mine: iw.Console) -> None:
     assert 1 == len(mine.errors)
 
 
-def test_other_peoples_items_are_left_alone(mine: iw.Console, people: People) -> None:
-    """Another's item is seen without what is private, and its cancel is refused."""
+def test_cancel_of_another_users_item_is_refused(mine: iw.Console, people: People) -> None:
+    """Another user's item is seen without what is private."""
     theirs, waiting = people.admin.running_and_pending(1)
     mine.refresh()
     assert {theirs, *waiting} <= {item.item_id for item in mine.queue}
@@ -62,8 +62,8 @@ def test_other_peoples_items_are_left_alone(mine: iw.Console, people: People) ->
     assert "in_progress" == people.admin.item(theirs)["status"]
 
 
-def test_a_clear_counts_ones_own(mine: iw.Console, people: People) -> None:
-    """What a user's clear ended is told of their own items, however many others wait."""
+def test_clear_counts_the_users_own_items(mine: iw.Console, people: People) -> None:
+    """However many other users' items are pending."""
     people.admin.put("processor/pause")
     people.admin.enqueue(add_and_multiply(), runs=3, data=None)
     mine.submit(add_and_multiply()).jobs[0].cancel()
@@ -73,8 +73,8 @@ def test_a_clear_counts_ones_own(mine: iw.Console, people: People) -> None:
     assert 3 == people.admin.get("status")["queue"]["pending"]
 
 
-def test_buttons_are_about_ones_own(mine: iw.Console, people: People) -> None:
-    """A user's buttons count and offer their own items only, whatever others have in the queue; an admin's, all."""
+def test_buttons_count_the_users_own_items(mine: iw.Console, people: People) -> None:
+    """A user's buttons count and offer their own items only; an administrator's, all."""
     theirs = people.admin.run(fail())["item_id"]
     people.admin.put("processor/pause")
     waiting = people.admin.enqueue(add_and_multiply(), runs=3)["item_ids"]
@@ -95,8 +95,8 @@ def test_buttons_are_about_ones_own(mine: iw.Console, people: People) -> None:
         assert every == enabled(Controls(admin))
 
 
-def test_others_rows_offer_nothing(mine: iw.Console, people: People) -> None:
-    """Rows of other people's items are marked, so that the table offers no action there."""
+def test_rows_of_other_users_offer_no_action(mine: iw.Console, people: People) -> None:
+    """They are marked, so that the table shows no button there."""
     people.admin.put("processor/pause")
     (theirs,) = people.admin.enqueue(add_and_multiply())["item_ids"]
     own = mine.submit(add_and_multiply()).jobs[0].item_id
@@ -105,10 +105,10 @@ def test_others_rows_offer_nothing(mine: iw.Console, people: People) -> None:
     assert {theirs: [1], own: []} == {item_id: row(item, state)[12:] for item_id, item in state.items.items()}
 
 
-def test_retry_failed_takes_ones_own(mine: iw.Console, people: People) -> None:
-    """Another's failed item is neither retried nor in the way, is in no error log, and is no news."""
-    heard: list[Notice] = []
-    end = mine.on_notice(heard.append)
+def test_retry_failed_retries_the_users_own_items(mine: iw.Console, people: People) -> None:
+    """Another user's failed item is neither retried nor logged, and gives no notice."""
+    received: list[Notice] = []
+    end = mine.on_notice(received.append)
     theirs = people.admin.run(fail())["item_id"]
     (own,) = people.user.enqueue(fail())["item_ids"]
     people.user.wait_for(own)
@@ -120,14 +120,14 @@ def test_retry_failed_takes_ones_own(mine: iw.Console, people: People) -> None:
     mine.refresh()
     assert theirs in {item.item_id for item in mine.queue}
     assert {own, *retried.new_item_ids.values()} == {error.item_id for error in mine.errors}
-    until(lambda: sum(isinstance(notice, JobFailed) for notice in heard) == 2, "both failures to be told")
-    assert theirs not in {getattr(notice, "item", None) and notice.item.item_id for notice in heard}
+    until(lambda: sum(isinstance(notice, JobFailed) for notice in received) == 2, "both failures to be reported")
+    assert theirs not in {getattr(notice, "item", None) and notice.item.item_id for notice in received}
     end()
 
 
 @pytest.mark.slow
-def test_anothers_wedge_is_told_as_such(mine: iw.Console, people: People) -> None:
-    """Who cannot cancel what wedges the queue is told whose it is, and who can, and is offered no button for it."""
+def test_queue_stuck_by_another_user_says_whose_it_is(mine: iw.Console, people: People) -> None:
+    """A user who cannot cancel it reads who can, and is offered no button."""
     poison = people.admin.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["x"]}]])
     own = mine.submit(add_and_multiply()).jobs[0]
     wedge = until(lambda: mine.status.wedge, "the wedge to be seen")
@@ -144,8 +144,8 @@ def test_anothers_wedge_is_told_as_such(mine: iw.Console, people: People) -> Non
     assert "completed" == own.wait(60).status
 
 
-def test_another_person_sees_anew(mine: iw.Console, people: People) -> None:
-    """With another person's token the picture is read again, since of each item they may know more or less."""
+def test_new_token_of_another_user_reads_the_queue_again(mine: iw.Console, people: People) -> None:
+    """Of each item another user may see more or less."""
     people.admin.put("processor/pause")
     batch_id = people.admin.enqueue(add_and_multiply())["batch"]["batch_id"]
     mine.refresh()
@@ -157,8 +157,8 @@ def test_another_person_sees_anew(mine: iw.Console, people: People) -> None:
     until(lambda: later in {item.item_id for item in mine.queue}, "events of an administrator")
 
 
-def test_the_log_of_jobs_is_of_ones_own(mine: iw.Console, people: People) -> None:
-    """Another's job, of which little is told, is not in it; so each job is one record, whoever asks later."""
+def test_job_log_has_the_users_own_jobs(mine: iw.Console, people: People) -> None:
+    """Another user's job, whose details are private, is not in it."""
     people.admin.put("processor/pause")
     (own,) = mine.submit(add_and_multiply()).item_ids
     batch = people.admin.enqueue(add_and_multiply())
@@ -171,8 +171,8 @@ def test_the_log_of_jobs_is_of_ones_own(mine: iw.Console, people: People) -> Non
     assert [(own, "pending"), (batch["item_ids"][0], "pending")] == [(job.item_id, job.status) for job in mine.jobs]
 
 
-def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
-    """A user may not pause; the error says so and is kept."""
+def test_pause_by_a_user_is_refused(mine: iw.Console, people: People) -> None:
+    """The error says so and is logged."""
     with pytest.raises(iw.AccessDenied, match="does not allow"):
         mine.pause()
     assert people.admin.get("status")["processor"]["is_started"]
@@ -180,10 +180,10 @@ def test_pause_is_the_administrators(mine: iw.Console, people: People) -> None:
 
 
 @pytest.mark.slow
-def test_a_token_that_is_refused_later(mine: iw.Console, people: People) -> None:
-    """A token that is no longer good is told as such, with the remedy, wherever one looks; a new one mends it."""
-    heard: list[Notice] = []
-    end = mine.on_notice(heard.append)
+def test_token_refused_later_is_reported_everywhere(mine: iw.Console, people: People) -> None:
+    """The remedy is shown in status, views and notices; a new token ends that."""
+    received: list[Notice] = []
+    end = mine.on_notice(received.append)
     line = ServerLine(mine)
     mine._client.transport.set_token("expired")
     until(lambda: mine.status.connection.is_refused, "the refusal to be seen")
@@ -207,30 +207,30 @@ def test_a_token_that_is_refused_later(mine: iw.Console, people: People) -> None
     assert "live" == mine.reconnect(token=login(people.nobody, USER)).mode
     assert ("", "", False) == (mine.status.connection.error, mine.status.connection.remedy, connection.is_ill)
     until(lambda: line._refusal.layout.display == "none", "the line to go")
-    until(lambda: any(isinstance(notice, ConnectionBack) for notice in heard), "the notice")
+    until(lambda: any(isinstance(notice, ConnectionBack) for notice in received), "the notice")
     end()
     line.close()
     assert [(ConnectionLost, True), (ConnectionBack, None)] == [
-        (type(notice), getattr(notice, "is_refused", None)) for notice in heard
+        (type(notice), getattr(notice, "is_refused", None)) for notice in received
     ]
     assert "completed" == mine.submit(add_and_multiply()).jobs[0].wait(60).status
 
 
-def test_a_token_that_is_refused_on_return(people: People) -> None:
-    """A server that comes back and refuses the token is no longer called offline, and the refusal is told, too."""
+def test_token_refused_after_an_outage_is_reported(people: People) -> None:
+    """A server that comes back and refuses the token is no longer called offline."""
     with ChaosProxy(people.user.server.url) as proxy, iw.connect(proxy.url, token=people.user.token) as console:
-        heard: list[Notice] = []
-        end = console.on_notice(heard.append)
+        received: list[Notice] = []
+        end = console.on_notice(received.append)
         with proxy.offline():
             until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
             assert not console.status.connection.is_refused
-            until(lambda: heard, "the notice")
+            until(lambda: received, "the notice")
             console._client.transport.set_token("expired")
         until(lambda: console.status.connection.is_refused, "the refusal to be seen")
         assert "access refused" in str(console)
-        until(lambda: len(heard) == 2, "the refusal to be told")
+        until(lambda: len(received) == 2, "the refusal to be reported")
         end()
-        assert [False, True] == [notice.is_refused for notice in heard if isinstance(notice, ConnectionLost)]
+        assert [False, True] == [notice.is_refused for notice in received if isinstance(notice, ConnectionLost)]
         assert "live" == console.reconnect(token=people.user.token).mode
 
 

@@ -1,4 +1,4 @@
-"""What the installed InvokeAI raises by itself, read from its source, is told with advice."""
+"""The errors that the installed InvokeAI raises by itself, read from its source, are classified with a suggestion."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def _raised(package: Path) -> Iterator[tuple[str, str, str]]:
 
 @pytest.mark.real
 @pytest.mark.timeout(400)
-def test_what_nodes_raise_is_known(pytestconfig: pytest.Config) -> None:
-    """Nothing that a node raises on purpose is unknown, and of nearly all it is told what to do about it."""
+def test_errors_raised_by_nodes_are_classified(pytestconfig: pytest.Config) -> None:
+    """Nothing that a node raises on purpose is unknown, and nearly all of it has a suggestion."""
     asked = pytestconfig.getoption("--real")
     raised = [each for version in VERSIONS if asked in ("all", version) for each in _raised(_package(version))]
     found = [(diagnose_failure(kind, message), kind, message, place) for kind, message, place in raised]

@@ -1,4 +1,4 @@
-"""Jobs that are run again by their `RetryPolicy`: as often as it says, each exactly once, and told truthfully."""
+"""Jobs with a `RetryPolicy`: each attempt is made exactly once, and every view of it is truthful."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
 def flaky(times: int, message: str = LOST, **fields: Any) -> Graph:
-    """Fails so often, then completes."""
+    """A node that fails this many times, then completes."""
     return fail(message, times=times, name=uuid.uuid4().hex, **fields)
 
 
@@ -39,14 +39,14 @@ def soon(**options: Any) -> iw.RetryPolicy:
     return iw.RetryPolicy(backoff_s=0.05, **options)
 
 
-def line_of(wire: Wire, root: int) -> list[tuple[int, str]]:
-    """The attempts at a job, as the server has them."""
+def chain_of(wire: Wire, root: int) -> list[tuple[int, str]]:
+    """Return the attempts at a job, as the server has them."""
     items = sorted(wire.get("list_all"), key=lambda item: int(item["item_id"]))
     return [(i["item_id"], i["status"]) for i in items if root in (i["item_id"], i.get("retried_from_item_id"))]
 
 
-def test_a_job_is_run_again_until_it_completes(console: iw.Console, wire: Wire) -> None:
-    """Two lost connections, then success: waiting gives the third attempt, in all its forms, and all are linked."""
+def test_job_is_retried_until_it_completes(console: iw.Console, wire: Wire) -> None:
+    """After two lost connections, waiting in any form gives the third attempt, and all are linked."""
     batch = console.submit(flaky(2), retry=soon(attempts=3))
     (job,) = batch.jobs
     assert 2 == job.result(60)["fail"]["value"]
@@ -56,7 +56,7 @@ def test_a_job_is_run_again_until_it_completes(console: iw.Console, wire: Wire) 
 
     item = asyncio.run(cell())
     assert ("completed", job.attempts[-1]) == (item.status, item.item_id)
-    assert [(i, s) for i, s in zip(job.attempts, ["failed", "failed", "completed"], strict=True)] == line_of(
+    assert [(i, s) for i, s in zip(job.attempts, ["failed", "failed", "completed"], strict=True)] == chain_of(
         wire, job.item_id
     )
     assert ("completed", job.attempts) == (job.status, batch.item_ids)
@@ -68,14 +68,14 @@ def test_a_job_is_run_again_until_it_completes(console: iw.Console, wire: Wire) 
     assert str(job.attempts)[1:-1] in repr(job)
 
 
-def test_a_policy_that_is_exhausted(console: iw.Console, wire: Wire) -> None:
-    """After the last attempt the failure is raised; it says which attempt it was, and no further one is made."""
+def test_last_failure_is_raised_when_the_attempts_are_used_up(console: iw.Console, wire: Wire) -> None:
+    """It says which attempt it was, and no further one is made."""
     batch = console.submit(fail(LOST), retry=soon(attempts=2))
     with pytest.raises(iw.NetworkError, match="attempt 2") as caught:
         batch.jobs[0].wait(60)
     first, second = batch.jobs[0].attempts
     assert (second, (first, second)) == (caught.value.item_id, caught.value.details["attempts"])
-    assert [(first, "failed"), (second, "failed")] == line_of(wire, first)
+    assert [(first, "failed"), (second, "failed")] == chain_of(wire, first)
     with pytest.raises(iw.NetworkError):
         batch.result(60)
     assert [1, 2] == [error.attempt for error in console.errors if error.item_id is not None]
@@ -97,8 +97,8 @@ def test_a_policy_that_is_exhausted(console: iw.Console, wire: Wire) -> None:
         ("whatever", lambda error: 1 / 0, 1),
     ],
 )
-def test_what_is_run_again(console: iw.Console, message: str, on: Any, attempts: int) -> None:
-    """By default what may pass is run again and a lack of memory is not; else by class, name or function."""
+def test_policy_selects_the_failures_to_retry(console: iw.Console, message: str, on: Any, attempts: int) -> None:
+    """By default a lost connection is retried and out of memory is not; otherwise by class, name or function."""
     job = console.submit(fail(message), retry=soon(on=on, attempts=2)).jobs[0]
     with pytest.raises(iw.JobException):
         job.wait(60)
@@ -106,8 +106,8 @@ def test_what_is_run_again(console: iw.Console, message: str, on: Any, attempts:
 
 
 @pytest.mark.slow
-def test_each_job_of_a_batch_by_itself(console: iw.Console, wire: Wire) -> None:
-    """Of a batch each job has its own attempts; the results come in the order of the jobs."""
+def test_each_job_of_a_batch_has_its_own_attempts(console: iw.Console, wire: Wire) -> None:
+    """The results come in the order of the jobs."""
     names = [uuid.uuid4().hex for _ in range(4)]
     batch = console.submit(fail(LOST), data={"fail.times": [1, 2, 1, 3], "fail.name": names}, retry=soon(attempts=4))
     assert [1, 2, 1, 3] == [result["fail"]["value"] for result in batch.result(60)]
@@ -115,7 +115,7 @@ def test_each_job_of_a_batch_by_itself(console: iw.Console, wire: Wire) -> None:
     assert 4 + 7 == len(batch.item_ids) == len(wire.get("item_ids")["item_ids"])
 
 
-def test_events_go_on_through_the_attempts(console: iw.Console) -> None:
+def test_iter_events_includes_all_attempts(console: iw.Console) -> None:
     """The events of a job are those of all its attempts, and end with the last."""
     job = console.submit(flaky(1, seconds=0.2), retry=soon()).jobs[0]
     seen = [(e.item.item_id, e.item.status) for e in job.iter_events(60) if isinstance(e, ItemStatusChanged)]
@@ -124,28 +124,28 @@ def test_events_go_on_through_the_attempts(console: iw.Console) -> None:
 
 
 @pytest.mark.slow
-def test_notices_know_of_the_attempts(console: iw.Console) -> None:
-    """A failure that is not the end says so, counts its attempt, and the batch is done once, at the end of all."""
-    heard: list[Notice] = []
-    end = console.on_notice(heard.append)
+def test_notices_say_whether_a_failure_will_be_retried(console: iw.Console) -> None:
+    """Each failure has the number of its attempt, and the batch is done once, after the last."""
+    received: list[Notice] = []
+    end = console.on_notice(received.append)
     batch = console.submit(flaky(2), runs=1, retry=soon())
-    until(lambda: any(isinstance(notice, BatchDone) for notice in heard), "the batch to be done")
+    until(lambda: any(isinstance(notice, BatchDone) for notice in received), "the batch to be done")
     end()
-    failures = [notice for notice in heard if isinstance(notice, JobFailed)]
+    failures = [notice for notice in received if isinstance(notice, JobFailed)]
     assert [(1, True), (2, True)] == [(notice.error.attempt, notice.will_retry) for notice in failures]
-    assert ["failed", "failed", "completed"] == [n.item.status for n in heard if isinstance(n, JobFinished)]
-    assert [batch.batch_id] == [notice.batch_id for notice in heard if isinstance(notice, BatchDone)]
+    assert ["failed", "failed", "completed"] == [n.item.status for n in received if isinstance(n, JobFinished)]
+    assert [batch.batch_id] == [notice.batch_id for notice in received if isinstance(notice, BatchDone)]
 
 
-def test_without_a_socket(polling_console: iw.Console, wire: Wire) -> None:
-    """A console that polls runs jobs again, too."""
+def test_retry_without_a_socket(polling_console: iw.Console, wire: Wire) -> None:
+    """A console that polls retries jobs, too."""
     job = polling_console.submit(flaky(1), retry=soon()).jobs[0]
     assert "completed" == job.wait(60).status
-    assert 2 == len(line_of(wire, job.item_id))
+    assert 2 == len(chain_of(wire, job.item_id))
 
 
-def test_it_is_seen_that_a_job_is_run_again(console: iw.Console) -> None:
-    """Between two attempts the picture, the table, its static form and the record say when; a cancel takes it back."""
+def test_views_show_when_the_next_attempt_is_due(console: iw.Console) -> None:
+    """The snapshot, the table, its static form and the record say when; a cancel removes it."""
     job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60)).jobs[0]
     until(lambda: console.store.state.retrying, "the next attempt to be due")
     due = console.store.state.retrying[job.item_id]
@@ -167,8 +167,8 @@ def test_it_is_seen_that_a_job_is_run_again(console: iw.Console) -> None:
         view.close()
 
 
-def test_a_record_does_not_wait_for_a_console_that_is_closed(wire: Wire, tmp_path: Path) -> None:
-    """What was to be run again when the console was closed is not said to be run again; what was, keeps its time."""
+def test_record_of_a_closed_console_has_no_pending_retry(wire: Wire, tmp_path: Path) -> None:
+    """Retries that were due at the close are removed from the records; the time of one that was made is kept."""
     path = tmp_path / "history.sqlite"
     with iw.connect(wire.server.url, history=path) as console:
         again = console.submit(flaky(1), retry=soon()).jobs[0]
@@ -176,13 +176,13 @@ def test_a_record_does_not_wait_for_a_console_that_is_closed(wire: Wire, tmp_pat
         left = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60)).jobs[0]
         until(lambda: console.store.state.retrying, "the next attempt to be due")
     with iw.connect(wire.server.url, history=path) as console:
-        told = {error.item_id: error.retry_at is not None for error in console.errors}
-    assert {again.item_id: True, left.item_id: False} == told
+        pending = {error.item_id: error.retry_at is not None for error in console.errors}
+    assert {again.item_id: True, left.item_id: False} == pending
 
 
 @pytest.mark.parametrize("by", ["job", "batch", "pending", "clear"])
-def test_a_cancel_ends_the_attempts(console: iw.Console, wire: Wire, by: str) -> None:
-    """A cancel between two attempts calls the next one off, says so, and whoever waits has the failure."""
+def test_cancel_calls_off_the_next_attempt(console: iw.Console, wire: Wire, by: str) -> None:
+    """A cancel between two attempts says so, and waiting raises the failure."""
     batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
     (job,) = batch.jobs
     until(lambda: set(console.store.state.retrying) == {job.item_id}, "the next attempt to be due")
@@ -193,7 +193,7 @@ def test_a_cancel_ends_the_attempts(console: iw.Console, wire: Wire, by: str) ->
     if by != "clear":
         with pytest.raises(iw.NetworkError):
             job.wait(60)
-        assert [(job.item_id, "failed")] == line_of(wire, job.item_id)
+        assert [(job.item_id, "failed")] == chain_of(wire, job.item_id)
         assert "failed" == job.status
 
 
@@ -251,11 +251,11 @@ def test_no_attempt_is_sent_while_a_cancel_is_under_way(
     batch.cancel()
     with pytest.raises(iw.NetworkError):
         job.wait(60)
-    assert attempts == len(job.attempts) == len(line_of(wire, job.item_id))
+    assert attempts == len(job.attempts) == len(chain_of(wire, job.item_id))
 
 
-def test_a_canceled_job_is_not_run_again(console: iw.Console, wire: Wire) -> None:
-    """Canceled is not failed, whoever canceled: the job has ended."""
+def test_canceled_job_is_not_retried(console: iw.Console, wire: Wire) -> None:
+    """A job that any client canceled has not failed, and has ended."""
     job = console.submit(sleep(60), retry=soon(on=Exception)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
     wire.put(f"i/{job.item_id}/cancel")
@@ -265,20 +265,20 @@ def test_a_canceled_job_is_not_run_again(console: iw.Console, wire: Wire) -> Non
 
 
 @pytest.mark.slow
-def test_a_retry_by_a_person_is_the_next_attempt(console: iw.Console, wire: Wire) -> None:
-    """Who does not want to wait for the next attempt retries at once: that is it, and none comes beside it."""
+def test_manual_retry_counts_as_the_next_attempt(console: iw.Console, wire: Wire) -> None:
+    """A retry before the next attempt is due takes its place."""
     job = console.submit(flaky(2), retry=iw.RetryPolicy(backoff_s=0.5, attempts=3)).jobs[0]
     until(lambda: console.store.state.retrying, "the next attempt to be due")
     (new,) = console.retry_failed().item_ids
     assert "completed" == job.wait(60).status
     assert new == job.attempts[1]
-    assert [i for i, _ in line_of(wire, job.item_id)] == list(job.attempts)
+    assert [i for i, _ in chain_of(wire, job.item_id)] == list(job.attempts)
     assert 3 == len(job.attempts)
 
 
 @pytest.mark.slow
-def test_two_consoles_run_a_job_again_once(console: iw.Console, wire: Wire) -> None:
-    """Another console in the same process that retries what failed does not double the next attempt."""
+def test_two_consoles_retry_a_job_once(console: iw.Console, wire: Wire) -> None:
+    """Another console in the same process that retries failed items does not double the next attempt."""
     with iw.connect(wire.server.url) as other:
         batch = console.submit(fail(LOST), runs=6, retry=iw.RetryPolicy(backoff_s=3, attempts=2))
         until(lambda: wire.queue_status()["failed"] == 6, "all to have failed")
@@ -301,27 +301,27 @@ def test_two_consoles_run_a_job_again_once(console: iw.Console, wire: Wire) -> N
         assert 6 == len(batch)
 
 
-def test_no_attempt_after_the_total_time(console: iw.Console, wire: Wire) -> None:
-    """A pause that would end after the total time is not begun: the failure is told at once."""
+def test_no_attempt_is_made_after_max_total_s(console: iw.Console, wire: Wire) -> None:
+    """A pause that would end after it is not begun: the failure is raised at once."""
     job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60, max_total_s=5)).jobs[0]
     with pytest.raises(iw.NetworkError):
         job.wait(60)
     assert (job.item_id,) == job.attempts
 
 
-def test_closing_the_console_ends_it(wire: Wire) -> None:
-    """A console that is closed runs nothing again."""
+def test_closed_console_retries_nothing(wire: Wire) -> None:
+    """Attempts that were due when it was closed are not made."""
     with iw.connect(wire.server.url) as console:
         job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=0.5)).jobs[0]
         until(lambda: console.store.state.retrying, "the next attempt to be due")
     with iw.connect(wire.server.url) as other:
         other.submit(sleep(1)).wait(60)
-    assert [(job.item_id, "failed")] == line_of(wire, job.item_id)
+    assert [(job.item_id, "failed")] == chain_of(wire, job.item_id)
 
 
 @pytest.mark.slow
-def test_a_full_queue_is_waited_for(wire: Wire) -> None:
-    """Where the server takes no more, the next attempt comes when it does; before 6.14 it always takes a retry."""
+def test_retry_waits_for_a_full_queue(wire: Wire) -> None:
+    """The next attempt is made once the server takes items again; before 6.14 it always takes a retry."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=6)).jobs[0]
         until(lambda: console.store.state.retrying, "the next attempt to be due")
@@ -332,34 +332,34 @@ def test_a_full_queue_is_waited_for(wire: Wire) -> None:
             until(lambda: not wire.enqueue(add_and_multiply(), batch_id=fillers[1])["enqueued"], "the queue to be full")
             until(lambda: any("retry_items" in seen.path for seen in proxy.seen), "the attempt to be refused")
             expected = 1 if wire.server.has("retry_needs_room") else 2
-            until(lambda: expected == len(line_of(wire, job.item_id)), "what a full queue makes of it")
+            until(lambda: expected == len(chain_of(wire, job.item_id)), "what a full queue makes of it")
             wire.put("cancel_by_batch_ids", {"batch_ids": fillers})
         assert "completed" == job.wait(60).status
-        assert 2 == len(line_of(wire, job.item_id))
+        assert 2 == len(chain_of(wire, job.item_id))
 
 
-@pytest.mark.parametrize("trouble", ["lose_reply", "lose_request", "bad_gateway", "half_json", "empty", "cut"])
+@pytest.mark.parametrize("fault", ["lose_reply", "lose_request", "bad_gateway", "half_json", "empty", "cut"])
 @pytest.mark.slow
-def test_a_lost_reply_doubles_nothing(wire: Wire, trouble: str) -> None:
-    """A retry whose reply is lost or spoilt, whether it was carried out or not, is made once."""
+def test_lost_reply_to_a_retry_makes_one_attempt(wire: Wire, fault: str) -> None:
+    """A retry whose reply is lost or spoilt is made once, whether it was carried out or not."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
-        getattr(proxy, trouble)(path="retry_items_by_id", times=1)
+        getattr(proxy, fault)(path="retry_items_by_id", times=1)
         job = console.submit(flaky(1), retry=soon()).jobs[0]
         assert "completed" == job.wait(60).status
-        assert proxy.actions()[trouble]
-        assert [i for i, _ in line_of(wire, job.item_id)] == list(job.attempts)
+        assert proxy.actions()[fault]
+        assert [i for i, _ in chain_of(wire, job.item_id)] == list(job.attempts)
         assert 2 == len(job.attempts)
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the server refuses is tried again with short pauses."""
+    """Retries that the server refuses are sent again after short pauses."""
     monkeypatch.setattr(reruns, "_REFUSED_S", 0.05)
     monkeypatch.setattr(reruns, "_MAX_REFUSED_S", 0.05)
 
 
 def retry_through(monkeypatch: pytest.MonkeyPatch, first: Callable[[list[int]], object]) -> None:
-    """Have something happen right before each request for a retry leaves."""
+    """Call `first` right before each request for a retry is sent."""
     send = iw.InvokeClient.retry_items_by_id
 
     async def retry_items_by_id(client: iw.InvokeClient, item_ids: list[int]) -> tuple[int, ...]:
@@ -370,11 +370,11 @@ def retry_through(monkeypatch: pytest.MonkeyPatch, first: Callable[[list[int]], 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trouble", ["server_error", "bad_gateway"])
-def test_a_retry_that_is_always_refused_is_given_up(wire: Wire, at_once: None, trouble: str) -> None:
-    """It is sent a few times and told once; then whoever waits has the job's own failure, and may retry it."""
+@pytest.mark.parametrize("fault", ["server_error", "bad_gateway"])
+def test_retry_that_is_always_refused_is_given_up(wire: Wire, at_once: None, fault: str) -> None:
+    """It is sent a few times and logged once; then waiting raises the job's own failure, and a manual retry works."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
-        getattr(proxy, trouble)(path="retry_items_by_id", reaches_server=False)
+        getattr(proxy, fault)(path="retry_items_by_id", reaches_server=False)
         job = console.submit(flaky(1), retry=soon()).jobs[0]
         with pytest.raises(iw.NetworkError):
             job.wait(60)
@@ -385,24 +385,24 @@ def test_a_retry_that_is_always_refused_is_given_up(wire: Wire, at_once: None, t
         assert ["completed"] == [item.status for item in console.retry_failed().wait(60)]
 
 
-def test_a_retry_that_is_refused_waits_as_long_as_asked(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that says when to come back is not asked earlier, and the picture shows when."""
+def test_refused_retry_honors_retry_after(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that says when to come back is not asked earlier, and the snapshot shows when."""
 
     def refuse(item_ids: list[int]) -> None:
         raise iw.ServerFailure("Not now.", details={"status": 500, "retry_after": 40.0})
 
     retry_through(monkeypatch, refuse)
     job = console.submit(fail(LOST), retry=soon()).jobs[0]
-    until(lambda: any(error.item_id is None for error in console.errors), "the refusal to be told")
+    until(lambda: any(error.item_id is None for error in console.errors), "the refusal to be logged")
     due = until(lambda: console.store.state.retrying.get(job.item_id), "the next time")
     assert 30 < (due - datetime.now(UTC)).total_seconds() <= 40
 
 
 @pytest.mark.slow
-def test_one_that_is_refused_holds_up_no_other(
+def test_refused_retry_does_not_hold_up_others(
     console: iw.Console, monkeypatch: pytest.MonkeyPatch, at_once: None
 ) -> None:
-    """Where the server cannot take one of many, the others are run again and it alone is given up."""
+    """If the server cannot take one of many, the others are retried and it alone is given up."""
 
     def refuse(item_ids: list[int]) -> None:
         if bad in item_ids:
@@ -421,8 +421,10 @@ def test_one_that_is_refused_holds_up_no_other(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("live", [True, False])
-def test_a_retry_by_somebody_else_at_the_last_moment(wire: Wire, monkeypatch: pytest.MonkeyPatch, live: bool) -> None:
-    """Somebody retries while it is read whether somebody did: no other attempt is made beside theirs."""
+def test_retry_by_another_client_just_before_ours_is_not_doubled(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    """Another client retries while we look whether one did: no attempt is made beside theirs."""
     read = reruns.light_items
 
     async def slowly(*args: Any) -> Any:
@@ -436,27 +438,27 @@ def test_a_retry_by_somebody_else_at_the_last_moment(wire: Wire, monkeypatch: py
         job = console.submit(fail(LOST), retry=soon(attempts=2)).jobs[0]
         with pytest.raises(iw.NetworkError):
             job.wait(60)
-        assert list(job.attempts) == [item_id for item_id, _ in line_of(wire, job.item_id)]
+        assert list(job.attempts) == [item_id for item_id, _ in chain_of(wire, job.item_id)]
         assert 2 == len(job.attempts)
 
 
-def test_a_retry_at_the_same_moment_is_not_one_too_many(
+def test_surplus_attempt_is_canceled_when_another_client_retries_too(
     console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where somebody retries just when we do, the one too many is canceled while it waits; theirs is the attempt."""
+    """If another client retries at the same moment, one of the two is canceled while it is pending."""
     retry_through(monkeypatch, lambda item_ids: wire.put("retry_items_by_id", item_ids))
     job = console.submit(flaky(1), retry=iw.RetryPolicy(attempts=2, backoff_s=1)).jobs[0]
     until(lambda: console.store.state.retrying, "the next attempt to be due")
     with wire.paused():
         until(lambda: len(job.attempts) == 2, "the next attempt to be made")
-        until(lambda: "canceled" in [status for _, status in line_of(wire, job.item_id)], "the other to be canceled")
+        until(lambda: "canceled" in [status for _, status in chain_of(wire, job.item_id)], "the other to be canceled")
     assert "completed" == job.wait(60).status
-    assert ["failed", "completed", "canceled"] == [status for _, status in line_of(wire, job.item_id)]
-    assert [item_id for item_id, _ in line_of(wire, job.item_id)][:2] == list(job.attempts)
+    assert ["failed", "completed", "canceled"] == [status for _, status in chain_of(wire, job.item_id)]
+    assert [item_id for item_id, _ in chain_of(wire, job.item_id)][:2] == list(job.attempts)
 
 
-def test_a_retry_by_the_web_ui_is_waited_for_at_once(console: iw.Console, wire: Wire) -> None:
-    """Somebody retries long before the next attempt is due: who waits does not wait for that time, if an event told."""
+def test_retry_by_the_web_ui_is_followed_at_once(console: iw.Console, wire: Wire) -> None:
+    """A handle follows a retry by another client long before ours is due, if an event reported it."""
     job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=600, max_backoff_s=600)).jobs[0]
     until(lambda: console.store.state.retrying, "the next attempt to be due")
     wire.put("retry_items_by_id", [job.item_id])
@@ -468,8 +470,8 @@ def test_a_retry_by_the_web_ui_is_waited_for_at_once(console: iw.Console, wire: 
     assert 2 == len(job.attempts)
 
 
-def test_a_log_that_is_cleared_changes_no_decision(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure whose record is gone before it is decided on is decided on all the same."""
+def test_clearing_the_log_does_not_prevent_a_retry(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure whose record is gone before it is decided on is retried all the same."""
     record = console.errors.record_failure
 
     def record_and_clear(item: Any) -> None:
@@ -483,8 +485,8 @@ def test_a_log_that_is_cleared_changes_no_decision(console: iw.Console, monkeypa
 
 
 @pytest.mark.slow
-def test_what_is_long_over_is_forgotten(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many batches only the latest are remembered with all their attempts; what is not over stays."""
+def test_only_the_latest_batches_keep_their_attempts(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older batches that have ended show one attempt; one that has not is kept."""
     monkeypatch.setattr(reruns, "_ATTEMPTS_KEPT", 6)
     going_on = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=600, max_backoff_s=600))
     done = []
@@ -497,8 +499,8 @@ def test_what_is_long_over_is_forgotten(console: iw.Console, monkeypatch: pytest
 
 
 @pytest.mark.slow
-def test_it_survives_a_reconnect(wire: Wire) -> None:
-    """Where the server is out of reach when an attempt is due, it is made when the server is back."""
+def test_attempt_due_during_an_outage_is_made_afterwards(wire: Wire) -> None:
+    """If the server is out of reach when an attempt is due, it is made when the server is back."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         job = console.submit(flaky(2), retry=iw.RetryPolicy(backoff_s=0.5)).jobs[0]
         until(lambda: console.store.state.retrying, "the next attempt to be due")
@@ -506,14 +508,14 @@ def test_it_survives_a_reconnect(wire: Wire) -> None:
             until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
             threading.Event().wait(0.6)  # the pause is over
         assert "completed" == job.wait(60).status
-        assert [i for i, _ in line_of(wire, job.item_id)] == list(job.attempts)
+        assert [i for i, _ in chain_of(wire, job.item_id)] == list(job.attempts)
         assert 3 == len(job.attempts)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_many_jobs_through_much_trouble(wire: Wire) -> None:
-    """60 jobs that fail twice each, most of the retries' replies lost, the socket dropped time and again: 3 each."""
+def test_many_jobs_through_many_faults_have_three_attempts_each(wire: Wire) -> None:
+    """60 jobs fail twice each, most of the retries' replies are lost, and the socket drops time and again."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         proxy.lose_reply(fraction=2 / 3, seed=3, path="retry_items_by_id")
         names = [uuid.uuid4().hex for _ in range(60)]
@@ -532,8 +534,8 @@ def test_many_jobs_through_much_trouble(wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_it_survives_a_restart_of_the_server() -> None:
-    """Jobs that wait for their next attempt while the server restarts are run again once it is up."""
+def test_retries_survive_a_restart_of_the_server() -> None:
+    """Jobs that wait for their next attempt while the server restarts are retried once it is up."""
     server = EmbeddedServer()
     server.start()
     try:
@@ -549,8 +551,8 @@ def test_it_survives_a_restart_of_the_server() -> None:
 
 
 @pytest.mark.slow
-def test_another_servers_queue_at_the_same_address() -> None:
-    """Where the address leads to another queue, its job of the same id is no attempt at the old one."""
+def test_job_with_the_same_id_on_another_server_is_no_attempt() -> None:
+    """If the address leads to another queue, its job of the same id does not belong to the old chain."""
     server = EmbeddedServer()
     server.start()
     try:
@@ -588,13 +590,13 @@ def test_another_servers_queue_at_the_same_address() -> None:
         ({"on": iw.ServerUnreachable}, "retry.on.*ServerUnreachable.*NetworkError"),
     ],
 )
-def test_bad_policies(options: dict[str, Any], named: str) -> None:
-    """A policy that makes no sense is refused when it is made, by the name of what is wrong."""
+def test_bad_policies_are_refused_by_name(options: dict[str, Any], named: str) -> None:
+    """A bad policy is refused when it is made."""
     with pytest.raises(iw.InvalidRequest, match=named):
         iw.RetryPolicy(**options)
 
 
-def test_what_is_no_policy_sends_nothing(console: iw.Console, wire: Wire) -> None:
+def test_submit_refuses_what_is_no_policy(console: iw.Console, wire: Wire) -> None:
     """Anything but a policy is refused before anything is sent."""
     with pytest.raises(iw.InvalidRequest, match="retry"):
         console.submit(divide(1, 1), retry=3)  # type: ignore[arg-type]
@@ -602,7 +604,7 @@ def test_what_is_no_policy_sends_nothing(console: iw.Console, wire: Wire) -> Non
 
 
 def test_pauses_grow_and_are_capped() -> None:
-    """Each pause is up to twice the last, at least half of that, and never more than the cap."""
+    """Each pause is between half and all of the doubled last one, and never longer than the maximum."""
     policy = iw.RetryPolicy(backoff_s=1, max_backoff_s=10)
     whole = [1, 2, 4, 8, 10, 10]
     for _ in range(50):

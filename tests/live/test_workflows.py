@@ -22,13 +22,13 @@ from tests.support.wire import until
 _BUILDER = Path(__file__).parents[1] / "support" / "real_server" / "builder.py"
 
 
-def test_a_workflow_runs(console: iw.Console) -> None:
-    """It completes with the outputs of its own nodes; fields are varied by their nodes' labels."""
+def test_workflow_runs_with_fields_varied_by_label(console: iw.Console) -> None:
+    """It completes with the outputs of its own nodes."""
     batch = console.submit(editor.sums(), data={"First Sum.a": [1, 5], "n2.b": [10, 20]})
     assert [13, 27] == [result["n2"]["value"] for result in batch.result()]
 
 
-def test_batch_nodes_are_multiplied_with_values(console: iw.Console) -> None:
+def test_batch_nodes_are_combined_with_data(console: iw.Console) -> None:
     """What the workflow varies by itself and what is passed beside it give all combinations."""
     drawn = editor.sums()
     drawn["nodes"].append(editor.node("batch", "integer_batch", integers=[1, 2, 3], batch_group_id="None"))
@@ -46,21 +46,21 @@ def test_batch_nodes_are_multiplied_with_values(console: iw.Console) -> None:
         ({"n2.b": ["x"]}, "data.n2.b[0]: should be an integer, got 'x'"),
     ],
 )
-def test_values_are_checked(console: iw.Console, data: dict[str, Any], words: str) -> None:
-    """Before anything is sent, as with a graph."""
+def test_values_for_a_workflow_are_checked(console: iw.Console, data: dict[str, Any], words: str) -> None:
+    """Bad ones are refused before anything is sent, as with a graph."""
     with pytest.raises(InvalidRequest) as caught:
         console.submit(editor.sums(), data=data)
     assert (True, 0) == (words in str(caught.value), console.status.total)
 
 
-def test_a_node_that_the_server_lacks_is_named(console: iw.Console) -> None:
+def test_unknown_node_type_of_a_workflow_is_named(console: iw.Console) -> None:
     """A workflow may come from a server with other node packs."""
     drawn = editor.workflow([editor.node("n1", "canny_from_a_pack")])
     with pytest.raises(InvalidRequest, match=r"nodes\.n1\.type: this server has no node type 'canny_from_a_pack'"):
         console.submit(drawn)
 
 
-def test_the_form_takes_a_workflow(console: iw.Console) -> None:
+def test_form_suggests_the_fields_of_a_workflow(console: iw.Console) -> None:
     """It is checked as it is, its fields are suggested by name, and it is remembered by its own."""
     form = JobSubmitter(console, graph=editor.sums(), data={"n2.b": [1, 2]})
     reads(form, "2 items")
@@ -74,8 +74,8 @@ def test_the_form_takes_a_workflow(console: iw.Console) -> None:
 
 @pytest.mark.real
 @pytest.mark.timeout(400)
-def test_graphs_are_those_that_invokeai_builds() -> None:
-    """Each workflow that InvokeAI brings along becomes the graph that its own builder makes of it."""
+def test_graphs_equal_those_that_invokeai_builds() -> None:
+    """Each workflow that comes with InvokeAI becomes the graph that its own builder makes of it."""
     command = [installed(VERSIONS[0]), "-P", _BUILDER]
     environment = {**os.environ, "INVOKEAI_PATCHMATCH": "false", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What is refused before it is sent, and how it says so."""
+"""Checks of graphs and values before anything is sent."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def refused(data: Any) -> str:
         ),
     ],
 )
-def test_bad_graphs_name_the_place(graph: object, words: str) -> None:
-    """What is no graph is refused with the place where it is not."""
+def test_bad_graphs_are_refused_with_the_place(graph: object, words: str) -> None:
+    """The message says where the graph is wrong."""
     with pytest.raises(InvalidRequest) as caught:
         normal_graph(graph)
     assert words in str(caught.value)
@@ -93,7 +93,7 @@ def test_a_graph_gets_its_ids_and_is_not_changed() -> None:
 
 
 def test_unknown_types_and_fields_have_suggestions() -> None:
-    """A misspelt type or field is named, with the one that was meant."""
+    """A misspelt type or field is named, with the one that was probably meant."""
     with pytest.raises(InvalidRequest, match=r"nodes\.s\.type: .*'ad'.*Did you mean 'add'"):
         SCHEMAS.check_graph(normal_graph({"nodes": {"s": {"type": "ad"}}}))
     with pytest.raises(InvalidRequest, match=r"nodes\.s\.widht: .*Did you mean 'width'"):
@@ -102,7 +102,7 @@ def test_unknown_types_and_fields_have_suggestions() -> None:
 
 
 def test_values_that_an_edge_would_overwrite_are_refused() -> None:
-    """The server would take them and make the same job of each."""
+    """The server would accept them and make the same job of each."""
     edge = {"source": {"node_id": "one", "field": "value"}, "destination": {"node_id": "sum", "field": "a"}}
     graph = normal_graph({"nodes": {"one": {"type": "add"}, "sum": {"type": "add"}}, "edges": [edge]})
     SCHEMAS.check_data(graph, normal_data({"sum.b": [1], "one.a": [2]}))
@@ -110,8 +110,8 @@ def test_values_that_an_edge_would_overwrite_are_refused() -> None:
         SCHEMAS.check_data(graph, normal_data({"sum.a": [1, 2]}))
 
 
-def test_the_forms_of_data() -> None:
-    """A mapping is one zipped group, a list of them a product, the server's own form is taken as it is."""
+def test_data_in_all_forms_becomes_the_servers_form() -> None:
+    """A mapping is one zipped group, a list of them a product, and the server's own form stays as it is."""
     one = {"node_path": "sum", "field_name": "a", "items": [1, 2]}
     two = {"node_path": "sum", "field_name": "b", "items": [3, 4]}
     assert [[one, two]] == normal_data({"sum.a": [1, 2], "sum.b": (3, 4)})
@@ -151,19 +151,19 @@ def test_the_forms_of_data() -> None:
         ({"im.flip": [1]}, "should be a boolean"),
     ],
 )
-def test_values_that_would_wedge_the_queue_are_refused(data: Any, words: str) -> None:
+def test_values_that_would_block_the_queue_are_refused(data: Any, words: str) -> None:
     """A value that its field cannot hold is refused, with the place and what it should be."""
     assert words in refused(data)
 
 
-def test_values_that_fit_are_taken() -> None:
-    """Whole floats, booleans for booleans, and records by reference are what the server takes, too."""
+def test_values_that_fit_are_accepted() -> None:
+    """The server accepts whole floats, booleans for booleans, and records by reference."""
     fitting = {"sum.a": [1, 2.0], "im.image": [{"image_name": "x"}] * 2, "im.flip": [True, False], "im.scale": [1, 0.5]}
     SCHEMAS.check_data(GRAPH, normal_data(fitting))
 
 
 def test_numpy_values_become_plain() -> None:
-    """What numpy and pandas hand over can be sent."""
+    """Values of numpy and pandas can be sent."""
     import numpy as np
 
     assert [1, 2] == normal_data({"sum.a": np.array([1, 2])})[0][0]["items"]
