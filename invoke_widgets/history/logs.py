@@ -369,11 +369,10 @@ class ErrorLog(KeptLog[JobError]):
             self.link(item)
             return
         self.link(item)
-        made = self.made_of(item)
+        made = self._diagnosed(item)
         self._put(key, made if known is None else replace(made, retry_at=known.retry_at))
 
-    def made_of(self, item: QueueItem) -> JobError:
-        """The record that this log makes of a failed item."""
+    def _diagnosed(self, item: QueueItem) -> JobError:
         return job_error(item, attempt=self._attempt(item), secrets=self._secrets())
 
     def record_node(self, event: NodeFailed) -> None:
@@ -453,6 +452,10 @@ class ErrorLog(KeptLog[JobError]):
     def record_of(self, item: QueueItem) -> JobError | None:
         """The record of a failed item; None if there is none yet."""
         return self._records.get(_item_key(item.item_id, item.batch_id))
+
+    def error_of(self, item: QueueItem) -> JobError:
+        """The record of a failed item, or what it would be: it may be unknown yet, or cleared."""
+        return self.record_of(item) or self._diagnosed(item)
 
     def of(self, item: QueueItem) -> JobError | None:
         """The record of a failed item, once it is known whether its job will be run again; None until then."""

@@ -270,7 +270,7 @@ class Reruns:
             return
         chain = self._chains.get(item.item_id)
         if chain is not None:
-            self._decide(chain, item, self._error_of(item))
+            self._decide(chain, item, self._errors.error_of(item))
         elif item.item_id not in batch.unplaced:
             batch.unplaced[item.item_id] = item
             if batch.ids is not None:
@@ -297,7 +297,7 @@ class Reruns:
         now = unplaced or self._store.state.items.get(new.item_id)
         if now is not None and now.status == FAILED:
             has_error = unplaced is not None or now.error_type is not None or now.error_message is not None
-            self._decide(chain, now, self._error_of(now) if has_error else self._errors.record_of(now))
+            self._decide(chain, now, self._errors.error_of(now) if has_error else self._errors.record_of(now))
         chain.notify()
         self._store.tell(chain.attempts)
 
@@ -386,10 +386,6 @@ class Reruns:
         if root is not None and root in self._chains:
             self.link(root, whole.without_session())
         batch.unplaced.pop(item.item_id, None)
-
-    def _error_of(self, item: QueueItem) -> JobError:
-        # The log may have been cleared since.
-        return self._errors.record_of(item) or self._errors.made_of(item)
 
     def _decide(self, chain: AttemptChain, item: QueueItem, error: JobError | None) -> None:
         if chain.state is not ChainState.RUNNING or chain.last != item.item_id or error is None:

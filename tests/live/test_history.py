@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -93,6 +94,26 @@ def test_a_history_file_outlives_the_console(wire: Wire, tmp_path: Path) -> None
     found = [error.item_id for error in ErrorLog(file=again, source=f"{wire.server.url} default")]
     again.close()
     assert ((3,), list(ids)) == (written, found)
+
+
+def test_consoles_that_share_a_history_file_see_each_others_records(wire: Wire, tmp_path: Path) -> None:
+    """Also when one of them, whose logs the file then lets go of, has been closed and another one has come."""
+    with (
+        contextlib.closing(iw.HistoryFile(tmp_path / "history.sqlite")) as file,
+        wire.paused(),
+        iw.connect(wire.server.url, history=file) as one,
+    ):
+        for seen in (0, 2):
+            with iw.connect(wire.server.url, history=file) as other:
+                _cancel_one(one)
+                until(lambda log=other.cancellations, seen=seen: len(log) == seen + 1, "the first one's cancellation")
+                _cancel_one(other)
+                until(lambda seen=seen: len(one.cancellations) == seen + 2, "the other one's cancellation")
+        assert 4 == len(one.cancellations)
+
+
+def _cancel_one(console: iw.Console) -> None:
+    console.cancel(console.submit(add_and_multiply()).item_ids[0])
 
 
 def _retried(wire: Wire, item_id: int) -> int:
