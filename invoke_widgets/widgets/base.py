@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S = 0.1
 _BURST = 6
-"""A short job starts and ends within 20 ms: so many changes after a quiet time are drawn at once."""
+"""Changes after a quiet time that are drawn at once: a short job starts and ends within 20 ms."""
 _STRIP_LINES = 3
 
 _STATIC = Path(__file__).parent / "static"

@@ -263,7 +263,7 @@ class Controls(ActingView):
             self.act(self.pause, self.console.actions.pause(), _paused)
 
     def _on_unwedge(self, pressed: Pressed) -> None:
-        self.act(self._unwedge, self._cancel_batches(pressed.about), lambda told: " ".join(map(_message, told)))
+        self.act(self._unwedge, self._cancel_batches(pressed.about), lambda records: " ".join(map(_message, records)))
 
     async def _cancel_batches(self, batch_ids: Iterable[str]) -> list[Cancellation]:
         return [await self.console.actions.cancel_batch(batch_id) for batch_id in batch_ids]

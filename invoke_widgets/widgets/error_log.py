@@ -116,6 +116,7 @@ class ErrorLogView(ActingView):
     Attributes:
         classes: the choice of a class, or "all".
         groups: the choice among the groups of equal errors, by fingerprint.
+        message, facts, traceback: the detail of the chosen group.
     """
 
     def __init__(
@@ -136,14 +137,14 @@ class ErrorLogView(ActingView):
         self.groups = ipywidgets.Select(options=[], rows=5, description="Errors", layout={"width": "auto"})
         self.groups.add_class("iw-list")
         # Separate, so that another equal error leaves alone what is open, selected or focused.
-        self._message, self._facts, self._traceback = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.message, self.facts, self.traceback = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
         self._retry = self.button("↻ Retry", self._on_retry, tooltip="Enqueue the items that failed this way again")
         self._show = self.button("Show in queue", self._on_show_row, tooltip="Select the item's row in the table")
         self._actions = ipywidgets.HBox([self._retry, self._show])
         self._actions.add_class("iw-row")
         filters = ipywidgets.HBox([self.classes, self._clear, self._keep])
         filters.add_class("iw-row")
-        detail = (self._message, self._facts, self._traceback)
+        detail = (self.message, self.facts, self.traceback)
         self._content = ipywidgets.VBox([filters, self.groups, *detail, self._actions])
         self.classes.observe(self.guard(self._refresh), names="value")
         self.groups.observe(self.guard(self._refresh), names="value")
@@ -183,9 +184,9 @@ class ErrorLogView(ActingView):
         current = self.groups.value if self.groups.value in self._groups else next(iter(self._groups), None)
         set_options(self.groups, options, current)
         group = self._groups.get(current or "")
-        put(self._message, "value", message_html(group.last) if group else "")
-        put(self._facts, "value", facts_html(group) if group else "")
-        put(self._traceback, "value", traceback_html(group.last) if group else "")
+        put(self.message, "value", message_html(group.last) if group else "")
+        put(self.facts, "value", facts_html(group) if group else "")
+        put(self.traceback, "value", traceback_html(group.last) if group else "")
 
     def _draw_actions(self) -> None:
         group = self._groups.get(self.groups.value or "")

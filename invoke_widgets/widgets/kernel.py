@@ -1,4 +1,4 @@
-"""Whether a click reaches Python while a cell runs, and what to do if it does not.
+"""Whether a click reaches Python while a cell runs, and what to do if not.
 
 It depends on ipykernel and on the front end (measured with clicks into running cells):
 
@@ -10,8 +10,8 @@ before 7   yes    no                       no
 from 7.4   yes    no                       yes
 ========== ====== ======================== ========================
 
-JupyterLab, and Notebook 7, which is made of it, send clicks over a subshell. 7.4 answers them on the shell that made
-the widget, so that they wait for a cell that does not await. A click that waits is not lost: it arrives afterwards.
+JupyterLab, and Notebook 7, which is built on it, send clicks over a subshell. ipykernel 7.4 answers them on the shell
+that made the widget, so they wait for a cell that does not await. No click is lost: those that wait arrive afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ FrontEnd = Literal["lab", "other", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """`works`: whether a click reaches Python now; None if that cannot be known. `sentence`: that, and what to do."""
+    """Whether a click reaches Python now.
+
+    Attributes:
+        works: None if that cannot be known.
+        sentence: the same in words, with what to do.
+    """
 
     works: bool | None
     sentence: str
@@ -48,7 +53,7 @@ def liveness(ipykernel: str | None, front_end: FrontEnd, cell: Cell) -> Liveness
     """Say whether clicks work.
 
     Args:
-        ipykernel: its version; None outside a kernel.
+        ipykernel: the version; None outside a kernel.
         front_end: "lab" for JupyterLab 4.4 and later and for Notebook 7.4 and later; "other" for anything else.
         cell: what runs: nothing, a cell that blocks the kernel, or a cell that awaits.
     """
@@ -67,7 +72,7 @@ def liveness(ipykernel: str | None, front_end: FrontEnd, cell: Cell) -> Liveness
         works = False
     if works:
         return _WORK
-    # On 7.0 to 7.3 awaiting helps as little as not: the clicks of this front end wait for either.
+    # On 7.0 to 7.3 awaiting does not help: the clicks of this front end wait for either kind of cell.
     remedy = "" if (7, 0) <= version < (7, 4) or (cell == "sync" and version < (7, 0)) else _REMEDY[cell]
     return Liveness(False, _WAITS + remedy)
 
@@ -80,11 +85,11 @@ def _version(text: str) -> tuple[int, int]:
         return (0, 0)
 
 
-# -- what can be known from within the kernel ------------------------------------------------------------------------
+# -- from within the kernel ------------------------------------------------------------------------------------------
 
 
 def ipykernel_version() -> str | None:
-    """The version of the ipykernel that this process is; None if it is none."""
+    """The version of ipykernel; None if this process is not a kernel."""
     shell = _shell()
     if shell is None or getattr(shell, "kernel", None) is None:
         return None
@@ -92,14 +97,15 @@ def ipykernel_version() -> str | None:
 
 
 def front_end() -> FrontEnd:
-    """Which front end sent the request that is being carried out, as far as its metadata tells."""
+    """The front end that sent the current request, as far as its metadata shows."""
     kernel = getattr(_shell(), "kernel", None)
     if kernel is None or "VSCODE_PID" in os.environ or "COLAB_RELEASE_TAG" in os.environ:
         return "other" if kernel is not None else "unknown"
     try:
         metadata = kernel.get_parent("shell").get("metadata") or {}
-    except Exception:  # noqa: BLE001 - not an interface; not to know is an answer
+    except Exception:  # noqa: BLE001 - not a documented interface; "unknown" is an answer
         return "unknown"
+    # Private to JupyterLab, and in no other front end; there is no public way to ask.
     return "lab" if "recordTiming" in metadata or "deletedCells" in metadata else "unknown"
 
 
@@ -109,7 +115,7 @@ def _shell() -> Any:
 
 
 class CellWatch:
-    """Knows which kind of cell runs. One for all views; it listens to IPython while anyone listens to it."""
+    """Knows which kind of cell is running. One for all views; it listens to IPython while it has listeners."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -120,7 +126,7 @@ class CellWatch:
         """Call `listener(cell)` on the kernel's thread when a cell starts or ends; it must return at once.
 
         Returns:
-            A function that ends it.
+            A function that ends the subscription.
         """
         with self._lock:
             self._listeners.append(listener)
@@ -143,7 +149,7 @@ class CellWatch:
         shell.events.register("pre_run_cell", self._before)
         shell.events.register("post_run_cell", self._after)
         if getattr(shell, "kernel", None) is not None:
-            # Views are made in cells, so that one is running; its source is the last of the history.
+            # Views are made in cells, so one is running; its source is the last in the history.
             history = shell.user_ns.get("In") or [""]
             self.cell = _kind(shell, str(history[-1]))
 
@@ -155,12 +161,12 @@ class CellWatch:
         self.cell = "idle"
 
     def _before(self, info: Any) -> None:
-        self._tell(_kind(_shell(), str(info.raw_cell)))
+        self._notify(_kind(_shell(), str(info.raw_cell)))
 
     def _after(self, result: Any) -> None:
-        self._tell("idle")
+        self._notify("idle")
 
-    def _tell(self, cell: Cell) -> None:
+    def _notify(self, cell: Cell) -> None:
         self.cell = cell
         for listener in list(self._listeners):
             listener(cell)
@@ -170,7 +176,7 @@ def _kind(shell: Any, source: str) -> Cell:
     try:
         transformed = shell.transform_cell(source)
         return "await" if shell.should_run_async(source, transformed_cell=transformed) else "sync"
-    except Exception:  # noqa: BLE001 - a cell that cannot be parsed does not run for long
+    except Exception:  # noqa: BLE001 - a cell that cannot be parsed ends at once
         return "sync"
 
 

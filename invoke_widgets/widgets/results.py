@@ -113,6 +113,9 @@ class ResultsView(ActingView):
         console: whose items.
         on_said: called with the outcome in words.
         load: whether to read them right away.
+
+    Attributes:
+        results: what is shown, by item id.
     """
 
     def __init__(
@@ -123,7 +126,7 @@ class ResultsView(ActingView):
         on_said: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(console, on_said=on_said)
-        self._results: dict[int, Result] = {}
+        self.results: dict[int, Result] = {}
         self._asked: list[int] = []
         self._again = False  # asked for while reading
         self._newest: list[int] = []
@@ -152,7 +155,7 @@ class ResultsView(ActingView):
                 self.act(self._load, self._read(wanted), self._take)
 
     async def _read(self, item_ids: list[int]) -> list[Result]:
-        known = self._results
+        known = self.results
         try:
             read = await asyncio.gather(
                 *(read_result(self.console.client, item_id) for item_id in item_ids if item_id not in known)
@@ -164,7 +167,7 @@ class ResultsView(ActingView):
         return [result for i in item_ids if (result := found.get(i) or known.get(i)) is not None]
 
     def _take(self, read: list[Result]) -> str:
-        self._results = {result.item.item_id: result for result in read}
+        self.results = {result.item.item_id: result for result in read}
         put(self._list, "value", f'<div class="iw-results">{"".join(map(result_html, read))}</div>')
         return f"Showing the results of {words.many(len(read), 'item')}."
 
@@ -199,7 +202,7 @@ class ResultsView(ActingView):
                 words.duration(r.item.ran_s),
                 "; ".join(f"{node}: {text}" for node, text in r.outputs),
             )
-            for r in self._results.values()
+            for r in self.results.values()
         ]
 
     def as_html(self) -> str:

@@ -144,6 +144,9 @@ class JobSubmitter(ActingView):
         on_said: called with the outcome in words.
 
     Attributes:
+        graph, runs, prepend, destination: the fields.
+        rows: the rows of values to vary.
+        errors: by the name of a field, what is wrong with it.
         recent: the choice among the drafts enqueued last.
     """
 
@@ -159,39 +162,39 @@ class JobSubmitter(ActingView):
         on_said: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(console, on_said=on_said)
-        self._rows: list[ValuesRow] = []
+        self.rows: list[ValuesRow] = []
         self._filling = False
         self._unreadable = False
         self._generation = 0
         self._sendable = False  # the form can be read, and is not known to be wrong
         self._shown_recent: tuple[Draft, ...] = ()
         self._check = self.guard(self._changed_by_hand)
-        self._graph = ipywidgets.Textarea(
+        self.graph = ipywidgets.Textarea(
             description="Graph", placeholder=json.dumps(EXAMPLE), rows=8, layout={"width": "auto", "height": "auto"}
         )
-        self._graph.add_class("iw-graph")
+        self.graph.add_class("iw-graph")
         self._file = FileInput(self, self._on_file)
         self._example = self.button("Example", lambda _: self._on_example(), tooltip="A graph that adds two numbers")
         self.recent = ipywidgets.Dropdown(options=[("…", -1)], value=-1, description="Recent")
-        self._runs = ipywidgets.BoundedIntText(value=1, min=1, max=MAX_RUNS, description="Runs")
-        self._runs.add_class("iw-short")
-        self._prepend = ipywidgets.Checkbox(value=False, description="Run next (front of the queue)", indent=False)
-        self._destination = ipywidgets.Text(description="Destination", placeholder="A label, or empty")
+        self.runs = ipywidgets.BoundedIntText(value=1, min=1, max=MAX_RUNS, description="Runs")
+        self.runs.add_class("iw-short")
+        self.prepend = ipywidgets.Checkbox(value=False, description="Run next (front of the queue)", indent=False)
+        self.destination = ipywidgets.Text(description="Destination", placeholder="A label, or empty")
         self._add = self.button(
             "+ Vary a field", lambda _: self.vary(), tooltip="Add values for a field: one item for each"
         )
         self._ignored = ipywidgets.HTML()
         self._ignored_of = ""  # the graph that was pasted with something that is not sent
-        self._errors = {name: ipywidgets.HTML() for name in ("graph", "runs", "destination", "data")}
+        self.errors = {name: ipywidgets.HTML() for name in ("graph", "runs", "destination", "data")}
         self._rows_box = ipywidgets.VBox()
         self._plan = ipywidgets.HTML()
         self._submit = self.button("Enqueue", self._on_submit, button_style="primary", disabled=True)
         sources = ipywidgets.HBox([self._file.button, self._example, self.recent])
-        options = ipywidgets.HBox([self._runs, self._destination, self._prepend, self._add])
+        options = ipywidgets.HBox([self.runs, self.destination, self.prepend, self._add])
         final = ipywidgets.HBox([self._submit, self._plan])
         for box in (sources, options, final):
             box.add_class("iw-row")
-        self._fields = (self._graph, self._runs, self._prepend, self._destination)
+        self._fields = (self.graph, self.runs, self.prepend, self.destination)
         for widget in self._fields:
             widget.observe(self._check, names="value")
         self._lay_rows()
@@ -200,14 +203,14 @@ class JobSubmitter(ActingView):
         self.show(
             sources,
             self._file.error,
-            self._graph,
+            self.graph,
             self._ignored,
-            self._errors["graph"],
+            self.errors["graph"],
             options,
-            self._errors["runs"],
-            self._errors["destination"],
+            self.errors["runs"],
+            self.errors["destination"],
             self._rows_box,
-            self._errors["data"],
+            self.errors["data"],
             final,
             self.status_line,
         )
@@ -236,18 +239,18 @@ class JobSubmitter(ActingView):
         with self.lock:
             self._filling = True
             try:
-                self._graph.value = json.dumps(draft.graph, indent=2, ensure_ascii=False)
-                self._runs.value = draft.runs
-                self._prepend.value = draft.prepend
-                self._destination.value = draft.destination or ""
-                for row in list(self._rows):
+                self.graph.value = json.dumps(draft.graph, indent=2, ensure_ascii=False)
+                self.runs.value = draft.runs
+                self.prepend.value = draft.prepend
+                self.destination.value = draft.destination or ""
+                for row in list(self.rows):
                     self._close_row(row)
                 for field, values, group in rows:
                     row = self._new_row()
                     row.field.value, row.values.value, row.group.value = field, values, group
                 self._lay_rows()
                 put(self._ignored, "value", _ignored_html(draft.ignored))
-                self._ignored_of = self._graph.value
+                self._ignored_of = self.graph.value
             finally:
                 self._filling = False
         self._changed_by_hand()
@@ -261,7 +264,7 @@ class JobSubmitter(ActingView):
                 self.fill(self._shown_recent[change["new"]])
 
     def _on_file(self, text: str) -> None:
-        self._graph.value = text
+        self.graph.value = text
 
     def vary(self) -> None:
         """Add a row for the values of a field."""
@@ -273,8 +276,8 @@ class JobSubmitter(ActingView):
 
     def _new_row(self) -> ValuesRow:
         row = ValuesRow(self._check, self.guard(self._remove_row))
-        row.group.value = 1 + max((r.group.value for r in self._rows), default=0)
-        self._rows.append(row)
+        row.group.value = 1 + max((r.group.value for r in self.rows), default=0)
+        self.rows.append(row)
         return row
 
     def _remove_row(self, row: ValuesRow) -> None:
@@ -285,23 +288,23 @@ class JobSubmitter(ActingView):
         self._changed_by_hand()
 
     def _close_row(self, row: ValuesRow) -> None:
-        if row in self._rows:
-            self._rows.remove(row)
+        if row in self.rows:
+            self.rows.remove(row)
             self._lay_rows()
             for model in models_within(row.box):
                 model.close()
 
     def _lay_rows(self) -> None:
-        self._rows_box.children = tuple(row.box for row in self._rows)
-        in_rows = [field for row in self._rows for field in (row.field, row.values, row.group)]
+        self._rows_box.children = tuple(row.box for row in self.rows)
+        in_rows = [field for row in self.rows for field in (row.field, row.values, row.group)]
         self._submit.reads = [*self._fields, *in_rows]
 
     def _suggest(self) -> None:
         try:
-            fields = tuple(settable_fields(read_json(self._graph.value)))
+            fields = tuple(settable_fields(read_json(self.graph.value)))
         except InvalidRequest:
             return
-        for row in self._rows:
+        for row in self.rows:
             put(row.field, "options", fields)
 
     # -- checking ----------------------------------------------------------------------------------------------------
@@ -314,7 +317,7 @@ class JobSubmitter(ActingView):
             self._generation += 1
             generation = self._generation
             self._file.clear()
-            if self._graph.value != self._ignored_of:
+            if self.graph.value != self._ignored_of:
                 put(self._ignored, "value", "")
             try:
                 draft = self._read()
@@ -325,7 +328,7 @@ class JobSubmitter(ActingView):
                 return
             self._draw_submit(sendable=draft is not None)
             if self._unreadable:
-                # That is mended; the check against the server's schemas may take a while.
+                # That is fixed; the check against the server's schemas may take a while.
                 self._unreadable = False
                 self._draw_error(None)
                 put(self._plan, "value", _plan_html("Checking …"))
@@ -341,7 +344,7 @@ class JobSubmitter(ActingView):
         self.run(self._checked(draft, generation), self._draw_checked)
 
     def _read(self) -> Draft | None:
-        text = self._graph.value
+        text = self.graph.value
         if not text.strip():
             return None
         pasted = read_json(text)
@@ -349,13 +352,13 @@ class JobSubmitter(ActingView):
             # Put its parts where they can be seen and changed; that calls this method again.
             self.fill(read_draft(pasted))
             return self._read()
-        rows = [row.read() for row in self._rows]
+        rows = [row.read() for row in self.rows]
         return Draft(
             graph=pasted,
-            runs=self._runs.value,
+            runs=self.runs.value,
             data=data_of(rows),
-            prepend=self._prepend.value,
-            destination=self._destination.value.strip() or None,
+            prepend=self.prepend.value,
+            destination=self.destination.value.strip() or None,
         )
 
     async def _checked(self, draft: Draft, generation: int) -> tuple[Draft, int, int | JobException]:
@@ -390,13 +393,13 @@ class JobSubmitter(ActingView):
         """Show an error at the field that it is about; None for none."""
         place = place_of(error) if error is not None else ""
         text = _error_html(error) if error is not None else ""
-        said = [row for row in self._rows if row.field.value.strip() or row.values.value.strip()]
+        said = [row for row in self.rows if row.field.value.strip() or row.values.value.strip()]
         rows = [row for row in said if place == f"data.{row.field.value.strip()}"]
-        for row in self._rows:
+        for row in self.rows:
             put(row.error, "value", text if row in rows[:1] else "")
         if place.startswith("data"):
             place = "" if rows else "data"
-        for name, line in self._errors.items():
+        for name, line in self.errors.items():
             put(line, "value", text if name == place else "")
         if error is not None:
             put(self._plan, "value", _plan_html("Fix this to enqueue."))

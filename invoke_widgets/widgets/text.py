@@ -172,17 +172,17 @@ def connection_text(connection: Connection, now: float) -> tuple[str, str]:
         now: `time.monotonic()`.
     """
     age = None if connection.heard_at is None else now - connection.heard_at
-    heard = "" if age is None or age < _STALE_S else f", last heard {clock(age)} ago"
+    silence = "" if age is None or age < _STALE_S else f", last heard {clock(age)} ago"
     if connection.mode == "live":
-        return ("stale", f"● live{heard}") if heard else ("live", "● live")
+        return ("stale", f"● live{silence}") if silence else ("live", "● live")
     if connection.mode == "polling":
-        return "polling", f"◐ polling: no events come, so changes are asked for{heard}"
+        return "polling", f"◐ polling: no events come, so changes are asked for{silence}"
     if connection.mode == "reconnecting":
         left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
         when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
         if connection.is_refused:
-            return "refused", f"⊘ access refused, {when}{heard}"
-        return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{heard}"
+            return "refused", f"⊘ access refused, {when}{silence}"
+        return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{silence}"
     if connection.mode == "closed":
         return "closed", "○ closed"
     return "connecting", "◌ connecting"

@@ -28,7 +28,7 @@ class ToastsView(View):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._slots = [_Slot(self) for _ in range(SLOTS)]
+        self.slots = [_Slot(self) for _ in range(SLOTS)]
         self._more = ipywidgets.HTML()
         self._dismiss_all = ipywidgets.Button(description="Dismiss all", tooltip="Dismiss all messages")
         dismiss = self.guard(console.alerts.toasts.dismiss)
@@ -36,17 +36,17 @@ class ToastsView(View):
         self._rest = ipywidgets.HBox([self._more, self._dismiss_all], layout={"display": "none"})
         self._rest.add_class("iw-toast-rest")
         self.add_class("iw-toasts")
-        self.show(*[slot.content for slot in self._slots], self._rest)
+        self.show(*[slot.content for slot in self.slots], self._rest)
         self.follow()
 
     def draw(self, change: Change) -> None:
         showing = self.console.alerts.toasts.showing
         by_id = {message.message_id: message for message in showing}
-        kept = [by_id.pop(slot.message_id) for slot in self._slots if slot.message_id in by_id]
+        kept = [by_id.pop(slot.message_id) for slot in self.slots if slot.message_id in by_id]
         waiting = [message for message in reversed(showing) if message.message_id in by_id]
         shown_now = (kept + waiting[: SLOTS - len(kept)])[:SLOTS]
         # Messages only move up. From the last slot on, each leaves its old slot before it is in its new one.
-        for place, slot in reversed(list(enumerate(self._slots))):
+        for place, slot in reversed(list(enumerate(self.slots))):
             slot.draw(shown_now[place] if place < len(shown_now) else None)
         more = len(showing) - len(shown_now)
         put(self._more, "value", f'<div role="status">and {words.many(more, "other message")}</div>' if more else "")
@@ -64,16 +64,16 @@ class _Slot:
 
     def __init__(self, view: ToastsView) -> None:
         self.message_id: str | None = None
-        self._text = ipywidgets.HTML()
+        self.text = ipywidgets.HTML()
         self._button = ipywidgets.Button(description="Dismiss")
         dismiss = view.guard(view.console.alerts.toasts.dismiss)
         self._button.on_click(lambda _: dismiss(self.message_id) if self.message_id else None)
-        self.content = ipywidgets.HBox([self._text, self._button], layout={"display": "none"})
+        self.content = ipywidgets.HBox([self.text, self._button], layout={"display": "none"})
         self.content.add_class("iw-toast")
 
     def draw(self, message: Message | None) -> None:
         self.message_id = message.message_id if message is not None else None
-        put(self._text, "value", toast_html(message) if message is not None else "")
+        put(self.text, "value", toast_html(message) if message is not None else "")
         put(self._button, "tooltip", f"Dismiss: {clean(message.title)}" if message is not None else "")
         shown(self.content, message is not None)
 

@@ -1,4 +1,4 @@
-"""Whether a click reaches Python while a cell runs: what `widgets.liveness` says of it, tried with real kernels.
+"""Whether a click reaches Python while a cell runs: what `widgets.kernel` says of it, tried with real kernels.
 
 Messages are compared by their order alone: a click that got through did so before the cell had ended.
 """

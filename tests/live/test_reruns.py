@@ -157,11 +157,11 @@ def test_views_show_when_the_next_attempt_is_due(console: iw.Console) -> None:
     assert (due, 1) == (error.retry_at, error.attempt)
     assert due == console.errors.frame()["retry_at"][0]
     log, table = ErrorView(console), console.queue_table()
-    assert "by its policy, at" in log._facts.value
+    assert "by its policy, at" in log.facts.value
     assert "retry at" in table.as_text()
     job.cancel()
     assert (None,) == tuple(error.retry_at for error in console.errors)
-    until(lambda: "may help" in log._facts.value, "the log to say so")
+    until(lambda: "may help" in log.facts.value, "the log to say so")
     until(lambda: "retry at" not in table.as_text(), "the table, too")
     for view in (log, table):
         view.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,6 +119,18 @@ def test_drawing_ends_with_the_console() -> None:
         (thread,) = (t for t in set(threading.enumerate()) - before if t.name == "invoke-widgets drawing")
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_nothing_keeps_a_view_that_is_closed(console: Any) -> None:
+    """A closed view has no subscription left, neither to the queue nor to a log."""
+    views = [Recorder(console, console.errors)]
+    reference = weakref.ref(views[0])
+    console.feed([item(2)])
+    until(lambda: len(views[0].drawn) == 2, "a draw")
+    views.pop().close()
+    console.settle()
+    gc.collect()
+    assert None is reference()
 
 
 def test_models_within_finds_children_layouts_and_styles() -> None:

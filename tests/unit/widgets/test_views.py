@@ -112,15 +112,15 @@ def test_a_toast_stands_once(console: Any) -> None:
     twice = []
 
     def look(_: object) -> None:
-        titles = [slot._text.value for slot in toasts._slots if slot._text.value]
+        titles = [slot.text.value for slot in toasts.slots if slot.text.value]
         if len(titles) != len(set(titles)):
             twice.append(titles)
 
-    for slot in toasts._slots:
-        slot._text.observe(look, names="value")
+    for slot in toasts.slots:
+        slot.text.observe(look, names="value")
     console.toasts.showing = tuple(reversed(messages[1:]))
     console.feed([item(4)])
-    until(lambda: "number 3" in toasts._slots[2]._text.value, "the fourth one")
+    until(lambda: "number 3" in toasts.slots[2].text.value, "the fourth one")
     assert [] == twice
 
 
@@ -134,7 +134,7 @@ def test_an_equal_error_leaves_what_is_open(console: Any) -> None:
     record(11)
     log = ErrorLogView(console)
     changed = []
-    for part in (log._message, log._traceback):
+    for part in (log.message, log.traceback):
         part.observe(changed.append, names="value")
     record(12)
     reads(log, "12, 11")
@@ -168,7 +168,7 @@ def test_a_result_that_comes_while_others_are_read(console: Any) -> None:
     console.settle()
     results.load()
     go_on.set()
-    until(lambda: set(results._results) == {2, 3}, "both results")
+    until(lambda: set(results.results) == {2, 3}, "both results")
 
 
 def test_a_change_while_the_list_is_drawn_is_checked(console: Any) -> None:
@@ -181,9 +181,9 @@ def test_a_change_while_the_list_is_drawn_is_checked(console: Any) -> None:
     threads = [threading.Thread(target=form.redraw)]
     threads[0].start()
     assert drawing.wait(10)
-    threads.append(threading.Thread(target=lambda: form._graph.set_trait("value", '{"nodes": ')))
+    threads.append(threading.Thread(target=lambda: form.graph.set_trait("value", '{"nodes": ')))
     threads[1].start()
-    until(lambda: form._graph.value == '{"nodes": ', "the change")
+    until(lambda: form.graph.value == '{"nodes": ', "the change")
     go_on.set()
     for thread in threads:
         thread.join()
