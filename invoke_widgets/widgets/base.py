@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -185,8 +185,10 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self._owned: list[ipywidgets.Widget] = []
         self._unsubscribe: list[Callable[[], None]] = []
         self._snapshot: Snapshot | None = None
-        self._marks = threading.Lock()
-        self._marked: set[int] | None = None
+        self._marks = threading.Lock()  # held for moments only, unlike `lock`
+        self._marked: set[int] = set()
+        self._is_due = False
+        self._reported = console.store.state
         self._log_marked = True
         self.log_changed = True
         self._theoretical_arrival = 0.0
@@ -226,35 +228,35 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
     def follow(self, *logs: KeptLog[Any]) -> None:
         """Draw now, and again whenever the queue or one of these logs changes, on average at most every 100 ms."""
         self._views.open.add(self)
-        self._unsubscribe.append(self.console.store.subscribe(lambda change: self.mark(change.item_ids)))
+        self._unsubscribe.append(self.console.store.subscribe(self.mark))
         self._unsubscribe.extend(log.on_change(self._mark_log) for log in logs)
-        state = self.console.store.state
-        self._draw(frozenset(state.items) | state.unread)
+        with self._marks:
+            before, self._reported = self._reported, self.console.store.state
+            self._marked.update(before.items, self._reported.items, self._reported.unread)
+        self.redraw()
 
     def draw(self, change: Change) -> None:
         """Bring the view up to date, writing only what differs."""
 
-    def mark(self, item_ids: Iterable[int] = ()) -> None:
-        """Note that something changed, and have it drawn soon on the drawing thread. From any thread, at once."""
+    def mark(self, change: Change | None = None) -> None:
+        """Note that something changed, and have it drawn soon on the drawing thread. Returns at once."""
         with self._marks:
-            if self._marked is not None:
-                self._marked.update(item_ids)
+            if change is not None:
+                self._marked.update(change.item_ids)
+                self._reported = change.state
+            if self._is_due:
                 return
-            self._marked = set(item_ids)
+            self._is_due = True
             # A token bucket: `_BURST` changes at once, then one each interval.
             now = time.monotonic()
             arrival = max(self._theoretical_arrival, now)
             self._theoretical_arrival = arrival + INTERVAL_S
-        self._views.thread.put(self._draw_marked, at=max(now, arrival - (_BURST - 1) * INTERVAL_S))
+        self._views.thread.put(self._draw_due, at=max(now, arrival - (_BURST - 1) * INTERVAL_S))
 
     def _mark_log(self) -> None:
         with self._marks:
             self._log_marked = True
         self.mark()
-
-    def redraw(self) -> None:
-        """Draw now, on this thread, which is not the console's."""
-        self._draw(frozenset())
 
     def later(self, function: Callable[[], object], seconds: float = 0.0) -> None:
         """Run a function on the drawing thread, guarded and with the lock held, unless the view is closed by then."""
@@ -353,21 +355,25 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
-    def _draw_marked(self) -> None:
+    def _draw_due(self) -> None:
         with self._marks:
-            item_ids, self._marked = self._marked or (), None
-        self._draw(frozenset(item_ids))
+            self._is_due = False
+        self.redraw()
 
-    def _draw(self, item_ids: frozenset[int]) -> None:
+    def redraw(self) -> None:
+        """Draw now, on this thread, which is not the console's."""
         with self.lock:
             if self._closed:
                 return
             with self._marks:
+                # The state that was reported with these ids, not the newest one: that may hold changes of which the
+                # ids are yet to come, and views look only at the ids of a change.
+                change = Change(self._reported, frozenset(self._marked))
+                self._marked = set()
                 self.log_changed, self._log_marked = self._log_marked, False
             try:
                 self._forgive_what_is_over()
-                # The newest state: the change may have waited for the lock while a later one was drawn.
-                self.draw(Change(self.console.store.state, item_ids))
+                self.draw(change)
             except Exception as error:  # noqa: BLE001 - as in `guard`
                 # Once: the error log, which follows its own records, would fail for ever.
                 if (said := repr(error)) != self._drawing_fails:

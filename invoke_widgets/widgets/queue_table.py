@@ -117,7 +117,7 @@ class QueueTable(View):
         self._asked = False
         self._streams = itertools.count(1)
         self.columns = _checked_columns(columns or DEFAULT_COLUMNS)
-        state = self._state = console.store.state
+        state = self._state = self._reported
         self._runs.update(QueueState(), Change(state, frozenset(state.items)))
         self.grid = Grid(
             first=[queue_rows.row(state.items[i], state) for i in heapq.nlargest(_FIRST_ROWS, state.items)],

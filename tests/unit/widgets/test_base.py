@@ -25,13 +25,17 @@ class Recorder(View):
 
     def __init__(self, console: Any, *logs: Any) -> None:
         super().__init__(console)
-        self.drawn: list[frozenset[int]] = []
+        self.changes: list[Change] = []
         self.threads: list[str] = []
         self.error: Exception | None = None
         self.follow(*logs)
 
+    @property
+    def drawn(self) -> list[frozenset[int]]:
+        return [change.item_ids for change in self.changes]
+
     def draw(self, change: Change) -> None:
-        self.drawn.append(change.item_ids)
+        self.changes.append(change)
         self.threads.append(threading.current_thread().name)
         if self.error is not None:
             raise self.error
@@ -60,6 +64,17 @@ def test_a_view_that_is_locked_does_not_delay_the_console(console: Any) -> None:
         assert 1 == len(view.drawn)
     until(lambda: set().union(*view.drawn) == set(range(1, 100)), "all to be drawn")
     assert 10 > len(view.drawn)
+
+
+def test_a_draw_has_the_ids_of_all_that_its_state_holds(console: Any) -> None:
+    """A view that is drawn before it is notified of a change draws the state before it: it looks at ids alone."""
+    views: list[Recorder] = []
+    console.store.subscribe(lambda change: views[0].redraw())  # notified first, after the state was replaced
+    views.append(Recorder(console))
+    console.feed([item(2)])
+    until(lambda: len(views[0].changes) == 3, "both draws")
+    assert [1, 1, 2] == [len(change.state.items) for change in views[0].changes]
+    assert [{1}, set(), {2}] == [change.item_ids for change in views[0].changes]
 
 
 def test_first_changes_are_drawn_at_once_and_later_ones_together(console: Any) -> None:
