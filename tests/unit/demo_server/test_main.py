@@ -53,6 +53,16 @@ def test_prints_one_line(tmp_path: Path) -> None:
         assert (b"", b"") == (rest, errors)
 
 
+def test_import_hides_no_module() -> None:
+    """The HTTP libraries that Socket.IO's clients use are not loaded, and can be imported afterwards."""
+    code = (
+        "import sys, invoke_widgets.demo_server.__main__\n"
+        "assert 'aiohttp' not in sys.modules, 'was loaded'\n"
+        "import aiohttp"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("how", ["signal", "stdin"])
 @pytest.mark.slow
 def test_stops_without_leaving_its_folder(tmp_path: Path, how: str) -> None:
