@@ -42,9 +42,6 @@ _SCRIPTS = (
     "queue_columns.js",
     "queue_toolbar.js",
     "queue_shared.js",
-    "queue_order.js",
-    "queue_window.js",
-    "queue_actions.js",
     "queue_table.js",
 )
 

@@ -274,7 +274,7 @@ def test_an_item_is_brought_into_sight(fed: Open) -> None:
     page.kernel("table.show_item(2_000)")
     expect(page.row(2_000)).to_be_focused()
     page.count("3,000 items")
-    expect(page.output.get_by_role("status").first).to_have_text("The filters were emptied, as they hid item 2000.")
+    expect(page.output.get_by_role("status").first).to_have_text("Cleared the filters, which hid item 2000.")
     page.kernel("table.show_item(5_000)")
     expect(page.output.get_by_role("status").first).to_have_text("Item 5000 is not in the queue any more.")
 

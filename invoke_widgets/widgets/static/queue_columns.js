@@ -1,4 +1,4 @@
-// What each column shows of a row, written into its cell; and the cell that holds the buttons.
+// What each column shows of a row, and the cell with the row's button.
 
 const WIDTHS = {
   item: "64px", status: "122px", progress: "minmax(150px, 190px)", created: "92px", took: "68px", batch: "92px",
@@ -32,8 +32,7 @@ const CELLS = {
     const status = row.gone ? "gone" : row.status;
     if (cell._status === status) return;
     cell._status = status;
-    const glyph = make("span", "iwq-glyph", GLYPHS[status] ?? "·");
-    glyph.setAttribute("aria-hidden", "true");
+    const glyph = make("span", "iwq-glyph", GLYPHS[status] ?? "·", { "aria-hidden": "true" });
     cell.replaceChildren(glyph, make("span", "", ` ${status}`));
     cell.dataset.status = status in GLYPHS ? status : "other";
   },
@@ -43,11 +42,8 @@ const CELLS = {
       const left = rows.left(row, now);
       const known = part !== null && part !== undefined;
       if (!cell._bar) {
-        const bar = make("span", "iwq-bar");
+        const bar = make("span", "iwq-bar", null, { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" });
         bar.append(make("i"));
-        bar.setAttribute("role", "progressbar");
-        bar.setAttribute("aria-valuemin", "0");
-        bar.setAttribute("aria-valuemax", "100");
         cell._bar = bar;
         cell._note = make("span", "iwq-note");
         cell._text = null;
@@ -123,7 +119,7 @@ function actionCell(cell, row, busy) {
     button._label = label;
     button.setAttribute("aria-label", label);
     button.title = label;
-    // Not `disabled`: that would take the focus away.
+    // Not `disabled`, which would blur it.
     button.setAttribute("aria-disabled", String(busy));
     button.classList.toggle("iwq-busy", busy);
   }

@@ -1,13 +1,14 @@
-// The opened row: what the kernel says of an item, as elements. Every text goes in as textContent.
+// The opened row: the item in full, as elements. Every text goes in as textContent.
 
-function make(tag, className, text) {
+function make(tag, className, text, attributes) {
   const element = document.createElement(tag);
   if (className) element.className = className;
   if (text !== undefined && text !== null) element.textContent = text;
+  for (const name in attributes) element.setAttribute(name, attributes[name]);
   return element;
 }
 
-/** What has the focus in the part of the page that an element stands in: a front end may show widgets in shadow roots. */
+/** The element with the focus in the same document or shadow root: some front ends show widgets in shadow roots. */
 const focusNear = (element) => element.getRootNode().activeElement ?? null;
 const hasFocus = (element) => focusNear(element) === element;
 
@@ -31,7 +32,7 @@ function copyButton(label, text) {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Pages that were not loaded over https have no clipboard.
+      // Pages not loaded over https have no clipboard.
       const area = make("textarea");
       area.value = text;
       document.body.append(area);
@@ -52,16 +53,14 @@ function folded(title, ...content) {
 }
 
 function block(text, label) {
-  const pre = make("pre", "iwq-pre", text);
+  const pre = make("pre", "iwq-pre", text, { role: "region", "aria-label": label });
   pre.tabIndex = 0;
-  pre.setAttribute("role", "region");
-  pre.setAttribute("aria-label", label);
   return pre;
 }
 
 const isImageUrl = (url) => typeof url === "string" && /^(data:image\/|blob:)/.test(url);
 
-function picture(url, name) {
+function thumbnail(url, name) {
   const figure = make("figure", "iwq-figure");
   figure.dataset.name = name;
   if (isImageUrl(url)) {
@@ -78,7 +77,7 @@ function picture(url, name) {
   return figure;
 }
 
-/** What is known of an opened item: `known` is { detail, failed, images, urls, preview }. */
+/** The content of an opened row; `known` is { detail, failed, images, urls, preview }. */
 function detailContent(row, known) {
   const box = document.createDocumentFragment();
   if (known?.failed) {
@@ -112,7 +111,7 @@ function detailContent(row, known) {
   if (detail.fields.length) box.append(section("Fields", pairs(detail.fields, "iwq-mono")));
   if (known.images?.length) {
     const gallery = make("div", "iwq-gallery");
-    for (const name of known.images) gallery.append(picture(known.urls.get(name), name));
+    for (const name of known.images) gallery.append(thumbnail(known.urls.get(name), name));
     box.append(section("Images", gallery));
   }
   if (detail.outputs.length) {
@@ -127,4 +126,38 @@ function detailContent(row, known) {
       folded(title, block(detail.graph, "graph as JSON"))));
   }
   return box;
+}
+
+/** The element below the opened row. */
+class Detail {
+  constructor() {
+    this.element = make("div", "iwq-detail", null, { role: "row" });
+    this.cell = make("div", "iwq-detailcell", null, { role: "gridcell" });
+    this.element.append(this.cell);
+  }
+
+  /** Show a row's detail; what the user unfolded, scrolled or focused in it stays so. */
+  fill(row, known) {
+    const { cell } = this;
+    const parts = (selector) => [...cell.querySelectorAll(selector)];
+    const unfolded = parts("details").map((part) => part.open);
+    const scrolled = [cell, ...parts(".iwq-pre")].map((part) => [part.scrollTop, part.scrollLeft]);
+    const focused = parts("button, summary, [tabindex]").indexOf(focusNear(cell));
+    cell.replaceChildren(detailContent(row, known));
+    parts("details").forEach((part, i) => { part.open = unfolded[i] ?? false; });
+    [cell, ...parts(".iwq-pre")].forEach((part, i) => { if (scrolled[i]) [part.scrollTop, part.scrollLeft] = scrolled[i]; });
+    if (focused >= 0) parts("button, summary, [tabindex]")[focused]?.focus({ preventScroll: true });
+  }
+
+  /** Show a preview or a thumbnail that has arrived, in its place. */
+  showImage(row, known, { preview, image }) {
+    if (preview !== undefined) {
+      const shown = this.cell.querySelector(".iwq-preview");
+      if (shown && isImageUrl(preview)) shown.src = preview;
+      else this.fill(row, known);
+    } else {
+      const shown = [...this.cell.querySelectorAll(".iwq-figure")].find((figure) => figure.dataset.name === image);
+      shown?.replaceWith(thumbnail(known.urls.get(image), image));
+    }
+  }
 }

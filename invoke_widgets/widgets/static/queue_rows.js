@@ -1,4 +1,4 @@
-// The rows as the page holds them, and the pure functions over them: decode, sort, filter, words. No DOM here.
+// The rows as the page holds them, and pure functions that decode, sort, filter and format them. No DOM here.
 
 const STATUSES = ["pending", "in_progress", "waiting", "completed", "failed", "canceled"];
 const GLYPHS = { pending: "○", in_progress: "●", waiting: "◌", completed: "✓", failed: "✕", canceled: "⊘" };
@@ -16,7 +16,7 @@ const statusOf = (value) => (typeof value === "number" ? STATUSES[value] ?? "?" 
 class Row {
   constructor(values) {
     this.progress = null; // { part, message, node }
-    this.since = null; // when this page saw it start, by its own clock
+    this.since = null; // when this page saw it start, by the page's own clock
     this.gone = false;
     this.take(values);
   }
@@ -45,7 +45,7 @@ class Row {
   get cancelable() { return UNFINISHED.has(this.status) && !this.gone && !this.theirs; }
   get retriable() { return RETRIABLE.has(this.status) && !this.gone && !this.theirs; }
 
-  /** Seconds that it ran, or has been running by now. */
+  /** Seconds that it ran, or has been running so far. */
   took(now) {
     if (this.started === null) return null;
     if (this.completed !== null) return Math.max(0, this.completed - this.started);
@@ -59,7 +59,7 @@ class Row {
   }
 }
 
-/** Decode a packet: JSON of [texts, rows], where shared texts are named by number. */
+/** Decode a packet: JSON of [texts, rows], in which repeated texts are given by number. */
 function unpacked(buffer) {
   const [texts, rows] = JSON.parse(new TextDecoder().decode(buffer));
   for (const values of rows) {
@@ -68,14 +68,14 @@ function unpacked(buffer) {
   return rows;
 }
 
-/** All rows of one model, in the order of their ids; every view of the model draws from it. */
+/** All rows of one model in order of their ids; each view of the model draws from them. */
 class Rows {
   constructor() {
     this.byId = new Map();
     this.ordered = []; // by ascending id
     this.batches = new Map(); // batch -> { count: how many rows, newest: the highest id }
     this.destinations = new Map();
-    this.groups = 0; // changes with the two above
+    this.groups = 0; // a version number of the two above
     this.facts = { mean: null, paused: false, unread: 0 };
     this.busy = new Set();
     this.expected = 0;
@@ -83,7 +83,7 @@ class Rows {
     this._running = [];
   }
 
-  /** Take rows in full. Returns those that were touched. */
+  /** Take whole rows. Returns those touched. */
   put(arrays, stream = null) {
     const touched = new Set();
     const added = [];
@@ -111,7 +111,7 @@ class Rows {
     const touched = new Set();
     for (const values of arrays) {
       const row = this.byId.get(values[0]);
-      if (!row) continue; // it is still to come, newer than this
+      if (!row) continue; // it has yet to arrive, newer than this
       const grouped = values.some((value, i) => i % 2 === 1 && GROUPED.has(FIELDS[value]));
       if (grouped) this._count(row, -1);
       row.change(values);
@@ -166,7 +166,7 @@ class Rows {
     return this._running;
   }
 
-  /** Who waits where, and who runs: made when asked for, once for all changes since. */
+  /** Find the running rows and the positions of the pending ones, at most once after each change. */
   _index() {
     if (this._positions) return;
     const pending = [];
@@ -184,7 +184,7 @@ class Rows {
     this._positions = new Map(pending.map((row, i) => [row, i + 1]));
   }
 
-  /** Where a pending row stands in the queue, from 1. The server takes higher priorities first, then lower ids. */
+  /** A pending row's position in the queue, from 1. The server takes higher priorities first, then lower ids. */
   position(row) {
     this._index();
     return this._positions.get(row) ?? null;
@@ -207,7 +207,7 @@ class Rows {
   }
 }
 
-/** Two sorted arrays as one. */
+/** Merge two sorted arrays. */
 function merged(a, b, compare) {
   if (!b.length) return a;
   if (!a.length) return b;
@@ -217,7 +217,7 @@ function merged(a, b, compare) {
   let from = 0;
   let at = 0;
   for (const row of b) {
-    // The place of `row` in what is left of `a`, by halving.
+    // Binary search in the rest of `a`.
     let low = from;
     let high = a.length;
     while (low < high) {
@@ -245,7 +245,7 @@ const SORT_KEYS = {
   error: (row) => row.error,
 };
 
-/** A comparison for `sort` such as "-item"; what is empty comes last, equals by the newest first. */
+/** A comparison for `sort`, such as "-item": empty values last, equal ones by the newest first. */
 function comparison(sort, rows) {
   const down = sort.startsWith("-");
   const key = SORT_KEYS[down ? sort.slice(1) : sort] ?? SORT_KEYS.item;
@@ -293,7 +293,7 @@ function duration(seconds) {
   return clock(seconds);
 }
 
-/** Whole seconds as "0:31"; for what ticks. */
+/** Whole seconds as "0:31", for values that tick. */
 function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const two = (n) => String(n).padStart(2, "0");
@@ -302,7 +302,7 @@ function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** How long ago, in words that change seldom. */
+/** How long ago, in a text that seldom changes. */
 function ago(seconds) {
   if (seconds < 5) return "now";
   if (seconds < 60) return `${Math.floor(seconds / 5) * 5} s ago`;

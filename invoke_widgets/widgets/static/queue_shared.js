@@ -1,6 +1,6 @@
-// Between the kernel and the views: messages in, rows and opened details kept, views told.
+// Between the kernel and the views: takes messages, keeps rows and opened details, and notifies the views.
 
-/** What all views of one model share: the rows, the opened details, and who is told. */
+/** What all views of one model share: the rows, the opened details, and the views' listeners. */
 class Shared {
   constructor(model) {
     this.model = model;
@@ -12,17 +12,17 @@ class Shared {
     this.stream = null;
     this.token = Math.random().toString(36).slice(2);
     this.rows.put(model.get("first") ?? []);
-    this.heard = (message, buffers) => this.take(message, buffers ?? []);
-    model.on("msg:custom", this.heard);
+    this.received = (message, buffers) => this.take(message, buffers ?? []);
+    model.on("msg:custom", this.received);
     model.send({ t: "hello", to: this.token });
   }
 
-  tell(kind, data) {
+  notify(kind, data) {
     for (const listener of this.listeners) listener(kind, data);
   }
 
   changed(touched) {
-    if (touched.size) for (const told of this.views) told(touched);
+    if (touched.size) for (const update of this.views) update(touched);
   }
 
   take(message, buffers) {
@@ -37,33 +37,33 @@ class Shared {
       if (message.m) Object.assign(rows.facts, message.m);
       for (const row of touched) if (row.status !== "in_progress") row.progress = null;
       if (touched.size) this.changed(touched);
-      else this.tell("busy", {}); // only facts
+      else this.notify("busy", {}); // only facts
     } else if (message.t === "rows") {
       this.takePacket(message, buffers);
     } else if (message.t === "busy") {
       for (const id of message.ids) rows.busy[message.on ? "add" : "delete"](id);
-      this.tell("busy", {});
+      this.notify("busy", {});
     } else if (message.t === "detail") {
       const known = this.details.get(message.id);
       this.details.set(message.id, { urls: known?.urls ?? new Map(), preview: known?.preview, ...message });
-      this.tell("detail", { id: message.id });
+      this.notify("detail", { id: message.id });
     } else if (message.t === "image" || message.t === "preview") {
       const known = this.details.get(message.id);
       if (!known) return;
       if (message.t === "preview") {
         known.preview = message.url;
-        this.tell("picture", { id: message.id, preview: message.url });
+        this.notify("image", { id: message.id, preview: message.url });
       } else {
         if (known.urls.get(message.name)) URL.revokeObjectURL(known.urls.get(message.name));
         known.urls.set(message.name, buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : null);
-        this.tell("picture", { id: message.id, image: message.name });
+        this.notify("image", { id: message.id, image: message.name });
       }
     } else if (message.t === "say" || message.t === "show") {
-      this.tell(message.t, message);
+      this.notify(message.t, message);
     }
   }
 
-  /** A view opens an item's detail, or closes it (`by` is -1): the kernel hears of the first and of the last. */
+  /** Count the views that show an item's detail; the kernel is told when the last one closes it. */
   open(id, by) {
     const before = this.opened.get(id) ?? 0;
     if (before + by > 0) this.opened.set(id, before + by);
@@ -72,7 +72,7 @@ class Shared {
     else if (before + by === 0) this.model.send({ t: "close", ids: [id], to: this.token });
   }
 
-  /** A packet of the first filling. What the last packet has not confirmed is gone. */
+  /** Take a packet of the whole queue. Rows in none of its packets are gone. */
   takePacket(message, buffers) {
     const { rows } = this;
     if (message.at === 0 && (message.to === this.token || (message.to === null && this.stream === null))) {
@@ -89,11 +89,11 @@ class Shared {
       for (const row of rows.drop(old)) touched.add(row);
     }
     this.changed(touched);
-    this.tell("busy", {});
+    this.notify("busy", {});
   }
 
   end(model) {
-    model.off("msg:custom", this.heard);
+    model.off("msg:custom", this.received);
     for (const { urls } of this.details.values()) for (const url of urls.values()) if (url) URL.revokeObjectURL(url);
   }
 }

@@ -1,11 +1,9 @@
-// Above the rows: filters, which columns, and what can be done with the selected rows.
+// Above the rows: the filters, the column menu, and the buttons for the selected rows.
 
 const MOST_OPTIONS = 100;
 
 function selectBox(label) {
-  const box = make("select", "iwq-select");
-  box.setAttribute("aria-label", label);
-  return box;
+  return make("select", "iwq-select", null, { "aria-label": label });
 }
 
 function option(value, text) {
@@ -14,10 +12,10 @@ function option(value, text) {
   return element;
 }
 
-/** Make the options of a select box what `list` says, as [value, text], and choose one. */
+/** Give a select box the options in `list`, as [value, text], and choose one. */
 function setOptions(box, list, chosen) {
   const key = JSON.stringify(list);
-  if (box._key !== key && !hasFocus(box)) { // never while it may be open
+  if (box._key !== key && !hasFocus(box)) { // not while it may be open
     box._key = key;
     box.replaceChildren(...list.map(([value, text]) => option(value, text)));
   }
@@ -50,7 +48,7 @@ class Toolbar {
     for (const name of ["status", "batch", "destination"]) {
       this[name].addEventListener("change", () => on.filter({ [name]: this[name].value }));
     }
-    this.element.addEventListener("focusout", () => queueMicrotask(on.redraw)); // what had to wait for it
+    this.element.addEventListener("focusout", () => queueMicrotask(on.redraw)); // for options that could not change while a box had the focus
     let wait = null;
     this.search.addEventListener("input", () => {
       clearTimeout(wait);
@@ -81,7 +79,7 @@ class Toolbar {
     }
   }
 
-  /** Show the filters, how many rows there are, and what of the selected can be canceled or retried, as lists. */
+  /** Show the filters, the number of rows, and how many selected rows can be canceled or retried. */
   draw({ rows, filters, columns, shown, cancelable, retriable, members }) {
     const status = [["", "status: all"], ["unfinished", "unfinished"], ...STATUSES.map((s) => [s, s])];
     setOptions(this.status, status, filters.status ?? "");
@@ -102,7 +100,7 @@ class Toolbar {
       : `${number(shown)} of ${number(total)}`);
     for (const [button, text, some] of [[this.cancel, "✕ cancel", cancelable], [this.retry, "↻ retry", retriable]]) {
       const hidden = some.filter((row) => !members.has(row)).length;
-      // They keep their place: what stands under them must not move when a row is selected.
+      // They keep their space: nothing may move when a row is selected.
       button.style.visibility = some.length ? "" : "hidden";
       setText(button, `${text} ${number(some.length)} selected${hidden ? `, ${number(hidden)} not shown` : ""}`);
       setTitle(button, button.textContent);
