@@ -1,4 +1,4 @@
-"""What the queue table costs, beside an HTML table rendered anew and ipydatagrid, where that is installed:
+"""What the queue table costs, compared with a re-rendered HTML table and, where it is installed, ipydatagrid:
 `python -m tests.bench.queue_table [rows ...]`.
 
 For each number of rows, with 50 status changes a second for some seconds in JupyterLab and Chromium:
@@ -8,11 +8,10 @@ For each number of rows, with 50 status changes a second for some seconds in Jup
   itself costs without a view.
 - `fps`, and the longest task of the page's main thread, in ms, while nothing is scrolled.
 
-Nothing is asked of the page while rows change, nor after it: one that cannot keep up answers minutes later. It tells
-its figures by itself, the kernel leaves its own in a file, and bytes are counted beside it.
+Nothing is asked of the page while rows change, nor afterwards: a page that cannot keep up answers minutes later. It
+logs its figures itself, the kernel writes its own to a file, and bytes are counted on a second connection.
 
-Needs a quiet machine: on a busy one the figures say more about the others. With 100,000 rows the store's own part of
-`cpu`, which is taken off, is ten times the view's.
+Needs a quiet machine. With 100,000 rows the store's own part of `cpu`, which is subtracted, is ten times the view's.
 """
 
 from __future__ import annotations
@@ -41,37 +40,37 @@ _SETUP = """import sys, threading, time
 sys.path.insert(0, {root!r})
 import ipywidgets
 from invoke_widgets.records import *
-from invoke_widgets.widgets import queue_rows
+from invoke_widgets.widgets.text import DEFAULT_COLUMNS, texts
 from invoke_widgets.widgets.queue_table import QueueTable
-from tests.table_console import FedConsole, item
+from tests.support.table_console import FedConsole, item
 console = FedConsole(item(i, COMPLETED) for i in range(1, {rows} + 1))
 unseen = FedConsole(console.store.state.items.values())"""
 
-# The baseline: the same rows and columns as an HTML table, all of it anew at most ten times a second.
+# The baseline: the same rows and columns as an HTML table, re-rendered at most ten times a second.
 _SHOW = {
     "QueueTable": "QueueTable(console)",
     "HTML": """page = ipywidgets.HTML()
 def draw(change):
     items = change.state.items
-    rows = [queue_rows.texts(items[i], queue_rows.DEFAULT_COLUMNS, {}) for i in sorted(items, reverse=True)]
+    rows = [texts(items[i], DEFAULT_COLUMNS, {}) for i in sorted(items, reverse=True)]
     page.value = '<table>' + ''.join(
         '<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in rows) + '</table>'
-from invoke_widgets.sync.store import Change
+from invoke_widgets.sync import Change
 draw(Change(console.store.state, frozenset()))
 stop = console.store.subscribe(draw, interval=0.1)
 page""",
     # Only the cells that changed are sent.
     "ipydatagrid": """import pandas
 from ipydatagrid import DataGrid
-columns, items = queue_rows.DEFAULT_COLUMNS, console.store.state.items
+columns, items = DEFAULT_COLUMNS, console.store.state.items
 newest = sorted(items, reverse=True)
 at = {item_id: index for index, item_id in enumerate(newest)}
-shown = [queue_rows.texts(items[i], columns, {}) for i in newest]
+shown = [texts(items[i], columns, {}) for i in newest]
 grid = DataGrid(pandas.DataFrame(shown, columns=columns))
 def draw(change):
     for item_id in change.item_ids:
         index = at[item_id]
-        now = queue_rows.texts(change.state.items[item_id], columns, {})
+        now = texts(change.state.items[item_id], columns, {})
         for column, before, text in zip(columns, shown[index], now):
             if text != before:
                 grid.set_cell_value_by_index(column, index, text)
@@ -80,7 +79,7 @@ stop = console.store.subscribe(draw, interval=0.1)
 grid""",
 }
 
-# What is there, and has its text, at the first paint. ipydatagrid draws on a canvas.
+# An element of the first paint, and the test that it shows something. ipydatagrid draws on a canvas.
 _PAINTED = {
     "QueueTable": ("[role=row][data-id]", "true"),
     "HTML": ("td", "true"),
@@ -107,17 +106,17 @@ def work():
 threading.Thread(target=work).start()"""
 
 _WATCH = """() => {
-  let long = 0, frames = 0, started = performance.now(), told = started;
+  let long = 0, frames = 0, started = performance.now(), logged = started;
   const take = entries => { for (const entry of entries) long = Math.max(long, entry.duration); };
   const tasks = new PerformanceObserver(list => take(list.getEntries()));
   tasks.observe({ entryTypes: ['longtask'] });
   const frame = () => {
     frames++;
-    // Taken here, since a page that is busy calls no observer.
+    // Taken here, since a busy page calls no observer.
     take(tasks.takeRecords());
     const now = performance.now();
-    if (now - told > 500) {
-      told = now;
+    if (now - logged > 500) {
+      logged = now;
       console.debug(`bench ${frames / (now - started) * 1000} ${long}`);
     }
     requestAnimationFrame(frame);
@@ -158,13 +157,13 @@ def measure(what: str, rows: int, seconds: int) -> Figures:
             complete = f"element.closest('[role=grid]').getAttribute('aria-rowcount') === '{rows + 1}'"
             whole += _paint(notebook, _PAINTED[what][0], complete, run=False)
         page.wait_for_timeout(1_000)
-        told: list[str] = []
-        page.on("console", lambda message: told.append(message.text) if message.text.startswith("bench ") else None)
+        logged: list[str] = []
+        page.on("console", lambda message: logged.append(message.text) if message.text.startswith("bench ") else None)
         with _bytes_from(lab) as received:
             page.evaluate(_WATCH)
             notebook.kernel_execute(_CHURN.format(rows=rows, seconds=seconds, a_second=_A_SECOND))
             page.wait_for_timeout(seconds * 1_000)
-            fps, longest = map(float, told[-1].split()[1:]) if told else (0.0, seconds * 1_000.0)
+            fps, longest = map(float, logged[-1].split()[1:]) if logged else (0.0, seconds * 1_000.0)
             until((lab.notebooks / "cpu.json").is_file, "the kernel's figures")
             seen, unseen = json.loads((lab.notebooks / "cpu.json").read_text())
         changes = _A_SECOND * seconds
@@ -173,7 +172,7 @@ def measure(what: str, rows: int, seconds: int) -> Figures:
 
 @contextmanager
 def _bytes_from(lab: Lab) -> Iterator[list[int]]:
-    """Counts what the kernel tells every page that is open on it: the counter is one more of them."""
+    """Count the bytes that the kernel sends to each page, as one more page."""
     (kernel,) = httpx.get(f"{lab.url}/api/kernels", trust_env=False).json()
     address = f"{lab.url.replace('http', 'ws')}/api/kernels/{kernel['id']}/channels"
     received = [0]
@@ -189,7 +188,7 @@ def _bytes_from(lab: Lab) -> Iterator[list[int]]:
 
 
 def _paint(notebook: NotebookPage, selector: str, condition: str, *, run: bool = True) -> float:
-    """Seconds until an element is there and the condition holds of it, after the cell is run if it is to be."""
+    """Seconds until an element is there and meets a condition; the cell is run first unless `run` is false."""
     start = (
         "jupyterapp.shell.currentWidget.content.activeCellIndex = 1;jupyterapp.commands.execute('notebook:run-cell');"
     )
