@@ -15,26 +15,11 @@ from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.base import View, put, shown
 from invoke_widgets.widgets.button import Pressed
-from invoke_widgets.widgets.queue_rows import RunTimes
+from invoke_widgets.widgets.queue_rows import RunTimes, left_s
 from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
-
-_ENOUGH_DONE = 0.05
-
-
-def left_s(state: QueueState, item: QueueItem, elapsed: float, mean_s: float | None) -> float | None:
-    """Estimate how many seconds an item in progress still needs; None if there is nothing to go by.
-
-    By its own progress if there is enough of it; otherwise by the mean of the items that completed last. The table
-    makes the same estimate in the page, where it counts down.
-    """
-    progress = state.progress.get(item.item_id)
-    done = progress.percentage if progress is not None else None
-    if done is not None and done > _ENOUGH_DONE:
-        return elapsed * (1 - min(done, 1.0)) / done
-    return mean_s - elapsed if mean_s is not None and mean_s > elapsed else None
 
 
 def progress_html(state: QueueState, running: Iterable[int], now: datetime, mean_s: float | None = None) -> str:
@@ -69,7 +54,7 @@ def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetim
     times = ""
     if item.started_at is not None:
         elapsed = max((now - item.started_at).total_seconds(), 0.0)
-        left = left_s(state, item, elapsed, mean_s)
+        left = left_s(state, item, mean_s, now)
         times = f"elapsed {words.clock(elapsed)}" + (f" · about {words.clock(left)} left" if left is not None else "")
     named = f"item {item.item_id}" + (f" and {others:,} more" if others else "")
     return (

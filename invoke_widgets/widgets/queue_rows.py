@@ -11,13 +11,13 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from statistics import mean
 from typing import Any
 
 from invoke_widgets.history import job_error
 from invoke_widgets.outputs import outputs
-from invoke_widgets.records import COMPLETED, STATUSES, Progress, QueueItem
+from invoke_widgets.records import COMPLETED, IN_PROGRESS, STATUSES, Progress, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets.text import cell, clean, cut, error_text, fields_text
 
@@ -27,6 +27,7 @@ _LONGEST_VALUE = 2_000
 _LONGEST_GRAPH = 2_000_000
 _MOST_OUTPUTS = 100
 _RUNS_FOR_MEAN = 50
+_ENOUGH_DONE = 0.05
 
 
 def _seconds(time: datetime | None) -> float | None:
@@ -65,12 +66,28 @@ def row_change(before: list[Any], after: list[Any]) -> list[Any]:
     return change
 
 
-def progress_row(item_id: int, progress: Progress | None) -> list[Any]:
-    """Progress as `[item_id, percentage, message, node]`; without any, only the id."""
+def left_s(state: QueueState, item: QueueItem, mean_s: float | None, now: datetime) -> float | None:
+    """Estimate how many seconds an item in progress still needs; None without anything to go by.
+
+    By its own progress if there is enough of it, otherwise by the mean run time of recent items.
+    """
+    if item.status != IN_PROGRESS or item.started_at is None:
+        return None
+    elapsed = max((now - item.started_at).total_seconds(), 0.0)
+    progress = state.progress.get(item.item_id)
+    done = progress.percentage if progress is not None else None
+    if done is not None and done > _ENOUGH_DONE:
+        return elapsed * (1 - min(done, 1.0)) / done
+    return mean_s - elapsed if mean_s is not None and mean_s > elapsed else None
+
+
+def progress_row(item_id: int, progress: Progress | None, left: float | None = None) -> list[Any]:
+    """Progress as `[item_id, percentage, message, node, seconds left]`, without what is not known at its end."""
     if progress is None:
-        return [item_id]
+        return [item_id] if left is None else [item_id, None, "", "", round(left, 1)]
     percentage = None if progress.percentage is None else round(progress.percentage, 4)
-    return [item_id, percentage, cell(progress.message), cell(progress.node_id or progress.node_type or "")]
+    row = [item_id, percentage, cell(progress.message), cell(progress.node_id or progress.node_type or "")]
+    return row if left is None else [*row, round(left, 1)]
 
 
 def packed(rows: list[list[Any]]) -> bytes:
@@ -84,9 +101,17 @@ def packed(rows: list[list[Any]]) -> bytes:
 
 
 def difference(
-    before: QueueState, after: QueueState, item_ids: Iterable[int]
+    before: QueueState, after: QueueState, item_ids: Iterable[int], mean_s: float | None = None
 ) -> tuple[list[list[Any]], list[list[Any]], list[int], list[list[Any]]]:
-    """What a page that shows `before` needs to show `after`: new rows, changes, ids that are gone, progress."""
+    """What a page that shows `before` needs to show `after`: new rows, changes, ids that are gone, progress.
+
+    Args:
+        before: the snapshot that the page shows.
+        after: the snapshot to show.
+        item_ids: the items that may differ.
+        mean_s: the mean run time of recent items in seconds, for estimates.
+    """
+    at = datetime.now(UTC)
     rows, changes, gone, progress = [], [], [], []
     for item_id in item_ids:
         old, new = before.items.get(item_id), after.items.get(item_id)
@@ -100,8 +125,10 @@ def difference(
         elif (old is not new or due != was_due) and len(change := row_change(row(old, before), row(new, after))) > 1:
             changes.append(change)
         now = after.progress.get(item_id)
-        if now != before.progress.get(item_id):
-            progress.append(progress_row(item_id, now))
+        left = left_s(after, new, mean_s, at)
+        has_started = left is not None and (old is None or old.status != new.status)
+        if has_started or now != before.progress.get(item_id):
+            progress.append(progress_row(item_id, now, left))
     return rows, changes, gone, progress
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -16,7 +17,7 @@ import traitlets
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.outputs import image_names
-from invoke_widgets.records import Cancellation, QueueItem
+from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
@@ -154,8 +155,8 @@ class QueueTable(View):
     def draw(self, change: Change) -> None:
         before, self._state = self._state, change.state
         item_ids = change.item_ids if before is not change.state else ()
-        rows, changes, gone, progress = queue_rows.difference(before, change.state, item_ids)
         self._runs.update(before, change)
+        rows, changes, gone, progress = queue_rows.difference(before, change.state, item_ids, self._runs.mean_s)
         message: dict[str, Any] = {"t": "change"}
         message.update({"c": changes} if changes else {})
         message.update({"g": gone} if gone else {})
@@ -197,7 +198,12 @@ class QueueTable(View):
         message: dict[str, Any] = {"t": "rows", "to": to, "n": number, "at": start, "of": len(newest)}
         if start == 0:
             message["m"] = self._facts(state)
-            message["p"] = [queue_rows.progress_row(i, p) for i, p in state.progress.items()]
+            running = {i: item for i, item in state.items.items() if item.status == IN_PROGRESS or i in state.progress}
+            now, mean_s = datetime.now(UTC), self._runs.mean_s
+            message["p"] = [
+                queue_rows.progress_row(i, state.progress.get(i), queue_rows.left_s(state, item, mean_s, now))
+                for i, item in running.items()
+            ]
             message["busy"] = sorted(self._busy)
         following = start + _PACKET_ROWS
         if following >= len(newest):

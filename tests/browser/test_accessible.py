@@ -1,4 +1,4 @@
-"""axe-core over the dashboard, in every tab and whatever it asks or tells, in either theme."""
+"""axe-core over the dashboard: every tab, every question and message, in both themes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.looks
 
 
 class Check:
-    """Looks at the dashboard as it is, in both themes; what is found is kept by what was looked at."""
+    """Runs axe-core on the dashboard as it is, in both themes, and keeps the violations by state."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -32,8 +32,8 @@ class Check:
         self._themes.reverse()  # the last one is still on
 
 
-def test_the_dashboard_is_accessible(lab: Lab, wire: Wire) -> None:
-    """No rule is broken by tabs, an opened row, errors, questions, results, a form with an error, a wedged queue."""
+def test_dashboard_breaks_no_axe_rule(lab: Lab, wire: Wire) -> None:
+    """Tabs, an open row, errors, questions, results, a form with an error and a stuck queue break no rule."""
     done = wire.run(blank_image(32, 16))["item_id"]
     wire.run(fail("out of luck"))
     page = Page(lab, wire)

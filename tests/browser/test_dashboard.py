@@ -1,4 +1,4 @@
-"""The dashboard in a real JupyterLab: from a click to the server's own status."""
+"""The dashboard in a real JupyterLab: from a click to the status on the server."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Page:
         expect(self.view.locator(".iw-said:visible").get_by_text(words).first).to_be_visible()
 
     def cancel_selected(self, count: int) -> None:
-        """The button of the table, and the question it asks."""
+        """Cancel by the table's button, and confirm."""
         self.press(f"cancel {count} selected")
         self.view.get_by_role("group", name="confirm").get_by_role("button", name="cancel").click()
 
     def submit(self, graph: Graph) -> None:
-        """Through the form."""
+        """Submit by the form."""
         self.tab("Submit")
         self.view.get_by_label("graph").fill(json.dumps(graph))
         self.press("enqueue")
@@ -71,8 +71,8 @@ def page(lab: Lab, wire: Wire) -> Page:
     return Page(lab, wire)
 
 
-def test_submit_see_and_cancel(page: Page, wire: Wire) -> None:
-    """A graph goes in through the form, appears as a row, and is canceled there."""
+def test_submitted_graph_appears_as_a_row_and_can_be_canceled(page: Page, wire: Wire) -> None:
+    """A graph submitted in the form appears as a row, whose button cancels it on the server."""
     page.submit(sleep(60))
     item_id = until(lambda: wire.get("item_ids")["item_ids"], "the item")[0]
     row = page.row(item_id)
@@ -82,8 +82,8 @@ def test_submit_see_and_cancel(page: Page, wire: Wire) -> None:
     expect(row).to_contain_text("canceled")
 
 
-def test_what_does_not_fit_is_told_at_its_field(page: Page, wire: Wire) -> None:
-    """A value of the wrong type is told under its row before anything is sent."""
+def test_value_of_wrong_type_is_reported_at_its_field(page: Page, wire: Wire) -> None:
+    """A value of the wrong type is reported under its row before anything is sent."""
     page.tab("Submit")
     page.view.get_by_label("graph").fill(json.dumps(add_and_multiply()))
     page.press("vary a field")
@@ -96,8 +96,8 @@ def test_what_does_not_fit_is_told_at_its_field(page: Page, wire: Wire) -> None:
     assert 0 == wire.queue_status()["total"]
 
 
-def test_cancel_selected(page: Page, wire: Wire) -> None:
-    """Rows are selected in the table and canceled together."""
+def test_cancel_selected_rows_from_the_dashboard(page: Page, wire: Wire) -> None:
+    """Rows selected in the table are canceled together."""
     running, pending = wire.running_and_pending(2)
     for item_id in (running, pending[0]):
         page.row(item_id).get_by_role("gridcell").first.click()
@@ -106,24 +106,24 @@ def test_cancel_selected(page: Page, wire: Wire) -> None:
     assert ["canceled", "canceled"] == wire.statuses([running, pending[0]])
 
 
-def test_cancel_batch(page: Page, wire: Wire) -> None:
-    """A batch is chosen among the unfinished ones and canceled, what runs included."""
+def test_cancel_batch_includes_the_running_item(page: Page, wire: Wire) -> None:
+    """Canceling one of the unfinished batches also cancels the item that is running."""
     running, pending = wire.running_and_pending(2)
     page.press("cancel batch")
     page.says("Canceled 3 of batch")
     assert ["canceled"] * 3 == wire.statuses([running, *pending])
 
 
-def test_cancel_pending(page: Page, wire: Wire) -> None:
-    """All that waits is canceled, and the current item goes on."""
+def test_cancel_pending_leaves_the_running_item(page: Page, wire: Wire) -> None:
+    """Everything pending is canceled, and the current item goes on."""
     running, pending = wire.running_and_pending(2)
     page.press("cancel pending (2)")
     page.says("Canceled 2 pending; the current item goes on.")
     assert ["in_progress", "canceled", "canceled"] == wire.statuses([running, *pending])
 
 
-def test_clear_asks_first(page: Page, wire: Wire) -> None:
-    """Clearing takes two clicks, and the second one says how much goes."""
+def test_clear_asks_first_and_says_how_many(page: Page, wire: Wire) -> None:
+    """Clearing takes two clicks, and the second button says how many items go."""
     wire.running_and_pending(2)
     expect(page.view.get_by_role("button", name="cancel pending (2)")).to_be_enabled()
     page.press("clear …")
@@ -134,8 +134,8 @@ def test_clear_asks_first(page: Page, wire: Wire) -> None:
     assert 0 == wire.queue_status()["total"]
 
 
-def test_retry_failed_and_look_at_the_error(page: Page, wire: Wire) -> None:
-    """A failure appears among the errors, leads to its row, and is retried."""
+def test_retry_failed_and_show_its_error(page: Page, wire: Wire) -> None:
+    """A failure appears in the error log, leads to its row, and is retried."""
     item_id = wire.run(fail("out of luck"))["item_id"]
     page.tab("Errors 1")
     expect(page.view.locator(".iw-message-full")).to_have_text("out of luck")
@@ -148,8 +148,8 @@ def test_retry_failed_and_look_at_the_error(page: Page, wire: Wire) -> None:
     until(lambda: wire.queue_status()["total"] == 2, "the new item")
 
 
-def test_pause_and_resume(page: Page, wire: Wire) -> None:
-    """The worker is paused and resumed, and the head says so."""
+def test_pause_and_resume_show_in_the_header(page: Page, wire: Wire) -> None:
+    """The worker is paused and resumed, and the header says so."""
     page.press("pause")
     expect(page.view.get_by_text("paused: the worker takes no items")).to_be_visible()
     assert not wire.get("status")["processor"]["is_started"]
@@ -159,7 +159,7 @@ def test_pause_and_resume(page: Page, wire: Wire) -> None:
 
 
 def check_footer(page: Page) -> None:
-    """While a cell blocks the kernel, and while one awaits, the footer says what clicks do; what it says is true."""
+    """While a cell blocks the kernel or awaits, the footer says truthfully whether clicks arrive."""
     footer = page.view.locator(".iw-footer")
     expect(footer).to_contain_text("Buttons work now")
     page.notebook.run_cell(2, wait=False)
@@ -184,12 +184,12 @@ CELLS_THAT_RUN = (
 )
 
 
-def test_the_footer_tells_whether_clicks_arrive(lab: Lab, wire: Wire) -> None:
-    """In cells that block the kernel and in cells that await, in JupyterLab."""
+def test_footer_says_whether_clicks_arrive(lab: Lab, wire: Wire) -> None:
+    """The footer is right in cells that block the kernel and in cells that await, in JupyterLab."""
     check_footer(Page(lab, wire, *CELLS_THAT_RUN))
 
 
-def test_everything_has_a_name(page: Page, wire: Wire) -> None:
+def test_all_controls_have_accessible_names(page: Page, wire: Wire) -> None:
     """Each button, field and choice has an accessible name."""
     wire.run(fail())
     for tab in ("Submit", "Queue", "Errors 1", "Cancellations", "Results"):
@@ -200,8 +200,8 @@ def test_everything_has_a_name(page: Page, wire: Wire) -> None:
             assert (tab, role, found.count()) == (tab, role, named.count())
 
 
-def test_a_server_that_is_away(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """The head says that the server is offline and when next; the button tries at once, and its failure is shown."""
+def test_offline_server_shows_in_header_with_try_now(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The header says when it tries again; its button tries at once and shows the failure."""
     with ChaosProxy(wire.server.url) as proxy:
         notebook = lab.open([f"import invoke_widgets as iw\nconsole = iw.connect({proxy.url!r})", "console"])
         notebook.run_cell(0)

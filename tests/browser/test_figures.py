@@ -1,4 +1,4 @@
-"""Figures in a real JupyterLab: they are seen, and a screen reader gets what they show."""
+"""Figures in a real JupyterLab: they show, and have a text for screen readers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.wire import Wire
 pytestmark = pytest.mark.looks
 
 
-def test_a_figure_has_alternative_text(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """The image in the page has as its name what it shows; also where matplotlib's own backend draws inline."""
+def test_figure_has_alternative_text(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The image's accessible name says what it shows, also with matplotlib's own inline backend."""
     connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"
     notebook = lab.open([connect, "console.plots.error_timeline()", "%matplotlib inline", "console.plots.durations()"])
     notebook.run_cell(0)

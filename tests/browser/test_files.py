@@ -1,4 +1,4 @@
-"""Files for the submitter's form in a real JupyterLab, chosen and dropped."""
+"""Files for the submit form in a real JupyterLab, chosen and dropped."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _HUGE = _FILES % "new File([' '.repeat(parts)], name)"
 
 @pytest.fixture
 def form(lab: Lab, wire: Wire) -> Page:
-    """A notebook that shows the dashboard, at its form."""
+    """A notebook that shows the dashboard's submit form."""
     page = Page(lab, wire)
     page.tab("Submit")
     return page
 
 
 def drop(form: Page, files: object, make: str = _GIVEN, on: str = ".iw-plan") -> None:
-    """What the browser does when files are dropped on a part of the form."""
+    """Drop files on a part of the form, as the browser does."""
     data = form.notebook.page.evaluate_handle(make, files)
     target = form.view.locator(on).locator("visible=true").first
     target.dispatch_event("dragover", {"dataTransfer": data})
@@ -48,8 +48,8 @@ def drop(form: Page, files: object, make: str = _GIVEN, on: str = ".iw-plan") ->
     expect(form.view.locator(".iw-dropping")).to_have_count(0)
 
 
-def test_a_file_is_opened(form: Page, tmp_path: Path) -> None:
-    """A batch in a file goes into the form, and what it would enqueue is said."""
+def test_opened_file_fills_the_form(form: Page, tmp_path: Path) -> None:
+    """A batch in a file fills the form, which says what it would enqueue."""
     file = tmp_path / "batch.json"
     file.write_text(json.dumps(_BATCH))
     with form.notebook.page.expect_file_chooser() as chooser:
@@ -59,8 +59,8 @@ def test_a_file_is_opened(form: Page, tmp_path: Path) -> None:
     expect(form.view.get_by_label("values")).to_have_value("[1, 2, 3]")
 
 
-def test_a_file_is_dropped(form: Page, wire: Wire) -> None:
-    """The same for a file that is dropped anywhere on the form, from where it can be enqueued."""
+def test_dropped_file_fills_the_form(form: Page, wire: Wire) -> None:
+    """A file dropped anywhere on the form fills it, and can be enqueued."""
     drop(form, [["graph.json", [json.dumps(add_and_multiply())]]])
     expect(form.view.get_by_text("1 item, at the end")).to_be_visible()
     drop(form, [["batch.json", [json.dumps(_BATCH)]]], on=".iw-graph textarea")
@@ -70,8 +70,8 @@ def test_a_file_is_dropped(form: Page, wire: Wire) -> None:
     assert 6 == wire.queue_status()["total"]
 
 
-def test_what_cannot_be_taken_is_told(form: Page, pictures: Path) -> None:
-    """Why, beside the button, with names as text; the form stays as it is, and a good file ends it."""
+def test_unusable_file_is_refused_with_a_reason(form: Page, pictures: Path) -> None:
+    """The reason shows beside the button, with names as text; the form stays as it is, and a good file clears it."""
     error = form.view.locator(".iw-field-error")
     form.notebook.page.evaluate("() => { window.pwned = 0; }")
     form.view.get_by_label("graph").fill(json.dumps(add_and_multiply()))

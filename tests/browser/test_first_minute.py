@@ -1,4 +1,4 @@
-"""The first minute of a person with a notebook: submit, watch, cancel; and the quickstart from top to bottom."""
+"""A user's first minute in a notebook: submit, watch, cancel; and the quickstart from top to bottom."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ print(job.item_id)
 """
 
 
-def test_submit_watch_and_cancel(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """The row of a submitted job appears, its button cancels it on the server, and the row says so."""
+def test_submitted_job_appears_and_its_button_cancels_it(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The row of a submitted job appears, its button cancels the job on the server, and the row says so."""
     page = lab.open([f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})", "console", _SUBMIT])
     page.run()
     item_id = int(page.output(2).inner_text())
@@ -39,8 +39,8 @@ def test_submit_watch_and_cancel(lab: Lab, wire: Wire, pictures: Path) -> None:
     assert "canceled" == wire.wait_for(item_id)["status"]
 
 
-def test_an_interrupt_cancels(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """While a cell waits for the job, the table goes on, and ■ cancels the job if it was asked to."""
+def test_interrupt_cancels_the_job_if_asked_to(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """While a cell waits for the job, the table stays live, and ■ cancels the job if it was asked to."""
     cells = [f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})", "console"]
     page = lab.open([*cells, _SUBMIT, "job.wait(on_interrupt='cancel')"])
     for cell in (0, 1, 2):
@@ -58,8 +58,8 @@ def test_an_interrupt_cancels(lab: Lab, wire: Wire, pictures: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", ["quickstart.ipynb"])
-def test_notebooks_run_in_the_browser(lab: Lab, wire: Wire, pictures: Path, notebook: str) -> None:
-    """From top to bottom, with no error in any output and no widget that could not be shown."""
+def test_notebooks_run_without_errors(lab: Lab, wire: Wire, pictures: Path, notebook: str) -> None:
+    """Each notebook runs from top to bottom without an error or a widget that cannot be shown."""
     page = lab.open(cli.find_notebook(notebook))
     page.kernel_execute(f"import os; os.environ['INVOKE_WIDGETS_URL'] = {wire.server.url!r}")
     page.run()

@@ -1,4 +1,4 @@
-"""The dashboard in Notebook 7 and in Voila, and the table in marimo: what a person does there reaches the server."""
+"""The dashboard in Notebook 7 and Voila, and the table in marimo: clicks reach the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.wire import Wire, until
 
 
 def submit_and_cancel(page: Page, wire: Wire) -> None:
-    """Submit in the form, see the row, cancel it there, and have the footer and the server say so."""
+    """Submit in the form, cancel in the row, and compare the footer and the server."""
     page.submit(sleep(60))
     item_id = until(lambda: wire.get("item_ids")["item_ids"], "the item")[0]
     expect(page.row(item_id)).to_contain_text("in_progress")
@@ -27,8 +27,8 @@ def submit_and_cancel(page: Page, wire: Wire) -> None:
     assert "canceled" == wire.wait_for(item_id)["status"]
 
 
-def test_notebook_7(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """It is JupyterLab's notebook, so that clicks arrive as they do there."""
+def test_notebook_7_dashboard_submits_and_cancels(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """Clicks arrive as in JupyterLab, whose notebook it is."""
     page = Page(lab, wire, *CELLS_THAT_RUN, notebook=Notebook7Page)
     submit_and_cancel(page, wire)
     page.notebook.screenshot(pictures / "light.png", "light")
@@ -36,15 +36,15 @@ def test_notebook_7(lab: Lab, wire: Wire, pictures: Path) -> None:
     check_footer(page)
 
 
-def test_voila(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """There are no cells to run, and its kernel is idle."""
+def test_voila_dashboard_submits_and_cancels(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """Clicks arrive; no cell can run, and the kernel is idle."""
     page = Page(lab, wire, notebook=VoilaPage)
     submit_and_cancel(page, wire)
     page.notebook.page.screenshot(path=pictures / "light.png")
 
 
-def test_marimo(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """Of the console it shows the queue table, which works alone, and itself says what was done and what failed."""
+def test_marimo_table_cancels_and_reports(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The queue table works alone, and reports outcomes and failures itself."""
     running, pending = wire.start(sleep(60, steps=600), runs=2)
     with ChaosProxy(wire.server.url) as proxy, marimo_page(lab, proxy.url) as page:
         rows = {item_id: page.locator(f'[role="row"][data-id="{item_id}"]') for item_id in (running, pending)}

@@ -1,4 +1,4 @@
-"""Text that a server passes on is only text, in every part of the dashboard and on a real server's way to it."""
+"""Text from a server stays text in every part of the dashboard, sent by a real server too."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _HOSTILE = (
 )
 
 
-def test_the_whole_dashboard_shows_text_as_text(lab: Lab, wire: Wire) -> None:
-    """Message, traceback, node and batch ids, destination, origin, values and outputs run no script anywhere."""
+def test_dashboard_runs_no_script_from_server_text(lab: Lab, wire: Wire) -> None:
+    """Messages, tracebacks, ids, destinations, origins, values and outputs run no script anywhere."""
     page = Page(lab, wire)
     view, browser = page.view, page.notebook.page
     browser.evaluate("() => { window.pwned = 0; }")

@@ -1,4 +1,4 @@
-"""The dashboard where there is little room, in a real JupyterLab."""
+"""The dashboard with little room, in a real JupyterLab."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.looks
 
 @pytest.fixture
 def page(lab: Lab, wire: Wire) -> Iterator[Page]:
-    """The dashboard in a window of 500 pixels."""
+    """The dashboard in a window 500 pixels wide."""
     page = Page(lab, wire)
     window = page.notebook.page
     before = window.viewport_size
@@ -27,8 +27,8 @@ def page(lab: Lab, wire: Wire) -> Iterator[Page]:
     window.set_viewport_size(before)
 
 
-def test_nothing_is_cut_off(page: Page, wire: Wire, pictures: Path) -> None:
-    """Each tab shows its whole name, and each button of a row is in sight where the rows are wider than the table."""
+def test_narrow_tabs_and_row_buttons_are_not_cut_off(page: Page, wire: Wire, pictures: Path) -> None:
+    """Each tab shows its whole name, and row buttons stay visible where the rows are wider than the table."""
     running, (pending,) = wire.running_and_pending(1)
     page.row(pending).get_by_role("button").click()
     expect(page.view.get_by_role("tab", name="Cancellations 1")).to_be_visible()
@@ -43,8 +43,8 @@ def test_nothing_is_cut_off(page: Page, wire: Wire, pictures: Path) -> None:
     assert cell["height"] >= 27  # it hides what is under it
 
 
-def test_what_was_done_is_said_once(page: Page, wire: Wire) -> None:
-    """What a row's button did gives way to what the next button did."""
+def test_outcome_replaces_the_one_before(page: Page, wire: Wire) -> None:
+    """The outcome of a row's button gives way to that of the next button."""
     _, (pending,) = wire.running_and_pending(1)
     page.row(pending).get_by_role("button").click()
     page.says(f"Canceled item {pending}.")
@@ -54,8 +54,8 @@ def test_what_was_done_is_said_once(page: Page, wire: Wire) -> None:
     expect(page.view.get_by_text(f"Canceled item {pending}.").locator("visible=true")).to_have_count(0)
 
 
-def test_a_detail_opened_by_key_comes_into_sight(page: Page, wire: Wire) -> None:
-    """It scrolls until the detail of the lowest row is there, as far as its row leaves room."""
+def test_detail_opened_by_key_scrolls_into_view(page: Page, wire: Wire) -> None:
+    """The detail of the lowest row scrolls into view as far as its row leaves room."""
     failed = wire.run(fail("out of luck"))["item_id"]
     wire.running_and_pending(14)
     expect(page.view.get_by_role("grid")).to_have_attribute("aria-rowcount", "17")

@@ -1,4 +1,4 @@
-"""The queue table in a real JupyterLab: what is seen, pressed and typed. Most tests feed a store; some run jobs."""
+"""The queue table in a real JupyterLab: what is shown, pressed and typed. Most tests feed a store; some run jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IMPORTS = f"""import sys
 sys.path.insert(0, {str(_ROOT)!r})
 from invoke_widgets.records import *
 from invoke_widgets.widgets.queue_table import QueueTable
-from tests.table_console import FedConsole, item"""
+from tests.support.table_console import FedConsole, item"""
 
 
 class TablePage:
@@ -34,11 +34,11 @@ class TablePage:
         expect(self.grid).to_be_visible()
 
     def kernel(self, code: str) -> str:
-        """What code in the kernel prints; what the thread of a fed console had to do is done by then."""
+        """Run code in the kernel and return what it printed, once a fed console's threads have settled."""
         return self.notebook.kernel_execute(code).strip()
 
     def comes_to(self, expected: str, expression: str) -> None:
-        """Wait until the kernel knows it: a page keeps a change back until it hears that the one before arrived."""
+        """Wait until the kernel has a value: a page holds a change back until the one before has arrived."""
         until(lambda: expected == self.kernel(f"print({expression})"), f"{expression} to be {expected}")
 
     def row(self, item_id: int) -> Locator:
@@ -52,7 +52,7 @@ class TablePage:
             self.notebook.page.keyboard.press(key)
 
     def in_sight(self) -> list[int]:
-        """The ids of the rows in sight, from the top."""
+        """The ids of the visible rows, from the top."""
         found: list[int] = self.grid.evaluate(
             """grid => { const box = grid.getBoundingClientRect(), head = 28;
             return [...grid.querySelectorAll('[role=row][data-id]')]
@@ -89,16 +89,16 @@ def live(lab: Lab, wire: Wire) -> TablePage:
 
 
 @pytest.mark.parametrize("count", [0, 1, 200, 201, 1_700])
-def test_all_rows_arrive(fed: Open, count: int) -> None:
-    """However many packets it takes, the page has every row, the newest on top."""
+def test_table_gets_all_rows(fed: Open, count: int) -> None:
+    """The page gets every row, the newest on top, however many packets it takes."""
     page = fed(count)
     page.count(f"{count:,} {'item' if count == 1 else 'items'}")
     expect(page.grid).to_have_attribute("aria-rowcount", str(count + 1))
     assert list(range(count, max(0, count - 5), -1)) == page.in_sight()[:5]
 
 
-def test_all_rows_arrive_while_a_cell_runs(lab: Lab, tmp_path: Path) -> None:
-    """A kernel that hears nothing of the page still sends it the whole queue."""
+def test_table_gets_all_rows_while_a_cell_runs(lab: Lab, tmp_path: Path) -> None:
+    """A kernel that receives nothing from the page still sends it the whole queue."""
     code = "console = FedConsole(item(i, COMPLETED) for i in range(1, 801))\ntable = QueueTable(console)"
     ends = tmp_path / "ends"
     busy = f"import os, time\nwhile not os.path.exists({str(ends)!r}): time.sleep(0.05)\nprint('slept')"
@@ -111,7 +111,7 @@ def test_all_rows_arrive_while_a_cell_runs(lab: Lab, tmp_path: Path) -> None:
     notebook.wait_idle()
 
 
-def test_a_change_is_seen(fed: Open) -> None:
+def test_row_follows_status_and_progress(fed: Open) -> None:
     """A row follows its item through its statuses and its progress."""
     page = fed(3, statuses="PENDING")
     expect(page.row(3)).to_contain_text("3rd")
@@ -126,8 +126,8 @@ def test_a_change_is_seen(fed: Open) -> None:
     expect(page.row(1)).to_have_count(0)
 
 
-def test_filters(fed: Open) -> None:
-    """Status, batch and text each leave only what fits, also of what comes later."""
+def test_filters_apply_to_present_and_later_rows(fed: Open) -> None:
+    """Status, batch and text filters leave only matching rows, also of those that arrive later."""
     page = fed(500, statuses="FAILED if i % 50 == 0 else COMPLETED")
     page.output.get_by_role("combobox", name="status").select_option("failed")
     page.count("10 of 500")
@@ -146,8 +146,8 @@ def test_filters(fed: Open) -> None:
     expect(page.output).to_contain_text("No item matches the filters.")
 
 
-def test_a_filter_box_tells_the_filter(fed: Open) -> None:
-    """Also where the box has the focus while the filter is changed elsewhere."""
+def test_filter_box_follows_the_filter(fed: Open) -> None:
+    """A box shows the filter, even if it has the focus while Python changes the filter."""
     page = fed(5)
     status = page.output.get_by_role("combobox", name="status")
     status.focus()
@@ -160,8 +160,8 @@ def test_a_filter_box_tells_the_filter(fed: Open) -> None:
     expect(page.output.get_by_role("combobox", name="batch")).to_have_value("elsewhere")
 
 
-def test_the_newest_batches_are_offered(fed: Open) -> None:
-    """Of more batches than a box can offer, the newest first, whichever changed last."""
+def test_filter_box_offers_the_newest_batches(fed: Open) -> None:
+    """With more batches than a box can offer, it offers the newest, whichever changed last."""
     page = fed(0)
     page.kernel("console.feed(item(i, PENDING, batch_id=f'batch {i}') for i in range(1, 251))")
     page.kernel("console.tell(item(7, IN_PROGRESS, batch_id='batch 7'))")
@@ -171,8 +171,8 @@ def test_the_newest_batches_are_offered(fed: Open) -> None:
     assert ["", "batch 250", "batch 249"] == [options.nth(i).get_attribute("value") for i in range(3)]
 
 
-def test_sorting(fed: Open) -> None:
-    """A click on a header sorts by it, a second one the other way, and what changes takes its place."""
+def test_header_click_sorts_and_reverses(fed: Open) -> None:
+    """A click on a header sorts by it, a second one reverses it, and changed rows move into place."""
     page = fed(300, statuses="FAILED if i == 7 else COMPLETED")
     header = page.grid.get_by_role("columnheader", name="item")
     expect(header).to_have_attribute("aria-sort", "descending")
@@ -191,8 +191,8 @@ def test_sorting(fed: Open) -> None:
     assert 6 == page.in_sight()[0] % 7
 
 
-def test_columns(fed: Open) -> None:
-    """Columns are chosen in the menu or from Python, and kept."""
+def test_columns_are_chosen_in_menu_and_python(fed: Open) -> None:
+    """Columns chosen in the menu or in Python are shown and kept."""
     page = fed(2, options=", columns=['item', 'status', 'destination']")
     assert 5 == page.grid.get_by_role("columnheader").count()
     page.output.get_by_text("columns", exact=True).click()
@@ -206,7 +206,7 @@ def test_columns(fed: Open) -> None:
 
 
 def test_selection_survives_updates(fed: Open) -> None:
-    """What is selected stays so over hundreds of changes; ids that vanish are dropped."""
+    """The selection survives hundreds of changes; ids that vanish are dropped."""
     page = fed(400)
     page.row(399).locator(".iwq-box").click()
     page.row(396).locator(".iwq-box").click(modifiers=["Shift"])
@@ -224,8 +224,8 @@ def test_selection_survives_updates(fed: Open) -> None:
     page.comes_to("[5, 400]", selected)
 
 
-def test_a_range_grows_and_shrinks(fed: Open) -> None:
-    """Shift with an arrow selects from where it began to where it is, beside what was selected before."""
+def test_shift_selection_grows_and_shrinks(fed: Open) -> None:
+    """Shift and an arrow select from the range's start to the row, in addition to the earlier selection."""
     page = fed(50)
     page.row(45).locator(".iwq-box").click()
     page.row(50).focus()
@@ -233,8 +233,8 @@ def test_a_range_grows_and_shrinks(fed: Open) -> None:
     page.comes_to("[45, 48, 49]", "table.selected")
 
 
-def test_what_a_filter_hides_is_told_before_it_is_canceled(fed: Open) -> None:
-    """A selection is kept when a filter hides it, and both the button and the question say so."""
+def test_cancel_mentions_selected_rows_hidden_by_filter(fed: Open) -> None:
+    """A filter keeps the selection it hides, and both the button and the question mention it."""
     page = fed(20, statuses="PENDING if i > 16 else FAILED")
     page.kernel("table.selected = [17, 18, 19]; table.filters = {'status': 'failed'}")
     button = page.output.get_by_role("button", name="cancel 3 selected, 3 not shown")
@@ -243,7 +243,7 @@ def test_what_a_filter_hides_is_told_before_it_is_canceled(fed: Open) -> None:
 
 
 def test_selecting_moves_no_row(fed: Open) -> None:
-    """Neither the buttons for what is selected nor a new number of items shift the rows, however narrow the page."""
+    """Neither the buttons for selected rows nor a new item count shift the rows, however narrow the page."""
     page = fed(300, statuses="PENDING")
     window = page.notebook.page
     before = window.viewport_size
@@ -262,8 +262,8 @@ def test_selecting_moves_no_row(fed: Open) -> None:
 
 
 @pytest.mark.looks
-def test_an_item_is_brought_into_sight(fed: Open) -> None:
-    """Wherever it is, with the focus; filters that hide it are emptied, and that is said."""
+def test_show_item_scrolls_focuses_and_clears_filters(fed: Open) -> None:
+    """An item is scrolled to and focused wherever it is; filters that hide it are cleared, with a message."""
     page = fed(3_000)
     page.count("3,000 items")
     page.kernel("table.show_item(7)")
@@ -280,8 +280,8 @@ def test_an_item_is_brought_into_sight(fed: Open) -> None:
 
 
 @pytest.mark.looks
-def test_rows_are_read_in_order(fed: Open) -> None:
-    """However they came, the page has the rows in the order in which they are shown, a detail after its row."""
+def test_rows_are_in_reading_order(fed: Open) -> None:
+    """However they arrived, rows stand in the page in the order shown, with the detail after its row."""
     page = fed(400)
     page.row(398).locator(".iwq-c-item").click()
     page.grid.evaluate("grid => { grid.scrollTop = 900; }")
@@ -296,8 +296,8 @@ def test_rows_are_read_in_order(fed: Open) -> None:
     until(lambda: (found := page.grid.evaluate(told)) == sorted(found), "the rows to be in order again")
 
 
-def test_keyboard_alone(fed: Open) -> None:
-    """One tab stop leads in; arrows, pages, space, Enter, Delete and Escape do the rest, and JupyterLab takes none."""
+def test_table_works_by_keyboard_alone(fed: Open) -> None:
+    """With one tab stop, all keys work in the table, and JupyterLab gets none of them."""
     page = fed(500, statuses="PENDING if i > 490 else COMPLETED")
     page.output.get_by_text("columns", exact=True).focus()
     page.press("Tab")
@@ -326,8 +326,8 @@ def test_keyboard_alone(fed: Open) -> None:
     assert 1 == page.grid.locator("[tabindex='0']").count()
 
 
-def test_focus_survives_arrivals(fed: Open) -> None:
-    """The row with the focus keeps it, and its place, while rows arrive."""
+def test_focused_row_stays_while_rows_arrive(fed: Open) -> None:
+    """The focused row keeps the focus and its place while rows arrive."""
     page = fed(50)
     page.output.get_by_text("columns", exact=True).focus()
     page.press("Tab", "ArrowDown", "ArrowDown")
@@ -339,8 +339,8 @@ def test_focus_survives_arrivals(fed: Open) -> None:
 
 
 @pytest.mark.parametrize("count", [4, 60])
-def test_the_row_under_the_pointer_stays(fed: Open, count: int) -> None:
-    """Rows arrive above it, others go, it is itself filtered out or deleted: it stays until the pointer leaves."""
+def test_row_under_pointer_stays(fed: Open, count: int) -> None:
+    """The row stays until the pointer leaves, even if it is filtered out, deleted or preceded by new rows."""
     page = fed(count, statuses="PENDING")
     page.output.get_by_role("combobox", name="status").select_option("unfinished")
     held = count - 2
@@ -379,8 +379,8 @@ def test_no_blank_rows_while_scrolling(fed: Open) -> None:
     assert 0 == blank
 
 
-def test_a_second_view_and_a_reload_have_the_rows(fed: Open) -> None:
-    """Each view of a table shows all of it, also in a page that was loaded anew."""
+def test_second_view_and_reloaded_page_have_all_rows(fed: Open) -> None:
+    """Each view of a table shows all of it, also in a reloaded page."""
     page = fed(700, "table")
     page.count("700 items")
     first = page.notebook.output(2)
@@ -406,8 +406,8 @@ _HOSTILE = (
 )
 
 
-def test_hostile_text_is_only_text(fed: Open) -> None:
-    """No text of a server's runs as a script or becomes an element, wherever it stands, detail and static form too."""
+def test_table_runs_no_script_from_server_text(fed: Open) -> None:
+    """No server text runs as a script or becomes an element, in rows, detail or the static table."""
     page = fed(0, options=", columns=['item', 'status', 'batch', 'destination', 'device', 'fields', 'error']")
     page.notebook.page.evaluate("() => { window.pwned = 0; }")
     page.kernel(
@@ -447,8 +447,8 @@ for i, text in zip(range(2, 21, 3), hostile):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_accessible(fed: Open, theme: Any) -> None:
-    """axe-core finds nothing, in either theme, with every status, a selection and an opened row."""
+def test_table_breaks_no_axe_rule(fed: Open, theme: Any) -> None:
+    """axe-core finds nothing in either theme, with every status, a selection and an open row."""
     page = fed(60, statuses="STATUSES[i % 6]")
     page.kernel("console.progress(55, 0.4, 'Step 4')\nclass Client:\n    async def get_queue_item(self, i):\n"
                 "        return item(i, FAILED, error_type='E', error_message='m', error_traceback='t',"
@@ -461,8 +461,8 @@ def test_accessible(fed: Open, theme: Any) -> None:
     assert [] == violations(page.notebook, ".iwq")
 
 
-def test_cancel_and_retry(lab: Lab, wire: Wire) -> None:
-    """A click on a row's button does it on the server, once, and the row says so."""
+def test_row_buttons_cancel_and_retry_once(lab: Lab, wire: Wire) -> None:
+    """A row's button acts on the server once, and the row shows it."""
     page = live(lab, wire)
     running, (pending, *_) = wire.running_and_pending(2)
     page.row(pending).get_by_role("button", name=f"cancel item {pending}").dblclick()
@@ -477,8 +477,8 @@ def test_cancel_and_retry(lab: Lab, wire: Wire) -> None:
     assert "canceled" == wire.item(pending)["status"]
 
 
-def test_cancel_selected(lab: Lab, wire: Wire) -> None:
-    """Delete asks, Enter confirms, and all that is selected is canceled."""
+def test_delete_key_cancels_selected_rows(lab: Lab, wire: Wire) -> None:
+    """Delete asks, Enter confirms, and all selected rows are canceled."""
     page = live(lab, wire)
     running, pending = wire.running_and_pending(4)
     for item_id in pending[:3]:
@@ -491,8 +491,8 @@ def test_cancel_selected(lab: Lab, wire: Wire) -> None:
     assert ["in_progress", "pending"] == wire.statuses([running, pending[3]])
 
 
-def test_detail(lab: Lab, wire: Wire) -> None:
-    """An opened row tells outputs, graph, error and traceback as the server has them, and follows its item."""
+def test_detail_shows_outputs_graph_and_error(lab: Lab, wire: Wire) -> None:
+    """An open row shows outputs, graph, error and traceback as the server has them, and follows its item."""
     done = wire.run(add_and_multiply(1, 2, 10))["item_id"]
     failed = wire.run(fail("bad luck"))["item_id"]
     page = live(lab, wire)
@@ -518,8 +518,8 @@ _PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEA
 
 
 @pytest.mark.looks
-def test_a_detail_is_read_in_peace(fed: Open) -> None:
-    """Previews and a new status leave what is unfolded, scrolled to and focused as it is, in two views alike."""
+def test_detail_keeps_what_is_unfolded_scrolled_and_focused(fed: Open) -> None:
+    """Previews and a new status leave what is unfolded, scrolled and focused, in two views alike."""
     page = fed(3, "table", statuses="PENDING")
     page.kernel(
         "graph = {'nodes': {str(i): {'type': 'add'} for i in range(90)}}\n"
@@ -551,8 +551,8 @@ def test_a_detail_is_read_in_peace(fed: Open) -> None:
 
 
 @pytest.mark.looks
-def test_a_click_is_about_what_was_pressed(fed: Open) -> None:
-    """Rows may move and change between the button's down and its up; a drag marks text, and opens nothing."""
+def test_click_acts_on_the_row_that_was_pressed(fed: Open) -> None:
+    """Rows may move between pointer down and up; dragging selects text and opens nothing."""
     table = fed(200, statuses="PENDING")
     mouse, status = table.notebook.page.mouse, table.row(197).locator(".iwq-c-status")
     box = status.bounding_box()

@@ -1,4 +1,4 @@
-"""A token that the server refuses, in a real JupyterLab: what the head of the dashboard says."""
+"""A token that the server refuses, in a real JupyterLab."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["people"]
 pytestmark = pytest.mark.looks
 
 
-def test_a_refused_token_is_told(lab: Lab, people: People, pictures: Path) -> None:
-    """The head says that access is refused, why, and what to do, in both themes; a new token ends it."""
+def test_refused_token_shows_in_header_until_replaced(lab: Lab, people: People, pictures: Path) -> None:
+    """The header says that access is refused, why, and what to do, in both themes; a new token ends it."""
     connect = f"import invoke_widgets as iw\nconsole = iw.connect({people.user.server.url!r}, token=TOKEN)"
     notebook = lab.open(["console"])
     notebook.kernel_execute(f"TOKEN = {people.user.token!r}\n{connect}")

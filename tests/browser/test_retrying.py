@@ -1,4 +1,4 @@
-"""A failed job that its policy runs again, in a real JupyterLab: the table and the log say so, and when."""
+"""A failed job that its policy runs again, in a real JupyterLab."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.wire import Wire
 pytestmark = pytest.mark.looks
 
 _SUBMIT = """
-from tests.graphs import fail
+from tests.support.graphs import fail
 job = console.submit(fail("Connection reset by peer"), retry=iw.RetryPolicy(backoff_s=60)).jobs[0]
 """
 
 
-def test_a_row_says_when_it_is_run_again(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """The row counts down, the log's detail names the time, both in both themes; a cancel takes it back."""
+def test_row_counts_down_to_its_retry(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The row counts down, the error log names the time, both in both themes; a cancel calls it off."""
     root = str(Path(__file__).parents[2])
     notebook = lab.open(["console"])
     connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"

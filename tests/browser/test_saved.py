@@ -1,4 +1,4 @@
-"""A notebook that was saved, and the page that nbconvert makes of it: the last state, without a kernel."""
+"""A saved notebook, and nbconvert's page of it: the last state, without a kernel."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.looks
 _HOSTILE = "<img src=x onerror='document.title=1'>"
 
 
-def test_a_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: Path, pictures: Path) -> None:
-    """What happened after the display is in the file and in nbconvert's page, as text; the live view is left alone."""
+def test_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: Path, pictures: Path) -> None:
+    """The file and nbconvert's page have what happened after the display, as text; the live view is unchanged."""
     page = Page(lab, wire)
     outputs = page.view.locator(".jp-OutputArea-child")
     done = wire.run(add_and_multiply())["item_id"]
@@ -55,8 +55,8 @@ def test_a_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: P
     page.notebook.screenshot(pictures / "closed-dark.png", "dark")
 
 
-def test_a_view_without_its_kernel_says_so(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """After a restart nothing is called live, nor do buttons work; after a reload the last state is all there is."""
+def test_view_without_its_kernel_says_so(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """After a restart nothing is called live and buttons do nothing; after a reload the last state is left."""
     wire.run(add_and_multiply())
     page = Page(lab, wire)
     page.notebook.save()

@@ -1,4 +1,4 @@
-"""A server that several people share, in a real JupyterLab: what a user is offered beside other people's items."""
+"""A server with several users, in a real JupyterLab: what a user is offered beside others' items."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["people"]
 pytestmark = pytest.mark.looks
 
 
-def test_others_items_are_seen_and_left_alone(lab: Lab, people: People, pictures: Path) -> None:
-    """Only one's own rows have a button; the numbers on the buttons are one's own; pausing is not offered."""
+def test_items_of_other_users_have_no_buttons(lab: Lab, people: People, pictures: Path) -> None:
+    """Only the user's own rows have a button and count on the buttons; pausing is not offered."""
     failed = people.admin.run(fail())["item_id"]
     people.admin.put("processor/pause")
     theirs = people.admin.enqueue(add_and_multiply(), runs=2)["item_ids"]

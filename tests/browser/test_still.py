@@ -1,4 +1,4 @@
-"""What a person points at, types on or has opened in the dashboard stays as it is, in JupyterLab."""
+"""What the user points at, types in or has open in the dashboard stays as it is, in JupyterLab."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ WATCH = """grid => {
 
 
 @pytest.mark.parametrize("width", [1100, 420])
-def test_no_row_moves(lab: Lab, wire: Wire, width: int) -> None:
-    """Whatever begins, ends, fails, is asked or goes away: the table stands where it stood."""
+def test_no_row_moves_whatever_happens(lab: Lab, wire: Wire, width: int) -> None:
+    """Items begin, end and fail, questions come and go: the table stays where it was."""
     with ChaosProxy(wire.server.url) as proxy:
         notebook = lab.open([f"import invoke_widgets as iw\nconsole = iw.connect({proxy.url!r})", "console"])
         notebook.run_cell(0)
@@ -77,8 +77,8 @@ PARTS = ("console.submitter()", "console.controls()", "console.error_log()", "co
 PARTS += ("console.results()", "console.queue_table()", "console")
 
 
-def test_keys_are_the_view_s_own(lab: Lab, wire: Wire) -> None:
-    """No key that is pressed on a part reaches JupyterLab, which would delete, insert or leave cells."""
+def test_keys_in_a_view_do_not_reach_jupyterlab(lab: Lab, wire: Wire) -> None:
+    """No key pressed in any part reaches JupyterLab, which would delete, insert or leave cells."""
     wire.run(fail())
     done = wire.run()["item_id"]
     connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})\nconsole.cancel({done})"
@@ -101,8 +101,8 @@ def has_focus(locator: Locator) -> None:
     expect(locator.locator("visible=true")).to_be_focused()
 
 
-def test_the_focus_is_not_lost(lab: Lab, wire: Wire) -> None:
-    """By keyboard alone: it stays on a button that is busy or has nothing left to do, and follows one that goes."""
+def test_focus_stays_on_busy_and_replaced_buttons(lab: Lab, wire: Wire) -> None:
+    """The focus stays on a button that is busy or disabled, and follows one that is replaced."""
     wire.running_and_pending(2)
     page = Page(lab, wire)
     keys = page.notebook.page.keyboard
@@ -134,8 +134,8 @@ def test_the_focus_is_not_lost(lab: Lab, wire: Wire) -> None:
     has_focus(button("enqueue"))
 
 
-def test_an_open_traceback_stays_open(lab: Lab, wire: Wire) -> None:
-    """An equal error counts up and leaves it open, with the focus; its text is copied, also on a page without https."""
+def test_open_traceback_stays_open_and_can_be_copied(lab: Lab, wire: Wire) -> None:
+    """An equal error counts up and leaves the traceback open and focused; it is copied, also without https."""
     wire.run(fail("out of luck"))
     page = Page(lab, wire)
     page.tab("Errors 1")
@@ -163,8 +163,8 @@ def test_an_open_traceback_stays_open(lab: Lab, wire: Wire) -> None:
     page.notebook.page.evaluate("() => { delete document.execCommand; delete navigator.clipboard; }")
 
 
-def test_a_narrow_view_in_a_wide_window(lab: Lab, wire: Wire) -> None:
-    """How much room there is, is told by the view: tabs, labels and times are whole where it has 420 pixels."""
+def test_layout_follows_the_view_width(lab: Lab, wire: Wire) -> None:
+    """In a view of 420 pixels tabs, labels and times are whole, however wide the window is."""
     wire.run(fail())
     page = Page(lab, wire)
     wire.enqueue(sleep(60))

@@ -1,4 +1,4 @@
-"""Toasts in a real JupyterLab: what they say and to whom, that they are dismissed, and that nothing moves beneath."""
+"""Toasts in a real JupyterLab: what they say, how they are dismissed, and that nothing moves beneath."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def page(lab: Lab, wire: Wire) -> Page:
     return Page(lab, wire)
 
 
-def test_a_failure_is_told_and_dismissed(page: Page, wire: Wire, pictures: Path) -> None:
-    """A failure appears as an alert over the dashboard; one click dismisses it, in every view."""
+def test_failure_shows_a_toast_until_dismissed(page: Page, wire: Wire, pictures: Path) -> None:
+    """A failure shows an alert over the dashboard; one click dismisses it in every view."""
     item_id = wire.run(fail("CUDA out of memory. Tried to allocate 2.00 GiB"))["item_id"]
     expect(page.toasts).to_have_count(1)
     toast = page.view.locator(".iw-toast:visible").get_by_role("alert")
@@ -64,8 +64,8 @@ def test_a_failure_is_told_and_dismissed(page: Page, wire: Wire, pictures: Path)
     assert "()" == page.notebook.kernel_execute("print(console.alerts.toasts.showing)").strip()
 
 
-def test_the_fourth_waits(page: Page, wire: Wire) -> None:
-    """Three are shown, in places that they keep; the others are counted, and can be dismissed together."""
+def test_fourth_toast_waits(page: Page, wire: Wire) -> None:
+    """Three toasts show and keep their places; the others are counted, and can be dismissed together."""
     ids = [wire.run(fail(f"number {n}"))["item_id"] for n in range(4)]
     expect(page.toasts).to_have_count(3)
     expect(page.view.get_by_text("and 1 other message")).to_be_visible()
@@ -78,8 +78,8 @@ def test_the_fourth_waits(page: Page, wire: Wire) -> None:
     expect(page.toasts).to_have_count(0)
 
 
-def test_nothing_moves_beneath(page: Page, wire: Wire) -> None:
-    """The rows of the table and the buttons stay where they are when a toast comes and goes."""
+def test_toasts_move_nothing(page: Page, wire: Wire) -> None:
+    """The table's rows and the buttons stay where they are when a toast comes and goes."""
     item_id = wire.run()["item_id"]
     expect(page.row(item_id)).to_contain_text("completed")
     pause = page.view.get_by_role("button", name="pause")
@@ -94,8 +94,8 @@ def test_nothing_moves_beneath(page: Page, wire: Wire) -> None:
     assert before[0] == page.top_of(item_id)
 
 
-def test_what_is_only_to_be_known_goes_by_itself(lab: Lab, wire: Wire) -> None:
-    """A message of no consequence disappears after a while; what failed stays."""
+def test_informational_toast_disappears(lab: Lab, wire: Wire) -> None:
+    """An informational toast disappears after a while; a failure stays."""
     page = Page(lab, wire, shown_s=0.5)
     page.notebook.kernel_execute("alert.test()")
     wire.run(fail())
@@ -104,8 +104,8 @@ def test_what_is_only_to_be_known_goes_by_itself(lab: Lab, wire: Wire) -> None:
     expect(page.toasts).to_contain_text("failed")
 
 
-def test_a_job_cannot_speak_html(page: Page, wire: Wire) -> None:
-    """What a job's error says is text, in the page and in the saved notebook."""
+def test_toast_shows_html_as_text(page: Page, wire: Wire) -> None:
+    """A job's error is text in the page and in the saved notebook."""
     page.notebook.page.evaluate("() => { window.pwned = 0; }")
     wire.run(fail("<img src=x onerror='window.pwned = 1'><b>bold</b>"))
     expect(page.toasts).to_contain_text("<b>bold</b>")
@@ -114,7 +114,7 @@ def test_a_job_cannot_speak_html(page: Page, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_accessible(page: Page, wire: Wire, theme: Any) -> None:
+def test_toasts_break_no_axe_rule(page: Page, wire: Wire, theme: Any) -> None:
     """axe-core finds nothing in the toasts, in either theme."""
     wire.run(fail("CUDA out of memory"))
     page.notebook.kernel_execute("console.alert(on=QueuePaused | 'unknown_error').test(); alert.test()")

@@ -1,4 +1,4 @@
-"""Clicks made while a cell blocks the kernel: when they arrive, they do what the page showed, or say why not."""
+"""Clicks made while a cell blocks the kernel: they do later what the page showed, or say why not."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def page(lab: Lab, wire: Wire, tmp_path: Path) -> Iterator[BlockedPage]:
     opened.release()
 
 
-def test_what_was_selected_is_canceled(page: BlockedPage, wire: Wire) -> None:
-    """However often the selection changed, what it was at the click is canceled, and nothing else."""
+def test_delayed_cancel_takes_the_selection_at_the_click(page: BlockedPage, wire: Wire) -> None:
+    """Only what was selected at the click is canceled, however often the selection changes."""
     _, (first, second, third) = wire.running_and_pending(3)
     page.row(first).locator(".iwq-box").click()
     page.block()
@@ -57,8 +57,8 @@ def test_what_was_selected_is_canceled(page: BlockedPage, wire: Wire) -> None:
     expect(page.row(second)).to_have_attribute("aria-selected", "false")
 
 
-def test_no_other_batch_comes_under_the_pointer(page: BlockedPage, wire: Wire) -> None:
-    """The batch that is shown finishes while a person is about to click: no other takes its place until they leave."""
+def test_shown_batch_stays_while_pointed_at(page: BlockedPage, wire: Wire) -> None:
+    """If the shown batch finishes just before a click, no other takes its place until the pointer leaves."""
     running, _ = wire.running_and_pending(0)
     shown = wire.enqueue(sleep(60))["batch"]["batch_id"]
     choice, button = page.view.locator(".iw-press select:visible"), page.view.get_by_role("button", name="cancel batch")
@@ -72,8 +72,8 @@ def test_no_other_batch_comes_under_the_pointer(page: BlockedPage, wire: Wire) -
     expect(button).to_be_enabled()
 
 
-def test_the_batch_chosen_last_is_canceled(page: BlockedPage, wire: Wire) -> None:
-    """A batch is chosen and canceled at once, while another one arrives that takes its place in the list."""
+def test_delayed_cancel_takes_the_batch_at_the_click(page: BlockedPage, wire: Wire) -> None:
+    """The batch chosen at the click is canceled, even if a newer one takes its place in the list."""
     running, _ = wire.running_and_pending(0)
     newer = wire.enqueue(sleep(60))["item_ids"][0]
     choice = page.view.locator(".iw-press select:visible")
@@ -89,8 +89,8 @@ def test_the_batch_chosen_last_is_canceled(page: BlockedPage, wire: Wire) -> Non
     assert "canceled" not in wire.statuses([newer, newest])
 
 
-def test_the_form_is_enqueued_as_it_was_at_the_click(page: BlockedPage, wire: Wire) -> None:
-    """Several fields were changed, several times, right before the click, and one again after it."""
+def test_delayed_enqueue_takes_the_form_at_the_click(page: BlockedPage, wire: Wire) -> None:
+    """The form's values at the click are enqueued, not those of later edits."""
     page.tab("Submit")
     page.view.get_by_label("graph").fill(json.dumps(add_and_multiply()))
     expect(page.view.get_by_text("1 item, at the end of the queue")).to_be_visible()

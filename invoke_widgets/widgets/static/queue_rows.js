@@ -16,6 +16,7 @@ const statusOf = (value) => (typeof value === "number" ? STATUSES[value] ?? "?" 
 class Row {
   constructor(values) {
     this.progress = null; // { part, message, node }
+    this.ends = null; // when it is expected to end, by the page's own clock
     this.since = null; // when this page saw it start, by the page's own clock
     this.gone = false;
     this.take(values);
@@ -124,10 +125,11 @@ class Rows {
 
   progress(arrays) {
     const touched = new Set();
-    for (const [id, part, message, node] of arrays) {
+    for (const [id, part, message, node, left] of arrays) {
       const row = this.byId.get(id);
       if (!row) continue;
       row.progress = part === undefined && message === undefined ? null : { part, message, node };
+      row.ends = left === undefined ? null : Date.now() / 1000 + left;
       touched.add(row);
     }
     return touched;
@@ -190,15 +192,10 @@ class Rows {
     return this._positions.get(row) ?? null;
   }
 
-  /** Seconds until a running row ends or a pending one starts, guessed from earlier runs; null if not known. */
+  /** Seconds until a running row ends or a pending one starts; null if not known. The kernel estimates the end. */
   left(row, now) {
     const { mean, paused } = this.facts;
-    if (row.status === "in_progress") {
-      const took = row.took(now);
-      const part = row.progress?.part;
-      if (took !== null && part > 0.05) return (took * (1 - part)) / part;
-      return mean !== null && took !== null && mean > took ? mean - took : null;
-    }
+    if (row.status === "in_progress") return row.ends > now ? row.ends - now : null;
     if (row.status !== "pending" || paused || mean === null) return null;
     const position = this.position(row);
     let running = 0;

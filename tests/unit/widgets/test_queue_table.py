@@ -122,10 +122,21 @@ def test_shared_texts_travel_once() -> None:
 
 
 def test_progress_is_a_short_row() -> None:
-    """Progress is told as percentage, message and node, and its end as the id alone."""
+    """Progress is percentage, message, node and, where it is known, the seconds left; its end is the id alone."""
     progress = Progress(item_id=5, percentage=0.62, message="Denoising 19/30", node_id="denoise")
     assert [5, 0.62, "Denoising 19/30", "denoise"] == queue_rows.progress_row(5, progress)
+    assert [5, 0.62, "Denoising 19/30", "denoise", 31.2] == queue_rows.progress_row(5, progress, 31.24)
     assert [5] == queue_rows.progress_row(5, None)
+
+
+def test_difference_estimates_the_end_of_an_item_that_starts() -> None:
+    """The page gets the seconds left by the mean run time before there is any progress, and counts down itself."""
+    pending, running = item(5), item(5, "in_progress", started_at=datetime.now(UTC))
+    before, after = QueueState(items={5: pending}), QueueState(items={5: running})
+    *_, [estimate] = queue_rows.difference(before, after, [5], 3_600.0)
+    *_, without_mean = queue_rows.difference(before, after, [5])
+    assert ([5, None, "", ""], []) == (estimate[:4], without_mean)
+    assert 3_500 < estimate[4] <= 3_600
 
 
 @pytest.mark.parametrize(

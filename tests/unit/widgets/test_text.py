@@ -14,8 +14,8 @@ from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
 from invoke_widgets.widgets.error_log import facts_html, message_html, traceback_html
-from invoke_widgets.widgets.header import left_s, progress_html
-from invoke_widgets.widgets.queue_rows import RunTimes
+from invoke_widgets.widgets.header import progress_html
+from invoke_widgets.widgets.queue_rows import RunTimes, left_s
 from invoke_widgets.widgets.results import output_text
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -222,9 +222,10 @@ def test_time_left_by_progress_or_mean_run_time() -> None:
     running = item(3, "in_progress", started_at=NOW)
     state = QueueState(items={3: running})
     progress = QueueState(items={3: running}, progress={3: Progress(item_id=3, percentage=0.25)})
-    assert 20.0 == left_s(state, running, 10.0, 30.0)
-    assert 30.0 == left_s(progress, running, 10.0, None)
-    assert [None, None] == [left_s(state, running, 10.0, None), left_s(state, running, 10.0, 9.0)]
+    now = NOW + timedelta(seconds=10)
+    assert 20.0 == left_s(state, running, 30.0, now)
+    assert 30.0 == left_s(progress, running, None, now)
+    assert [None, None] == [left_s(state, running, None, now), left_s(state, running, 9.0, now)]
 
 
 def test_mean_run_time_of_the_newest_fifty() -> None:
