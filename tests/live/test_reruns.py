@@ -202,6 +202,7 @@ def cancel_by(by: str, console: iw.Console, batch: iw.Batch) -> Callable[[], Can
     return {"job": job.cancel, "batch": batch.cancel, "pending": console.cancel_pending, "clear": console.clear}[by]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["job", "batch", "pending", "clear"])
 def test_a_cancel_that_cannot_be_sent_calls_off_no_retry(wire: Wire, by: str) -> None:
     """It raises and leaves the next attempt due; once the server is back, the same cancel calls it off."""
@@ -213,7 +214,7 @@ def test_a_cancel_that_cannot_be_sent_calls_off_no_retry(wire: Wire, by: str) ->
         with proxy.offline(), pytest.raises(iw.CancellationFailed):
             cancel()
         assert (due, "pending") == (dict(console.store.state.retrying), batch.jobs[0].status)
-        console.reconnect()
+        until(lambda: console.status.connection.mode == "live", "the console to come back")
         assert "will not be retried" in cancel().message
         assert not console.store.state.retrying
 
