@@ -1,8 +1,8 @@
 """Every known failure and its classification. `python -m tests.support.known_failures` writes them as a table.
 
 `test_classify.py` compares each of them, and the table, with what the package says; `test_classify_server.py` provokes
-on a server, and `test_classify_local.py` on a local socket, all that can be provoked. Each failure here has a text that a
-server, a recording or a library confirms; those that their class alone decides come from the package's own table.
+on a server, and `test_classify_local.py` on a local socket, all that can be provoked. Each failure here has a text that
+a server, a recording or a library confirms; those that their class alone decides come from the package's own table.
 """
 
 from __future__ import annotations
