@@ -253,6 +253,11 @@ class Counts:
                 tally[status] += 1
         return Counts(total=total, **tally)
 
+    @classmethod
+    def tallied(cls, tally: Mapping[str, int]) -> Counts:
+        """Counts of a mapping from status to number; an unknown status counts in `total` alone."""
+        return Counts(total=sum(tally.values()), **{status: tally.get(status, 0) for status in STATUSES})
+
     @property
     def unfinished(self) -> int:
         """How many will still change: pending, in progress or waiting."""
@@ -648,7 +653,6 @@ class Connection:
         is_ill: whether something answers there that cannot do its work, as against nothing that can be reached.
         is_refused: whether the server answers, but refuses the token, or wants one.
         next_try_at: `time.monotonic()` of the next try.
-        heard_at: `time.monotonic()` of the last sign of life.
         version: the server's version.
         user: whose token is used, on a server in multiuser mode; else None.
     """
@@ -659,6 +663,5 @@ class Connection:
     is_ill: bool = False
     is_refused: bool = False
     next_try_at: float | None = None
-    heard_at: float | None = None
     version: str = ""
     user: User | None = None

@@ -1,4 +1,4 @@
-"""Pure functions: (picture of the queue, something heard) -> (picture, ids that changed).
+"""The snapshot of the queue, and pure steps: (snapshot, something received) -> (snapshot, ids that changed).
 
 Rules, each from a measured fact:
 
@@ -30,6 +30,7 @@ from invoke_widgets.records import (
     QueueStatus,
     Wedge,
 )
+from invoke_widgets.sync.tallies import Shards, Tallies
 
 Ids = frozenset[int]
 NOTHING: Ids = frozenset()
@@ -37,21 +38,23 @@ NOTHING: Ids = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """The picture. Never changed in place: each step makes a new one.
+    """A snapshot of the queue. Never changed in place: each step makes a new one.
 
     Attributes:
-        items: what is known of each item, by id.
+        items: what is known about each item, by id.
         unread: ids that the server listed and that have not been read yet.
-        newest_id: the highest id that the server has ever listed or told of.
+        newest_id: the highest id that the server has ever listed or reported.
         status: the server's own counters.
         processor: whether the worker runs and is busy.
         progress: of the items in progress, by id.
-        connection: how the picture is being kept.
-        wedge: set while the queue cannot go on.
+        connection: how the snapshot is being kept.
+        wedge: set while the queue is stuck.
         retrying: failed items that a `RetryPolicy` will run again, and has not yet: id -> when it is due, UTC.
+        is_listed: whether the server has listed its ids.
+        tallies: counts of `items`, kept by the steps; of a state that is made of other items, they are counted anew.
     """
 
-    items: Mapping[int, QueueItem] = field(default_factory=dict)
+    items: Mapping[int, QueueItem] = field(default_factory=Shards)
     unread: Ids = NOTHING
     newest_id: int = 0
     status: QueueStatus | None = None
@@ -61,6 +64,26 @@ class QueueState:
     wedge: Wedge | None = None
     retrying: Mapping[int, datetime] = field(default_factory=dict)
     is_listed: bool = False
+    tallies: Tallies = field(default_factory=Tallies, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.items, Shards):
+            items = Shards(self.items)
+            object.__setattr__(self, "items", items)
+            object.__setattr__(self, "tallies", Tallies().changed({}, items, items, self.is_theirs))
+
+    def with_items(self, put: Mapping[int, QueueItem], gone: Iterable[int] = (), **changes: Any) -> QueueState:
+        """Return a state with the items of `put`, without those in `gone`, and with other fields changed."""
+        assert isinstance(self.items, Shards)
+        gone = set(gone)
+        items = self.items.changed(put, gone)
+        tallies = self.tallies.changed(self.items, items, put.keys() | gone, self.is_theirs)
+        return replace(self, items=items, tallies=tallies, **changes)
+
+    def with_connection(self, connection: Connection) -> QueueState:
+        """Return a state with this connection. Another user has other items of their own: they are counted anew."""
+        same_user = connection.user == self.connection.user
+        return replace(self, connection=connection, items=self.items if same_user else dict(self.items))
 
     def has(self, item: QueueItem) -> bool:
         """Whether the server has this job, as far as is known: the same id may mean another job by now."""
@@ -115,14 +138,11 @@ def _combined(old: QueueItem | None, new: QueueItem, *, keep_status: bool) -> Qu
 
 
 def _with_item(state: QueueState, item: QueueItem) -> QueueState:
-    items = dict(state.items)
-    items[item.item_id] = item
     progress = state.progress
     if item.status != IN_PROGRESS and item.item_id in progress:
         progress = {key: value for key, value in progress.items() if key != item.item_id}
-    return replace(
-        state,
-        items=items,
+    return state.with_items(
+        {item.item_id: item},
         unread=state.unread - {item.item_id} if item.item_id in state.unread else state.unread,
         newest_id=max(state.newest_id, item.item_id),
         progress=progress,
@@ -174,10 +194,7 @@ def _with_canceled(state: QueueState, item_ids: Iterable[int]) -> Step:
     changed = {i for i in item_ids if (item := state.items.get(i)) is not None and not item.is_terminal}
     if not changed:
         return state, NOTHING
-    items = dict(state.items)
-    for item_id in changed:
-        items[item_id] = replace(items[item_id], status=CANCELED)
-    return replace(state, items=items), frozenset(changed)
+    return state.with_items({i: replace(state.items[i], status=CANCELED) for i in changed}), frozenset(changed)
 
 
 def with_ids(state: QueueState, listed: Collection[int], *, fresher: Collection[int] = ()) -> Step:
@@ -190,12 +207,11 @@ def with_ids(state: QueueState, listed: Collection[int], *, fresher: Collection[
     newest = max(there, default=0)
     if not gone and not new:
         return (state if newest <= state.newest_id else replace(state, newest_id=newest)), NOTHING
-    items = {key: item for key, item in state.items.items() if key not in gone} if gone else state.items
     progress = {k: p for k, p in state.progress.items() if k not in gone} if gone else state.progress
     return (
-        replace(
-            state,
-            items=items,
+        state.with_items(
+            {},
+            gone & state.items.keys(),
             unread=(state.unread - gone) | new,
             newest_id=max(state.newest_id, newest),
             progress=progress,
@@ -214,13 +230,14 @@ def with_items(
     """Take items that were read from the server.
 
     Args:
-        state: the picture.
+        state: the snapshot.
         read: the items, in full or as summaries.
         asked: the ids that were asked for, where the server leaves out only what does not exist; those left out are
             gone. None where an answer may leave out more.
         fresher: items of which an event came while the read was under way.
     """
-    items = dict(state.items)
+    put: dict[int, QueueItem] = {}
+    gone: set[int] = set()
     progress = dict(state.progress)
     unread = set(state.unread)
     changed: set[int] = set()
@@ -230,7 +247,7 @@ def with_items(
         item_id = item.item_id
         found.add(item_id)
         newest = max(newest, item_id)
-        old = items.get(item_id)
+        old = put.get(item_id, state.items.get(item_id))
         if old is None and item_id <= state.newest_id and item_id not in unread:
             continue  # deleted while it was being read
         merged = _combined(old, item, keep_status=old is not None and item_id in fresher)
@@ -238,15 +255,16 @@ def with_items(
         if merged.status != IN_PROGRESS:
             progress.pop(item_id, None)
         if merged != old or (old is not None and merged.session is not old.session):
-            items[item_id] = merged
+            put[item_id] = merged
             changed.add(item_id)
     if asked is not None:
         for item_id in set(asked) - found - set(fresher):
             unread.discard(item_id)
             progress.pop(item_id, None)
-            if items.pop(item_id, None) is not None:
+            if item_id in state.items:
+                gone.add(item_id)
                 changed.add(item_id)
     if not changed and len(unread) == len(state.unread):
         return state, NOTHING
-    new_state = replace(state, items=items, unread=frozenset(unread), newest_id=newest, progress=progress)
+    new_state = state.with_items(put, gone, unread=frozenset(unread), newest_id=newest, progress=progress)
     return new_state, frozenset(changed)

@@ -88,6 +88,8 @@ class QueueStore:
     def __init__(self, schedule: Schedule) -> None:
         self._lock = threading.Lock()
         self._state = QueueState()
+        self.heard_at: float | None = None
+        """`time.monotonic()` of the server's last sign of life. It is no part of the state: nothing changes with it."""
         self._schedule = schedule
         self._subscriptions: list[_Subscription] = []
         self._event_listeners: list[Callable[[Event], None]] = []
@@ -149,7 +151,10 @@ class QueueStore:
 
         def step(state: QueueState) -> Step:
             different = {key: value for key, value in changes.items() if getattr(state, key) != value}
-            return (replace(state, **different) if different else state), NOTHING
+            connection = different.pop("connection", None)
+            if different:
+                state = replace(state, **different)
+            return (state if connection is None else state.with_connection(connection)), NOTHING
 
         self.apply(step)
 

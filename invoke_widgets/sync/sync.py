@@ -289,10 +289,10 @@ class Sync:
             is_ill=False,
             is_refused=False,
             next_try_at=None,
-            heard_at=time.monotonic(),
             version=version,
             user=user,
         )
+        self._store.heard_at = time.monotonic()
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
     async def _check_access(self) -> User | None:
@@ -345,7 +345,7 @@ class Sync:
     # -- events --------------------------------------------------------------------------------------------------
 
     def _event(self, event: Event) -> None:
-        self._store.set_connection(heard_at=time.monotonic())
+        self._store.heard_at = time.monotonic()
         if isinstance(event, ItemStatusChanged):
             self._backlog.touch((event.item.item_id,))
         changed = self._backlog.apply(lambda state: merge.with_event(state, event))
@@ -415,7 +415,7 @@ class Sync:
         started = time.monotonic()
         status = await self._read_status()
         took = time.monotonic() - started
-        self._store.set_connection(heard_at=time.monotonic())
+        self._store.heard_at = time.monotonic()
         verdict = None
         if was_read:
             theirs = Counts(**status.queue.counters())
@@ -456,8 +456,8 @@ class Sync:
     def _ours(self) -> Counts:
         """What the picture counts. What cannot be loaded is what the worker cannot take: it is pending."""
         state = self._store.state
-        unreadable = [PENDING] * len(self._backlog.unreadable)
-        return Counts.of([*(item.status for item in state.items.values()), *unreadable])
+        tally = state.tallies.all
+        return Counts.tallied({**tally, PENDING: tally.get(PENDING, 0) + len(self._backlog.unreadable)})
 
     def _moved(self, change: Change) -> None:
         if change.state.items is not self._counted:

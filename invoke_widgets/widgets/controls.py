@@ -34,7 +34,7 @@ def own_counts(state: QueueState) -> Counts | None:
     user = state.connection.user
     if user is None or user.is_admin:
         return None
-    return Counts.of(item.status for item in state.items.values() if not state.is_theirs(item))
+    return Counts.tallied(state.tallies.own)
 
 
 class Controls(ActingView):
@@ -138,7 +138,7 @@ class Controls(ActingView):
             self._own = own_counts(state)
         enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
         # An item that a policy will retry is waiting too, and is canceled with the others.
-        counts = self._own or state.status or Counts.of(item.status for item in state.items.values())
+        counts = self._own or state.status or Counts.tallied(state.tallies.all)
         self._label(self._cancel_pending, "✕ Cancel pending", counts.pending + len(state.retrying), open_)
         self._label(self._retry_failed, "↻ Retry failed", len(self._failed), open_)
         self._label(self._prune, "Prune", counts.total - counts.unfinished, open_)

@@ -64,10 +64,10 @@ def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetim
     )
 
 
-def server_html(url: str, queue_id: str, state: QueueState, now: float) -> str:
+def server_html(url: str, queue_id: str, state: QueueState, heard_at: float | None, now: float) -> str:
     """The line about the server and the connection."""
     connection = state.connection
-    kind, freshness = words.connection_text(connection, now)
+    kind, freshness = words.connection_text(connection, heard_at, now)
     version = f" {connection.version}" if connection.version else ""
     why = f' title="{html.escape(connection.error)}"' if connection.error and kind != "live" else ""
     paused = state.processor is not None and not state.processor.is_started
@@ -120,7 +120,8 @@ class ServerLine(View):
         state = change.state
         self._runs.update(self._state, change)
         self._state = state
-        put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, time.monotonic()))
+        now, heard_at = time.monotonic(), self.console.store.heard_at
+        put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, heard_at, now))
         shown(self._try_now, state.connection.mode == "reconnecting")
         put(self._refusal, "value", refusal_html(state))
         shown(self._refusal, bool(self._refusal.value))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invoke_widgets.events import ItemsCanceled, ItemStatusChanged, NodeProgress, NodeStarted, parse_event
-from invoke_widgets.records import FieldValue, Progress, QueueItem
+from invoke_widgets.records import Connection, FieldValue, Progress, QueueItem, User, retryable
 from invoke_widgets.sync import state as merge
 from invoke_widgets.sync.state import QueueState
+from invoke_widgets.sync.tallies import Shards
 
 ITEM = QueueItem(item_id=5, status="pending", batch_id="b", status_sequence=0)
 RUNNING = replace(ITEM, status="in_progress", status_sequence=1)
@@ -206,3 +208,66 @@ def test_progress_of_any_number_is_a_share() -> None:
         return parsed.progress.percentage
 
     assert [0.0, 1.0, 0.5, None, None, None] == [share(v) for v in (-1, 7, 0.5, float("nan"), "x", None)]
+
+
+ME = User(user_id="me")
+
+
+def counted(state: QueueState) -> tuple[object, ...]:
+    """What the tallies of a state should be, counted one by one."""
+    items = list(state.items.values())
+    own = [item for item in items if not state.is_theirs(item)]
+    batches: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in own:
+        batches[item.batch_id][item.status] += 1
+    waiting = [i for i in retryable(state.items) if not state.is_theirs(state.items[i])]
+    return Counter(i.status for i in items), Counter(i.status for i in own), len(waiting), dict(batches)
+
+
+@st.composite
+def some_item(draw: st.DrawFn) -> QueueItem:
+    root = draw(st.none() | st.integers(1, 3))
+    item_id = draw(st.integers(1, 600))
+    return QueueItem(
+        item_id=item_id,
+        status=draw(st.sampled_from(["pending", "in_progress", "failed", "completed", "resting"])),
+        batch_id=draw(st.sampled_from("ab")),
+        user_id=draw(st.sampled_from([None, "me", "other"])),
+        retried_from_item_id=root if root != item_id else None,
+        parent_item_id=draw(st.sampled_from([None, None, None, 2])),
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.lists(some_item(), max_size=6)), max_size=12))
+def test_tallies_equal_a_recount_after_any_steps(steps: list[tuple[int, list[QueueItem]]]) -> None:
+    """Counts that are updated by what changed are those of all items, whatever the steps and whoever looks."""
+    state = QueueState()
+    for kind, items in steps:
+        ids = [item.item_id for item in items]
+        if kind == 0:
+            state, _ = merge.with_items(state, items, asked=ids)
+        elif kind == 1:
+            state, _ = merge.with_ids(state, {*state.items, *state.unread, *ids})
+            state, _ = merge.with_items(state, items)
+        elif kind == 2:
+            state, _ = merge.with_ids(state, ids)
+        elif kind == 3:
+            state, _ = merge.with_event(state, ItemsCanceled(queue_id="default", item_ids=tuple(ids)))
+        elif kind == 4:
+            state = state.with_connection(Connection(user=ME if items else None))
+        else:
+            for item in items:
+                state, _ = merge.with_event(state, event(item))
+        tallies = state.tallies
+        assert counted(state) == (tallies.all, tallies.own, tallies.retryable, dict(tallies.batches))
+
+
+@given(st.lists(st.tuples(st.dictionaries(st.integers(0, 2000), st.integers()), st.sets(st.integers(0, 2000)))))
+def test_shards_hold_what_a_dict_would(changes: list[tuple[dict[int, int], set[int]]]) -> None:
+    """A changed copy has what was put and lacks what was removed, and the one it was made of stays as it was."""
+    shards, plain = Shards[int, int](), dict[int, int]()
+    for put, gone in changes:
+        before, copy = shards, dict(plain)
+        shards = shards.changed(put, gone)
+        plain = {key: value for key, value in {**plain, **put}.items() if key not in gone}
+        assert (copy, plain, len(plain)) == (dict(before), dict(shards), len(shards))

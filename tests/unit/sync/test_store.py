@@ -162,3 +162,12 @@ def test_steps_see_the_latest_picture() -> None:
     for _ in range(3):
         store.apply(newest)
     assert 3 == store.state.newest_id
+
+
+def test_a_sign_of_life_is_no_change() -> None:
+    """When the server was last heard stands beside the state, so that no subscriber is called for it."""
+    changes: list[Change] = []
+    store = QueueStore(Later())
+    store.subscribe(changes.append)
+    store.heard_at = 1.0
+    assert [] == changes

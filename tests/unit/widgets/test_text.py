@@ -193,28 +193,30 @@ def test_retryable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("connection", "expected"),
+    ("connection", "heard_at", "expected"),
     [
-        (Connection(), ("connecting", "◌ connecting")),
-        (Connection(mode="live", heard_at=99.0), ("live", "● live")),
-        (Connection(mode="live", heard_at=10.0), ("stale", "● live, last heard 1:30 ago")),
-        (Connection(mode="polling", heard_at=99.0), ("polling", "◐ polling: no events come, so changes are asked for")),
-        (Connection(mode="reconnecting", next_try_at=103.0), ("offline", "○ offline, next try in 3 s")),
-        (Connection(mode="reconnecting", next_try_at=99.0), ("offline", "○ offline, trying now")),
+        (Connection(), None, ("connecting", "◌ connecting")),
+        (Connection(mode="live"), 99.0, ("live", "● live")),
+        (Connection(mode="live"), 10.0, ("stale", "● live, last heard 1:30 ago")),
+        (Connection(mode="polling"), 99.0, ("polling", "◐ polling: no events come, so changes are asked for")),
+        (Connection(mode="reconnecting", next_try_at=103.0), None, ("offline", "○ offline, next try in 3 s")),
+        (Connection(mode="reconnecting", next_try_at=99.0), None, ("offline", "○ offline, trying now")),
         (
             Connection(mode="reconnecting", is_ill=True, next_try_at=103.0),
+            None,
             ("offline", "○ server is ill, next try in 3 s"),
         ),
         (
             Connection(mode="reconnecting", is_refused=True, next_try_at=103.0),
+            None,
             ("refused", "⊘ access refused, next try in 3 s"),
         ),
-        (Connection(mode="closed"), ("closed", "○ closed")),
+        (Connection(mode="closed"), None, ("closed", "○ closed")),
     ],
 )
-def test_connection_words(connection: Connection, expected: tuple[str, str]) -> None:
+def test_connection_words(connection: Connection, heard_at: float | None, expected: tuple[str, str]) -> None:
     """Each state has words of its own, and the age is told once it matters."""
-    assert expected == words.connection_text(connection, 100.0)
+    assert expected == words.connection_text(connection, heard_at, 100.0)
 
 
 def test_time_left_by_progress_or_mean_run_time() -> None:
