@@ -71,7 +71,7 @@ class ConsoleStatus(Counts):
 
     @property
     def is_paused(self) -> bool:
-        """Whether the worker has been told to take no further item."""
+        """Whether the queue is paused: the worker takes no further item."""
         return self.processor is not None and not self.processor.is_started
 
 
@@ -390,7 +390,7 @@ class Console:
         return Job(self._context, item_id)
 
     def batch(self, batch_id: str) -> Batch:
-        """A handle on a batch, whoever submitted it.
+        """A handle on a batch, from this console or another client.
 
         Raises:
             NotFound: there is no such batch in this queue.
@@ -520,7 +520,7 @@ class Console:
     # -- the connection ------------------------------------------------------------------------------------------------
 
     def refresh(self, timeout: float = 30.0) -> None:
-        """Read again whatever may have changed, and wait until the snapshot agrees with the server.
+        """Read again everything that may have changed, and wait until the snapshot agrees with the server.
 
         Raises:
             JobTimeout: they did not agree within `timeout` seconds.
