@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import html
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import ipywidgets
 import traitlets
 
 from invoke_widgets.errors import JobException
-from invoke_widgets.records import Cancellation, Counts, ProcessorStatus, QueueItem, retryable
+from invoke_widgets.records import FAILED, STATUSES, Cancellation, Counts, ProcessorStatus, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.base import ActingView, enable, put, shown
@@ -21,20 +22,91 @@ if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
 _FAILURES_SHOWN = 3
+_MOST_BATCHES = 100
+"""The newest unfinished batches that are offered to be canceled."""
 
 
-def unfinished_batches(items: Iterable[QueueItem]) -> dict[str, int]:
-    """Batch id -> how many of its items have not finished; the newest batch first."""
-    left = sorted((item for item in items if not item.is_terminal), key=lambda item: -item.item_id)
-    return dict(Counter(item.batch_id for item in left))
+class Tally:
+    """Counts of the user's own items, kept up to date by what changes, so that no update counts the whole queue.
+
+    Attributes:
+        statuses: status -> number of items.
+        retryable: roots of the retries whose newest item failed; each can be retried once.
+        unfinished: batch id -> number of unfinished items.
+    """
+
+    def __init__(self) -> None:
+        self._state = QueueState()
+        self._clear()
+
+    def _clear(self) -> None:
+        self.statuses: Counter[str] = Counter()
+        self.retryable: set[int] = set()
+        self.unfinished: Counter[str] = Counter()
+        self._retries: dict[int, set[int]] = {}  # the root of retries -> it and the items that retry it
+        self._newest: dict[str, int] = {}  # unfinished batch -> its newest item
+        self._by_age: list[tuple[int, str]] = []  # the same, sorted
+
+    def update(self, change: Change) -> None:
+        """Take what changed since the last update."""
+        before, self._state = self._state, change.state
+        item_ids: Iterable[int] = change.item_ids
+        if before.connection.user != change.state.connection.user:  # all may belong to somebody else now
+            self._clear()
+            before, item_ids = QueueState(), change.state.items
+        for item_id in sorted(item_ids):
+            old, new = before.items.get(item_id), change.state.items.get(item_id)
+            if old is new:
+                continue
+            for item, state, step in ((old, before, -1), (new, change.state, 1)):
+                if item is not None:
+                    self._count(item, state, step)
+            for root in {_root(item) for item in (old, new) if item is not None}:
+                self._look_at(root, change.state)
+
+    def _count(self, item: QueueItem, state: QueueState, step: int) -> None:
+        if item.parent_item_id is None:
+            line = self._retries.setdefault(_root(item), set())
+            (line.add if step > 0 else line.discard)(item.item_id)
+        if state.is_theirs(item):
+            return
+        self.statuses[item.status] += step
+        if item.is_terminal:
+            return
+        batch = item.batch_id
+        self.unfinished[batch] += step
+        newest = self._newest.pop(batch, 0)
+        if newest:
+            del self._by_age[bisect_left(self._by_age, (newest, batch))]
+        if self.unfinished[batch]:
+            self._newest[batch] = max(newest, item.item_id)
+            insort(self._by_age, (self._newest[batch], batch))
+        else:
+            del self.unfinished[batch]
+
+    def _look_at(self, root: int, state: QueueState) -> None:
+        """Whether the newest of an item's retries can be retried."""
+        line = self._retries.get(root, set())
+        if not line:
+            self._retries.pop(root, None)
+        newest = state.items.get(max(line, default=0))
+        if newest is not None and newest.status == FAILED and not state.is_theirs(newest):
+            self.retryable.add(root)
+        else:
+            self.retryable.discard(root)
+
+    @property
+    def counts(self) -> Counts:
+        """The numbers of items."""
+        return Counts(total=self.statuses.total(), **{status: self.statuses[status] for status in STATUSES})
+
+    def newest_batches(self, most: int) -> list[tuple[str, int]]:
+        """Unfinished batches, the newest first, with the numbers of their unfinished items."""
+        return [(batch, self.unfinished[batch]) for _, batch in reversed(self._by_age[-most:])]
 
 
-def own_counts(state: QueueState) -> Counts | None:
-    """Of one who shares the server and is no administrator, how many items are their own; else None: all are."""
-    user = state.connection.user
-    if user is None or user.is_admin:
-        return None
-    return Counts.tallied(state.tallies.own)
+def _root(item: QueueItem) -> int:
+    return item.retried_from_item_id or item.item_id
 
 
 class Controls(ActingView):
@@ -114,10 +186,9 @@ class Controls(ActingView):
         self._row.add_class("iw-controls")
         self.below = ipywidgets.VBox([self._wedge, self._asking, self.status_line, self.strip])
         self.below.add_class("iw-below")
-        self._failed: list[int] = []
-        self._own: Counts | None = None
+        self._tally = Tally()
+        self._own_only = False  # the server's counters are of everybody's items
         self._counts = Counts()
-        self._items: Mapping[int, QueueItem] | None = None
         self.own(self.pause, self.below)
         self.show(self._row, *([self.below] if whole else []), strip=False)
         self.observe(lambda _: self.redraw(), names="selected")
@@ -131,16 +202,18 @@ class Controls(ActingView):
         chosen = [i for i in self.selected if (item := state.items.get(i)) is not None and _can_cancel(state, item)]
         put(self._cancel_selected, "about", list(self.selected))
         self._label(self._cancel_selected, "✕ Cancel selected", len(chosen), open_)
-        if state.items is not self._items:  # progress alone leaves them as they are
-            self._items = state.items
-            self._failed = [i for i in retryable(state.items) if not state.is_theirs(state.items[i])]
-            self._draw_batches(unfinished_batches(i for i in state.items.values() if not state.is_theirs(i)))
-            self._own = own_counts(state)
+        tally = self._tally
+        tally.update(change)
+        batches = tally.newest_batches(_MOST_BATCHES)
+        choices = [[batch, words.short(batch), words.many(count, "item")] for batch, count in batches]
+        put(self._cancel_batch, "choices", choices)
         enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
         # An item that a policy will retry is waiting too, and is canceled with the others.
-        counts = self._own or state.status or Counts.tallied(state.tallies.all)
+        user = state.connection.user
+        self._own_only = user is not None and not user.is_admin
+        counts = state.status if state.status is not None and not self._own_only else tally.counts
         self._label(self._cancel_pending, "✕ Cancel pending", counts.pending + len(state.retrying), open_)
-        self._label(self._retry_failed, "↻ Retry failed", len(self._failed), open_)
+        self._label(self._retry_failed, "↻ Retry failed", len(tally.retryable), open_)
         self._label(self._prune, "Prune", counts.total - counts.unfinished, open_)
         enable(self._clear, open_ and counts.total > 0)
         enable(self._really_clear, open_)
@@ -156,13 +229,9 @@ class Controls(ActingView):
         put(button, "description", f"{text} ({count:,})" if count else text)
         enable(button, possible and count > 0)
 
-    def _draw_batches(self, batches: Mapping[str, int]) -> None:
-        choices = [[batch, words.short(batch), words.many(n, "item")] for batch, n in batches.items()]
-        put(self._cancel_batch, "choices", choices)
-
     def _draw_question(self) -> None:
         total, unfinished = self._counts.total, self._counts.unfinished
-        whose = "" if self._own is None else " of yours"
+        whose = " of yours" if self._own_only else ""
         text = (
             f"Clear deletes {words.many(total, 'item')}{whose}, {unfinished:,} of them unfinished; "
             "the current one is canceled."
@@ -227,8 +296,7 @@ class Controls(ActingView):
         self.act(self._cancel_pending, self.console.actions.cancel_pending(), _message)
 
     def _on_retry_failed(self, _: Pressed) -> None:
-        if self._failed:
-            self.act(self._retry_failed, self.console.actions.retry(list(self._failed)), words.retried)
+        self.act(self._retry_failed, self.console.actions.retry_failed(), words.retried)
 
     def _on_prune(self, _: Pressed) -> None:
         self.act(self._prune, self.console.actions.prune(), lambda n: f"Pruned {words.many(n, 'finished item')}.")

@@ -8,10 +8,9 @@ import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.history import group_errors
-from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried
+from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried, retryable
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.controls import retryable, unfinished_batches
 from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
 from invoke_widgets.widgets.error_log import facts_html, message_html, traceback_html
 from invoke_widgets.widgets.header import progress_html
@@ -171,12 +170,6 @@ def test_is_batch(pasted: object, expected: bool) -> None:
 
 
 # -- from the picture ------------------------------------------------------------------------------------------------
-
-
-def test_unfinished_batches() -> None:
-    """Batches with something left, the newest first, with how much."""
-    items = [item(1, "completed", "a"), item(2, "pending", "b"), item(3, "in_progress", "c"), item(4, "pending", "b")]
-    assert [("b", 2), ("c", 1)] == list(unfinished_batches(items).items())
 
 
 def test_retryable() -> None:
