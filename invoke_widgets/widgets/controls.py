@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import ipywidgets
 import traitlets
 
 from invoke_widgets.errors import JobException
-from invoke_widgets.records import FAILED, STATUSES, Cancellation, Counts, ProcessorStatus, QueueItem
+from invoke_widgets.records import Cancellation, Counts, ProcessorStatus, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.base import ActingView, enable, put, shown
@@ -26,25 +25,12 @@ _MOST_BATCHES = 100
 """The newest unfinished batches that are offered to be canceled."""
 
 
-class Tally:
-    """Counts of the user's own items, kept up to date by what changes, so that no update counts the whole queue.
-
-    Attributes:
-        statuses: status -> number of items.
-        retryable: roots of the retries whose newest item failed; each can be retried once.
-        unfinished: batch id -> number of unfinished items.
-    """
+class Batches:
+    """The user's unfinished batches by age, kept up to date by what changes rather than by looking at the whole queue."""
 
     def __init__(self) -> None:
         self._state = QueueState()
-        self._clear()
-
-    def _clear(self) -> None:
-        self.statuses: Counter[str] = Counter()
-        self.retryable: set[int] = set()
-        self.unfinished: Counter[str] = Counter()
-        self._retries: dict[int, set[int]] = {}  # the root of retries -> it and the items that retry it
-        self._newest: dict[str, int] = {}  # unfinished batch -> its newest item
+        self._newest: dict[str, int] = {}  # batch -> its newest item
         self._by_age: list[tuple[int, str]] = []  # the same, sorted
 
     def update(self, change: Change) -> None:
@@ -52,61 +38,26 @@ class Tally:
         before, self._state = self._state, change.state
         item_ids: Iterable[int] = change.item_ids
         if before.connection.user != change.state.connection.user:  # all may belong to somebody else now
-            self._clear()
-            before, item_ids = QueueState(), change.state.items
+            self._newest, self._by_age, item_ids = {}, [], change.state.items
         for item_id in sorted(item_ids):
-            old, new = before.items.get(item_id), change.state.items.get(item_id)
-            if old is new:
-                continue
-            for item, state, step in ((old, before, -1), (new, change.state, 1)):
+            for item in (before.items.get(item_id), change.state.items.get(item_id)):
                 if item is not None:
-                    self._count(item, state, step)
-            for root in {_root(item) for item in (old, new) if item is not None}:
-                self._look_at(root, change.state)
+                    self._update_batch(item.batch_id, item_id)
 
-    def _count(self, item: QueueItem, state: QueueState, step: int) -> None:
-        if item.parent_item_id is None:
-            line = self._retries.setdefault(_root(item), set())
-            (line.add if step > 0 else line.discard)(item.item_id)
-        if state.is_theirs(item):
-            return
-        self.statuses[item.status] += step
-        if item.is_terminal:
-            return
-        batch = item.batch_id
-        self.unfinished[batch] += step
-        newest = self._newest.pop(batch, 0)
-        if newest:
-            del self._by_age[bisect_left(self._by_age, (newest, batch))]
-        if self.unfinished[batch]:
-            self._newest[batch] = max(newest, item.item_id)
-            insort(self._by_age, (self._newest[batch], batch))
-        else:
-            del self.unfinished[batch]
+    def _update_batch(self, batch_id: str, item_id: int) -> None:
+        newest = self._newest.pop(batch_id, None)
+        if newest is not None:
+            del self._by_age[bisect_left(self._by_age, (newest, batch_id))]
+        if self._left(batch_id):
+            self._newest[batch_id] = max(newest or 0, item_id)
+            insort(self._by_age, (self._newest[batch_id], batch_id))
 
-    def _look_at(self, root: int, state: QueueState) -> None:
-        """Whether the newest of an item's retries can be retried."""
-        line = self._retries.get(root, set())
-        if not line:
-            self._retries.pop(root, None)
-        newest = state.items.get(max(line, default=0))
-        if newest is not None and newest.status == FAILED and not state.is_theirs(newest):
-            self.retryable.add(root)
-        else:
-            self.retryable.discard(root)
+    def _left(self, batch_id: str) -> int:
+        return Counts.tallied(self._state.tallies.batches.get(batch_id, {})).unfinished
 
-    @property
-    def counts(self) -> Counts:
-        """The numbers of items."""
-        return Counts(total=self.statuses.total(), **{status: self.statuses[status] for status in STATUSES})
-
-    def newest_batches(self, most: int) -> list[tuple[str, int]]:
-        """Unfinished batches, the newest first, with the numbers of their unfinished items."""
-        return [(batch, self.unfinished[batch]) for _, batch in reversed(self._by_age[-most:])]
-
-
-def _root(item: QueueItem) -> int:
-    return item.retried_from_item_id or item.item_id
+    def newest(self, most: int) -> list[tuple[str, int]]:
+        """At most `most` batch ids, the newest first, each with the number of its unfinished items."""
+        return [(batch_id, self._left(batch_id)) for _, batch_id in reversed(self._by_age[-most:])]
 
 
 class Controls(ActingView):
@@ -186,7 +137,7 @@ class Controls(ActingView):
         self._row.add_class("iw-controls")
         self.below = ipywidgets.VBox([self._wedge, self._asking, self.status_line, self.strip])
         self.below.add_class("iw-below")
-        self._tally = Tally()
+        self._batches = Batches()
         self._own_only = False  # the server's counters are of everybody's items
         self._counts = Counts()
         self.own(self.pause, self.below)
@@ -202,18 +153,17 @@ class Controls(ActingView):
         chosen = [i for i in self.selected if (item := state.items.get(i)) is not None and _can_cancel(state, item)]
         put(self._cancel_selected, "about", list(self.selected))
         self._label(self._cancel_selected, "✕ Cancel selected", len(chosen), open_)
-        tally = self._tally
-        tally.update(change)
-        batches = tally.newest_batches(_MOST_BATCHES)
+        self._batches.update(change)
+        batches = self._batches.newest(_MOST_BATCHES)
         choices = [[batch, words.short(batch), words.many(count, "item")] for batch, count in batches]
         put(self._cancel_batch, "choices", choices)
         enable(self._cancel_batch, open_ and bool(self._cancel_batch.choices))
         # An item that a policy will retry is waiting too, and is canceled with the others.
         user = state.connection.user
         self._own_only = user is not None and not user.is_admin
-        counts = state.status if state.status is not None and not self._own_only else tally.counts
+        counts = state.status if state.status is not None and not self._own_only else Counts.tallied(state.tallies.own)
         self._label(self._cancel_pending, "✕ Cancel pending", counts.pending + len(state.retrying), open_)
-        self._label(self._retry_failed, "↻ Retry failed", len(tally.retryable), open_)
+        self._label(self._retry_failed, "↻ Retry failed", state.tallies.retryable, open_)
         self._label(self._prune, "Prune", counts.total - counts.unfinished, open_)
         enable(self._clear, open_ and counts.total > 0)
         enable(self._really_clear, open_)

@@ -37,8 +37,8 @@ def live_models() -> int:
 
 
 @pytest.mark.slow
-def test_the_footer_says_where_the_history_is_kept(wire: Wire, tmp_path: Path) -> None:
-    """And when it is not, and why, without anything happening in the queue."""
+def test_footer_says_where_history_is_kept(wire: Wire, tmp_path: Path) -> None:
+    """And why it is not, if so, without anything happening in the queue."""
     path = tmp_path / "history.sqlite"
     with iw.connect(wire.server.url, history=path) as console:
         dashboard = Dashboard(console)
@@ -52,13 +52,13 @@ def test_the_footer_says_where_the_history_is_kept(wire: Wire, tmp_path: Path) -
 # -- controls --------------------------------------------------------------------------------------------------------
 
 
-def test_buttons_of_an_empty_queue(console: iw.Console) -> None:
-    """With nothing in the queue only pausing would do something."""
+def test_only_pause_is_enabled_on_an_empty_queue(console: iw.Console) -> None:
+    """Nothing else would do anything."""
     controls = Controls(console, selectable=True)
     until(lambda: enabled(controls) == {"pause"}, "only pause to be enabled")
 
 
-def test_buttons_follow_the_queue(console: iw.Console, wire: Wire) -> None:
+def test_each_button_is_enabled_only_while_it_would_act(console: iw.Console, wire: Wire) -> None:
     """Each button is enabled exactly while it would do something."""
     controls = Controls(console, selectable=True)
     wire.run(fail())
@@ -72,8 +72,8 @@ def test_buttons_follow_the_queue(console: iw.Console, wire: Wire) -> None:
     assert with_work == enabled(controls)
 
 
-def test_cancel_selected(console: iw.Console, wire: Wire) -> None:
-    """What is selected is canceled, and what had finished is not called canceled."""
+def test_cancel_selected_counts_canceled_and_finished(console: iw.Console, wire: Wire) -> None:
+    """Items that had finished are not counted as canceled."""
     done = wire.run()["item_id"]
     running, pending = wire.running_and_pending(3)
     until(lambda: len(console.queue) == 5, "the picture")
@@ -84,8 +84,8 @@ def test_cancel_selected(console: iw.Console, wire: Wire) -> None:
     assert ["completed", "canceled", "canceled", "canceled"] == wire.statuses([done, running, *pending[:2]])
 
 
-def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
-    """The chosen batch is canceled, what runs included, and no other."""
+def test_cancel_batch_cancels_the_chosen_batch_alone(console: iw.Console, wire: Wire) -> None:
+    """Including its running item."""
     running, pending = wire.running_and_pending(2)
     (other,) = wire.enqueue(sleep(60))["item_ids"]
     batch_id = wire.item(running)["batch_id"]
@@ -99,8 +99,8 @@ def test_cancel_batch(console: iw.Console, wire: Wire) -> None:
     assert "canceled" != wire.item(other)["status"]
 
 
-def test_cancel_pending_calls_retries_off(console: iw.Console) -> None:
-    """A failed job that its policy will run again waits, too: the button counts it, and calls it off."""
+def test_cancel_pending_counts_and_stops_planned_retries(console: iw.Console) -> None:
+    """A failed job that its policy will retry is pending too."""
     controls = Controls(console)
     policy = iw.RetryPolicy(backoff_s=60)
     job = console.submit(fail("Connection reset by peer"), retry=policy).jobs[0]
@@ -109,8 +109,8 @@ def test_cancel_pending_calls_retries_off(console: iw.Console) -> None:
     assert ("failed", {}) == (job.status, console.store.state.retrying)
 
 
-def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
-    """All that waits is canceled; the current item goes on."""
+def test_cancel_pending_leaves_the_current_item(console: iw.Console, wire: Wire) -> None:
+    """All waiting items are canceled."""
     running, pending = wire.running_and_pending(2)
     controls = Controls(console)
     press(controls, "cancel pending (2)")
@@ -118,8 +118,8 @@ def test_cancel_pending(console: iw.Console, wire: Wire) -> None:
     assert ["in_progress", "canceled", "canceled"] == wire.statuses([running, *pending])
 
 
-def test_clear_asks(console: iw.Console, wire: Wire) -> None:
-    """Clearing says how much it deletes, does nothing until that is confirmed, and can be called off."""
+def test_clear_asks_first_and_can_be_called_off(console: iw.Console, wire: Wire) -> None:
+    """It says how much it deletes, and does nothing until confirmed."""
     wire.running_and_pending(2)
     controls = Controls(console)
     until(lambda: len(console.queue) == 3, "the picture")
@@ -133,8 +133,8 @@ def test_clear_asks(console: iw.Console, wire: Wire) -> None:
     assert 0 == wire.queue_status()["total"]
 
 
-def test_retry_failed(console: iw.Console, wire: Wire) -> None:
-    """Each failed item is retried once; the old ones are not offered again, the new failures are."""
+def test_retry_failed_retries_each_failure_once(console: iw.Console, wire: Wire) -> None:
+    """Retried items are not offered again; new failures are."""
     wire.run(fail())
     controls = Controls(console)
     press(controls, "retry failed (1)")
@@ -145,7 +145,7 @@ def test_retry_failed(console: iw.Console, wire: Wire) -> None:
     until(lambda: "(1)" in button(controls, "retry failed").description, "the new failure to be offered")
 
 
-def test_prune(console: iw.Console, wire: Wire) -> None:
+def test_prune_says_how_many_it_deleted(console: iw.Console, wire: Wire) -> None:
     """Pruning says how many it deleted."""
     wire.run()
     wire.run()
@@ -155,7 +155,7 @@ def test_prune(console: iw.Console, wire: Wire) -> None:
     assert 0 == wire.queue_status()["total"]
 
 
-def test_pause_and_resume(console: iw.Console, wire: Wire) -> None:
+def test_one_button_pauses_and_resumes(console: iw.Console, wire: Wire) -> None:
     """One button pauses and then resumes."""
     controls = Controls(console)
     press(controls, "pause")
@@ -168,8 +168,8 @@ def test_pause_and_resume(console: iw.Console, wire: Wire) -> None:
 
 
 @pytest.mark.slow
-def test_a_wedged_queue_is_seen_and_cured(console: iw.Console, wire: Wire) -> None:
-    """A batch that the worker cannot load is named, and a button cancels it."""
+def test_a_stuck_queue_is_shown_and_cleared_by_a_button(console: iw.Console, wire: Wire) -> None:
+    """The batch that the worker cannot load is named."""
     batch = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["seven"]}]])["batch"]["batch_id"]
     controls = Controls(console)
     shown = reads(controls, f"batch {batch[:8]}")
@@ -180,8 +180,10 @@ def test_a_wedged_queue_is_seen_and_cured(console: iw.Console, wire: Wire) -> No
     assert "completed" == wire.run()["status"]
 
 
-def test_a_failure_shows_where_it_happened(console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an action raises is shown in the part's own strip and kept; the button can be pressed again."""
+def test_a_failed_action_shows_in_its_views_strip(
+    console: iw.Console, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is logged too, and the button can be pressed again."""
     wire.run()
     controls = Controls(console)
 
@@ -202,8 +204,8 @@ def test_a_failure_shows_where_it_happened(console: iw.Console, wire: Wire, monk
 # -- submitter -------------------------------------------------------------------------------------------------------
 
 
-def test_submit(console: iw.Console, wire: Wire) -> None:
-    """What will be enqueued is said first; then what was."""
+def test_submitter_says_what_it_will_enqueue_and_what_it_did(console: iw.Console, wire: Wire) -> None:
+    """In this order."""
     submitter = JobSubmitter(
         console, graph=add_and_multiply(), runs=2, data=[{"add.a": [1, 2]}, {"mul.b": [3, 4, 5]}], destination="there"
     )
@@ -213,8 +215,8 @@ def test_submit(console: iw.Console, wire: Wire) -> None:
     until(lambda: wire.get("counts_by_destination", destination="there")["total"] == 12, "all of them")
 
 
-def test_a_pasted_batch_is_taken_apart(console: iw.Console) -> None:
-    """The parts of a pasted batch go to where they can be seen."""
+def test_a_pasted_batch_fills_the_form(console: iw.Console) -> None:
+    """Each part goes where it can be seen."""
     data = [[{"node_path": "add", "field_name": "a", "items": [1, 2, 3]}]]
     batch = {"batch": {"graph": add_and_multiply(), "data": data, "runs": 2, "destination": "x"}, "prepend": True}
     submitter = JobSubmitter(console, graph=batch)
@@ -229,15 +231,17 @@ def test_a_pasted_batch_is_taken_apart(console: iw.Console) -> None:
         ({"nodes": {"a": {"type": "addd"}}}, None, "nodes.a.type: this server has no node type 'addd'"),
     ],
 )
-def test_what_does_not_fit_is_told_before(console: iw.Console, wire: Wire, graph: Any, data: Any, words: str) -> None:
-    """An error is told at its field, and nothing can be enqueued."""
+def test_an_invalid_draft_shows_its_error_and_cannot_be_enqueued(
+    console: iw.Console, wire: Wire, graph: Any, data: Any, words: str
+) -> None:
+    """The error is at its field."""
     submitter = JobSubmitter(console, graph=graph, data=data)
     reads(submitter, words)
     assert (True, 0) == (button(submitter, "enqueue").disabled, wire.queue_status()["total"])
 
 
-def test_what_was_mended_is_not_told_any_more(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the form itself goes as soon as it is mended, however long the server takes to check the rest."""
+def test_a_fixed_error_goes_before_the_server_has_checked(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the server takes."""
     held = threading.Event()
     check = console.actions.check
 
@@ -257,8 +261,8 @@ def test_what_was_mended_is_not_told_any_more(console: iw.Console, monkeypatch: 
     reads(submitter, "2 items")
 
 
-def test_the_last_ones_are_remembered(console: iw.Console, wire: Wire) -> None:
-    """What was enqueued is offered again, in every submitter of the console, once however often."""
+def test_recent_drafts_are_offered_once_in_every_submitter(console: iw.Console, wire: Wire) -> None:
+    """However often one was enqueued."""
     first, second = JobSubmitter(console, graph=add_and_multiply()), JobSubmitter(console)
     for _ in range(2):
         press(first, "enqueue")
@@ -273,7 +277,7 @@ def test_the_last_ones_are_remembered(console: iw.Console, wire: Wire) -> None:
 # -- logs and results ------------------------------------------------------------------------------------------------
 
 
-def test_errors_are_grouped_and_retried(console: iw.Console, wire: Wire) -> None:
+def test_error_log_groups_equal_failures_and_retries_them_together(console: iw.Console, wire: Wire) -> None:
     """Equal failures are one line; the detail says what to do; all of them can be retried at once."""
     for number in (1, 2):
         wire.run(fail(f"out of luck {number}"))
@@ -284,7 +288,7 @@ def test_errors_are_grouped_and_retried(console: iw.Console, wire: Wire) -> None
     assert said(log).startswith("Retried 2 items as ")
 
 
-def test_errors_by_class(console: iw.Console, wire: Wire) -> None:
+def test_error_log_can_be_narrowed_to_one_class(console: iw.Console, wire: Wire) -> None:
     """The list can be narrowed to one class."""
     wire.run(fail("CUDA out of memory"))
     wire.run(fail("something else"))
@@ -294,7 +298,7 @@ def test_errors_by_class(console: iw.Console, wire: Wire) -> None:
     assert ["CUDA out of memory"] == [label.rsplit("  ", 1)[1] for label, _ in log.groups.options]
 
 
-def test_an_error_leads_to_its_row(console: iw.Console, wire: Wire) -> None:
+def test_show_item_in_queue_selects_its_row(console: iw.Console, wire: Wire) -> None:
     """From an error in the dashboard, one click selects the item's row."""
     item_id = wire.run(fail())["item_id"]
     dashboard = Dashboard(console)
@@ -302,8 +306,8 @@ def test_an_error_leads_to_its_row(console: iw.Console, wire: Wire) -> None:
     assert [item_id] == dashboard.queue_table.selected
 
 
-def test_forgetting_errors_asks_first(console: iw.Console, wire: Wire) -> None:
-    """The first click asks how many are to be forgotten, the second one forgets them."""
+def test_clearing_the_error_log_asks_first(console: iw.Console, wire: Wire) -> None:
+    """The first click asks; the second clears."""
     wire.run(fail())
     until(lambda: len(console.errors), "the error")
     log = ErrorLogView(console)
@@ -313,7 +317,7 @@ def test_forgetting_errors_asks_first(console: iw.Console, wire: Wire) -> None:
     assert ("Cleared 1 error from this log.", 0) == (said(log), len(console.errors))
 
 
-def test_cancellations_are_told(console: iw.Console, wire: Wire) -> None:
+def test_cancellation_log_shows_the_outcome(console: iw.Console, wire: Wire) -> None:
     """A cancel appears in the log with its outcome."""
     done = wire.run()["item_id"]
     log = CancellationLogView(console)
@@ -321,7 +325,7 @@ def test_cancellations_are_told(console: iw.Console, wire: Wire) -> None:
     assert "already finished" in reads(log, f"item {done}")
 
 
-def test_results(console: iw.Console, wire: Wire) -> None:
+def test_results_show_outputs_and_images_on_demand(console: iw.Console, wire: Wire) -> None:
     """The newest completed items are shown with their outputs and images, on demand."""
     wire.run(add_and_multiply(a=1, b=2, factor=10))
     until(lambda: [item.status for item in console.queue] == ["completed"], "the picture")
@@ -338,7 +342,7 @@ def test_results(console: iw.Console, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_unknown_keywords_are_refused(console: iw.Console, part: type[View]) -> None:
+def test_unknown_keywords_raise_type_error(console: iw.Console, part: type[View]) -> None:
     """A misspelled option is an error, not silence."""
     with pytest.raises(TypeError):
         part(console, colour="red")  # type: ignore[call-arg]
@@ -357,7 +361,7 @@ def test_closing_frees_every_model(console: iw.Console, wire: Wire, part: type[V
 
 
 @pytest.mark.slow
-def test_a_hundred_dashboards_leave_nothing(console: iw.Console, wire: Wire) -> None:
+def test_a_hundred_closed_dashboards_leave_no_models(console: iw.Console, wire: Wire) -> None:
     """A hundred dashboards opened, used and closed leave as many models as before."""
     wire.run(add_and_multiply())
     before = live_models()
@@ -369,7 +373,7 @@ def test_a_hundred_dashboards_leave_nothing(console: iw.Console, wire: Wire) -> 
     assert before == live_models()
 
 
-def test_views_stay_in_step(console: iw.Console, wire: Wire) -> None:
+def test_two_dashboards_show_the_same(console: iw.Console, wire: Wire) -> None:
     """Two dashboards of one console show the same, whichever was used."""
     first, second = Dashboard(console), Dashboard(console)
     wire.running_and_pending(2)
@@ -380,8 +384,8 @@ def test_views_stay_in_step(console: iw.Console, wire: Wire) -> None:
     assert "Last action" not in text(second)
 
 
-def test_the_footer_tells_of_the_table(console: iw.Console, wire: Wire) -> None:
-    """What a row's own buttons did is the Last action too, and takes the place of what the others said."""
+def test_footer_shows_what_a_rows_buttons_did(console: iw.Console, wire: Wire) -> None:
+    """It replaces the previous action."""
     (running,) = wire.enqueue(sleep(60))["item_ids"]
     dashboard = Dashboard(console)
     until(lambda: running in console.store.state.items, "the item")
@@ -392,7 +396,7 @@ def test_the_footer_tells_of_the_table(console: iw.Console, wire: Wire) -> None:
     assert dashboard.controls.said.startswith(f"Retried item {running} as")
 
 
-def test_the_console_shows_the_dashboard(console: iw.Console, wire: Wire) -> None:
+def test_console_displays_as_text_and_escaped_html_without_widgets(console: iw.Console, wire: Wire) -> None:
     """Where there are no widgets, the console shows text and an escaped table."""
     wire.run(fail("<b>bold</b>"))
     until(lambda: len(console.errors), "the error")
@@ -408,7 +412,7 @@ def test_a_closed_console_closes_its_views(console: iw.Console) -> None:
     assert dashboard.closed
 
 
-def test_the_server_line_tells_of_pausing(console: iw.Console, wire: Wire) -> None:
+def test_header_says_that_the_worker_is_paused(console: iw.Console, wire: Wire) -> None:
     """The head says when the worker takes no items."""
     dashboard = Dashboard(console)
     console.pause()
@@ -416,8 +420,26 @@ def test_the_server_line_tells_of_pausing(console: iw.Console, wire: Wire) -> No
     console.resume()
 
 
-def test_a_click_is_about_what_the_page_showed(console: iw.Console, wire: Wire) -> None:
-    """One that arrives late does not undo a pause, cancel the next batch, or empty the log unasked."""
+def test_a_password_in_an_error_is_shown_nowhere(console: iw.Console, wire: Wire) -> None:
+    """An address that a job's error quotes loses its password and token before anything is made of it."""
+    said = "cannot fetch https://me:hunter2@models.invalid/x?token=abcdef123456"
+    view = Dashboard(console)
+    item_id = wire.run(fail(said))["item_id"]
+    error = until(lambda: next((e for e in console.errors if e.item_id == item_id), None), "the record")
+    until(lambda: "models.invalid" in view.as_html(), "the static page")
+    with pytest.raises(iw.JobException) as caught:
+        console.job(item_id).wait(30)
+    states = repr([model.get_state() for model in ipywidgets.widgets.widget._instances.values()])
+    item = console.item(item_id)
+    shown = [states, view.as_html(), view.as_text(), repr(error), repr(item), str(item.error_traceback)]
+    shown += [str(caught.value), repr(caught.value.details)]
+    view.close()
+    assert [] == [text for text in shown if "hunter2" in text or "abcdef123456" in text]
+    assert "[token]@models.invalid" in shown[1]
+
+
+def test_a_late_click_does_what_the_page_showed(console: iw.Console, wire: Wire) -> None:
+    """It does not undo a pause, cancel another batch, or clear the log unasked."""
     wire.run(fail())
     running, _ = wire.running_and_pending(0)
     (waiting,) = wire.enqueue(sleep(60))["item_ids"]

@@ -1,64 +1,45 @@
-"""The counts behind the buttons: kept up to date by what changes, and equal to a count of everything."""
+"""The unfinished batches behind the button that cancels one: kept up to date by what changes."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoke_widgets.records import STATUSES, Connection, Counts, QueueItem, User, retryable
+from invoke_widgets.records import STATUSES, Connection, QueueItem, User
 from invoke_widgets.sync import Change, QueueState
-from invoke_widgets.widgets.controls import Tally
+from invoke_widgets.widgets.controls import Batches
 
-ME = User(user_id="me", is_admin=False)
 items = st.builds(
-    lambda item_id, status, batch, parent, root, user: QueueItem(
-        item_id=item_id,
-        status=status,
-        batch_id=batch,
-        parent_item_id=parent,
-        retried_from_item_id=root if root is not None and root < item_id else None,
-        user_id=user,
-    ),
+    lambda item_id, status, batch, user: QueueItem(item_id=item_id, status=status, batch_id=batch, user_id=user),
     st.integers(1, 15),
     st.sampled_from([*STATUSES, "new_status"]),
     st.sampled_from("abc"),
-    st.sampled_from([None, None, None, 1]),
-    st.sampled_from([None, 1, 2]),
     st.sampled_from([None, "me", "them"]),
 )
 states = st.builds(
     lambda made, user: QueueState(items={i.item_id: i for i in made}, connection=Connection(user=user)),
     st.lists(items, max_size=10),
-    st.sampled_from([None, ME, replace(ME, is_admin=True)]),
+    st.sampled_from([None, User(user_id="me"), User(user_id="me", is_admin=True)]),
 )
 
 
 @given(st.lists(states, min_size=1, max_size=4))
-def test_a_tally_of_changes_equals_a_count_of_everything(history: list[QueueState]) -> None:
-    """Whatever came, changed and went, and whoever asks, the numbers are those of the last state alone."""
-    tally, before = Tally(), QueueState()
+def test_batches_updated_by_changes_equal_those_of_the_last_state(history: list[QueueState]) -> None:
+    """Whatever arrived, changed and left, and whoever asks, they are the user's unfinished batches of the last state."""
+    batches, before = Batches(), QueueState()
     for state in history:
-        tally.update(Change(state, frozenset(before.items) | frozenset(state.items)))
+        batches.update(Change(state, frozenset(before.items) | frozenset(state.items)))
         before = state
-    own = {i: item for i, item in state.items.items() if not state.is_theirs(item)}
-    left = [item for item in own.values() if not item.is_terminal]
-    newest = {item.batch_id: max(i.item_id for i in left if i.batch_id == item.batch_id) for item in left}
-    again = [i for i in retryable(state.items) if i in own]
-    assert Counts.of(item.status for item in own.values()) == tally.counts
-    assert len(again) == len(tally.retryable)
-    assert {batch: sum(item.batch_id == batch for item in left) for batch in newest} == dict(tally.unfinished)
-    assert set(newest) == {batch for batch, _ in tally.newest_batches(10)}
+    left = [item.batch_id for item in state.items.values() if not item.is_terminal and not state.is_theirs(item)]
+    assert {batch: left.count(batch) for batch in left} == dict(batches.newest(10))
 
 
 def test_newest_unfinished_batches_come_first() -> None:
-    """Batches with something left, the newest first and no more than asked for, with the number of items left."""
+    """At most as many as asked for, each with the number of items left; older items may become known later."""
     statuses = [("completed", "a"), ("pending", "b"), ("in_progress", "c"), ("pending", "b")]
-    made = [QueueItem(item_id=i, status=s, batch_id=b) for i, (s, b) in enumerate(statuses, start=1)]
-    tally = Tally()
-    for order in ((4, 2), (3, 1)):  # older ones may become known later
-        known = {i.item_id: i for i in made if i.item_id in (4, 2) or 3 in order}
-        tally.update(Change(QueueState(items=known), frozenset(order)))
-    assert [("b", 2), ("c", 1)] == tally.newest_batches(10)
-    assert [("b", 2)] == tally.newest_batches(1)
+    made = {i: QueueItem(item_id=i, status=s, batch_id=b) for i, (s, b) in enumerate(statuses, start=1)}
+    batches = Batches()
+    batches.update(Change(QueueState(items={i: made[i] for i in (4, 2)}), frozenset({4, 2})))
+    batches.update(Change(QueueState(items=made), frozenset({3, 1})))
+    assert [("b", 2), ("c", 1)] == batches.newest(10)
+    assert [("b", 2)] == batches.newest(1)

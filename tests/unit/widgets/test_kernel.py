@@ -11,7 +11,7 @@ Y, N = True, False
 
 @pytest.mark.parametrize("version", ["6.29.5", "6.31.0", "7.1.0", "7.3.0", "7.4.0", "8.0.0a1"])
 @pytest.mark.parametrize("front_end", ["lab", "other", "unknown"])
-def test_idle(version: str, front_end: FrontEnd) -> None:
+def test_clicks_arrive_while_no_cell_runs(version: str, front_end: FrontEnd) -> None:
     """With no cell running, clicks arrive everywhere."""
     assert (True, "Buttons work now") == (
         liveness(version, front_end, "idle").works,
@@ -36,7 +36,9 @@ def test_idle(version: str, front_end: FrontEnd) -> None:
         ("8.0.0", "other", N, Y),
     ],
 )
-def test_while_a_cell_runs(version: str, front_end: FrontEnd, sync: bool | None, awaits: bool | None) -> None:
+def test_clicks_while_a_cell_runs_by_ipykernel_version(
+    version: str, front_end: FrontEnd, sync: bool | None, awaits: bool | None
+) -> None:
     """Whether clicks arrive while a cell waits, and while one awaits."""
     assert (sync, awaits) == (
         liveness(version, front_end, "sync").works,
@@ -53,23 +55,23 @@ def test_while_a_cell_runs(version: str, front_end: FrontEnd, sync: bool | None,
         ("7.4.0", "sync", "`await job`"),
     ],
 )
-def test_remedy(version: str, cell: Cell, remedy: str) -> None:
-    """Where clicks wait, the sentence says what helps with this version."""
+def test_waiting_clicks_come_with_a_remedy(version: str, cell: Cell, remedy: str) -> None:
+    """The sentence says what helps with this version of ipykernel."""
     assert remedy in liveness(version, "other", cell).sentence
 
 
-def test_no_remedy_that_does_not_help() -> None:
-    """Before 7.4, awaiting helps no more than waiting does, and is not advised."""
+def test_await_is_not_advised_where_it_does_not_help() -> None:
+    """Before 7.4, awaiting helps no more than waiting does."""
     assert [] == [v for v in ("6.31.0", "7.3.0") if "`await job`" in liveness(v, "other", "sync").sentence]
 
 
-def test_no_kernel() -> None:
-    """Outside a kernel there are no clicks, and the methods are named."""
+def test_without_a_kernel_the_methods_are_named() -> None:
+    """Outside a kernel there are no clicks."""
     assert "cancel(item_id)" in liveness(None, "unknown", "idle").sentence
 
 
-def test_the_watch_outside_ipython() -> None:
-    """Where there is no IPython, no cell ever runs, and listening can begin and end."""
+def test_cell_watch_outside_ipython_stays_idle() -> None:
+    """Without IPython no cell ever runs, and listeners can come and go."""
     watch = CellWatch()
     end = watch.listen(lambda cell: None)
     end()

@@ -93,8 +93,8 @@ def _page_of(state: QueueState) -> dict[int, list[Any]]:
 
 
 @given(pictures, pictures)
-def test_changing_equals_making_anew(before: QueueState, after: QueueState) -> None:
-    """A page that was given the difference holds the same as one that was given everything."""
+def test_a_page_given_changes_equals_a_page_given_everything(before: QueueState, after: QueueState) -> None:
+    """Applying the difference of two snapshots gives the rows of the second."""
     page = _page_of(before)
     rows, changes, gone, _ = queue_rows.difference(before, after, before.items.keys() | after.items.keys())
     added = {values[0]: after.items[values[0]] for values in rows}
@@ -107,21 +107,21 @@ def test_changing_equals_making_anew(before: QueueState, after: QueueState) -> N
     assert _page_of(after) == page
 
 
-def test_a_change_is_small() -> None:
-    """The end of a job is told in less than sixty bytes."""
+def test_the_end_of_a_job_takes_under_sixty_bytes() -> None:
+    """A change holds only the columns that changed."""
     change = queue_rows.row_change(
         queue_rows.row(item(743, IN_PROGRESS), QueueState()), queue_rows.row(item(743, COMPLETED), QueueState())
     )
     assert 60 > len(json.dumps(change))
 
 
-def test_shared_texts_travel_once() -> None:
-    """A batch's id is in a packet once, however many of its rows are."""
+def test_a_packet_holds_a_repeated_text_once() -> None:
+    """A batch id is in a packet once, however many of its rows are."""
     packet = queue_rows.packed([queue_rows.row(item(i), QueueState()) for i in range(1, 90)])
     assert 1 == packet.count(item(1).batch_id.encode())
 
 
-def test_progress_is_a_short_row() -> None:
+def test_progress_row_is_percentage_message_node_and_seconds_left() -> None:
     """Progress is percentage, message, node and, where it is known, the seconds left; its end is the id alone."""
     progress = Progress(item_id=5, percentage=0.62, message="Denoising 19/30", node_id="denoise")
     assert [5, 0.62, "Denoising 19/30", "denoise"] == queue_rows.progress_row(5, progress)
@@ -147,26 +147,26 @@ def test_difference_estimates_the_end_of_an_item_that_starts() -> None:
         ((FieldValue("a", "prompt", "two\nlines"), FieldValue("b", "on", True)), "a.prompt two lines, b.on true"),
     ],
 )
-def test_fields_in_a_line(values: tuple[FieldValue, ...] | None, text: str | None) -> None:
-    """What a batch set for an item is one line, and empty where nothing is known."""
+def test_fields_text_is_one_line(values: tuple[FieldValue, ...] | None, text: str | None) -> None:
+    """The values that a batch set are one line; None if nothing is known."""
     assert text == words.fields_text(values)
 
 
-def test_long_texts_are_cut() -> None:
-    """A field or an error of a megabyte does not travel to the page's rows."""
+def test_long_texts_are_cut_in_rows() -> None:
+    """A field or an error of a megabyte is not sent with the rows."""
     long = item(1, FAILED, error_message="x" * 1_000_000, field_values=(FieldValue("a", "b", "y" * 1_000_000),))
     assert 1_000 > len(json.dumps(queue_rows.row(long, QueueState())))
 
 
-def test_the_first_rows_come_with_the_table() -> None:
-    """A table carries the newest rows from the start, and asks for no more than it needs."""
+def test_the_newest_rows_come_with_the_widget() -> None:
+    """A table carries the newest 200 rows from the start."""
     with FedConsole(item(i) for i in range(1, 1001)) as console:
         table = QueueTable(console)  # type: ignore[arg-type]
         assert [1000, 999] == [values[0] for values in table.grid.first[:2]]
         assert 200 == len(table.grid.first)
 
 
-def test_a_change_sends_what_changed(console: FedConsole) -> None:
+def test_one_event_is_one_message_with_the_changed_row(console: FedConsole) -> None:
     """One event is one message, with the changed columns of the one row."""
     table = QueueTable(console)  # type: ignore[arg-type]
     sent = Sent(table)
@@ -177,8 +177,8 @@ def test_a_change_sends_what_changed(console: FedConsole) -> None:
     assert "c" not in message
 
 
-def test_nothing_is_sent_for_nothing(console: FedConsole) -> None:
-    """A notice without a difference costs no message."""
+def test_a_notification_without_a_difference_sends_nothing(console: FedConsole) -> None:
+    """It costs no message."""
     table = QueueTable(console)  # type: ignore[arg-type]
     sent = Sent(table)
     console.store.tell()
@@ -186,8 +186,8 @@ def test_nothing_is_sent_for_nothing(console: FedConsole) -> None:
     assert [] == sent.messages
 
 
-def test_packets_hold_each_row_once(console: FedConsole) -> None:
-    """A page that asks gets every row once, in packets, of which the last says so."""
+def test_a_page_that_asks_gets_each_row_once_in_packets(console: FedConsole) -> None:
+    """The last packet says that it is the last."""
     console.feed(item(i) for i in range(6, 1_301))
     table = QueueTable(console)  # type: ignore[arg-type]
     sent = Sent(table)
@@ -199,8 +199,8 @@ def test_packets_hold_each_row_once(console: FedConsole) -> None:
     assert {"me"} == {packet["to"] for packet in packets}
 
 
-def test_selection_holds_known_ids(console: FedConsole) -> None:
-    """Only items of the queue can be selected, and those that vanish are dropped."""
+def test_selected_holds_only_items_in_the_queue(console: FedConsole) -> None:
+    """Unknown ids are dropped, as are those that leave the queue."""
     table = QueueTable(console)  # type: ignore[arg-type]
     table.selected = [4, 2, 4, 99]
     assert [2, 4] == table.selected
@@ -211,20 +211,20 @@ def test_selection_holds_known_ids(console: FedConsole) -> None:
 
 
 @pytest.mark.parametrize("columns", [["item", "nonsense"], ("x",)])
-def test_unknown_columns_are_refused(console: FedConsole, columns: list[str]) -> None:
-    """A column that does not exist is named, with those that do."""
+def test_unknown_columns_raise(console: FedConsole, columns: list[str]) -> None:
+    """The message names the column and those that exist."""
     with pytest.raises(ValueError, match=r"columns: there is no '(nonsense|x)'; there are item, status"):
         QueueTable(console, columns=columns)  # type: ignore[arg-type]
 
 
-def test_unknown_options_are_refused(console: FedConsole) -> None:
+def test_unknown_keywords_raise_type_error(console: FedConsole) -> None:
     """An unknown keyword is an error, not a silent nothing."""
     with pytest.raises(TypeError, match="colums"):
         QueueTable(console, colums=["item"])  # type: ignore[arg-type, call-arg]
 
 
 @pytest.mark.slow
-def test_opening_and_closing_leaves_nothing(console: FedConsole) -> None:
+def test_closed_tables_leave_no_models(console: FedConsole) -> None:
     """After a hundred tables there are as many models as before."""
 
     def counted() -> int:
@@ -237,7 +237,7 @@ def test_opening_and_closing_leaves_nothing(console: FedConsole) -> None:
     assert before == counted()
 
 
-def test_tables_close_with_their_console() -> None:
+def test_closing_the_console_closes_its_tables() -> None:
     """A closed console has no open views."""
     console = FedConsole([item(1)])
     tables = [QueueTable(console), QueueTable(console)]  # type: ignore[arg-type]
@@ -245,7 +245,18 @@ def test_tables_close_with_their_console() -> None:
     assert [True, True] == [table.closed for table in tables]
 
 
-def test_detail_of_a_failed_item() -> None:
+def test_static_html_and_text_are_escaped(console: FedConsole) -> None:
+    """A page without a kernel gets the last state as an escaped table, and a terminal gets it as text."""
+    console.feed([item(6, FAILED, error_type="E", error_message="<script>alert(1)</script>")])
+    bundle = QueueTable(console)._repr_mimebundle_()  # type: ignore[arg-type]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "E: &lt;script&gt;alert(1)&lt;/script&gt;" in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+    assert "✕ failed" in bundle["text/plain"]
+    assert "6 items" in bundle["text/plain"]
+
+
+def test_detail_of_a_failed_item_has_error_fields_and_graph() -> None:
     """The detail has the error with its class and remedy, the fields, the graph as JSON, and no missing facts."""
     failed = item(
         7,
@@ -264,14 +275,14 @@ def test_detail_of_a_failed_item() -> None:
     assert ["batch_id"] == [name for name, _ in told["facts"]]
 
 
-def test_detail_is_bounded() -> None:
+def test_detail_cuts_long_outputs() -> None:
     """An output of megabytes is cut before it travels."""
     session = {"graph": {}, "results": {"a": {"type": "string_output", "value": "x" * 5_000_000}}}
     assert 10_000 > len(json.dumps(detail(QueueItem(item_id=1, status=COMPLETED, batch_id="b", session=session))))
 
 
-def test_half_a_character_does_no_harm(console: FedConsole) -> None:
-    """A lone surrogate, which JSON can hold and no message may, is replaced wherever a server's text goes out."""
+def test_lone_surrogates_are_replaced(console: FedConsole) -> None:
+    """A lone surrogate, which JSON can hold and no message may, is replaced wherever a text of the server goes out."""
     half = "a\ud83db"
     bad = item(9, half, batch_id=half, destination=half, error_type=half, field_values=(FieldValue(half, half, half),))
     console.feed([bad])

@@ -12,7 +12,7 @@ _GRAPH = '{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}'
 
 @pytest.mark.slow
 def test_a_notebook_run_by_nbclient_shows_the_last_state(server: Server, wire: Wire) -> None:
-    """A view that was displayed first shows what the last cell waited for, once, in the page that is made of it."""
+    """A view displayed in an early cell shows, once, the state that the last cell waited for."""
     import nbformat  # takes a second, in each of the processes that only collect this test
     from nbclient import NotebookClient
     from nbconvert import HTMLExporter

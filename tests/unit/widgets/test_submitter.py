@@ -22,8 +22,8 @@ from tests.support.table_console import FedConsole
         codecs.BOM_UTF16_BE + '{"é": 1}'.encode("utf-16-be"),
     ],
 )
-def test_texts_are_read(content: bytes) -> None:
-    """UTF-8 and UTF-16, with what editors put before them."""
+def test_read_file_decodes_utf8_and_utf16(content: bytes) -> None:
+    """With or without a byte order mark."""
     assert '{"é": 1}' == submitter.read_file("a.json", content)
 
 
@@ -38,16 +38,16 @@ def test_texts_are_read(content: bytes) -> None:
         pytest.param("\ud800" * 90, b"", '"' + "\N{REPLACEMENT CHARACTER}" * 79 + '…" is empty.', id="long"),
     ],
 )
-def test_what_cannot_be_read_is_told(name: str, content: bytes, message: str) -> None:
-    """With the file's name, cut and without what cannot be seen."""
+def test_read_file_refuses_with_the_file_name(name: str, content: bytes, message: str) -> None:
+    """The name is cut and holds no invisible characters."""
     with pytest.raises(InvalidRequest) as caught:
         submitter.read_file(name, content)
     assert message == caught.value.message
     assert caught.value.suggestion
 
 
-def test_what_the_page_refused_is_told() -> None:
-    """For each reason that the page gives, and for one that it does not know."""
+def test_refused_says_why_the_page_sent_no_file() -> None:
+    """For each reason that the page gives, and for an unknown one."""
     told = [
         submitter.refused(why, "a", size).message for why, size in (("size", 5), ("size", "x"), ("many", 0), ("?", 0))
     ]

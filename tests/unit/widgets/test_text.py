@@ -32,7 +32,7 @@ def cancellation(outcome: str) -> Cancellation:
     ("seconds", "expected"),
     [(None, "—"), (0.0052, "5 ms"), (-1, "0 ms"), (3.21, "3.2 s"), (31, "0:31"), (3723, "1:02:03")],
 )
-def test_duration(seconds: float | None, expected: str) -> None:
+def test_duration_has_the_unit_that_suits_it(seconds: float | None, expected: str) -> None:
     """Durations have the unit that suits their size."""
     assert expected == words.duration(seconds)
 
@@ -48,8 +48,8 @@ def test_duration(seconds: float | None, expected: str) -> None:
         (["canceled"] * 1200, 2000, 0, "Canceled 1,200 of 3,200; 2,000 had already finished."),
     ],
 )
-def test_canceled(outcomes: list[str], finished: int, failed: int, expected: str) -> None:
-    """Canceling several says how many of how many, and what became of the others."""
+def test_canceled_counts_each_outcome(outcomes: list[str], finished: int, failed: int, expected: str) -> None:
+    """Canceling several items says how many of how many, and what happened to the others."""
     assert expected == words.canceled(map(cancellation, outcomes), finished, failed)
 
 
@@ -62,7 +62,7 @@ def test_canceled(outcomes: list[str], finished: int, failed: int, expected: str
         (Retried(new_item_ids={5: 9, 6: 10}, skipped=(7,)), "Retried 2 items as 9, 10; 1 skipped."),
     ],
 )
-def test_retried(retry: Retried, expected: str) -> None:
+def test_retried_names_new_items_and_counts_skipped_ones(retry: Retried, expected: str) -> None:
     """A retry names the new items, and counts the skipped ones."""
     assert expected == words.retried(retry)
 
@@ -76,7 +76,7 @@ def test_retried(retry: Retried, expected: str) -> None:
         (0, 12, "Nothing was enqueued: the queue is full, and took none of 12 items."),
     ],
 )
-def test_enqueued(taken: int, requested: int, expected: str) -> None:
+def test_enqueued_says_how_many_a_full_queue_took(taken: int, requested: int, expected: str) -> None:
     """A full queue takes fewer than asked, and that is said."""
     assert expected == words.enqueued(taken, requested, "9c01abcd-0000")
 
@@ -85,13 +85,13 @@ def test_enqueued(taken: int, requested: int, expected: str) -> None:
     ("total", "runs", "expected"),
     [(1, 1, "1 item"), (12, 2, "12 items: 2 runs × 6 combinations"), (3, 3, "3 items: 3 runs × 1 combination")],
 )
-def test_plan(total: int, runs: int, expected: str) -> None:
+def test_plan_says_what_will_be_enqueued(total: int, runs: int, expected: str) -> None:
     """What will be enqueued is said before it is."""
     assert expected == words.plan(total, runs)
 
 
 @pytest.mark.parametrize(("count", "thing", "expected"), [(1, "batch", "1 batch"), (2, "batch", "2 batches")])
-def test_many(count: int, thing: str, expected: str) -> None:
+def test_many_makes_plurals(count: int, thing: str, expected: str) -> None:
     """Plurals are English."""
     assert expected == words.many(count, thing)
 
@@ -110,13 +110,13 @@ GRAPH = {"nodes": {"sum": {"type": "add", "a": 1}}, "edges": []}
         ([1], Draft(graph=[1])),
     ],
 )
-def test_read_draft(pasted: object, expected: Draft) -> None:
-    """A graph, a batch and the body of an enqueue request are all understood."""
+def test_read_draft_takes_graph_batch_and_request_body(pasted: object, expected: Draft) -> None:
+    """All three are understood."""
     assert expected == read_draft(pasted)
 
 
-def test_rows_and_back() -> None:
-    """Values of a batch become rows and the rows the same values: zipped in a group, combined between groups."""
+def test_rows_of_and_data_of_are_inverse() -> None:
+    """Values in a row group are zipped; groups are combined."""
     data = [{"sum.a": [1, 2], "sum.b": [3, 4]}, {"x.y": ["p", "q"]}]
     assert data == data_of(rows_of(data))
 
@@ -125,13 +125,13 @@ def test_rows_and_back() -> None:
     ("rows", "expected"),
     [([], None), ([("", " ", 1)], None), ([("a.b", "[1]", 3), ("c.d", "[2]", 1)], [{"c.d": [2]}, {"a.b": [1]}])],
 )
-def test_data_of(rows: list[tuple[str, str, int]], expected: object) -> None:
-    """Empty rows are left out; groups come in the order of their numbers."""
+def test_data_of_leaves_out_empty_rows(rows: list[tuple[str, str, int]], expected: object) -> None:
+    """Groups come in the order of their numbers."""
     assert expected == data_of(rows)
 
 
 @pytest.mark.parametrize("rows", [[("a.b", "1, 2", 1)], [("a.b", "[1]", 1), ("a.b", "[2]", 1)]])
-def test_bad_rows(rows: list[tuple[str, str, int]]) -> None:
+def test_data_of_names_the_field_of_a_bad_row(rows: list[tuple[str, str, int]]) -> None:
     """An error of a row names its field."""
     with pytest.raises(InvalidRequest, match=r"data\.a\.b: ") as caught:
         data_of(rows)
@@ -157,23 +157,23 @@ def test_place_of_an_error_is_its_field_whatever_its_words(field: str | None, pl
     assert place == place_of(InvalidRequest("runs: des mots en français.", field=field))
 
 
-def test_bad_json_is_told_by_line() -> None:
-    """What is no JSON is told with line and column."""
+def test_read_json_says_line_and_column() -> None:
+    """The message says where the text stops being JSON."""
     with pytest.raises(InvalidRequest, match="graph: line 2, column 3"):
         read_json("{\n  nodes: 1}")
 
 
 @pytest.mark.parametrize(("pasted", "expected"), [(GRAPH, False), ({"graph": GRAPH}, True), (None, False)])
 def test_is_batch(pasted: object, expected: bool) -> None:
-    """Only what has a graph or a batch within is more than a graph."""
+    """Only something with a graph or a batch inside is more than a graph."""
     assert expected == is_batch(pasted)
 
 
 # -- from the picture ------------------------------------------------------------------------------------------------
 
 
-def test_retryable() -> None:
-    """Of what failed, only the newest of each line is to be retried, and only if it failed."""
+def test_retryable_is_the_newest_failure_of_each_attempt_chain() -> None:
+    """Only the newest item of an attempt chain can be retried, and only if it failed."""
     items = [
         item(1, "failed"),
         item(2, "failed"),
@@ -207,8 +207,8 @@ def test_retryable() -> None:
         (Connection(mode="closed"), None, ("closed", "○ closed")),
     ],
 )
-def test_connection_words(connection: Connection, heard_at: float | None, expected: tuple[str, str]) -> None:
-    """Each state has words of its own, and the age is told once it matters."""
+def test_connection_text_of_each_mode(connection: Connection, heard_at: float | None, expected: tuple[str, str]) -> None:
+    """Each mode has its own words; the age of the last contact shows once it matters."""
     assert expected == words.connection_text(connection, heard_at, 100.0)
 
 
@@ -238,8 +238,8 @@ def test_mean_run_time_of_the_newest_fifty() -> None:
     assert 2.0 == times.mean_s
 
 
-def test_there_is_always_one_line_of_progress() -> None:
-    """Nothing that runs takes as many lines as one or several that do."""
+def test_progress_is_always_one_line() -> None:
+    """Whether none, one or several items run."""
     several = QueueState(items={i: item(i, "in_progress") for i in (3, 4, 5)})
     shown = [
         progress_html(QueueState(), [], NOW),
@@ -250,7 +250,7 @@ def test_there_is_always_one_line_of_progress() -> None:
     assert [True, True] == ["Idle" in shown[0], "item 3 and 2 more" in shown[2]]
 
 
-def test_text_of_the_server_is_escaped() -> None:
+def test_markup_in_server_texts_is_escaped() -> None:
     """Markup in a server's text is shown as text."""
     evil = "<img src=x onerror=alert(1)>"
     running = item(3, "in_progress")
@@ -267,8 +267,8 @@ def test_text_of_the_server_is_escaped() -> None:
     assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
 
 
-def test_equal_errors_are_one_group() -> None:
-    """Errors with one fingerprint are one group; the group with the newest error comes first."""
+def test_errors_with_one_fingerprint_are_one_group() -> None:
+    """The group with the newest error comes first."""
     times = [NOW.replace(second=s) for s in (1, 2, 3)]
     errors = [
         JobError(at=at, error_type=JobErrorType.UNKNOWN_ERROR, message="m", item_id=i, fingerprint=f)
@@ -287,6 +287,6 @@ def test_equal_errors_are_one_group() -> None:
         ({"type": "t", "value": "x" * 300}, "x" * 199 + "…"),
     ],
 )
-def test_output_text(output: object, expected: str) -> None:
-    """An output is shown without what says nothing."""
+def test_output_text_leaves_out_types_and_lone_keys(output: object, expected: str) -> None:
+    """An output is shown as its value."""
     assert expected == output_text(output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -67,8 +68,8 @@ def failed(item_id: int) -> QueueItem:
     return item(item_id, FAILED, **told)
 
 
-def test_one_style_sheet_for_all(console: Any) -> None:
-    """The outermost view alone brings it, and the script that keeps its keys; a part that is alone brings its own."""
+def test_only_the_outermost_view_brings_the_style_sheet(console: Any) -> None:
+    """It also brings the script that routes keys; a view on its own brings its own."""
     dashboard = Dashboard(console)
     assert 1 == len([model for model in models_within(dashboard) if isinstance(model, Frame)])
     htmls = [model for model in models_within(dashboard) if isinstance(model, ipywidgets.HTML)]
@@ -77,7 +78,7 @@ def test_one_style_sheet_for_all(console: Any) -> None:
     assert isinstance(QueueTable(console).children[0], Frame)
 
 
-def test_clear_does_what_it_said(console: Any) -> None:
+def test_clear_asks_again_if_the_number_has_changed(console: Any) -> None:
     """A click on "clear 3 items" that arrives when there are 103 asks again."""
     controls = Controls(console)
     press(controls, "clear …")
@@ -91,8 +92,8 @@ def test_clear_does_what_it_said(console: Any) -> None:
     until(lambda: console.actions.cleared == 1, "the queue to be cleared")
 
 
-def test_what_was_away_is_not_told_once_it_is_back(console: Any) -> None:
-    """The strip forgets that the server was away when it is live again; what else went wrong stays."""
+def test_offline_errors_go_when_the_server_is_back(console: Any) -> None:
+    """Other errors stay."""
     controls = Controls(console)
     console.store.set_connection(mode="reconnecting")
     controls.fail(ServerUnreachable("It is offline.", suggestion="Start it."))
@@ -104,7 +105,7 @@ def test_what_was_away_is_not_told_once_it_is_back(console: Any) -> None:
     assert "That cannot be." in text(controls)
 
 
-def test_a_toast_stands_once(console: Any) -> None:
+def test_a_toast_is_never_shown_in_two_slots(console: Any) -> None:
     """When the first of three is dismissed, each of the others leaves its place before it is in the next one."""
     messages = [Message(kind="job.failed", severity="error", title=f"number {n}") for n in range(4)]
     console.toasts.showing = tuple(reversed(messages))
@@ -124,8 +125,8 @@ def test_a_toast_stands_once(console: Any) -> None:
     assert [] == twice
 
 
-def test_an_equal_error_leaves_what_is_open(console: Any) -> None:
-    """It changes the count, and neither the message nor the traceback, which may be open, marked or have the focus."""
+def test_an_equal_error_redraws_neither_message_nor_traceback(console: Any) -> None:
+    """Only the count changes: the others may be open, selected or focused."""
 
     def record(item_id: int) -> None:
         console.errors.record_failure(failed(item_id))
@@ -141,8 +142,8 @@ def test_an_equal_error_leaves_what_is_open(console: Any) -> None:
     assert [] == changed
 
 
-def test_forgetting_can_be_called_off(console: Any) -> None:
-    """The question whether to forget all errors has an answer that keeps them."""
+def test_keep_calls_off_clearing_the_error_log(console: Any) -> None:
+    """The question has an answer that keeps the errors."""
     console.errors.record_failure(failed(11))
     log = ErrorLogView(console)
     assert "keep" not in enabled(log)
@@ -152,8 +153,8 @@ def test_forgetting_can_be_called_off(console: Any) -> None:
     assert "keep" not in enabled(log)
 
 
-def test_a_result_that_comes_while_others_are_read(console: Any) -> None:
-    """What is asked for during a read is read after it."""
+def test_a_result_asked_for_during_a_read_is_read_after_it(console: Any) -> None:
+    """None is forgotten."""
     go_on = threading.Event()
 
     class Client:
@@ -171,8 +172,8 @@ def test_a_result_that_comes_while_others_are_read(console: Any) -> None:
     until(lambda: set(results.results) == {2, 3}, "both results")
 
 
-def test_a_change_while_the_list_is_drawn_is_checked(console: Any) -> None:
-    """What is typed while another thread draws the remembered drafts is not taken for part of that."""
+def test_typing_while_recent_drafts_are_drawn_is_checked(console: Any) -> None:
+    """It is not mistaken for a part of the drawing."""
     form = JobSubmitter(console, graph=GRAPH)
     reads(form, "1 item, at the end")
     drawing, go_on = threading.Event(), threading.Event()
@@ -189,3 +190,58 @@ def test_a_change_while_the_list_is_drawn_is_checked(console: Any) -> None:
         thread.join()
     assert "graph: line 1" in reads(form, "graph: line 1")
     assert button(form, "enqueue").disabled
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        ({"runs": "3"}, 'runs: should be an integer from 1 to 10,000, got "3".'),
+        ({"runs": 0}, "runs: should be an integer from 1 to 10,000, got 0."),
+        ({"runs": 2.0}, "runs: should be an integer from 1 to 10,000, got 2.0."),
+        ({"runs": True}, "runs: should be an integer from 1 to 10,000, got true."),
+        ({"runs": 20_000}, "runs: should be an integer from 1 to 10,000, got 20000."),
+        ({"data": 5}, "data: should be a list of groups of values, got 5."),
+        ({"data": "abc"}, 'data: should be a list of groups of values, got "abc".'),
+        ({"data": [7]}, "data[0]: should be a group of values, got 7."),
+        ({"destination": 5}, "destination: should be a text, got 5."),
+        ({"prepend": "yes"}, 'graph: prepend should be true or false, got "yes".'),
+    ],
+)
+def test_parts_of_a_batch_that_do_not_fit_are_errors_at_their_field(
+    console: Any, batch: dict[str, Any], words: str
+) -> None:
+    """What the form cannot hold of a pasted batch is told at its field, and nothing can be enqueued."""
+    form = JobSubmitter(console)
+    form.graph.value = json.dumps({"graph": GRAPH, **batch})
+    place = words.partition(":")[0].partition("[")[0]
+    assert [place] == [name for name, line in form.errors.items() if line.value]
+    assert words in text(form)
+    assert (0, True) == (len(console.errors), button(form, "enqueue").disabled)
+
+
+def test_too_many_runs_raise(console: Any) -> None:
+    """A number of runs that the form cannot hold is an error, not another number."""
+    with pytest.raises(InvalidRequest, match=r"runs: should be an integer from 1 to 10,000, got 20000\."):
+        JobSubmitter(console, graph=GRAPH, runs=20_000)
+
+
+def test_ignored_parts_of_a_request_are_named(console: Any) -> None:
+    """Parts of the body of an enqueue request that the form does not send are named until the graph is changed."""
+    form = JobSubmitter(console)
+    body = {"graph": GRAPH, "runs": 2, "origin": "workflows", "workflow": {"name": "w"}, "batch_id": "mine"}
+    form.graph.value = json.dumps({"batch": body, "prepend": True})
+    reads(form, "Left out, as the form does not send it: batch_id, origin, workflow.")
+    assert (2, True) == (form.runs.value, form.prepend.value)
+    form.runs.value = 3
+    assert "Left out" in text(form)
+    form.graph.value = json.dumps(GRAPH)
+    assert "Left out" not in text(form)
+
+
+def test_values_without_a_field_are_an_error_at_their_row(console: Any) -> None:
+    """The error stands at the row whose field is empty."""
+    form = JobSubmitter(console, graph=GRAPH)
+    form.vary()
+    form.vary()
+    form.rows[1].values.value = "[1, 2]"
+    assert ["", True] == [form.rows[0].error.value, "These values need a field" in form.rows[1].error.value]
