@@ -11,7 +11,7 @@ import ipywidgets
 import traitlets
 
 from invoke_widgets.errors import JobException
-from invoke_widgets.records import Cancellation, Counts, ProcessorStatus, QueueItem
+from invoke_widgets.records import TERMINAL, Cancellation, Counts, ProcessorStatus, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.base import ActingView, enable, put, shown
@@ -26,7 +26,7 @@ _MOST_BATCHES = 100
 
 
 class Batches:
-    """The user's unfinished batches by age, kept up to date by what changes rather than by looking at the whole queue."""
+    """The user's unfinished batches by age, kept up to date by what changes, so that no draw looks at the whole queue."""
 
     def __init__(self) -> None:
         self._state = QueueState()
@@ -53,7 +53,8 @@ class Batches:
             insort(self._by_age, (self._newest[batch_id], batch_id))
 
     def _left(self, batch_id: str) -> int:
-        return Counts.tallied(self._state.tallies.batches.get(batch_id, {})).unfinished
+        tally = self._state.tallies.batches.get(batch_id, {})
+        return sum(number for status, number in tally.items() if status not in TERMINAL)
 
     def newest(self, most: int) -> list[tuple[str, int]]:
         """At most `most` batch ids, the newest first, each with the number of its unfinished items."""

@@ -207,7 +207,9 @@ def test_retryable_is_the_newest_failure_of_each_attempt_chain() -> None:
         (Connection(mode="closed"), None, ("closed", "○ closed")),
     ],
 )
-def test_connection_text_of_each_mode(connection: Connection, heard_at: float | None, expected: tuple[str, str]) -> None:
+def test_connection_text_of_each_mode(
+    connection: Connection, heard_at: float | None, expected: tuple[str, str]
+) -> None:
     """Each mode has its own words; the age of the last contact shows once it matters."""
     assert expected == words.connection_text(connection, heard_at, 100.0)
 
