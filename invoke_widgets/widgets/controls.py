@@ -26,7 +26,7 @@ _MOST_BATCHES = 100
 
 
 class Batches:
-    """The user's unfinished batches by age, kept up to date by what changes, so that no draw looks at the whole queue."""
+    """The user's unfinished batches by age, kept up to date by what changes: no draw looks at the whole queue."""
 
     def __init__(self) -> None:
         self._state = QueueState()
