@@ -17,8 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from invoke_widgets._loop import CallbackThread, LoopThread
-from invoke_widgets.alerts.alert import Alert
-from invoke_widgets.alerts.book import LIMIT_S, Alerts, On, To
+from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
 from invoke_widgets.client import InvokeClient, Transport, checked_token
 from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
 from invoke_widgets.events import Event, NodeFailed
@@ -498,14 +497,14 @@ class Console:
         name: str | None = None,
         at_most_every_s: float = LIMIT_S,
     ) -> Alert:
-        """Send a message when something happens: `console.alert(on=JobFailed & "resource_error", to=print)`.
+        """Send a message when something happens: `console.alert(on=when(JobFailed, "resource_error"), to=print)`.
 
         Args:
-            on: a kind of notice, a class of error, `rate(...)`, `nothing_heard(...)`, `queue_stalled(...)`, all from
-                `invoke_widgets.alerts`; combined with `&` and `|`.
-            to: "toast" (in the dashboards), a function that takes the `Message`, a `Webhook`, an `Email`, an
-                `Apprise`; or several of them.
-            name: the alert's name in its messages; by default the condition.
+            on: a kind of notice, an error type, `when(...)`, `rate(...)`, `queue_stalled(...)` or
+                `nothing_received(...)`, all from `invoke_widgets.alerts`; join several with `|`.
+            to: "toast" (in the dashboards), a function that takes the `Message`, a `Webhook`, an `Apprise`, or several
+                of them.
+            name: the alert's name in its messages; by default the condition in words.
             at_most_every_s: the shortest time between two messages, in seconds; 0 for no limit. What is held back is
                 counted and reported in the next message.
 

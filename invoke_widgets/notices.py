@@ -1,24 +1,23 @@
-"""What is worth telling somebody, as frozen records: a job ended or stands still, the queue is wedged, ..."""
+"""Notices: frozen records of what is worth reporting: a job ended or stalls, the queue is stuck, ..."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from invoke_widgets.conditions import NoticeKind
 from invoke_widgets.records import Counts, JobError, Progress, QueueItem, Wedge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice(metaclass=NoticeKind):
-    """`at`: when it was noticed, UTC."""
+class Notice:
+    """The base of all notices. `at`: when it was noticed, UTC."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChanged(Notice):
-    """A job that has not finished has another status, or other `progress` (None while none is known)."""
+    """An unfinished job has a new status or new `progress` (None while none is known)."""
 
     item: QueueItem
     progress: Progress | None = None
@@ -26,14 +25,14 @@ class JobChanged(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFinished(Notice):
-    """A job is completed or canceled; failed, if it is a `JobFailed`."""
+    """A job completed or was canceled; or it failed, if this is a `JobFailed`."""
 
     item: QueueItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailed(JobFinished):
-    """A job failed; `error` has its class. `will_retry`: its `RetryPolicy` runs it again."""
+    """A job failed; `error` says why. `will_retry`: its `RetryPolicy` will run it again."""
 
     error: JobError
     will_retry: bool = False
@@ -41,7 +40,7 @@ class JobFailed(JobFinished):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDeleted(Notice):
-    """A job was deleted before it had finished. `item` is what was last seen of it, if it was seen."""
+    """A job was deleted before it finished. `item` is its last known state, if it was ever seen."""
 
     item_id: int
     item: QueueItem | None = None
@@ -49,7 +48,7 @@ class JobDeleted(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStalled(Notice):
-    """Nothing was heard of a job in progress for `quiet_s` seconds. Told once, and again if it goes on and stops."""
+    """Nothing was received about a running job for `quiet_s` seconds. Reported once, and again after it moved on."""
 
     item: QueueItem
     quiet_s: float
@@ -57,7 +56,7 @@ class JobStalled(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchDone(Notice):
-    """All of a batch has finished, and nothing of it is to be tried again. Told anew if more is added to it."""
+    """All items of a batch have finished and none will be retried. Reported again if items are added and finish."""
 
     batch_id: str
     counts: Counts
@@ -65,19 +64,19 @@ class BatchDone(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueWedged(Notice):
-    """The queue cannot go on; `wedge` says why."""
+    """The queue is stuck; `wedge` says why."""
 
     wedge: Wedge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueUnwedged(Notice):
-    """The queue goes on."""
+    """The queue is no longer stuck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePaused(Notice):
-    """The worker takes no further item."""
+    """The worker takes no further items."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +86,17 @@ class QueueResumed(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFull(Notice):
-    """The queue took less than somebody submitted. `pending` is how many waited then. Known only from events."""
+    """The queue accepted only part of a submission. `pending`: how many items were waiting. Known from events alone."""
 
     pending: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLost(Notice):
-    """The server went away; `error` says how. What happens to jobs meanwhile is told after `ConnectionBack`.
+    """The server cannot be reached; `error` says why.
 
-    `is_refused`: it is there, and refuses the token; `remedy` says what to do. Told also where it was away before.
+    What happens to jobs meanwhile is reported after `ConnectionBack`. `is_refused`: the server is there but rejects the
+    token; `remedy` says what to do. That is reported even if the server was unreachable before.
     """
 
     error: str
@@ -106,4 +106,4 @@ class ConnectionLost(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionBack(Notice):
-    """The server is back."""
+    """The server can be reached again."""

@@ -1,11 +1,11 @@
-"""Alerts: what to wait for, and where to say so.
+"""Alerts: conditions to wait for, and sinks to send messages to.
 
->>> from invoke_widgets.alerts import BatchDone, Email, JobFailed, Webhook, nothing_heard, rate
->>> console.alert(on=JobFailed & "resource_error", to=print)
->>> console.alert(on=rate(JobFailed, more_than=5, within_s=60) | nothing_heard(minutes=10), to=Webhook(url, secret=...))
+>>> from invoke_widgets.alerts import Apprise, BatchDone, JobFailed, Webhook, nothing_received, rate, when
+>>> console.alert(on=when(JobFailed, "resource_error"), to=print)
+>>> console.alert(on=rate(JobFailed, more_than=5, within_s=60) | nothing_received(minutes=10), to=Apprise("ntfy://topic"))
 
-Conditions: a kind of notice, a class of error, `rate`, `nothing_heard`, `queue_stalled`; combined with `&` and `|`.
-Sinks: "toast", a function, `Webhook`, `Email`, `Apprise`.
+Conditions: a kind of notice, an error type, `when`, `any_of` or `|`, `rate`, `queue_stalled`, `nothing_received`.
+Sinks: "toast", a function, `Webhook`, `Apprise` (e-mail, chat services and others).
 """
 
 from __future__ import annotations
@@ -30,61 +30,69 @@ from invoke_widgets.notices import (
 )
 
 if TYPE_CHECKING:
-    from invoke_widgets.alerts.alert import Alert
-    from invoke_widgets.alerts.book import Alerts
-    from invoke_widgets.alerts.chat import Apprise
+    from invoke_widgets.alerts.alerts import LIMIT_S, Alert, Alerts, On, To
+    from invoke_widgets.alerts.apprise import Apprise
+    from invoke_widgets.alerts.conditions import Condition, any_of, nothing_received, queue_stalled, rate, when
     from invoke_widgets.alerts.log import AlertLog, Delivery
-    from invoke_widgets.alerts.mail import Email
     from invoke_widgets.alerts.messages import Message
-    from invoke_widgets.alerts.rules import nothing_heard, queue_stalled, rate
     from invoke_widgets.alerts.sinks import Callback, Sink, Undelivered
     from invoke_widgets.alerts.webhook import Webhook
 
 _LAZY = {
-    "Alert": "alert",
+    "Alert": "alerts",
     "AlertLog": "log",
-    "Alerts": "book",
-    "Apprise": "chat",
+    "Alerts": "alerts",
+    "Apprise": "apprise",
     "Callback": "sinks",
+    "Condition": "conditions",
     "Delivery": "log",
-    "Email": "mail",
+    "LIMIT_S": "alerts",
     "Message": "messages",
+    "On": "alerts",
     "Sink": "sinks",
+    "To": "alerts",
     "Undelivered": "sinks",
     "Webhook": "webhook",
-    "nothing_heard": "rules",
-    "queue_stalled": "rules",
-    "rate": "rules",
+    "any_of": "conditions",
+    "nothing_received": "conditions",
+    "queue_stalled": "conditions",
+    "rate": "conditions",
+    "when": "conditions",
 }
 
 __all__ = [
+    "LIMIT_S",
     "Alert",
     "AlertLog",
     "Alerts",
     "Apprise",
     "BatchDone",
     "Callback",
+    "Condition",
     "ConnectionBack",
     "ConnectionLost",
     "Delivery",
-    "Email",
     "JobDeleted",
     "JobFailed",
     "JobFinished",
     "JobStalled",
     "Message",
     "Notice",
+    "On",
     "QueueFull",
     "QueuePaused",
     "QueueResumed",
     "QueueUnwedged",
     "QueueWedged",
     "Sink",
+    "To",
     "Undelivered",
     "Webhook",
-    "nothing_heard",
+    "any_of",
+    "nothing_received",
     "queue_stalled",
     "rate",
+    "when",
 ]
 
 

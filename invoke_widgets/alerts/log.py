@@ -1,4 +1,4 @@
-"""`AlertLog`: what was sent where, and what became of it."""
+"""`AlertLog`: a record of each message and sink, with the outcome."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ ALERTS: frames.Schema = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message to one sink.
+    """The delivery of one message to one sink.
 
     Attributes:
-        at: when it happened that the message is about, UTC.
+        at: when the reported event happened, UTC.
         alert: the alert's name.
-        kind, severity, title, text: the message's.
-        item_id, batch_id: what it is about, if it is about one.
-        held_back: how many others it stands for, which the limit or quiet had held back.
-        sink: where to, without anything secret.
-        outcome: "pending" (it is being sent or waits for those before it; or the kernel that did so was killed),
-            "delivered", "failed", "timed_out" or "dropped" (too many wait for that sink).
-        attempts: how often it was tried.
+        kind, severity, title, text: those of the message.
+        item_id, batch_id: the item or batch that the message is about, if any.
+        held_back: how many further matches it reports, held back by the limit or by quiet.
+        sink: where it goes, without secrets.
+        outcome: "pending" (being sent or waiting; or the kernel was killed meanwhile), "delivered", "failed",
+            "timed_out" or "dropped" (too many messages were waiting for the sink, or the alert ended while quiet).
+        attempts: the number of attempts.
         took_s: from the message to the outcome, in seconds.
-        reason: why it was not delivered, in one line; of one that is tried again, why not yet.
-        message_id: the same for all sinks that it went to.
+        reason: why it was not delivered, in one line; while it is retried, why not yet.
+        message_id: the same for all sinks of a message.
     """
 
     at: datetime
@@ -71,7 +71,7 @@ class Delivery:
 
 
 class AlertLog(KeptLog[Delivery]):
-    """The latest deliveries; with a history, those of earlier kernels and other notebooks too."""
+    """The latest deliveries; with a history, also those of earlier kernels and other notebooks."""
 
     _kind = "alerts"
     _type = Delivery
@@ -80,11 +80,11 @@ class AlertLog(KeptLog[Delivery]):
         return frames.of_records(self, ALERTS)
 
     def key(self) -> str:
-        """A new one, to record a delivery with."""
+        """Make a key to record a delivery under."""
         return uuid.uuid4().hex
 
     def record(self, key: str, delivery: Delivery) -> None:
-        """Take a delivery, or replace what is known of it."""
+        """Add a delivery, or replace the one of that key."""
         self._put(key, delivery)
 
     def _at(self, record: Delivery) -> float:
@@ -95,7 +95,7 @@ class AlertLog(KeptLog[Delivery]):
 
 
 def delivery_of(message: Message, sink: str) -> Delivery:
-    """The record of a message that goes to a sink, before anything has become of it."""
+    """Make the record of a message that is about to be sent to a sink."""
     item_id, batch_id = message.data.get("item_id"), message.data.get("batch_id")
     return Delivery(
         at=message.at,

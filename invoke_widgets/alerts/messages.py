@@ -1,35 +1,62 @@
-"""`Message`: what an alert says, as every sink gets it. Plain text only, without control characters or secrets."""
+"""`Message`: what an alert says, as every sink gets it, and the words for each kind of notice.
+
+Plain text only, without control characters or secrets.
+"""
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from invoke_widgets.alerts.conditions import Match, duration
+from invoke_widgets.notices import (
+    BatchDone,
+    ConnectionBack,
+    ConnectionLost,
+    JobDeleted,
+    JobFailed,
+    JobFinished,
+    JobStalled,
+    Notice,
+    QueueFull,
+    QueuePaused,
+    QueueResumed,
+    QueueUnwedged,
+    QueueWedged,
+)
+from invoke_widgets.records import QueueItem
 
 Severity = Literal["info", "warning", "error"]
 
 TITLE_LENGTH = 150
 TEXT_LENGTH = 2_000
 _MOST = 4
-"""Of so many times the length that is shown, the rest is not even looked at: a job's error may be of any length."""
+"""Text beyond this many times the shown length is not even looked at: a job's error may be of any length."""
+_FACT_LENGTH = 500
+_SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
+
+Held = tuple[tuple[Match, int], ...]
+"""What was held back: the latest match of each kind, newest first, and how many there were besides the one reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One thing that an alert says.
+    """One message of an alert.
 
     Attributes:
-        message_id: the same however often it is sent; a receiver can tell by it what it has had already.
+        message_id: the same each time the message is sent, so that a receiver can recognise duplicates.
         kind: such as "job.failed", "batch.done", "rate.exceeded", "alert.test".
         severity: "info", "warning" or "error".
         title: one line.
-        text: the rest, in lines; empty if the title says it all.
+        text: further lines; empty if the title says it all.
         at: when it happened, UTC.
         alert: the alert's name.
-        held_back: how many more there were since the alert's last message: those that its limit or quiet held back.
-        held_back_kinds: how many of which kind these were.
+        held_back: how many more matches there were since the alert's last message, held back by its limit or by quiet.
+        held_back_kinds: the same by kind.
         server: the server's address.
         queue_id: the queue.
         data: facts for a program, as JSON values: `item_id`, `batch_id`, `error_type`, `counts`, ...
@@ -50,28 +77,28 @@ class Message:
 
     @property
     def more(self) -> str:
-        """What was held back, in words; empty if nothing was."""
+        """The number held back, in words; empty if nothing was."""
         if not self.held_back:
             return ""
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.held_back_kinds.items())
-        told = f" ({kinds})" if self.held_back_kinds.keys() - {self.kind} else ""
-        return f"and {self.held_back:,} more{told}"
+        by_kind = f" ({kinds})" if self.held_back_kinds.keys() - {self.kind} else ""
+        return f"and {self.held_back:,} more{by_kind}"
 
     @property
     def headline(self) -> str:
-        """The title, with what was held back."""
+        """The title, with the number held back."""
         return f"{self.title}, {self.more}" if self.held_back else self.title
 
     @property
     def body(self) -> str:
-        """All of it as plain text: headline, text, and where it comes from."""
+        """The whole message as plain text: headline, text and origin."""
         origin = " · ".join(
             part for part in (f"{self.at:%Y-%m-%d %H:%M:%S} UTC", self.server, f"queue {self.queue_id}") if part
         )
         return "\n\n".join(part for part in (self.headline, self.text, f"{origin} · alert {self.alert!r}") if part)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values: `type`, `timestamp` and `data`, as Standard Webhooks has them."""
+        """JSON values: `type`, `timestamp` and `data`, as specified by Standard Webhooks."""
         return {
             "type": self.kind,
             "timestamp": self.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
@@ -89,19 +116,173 @@ class Message:
         }
 
 
+_Content = tuple[Severity, str, str, dict[str, Any]]
+
+
+def message_of(
+    match: Match,
+    *,
+    alert: str,
+    held_back: Held = (),
+    server: str,
+    queue_id: str,
+    clean: Callable[[str], str],
+) -> Message:
+    """Make the message about a match.
+
+    Args:
+        match: what to report.
+        alert: the alert's name.
+        held_back: other matches since the alert's last message. Those of another kind get a line each.
+        server: the server's address.
+        queue_id: the queue.
+        clean: removes secrets from a text.
+    """
+
+    def plain(text: str, length: int = TEXT_LENGTH) -> str:
+        # Cut before cleaning too: a job's error may be of any length, and removing secrets takes time.
+        return lines(clean(text[: 10 * TEXT_LENGTH]), length)
+
+    kind, at, severity, title, text, data = _parts(match)
+    kinds: dict[str, int] = {}
+    before = []
+    for other, count in held_back:
+        named, _, its_severity, its_title, its_text, _ = _parts(other)
+        kinds[named] = kinds.get(named, 0) + count
+        severity = max(severity, its_severity, key=_SEVERITIES.index)
+        if other is not match:
+            before.append(one_line(plain(f"Before it: {its_title}. {its_text}".rstrip())))
+    rest = lines("\n".join(before), TEXT_LENGTH // 2)
+    return Message(
+        kind=kind,
+        severity=severity,
+        title=one_line(plain(title)),
+        text="\n".join(part for part in (plain(text, TEXT_LENGTH - len(rest) - 1), rest) if part),
+        at=at,
+        alert=alert,
+        held_back=sum(kinds.values()),
+        held_back_kinds=kinds,
+        server=server,
+        queue_id=queue_id,
+        data={name: plain(v, _FACT_LENGTH) if isinstance(v, str) else v for name, v in data.items()},
+    )
+
+
+def _parts(match: Match) -> tuple[str, datetime, Severity, str, str, dict[str, Any]]:
+    """Return kind, time, severity, title, text and facts."""
+    if match.notice is None:
+        return "queue.silent", datetime.now(UTC), *_silence(match.silent_s or 0.0)
+    kind, at = kind_of(match.notice), match.notice.at
+    severity, title, text, data = _content(match.notice)
+    if match.within_s is None:
+        return kind, at, severity, title, text, data
+    data = {**data, "of": kind, "count": match.count, "within_s": match.within_s}
+    return "rate.exceeded", at, severity, f"{match.count} in {duration(match.within_s)}: {title}", text, data
+
+
+def sample(*, alert: str, server: str, queue_id: str) -> Message:
+    """Make a test message."""
+    return Message(
+        kind="alert.test",
+        severity="info",
+        title=one_line(f"Test of alert {alert!r}"),
+        text="Nothing happened. This only shows that messages of this alert arrive.",
+        alert=alert,
+        server=server,
+        queue_id=queue_id,
+    )
+
+
+def kind_of(notice: Notice) -> str:
+    """The kind of a message about a notice: "job.failed" for a `JobFailed`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", ".", type(notice).__name__).lower()
+
+
+def _silence(silent_s: float) -> _Content:
+    text = "Items wait or run, but the server reported on none. Is it busy with a long node, stuck or unreachable?"
+    return "error", f"Nothing received about the queue for {duration(silent_s)}", text, {"silent_s": round(silent_s, 1)}
+
+
+def _content(notice: Notice) -> _Content:
+    """Return severity, title, text and facts."""
+    match notice:
+        case JobFailed():
+            error = notice.error
+            facts = {
+                **_facts(notice.item),
+                "error_type": str(error.error_type),
+                "message": error.message,
+                "suggestion": error.suggestion,
+                "node_id": error.node_id,
+                "node_type": error.node_type,
+                "retryable": error.retryable,
+                "will_retry": notice.will_retry,
+            }
+            again = "It will be retried." if notice.will_retry else ""
+            text = "\n".join(part for part in (error.message, error.suggestion, again) if part)
+            severity: Severity = "warning" if notice.will_retry else "error"
+            return severity, f"Item {notice.item.item_id} failed: {error.error_type}", text, facts
+        case JobFinished():
+            item = notice.item
+            return "info", f"Item {item.item_id} is {item.status}", "", _facts(item)
+        case JobStalled():
+            title = f"Nothing received about item {notice.item.item_id} for {duration(notice.quiet_s)}"
+            facts = {**_facts(notice.item), "quiet_s": round(notice.quiet_s, 1)}
+            return "warning", title, "It is in progress. It may be loading a model or be stuck.", facts
+        case JobDeleted():
+            return "info", f"Item {notice.item_id} was deleted", "", {"item_id": notice.item_id}
+        case BatchDone():
+            counts = {name: n for name, n in notice.counts.counters().items() if n}
+            counted = ", ".join(f"{n:,} {name}" for name, n in counts.items() if name != "total")
+            done: dict[str, Any] = {"batch_id": notice.batch_id, "counts": counts}
+            worst: Severity = "warning" if notice.counts.failed else "info"
+            return worst, f"Batch {notice.batch_id[:8]} is done: {counted}", "", done
+        case QueueWedged():
+            wedged = {"batch_ids": list(notice.wedge.batch_ids)}
+            return "error", "The queue is stuck: nothing behind the next item runs", notice.wedge.message, wedged
+        case ConnectionLost():
+            reason = f"{notice.error} {notice.remedy}".strip()
+            text = f"{reason}\nWhat happens meanwhile is reported when the connection is back.".strip()
+            title = "The server rejects the token" if notice.is_refused else "The connection to the server is lost"
+            return "error", title, text, {"message": notice.error}
+        case QueueFull():
+            return "warning", f"The queue is full: {notice.pending:,} items wait", "", {"pending": notice.pending}
+    sentence = _SENTENCES.get(type(notice), kind_of(notice).replace(".", " "))
+    about = getattr(notice, "item", None)
+    return "info", sentence, "", _facts(about) if isinstance(about, QueueItem) else {}
+
+
+_SENTENCES: dict[type[Notice], str] = {
+    QueueUnwedged: "The queue is no longer stuck",
+    QueuePaused: "The queue is paused",
+    QueueResumed: "The queue was resumed",
+    ConnectionBack: "The connection to the server is back",
+}
+
+
+def _facts(item: QueueItem) -> dict[str, Any]:
+    return {
+        "item_id": item.item_id,
+        "batch_id": item.batch_id,
+        "status": item.status,
+        "destination": item.destination,
+        "ran_s": item.ran_s,
+    }
+
+
 def one_line(text: str, length: int = TITLE_LENGTH) -> str:
-    """Text for a title or a subject: no line breaks, no control characters, at most `length` characters."""
+    """Make text fit for a title: no line breaks or control characters, at most `length` characters."""
     return _cut(" ".join(_printable(text[: _MOST * length]).split()), length)
 
 
 def lines(text: str, length: int = TEXT_LENGTH) -> str:
-    """Text of several lines, without control characters, at most `length` characters."""
+    """Make text of several lines safe: no control characters, at most `length` characters."""
     plain = "\n".join(_printable(line).rstrip() for line in text[: _MOST * length].splitlines())
     return _cut(plain.strip("\n"), length)
 
 
 def _printable(text: str) -> str:
-    # What is not printable: controls, line and paragraph separators, marks that turn the direction, lone surrogates.
+    # Not printable: controls, line and paragraph separators, marks that change the direction, lone surrogates.
     return "".join(c if c.isprintable() else " " for c in text)
 
 

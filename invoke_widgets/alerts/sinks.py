@@ -1,4 +1,7 @@
-"""Where a message can go. A `Sink` delivers one message or raises `Undelivered`; its caller retries and records."""
+"""Where messages go. A `Sink` delivers one message or raises `Undelivered`; a `Courier` retries and records.
+
+Whatever a sink does, hang, raise or never return, stays within its courier.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,36 @@ import contextvars
 import inspect
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from invoke_widgets.alerts.messages import Message
+from invoke_widgets._loop import Backoff
+from invoke_widgets.alerts.log import AlertLog, Delivery, Outcome, delivery_of
+from invoke_widgets.alerts.messages import Message, one_line
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.checks import positive, whole
+from invoke_widgets.errors.redact import without_secrets
+
+logger = logging.getLogger(__name__)
+
+SHOWN_S = 12.0
+"""How long a toast of severity "info" is shown, in seconds; others stay until they are dismissed."""
+MAX_WAITING = 100
+"""At most this many messages wait for a sink; further ones are dropped, and recorded as such."""
+_MAX_TOASTS = 50
+_CLOSED = "the console was closed"
 
 
 class Undelivered(Exception):
-    """A message did not get through. Its text holds no address and no secret.
+    """A message was not delivered. The text holds no address and no secret.
 
     Args:
         reason: why, in one line.
-        retryable: whether it may get through later.
+        retryable: whether a later attempt may succeed.
         retry_after_s: how long the receiver asks to wait, in seconds.
         timed_out: whether time ran out.
     """
@@ -35,6 +53,34 @@ class Undelivered(Exception):
         self.retryable = retryable
         self.retry_after_s = retry_after_s
         self.timed_out = timed_out
+
+
+class Sink:
+    """A place to send messages to. Subclass it and write `deliver` to add one.
+
+    Attributes:
+        attempts: how often delivery is attempted while `Undelivered` says that it is retryable.
+        timeout_s: seconds for all attempts together.
+    """
+
+    attempts = 1
+    timeout_s = 30.0
+
+    async def deliver(self, message: Message) -> None:
+        """Deliver a message, on the console's loop.
+
+        Raises:
+            Undelivered: it was not delivered.
+        """
+        raise NotImplementedError
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text about this sink may contain."""
+        return ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
 
 class Hidden:
@@ -52,56 +98,38 @@ class Hidden:
         raise TypeError("a secret cannot be pickled")
 
 
-class Sink:
-    """Somewhere a message can go.
-
-    Attributes:
-        attempts: how often a message is tried, if what stopped it may pass.
-        timeout_s: seconds for all attempts together.
-    """
-
-    attempts = 1
-    timeout_s = 30.0
-
-    async def deliver(self, message: Message) -> None:
-        """Hand a message over, on the console's loop.
-
-        Raises:
-            Undelivered: it did not get through.
-        """
-        raise NotImplementedError
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must be in no text about this sink."""
-        return ()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+# -- functions ---------------------------------------------------------------------------------------------------------
 
 
 class Callback(Sink):
-    """A function of the person's own, called with the `Message` on a thread of its own.
+    """Calls a function with the `Message`, on a thread of its own.
 
-    While it has not returned, it is not called again: what comes meanwhile is recorded as failed.
+    Until the function has returned it is not called again; messages that come meanwhile are recorded as failed.
+
+    Args:
+        function: takes the message.
+        timeout_s: how long to wait for it, in seconds.
 
     Raises:
-        InvalidRequest: not a function that takes one argument, or a coroutine function.
+        InvalidRequest: `function` does not take one argument, or is a coroutine function.
     """
 
     def __init__(self, function: Callable[[Message], object], *, timeout_s: float = 30.0) -> None:
         if not callable(function):
-            raise InvalidRequest(f"to: should be a function or a sink, got {type(function).__name__}.")
+            raise InvalidRequest(f"to: should be a function or a sink, got {type(function).__name__}.", field="to")
         if inspect.iscoroutinefunction(function):
             raise InvalidRequest(
                 "to: should be a plain function, got a coroutine function.",
-                suggestion="It is called on a thread of its own, where it may wait: use `def`.",
+                suggestion="It is called on a thread of its own, where it may block: use `def`.",
+                field="to",
             )
         with contextlib.suppress(ValueError):  # some built-in functions have no signature
             try:
                 inspect.signature(function).bind(None)
             except TypeError as error:
-                raise InvalidRequest(f"to: the function is called with one argument, the message: {error}.") from None
+                raise InvalidRequest(
+                    f"to: the function is called with one argument, the message: {error}.", field="to"
+                ) from None
         self._function = function
         self.timeout_s = timeout_s
         self._thread = OwnThread()
@@ -114,23 +142,23 @@ class Callback(Sink):
 
 
 class OwnThread:
-    """Runs one function at a time on a daemon thread, so that one that hangs holds up nothing but itself."""
+    """Runs one function at a time on a daemon thread, so that one that hangs blocks nothing else."""
 
     def __init__(self) -> None:
         self._busy = threading.Event()
 
     async def run(self, function: Callable[[], Any], timeout_s: float) -> Any:
-        """The function's result.
+        """Return the function's result.
 
         Raises:
             Undelivered: it raised, took longer than `timeout_s`, or an earlier one still hangs.
         """
         if self._busy.is_set():
-            raise Undelivered("the one before has not come back yet")
+            raise Undelivered("the previous call has not returned yet")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
 
-        def tell(set_outcome: Callable[[Any], None], outcome: Any) -> None:
+        def report(set_outcome: Callable[[Any], None], outcome: Any) -> None:
             def on_loop() -> None:
                 if not future.done():
                     set_outcome(outcome)
@@ -143,13 +171,13 @@ class OwnThread:
                 result = function()
             except Undelivered as error:
                 self._busy.clear()
-                tell(future.set_exception, error)
-            except BaseException as error:  # noqa: BLE001 - someone else's function must not end anything
+                report(future.set_exception, error)
+            except BaseException as error:  # noqa: BLE001 - a user's function must not end anything
                 self._busy.clear()
-                tell(future.set_exception, Undelivered(_told(error)))
+                report(future.set_exception, Undelivered(_with_place(error)))
             else:
                 self._busy.clear()
-                tell(future.set_result, result)
+                report(future.set_result, result)
 
         self._busy.set()
         context = contextvars.copy_context()
@@ -161,40 +189,235 @@ class OwnThread:
             raise Undelivered(f"not done within {timeout_s:g} s", timed_out=True) from None
 
 
-def _told(error: BaseException) -> str:
+def _with_place(error: BaseException) -> str:
     """An exception in one line, with the place where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
 
 
+# -- toasts ------------------------------------------------------------------------------------------------------------
+
+
+class Toasts(Sink):
+    """The messages that every dashboard of a console shows, newest first. Dismissed in one, they are gone in all.
+
+    Args:
+        on_change: called after each change, from any thread.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._messages: list[Message] = []
+        self._on_change = on_change
+
+    @property
+    def showing(self) -> tuple[Message, ...]:
+        return tuple(self._messages)
+
+    async def deliver(self, message: Message) -> None:
+        with self._lock:
+            self._messages = [message, *self._messages][:_MAX_TOASTS]
+        if message.severity == "info":
+            asyncio.get_running_loop().call_later(SHOWN_S, lambda: self.dismiss(message.message_id))
+        self._on_change()
+
+    def undelivered(self, delivery: Delivery) -> None:
+        """Show that another sink did not deliver: one toast for each sink, with a count of the failures."""
+        message_id = f"undelivered:{delivery.sink}"
+        with self._lock:
+            known = next((m for m in self._messages if m.message_id == message_id), None)
+            others = [m for m in self._messages if m.message_id != message_id]
+            message = Message(
+                kind="alert.undelivered",
+                severity="warning",
+                title="An alert was not delivered",
+                text=f"{delivery.sink}: {delivery.reason}",
+                alert=delivery.alert,
+                held_back=0 if known is None else known.held_back + 1,
+                message_id=message_id,
+            )
+            self._messages = [message, *others][:_MAX_TOASTS]
+        self._on_change()
+
+    def dismiss(self, message_id: str | None = None) -> None:
+        """Dismiss one message, or all."""
+        with self._lock:
+            before = self._messages
+            self._messages = [m for m in before if message_id is not None and m.message_id != message_id]
+            is_same = len(before) == len(self._messages)
+        if not is_same:
+            self._on_change()
+
+
+# -- delivery ----------------------------------------------------------------------------------------------------------
+
+
+class Courier:
+    """Takes messages to one sink, one after the other: a bounded queue, attempts with pauses, a record of each.
+
+    Args:
+        sink: the sink. What it says about itself is read once, here, so that an odd one is refused at once.
+        log: records each delivery.
+        secrets: returns what else no text may contain.
+        on_undelivered: called with each delivery that failed, on the loop.
+        on_idle: called on the loop whenever nothing is left to deliver.
+
+    Use it on the console's loop; it may be made elsewhere.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        log: AlertLog,
+        secrets: Callable[[], tuple[str | None, ...]],
+        on_undelivered: Callable[[Delivery], None] = lambda delivery: None,
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._sink = sink
+        self._name = repr(sink)
+        self._known_secrets = tuple(sink.secrets)
+        self._attempts = whole("attempts", sink.attempts)
+        self._timeout_s = positive("timeout_s", sink.timeout_s)
+        self._log = log
+        self._secrets = secrets
+        self._on_undelivered = on_undelivered
+        self._on_idle = on_idle
+        self._queue: asyncio.Queue[tuple[Message, str, asyncio.Future[Delivery]]] = asyncio.Queue(MAX_WAITING)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return self._task is None
+
+    def send(self, message: Message) -> asyncio.Future[Delivery]:
+        """Queue a message; the future gets the outcome and never an exception."""
+        key = self._log.key()
+        outcome: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
+        delivery = delivery_of(message, self._name)
+        try:
+            self._queue.put_nowait((message, key, outcome))
+        except asyncio.QueueFull:
+            delivery = replace(delivery, outcome="dropped", reason=f"{MAX_WAITING} messages are waiting already")
+            outcome.set_result(delivery)
+            logger.warning("alert %r: %s: dropped, %d messages are waiting", message.alert, self._name, MAX_WAITING)
+            self._on_undelivered(delivery)
+        self._log.record(key, delivery)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        return outcome
+
+    async def drained(self) -> None:
+        """Wait until every queued message has been tried."""
+        await self._queue.join()
+
+    def stop(self) -> None:
+        """Give up the messages that wait."""
+        if self._task is not None:
+            self._task.cancel()
+        while not self._queue.empty():
+            self._finish(*self._queue.get_nowait(), time.monotonic(), 0, "failed", _CLOSED)
+
+    async def _run(self) -> None:
+        # It ends when nothing waits, so that nothing is left over when the console is.
+        try:
+            while not self._queue.empty():
+                message, key, outcome = self._queue.get_nowait()
+                try:
+                    await self._deliver(message, key, outcome)
+                finally:
+                    self._queue.task_done()
+        finally:
+            self._task = None
+            self._on_idle()
+
+    async def _deliver(self, message: Message, key: str, future: asyncio.Future[Delivery]) -> None:
+        began, attempts, backoff = time.monotonic(), 0, Backoff(0.5, 30.0)
+        outcome: Outcome = "delivered"
+        reason = ""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    attempts += 1
+                    try:
+                        await self._sink.deliver(message)
+                        break
+                    except Undelivered as error:
+                        if not error.retryable or attempts >= self._attempts:
+                            raise
+                        pending = delivery_of(message, self._name)
+                        reason_so_far = self._clean(error.reason)
+                        self._log.record(key, replace(pending, attempts=attempts, reason=reason_so_far))
+                        pause_s = backoff.next() if error.retry_after_s is None else error.retry_after_s
+                    await asyncio.sleep(pause_s)
+        except Undelivered as error:
+            outcome, reason = "timed_out" if error.timed_out else "failed", error.reason
+        except TimeoutError:
+            outcome, reason = "timed_out", f"not done within {self._timeout_s:g} s"
+        except asyncio.CancelledError:
+            self._finish(message, key, future, began, attempts, "failed", _CLOSED)
+            raise
+        except Exception as error:  # noqa: BLE001 - a sink's failure must not disturb anything
+            outcome, reason = "failed", f"{type(error).__name__}: {error}"
+        self._finish(message, key, future, began, attempts, outcome, reason)
+
+    def _finish(
+        self,
+        message: Message,
+        key: str,
+        future: asyncio.Future[Delivery],
+        began: float,
+        attempts: int,
+        outcome: Outcome,
+        reason: str,
+    ) -> None:
+        reason = self._clean(reason)
+        delivery = replace(
+            delivery_of(message, self._name),
+            outcome=outcome,
+            attempts=attempts,
+            took_s=time.monotonic() - began,
+            reason=reason,
+        )
+        self._log.record(key, delivery)
+        if outcome != "delivered":
+            logger.warning("alert %r: %s: not delivered: %s", message.alert, self._name, reason)
+            self._on_undelivered(delivery)
+        if not future.done():
+            future.set_result(delivery)
+
+    def _clean(self, text: str) -> str:
+        return one_line(without_secrets(text, (*self._known_secrets, *self._secrets())), 300)
+
+
 # -- what other libraries log while they send --------------------------------------------------------------------------
 
-_hushed: contextvars.ContextVar[bool] = contextvars.ContextVar("invoke_widgets_hushed", default=False)
+_sending: contextvars.ContextVar[bool] = contextvars.ContextVar("invoke_widgets_sending", default=False)
 
 
-class _Hush(logging.Filter):
+class _NotWhileSending(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        return not _hushed.get()
+        return not _sending.get()
 
 
-_hush = _Hush()
+_filter = _NotWhileSending()
+
+
+def keep_quiet(*loggers: str) -> None:
+    """Have these loggers drop what is logged within `sending()`. To be called once for each, when a module is imported.
+
+    HTTP libraries log the addresses that they send to, and an address may be a secret, as a chat service's is. A filter
+    works for its own logger alone and not for those below it, so each has to be named.
+    """
+    for name in loggers:
+        logging.getLogger(name).addFilter(_filter)
 
 
 @contextlib.contextmanager
-def hushed(*names: str) -> Iterator[None]:
-    """Within it, and only there, nothing is logged by these loggers, and those below them that there are.
-
-    HTTP libraries log the addresses that they send to, and an address may be a secret, as a chat service's is. A filter
-    works for its own logger alone: one that is made only later, when a module is first imported, has to be named.
-    """
-    for name in names:
-        logging.getLogger(name).addFilter(_hush)
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith(tuple(f"{above}." for above in names)):
-            logging.getLogger(name).addFilter(_hush)
-    token = _hushed.set(True)
+def sending() -> Iterator[None]:
+    """Drop what the loggers of `keep_quiet` log within, in this task or thread and no other."""
+    token = _sending.set(True)
     try:
         yield
     finally:
-        _hushed.reset(token)
+        _sending.reset(token)

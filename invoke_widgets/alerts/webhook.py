@@ -1,6 +1,6 @@
-"""`Webhook`: a message as signed JSON over HTTP.
+"""`Webhook`: messages as signed JSON over HTTP.
 
-It imports httpx itself, beside `transport.py`: it talks to another server, with other rules for errors and retries.
+It uses httpx directly, not the client's transport: it talks to another server, with other rules for errors and retries.
 """
 
 from __future__ import annotations
@@ -18,41 +18,40 @@ from typing import Any
 import httpx
 
 from invoke_widgets.alerts.messages import Message
-from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, hushed
+from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, keep_quiet, sending
 from invoke_widgets.client import proxy_for, retry_after_s
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive, whole
 
 _PREFIX = "whsec_"
 _SHORTEST_KEY = 16
-# All that httpcore has, since it is imported only when the first client is made.
-_LOGGERS = ("httpx", "httpcore", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
 _OURS = ("content-type", "content-length", "host", "transfer-encoding", "webhook-id", "webhook-timestamp",
          "webhook-signature")  # fmt: skip
-_PASSING = (408, 425, 429)
+_RETRYABLE = (408, 425, 429)
 _LONGEST_WAIT_S = 60.0
+keep_quiet("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
 
 
 class Webhook(Sink):
-    """POSTs `message.to_json()` to an address, signed as Standard Webhooks (standardwebhooks.com) has it.
+    """POSTs `message.to_json()` to a URL, signed according to Standard Webhooks (standardwebhooks.com).
 
-    The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` go with it, the latter only with a secret: the
-    HMAC-SHA256 of `id.timestamp.body`, in base64, after "v1,". `webhook-id` stays the same when it is sent again. What
-    may pass (no connection, no answer, 408, 425, 429, 5xx) is tried again, after what `Retry-After` asks, a minute
-    at most. Redirects are not followed: they could lead the message elsewhere.
+    The request has the headers `webhook-id`, `webhook-timestamp` and, with a secret, `webhook-signature`: "v1," and the
+    base64 of the HMAC-SHA256 of `id.timestamp.body`. Retries keep the `webhook-id`. Failures that may be temporary (no
+    connection, no answer, 408, 425, 429, 5xx) are retried, after the time that `Retry-After` asks for, at most a
+    minute. Redirects are not followed, since they could lead the message elsewhere.
 
     Args:
-        url: http or https; may hold a user and a password, which are sent as basic authentication.
-        secret: "whsec_" and a key in base64, as `Webhook.new_secret()` makes it, or the key as bytes.
-        headers: further ones, such as `{"Authorization": "Bearer ..."}`.
-        attempts: how often it is tried.
+        url: http or https; may contain a user and a password, which are sent as basic authentication.
+        secret: "whsec_" and a key in base64, as made by `Webhook.new_secret()`, or the key as bytes.
+        headers: further headers, such as `{"Authorization": "Bearer ..."}`.
+        attempts: at most this many attempts.
         timeout_s: seconds for each attempt.
-        verify: as httpx takes it: whether, or with what `ssl.SSLContext`, certificates are checked.
+        verify: whether certificates are checked, or the `ssl.SSLContext` to check them with, as in httpx.
 
-    Neither the address beyond its host nor any secret is in a repr, a log or an error.
+    No repr, log or error contains a secret or more of the URL than its host.
 
     Raises:
-        InvalidRequest: an argument does not fit; the message names it.
+        InvalidRequest: an argument is invalid; the message names it.
     """
 
     def __init__(
@@ -73,12 +72,12 @@ class Webhook(Sink):
         self._origin = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
         self._key = None if secret is None else Hidden(_key(secret))
         self._headers = {name: Hidden(value) for name, value in _checked(headers).items()}
-        # Without https no certificates are needed, and loading them takes 30 ms.
+        # Loading certificates takes 30 ms, so only where they are needed.
         self._tls = httpx.create_ssl_context(verify=verify) if parsed.scheme == "https" else False
 
     @staticmethod
     def new_secret() -> str:
-        """A new random secret, to be given to the receiver too."""
+        """Make a random secret, to be given to the receiver too."""
         return _PREFIX + base64.b64encode(random_secrets.token_bytes(32)).decode()
 
     @property
@@ -102,7 +101,7 @@ class Webhook(Sink):
         headers = {name: hidden.value for name, hidden in self._headers.items()}
         headers |= {"content-type": "application/json", "user-agent": "invoke-widgets"}
         headers |= self._signature(message.message_id, int(time.time()), body)
-        with hushed(*_LOGGERS):
+        with sending():
             try:
                 async with (
                     httpx.AsyncClient(
@@ -112,24 +111,24 @@ class Webhook(Sink):
                         proxy=proxy_for(self._url.value),
                         trust_env=False,
                     ) as http,
-                    # The answer's body is not read: it may be of any length, and says nothing that is needed.
+                    # The response's body is not read: it may be of any length, and nothing in it is needed.
                     http.stream("POST", self._url.value, content=body, headers=headers) as response,
                 ):
                     pass
             except httpx.TimeoutException:
                 raise Undelivered(f"no answer within {self._each_s:g} s", retryable=True, timed_out=True) from None
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                # Not what it says: that may hold the address.
+                # Without its text, which may contain the URL.
                 raise Undelivered(f"the request failed ({type(error).__name__})", retryable=True) from None
         if response.is_redirect:
-            raise Undelivered(f"it was answered with a redirect ({response.status_code}), which is not followed")
+            raise Undelivered(f"the receiver answered with a redirect ({response.status_code}), which is not followed")
         if not response.is_success:
-            passing = response.status_code in _PASSING or response.is_server_error
+            retryable = response.status_code in _RETRYABLE or response.is_server_error
             asked = retry_after_s(response.headers.get("retry-after", ""))
             raise Undelivered(
-                f"it was answered with {response.status_code} {response.reason_phrase}".strip(),
-                retryable=passing,
-                retry_after_s=None if asked is None or not passing else min(asked, _LONGEST_WAIT_S),
+                f"the receiver answered {response.status_code} {response.reason_phrase}".strip(),
+                retryable=retryable,
+                retry_after_s=None if asked is None or not retryable else min(asked, _LONGEST_WAIT_S),
             )
 
     def _signature(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
@@ -142,20 +141,20 @@ class Webhook(Sink):
 
 
 def _address(url: object) -> httpx.URL:
-    # Nothing of what was given is in the errors: it may be a secret.
+    # The errors contain nothing of the URL: it may be a secret.
     if not isinstance(url, str):
-        raise InvalidRequest(f"url: should be a string, got {type(url).__name__}.")
+        raise InvalidRequest(f"url: should be a string, got {type(url).__name__}.", field="url")
     try:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):
-        raise InvalidRequest("url: is not an address.") from None
+        raise InvalidRequest("url: is not a URL.", field="url") from None
     if parsed.scheme not in ("http", "https") or not parsed.host or "%" in parsed.host:
-        raise InvalidRequest("url: should start with http:// or https:// and name a host.")
+        raise InvalidRequest("url: should start with http:// or https:// and name a host.", field="url")
     return parsed
 
 
 def _key(secret: object) -> str:
-    """The key, in base64."""
+    """Return the key in base64."""
     if isinstance(secret, bytes):
         key = secret
     elif isinstance(secret, str) and secret.startswith(_PREFIX):
@@ -163,14 +162,17 @@ def _key(secret: object) -> str:
         try:
             key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError):
-            raise InvalidRequest("secret: what follows whsec_ is not base64.") from None
+            raise InvalidRequest("secret: the part after whsec_ is not base64.", field="secret") from None
     else:
         raise InvalidRequest(
             "secret: should be 'whsec_' and a key in base64, or the key as bytes.",
             suggestion="Webhook.new_secret() makes one.",
+            field="secret",
         )
     if len(key) < _SHORTEST_KEY:
-        raise InvalidRequest(f"secret: the key should have {_SHORTEST_KEY} bytes or more, got {len(key)}.")
+        raise InvalidRequest(
+            f"secret: the key should have {_SHORTEST_KEY} bytes or more, got {len(key)}.", field="secret"
+        )
     return base64.b64encode(key).decode()
 
 
@@ -178,12 +180,14 @@ def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
-        raise InvalidRequest(f"headers: should be a mapping, got {type(headers).__name__}.")
+        raise InvalidRequest(f"headers: should be a mapping, got {type(headers).__name__}.", field="headers")
     for name, value in headers.items():
         if not isinstance(name, str) or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-            raise InvalidRequest("headers: a name should be letters, digits and hyphens.")
+            raise InvalidRequest("headers: a name should be letters, digits and hyphens.", field="headers")
         if name.lower() in _OURS:
-            raise InvalidRequest(f"headers: {name} is set by the webhook itself.")
+            raise InvalidRequest(f"headers: {name} is set by the webhook.", field="headers")
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-            raise InvalidRequest(f"headers: the value of {name} should be a string of printable ASCII characters.")
+            raise InvalidRequest(
+                f"headers: the value of {name} should be a string of printable ASCII characters.", field="headers"
+            )
     return dict(headers)

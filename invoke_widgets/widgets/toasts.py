@@ -13,7 +13,7 @@ from invoke_widgets.widgets.base import View, put, shown
 from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
-    from invoke_widgets.alerts.messages import Message
+    from invoke_widgets.alerts import Message
     from invoke_widgets.console import Console
 
 SLOTS = 3

@@ -22,7 +22,7 @@ class Page:
     def __init__(self, lab: Lab, wire: Wire, shown_s: float = 600) -> None:
         connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})\n"
         alert = "from invoke_widgets.alerts import *\nalert = console.alert(on=JobFailed, at_most_every_s=0)\n"
-        lasting = f"import invoke_widgets.alerts.toasts as t\nt.SHOWN_S = {shown_s}"
+        lasting = f"import invoke_widgets.alerts.sinks as t\nt.SHOWN_S = {shown_s}"
         self.notebook: NotebookPage = lab.open([connect + alert + lasting, "console"])
         self.notebook.run_cell(0)
         self.notebook.run_cell(1)

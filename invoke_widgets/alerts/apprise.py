@@ -1,4 +1,4 @@
-"""`Apprise`: messages to any of the services that the library Apprise knows. The only file that imports it."""
+"""`Apprise`: messages to any service that the library Apprise supports, e-mail among them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from invoke_widgets.alerts.messages import Message
-from invoke_widgets.alerts.sinks import Hidden, OwnThread, Sink, Undelivered, hushed
+from invoke_widgets.alerts.sinks import Hidden, OwnThread, Sink, Undelivered, keep_quiet, sending
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive, whole
 
-_LOGGERS = (
-    *("apprise", "requests", "requests_oauthlib", "oauthlib", "paho", "slixmpp"),
+keep_quiet(
+    *("apprise", "requests", "paho.mqtt.client", "slixmpp", "oauthlib", "requests_oauthlib"),
+    *("requests_oauthlib.oauth1_auth", "requests_oauthlib.oauth1_session", "requests_oauthlib.oauth2_session"),
+    *("oauthlib.oauth1.rfc5849", "oauthlib.oauth1.rfc5849.signature"),
     *("urllib3", "urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.response"),
     *("urllib3.util.retry", "urllib3.http2.connection"),
 )
@@ -19,16 +21,21 @@ _TYPES = {"info": "info", "warning": "warning", "error": "failure"}
 
 
 class Apprise(Sink):
-    """Sends messages through Apprise (extra `alerts`): Slack, Discord, Matrix, Telegram, ntfy and many others.
+    """Sends messages through Apprise (extra `alerts`): e-mail, Slack, Discord, Matrix, Telegram, ntfy and many others.
+
+    >>> Apprise("mailtos://user:password@example.org?smtp=smtp.example.org&from=queue@example.org&to=you@example.org")
+    >>> Apprise("ntfy://topic", "discord://webhook_id/webhook_token")
+
+    `mailtos://` encrypts the connection, `mailto://` does not. A special character in the password is percent-encoded.
 
     Args:
-        *urls: the services' addresses as Apprise has them, such as "discord://id/token". They are secrets, and shown
-            nowhere but by their scheme.
-        attempts: how often a service that failed is tried.
+        *urls: one Apprise URL for each service; the formats are at https://appriseit.com/services/. They are treated as
+            secrets: only their scheme is ever shown.
+        attempts: at most this many attempts for each service.
         timeout_s: seconds for each attempt.
 
     Raises:
-        InvalidRequest: Apprise is not installed, or an address is not one that it knows.
+        InvalidRequest: Apprise is not installed, or does not know a URL.
     """
 
     def __init__(self, *urls: str, attempts: int = 3, timeout_s: float = 30.0) -> None:
@@ -37,7 +44,7 @@ class Apprise(Sink):
                 "Apprise is not installed.", suggestion='pip install "invoke-widgets[alerts]", and restart the kernel.'
             )
         if not urls:
-            raise InvalidRequest("urls: give one address or more, such as 'ntfy://topic'.")
+            raise InvalidRequest("urls: give at least one URL, such as 'ntfy://topic'.", field="urls")
         self._each_s = positive("timeout_s", timeout_s)
         self.attempts = whole("attempts", attempts)
         self.timeout_s = self.attempts * (self._each_s + 10.0)
@@ -58,7 +65,7 @@ class Apprise(Sink):
         await self._thread.run(lambda: self._send(message), self._each_s)
 
     def _send(self, message: Message) -> None:
-        # When it is tried again, those that have it are left out.
+        # A retry leaves out the services that have the message.
         message_id, done = self._delivered
         if message_id != message.message_id:
             done = set()
@@ -68,36 +75,37 @@ class Apprise(Sink):
                 done.add(place)
         missing = [scheme for place, scheme in enumerate(self._schemes) if place not in done]
         if missing:
-            raise Undelivered(f"not taken by {', '.join(missing)}", retryable=True)
+            raise Undelivered(f"not accepted by {', '.join(missing)}", retryable=True)
 
 
 def _service(url: object, place: int) -> Any:
     import apprise
 
     if not isinstance(url, str):
-        raise InvalidRequest(f"urls[{place}]: should be a string, got {type(url).__name__}.")
-    # One at a time, in the thread that asks: what it logs there is not logged.
+        raise InvalidRequest(f"urls[{place}]: should be a string, got {type(url).__name__}.", field="urls")
+    # In the calling thread, where `sending()` applies to what it logs.
     service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
-    with hushed(*_LOGGERS):
+    with sending():
         try:
             known = "://" in url and service.add(url)
-        except Exception:  # noqa: BLE001 - what it says may hold the address
+        except Exception:  # noqa: BLE001 - its text may contain the URL
             known = False
     if not known:
         raise InvalidRequest(
-            f"urls[{place}]: is not an address that Apprise knows.",
-            suggestion="Its list: https://appriseit.com/services/",
+            f"urls[{place}]: is not a URL that Apprise knows.",
+            suggestion="The supported services: https://appriseit.com/services/",
+            field="urls",
         )
     return service
 
 
 def _notify(service: Any, message: Message) -> bool:
-    with hushed(*_LOGGERS):
+    with sending():
         try:
             return bool(
                 service.notify(
                     title=message.headline, body=message.body, notify_type=_TYPES[message.severity], body_format="text"
                 )
             )
-        except Exception:  # noqa: BLE001 - what it says may hold the address
+        except Exception:  # noqa: BLE001 - its text may contain the URL
             return False
