@@ -490,7 +490,7 @@ def _log_filters() -> int:
     return sum(len(logger.filters) for logger in loggers)
 
 
-# -- the log of deliveries -----------------------------------------------------------------------------------------------
+# -- the log of deliveries ---------------------------------------------------------------------------------------------
 
 
 def test_deliveries_are_kept(wire: Wire, tmp_path: Path) -> None:

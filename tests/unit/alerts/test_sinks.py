@@ -238,7 +238,7 @@ def test_apprise_not_installed_says_how_to_install_it(monkeypatch: pytest.Monkey
         Apprise("json://localhost")
 
 
-# -- callbacks and custom sinks ----------- -----------------------------------------------------------------------------
+# -- callbacks and custom sinks ----------------------------------------------------------------------------------------
 
 
 def test_callback_is_called_on_its_own_thread() -> None:
