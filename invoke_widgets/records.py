@@ -1,8 +1,11 @@
-"""What a server says, and what is made of it, as frozen records.
+"""Frozen records: the server's data, and what the package derives from it.
 
-Each `from_json` takes a decoded JSON object and tolerates what it does not know: extra fields are dropped, an unknown
-status is kept as it is, a missing optional field is None. Only an object without its identity raises `ValueError`.
-Field names are the server's own. Times are UTC-aware `datetime`s (the server sends naive UTC strings).
+In order: fields of JSON objects; the queue's items and counters; answers to requests; the gallery; and records of our
+own (errors, cancellations, retries, progress, a stuck queue, the connection).
+
+Each `from_json` takes a decoded JSON object and raises `ValueError` if its identity is missing. Otherwise it is lenient:
+extra fields are dropped, an unknown status is kept, a missing optional field is None. Field names are the server's.
+Times are UTC-aware `datetime`s (the server sends naive UTC strings).
 """
 
 from __future__ import annotations
@@ -15,23 +18,25 @@ from typing import Any, Self
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.errors.redact import incoming
 
+# --- fields of JSON objects ---------------------------------------------------------------------------------------
+
 
 def parse_time(value: object) -> datetime | None:
-    """A server's timestamp as an aware UTC datetime; None for anything that is not one."""
+    """A server's timestamp as an aware UTC datetime, or None for anything else."""
     if not isinstance(value, str):
         return None
     try:
         time = datetime.fromisoformat(value)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter: out of the years 1 to 9999 once in UTC
+    except (ValueError, OverflowError):  # OverflowError: in UTC it leaves the years 1 to 9999
         return None
 
 
 def integer(data: Mapping[str, Any], key: str) -> int:
-    """A field that has to be there.
+    """A required integer field.
 
     Raises:
-        ValueError: it is missing, or something else.
+        ValueError: it is missing, or not an integer.
     """
     value = data.get(key)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -40,7 +45,7 @@ def integer(data: Mapping[str, Any], key: str) -> int:
 
 
 def integers(data: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    """As `integer`, for a list of them."""
+    """A required field with a list of integers; raises as `integer` does."""
     values = data.get(key)
     if not isinstance(values, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in values):
         raise ValueError(f"{key} should be a list of integers")
@@ -48,7 +53,7 @@ def integers(data: Mapping[str, Any], key: str) -> tuple[int, ...]:
 
 
 def text(data: Mapping[str, Any], key: str) -> str:
-    """As `integer`."""
+    """A required string field; raises as `integer` does."""
     value = data.get(key)
     if not isinstance(value, str):
         raise ValueError(f"{key} should be a string, got {value!r}")  # noqa: TRY004
@@ -60,26 +65,33 @@ def optional_text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _error_text(value: object) -> str | None:
+    """An error's text without secrets: it may quote an address with a password, and is saved in notebooks."""
+    return incoming(value) if isinstance(value, str) else None
+
+
 def optional_integer(value: object) -> int | None:
     """An integer, or None for anything else, `true` included."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def count(data: Mapping[str, Any], key: str) -> int:
-    """A number of things; 0 if it is missing or something else."""
+    """A counter, 0 if it is missing or not an integer."""
     return optional_integer(data.get(key)) or 0
 
 
 def mapping(data: object) -> Mapping[str, Any]:
-    """The object itself.
+    """`data` itself.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is not a JSON object.
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"expected a JSON object, got {type(data).__name__}")  # noqa: TRY004
     return data
 
+
+# --- the queue ----------------------------------------------------------------------------------------------------
 
 PENDING = "pending"
 IN_PROGRESS = "in_progress"
@@ -89,13 +101,13 @@ FAILED = "failed"
 CANCELED = "canceled"
 STATUSES = (PENDING, IN_PROGRESS, WAITING, COMPLETED, FAILED, CANCELED)
 GONE = "gone"
-"""No status of the server's: it no longer has the job, and how that ended was not heard. In the log of jobs only."""
+"""Not a status of the server: it no longer has the job, and its end was not observed. Only in the log of jobs."""
 TERMINAL = frozenset({COMPLETED, FAILED, CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
 class FieldValue:
-    """One value that a batch set for this item: the field `field_name` of the node `node_path`."""
+    """A value that a batch set for an item, in the field `field_name` of the node `node_path`."""
 
     node_path: str
     field_name: str
@@ -119,9 +131,9 @@ class FieldValue:
 class QueueItem:
     """One job in the queue.
 
-    What is None depends on where the record comes from: a summary (6.14 on) knows neither `session`, `priority` nor the
-    error; an event knows neither `field_values`, `device` nor `parent_item_id`. `session` is the server's own JSON.
-    `parent_item_id` is that of the item whose node called a saved workflow (6.14 on), which this one runs.
+    Which fields are None depends on the source: a summary (since 6.14) has no `session`, `priority` or error; an event
+    has no `field_values`, `device` or `parent_item_id`. `session` is the server's JSON. `parent_item_id` is the item
+    whose node called a saved workflow (since 6.14) that this item runs.
     """
 
     item_id: int
@@ -150,10 +162,10 @@ class QueueItem:
 
     @classmethod
     def from_json(cls, data: object, *, queue_id: str = "default") -> Self:
-        """From an item, a summary, or the payload of a `queue_item_status_changed` event.
+        """Parse an item, a summary, or the payload of a `queue_item_status_changed` event.
 
         Raises:
-            ValueError: no usable `item_id`, `status` or `batch_id`.
+            ValueError: `item_id`, `status` or `batch_id` is missing or of the wrong type.
         """
         data = mapping(data)
         session = data.get("session")
@@ -172,9 +184,9 @@ class QueueItem:
             started_at=parse_time(data.get("started_at")),
             completed_at=parse_time(data.get("completed_at")),
             error_type=optional_text(data.get("error_type")),
-            error_message=_incoming(data.get("error_message")),
-            error_traceback=_incoming(data.get("error_traceback")),
-            # A whole item, which has its session, leaves out what is null.
+            error_message=_error_text(data.get("error_message")),
+            error_traceback=_error_text(data.get("error_traceback")),
+            # A full item, which has its session, leaves out null fields.
             field_values=FieldValue.many(data.get("field_values"))
             if "field_values" in data or "session" in data
             else None,
@@ -188,34 +200,34 @@ class QueueItem:
 
     @property
     def was_read(self) -> bool:
-        """Whether more is known of it than events tell: what was varied, and whether another item called it."""
+        """Whether it was read from the server: events have neither the batch's values nor the parent item."""
         return self.field_values is not None
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the item is completed, failed or canceled: it will not change again."""
+        """Whether the item is completed, failed or canceled, and will not change again."""
         return self.status in TERMINAL
 
     @property
     def waited_s(self) -> float | None:
-        """Seconds from creation to start; None while it has not started."""
+        """Seconds from creation to start; None before it has started."""
         return _seconds(self.created_at, self.started_at)
 
     @property
     def ran_s(self) -> float | None:
-        """Seconds from start to end; None while it has not ended or if it never started."""
+        """Seconds from start to end; None before it has ended, or if it never started."""
         return _seconds(self.started_at, self.completed_at)
 
     def without_session(self) -> Self:
-        """The same record without the graph and its results, which can be large."""
+        """A copy without the graph and its results, which can be large."""
         return self if self.session is None else replace(self, session=None)
 
 
 def retryable(items: Mapping[int, QueueItem]) -> list[int]:
-    """The ids of failed items that nobody has retried yet, ascending.
+    """The ids of failed items that have not been retried yet, ascending.
 
-    A retry's new item names the root of its line, so that of each line only the newest failed item counts. One that
-    another item called fails together with it, and is run again by a retry of that one alone.
+    A retry's new item names the first item of its attempt chain, so only the newest failed item of a chain counts. An
+    item that another item called is left out: it fails with its parent, and only a retry of the parent runs it again.
     """
     newest: dict[int, int] = {}
     for item in items.values():
@@ -232,7 +244,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many items have which status. `waiting` exists since 6.14, and is 0 before."""
+    """The number of items by status. `waiting` exists since 6.14, and is 0 before."""
 
     pending: int = 0
     in_progress: int = 0
@@ -260,11 +272,11 @@ class Counts:
 
     @property
     def unfinished(self) -> int:
-        """How many will still change: pending, in progress or waiting."""
+        """The number of items that will still change: pending, in progress or waiting."""
         return self.pending + self.in_progress + self.waiting
 
     def counters(self) -> dict[str, int]:
-        """Status -> number, and `total`."""
+        """The numbers by status, and `total`."""
         return {name: getattr(self, name) for name in (*STATUSES, "total")}
 
 
@@ -276,8 +288,8 @@ def _counts(data: Mapping[str, Any]) -> dict[str, int]:
 class QueueStatus(Counts):
     """The queue's counters, and one of the items in progress (with several GPUs there may be more).
 
-    The counters are of everybody's items; `user_pending` and `user_in_progress` are of those of the user who asks, in
-    an event of those of its item's owner, and None where the server does not tell them.
+    The counters include all users' items. `user_pending` and `user_in_progress` count those of the requesting user (in
+    an event, of the item's owner), and are None where the server does not send them.
     """
 
     queue_id: str = "default"
@@ -302,7 +314,7 @@ class QueueStatus(Counts):
 
     @property
     def user_unfinished(self) -> int | None:
-        """As `unfinished`, of the user's own items; None where that is not told. Counts no `waiting` ones."""
+        """The user's own unfinished items, without `waiting` ones; None where the server does not send them."""
         if self.user_pending is None or self.user_in_progress is None:
             return None
         return self.user_pending + self.user_in_progress
@@ -331,7 +343,7 @@ class BatchStatus(Counts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationCounts(Counts):
-    """Counters of all items with one destination."""
+    """The counters of all items with one destination."""
 
     queue_id: str = "default"
     destination: str = ""
@@ -344,7 +356,7 @@ class DestinationCounts(Counts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorStatus:
-    """Whether the worker takes items (`is_started`; False is paused) and is busy with one (`is_processing`)."""
+    """Whether the worker takes items (`is_started`; False is paused) and is running one (`is_processing`)."""
 
     is_started: bool
     is_processing: bool
@@ -357,7 +369,7 @@ class ProcessorStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueAndProcessorStatus:
-    """The queue's counters, and what its worker does."""
+    """The queue's counters and its worker's status."""
 
     queue: QueueStatus
     processor: ProcessorStatus
@@ -371,9 +383,12 @@ class QueueAndProcessorStatus:
         )
 
 
+# --- answers to requests ------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemIds:
-    """All ids in the queue, in the order that was asked for, and how many they are."""
+    """All ids in the queue, in the requested order, and their number."""
 
     item_ids: tuple[int, ...]
     total_count: int
@@ -386,10 +401,9 @@ class ItemIds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnqueueResult:
-    """The answer to an enqueue. A full queue takes fewer than asked (`enqueued < requested`), which is no error.
+    """The answer to an enqueue. A full queue takes fewer items than requested (`enqueued < requested`) without an error.
 
-    `item_ids` are ascending, and are those of the whole batch: enqueueing a `batch_id` again adds to it. Empty on a
-    server older than 6.0.
+    `item_ids` are those of the whole batch, ascending: enqueueing a `batch_id` again adds to it. Empty before 6.0.
     """
 
     queue_id: str
@@ -412,15 +426,9 @@ class EnqueueResult:
         )
 
 
-def _incoming(value: object) -> str | None:
-    """An error's text: it may quote an address with a password, and is shown, logged and saved in notebooks."""
-    said = optional_text(value)
-    return None if said is None else incoming(said)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthStatus:
-    """Whether the server is in multiuser mode, in which each request needs a token. Servers before 6.12 have none."""
+    """Whether the server is in multiuser mode (since 6.12), in which each request needs a token."""
 
     multiuser_enabled: bool
     setup_required: bool = False
@@ -435,7 +443,7 @@ class AuthStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Who a token belongs to, on a server in multiuser mode. An administrator may change everybody's items."""
+    """The owner of a token, on a server in multiuser mode. An administrator may change all users' items."""
 
     user_id: str
     is_admin: bool = False
@@ -449,6 +457,9 @@ class User:
             is_admin=data.get("is_admin") is True,
             display_name=optional_text(data.get("display_name")),
         )
+
+
+# --- the gallery --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -491,7 +502,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """A board of the gallery. `image_count` leaves out intermediates; the cover is its newest image, if it has any."""
+    """A board of the gallery. `image_count` leaves out intermediates; the cover is its newest image, if any."""
 
     board_id: str
     board_name: str
@@ -513,13 +524,16 @@ class Board:
         )
 
 
+# --- records of our own -------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobError:
-    """One thing that went wrong, classified.
+    """A classified error.
 
     `fingerprint` is equal for errors that differ only in ids and numbers; `ErrorLog.groups()` counts by it.
-    `field_path` is the dotted path of a validation error. `attempt` counts from 1. `retry_at` is when its `RetryPolicy`
-    runs the job again, or did; None if none does.
+    `field_path` is the dotted path of a validation error. `attempt` counts from 1. `retry_at` is when a `RetryPolicy`
+    runs the job again, or did; None if it does not.
     """
 
     at: datetime
@@ -542,22 +556,21 @@ class JobError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancellation:
-    """What a cancel did, and when, in seconds since it was asked for.
+    """The outcome of a cancel, with its times in seconds since the request.
 
     Attributes:
         scope: "item", "batch", "pending" or "clear".
-        outcome: "canceled"; "already_finished" (there was nothing left to cancel); "not_found"; "refused" (the server
-            said no: not yours, not allowed); "unknown" (no answer came, and looking did not tell;
-            or nothing could be sent).
-        canceled: how many items were canceled.
-        item_ids: the items that it was about, ascending, as far as they are known.
-        requested_at: when, UTC.
+        outcome: "canceled"; "already_finished" (nothing was left to cancel); "not_found"; "refused" (the user may not
+            do this); "unknown" (no answer came and a look did not settle it, or nothing could be sent).
+        canceled: the number of canceled items.
+        item_ids: the items concerned, ascending, as far as they are known.
+        requested_at: the time of the request, UTC.
         acknowledged_s: until the server's answer came.
-        effective_s: until the items' status had changed, as an event or the answer told.
-        stopped_s: until the worker had really gone on to something else; None while it has not, or if that cannot be
-            known. A pending item has nothing to stop: its `stopped_s` is its `effective_s`.
+        effective_s: until an event or the answer showed the items' new status.
+        stopped_s: until the worker had moved on; None while it has not, or if that cannot be known. A pending item has
+            nothing to stop: its `stopped_s` is its `effective_s`.
         message: the outcome in words.
-        cancellation_id: identity, since `stopped_s` becomes known later than the rest.
+        cancellation_id: the record's identity, since `stopped_s` is known later than the rest.
     """
 
     scope: str
@@ -575,10 +588,10 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """What a retry did: `new_item_ids` maps each retried item to the new one that the server made of it.
+    """The outcome of a retry: `new_item_ids` maps each retried item to the server's new one.
 
-    An item that the server skipped (finished well, missing, or the queue was full) is in `skipped`. Both are about the
-    item that was retried: for one that another item called, that is the one which called first.
+    `skipped` has the items that the server did not retry (completed, missing, or the queue was full). For an item that
+    another item called, both name the outermost caller, which is what the server retries.
     """
 
     new_item_ids: Mapping[int, int]
@@ -592,7 +605,7 @@ class Retried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far an item in progress is: `percentage` from 0 to 1, or None while that is unknown.
+    """The progress of a running item: `percentage` from 0 to 1, or None while it is unknown.
 
     `node_id` is the graph's own. `image` is a data URL of a preview, if the server sent one.
     """
@@ -607,11 +620,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wedge:
-    """A queue that cannot go on: the worker fails again and again to load these items, and nothing behind them runs.
+    """A stuck queue: the worker fails again and again to load these items, and nothing behind them runs.
 
-    `batch_ids` are the batches that they belong to: canceling those is the way out. Up to 6.13 they are known only if
-    an event told them: an item that cannot be loaded does not. Both are empty where the worker seems to have ended.
-    `message` says which, or is the server's own. `is_theirs`: the items are another user's, whose batch is not told.
+    `batch_ids` are the items' batches; canceling those frees the queue. Up to 6.13 they are known only from an event,
+    since the item cannot be loaded. Both are empty if the worker seems to have ended. `message` is ours or the server's.
+    `is_theirs`: the items are another user's, and the server does not name their batch.
     """
 
     batch_ids: tuple[str, ...]
@@ -621,7 +634,7 @@ class Wedge:
 
     @property
     def culprit(self) -> str:
-        """Who is to blame, in words: the batches, or the items where the server does not tell their batch."""
+        """The cause in words: the batches, or the items where the batch is unknown."""
         if self.batch_ids:
             return f"batch {', '.join(self.batch_ids)}"
         return f"item {', '.join(map(str, self.item_ids))}" if self.item_ids else "the worker"
@@ -643,13 +656,13 @@ class Wedge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """How the picture is being kept.
+    """How the snapshot is kept up to date.
 
     Attributes:
-        mode: "connecting" (no picture yet), "live" (events), "polling" (no socket can be had), "reconnecting" (the
-            server went away; `next_try_at` says when it is tried next), "closed".
-        error: why, where that is known.
-        remedy: what a person can do about it, where that is known.
+        mode: "connecting" (no snapshot yet), "live" (events), "polling" (no socket), "reconnecting" (the server went
+            away; `next_try_at` is the next attempt), "closed".
+        error: the reason, if known.
+        remedy: what the user can do about it, if known.
         is_ill: whether something answers there that cannot do its work, as against nothing that can be reached.
         is_refused: whether the server answers, but refuses the token, or wants one.
         next_try_at: `time.monotonic()` of the next try.
