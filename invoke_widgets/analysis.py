@@ -1,11 +1,11 @@
-"""Questions to the frames, one call each.
+"""Answers to common questions about the frames, one function each.
 
 >>> from invoke_widgets import analysis
 >>> analysis.error_rate(console.jobs.frame(), every="1h")
 
 Plain functions rather than an accessor (`frame.jobs.error_rate()`): they take any frame with the columns, filtered or
 read back from Parquet, they show in completion and `help()`, they type-check, and importing them changes nothing in
-pandas. Each answers with a frame whose columns and types do not depend on how much there is.
+pandas. Each returns a frame whose columns and types are the same whether it is empty or full.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _PARTS = ("acknowledged_s", "effective_s", "stopped_s")
 
 
 def error_rate(jobs: pd.DataFrame, every: str | timedelta = "1h") -> pd.DataFrame:
-    """How many jobs ended, and which share of them failed, over time.
+    """The number of finished jobs and the share of failures over time.
 
     Args:
-        jobs: `console.jobs.frame()`; jobs without a time of ending are left out.
-        every: the length of an interval, as pandas says it ("15min", "1h", "1D").
+        jobs: `console.jobs.frame()`; jobs without `completed_at` are left out.
+        every: the length of an interval, a pandas frequency ("15min", "1h", "1D") or a `timedelta`.
 
     Returns:
         Index `time` (the interval's beginning, UTC); columns `finished`, `failed` (Int64), `rate` (0..1, missing where
-        nothing ended). Canceled jobs are no failures, and count neither way.
+        no job finished). Canceled jobs are not counted.
     """
     ended = jobs[jobs["status"].isin([COMPLETED, FAILED]) & jobs["completed_at"].notna()]
     grouped = _over_time(ended.set_index("completed_at"), every)
@@ -41,16 +41,16 @@ def error_rate(jobs: pd.DataFrame, every: str | timedelta = "1h") -> pd.DataFram
 
 
 def throughput(jobs: pd.DataFrame, every: str | timedelta = "1min") -> pd.DataFrame:
-    """How many jobs were completed, over time, how long they ran, and how busy the devices were.
+    """The number of completed jobs, their mean run time, and the use of the devices over time.
 
     Args:
         jobs: `console.jobs.frame()`.
-        every: the length of an interval, as pandas says it ("15min", "1h", "1D").
+        every: the length of an interval, a pandas frequency ("15min", "1h", "1D") or a `timedelta`.
 
     Returns:
         Index `time` (the interval's beginning, UTC); columns `completed` (Int64), `mean_ran_s` (of those, in seconds),
-        `busy` (how many jobs ran, on average over the interval; 1.0 is one device at work all the time). Each run makes
-        all intervals busy that it overlaps, however it ended; one that has not ended does not count yet.
+        `busy` (the mean number of running jobs; 1.0 is one device at work all the time). A run counts in every interval
+        that it overlaps, however it ended; runs that have not ended do not count yet.
     """
     import numpy as np
     import pandas as pd
@@ -74,7 +74,7 @@ def throughput(jobs: pd.DataFrame, every: str | timedelta = "1min") -> pd.DataFr
 
 
 def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
-    """Which nodes fail.
+    """The nodes that fail, with their errors.
 
     Args:
         errors: `console.errors.frame()`.
@@ -101,12 +101,12 @@ def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def failures_by_batch(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Which batches fail: index `batch_id`; columns `finished`, `failed`, `rate`; highest rate first."""
+    """The failure rate of each batch: index `batch_id`; columns `finished`, `failed`, `rate`; highest rate first."""
     return _by(jobs, "batch_id")
 
 
 def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
-    """How often jobs fail by the value that a batch gave to a field.
+    """The failure rate for each value that batches gave to a field.
 
     Args:
         jobs: `console.jobs.frame()`.
@@ -124,7 +124,7 @@ def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
     import pandas as pd
 
     there = jobs[jobs[field].notna()]
-    # As objects: pandas would make numbers of whole ones, and one type of several.
+    # As objects: pandas would turn integers into floats and mixed values into one type.
     values = pd.Series([v if v.__hash__ else str(v) for v in there[field]], index=there.index, dtype=object)
     found = _by(there.assign(**{field: values}), field)
     return found.set_axis(found.index.astype(object))
@@ -133,7 +133,7 @@ def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
 def cancellation_percentiles(
     cancellations: pd.DataFrame, percentiles: float | Iterable[float] = (0.5, 0.9, 0.99)
 ) -> pd.DataFrame:
-    """How long cancels took, by scope and part.
+    """The percentiles of the times that cancels took, by scope and part.
 
     Args:
         cancellations: `console.cancellations.frame()`.
@@ -157,24 +157,24 @@ def cancellation_percentiles(
             values = group[part].dropna()
             rows[str(scope), part] = {"count": len(values)} | {f"p{p * 100:g}": values.quantile(p) for p in wanted}
     columns = {"count": "Int64"} | {f"p{p * 100:g}": "Float64" for p in wanted}
-    # Level by level: of no tuples pandas would not know the type.
+    # Level by level: from an empty list of tuples pandas could not infer the types.
     levels: list[Any] = [pd.array([row[level] for row in rows], dtype="string") for level in (0, 1)]
     index = pd.MultiIndex.from_arrays(levels, names=["scope", "part"])
     return pd.DataFrame(list(rows.values()), index=index, columns=list(columns)).astype(columns)
 
 
 def retry_success(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Whether retries help: one row for each job that was retried.
+    """The success of retries, one row for each job that was retried.
 
     Returns:
-        Index `batch_id`, and `item_id` of the first of its line; columns `retries` (Int64), `succeeded` (whether any of
-        them completed; missing while none has, and one has not ended), `last_status`. The rate of success is
+        Index `batch_id`, and `item_id` of the first attempt; columns `retries` (Int64), `succeeded` (whether a retry
+        completed; missing while none has and one is unfinished), `last_status`. The success rate is
         `retry_success(jobs)["succeeded"].mean()`.
     """
     import pandas as pd
 
     again = jobs[jobs["retried_from_item_id"].notna()].sort_values("item_id")
-    # A server that was installed anew counts its items from 1 again; a retry is of its root's batch.
+    # By batch too: a reinstalled server counts its items from 1 again. A retry has the batch of its first attempt.
     grouped = again.groupby(["batch_id", "retried_from_item_id"])["status"]
     completed: Any = grouped.apply(lambda s: bool((s == COMPLETED).any())).astype("boolean")
     over = grouped.apply(lambda s: bool(s.isin(sorted(TERMINAL)).all())).astype("boolean")
@@ -189,12 +189,12 @@ def retry_success(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _over_time(frame: pd.DataFrame, every: Any) -> Any:
-    """A frame by intervals of its index, each named by its beginning, which is part of it."""
+    """A frame grouped by intervals of its index, each labeled by its beginning, which it includes."""
     import pandas as pd
 
     epoch: Any = pd.Timestamp("1970-01-01", tz="UTC")
     try:
-        # From one moment on, since intervals such as "1D" have no fixed length of their own in pandas.
+        # Added to a time, since in pandas intervals such as "1D" have no fixed length.
         is_long = epoch + pd.tseries.frequencies.to_offset(every) > epoch
     except (ValueError, TypeError, OverflowError):
         is_long = False
@@ -210,12 +210,12 @@ def _micros(times: Any) -> Any:
 
 
 def _passed(moments: Any, edges: Any) -> Any:
-    """How many microseconds had passed since each of `moments`, all together, at each of `edges`."""
+    """The sum of the microseconds since each of `moments`, at each of `edges`."""
     import numpy as np
 
     since, until = np.sort(_micros(moments)), _micros(edges)
     begun = np.searchsorted(since, until)
-    # Sums may wrap around, as integers do; differences of them are exact all the same.
+    # The sums may overflow; as integers their differences are exact all the same.
     return begun * until - np.append(0, np.cumsum(since))[begun]
 
 

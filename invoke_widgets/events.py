@@ -1,4 +1,4 @@
-"""The server's socket.io events, as frozen records. Every one has `queue_id`; names follow the server's."""
+"""The server's socket.io events as frozen records, with the server's names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from invoke_widgets.records import Progress, QueueItem, QueueStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What all events have in common: the queue that they are of. Its subclasses say what happened."""
+    """An event of a queue. Its subclasses say what happened."""
 
     queue_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemStatusChanged(Event):
-    """`queue_item_status_changed`: the item as far as the event tells, and the queue's counters at that moment."""
+    """`queue_item_status_changed`: the item as far as the event has it, and the queue's counters at that moment."""
 
     item: QueueItem
     queue_status: QueueStatus | None = None
@@ -28,7 +28,7 @@ class ItemStatusChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnqueued(Event):
-    """`batch_enqueued`: it does not say which items."""
+    """`batch_enqueued`, which does not name the items."""
 
     batch_id: str
     enqueued: int
@@ -38,14 +38,14 @@ class BatchEnqueued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsCanceled(Event):
-    """`queue_items_canceled` (6.14 on): these pending items were canceled, or deleted; the event does not say which."""
+    """`queue_items_canceled` (since 6.14): these pending items were canceled or deleted; it does not say which."""
 
     item_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsRetried(Event):
-    """`queue_items_retried`: the ids of the old items; the new ones have to be looked up."""
+    """`queue_items_retried`: the ids of the old items; those of the new ones must be read."""
 
     item_ids: tuple[int, ...]
 
@@ -57,7 +57,7 @@ class QueueCleared(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEvent(Event):
-    """What the events of a node have in common; `node_id` is the graph's own, not the execution's."""
+    """An event of a node; `node_id` is the graph's own, not the execution's."""
 
     item_id: int
     batch_id: str
@@ -86,7 +86,7 @@ class NodeCompleted(NodeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFailed(NodeEvent):
-    """`invocation_error`: comes after the item's own change to `failed`, and says which node it was."""
+    """`invocation_error`: comes after the item's own change to `failed`, and names the node."""
 
     error_type: str
     error_message: str
@@ -166,11 +166,11 @@ PARSERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
         error_traceback=incoming(str(d.get("error_traceback") or "")),
     ),
 }
-"""Event name -> parser."""
+"""The parser of each event, by the event's name."""
 
 
 def parse_event(name: str, data: object) -> Event | None:
-    """The typed event for a payload; None for an event that is not known or cannot be made sense of."""
+    """The typed event for a payload; None if the event is unknown or its payload makes no sense."""
     parser = PARSERS.get(name)
     if parser is None or not isinstance(data, Mapping):
         return None

@@ -1,4 +1,4 @@
-"""A finished session's outputs, by the graph's own node ids."""
+"""The outputs of a finished session, by the graph's own node ids."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def _mapping(data: Any, key: str) -> Mapping[str, Any]:
 
 
 def iteration_paths(session: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """For each execution node, the indices of the iterations that it belongs to; () outside of any.
+    """The indices of the iterations that each execution node belongs to; () outside iterations.
 
-    6.14 says so itself (`prepared_iteration_paths`). Before, it is read off the execution graph: a node belongs to the
-    iterations of what leads to it, up to a `collect`.
+    6.14 sends them (`prepared_iteration_paths`). Before, they are derived from the execution graph: a node belongs to
+    the iterations of its inputs, up to a `collect`.
     """
-    told = session.get("prepared_iteration_paths")
-    if isinstance(told, Mapping) and told:
-        return {str(key): tuple(int(i) for i in path) for key, path in told.items()}
+    sent = session.get("prepared_iteration_paths")
+    if isinstance(sent, Mapping) and sent:
+        return {str(key): tuple(int(i) for i in path) for key, path in sent.items()}
     graph = _mapping(session, "execution_graph")
     nodes = _mapping(graph, "nodes")
     before: dict[str, list[str]] = {key: [] for key in nodes}
@@ -33,7 +33,7 @@ def iteration_paths(session: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
     def path(key: str) -> tuple[int, ...]:
         if key not in paths:
-            paths[key] = ()  # against a cycle, which a server would not have accepted
+            paths[key] = ()  # ends a cycle, which no server accepts
             node = nodes[key]
             if node.get("type") != "collect":
                 inherited = max((path(source) for source in before[key] if source in nodes), key=len, default=())
@@ -46,14 +46,14 @@ def iteration_paths(session: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def outputs(item: QueueItem) -> dict[str, Any]:
-    """What each node of the graph put out.
+    """The output of each node of the graph.
 
     Args:
-        item: with its session; a failed or canceled item has what was done until then.
+        item: an item with its session; a failed or canceled one has the outputs up to that point.
 
     Returns:
-        Node id -> its output as the server's JSON (`{"type": "integer_output", "value": 3}`). For a node inside an
-        iteration, a list of them in the iterations' order. Nodes that did not run are absent.
+        The outputs by node id, as the server's JSON (`{"type": "integer_output", "value": 3}`). A node inside an
+        iteration has a list of them, in the iterations' order. Nodes that did not run are absent.
     """
     session = item.session or {}
     results = _mapping(session, "results")
@@ -71,7 +71,7 @@ def outputs(item: QueueItem) -> dict[str, Any]:
 
 
 def failed_node(item: QueueItem) -> tuple[str | None, str | None]:
-    """The graph's own id and the type of the node that failed, as far as the session tells."""
+    """The graph's own id and the type of the failed node, each None if the session does not have it."""
     session = item.session or {}
     errors = _mapping(session, "errors")
     key = next(iter(errors), None)
@@ -85,7 +85,7 @@ def failed_node(item: QueueItem) -> tuple[str | None, str | None]:
 
 
 def image_names(item: QueueItem) -> list[str]:
-    """The names of the images that an item put out, in the order of `outputs`."""
+    """The names of an item's output images, in the order of `outputs`."""
     names: list[str] = []
 
     def collect(value: Any) -> None:

@@ -3,9 +3,9 @@
 In order: fields of JSON objects; the queue's items and counters; answers to requests; the gallery; and records of our
 own (errors, cancellations, retries, progress, a stuck queue, the connection).
 
-Each `from_json` takes a decoded JSON object and raises `ValueError` if its identity is missing. Otherwise it is lenient:
-extra fields are dropped, an unknown status is kept, a missing optional field is None. Field names are the server's.
-Times are UTC-aware `datetime`s (the server sends naive UTC strings).
+Each `from_json` takes a decoded JSON object and raises `ValueError` if its identity is missing. Otherwise it is
+lenient: extra fields are dropped, an unknown status is kept, a missing optional field is None. Field names are the
+server's. Times are UTC-aware `datetime`s (the server sends naive UTC strings).
 """
 
 from __future__ import annotations
@@ -401,7 +401,7 @@ class ItemIds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnqueueResult:
-    """The answer to an enqueue. A full queue takes fewer items than requested (`enqueued < requested`) without an error.
+    """The answer to an enqueue. A full queue takes fewer items than requested, which is no error.
 
     `item_ids` are those of the whole batch, ascending: enqueueing a `batch_id` again adds to it. Empty before 6.0.
     """
@@ -623,8 +623,8 @@ class Wedge:
     """A stuck queue: the worker fails again and again to load these items, and nothing behind them runs.
 
     `batch_ids` are the items' batches; canceling those frees the queue. Up to 6.13 they are known only from an event,
-    since the item cannot be loaded. Both are empty if the worker seems to have ended. `message` is ours or the server's.
-    `is_theirs`: the items are another user's, and the server does not name their batch.
+    since the item cannot be loaded. Both are empty if the worker seems to have ended. `message` is ours or the
+    server's. `is_theirs`: the items are another user's, and the server does not name their batch.
     """
 
     batch_ids: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""Workflows as InvokeAI's editor exports them -> graphs, and names for their fields. Pure functions.
+"""Workflows exported from InvokeAI's editor as graphs with named fields, and checks of graphs and data. Pure functions.
 
-The rules are the editor's, and those of the server's own builder for saved workflows (InvokeAI 6.14.2): nodes other
-than invocations are left out, connectors are followed to where they come from, an input that has an edge gives up its
-value, and a board that is "auto" or "none" is none. Batch nodes become values to vary, as in the editor.
+The rules are the editor's and those of the server's builder for saved workflows (InvokeAI 6.14.2): nodes other than
+invocations are left out, connectors are followed to their source, an input with an edge loses its own value, and
+the boards "auto" and "none" are left out. Batch nodes become values to vary, as in the editor.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class WorkflowField:
     """An input of a node that no edge sets.
 
     Attributes:
-        name: what `data` calls it: "node.field", where the node is told by its label, its type or its id, whichever is
-            the first that no other node shares.
-        label: as the workflow's form shows it; empty if it has none.
-        value: as exported; None where the workflow leaves it open.
-        in_form: whether the workflow's author put it into the form, or exposed it.
+        name: its key in `data`: "node.field", where the node is named by its label, type or id, the first of them that
+            no other node shares.
+        label: its label in the workflow's form; empty if it has none.
+        value: the exported value; None if the workflow leaves it open.
+        in_form: whether the workflow's author put it into the form or exposed it.
         node_id: the node's id.
         field: the input's name.
     """
@@ -48,18 +48,18 @@ class WorkflowField:
 
 
 def is_workflow(pasted: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether something is a workflow rather than a graph: its nodes are a list."""
+    """Whether `pasted` is a workflow rather than a graph: its nodes are a list."""
     return isinstance(pasted, Mapping) and isinstance(pasted.get("nodes"), list)
 
 
 def fields(workflow: Mapping[str, Any]) -> list[WorkflowField]:
-    """What of a workflow can be set, the form's fields first. `pandas.DataFrame(fields(workflow))` is a table of them.
+    """The fields of a workflow that can be set, the form's first. `pandas.DataFrame(fields(workflow))` is their table.
 
     Args:
         workflow: the JSON that the editor exports.
 
     Raises:
-        InvalidRequest: it is of another form.
+        InvalidRequest: it is not an exported workflow.
     """
     nodes = _invocations(workflow)
     names = _names(nodes)
@@ -84,10 +84,10 @@ def fields(workflow: Mapping[str, Any]) -> list[WorkflowField]:
 
 
 def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
-    """The graph that the editor would enqueue.
+    """The graph that the editor would enqueue for a workflow.
 
     Raises:
-        InvalidRequest: it is of another form.
+        InvalidRequest: it is not an exported workflow.
     """
     nodes = _invocations(workflow)
     graph_nodes = {
@@ -107,7 +107,7 @@ def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_data(workflow: Mapping[str, Any]) -> Data:
-    """What the workflow's own batch nodes vary, in the server's form: nodes of one group are zipped.
+    """The values of the workflow's own batch nodes in the server's form; nodes of one group are zipped.
 
     Raises:
         InvalidRequest: a batch node has no values, or takes them from a generator.
@@ -140,10 +140,10 @@ def own_data(workflow: Mapping[str, Any]) -> Data:
 
 
 def with_ids(workflow: Mapping[str, Any], data: Data) -> Data:
-    """Values whose nodes are told by label, type or id, with ids.
+    """`data` with the nodes' ids in place of labels and types.
 
     Raises:
-        InvalidRequest: there is no such node, or several that are told so.
+        InvalidRequest: a name fits no node, or several.
     """
     nodes = _invocations(workflow)
     return [
@@ -152,50 +152,50 @@ def with_ids(workflow: Mapping[str, Any], data: Data) -> Data:
     ]
 
 
-def _id_of(nodes: Mapping[str, Mapping[str, Any]], told: str, field: str) -> str:
-    if told in nodes:
-        return told
+def _id_of(nodes: Mapping[str, Mapping[str, Any]], name: str, field: str) -> str:
+    if name in nodes:
+        return name
     for of in ("label", "type"):
-        found = [node_id for node_id, data in nodes.items() if data.get(of) == told]
+        found = [node_id for node_id, data in nodes.items() if data.get(of) == name]
         if len(found) == 1:
             return found[0]
         if found:
             raise InvalidRequest(
-                f"data.{told}.{field}: {len(found)} nodes of the workflow have the {of} {told!r}: {', '.join(found)}.",
+                f"data.{name}.{field}: {len(found)} nodes of the workflow have the {of} {name!r}: {', '.join(found)}.",
                 suggestion="Use the id, or give the node a label of its own in the editor.",
-                field=f"data.{told}.{field}",
+                field=f"data.{name}.{field}",
             )
     known = [str(data.get(of)) for data in nodes.values() for of in ("label", "type") if data.get(of)]
     raise InvalidRequest(
-        f"data.{told}.{field}: the workflow has no node {told!r}." + near(told, known), field=f"data.{told}.{field}"
+        f"data.{name}.{field}: the workflow has no node {name!r}." + near(name, known), field=f"data.{name}.{field}"
     )
 
 
 def _names(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Node id -> what tells it apart, in words where possible."""
-    told = [str(data.get(of)) for data in nodes.values() for of in ("label", "type")]
+    """The name of each node by its id: its label or type if no other node has it, else the id."""
+    taken = [str(data.get(of)) for data in nodes.values() for of in ("label", "type")]
     return {
         node_id: next(
-            (str(data[of]) for of in ("label", "type") if data.get(of) and told.count(str(data[of])) == 1), node_id
+            (str(data[of]) for of in ("label", "type") if data.get(of) and taken.count(str(data[of])) == 1), node_id
         )
         for node_id, data in nodes.items()
     }
 
 
 def _invocations(workflow: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Node id -> data, of the nodes that a graph has."""
+    """The data of each invocation by its node id."""
     nodes = workflow.get("nodes")
     if not isinstance(nodes, list):
-        raise InvalidRequest("graph.nodes: should be a list, as InvokeAI's editor exports it.")
+        raise _invalid("graph.nodes", "should be a list, as InvokeAI's editor exports it")
     found: dict[str, Mapping[str, Any]] = {}
     for index, node in enumerate(nodes):
         if not isinstance(node, Mapping) or not isinstance(node.get("id"), str):
-            raise InvalidRequest(f"nodes[{index}].id: should be a string, as InvokeAI's editor exports it.")
+            raise _invalid(f"nodes[{index}].id", "should be a string, as InvokeAI's editor exports it")
         if node.get("type") != "invocation":
             continue
         data = node.get("data")
         if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
-            raise InvalidRequest(f"nodes[{index}].data.type: should be the name of a node type, such as 'add'.")
+            raise _invalid(f"nodes[{index}].data.type", "should be the name of a node type, such as 'add'")
         found[node["id"]] = data
     return found
 
@@ -225,10 +225,10 @@ def _node(node_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _edges(workflow: Mapping[str, Any], nodes: Mapping[str, Any]) -> list[dict[str, dict[str, str]]]:
-    """Edges between invocations, each once; those that come through connectors come from where these do."""
+    """The edges between invocations, each once, with connectors replaced by their source."""
     edges = workflow.get("edges", [])
     if not isinstance(edges, list):
-        raise InvalidRequest("graph.edges: should be a list, as InvokeAI's editor exports it.")
+        raise _invalid("graph.edges", "should be a list, as InvokeAI's editor exports it")
     drawn = [
         edge
         for edge in edges
@@ -255,7 +255,7 @@ def _edges(workflow: Mapping[str, Any], nodes: Mapping[str, Any]) -> list[dict[s
 
 
 def _exposed(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Node id and field of what the workflow's author put into its form, or exposed before there were forms."""
+    """Node id and field of each input in the workflow's form, or exposed before there were forms."""
     form = workflow.get("form")
     elements = form.get("elements") if isinstance(form, Mapping) else None
     seen: set[object] = set()
@@ -280,68 +280,72 @@ def _exposed(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield str(place.get("nodeId")), str(place.get("fieldName"))
 
 
+def _invalid(place: str, fault: str) -> InvalidRequest:
+    return InvalidRequest(f"{place}: {fault}.", field=place)
+
+
 def near(word: str, words: Iterable[str]) -> str:
-    """A question that ends a message about an unknown name; empty where no known one is near."""
+    """ " Did you mean 'x'?" for the end of a message about an unknown name; "" if no known name is similar."""
     found = difflib.get_close_matches(word, list(words), n=1)
     return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def normal_graph(graph: object) -> dict[str, Any]:
-    """A graph with `nodes` and `edges`, whose nodes have their ids.
+    """`graph` checked, with `nodes` and `edges`, and with each node's id in the node.
 
     Raises:
-        InvalidRequest: it is not of that form; the message names the place.
+        InvalidRequest: it is not a graph; `field` is the place.
     """
     if not isinstance(graph, Mapping):
         raise InvalidRequest(
             f"graph: should be a mapping with 'nodes' and 'edges', got {type(graph).__name__}.",
+            field="graph",
             suggestion="Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}.",
         )
     nodes = graph.get("nodes")
     if not isinstance(nodes, Mapping):
-        raise InvalidRequest("graph.nodes: should be a mapping of node ids to nodes.", suggestion=_looks_like(graph))
+        raise InvalidRequest(
+            "graph.nodes: should be a mapping of node ids to nodes.",
+            suggestion="Pass its 'graph' entry." if "graph" in graph else "",
+            field="graph.nodes",
+        )
     checked = {}
     for node_id, node in nodes.items():
         if not isinstance(node_id, str) or not node_id:
-            raise InvalidRequest(f"graph.nodes: the id {node_id!r} should be a non-empty string.")
+            raise _invalid("graph.nodes", f"the id {node_id!r} should be a non-empty string")
         if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
-            raise InvalidRequest(f"nodes.{node_id}.type: should be the name of a node type, such as 'add'.")
+            raise _invalid(f"nodes.{node_id}.type", "should be the name of a node type, such as 'add'")
         if node.get("id", node_id) != node_id:
-            raise InvalidRequest(f"nodes.{node_id}.id: should be {node_id!r}, its key, got {node['id']!r}.")
+            raise _invalid(f"nodes.{node_id}.id", f"should be {node_id!r}, its key, got {node['id']!r}")
         checked[node_id] = {**node, "id": node_id}
     edges = graph.get("edges", [])
     if not isinstance(edges, list):
-        raise InvalidRequest("graph.edges: should be a list.")
+        raise _invalid("graph.edges", "should be a list")
     for index, edge in enumerate(edges):
         _check_edge(edge, index, checked)
     return {**graph, "nodes": checked, "edges": list(edges)}
-
-
-def _looks_like(graph: Mapping[str, Any]) -> str:
-    return "Pass its 'graph' entry." if "graph" in graph else ""
 
 
 def _check_edge(edge: object, index: int, nodes: Mapping[str, Any]) -> None:
     for side in ("source", "destination"):
         end = edge.get(side) if isinstance(edge, Mapping) else None
         if not isinstance(end, Mapping) or not isinstance(end.get("field"), str):
-            raise InvalidRequest(f"edges[{index}].{side}: should be {{'node_id': ..., 'field': ...}}.")
+            raise _invalid(f"edges[{index}].{side}", "should be {'node_id': ..., 'field': ...}")
         if end.get("node_id") not in nodes:
-            raise InvalidRequest(
-                f"edges[{index}].{side}.node_id: there is no node {end.get('node_id')!r}."
-                + near(str(end.get("node_id")), nodes)
-            )
+            place = f"edges[{index}].{side}.node_id"
+            similar = near(str(end.get("node_id")), nodes)
+            raise InvalidRequest(f"{place}: there is no node {end.get('node_id')!r}.{similar}", field=place)
 
 
 def normal_data(data: object) -> Data:
-    """A batch's values in the server's form: product over the outer list, zip within each inner one.
+    """A batch's values in the server's form: a product over the outer list, zipped within each inner one.
 
     Args:
-        data: None; a mapping `{"node.field": [values]}`, whose lists are zipped; a list of such mappings, of which the
-            product is taken, the last varying fastest; or the server's own list of lists.
+        data: None; a mapping `{"node.field": [values]}`, whose lists are zipped; a list of such mappings, whose product
+            is taken, the last varying fastest; or the server's own list of lists.
 
     Raises:
-        InvalidRequest: it is of another form, or zipped lists differ in length.
+        InvalidRequest: it is of another form, or zipped lists differ in length; `field` is the place.
     """
     if data is None:
         return []
@@ -369,9 +373,9 @@ def _group(group: object, index: int) -> list[dict[str, Any]]:
         raise InvalidRequest(f"data[{index}]: should be a mapping {{'node.field': [values]}}.", field=f"data[{index}]")
     lengths = {f"{e['node_path']}.{e['field_name']}": len(e["items"]) for e in entries}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        numbers = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise InvalidRequest(
-            f"data[{index}]: values that are zipped have to be equally many; {told}.",
+            f"data[{index}]: zipped lists should be equally long; {numbers}.",
             suggestion="For every combination, pass a list of mappings: [{'a.x': [...]}, {'b.y': [...]}].",
             field=f"data[{index}]",
         )
@@ -386,18 +390,18 @@ def _entry(key: object, values: object) -> dict[str, Any]:
         raise InvalidRequest(f"data.{key}: should be a list of values, got {values!r}.", field=f"data.{key}")
     if (dimensions := getattr(values, "ndim", 1)) != 1:
         raise InvalidRequest(
-            f"data.{key}: should be a list of values, got {dimensions} dimensions of them.",
-            suggestion="array.ravel() has all its values in one, array.tolist() its rows as values.",
+            f"data.{key}: should be a list of values, got an array of {dimensions} dimensions.",
+            suggestion="array.ravel() gives all its values, array.tolist() its rows as values.",
             field=f"data.{key}",
         )
     items = [_plain(value) for value in values]
     if not items:
-        raise InvalidRequest(f"data.{key}: has no values, so that nothing would be enqueued.", field=f"data.{key}")
+        raise InvalidRequest(f"data.{key}: has no values, so nothing would be enqueued.", field=f"data.{key}")
     return {"node_path": node, "field_name": name, "items": items}
 
 
 def _plain(value: Any) -> Any:
-    """A numpy scalar or array, say, as a Python value."""
+    """A value, such as a NumPy scalar or array, as plain Python."""
     if getattr(value, "ndim", 0):
         return value.tolist()
     item = getattr(value, "item", None)

@@ -1,7 +1,7 @@
-"""What can go wrong, as types.
+"""The exception tree.
 
-A request's failure is an exception; a job's failure is data (`records.JobError`), and becomes an exception only for
-someone who waits for the job. The tree::
+A request's failure is an exception. A job's failure is data (`records.JobError`), and becomes an exception only where
+the job is waited for. The tree::
 
     JobException
     ├── SubmissionFailed        the batch was not, or not certainly, taken
@@ -19,7 +19,7 @@ someone who waits for the job. The tree::
     │   └── AccessDenied        401 or 403: a token is missing, has expired or is not allowed to do this
     ├── ResourceError           memory, disk or queue is full
     ├── CancellationFailed      a cancel could not be carried out
-    └── UnknownError            everything else, with the raw text kept
+    └── UnknownError            everything else, with the raw text
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ __all__ = [
 
 
 class JobErrorType(StrEnum):
-    """The eight classes of error, each with a cause that a person can act on."""
+    """The eight classes of error, each with a cause that the user can act on."""
 
     SUBMISSION_FAILED = "submission_failed"
     VALIDATION_ERROR = "validation_error"
@@ -68,13 +68,13 @@ class JobException(Exception):
 
     Args:
         message: what happened, in one line.
-        suggestion: what a person can do about it; empty if nothing is known.
+        suggestion: what the user can do about it; empty if nothing is known.
         details: facts for a program: `request` ("PUT /api/..."), `status`, `body` (an excerpt), `errors`
             (validation errors as `(path, message)` pairs).
-        item_id: the queue item that it is about, if any.
-        batch_id: the batch that it is about, if any.
+        item_id: the queue item concerned, if any.
+        batch_id: the batch concerned, if any.
         retryable: whether doing the same again may succeed.
-        item: the `QueueItem` as it was last seen, if it is about a job.
+        item: the `QueueItem` as last seen, if a job is concerned.
         field: the argument or field that does not fit ("runs", "data.sum.a"), if it is about one.
     """
 
@@ -133,13 +133,13 @@ class UnsupportedByServer(InvalidRequest):
 
 
 class ExecutionFailed(JobException):
-    """The job ran and failed; `item` has the server's words. Mend the graph or its values, then submit or retry."""
+    """The job ran and failed; `item` has the server's error. Correct the graph or its values, then submit or retry."""
 
     error_type = JobErrorType.EXECUTION_FAILED
 
 
 class JobCanceled(ExecutionFailed):
-    """The job was canceled, or deleted before it had finished. `console.retry(item_id)` runs a canceled one again."""
+    """The job was canceled, or deleted before it finished. `console.retry(item_id)` runs a canceled job again."""
 
 
 class JobTimeout(JobException):
@@ -149,7 +149,7 @@ class JobTimeout(JobException):
 
 
 class NetworkError(JobException):
-    """The server could not be reached or asked, see the subclasses; or a job failed as it could not reach something."""
+    """The server could not be reached, see the subclasses; or a job failed because a host was unreachable."""
 
     error_type = JobErrorType.NETWORK_ERROR
 
@@ -163,15 +163,15 @@ class ReplyLost(NetworkError):
 
 
 class UnexpectedReply(NetworkError):
-    """Something answered, but not as InvokeAI does. Is the address right, and is a proxy or a login in between?"""
+    """The reply is not InvokeAI's. Check the address, and whether a proxy or a login page is in between."""
 
 
 class ServerFailure(NetworkError):
-    """The server answered 5xx: it failed over the request. `retryable` says whether trying again may help."""
+    """The server answered 5xx. `retryable` says whether trying again may help."""
 
 
 class AccessDenied(NetworkError):
-    """The token is missing, has expired, or is not allowed to do this: `console.reconnect(token=...)` takes another."""
+    """The token is missing, expired or not allowed to do this: `console.reconnect(token=...)` sets one."""
 
 
 class ResourceError(JobException):
@@ -181,13 +181,13 @@ class ResourceError(JobException):
 
 
 class CancellationFailed(JobException):
-    """A cancel could not be carried out, or not certainly. Look at the item's status, and cancel again if need be."""
+    """A cancel failed, or its outcome is unknown. Look at the item's status, and cancel again if necessary."""
 
     error_type = JobErrorType.CANCELLATION_FAILED
 
 
 class UnknownError(JobException):
-    """What no other class stands for; the raw text is in the message and `details`."""
+    """Any other error; the raw text is in the message and `details`."""
 
     error_type = JobErrorType.UNKNOWN_ERROR
 
@@ -205,4 +205,4 @@ EXCEPTION_FOR: dict[JobErrorType, type[JobException]] = {
         UnknownError,
     )
 }
-"""The exception that stands for each class, where no finer one is known."""
+"""The exception for each class, where no subclass is known to fit."""

@@ -1,8 +1,8 @@
-"""From an error as it comes to one of the eight classes, with a suggestion and whether a retry makes sense.
+"""Classification of errors: one of the eight classes, a suggestion, and whether a retry makes sense.
 
-Pure functions. Here: HTTP replies, cancels, a queue that took less than asked; `diagnoses` has the tables for failed
-jobs, and `transport.map_exception` maps what httpx raises. Source: recorded replies of InvokeAI 6.13.8 and 6.14.2.
-`notebooks/known_failures.md` lists every known failure with what is made of it.
+Pure functions, for HTTP replies, cancels and a full queue. `failures` has the tables for failed jobs, and
+`transport.map_exception` maps httpx's exceptions. Source: recorded replies of InvokeAI 6.13.8 and 6.14.2.
+`notebooks/known_failures.md` lists every known failure with its classification.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MAX_EXCERPT = 500
 
 
 def field_path(loc: object) -> str:
-    """A validation error's location as a dotted path, without the part that only says "in the body"."""
+    """A validation error's location as a dotted path, without the leading "body"."""
     parts = [str(part) for part in loc] if isinstance(loc, list | tuple) else []
     if parts[:1] == ["body"]:
         parts = parts[1:]
@@ -59,9 +59,9 @@ def _one_line(text: str, limit: int = 200) -> str:
 
 
 def validation_errors(detail: object) -> tuple[tuple[str, str], ...]:
-    """A 422's `detail` as `(path, message)` pairs, without the objects that the server echoes, and without secrets.
+    """A 422's `detail` as `(path, message)` pairs, without secrets and without the objects that the server echoes.
 
-    `nodes.a.add.a: should be a valid integer, got 'seven'` is pair `("nodes.a.add.a", "should be a valid ...")`.
+    An example is `("nodes.a.add.a", "should be an integer, got 'seven'")`.
     """
     if isinstance(detail, str):
         return (("", _one_line(incoming(detail))),)
@@ -71,7 +71,7 @@ def validation_errors(detail: object) -> tuple[tuple[str, str], ...]:
             continue
         message = str(error.get("msg", "is not valid"))
         if error.get("type") == "union_tag_invalid":
-            # The server lists every node type it has, which is kilobytes.
+            # The message lists every node type of the server, which is kilobytes.
             ctx = error.get("ctx")
             tag = ctx.get("tag") if isinstance(ctx, Mapping) else None
             message = f"unknown node type {tag!r}" if tag else "unknown node type"
@@ -95,7 +95,7 @@ _PLAIN = (
 
 
 def _plain(message: str) -> str:
-    """pydantic's words in fewer and plainer ones."""
+    """pydantic's message in plainer words."""
     for pattern, replacement in _PLAIN:
         message = pattern.sub(replacement, message)
     return message
@@ -122,13 +122,13 @@ _POISON = re.compile(
 
 
 def exception_for_reply(status: int, content_type: str, body: bytes, request: str) -> JobException:
-    """The exception for an answer that is not a success, or not JSON.
+    """The exception for an HTTP reply that is not a success, or not JSON.
 
     Args:
         status: the HTTP status.
         content_type: the `content-type` header.
-        body: the decoded body.
-        request: "GET /api/v1/...", for the message.
+        body: the body, after content decoding.
+        request: the request, such as "GET /api/v1/...", for the message.
     """
     data, text = _decoded(body, content_type)
     detail = data.get("detail") if isinstance(data, Mapping) else None
@@ -210,7 +210,7 @@ _CLIENT_ERRORS: dict[int, tuple[type[JobException], str, str, bool]] = {
     429: (ServerFailure, "The server asks to slow down.", "Wait a moment, then retry.", True),
 }
 
-# What is in the message -> what to do, for a 422.
+# For a 422: a part of the message, and what to do.
 _REMEDIES = (
     ("unknown node type", "Check the spelling, or install the node pack on the server."),
     ("Node ids must match", "Give each node the id that it has as a key."),
@@ -294,18 +294,18 @@ def _for_failure(status: int, said: str, details: dict[str, Any]) -> JobExceptio
 
 _NUMBERS = re.compile(r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27,}|[0-9]+(?:\.[0-9]+)?")
 _MARKED = 450
-"""So many characters of a message are looked at: of most, more than make up its mark once numbers are `#`."""
+"""How many characters of a message a fingerprint looks at; with the numbers replaced, more than it keeps."""
 
 
 def fingerprint(error_type: JobErrorType, server_error_type: str | None, node_type: str | None, message: str) -> str:
     """A short text that is equal for errors that differ only in ids, addresses and numbers."""
-    # Cut last: what is left of a text at a given length depends on how long its numbers were.
+    # Cut last: numbers of different lengths would move the cut.
     mark = _one_line(_NUMBERS.sub("#", message[:_MARKED]))
     return f"{error_type}|{server_error_type or ''}|{node_type or ''}|{mark}"
 
 
 def full_queue(enqueued: int, requested: int) -> ResourceError | None:
-    """The error for a batch of which a full queue took only a part; None if it took all.
+    """The error for a batch that a full queue took only in part; None if it took all.
 
     The server answers 200 all the same, with `enqueued < requested` (6.14.2).
     """
@@ -329,12 +329,12 @@ _CANCELLATIONS = {
 
 
 def diagnose_cancellation(outcome: str) -> Diagnosis | None:
-    """What a cancel's outcome means; None for "canceled" and "already_finished", which are no failures."""
+    """The diagnosis of a cancel's outcome; None for "canceled" and "already_finished", which are not failures."""
     return _CANCELLATIONS.get(outcome)
 
 
 def unknown(error: BaseException, request: str) -> UnknownError:
-    """The exception for an error that nothing else stands for, with its raw text kept."""
+    """The exception for any other error, with its raw text."""
     return UnknownError(
         f"{request}: {type(error).__name__}: {incoming(str(error))}",
         suggestion=failures.UNKNOWN.suggestion,

@@ -1,19 +1,19 @@
-"""What a failed job's exception means: tables, and one pure function over them.
+"""Diagnoses of failed jobs: tables, and one pure function over them.
 
-The server tells of a failed job the exception's class without its module, its text and its traceback. Sources of the
-tables: the exceptions that the nodes of InvokeAI 6.13.8 and 6.14.2 raise themselves, and those of the libraries below
-them (torch, diffusers, safetensors, huggingface_hub, requests, Pillow, the operating system).
+For a failed job the server sends the exception's class without its module, its text and its traceback. Sources of the
+tables: the exceptions of InvokeAI's own nodes (6.13.8 and 6.14.2) and of the libraries below them (torch, diffusers,
+safetensors, huggingface_hub, requests, Pillow, the operating system).
 
-The tables in the order in which they are asked, and in which they stand below; the first that knows an answer gives it:
+The tables are tried in this order, which is also theirs below; the first match decides:
 
-1. `OUT_OF_MEMORY` and `DISK_FULL_TEXTS`: what the text says of memory or disk, whatever the class, since libraries wrap
-   the system's errors in their own;
-2. `BY_CLASS`: the exceptions whose class says it all;
-3. `BY_TEXT`: what else the text says, row by row;
-4. `BY_BROAD_CLASS`: the exceptions whose class says something at least;
-5. `_BLAMES_INPUT`: words by which nodes refuse what was wired to them.
+1. `OUT_OF_MEMORY` and `DISK_FULL_TEXTS`: texts about memory or disk, with any class, since libraries wrap the system's
+   errors in their own;
+2. `BY_CLASS`: exceptions whose class is enough;
+3. `BY_TEXT`: other texts, row by row;
+4. `BY_BROAD_CLASS`: exceptions whose class is a hint;
+5. `_BLAMES_INPUT`: words with which nodes refuse their inputs.
 
-Substrings rather than regular expressions: they are read at a glance, and 150 of them cost a few microseconds.
+Substrings rather than regular expressions: they are easy to read, and 150 of them cost a few microseconds.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ BY_CLASS: dict[str, Diagnosis] = {
 }
 
 BY_TEXT: tuple[tuple[tuple[str, ...], Diagnosis], ...] = (
-    # First, since a provider's answer is quoted after it. What it has against the request it will have again.
+    # First, since a provider's answer is quoted after it. A refused request will be refused again.
     (("request failed with status 401", "request failed with status 403"), _BAD_KEY),
     (("request failed with status 408",), _SLOW),
     (("request failed with status 429",), _QUOTA),
@@ -265,7 +265,7 @@ BY_TEXT: tuple[tuple[tuple[str, ...], Diagnosis], ...] = (
       "no model found", "model is not installed"), _NO_MODEL),
     (("image record not found", "image file not found", "video record not found"), _NO_IMAGE),
     (("board record not found",), _NO_BOARD),
-    # Before those that also tell of a connection: the same certificate is shown the next time.
+    # Before the texts about connections: the next attempt meets the same certificate.
     (("certificate verify failed",), _NOT_TRUSTED),
     (("404 client error",), _NOT_ONLINE),
     (("timed out", "timeouterror", "read timeout", "stalled (no output"), _SLOW),
@@ -288,7 +288,7 @@ BY_TEXT: tuple[tuple[tuple[str, ...], Diagnosis], ...] = (
 )  # fmt: skip
 
 BY_BROAD_CLASS: dict[str, Diagnosis] = {
-    # A node that raises ValueError refuses what it was given: so do nearly all of the 480 places in InvokeAI.
+    # A node that raises ValueError refuses an input: nearly all of the 480 places in InvokeAI do.
     "ValueError": _BAD_VALUE,
     "InvalidFieldError": _BAD_VALUE,
     "AcceleratorError": _GPU_ILL,
@@ -323,19 +323,19 @@ _BLAMES_INPUT = (
     "unsupported", "expected autoencoder", "expected model", "expected pretrained", "connect a", "connect an",
     "error model. hidiffusion",
 )  # fmt: skip
-# So many characters of a message are looked at. A cause is told first, and where it is told in brackets, last; between
-# them are addresses, and the hundreds of keys of a model.
+# How many characters of a message are searched. The cause comes first, or last in brackets; between them are addresses,
+# or the hundreds of keys of a model.
 _HEAD, _TAIL = 250, 150
 _LAST_LINE = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?([A-Za-z_]\w*)(?:: (.*))?$")
 
 
 def diagnose_failure(server_error_type: str | None, message: str | None, traceback: str | None = None) -> Diagnosis:
-    """Classify a failed job by what the server says of it. Takes some microseconds.
+    """Classify a failed job by the server's error. Takes some microseconds.
 
     Args:
         server_error_type: the name of the exception on the server, such as "ZeroDivisionError".
-        message: its text, of which the beginning and the end are looked at.
-        traceback: its traceback, for the case that the other two are not there.
+        message: its text; the beginning and the end are searched.
+        traceback: its traceback, used if both others are missing.
     """
     if not server_error_type and not message and traceback:
         found = _LAST_LINE.match(traceback.rstrip().rpartition("\n")[2])
@@ -364,7 +364,7 @@ def diagnose_failure(server_error_type: str | None, message: str | None, traceba
     known = BY_BROAD_CLASS.get(name)
     if known is not None:
         return known
-    # InvokeAI's own begin so; Python's "expected str, bytes or os.PathLike object" is about no model.
+    # InvokeAI's own begin like this; Python's "expected str, bytes or os.PathLike object" is not about a model.
     if name == "TypeError" and message.startswith("Expected "):
         return _BAD_MODEL
     if any(words in text for words in _BLAMES_INPUT):

@@ -227,7 +227,7 @@ def test_a_pasted_batch_fills_the_form(console: iw.Console) -> None:
     ("graph", "data", "words"),
     [
         (add_and_multiply(), {"add.a": ["seven"]}, "data.add.a[0]: should be an integer"),
-        (add_and_multiply(), {"add.a": [1, 2], "add.b": [1]}, "have to be equally many"),
+        (add_and_multiply(), {"add.a": [1, 2], "add.b": [1]}, "should be equally long"),
         ({"nodes": {"a": {"type": "addd"}}}, None, "nodes.a.type: this server has no node type 'addd'"),
     ],
 )

@@ -160,3 +160,41 @@ def test_what_is_no_export_is_refused(broken: dict[str, Any], words: str) -> Non
     with pytest.raises(InvalidRequest) as caught:
         workflows.graph_of(broken)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("graph", "field"),
+    [
+        (5, "graph"),
+        ({"graph": {}}, "graph.nodes"),
+        ({"nodes": {"": {}}}, "graph.nodes"),
+        ({"nodes": {"a": {}}}, "nodes.a.type"),
+        ({"nodes": {"a": {"type": "add", "id": "b"}}}, "nodes.a.id"),
+        ({"nodes": {}, "edges": {}}, "graph.edges"),
+        ({"nodes": {}, "edges": [{}]}, "edges[0].source"),
+        ({"nodes": {}, "edges": [{"source": {"node_id": "a", "field": "b"}}]}, "edges[0].source.node_id"),
+    ],
+)
+def test_normal_graph_names_the_field_that_is_wrong(graph: object, field: str) -> None:
+    """As an attribute, so that no caller parses the message."""
+    with pytest.raises(InvalidRequest) as caught:
+        workflows.normal_graph(graph)
+    assert (field, True) == (caught.value.field, caught.value.message.startswith(f"{field}: "))
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (5, "data"),
+        ([5], "data[0]"),
+        ({"sum": [1]}, "data"),
+        ({"sum.a": 1}, "data.sum.a"),
+        ({"sum.a": []}, "data.sum.a"),
+        ({"sum.a": [1], "sum.b": [1, 2]}, "data[0]"),
+    ],
+)
+def test_normal_data_names_the_field_that_is_wrong(data: object, field: str) -> None:
+    """As an attribute, so that no caller parses the message."""
+    with pytest.raises(InvalidRequest) as caught:
+        workflows.normal_data(data)
+    assert field == caught.value.field
