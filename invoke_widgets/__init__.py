@@ -100,21 +100,22 @@ def connect(
     """Connect to an InvokeAI server and start watching its queue.
 
     Args:
-        url: its address.
-        token: a Bearer token for a multiuser server; by default the environment's INVOKEAI_TOKEN.
+        url: the server's address.
+        token: a Bearer token for a multiuser server; by default the environment variable INVOKEAI_TOKEN.
         queue_id: the queue; InvokeAI's own is "default".
-        history: a file such as "history.sqlite", in which errors, cancellations and jobs are kept over restarts of
-            the kernel and shared with other notebooks, each for 90 days; or a `HistoryFile` with limits of its own,
-            which outlives the console. None keeps them in memory.
-        timeout: seconds to wait for a part of an answer; below 3 is unsafe.
-        verify: whether certificates are checked, or an `ssl.SSLContext` to check them with.
+        history: a file such as "history.sqlite", which keeps errors, cancellations and jobs for 90 days, over restarts
+            of the kernel and shared with other notebooks; or a `HistoryFile` with limits of its own, which outlives the
+            console. None keeps them in memory.
+        timeout: seconds to wait for each part of an answer; below 3 is unsafe.
+        verify: whether to check certificates, or an `ssl.SSLContext` to check them with.
         use_socket: False to poll instead of listening to events.
 
     Returns:
         A `Console`; close it, or use it as a context manager, to end its thread.
 
     Raises:
-        JobException: why not, and what to do: nothing listens, not InvokeAI, a token is needed, ...
+        JobException: the connection failed; its message and suggestion say why (nothing listens, not InvokeAI, a token
+            is needed, ...) and what to do.
     """
     from invoke_widgets.console import Console
 
@@ -127,11 +128,11 @@ def demo(*, history: str | Path | HistoryFile | None = None, **options: Any) -> 
     """Start the embedded server in a process of its own and connect to it. It ends with the console or the kernel.
 
     Args:
-        history: as for `connect`. The server starts anew each time; its address is part of what tells servers apart.
-        **options: of `EmbeddedServer.start`: `port`, `root`, `max_queue_size`, `gc_pause`.
+        history: as for `connect`. The server starts empty each time, and is known to the file by its address.
+        **options: those of `EmbeddedServer.start`: `port`, `root`, `max_queue_size`, `gc_pause`.
 
     Raises:
-        ServerUnreachable: it did not start, say because the extra is not installed: `invoke-widgets[demo]`.
+        ServerUnreachable: it did not start, for instance because the extra `invoke-widgets[demo]` is not installed.
     """
     from invoke_widgets.demo_server.process import EmbeddedServer
 

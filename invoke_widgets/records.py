@@ -648,8 +648,8 @@ class Wedge:
             return "It is another user's: they, or an administrator, can cancel it."
         if self.item_ids:
             return (
-                "This server does not tell its batch: console.cancel_pending() cancels all that waits, "
-                "this too; nothing in the queue runs before."
+                "This server does not name its batch: console.cancel_pending() cancels all pending items, "
+                "this one too; nothing in the queue runs before."
             )
         return "Restart the server."
 

@@ -54,15 +54,15 @@ def test_error_rate_by_the_hour() -> None:
     ]
 
 
-def test_an_hour_in_which_nothing_ended_has_no_rate() -> None:
+def test_error_rate_of_an_hour_without_finished_jobs_is_missing() -> None:
     """It is there, with zeros: a gap in a curve is no fault."""
     found = analysis.error_rate(frames.jobs([_job(1, "failed", 0), _job(2, "completed", 120)]))
     expected = [(1, 1, 1.0), (0, 0, None), (1, 0, 0.0)]
     assert expected == _rows(found)
 
 
-def test_a_job_without_a_time_of_ending_has_no_part_in_the_rate() -> None:
-    """It failed, but nobody tells when."""
+def test_error_rate_leaves_out_jobs_without_completed_at() -> None:
+    """It failed at an unknown time."""
     assert [(1, 0, 0.0)] == _rows(
         analysis.error_rate(frames.jobs([_job(1, "completed", 0), replace(_job(2, "failed", 0), completed_at=None)]))
     )
@@ -82,7 +82,7 @@ def _run(begin: int, end: int, status: str = "completed") -> QueueItem:
 
 
 def test_a_device_that_works_all_the_time_is_busy_in_each_minute() -> None:
-    """A run of ten minutes and one of half a minute: 1.0 until the last minute, of which half was worked."""
+    """A run of ten minutes and one of half a minute: 1.0 until the last minute, and half of that."""
     found = analysis.throughput(frames.jobs([_run(0, 600), _run(600, 630)]), every="1min")
     assert [(0, None, 1.0)] * 10 + [(2, 315.0, 0.5)] == _rows(found)
 
@@ -101,12 +101,12 @@ def test_two_devices_at_work_are_busy_twice() -> None:
 
 
 def test_a_run_that_has_not_ended_is_not_busy_yet() -> None:
-    """What a frame does not tell is not made up."""
+    """Nothing is made up."""
     running = replace(_run(0, 600, "in_progress"), completed_at=None)
     assert [1.0] == analysis.throughput(frames.jobs([running, _run(0, 59), _run(59, 60)]))["busy"].tolist()[:1]
 
 
-def test_a_clock_that_was_set_back_takes_no_work_away() -> None:
+def test_busy_ignores_runs_that_end_before_they_start() -> None:
     """A run that ended before it began took no time."""
     assert [0.0, 0.5] == analysis.throughput(frames.jobs([_run(65, 5), _run(90, 119)]))["busy"].round(1).tolist()[-2:]
 
@@ -118,11 +118,11 @@ def test_failures_by_batch() -> None:
 
 
 def test_failures_by_value() -> None:
-    """The seed that fails shows; the one of which all were canceled does not."""
+    """The failing seed is listed; one whose jobs were all canceled is not."""
     assert [(2, 3, 3, 1.0), (1, 2, 0, 0.0)] == [*analysis.failures_by_value(JOBS, "denoise.seed").itertuples(name=None)]
 
 
-def test_values_stay_what_they_are() -> None:
+def test_failures_by_value_keeps_the_values_types() -> None:
     """Beside jobs without the field, and beside each other: 1 and "1" are what was submitted, a list is its text."""
     jobs = [_job(1, "failed", 0, seed=1), _job(2, "failed", 0), _job(3, "failed", 0), _job(4, "failed", 0)]
     given = [FieldValue("d", "x", 1), FieldValue("d", "x", "1"), FieldValue("d", "x", [1])]
@@ -131,7 +131,7 @@ def test_values_stay_what_they_are() -> None:
     assert [(int, 1), (str, "1"), (str, "[1]")] == [(type(value), value) for value in found]
 
 
-def test_failures_by_a_field_that_is_not_there() -> None:
+def test_failures_by_value_refuses_an_unknown_field() -> None:
     """The message names those that are."""
     with pytest.raises(InvalidRequest, match=r"denoise\.seed"):
         analysis.failures_by_value(JOBS, "denoise.steps")
@@ -145,7 +145,7 @@ def test_retry_success() -> None:
     )
 
 
-def test_lines_of_a_server_that_was_installed_anew_are_not_one() -> None:
+def test_retry_success_keeps_chains_of_a_reinstalled_server_apart() -> None:
     """It counts from 1 again: the old item 1 was retried with success, the new one without."""
     old = [_job(1, "failed", 0, batch="old"), _job(2, "completed", 1, batch="old", root=1)]
     new = [_job(1, "failed", 2, batch="new"), _job(2, "failed", 3, batch="new", root=1)]
@@ -202,7 +202,7 @@ def test_one_percentile_is_a_number() -> None:
 
 
 @pytest.mark.parametrize("percentiles", [50, (0.5, 90), -0.1, "0.5", ["0.5"], None, float("nan"), {0.5: "p"}.items()])
-def test_percentiles_that_are_none(percentiles: Any) -> None:
+def test_cancellation_percentiles_refuses_bad_percentiles(percentiles: Any) -> None:
     """The message says what they look like."""
     with pytest.raises(InvalidRequest, match=r"^percentiles: .* 0\.5, the median"):
         analysis.cancellation_percentiles(frames.cancellations([]), percentiles)
@@ -269,7 +269,7 @@ _TIME = {"time": "datetime64[us, UTC]"}
     ],
     ids=["error_rate", "throughput", "by_batch", "by_value", "retry_success", "by_node", "percentiles"],
 )
-def test_answers_have_one_schema(
+def test_frames_have_one_schema_empty_or_full(
     ask: Callable[[int], pd.DataFrame], index: dict[str, str], columns: dict[str, str], count: int
 ) -> None:
     """A notebook's next line works on the first day, too."""
@@ -285,7 +285,7 @@ def test_answers_have_one_schema(
 @pytest.mark.parametrize("every", ["nonsense", "", "0min", "-1h", 5, None])
 @pytest.mark.parametrize("jobs", [JOBS, JOBS.iloc[:0]], ids=["full", "empty"])
 @pytest.mark.parametrize("ask", [analysis.error_rate, analysis.throughput])
-def test_an_interval_that_is_none(ask: Callable[..., pd.DataFrame], jobs: pd.DataFrame, every: Any) -> None:
+def test_a_bad_interval_is_refused(ask: Callable[..., pd.DataFrame], jobs: pd.DataFrame, every: Any) -> None:
     """The message says what one looks like."""
     with pytest.raises(InvalidRequest, match=r"^every: .*15min"):
         ask(jobs, every=every)

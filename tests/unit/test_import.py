@@ -1,4 +1,4 @@
-"""Importing the package starts nothing."""
+"""Importing the package starts nothing, and its public names exist."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_import_starts_nothing() -> None:
     assert {"threads": 1, "heavy": [], "patched": False} == json.loads(done.stdout)
 
 
-def test_no_notebook_waits_for_jsonschema() -> None:
+def test_the_dashboard_does_not_load_jsonschema() -> None:
     """Where JupyterLab has installed all its formats, importing it takes two seconds: the dashboard does without."""
     program = "import sys, invoke_widgets.widgets.dashboard; print('jsonschema' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -46,7 +46,7 @@ def test_no_notebook_waits_for_jsonschema() -> None:
 
 
 def test_public_names_exist() -> None:
-    """Every name that the package says it has is there."""
+    """Every name in `__all__` exists."""
     missing = [name for name in invoke_widgets.__all__ if not hasattr(invoke_widgets, name)]
     assert [] == missing
 
@@ -62,8 +62,8 @@ def _undocumented(cls: type) -> list[str]:
     return missing
 
 
-def test_help_says_something() -> None:
-    """What a person meets has a docstring: console, handles, client, and all records, events and exceptions."""
+def test_public_classes_and_members_have_docstrings() -> None:
+    """All that the user meets has a docstring: console, handles, client, and all records, events and exceptions."""
     met = [iw.Console, iw.Batch, iw.Job, batch.Retry, iw.InvokeClient, *(getattr(errors, n) for n in errors.__all__)]
     for module in (records, events):
         met += [v for v in vars(module).values() if isinstance(v, type) and v.__module__.startswith("invoke_widgets")]

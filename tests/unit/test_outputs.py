@@ -56,11 +56,11 @@ def test_iterations_come_in_order() -> None:
     assert {"value": 7} == found["after"]
 
 
-def test_the_servers_own_paths_are_used_where_it_tells_them() -> None:
+def test_the_servers_iteration_paths_are_used_if_sent() -> None:
     """6.14 says to which iteration each execution node belongs."""
     paths = {"m00": [1, 1], "m01": [1, 0], "m10": [0, 1], "m11": [0, 0]}
-    told = {**SESSION, "prepared_iteration_paths": {key: paths.get(key, []) for key in NODES}}
-    assert [11, 10, 1, 0] == [result["value"] for result in outputs(item(told))["m"]]
+    session = {**SESSION, "prepared_iteration_paths": {key: paths.get(key, []) for key in NODES}}
+    assert [11, 10, 1, 0] == [result["value"] for result in outputs(item(session))["m"]]
 
 
 def test_one_iteration_is_still_a_list() -> None:
@@ -79,13 +79,13 @@ def test_a_cycle_in_a_session_ends() -> None:
     assert {"a": (), "b": ()} == iteration_paths({"execution_graph": graph})
 
 
-def test_no_session_no_outputs() -> None:
+def test_outputs_without_a_session_are_empty() -> None:
     """A summary has no outputs, and says so without failing."""
     assert {} == outputs(QueueItem(item_id=1, status="completed", batch_id="b"))
 
 
-def test_failed_node() -> None:
-    """The failed node is told by the graph's own id and its type."""
+def test_failed_node_gives_id_and_type() -> None:
+    """The graph's own id and the type."""
     session = {
         "errors": {"x-1": "boom"},
         "prepared_source_mapping": {"x-1": "div"},

@@ -1,4 +1,4 @@
-"""A workflow becomes the graph that the editor would enqueue, and its fields have names."""
+"""Workflows as graphs with named fields, and checks of graphs and data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_workflow_becomes_a_graph() -> None:
     } == workflows.graph_of(drawn)
 
 
-def test_lines_that_lead_nowhere_are_left_out() -> None:
+def test_dangling_edges_are_left_out() -> None:
     """A connector without a source, two that feed each other, and a line to a node that is gone."""
     drawn = editor.workflow(
         [editor.node("n", "add", a=1), *map(editor.connector, ("open", "this", "that"))],
@@ -43,13 +43,13 @@ def test_lines_that_lead_nowhere_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(("board", "kept"), [("auto", {}), ("none", {}), ({"board_id": "b"}, {"board_id": "b"})])
-def test_a_board_that_is_none_is_not_sent(board: object, kept: object) -> None:
+def test_a_board_auto_or_none_is_left_out(board: object, kept: object) -> None:
     """The editor keeps words where the server takes a board or nothing."""
     drawn = editor.workflow([editor.node("n", "blank_image", board=board)])
     assert (kept or None) == workflows.graph_of(drawn)["nodes"]["n"].get("board")
 
 
-def test_its_fields_can_be_told() -> None:
+def test_fields_lists_the_settable_inputs() -> None:
     """By the node's label or type where no other shares it, the form's first; wired inputs are none."""
     assert [
         ("n2.b", 10, True),
@@ -58,7 +58,7 @@ def test_its_fields_can_be_told() -> None:
     ] == [(field.name, field.value, field.in_form) for field in workflows.fields(editor.sums())]
 
 
-def test_a_form_tells_which_fields_come_first() -> None:
+def test_fields_follow_the_order_of_the_form() -> None:
     """The form's order, through its containers, instead of what was exposed before there were forms."""
     drawn = editor.sums()
     drawn["nodes"][0]["data"]["inputs"]["b"]["label"] = "how many"
@@ -82,21 +82,21 @@ def test_a_form_tells_which_fields_come_first() -> None:
 
 
 def test_nodes_are_found_by_label_type_and_id() -> None:
-    """Whatever tells one apart can be used in `data`."""
+    """Any unique name can be used in `data`."""
     drawn = editor.workflow([editor.node("n1", "add", "Sum"), editor.node("n2", "mul"), editor.node("n3", "add")])
-    data = [[{"node_path": told, "field_name": "a", "items": [1]} for told in ("Sum", "mul", "n3")]]
+    data = [[{"node_path": name, "field_name": "a", "items": [1]} for name in ("Sum", "mul", "n3")]]
     assert ["n1", "n2", "n3"] == [entry["node_path"] for entry in workflows.with_ids(drawn, data)[0]]
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("name", "words"),
     [("add", "data.add.a: 2 nodes of the workflow have the type 'add': n1, n3."), ("Sun", "Did you mean 'Sum'?")],
 )
-def test_nodes_that_cannot_be_told_are_refused(told: str, words: str) -> None:
+def test_ambiguous_and_unknown_node_names_are_refused(name: str, words: str) -> None:
     """Several of a type, or a misspelt label."""
     drawn = editor.workflow([editor.node("n1", "add", "Sum"), editor.node("n3", "add")])
     with pytest.raises(InvalidRequest) as caught:
-        workflows.with_ids(drawn, [[{"node_path": told, "field_name": "a", "items": [1]}]])
+        workflows.with_ids(drawn, [[{"node_path": name, "field_name": "a", "items": [1]}]])
     assert words in str(caught.value)
 
 
@@ -154,8 +154,8 @@ def test_batch_nodes_without_values_are_refused(nodes: list[dict[str, Any]], wor
         ({"nodes": [], "edges": {}}, "graph.edges"),
     ],
 )
-def test_what_is_no_export_is_refused(broken: dict[str, Any], words: str) -> None:
-    """With the place where it is none."""
+def test_a_malformed_workflow_is_refused(broken: dict[str, Any], words: str) -> None:
+    """With the place that is wrong."""
     assert workflows.is_workflow(broken)
     with pytest.raises(InvalidRequest) as caught:
         workflows.graph_of(broken)

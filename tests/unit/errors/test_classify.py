@@ -1,4 +1,4 @@
-"""Every known failure gets its class, a suggestion in words, and an answer to whether a retry makes sense."""
+"""Every known failure gets its class, a suggestion, and whether a retry makes sense."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ URL = "http://127.0.0.1:9090"
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.what)
-def test_failed_job(failure: Failure) -> None:
-    """A failed job is classified by the exception on the server."""
+def test_a_failed_job_is_classified_by_the_servers_exception(failure: Failure) -> None:
+    """By its class and its text, with a suggestion."""
     found = classify.diagnose_failure(failure.server_error_type, failure.message)
     assert (failure.error_type, failure.retryable, True) == (found.error_type, found.retryable, bool(found.suggestion))
 
 
 @pytest.mark.parametrize("reply", known_failures.replies(), ids=lambda reply: reply.what)
-def test_recorded_reply(reply: Reply) -> None:
-    """A recorded answer becomes the exception, the message and the advice that it should."""
+def test_a_recorded_reply_becomes_its_exception(reply: Reply) -> None:
+    """With the expected class, message and suggestion."""
     error = classify.exception_for_reply(reply.status, reply.content_type, reply.body.encode(), reply.request)
     found = {
         "exception": type(error).__name__,
@@ -41,16 +41,18 @@ def test_recorded_reply(reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("case", MADE_UP, ids=lambda case: case[0])
-def test_other_reply(case: tuple[str, int, str, str, JobErrorType, bool]) -> None:
-    """Answers of proxies and of servers in trouble."""
+def test_a_reply_of_a_proxy_or_a_failing_server_is_classified(
+    case: tuple[str, int, str, str, JobErrorType, bool],
+) -> None:
+    """Replies that no recording has."""
     _, status, content_type, body, error_type, retryable = case
     error = classify.exception_for_reply(status, content_type, body.encode(), "GET /x")
     assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
 
 
 @pytest.mark.parametrize("case", TRANSPORT, ids=lambda case: case[0])
-def test_transport(case: tuple[str, Exception, JobErrorType, bool, str]) -> None:
-    """What httpx raises."""
+def test_an_exception_of_httpx_is_classified(case: tuple[str, Exception, JobErrorType, bool, str]) -> None:
+    """Whatever it says, there is a suggestion."""
     _, raised, error_type, retryable, _ = case
     error = map_exception(raised, "GET /x", URL)
     assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
@@ -81,25 +83,25 @@ def test_a_queue_with_room_is_no_error() -> None:
         ("unknown", (JobErrorType.CANCELLATION_FAILED, True)),
     ],
 )
-def test_cancellations(outcome: str, expected: tuple[JobErrorType, bool] | None) -> None:
-    """A cancel that did not cancel is a failure, one that came too late is not."""
+def test_a_cancel_is_diagnosed_by_its_outcome(outcome: str, expected: tuple[JobErrorType, bool] | None) -> None:
+    """A cancel that did not cancel is a failure; one that came too late is not."""
     found = classify.diagnose_cancellation(outcome)
     assert expected == (found and (found.error_type, found.retryable))
 
 
-def test_the_traceback_tells_when_nothing_else_does() -> None:
+def test_the_traceback_is_used_without_class_and_message() -> None:
     """An item may have lost its class and its message."""
     found = classify.diagnose_failure(None, None, "Traceback ...\n  File x\ntorch.OutOfMemoryError: CUDA\n")
     assert JobErrorType.RESOURCE_ERROR == found.error_type
 
 
 def test_a_class_with_its_module_is_the_same_class() -> None:
-    """The server tells bare names; other versions may not."""
+    """The server sends bare names; other versions may not."""
     one, other = (classify.diagnose_failure(f"{m}OutOfMemoryError", "x") for m in ("", "torch.cuda."))
     assert one == other
 
 
-def test_a_validation_error_is_one_line_without_the_echo() -> None:
+def test_a_validation_error_is_one_line_without_the_echoed_graph() -> None:
     """The server echoes the whole graph and lists every node type: tens of kilobytes."""
     types = ", ".join(f"'type_{i}'" for i in range(2000))
     detail = [
@@ -115,8 +117,8 @@ def test_a_validation_error_is_one_line_without_the_echo() -> None:
     assert "The server did not accept the request: nodes.a: unknown node type 'nope'." == error.message
 
 
-def test_the_field_is_named_as_a_path() -> None:
-    """The path and the message come apart, for a form that marks the field."""
+def test_validation_errors_gives_path_and_message() -> None:
+    """As a pair, for a form that marks the field."""
     detail = [
         {
             "type": "int_parsing",
@@ -128,8 +130,8 @@ def test_the_field_is_named_as_a_path() -> None:
     assert (("nodes.a.add.a", "should be an integer, got 'seven'"),) == classify.validation_errors(detail)
 
 
-def test_an_unknown_text_is_kept() -> None:
-    """What nobody has seen before is passed on as it is."""
+def test_the_text_of_an_unknown_error_is_kept() -> None:
+    """It is passed on as it is."""
     error = map_exception(RuntimeError("never seen before"), "GET /x", URL)
     assert (JobErrorType.UNKNOWN_ERROR, True) == (error.error_type, "never seen before" in error.message)
 
@@ -142,14 +144,14 @@ def test_memory_and_disk_win_over_the_class(kind: str) -> None:
     assert [failures.DISK_FULL, failures.HOST_MEMORY] == found
 
 
-def test_the_end_of_a_long_message_is_looked_at() -> None:
+def test_the_end_of_a_long_message_is_searched() -> None:
     """requests puts a signed address of any length before the cause."""
     text = f"Max retries exceeded with url: /{'x' * 5000} (Caused by SSLError('certificate verify failed: expired'))"
     assert not classify.diagnose_failure("ConnectionError", text).retryable
 
 
-def test_images_of_different_size_are_no_matter_of_devices() -> None:
-    """torch says nearly the same of tensors."""
+def test_images_of_different_sizes_are_a_validation_error() -> None:
+    """torch has nearly the same text for tensors on two devices."""
     found = classify.diagnose_failure("ValueError", "Image and mask should be the same size")
     assert JobErrorType.VALIDATION_ERROR == found.error_type
 
@@ -205,8 +207,8 @@ def test_every_class_but_submission_has_a_known_failure() -> None:
     assert set(JobErrorType) - {JobErrorType.SUBMISSION_FAILED} == {row.error_type for _, row in known_failures.rows()}
 
 
-def test_importing_brings_neither_pandas_nor_matplotlib() -> None:
-    """They take a second to load, and a person may never ask for a frame."""
+def test_importing_loads_neither_pandas_nor_matplotlib() -> None:
+    """They take a second to load, and the user may never ask for a frame."""
     code = (
         "import invoke_widgets, invoke_widgets.history.frames, invoke_widgets.history.plots, sys;"
         "print({'pandas', 'matplotlib', 'numpy'} & set(sys.modules))"
@@ -217,7 +219,7 @@ def test_importing_brings_neither_pandas_nor_matplotlib() -> None:
 
 @given(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()))
 def test_any_failure_is_classified(kind: str | None, message: str | None, traceback: str | None) -> None:
-    """No text whatever breaks it."""
+    """Whatever the text."""
     assert isinstance(classify.diagnose_failure(kind, message, traceback), classify.Diagnosis)
 
 
@@ -228,7 +230,7 @@ def test_any_failure_is_classified(kind: str | None, message: str | None, traceb
     st.binary() | st.text().map(str.encode),
 )
 def test_any_reply_becomes_an_exception_of_the_tree(status: int, content_type: str, body: bytes) -> None:
-    """No bytes whatever break it."""
+    """Whatever the bytes."""
     assert isinstance(classify.exception_for_reply(status, content_type, body, "GET /x"), JobException)
 
 

@@ -38,7 +38,7 @@ def _lists(strategy: st.SearchStrategy[Any], length: int) -> st.SearchStrategy[l
 
 
 def _try(cases: int, check: Check, *strategies: st.SearchStrategy[Any]) -> None:
-    """Hold a property to so many cases."""
+    """Check a property on this many cases."""
     options = settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     options(given(*strategies)(check))()
 
@@ -176,7 +176,7 @@ class _Answering:
 
 
 @_any_number
-def test_replies(cases: int) -> None:
+def test_any_reply_raises_only_our_exceptions(cases: int) -> None:
     """Whatever a server answers over a socket, each method of the client returns or raises one of the tree, at once."""
 
     async def ask(client: InvokeClient, with_version: bool) -> None:
@@ -228,7 +228,7 @@ def test_the_fuzzing_knows_every_request() -> None:
 
 
 @_any_number
-def test_refusals(cases: int) -> None:
+def test_any_refusal_becomes_one_of_our_exceptions(cases: int) -> None:
     """Any JSON as an answer becomes an exception of the tree, with one line of bounded length."""
 
     def check(status: int, content_type: str, body: Any) -> None:
@@ -245,7 +245,7 @@ def test_refusals(cases: int) -> None:
 
 
 @_any_number
-def test_events(cases: int) -> None:
+def test_any_event_is_parsed_or_dropped(cases: int) -> None:
     """Any payload becomes an event, or nothing; what becomes an event can be merged, logged and framed."""
     log = EventLog()
 
@@ -262,7 +262,7 @@ def test_events(cases: int) -> None:
 
 
 @_any_number
-def test_items(cases: int) -> None:
+def test_any_item_is_parsed_logged_and_framed(cases: int) -> None:
     """Any item with an identity can be logged, framed, written and read back; one without raises ValueError."""
     errors, jobs, number = ErrorLog(), JobLog(), itertools.count(1)
 
@@ -283,14 +283,14 @@ def test_items(cases: int) -> None:
 
 
 @_any_number
-def test_merging(cases: int) -> None:
-    """Any order of news, lists and reads keeps the picture whole: keys are ids, and what is terminal stays so."""
+def test_merging_in_any_order_keeps_the_snapshot_whole(cases: int) -> None:
+    """Keys are ids, and terminal items stay terminal, in any order of events, lists and reads."""
 
     def check(lists: list[list[dict[str, Any]]], listed: list[int]) -> None:
-        for heard, read in itertools.permutations(lists, 2):
+        for received, read in itertools.permutations(lists, 2):
             state = QueueState()
             ended: dict[int, str] = {}
-            for data in heard:
+            for data in received:
                 state, _ = merge.with_news(state, QueueItem.from_json(data))
                 ended |= {i: item.status for i, item in state.items.items() if item.is_terminal and i not in ended}
             state, _ = merge.with_ids(state, listed)
@@ -300,13 +300,13 @@ def test_merging(cases: int) -> None:
             assert (list(state.items), {i: ended[i] for i in kept}) == (found, kept)
 
     items = st.lists(_ITEM, max_size=8)
-    # Of 4 lists each is heard before each of the others is read.
+    # Of 4 lists each is received before each of the others is read.
     _try(cases // 12 + 1, check, _lists(items, 4), st.lists(st.integers(-5, 5), max_size=8))
 
 
 @_any_number
-def test_long_texts(cases: int) -> None:
-    """A text of any length ends soon, without the secret in it, and is bounded; it is classified and marked."""
+def test_a_long_text_is_cleaned_bounded_and_classified(cases: int) -> None:
+    """A text of any length is done soon, and without the secret in it."""
 
     def check(before: str, after: str) -> None:
         for secret in _SECRETS:
@@ -323,8 +323,8 @@ def test_long_texts(cases: int) -> None:
 
 
 @_any_number
-def test_fingerprints(cases: int) -> None:
-    """A fingerprint is one line."""
+def test_a_fingerprint_is_one_line(cases: int) -> None:
+    """Whatever the message."""
 
     def check(messages: list[str], names: list[str | None]) -> None:
         for message, kind, node_type in itertools.product(messages, names, names):
