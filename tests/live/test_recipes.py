@@ -54,11 +54,17 @@ def stop_gracefully(console: iw.Console, others: Sequence[int] = (), after: thre
         stack = traceback.extract_stack(sys._current_frames()[main or 0])
         running = {item.item_id for item in console.queue if item.status == "in_progress"} - set(others)
         is_due = after is None or after.is_set()
-        return is_due and bool(running) and any(call.filename.endswith("handles.py") for call in stack)
+        return (
+            is_due
+            and bool(running)
+            and any(call.name == "wait" and "invoke_widgets" in call.filename for call in stack)
+        )
 
     def stop() -> None:
-        until(waits, "the first to run and be waited for")
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            until(waits, "the first to run and be waited for")
+        finally:  # otherwise the main thread would wait until the test times out
+            os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=stop).start()
     status: Counts = recipe("graceful-shutdown", "run_until_stopped")(console, sleep(1.5), runs=3)
