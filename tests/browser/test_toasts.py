@@ -52,7 +52,7 @@ def test_failure_shows_a_toast_until_dismissed(page: Page, wire: Wire, pictures:
     expect(toast).to_contain_text(f"Item {item_id} failed: resource_error")
     expect(toast).to_contain_text("CUDA out of memory. Tried to allocate 2.00 GiB")
     page.notebook.kernel_execute("alert.test()")
-    expect(page.view.locator(".iw-toast:visible").get_by_role("status")).to_contain_text("Test of the alert JobFailed")
+    expect(page.view.locator(".iw-toast:visible").get_by_role("status")).to_contain_text("Test of alert 'Job failed'")
     for theme in ("light", "dark"):
         page.notebook.screenshot(pictures / f"toasts-{theme}.png", theme, page.view)  # type: ignore[arg-type]
     page.notebook.set_theme("light")
