@@ -58,7 +58,7 @@ def test_failure_shows_a_toast_until_dismissed(page: Page, wire: Wire, pictures:
     page.notebook.set_theme("light")
     page.toasts.first.get_by_role("button", name="dismiss").click()
     expect(page.toasts).to_have_count(1)
-    expect(page.toasts).to_contain_text("Test of the alert")
+    expect(page.toasts).to_contain_text("Test of alert")
     page.toasts.first.get_by_role("button", name="dismiss").click()
     expect(page.toasts).to_have_count(0)
     assert "()" == page.notebook.kernel_execute("print(console.alerts.toasts.showing)").strip()
