@@ -23,10 +23,10 @@ class Page:
     """A notebook whose second cell shows the dashboard.
 
     Args:
-        lab: where.
-        wire: to what.
-        further: cells that follow.
-        notebook: makes the notebook that is to be used, in place of JupyterLab's.
+        lab: the JupyterLab that opens it.
+        wire: the server to connect to.
+        further: more cells.
+        notebook: opens the notebook; by default in JupyterLab.
     """
 
     def __init__(

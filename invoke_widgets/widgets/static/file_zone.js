@@ -1,5 +1,5 @@
-// A button that opens a file, and the form around it as a place to drop one. Nothing too large is ever sent: a message
-// over the Jupyter server's limit would end the kernel's connection.
+// A button that opens a file, and the form around it as a drop zone. Files over the limit are never sent: a message
+// larger than the Jupyter server allows would close the kernel's connection.
 
 const BY_THE_FORM = ".iw-submitter";
 
@@ -37,7 +37,7 @@ export default {
       input.value = ""; // so that the same file can be chosen again
     });
 
-    // On the document, since the form is not around `el` yet; in a shadow root the path alone tells where it was.
+    // On the document, since `el` is not in the form yet; in a shadow root only the event's path has the target.
     const formOf = (event) => {
       const form = el.closest(BY_THE_FORM);
       return form && holdsFiles(event) && event.composedPath().includes(form) ? form : null;

@@ -1,6 +1,5 @@
-// In the outermost of our views: its keys are its own. JupyterLab would take those on buttons and lists for its cells: `d d`
-// on a button deletes the cell that shows it. What has the focus must say so itself: JupyterLab asks from there outwards,
-// and its keys are for whatever in a notebook has the focus.
+// Keeps JupyterLab's shortcuts away from the outermost of our views: otherwise `d d` on a button would delete the cell
+// that shows it. JupyterLab looks for the attribute from the focused element outwards, so that element gets it.
 
 const mark = (element) => element.setAttribute("data-lm-suppress-shortcuts", "true");
 
@@ -16,7 +15,7 @@ export default {
     let view = null;
     const focused = (event) => mark(event.target);
     const start = () => {
-      if (!el.isConnected) { // the views around it are put together after it
+      if (!el.isConnected) { // the views around it are attached later
         next = requestAnimationFrame(start);
         return;
       }

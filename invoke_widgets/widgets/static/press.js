@@ -1,10 +1,10 @@
-// A button, with a choice beside it where there are choices. What a click sends is what the page showed: what the button
-// was about, what was chosen, and what stood in the fields that it reads. Messages of different widgets may reach a
-// kernel late and in any order, so none of it is left to them.
+// A button, with a choice beside it where there are choices. A click sends what the page showed: what the button was
+// about, what was chosen, and the values of the fields that it reads. Messages of different widgets may reach a kernel
+// late and in any order, so one message carries all of it.
 
 const MODEL = "IPY_MODEL_";
 
-// While its button has the focus, it is not taken away: one that cannot be pressed then only says so.
+// A button that has the focus keeps it: if it cannot be pressed, it is marked as such but not disabled.
 const focused = (element) => element.getRootNode().activeElement === element;
 
 const outermost = (el) => {
@@ -22,11 +22,11 @@ class Press {
     this.model = model;
     this.el = el;
     this.fields = [];
-    this.chosen = null; // [key, name]; it stays chosen when it is no longer offered, while the pointer or the focus is here
+    this.chosen = null; // [key, name]; kept while the pointer or focus is here, even if no longer offered
     this.button = document.createElement("button");
     this.button.type = "button";
     this.choice = document.createElement("select");
-    this.choice.id = `iw-choice-${Math.random().toString(36).slice(2)}`; // each button may have this module for itself
+    this.choice.id = `iw-choice-${Math.random().toString(36).slice(2)}`; // unique, as each button may load a module of its own
     this.name = document.createElement("label");
     this.name.className = "widget-label";
     this.name.htmlFor = this.choice.id;
@@ -42,22 +42,22 @@ class Press {
       this.draw();
     });
     el.addEventListener("pointerleave", draw);
-    el.addEventListener("focusout", () => setTimeout(draw)); // by then it is known where the focus went
+    el.addEventListener("focusout", () => setTimeout(draw)); // when the focus has moved
     const resolve = () => this.resolve();
-    const heard = (message) => message.t === "focus" && this.focus();
+    const received = (message) => message.t === "focus" && this.focus();
     model.on("change", draw);
     model.on("change:reads", resolve);
-    model.on("msg:custom", heard);
+    model.on("msg:custom", received);
     this.off = () => {
       model.off("change", draw);
       model.off("change:reads", resolve);
-      model.off("msg:custom", heard);
+      model.off("msg:custom", received);
     };
     this.resolve();
     this.draw();
   }
 
-  /** The models of the fields, while there is time: a click waits for nothing. */
+  /** Find the fields' models in advance, so that a click need not wait. */
   resolve() {
     if (!this.model.widget_manager) return; // marimo has none, nor fields of ours
     const ids = this.model.get("reads").map((reference) => reference.slice(MODEL.length));
@@ -65,7 +65,7 @@ class Press {
     Promise.all(found).then((fields) => { this.fields = fields; });
   }
 
-  /** Take the focus from a button, which may be gone by now; not from where a person may be typing. */
+  /** Take the focus from a button, which may be gone by now, but not from a field in which the user may be typing. */
   focus() {
     const active = document.activeElement;
     const given = active?.tagName === "BUTTON" && outermost(this.el)?.contains(active);
@@ -101,7 +101,7 @@ class Press {
     if (this.chosen && !possible) choices.unshift([this.chosen[0], this.chosen[1], "finished"]);
     put(this.name, "textContent", chooses);
     put(this.choice, "disabled", !choices.length);
-    // Options are changed, not made anew: the list may be open.
+    // Options are updated in place, as the list may be open.
     const options = this.choice.options;
     while (options.length > choices.length) options.remove(options.length - 1);
     choices.forEach(([key, name, note], i) => {
