@@ -31,7 +31,7 @@ from invoke_widgets.notices import (
     QueueUnwedged,
     QueueWedged,
 )
-from invoke_widgets.records import FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
+from invoke_widgets.records import FAILED, IN_PROGRESS, STATUSES, Counts, JobError, Progress, QueueItem
 from invoke_widgets.sync import NOTHING, Change, QueueState, QueueStore
 
 TICK_S = 1.0
@@ -251,18 +251,15 @@ class NoticeTracker:
     # -- batches ---------------------------------------------------------------------------------------------------
 
     def _report_batches(self) -> None:
-        done = [batch_id for batch_id, since in list(self._closing.items()) if self._is_done(batch_id, since)]
-        if not done:
-            return
-        statuses: dict[str, list[str]] = {batch_id: [] for batch_id in done}
-        for item in self._state.items.values():
-            if item.batch_id in statuses:
-                statuses[item.batch_id].append(item.status)
-        for batch_id in done:
+        for batch_id, since in list(self._closing.items()):
+            if not self._is_done(batch_id, since):
+                continue
             del self._closing[batch_id]
             self._announced.pop(batch_id, None)
-            if statuses[batch_id]:  # else it was deleted
-                self._out.append(BatchDone(at=_now(), batch_id=batch_id, counts=Counts.of(statuses[batch_id])))
+            counts = self._state.tallies.batches.get(batch_id, {})
+            if total := sum(counts.values()):  # else it was deleted
+                by_status = {status: counts.get(status, 0) for status in STATUSES}
+                self._out.append(BatchDone(at=_now(), batch_id=batch_id, counts=Counts(total=total, **by_status)))
 
     def _is_done(self, batch_id: str, since: float) -> bool:
         if batch_id in self._batches:
@@ -277,7 +274,7 @@ class NoticeTracker:
             return False
         # A job may have finished before the list with the rest of its batch was read.
         announced = self._announced.get(batch_id, (0, 0.0))[0]
-        return not announced or announced <= sum(1 for item in state.items.values() if item.batch_id == batch_id)
+        return not announced or announced <= sum(state.tallies.batches.get(batch_id, {}).values())
 
 
 def follow(
