@@ -65,16 +65,16 @@ class _Slot:
     def __init__(self, view: ToastsView) -> None:
         self.message_id: str | None = None
         self.text = ipywidgets.HTML()
-        self._button = ipywidgets.Button(description="Dismiss")
+        self.button = ipywidgets.Button(description="Dismiss")
         dismiss = view.guard(view.console.alerts.toasts.dismiss)
-        self._button.on_click(lambda _: dismiss(self.message_id) if self.message_id else None)
-        self.content = ipywidgets.HBox([self.text, self._button], layout={"display": "none"})
+        self.button.on_click(lambda _: dismiss(self.message_id) if self.message_id else None)
+        self.content = ipywidgets.HBox([self.text, self.button], layout={"display": "none"})
         self.content.add_class("iw-toast")
 
     def draw(self, message: Message | None) -> None:
         self.message_id = message.message_id if message is not None else None
         put(self.text, "value", toast_html(message) if message is not None else "")
-        put(self._button, "tooltip", f"Dismiss: {clean(message.title)}" if message is not None else "")
+        put(self.button, "tooltip", f"Dismiss: {clean(message.title)}" if message is not None else "")
         shown(self.content, message is not None)
 
 

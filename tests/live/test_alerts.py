@@ -544,7 +544,7 @@ def test_undelivered_message_shows_in_the_dashboard(console: iw.Console) -> None
     slot = dashboard.toasts.slots[0]
     until(lambda: "and 2 more" in slot.text.value, "the dashboard to show it")
     assert "An alert was not delivered" in slot.text.value
-    slot.content.children[1].click()
+    slot.button.click()
     until(lambda: slot.content.layout.display == "none", "it to be gone")
     assert () == console.alerts.toasts.showing
     dashboard.close()
