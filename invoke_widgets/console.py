@@ -165,7 +165,7 @@ class Console:
         self._resources.reruns = actions.reruns
         try:
             async with asyncio.timeout(_FIRST_SNAPSHOT_S):
-                await sync.first_picture()
+                await sync.first_snapshot()
         except TimeoutError:
             raise JobTimeout(f"{self.url} did not list its queue within {_FIRST_SNAPSHOT_S:g} s.") from None
         self._resources.task = asyncio.get_running_loop().create_task(sync.run())
@@ -526,7 +526,7 @@ class Console:
         """
 
         async def work() -> None:
-            self._sync.read_again(unfinished=True)
+            self._sync.refresh(unfinished=True)
             try:
                 async with asyncio.timeout(timeout):
                     await self._sync.settled()

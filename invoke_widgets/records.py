@@ -664,6 +664,7 @@ class Connection:
         error: the reason, if known.
         remedy: what the user can do about it, if known.
         is_ill: whether something answers there that cannot do its work, as against nothing that can be reached.
+        is_internal: whether a defect of this package keeps it from following the queue.
         is_refused: whether the server answers, but refuses the token, or wants one.
         next_try_at: `time.monotonic()` of the next try.
         version: the server's version.
@@ -674,6 +675,7 @@ class Connection:
     error: str = ""
     remedy: str = ""
     is_ill: bool = False
+    is_internal: bool = False
     is_refused: bool = False
     next_try_at: float | None = None
     version: str = ""

@@ -5,31 +5,64 @@ Usable without any widget, store or thread::
     async with InvokeClient("http://127.0.0.1:9090") as client:
         status = await client.get_queue_status()
 
-InvokeAI 6.0 to 6.14 are known. What a server has is told by its version, never by a status code: since 6.12 an unknown
-address answers GET with 200 and a web page.
+InvokeAI 6.0 to 6.14 are known. What a server can do is known from its version, never from a status code: since 6.12
+an unknown address answers GET with 200 and a web page.
 """
 
 from __future__ import annotations
 
+import copy
 import operator
-from collections.abc import Iterable, Mapping
-from typing import Any
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
-from invoke_widgets.client.client_base import SINCE, each, parse_version
-from invoke_widgets.client.client_gallery import Gallery
-from invoke_widgets.client.transport import path_segment
-from invoke_widgets.errors import InvalidRequest, UnexpectedReply
+from invoke_widgets.client.transport import Transport, can_be_sent, path_segment
+from invoke_widgets.errors import InvalidRequest, UnexpectedReply, UnsupportedByServer
 from invoke_widgets.records import (
+    AuthStatus,
     BatchStatus,
+    Board,
     DestinationCounts,
     EnqueueResult,
+    Image,
     ItemIds,
     ProcessorStatus,
     QueueAndProcessorStatus,
     QueueItem,
+    User,
+    count,
 )
 
-__all__ = ["MAX_IDS_PER_REQUEST", "SINCE", "InvokeClient", "parse_version"]
+T = TypeVar("T")
+
+OLDEST = (6, 0)
+"""The oldest version whose endpoints and events are known here."""
+
+# The version that brought each endpoint, or way (read in the tags and found by running 6.0.2, 6.13.8 and 6.14.2).
+SINCE: dict[str, tuple[int, int]] = {
+    "item_ids": (6, 7),
+    "items_by_ids": (6, 7),
+    "item_summaries_by_ids": (6, 14),
+    "auth": (6, 12),
+    "events_once": (6, 14),  # before, some send two copies of each event
+}
+
+
+def parse_version(text: str) -> tuple[int, int, int]:
+    """("6.14.0rc1") -> (6, 14, 0).
+
+    Raises:
+        ValueError: it does not begin as a version does.
+    """
+    match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a version")
+    return int(match[1]), int(match[2]), int(match[3] or 0)
+
 
 MAX_IDS_PER_REQUEST = 1000
 """The server's own limit for `item_summaries_by_ids` and `items_by_ids` (6.14 on)."""
@@ -37,7 +70,15 @@ MAX_IDS_PER_REQUEST = 1000
 _WHICH_IDS = "A job has its as job.item_id, a batch as batch.item_ids, and console.queue lists all items."
 
 
-class InvokeClient(Gallery):
+@dataclass
+class _Known:
+    """What was learnt of the server, shared by all views of one client."""
+
+    version: tuple[int, int, int] | None = None
+    openapi: dict[str, Any] | None = None
+
+
+class InvokeClient:
     """An InvokeAI server.
 
     Args:
@@ -49,6 +90,153 @@ class InvokeClient(Gallery):
 
     Every method raises a `JobException` on failure (see `invoke_widgets.errors`).
     """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        queue_id: str = "default",
+        timeout: float = 30.0,
+        verify: Any = True,
+    ) -> None:
+        if not isinstance(queue_id, str) or not queue_id:
+            raise InvalidRequest(f"queue_id: should be a name such as 'default', got {queue_id!r}.")
+        token = token or os.environ.get("INVOKEAI_TOKEN") or None
+        self._start(Transport(url, token=token, timeout=timeout, verify=verify), queue_id)
+
+    @classmethod
+    def over(cls, transport: Transport, queue_id: str) -> Self:
+        """A client over connections that are there already."""
+        client = cls.__new__(cls)
+        client._start(transport, queue_id)
+        return client
+
+    def _start(self, transport: Transport, queue_id: str) -> None:
+        self.queue_id = queue_id
+        self._transport = transport
+        self._queue = f"/api/v1/queue/{path_segment(queue_id)}"
+        self._known = _Known()
+
+    def probing(self) -> Self:
+        """The same client, whose requests are sent even while others fail fast: for a caller that paces itself."""
+        client = copy.copy(self)
+        client._transport = self._transport.probing()
+        return client
+
+    def __repr__(self) -> str:
+        return f"InvokeClient({self.url!r}, queue_id={self.queue_id!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    @property
+    def url(self) -> str:
+        """The server's address, with its scheme and without a slash at the end."""
+        return self._transport.url
+
+    @property
+    def transport(self) -> Transport:
+        """The connections, for requests that have no method here: `await client.transport.json("GET", "/api/...")`."""
+        return self._transport
+
+    # -- the server ----------------------------------------------------------------------------------------------
+
+    async def app_version(self) -> str:
+        """The server's version, such as "6.14.2"."""
+        data = await self._transport.json("GET", "/api/v1/app/version", repeatable=True)
+        version = data.get("version") if isinstance(data, Mapping) else None
+        if not isinstance(version, str):
+            raise UnexpectedReply(
+                f"{self.url} answered, but does not say its version.",
+                suggestion="Is this the address of an InvokeAI server?",
+            )
+        try:
+            self._known.version = parse_version(version)
+        except ValueError as error:
+            raise UnexpectedReply(f"{self.url} says it has version {version[:40]!r}, which is none.") from error
+        return version
+
+    async def version(self) -> tuple[int, int, int]:
+        """The server's version as numbers, asked for once."""
+        if self._known.version is None:
+            await self.app_version()
+        assert self._known.version is not None
+        return self._known.version
+
+    async def need_oldest(self) -> None:
+        """Check that the server is new enough.
+
+        Raises:
+            UnsupportedByServer: the server is older than any version that is known here.
+        """
+        have = await self.version()
+        if have[:2] < OLDEST:
+            raise UnsupportedByServer(
+                f"{self.url} is InvokeAI {'.'.join(map(str, have))}; {'.'.join(map(str, OLDEST))} or newer is needed.",
+                suggestion="Upgrade the server.",
+            )
+
+    def forget(self) -> None:
+        """Forget what was learnt of the server: after a reconnect it may be another version."""
+        self._known.version = None
+        self._known.openapi = None
+
+    async def has(self, feature: str) -> bool:
+        """Whether the server's version has one of the features in `SINCE`."""
+        return (await self.version())[:2] >= SINCE[feature]
+
+    async def get_setup_status(self) -> AuthStatus:
+        """Whether the server is in multiuser mode. A server before 6.12 has no such mode, and is not asked."""
+        if not await self.has("auth"):
+            return AuthStatus(multiuser_enabled=False)
+        return await self._record("GET", "/api/v1/auth/status", AuthStatus.from_json)
+
+    async def get_current_user_info(self) -> User:
+        """Whose token is used (6.12 on).
+
+        Raises:
+            AccessDenied: there is none, or it is refused; also in single-user mode.
+        """
+        await self._need("auth")
+        return await self._record("GET", "/api/v1/auth/me", User.from_json)
+
+    async def login(self, email: str, password: str, *, remember_me: bool = False) -> None:
+        """Log in to a multiuser server; the token is kept for this client and shown nowhere.
+
+        Raises:
+            AccessDenied: wrong e-mail or password, or the server is in single-user mode.
+        """
+        await self._need("auth")
+        data = await self._transport.json(
+            "POST", "/api/v1/auth/login", body={"email": email, "password": password, "remember_me": remember_me}
+        )
+        token = data.get("token") if isinstance(data, Mapping) else None
+        if not isinstance(token, str) or not token or not can_be_sent(token):
+            raise UnexpectedReply("The login was answered without a token that can be sent.")
+        self._transport.set_token(token)
+
+    async def logout(self) -> None:
+        """Forget the token. The server's own logout does not revoke it (6.14.2)."""
+        self._transport.set_token(None)
+
+    async def openapi(self) -> dict[str, Any]:
+        """The server's OpenAPI schema (2 MB), asked for once."""
+        if self._known.openapi is None:
+            data = await self._transport.json("GET", "/openapi.json", repeatable=True)
+            if not isinstance(data, dict) or not isinstance(data.get("paths"), dict):
+                raise UnexpectedReply(f"{self.url}/openapi.json is not an OpenAPI schema.")
+            self._known.openapi = data
+        return self._known.openapi
 
     # -- submitting ----------------------------------------------------------------------------------------------
 
@@ -198,7 +386,148 @@ class InvokeClient(Gallery):
         """Take items again."""
         return await self._record("PUT", f"{self._queue}/processor/resume", ProcessorStatus.from_json, repeatable=True)
 
-    # -- inside --------------------------------------------------------------------------------------------------
+    # -- images and boards --------------------------------------------------------------------------------------------
+
+    async def list_image_dtos(
+        self,
+        *,
+        board_id: str | None = None,
+        is_intermediate: bool | None = None,
+        offset: int = 0,
+        limit: int = 10,
+    ) -> tuple[list[Image], int]:
+        """A page of images, newest first, and how many there are in all. `board_id="none"`: those on no board."""
+        params = {"board_id": board_id, "is_intermediate": is_intermediate, "offset": offset, "limit": limit}
+        data = await self._transport.json("GET", "/api/v1/images/", params=params, repeatable=True)
+        if not isinstance(data, Mapping):
+            raise UnexpectedReply(f"images: expected an object, got {type(data).__name__}.")
+        return each(data.get("items"), Image.from_json, "images"), count(data, "total")
+
+    async def get_image_dto(self, image_name: str) -> Image:
+        """One image's record.
+
+        Raises:
+            NotFound: there is no such image.
+        """
+        return await self._record("GET", self._image(image_name), Image.from_json)
+
+    async def get_image_full(self, image_name: str) -> bytes:
+        """The image file itself (PNG)."""
+        return (await self._transport.content(f"{self._image(image_name)}/full"))[0]
+
+    async def get_image_thumbnail(self, image_name: str) -> bytes:
+        """The image's thumbnail (WebP)."""
+        return (await self._transport.content(f"{self._image(image_name)}/thumbnail"))[0]
+
+    async def upload_image(
+        self,
+        content: bytes,
+        *,
+        file_name: str = "image.png",
+        image_category: str = "user",
+        is_intermediate: bool = False,
+        board_id: str | None = None,
+    ) -> Image:
+        """Upload a PNG, JPEG or WebP file's bytes."""
+        data = await self._transport.upload(
+            "/api/v1/images/upload",
+            params={"image_category": image_category, "is_intermediate": is_intermediate, "board_id": board_id},
+            name=file_name,
+            content=content,
+            media_type="image/png",
+        )
+        return parsed(Image.from_json, data, "POST /api/v1/images/upload")
+
+    async def delete_image(self, image_name: str) -> None:
+        """Delete an image.
+
+        Raises:
+            NotFound: there is no such image.
+        """
+        await self._transport.json("DELETE", self._image(image_name))
+
+    async def list_boards(self) -> list[Board]:
+        """All boards that are not archived."""
+        data = await self._transport.json("GET", "/api/v1/boards/", params={"all": True}, repeatable=True)
+        return each(data, Board.from_json, "boards")
+
+    async def create_board(self, board_name: str) -> Board:
+        """Make a new, empty board, and return it with its id. Names need not be unique.
+
+        Raises:
+            InvalidRequest: the server does not take the name.
+        """
+        data = await self._transport.json("POST", "/api/v1/boards/", params={"board_name": board_name})
+        return parsed(Board.from_json, data, "POST /api/v1/boards/")
+
+    async def get_board(self, board_id: str) -> Board:
+        """One board.
+
+        Raises:
+            NotFound: there is no such board.
+        """
+        return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", Board.from_json)
+
+    async def delete_board(self, board_id: str, *, include_images: bool = False) -> None:
+        """Delete a board; its images too, if `include_images`."""
+        await self._transport.json(
+            "DELETE", f"/api/v1/boards/{path_segment(board_id)}", params={"include_images": include_images}
+        )
+
+    async def list_all_board_image_names(self, board_id: str) -> list[str]:
+        """The names of a board's images."""
+        data = await self._transport.json(
+            "GET", f"/api/v1/boards/{path_segment(board_id)}/image_names", repeatable=True
+        )
+        if not isinstance(data, list):
+            raise UnexpectedReply("The board's image names are not a list.")
+        return [str(name) for name in data]
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    async def _need(self, feature: str) -> None:
+        if not await self.has(feature):
+            need, have = SINCE[feature], await self.version()
+            raise UnsupportedByServer(
+                f"{feature} needs InvokeAI {need[0]}.{need[1]} or newer; this server is {'.'.join(map(str, have))}.",
+                suggestion="Upgrade the server, or use what older versions have.",
+            )
+
+    async def _record(
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[object], T],
+        *,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        repeatable: bool | None = None,
+    ) -> T:
+        data = await self._transport.json(
+            method, path, body=body, params=params, repeatable=method == "GET" if repeatable is None else repeatable
+        )
+        return parsed(parse, data, f"{method} {path}")
+
+    async def _number(
+        self,
+        method: str,
+        path: str,
+        key: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
+    ) -> int:
+        data = await self._transport.json(method, path, body=body, params=params, repeatable=repeatable)
+        number = data.get(key) if isinstance(data, Mapping) else None
+        if not isinstance(number, int):
+            raise UnexpectedReply(f"{method} {path} was answered without {key!r}.")
+        return number
+
+    def _image(self, image_name: str) -> str:
+        if not isinstance(image_name, str) or not image_name:
+            raise InvalidRequest(f"image_name: should be a name such as 'x.png', got {image_name!r}.")
+        return f"/api/v1/images/i/{path_segment(image_name)}"
 
     def _item(self, item_id: int) -> str:
         if isinstance(item_id, bool) or not isinstance(item_id, int):
@@ -224,6 +553,28 @@ class InvokeClient(Gallery):
                 f"item_ids: the server takes at most {MAX_IDS_PER_REQUEST} ids in one request, got {len(ids)}."
             )
         return await self._records("POST", f"{self._queue}/{endpoint}", body={"item_ids": ids}) if ids else []
+
+
+def parsed(parse: Callable[[object], T], data: object, request: str) -> T:
+    """A record of an answer.
+
+    Raises:
+        UnexpectedReply: it does not fit; the message says what about it.
+    """
+    try:
+        return parse(data)
+    except ValueError as error:
+        raise UnexpectedReply(
+            f"{request} was answered with JSON that does not fit: {error}.",
+            suggestion="Is this the address of an InvokeAI server of version 6?",
+        ) from error
+
+
+def each(data: object, parse: Callable[[object], T], request: str) -> list[T]:
+    """Records of an answer that is a list; as `parsed`."""
+    if not isinstance(data, Sequence) or isinstance(data, str):
+        raise UnexpectedReply(f"{request}: expected a list, got {type(data).__name__}.")
+    return [parsed(parse, item, request) for item in data]
 
 
 def checked_ids(item_ids: object) -> list[int]:

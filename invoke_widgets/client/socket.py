@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import socketio
 
-from invoke_widgets.client import decoding
-from invoke_widgets.client.proxies import proxy_for
+from invoke_widgets._loop import Backoff
+from invoke_widgets.client.transport import clean, proxy_for
 from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.errors.redact import incoming
 from invoke_widgets.events import PARSERS, Event, parse_event
@@ -29,6 +30,9 @@ from invoke_widgets.events import PARSERS, Event, parse_event
 # Its own loggers print a line for each failed connection, which is told in our own words.
 _quiet = logging.getLogger("invoke_widgets.socketio")
 _quiet.setLevel(logging.CRITICAL)
+
+_LIVED_S = 5.0
+"""A socket that broke sooner counts as one that could not be had: some proxies let it begin, and no more."""
 
 
 class EventStream:
@@ -121,7 +125,7 @@ class EventStream:
     def _handler(self, name: str) -> Callable[[Any], Any]:
         # Coroutines without an await: the library starts one task a message, in order, and so they stay in order.
         async def handle(*args: Any) -> None:
-            data = decoding.clean(args[0]) if args else None
+            data = clean(args[0]) if args else None
             if self._is_copy(name, data):
                 return
             event = parse_event(name, data)
@@ -145,6 +149,99 @@ class EventStream:
         socket, self._socket = self._socket, None
         if socket is not None:
             await _shut(socket)
+
+
+class SocketKeeper:
+    """Opens the socket in a task of its own, so that nothing waits for it, again and again with growing pauses.
+
+    Not python-socketio's own reconnection: that cannot be told to try now, does not say when it tries next, and takes a
+    socket that breaks at once for a success. Used on the loop.
+
+    Args:
+        stream: the socket.
+        on_open: called when a try succeeded.
+        on_failed: called when a try failed.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        stream: EventStream,
+        *,
+        on_open: Callable[[], None],
+        on_failed: Callable[[ServerUnreachable], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._on_open = on_open
+        self._on_failed = on_failed
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._backoff = Backoff(0.25, 30.0)
+        self._opened_at = 0.0
+        self._due_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._stream.is_connected
+
+    async def open_anew(self, wait_s: float) -> bool:
+        """Close it, try it where that is due, and wait up to `wait_s` seconds; the try then goes on by itself.
+
+        Returns:
+            Whether it is open.
+        """
+        await self.close()
+        self.try_if_due()
+        await self.tried(wait_s)
+        return self.is_open
+
+    def try_if_due(self) -> None:
+        """Begin a try, unless it is open, being tried, or was tried in vain a short while ago."""
+        if self._task is None and not self.is_open and self._clock() >= self._due_at:
+            self._task = asyncio.get_running_loop().create_task(self._try())
+            self._task.add_done_callback(self._forget)
+
+    async def tried(self, wait_s: float | None = None) -> None:
+        """Wait until the try that is under way, if any, has ended; at most `wait_s` seconds."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=wait_s)
+
+    def hurry(self) -> None:
+        """Have the next try due at once, whatever failed before."""
+        self._backoff.reset()
+        self._due_at = 0.0
+
+    def broke(self) -> None:
+        """Note that the open socket broke."""
+        if self._clock() - self._opened_at >= _LIVED_S:
+            self.hurry()
+        else:
+            self._failed()
+
+    async def close(self) -> None:
+        """Close the socket, and end a try that is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        await self._stream.close()
+
+    async def _try(self) -> None:
+        try:
+            await self._stream.connect()
+        except ServerUnreachable as error:
+            self._failed()
+            self._on_failed(error)
+        else:
+            self._opened_at = self._clock()
+            self._on_open()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:
+            self._task = None
+
+    def _failed(self) -> None:
+        self._due_at = self._clock() + self._backoff.next()
 
 
 async def _shut(socket: socketio.AsyncClient) -> None:

@@ -8,20 +8,24 @@ kept for 3 s; it may answer nothing for 1.2 s while it collects garbage, so a ti
 
 from __future__ import annotations
 
+import copy
+import ipaddress
 import json
 import logging
 import re
-from collections.abc import Mapping
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import tenacity
 
-from invoke_widgets.client import decoding, proxies
-from invoke_widgets.client.breaker import Breaker
+from invoke_widgets._loop import Backoff
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,
@@ -46,6 +50,10 @@ _BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_ra
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.WriteError, httpx.WriteTimeout)
 
 _PROXY_REMEDY = "Check HTTP_PROXY and NO_PROXY."
+
+THRESHOLD = 5
+_LONGEST_S = 60.0
+_GATEWAY = (502, 503, 504)
 
 
 class _HideToken(logging.Filter):
@@ -107,6 +115,185 @@ def checked_token(token: object) -> str | None:
     return token
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: 127.0.0.0/8, ::1 or localhost."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def proxy_for(url: str) -> str | None:
+    """The environment's proxy for a server (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY); None for none.
+
+    None for this machine always: what listens here is not to be reached from anywhere else.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or is_loopback(host):
+        return None
+    # NO_PROXY may name a host with its port or without; an IPv6 address has brackets only in an address.
+    if any(urllib.request.proxy_bypass(name) for name in (parts.netloc.rpartition("@")[2], host)):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def shown_proxy(proxy: str) -> str:
+    """A proxy's address without its user and password."""
+    parts = urlsplit(proxy)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def loads(content: bytes) -> Any:
+    r"""As `json.loads`, with each lone surrogate (`"\ud83d"`) replaced by U+FFFD.
+
+    Raises:
+        ValueError: it is not JSON, or nested without end.
+    """
+    try:
+        data = json.loads(content)
+        return clean(data) if b"\\ud" in content.lower() else data
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+
+
+def clean(data: Any) -> Any:
+    """Decoded JSON with each lone surrogate replaced; the same object where there is none."""
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return data
+
+
+def is_ill(error: JobException) -> bool:
+    """Whether something answered that cannot do its work, as against nothing that can be reached."""
+    return isinstance(error, ServerFailure | UnexpectedReply)
+
+
+def is_away(error: JobException) -> bool:
+    """Whether the server cannot be reached, or a gateway says so for it."""
+    # When all our own connections are in use, that says nothing of the server.
+    unreachable = isinstance(error, ServerUnreachable) and "PoolTimeout" not in str(error.details.get("exception"))
+    return unreachable or error.status in _GATEWAY
+
+
+def asked_for(error: JobException, pause_s: float) -> float:
+    """A pause, or the longer one that the server asked for by `Retry-After`; not more than a minute of it."""
+    return max(pause_s, min(float(error.details.get("retry_after", 0.0)), _LONGEST_S))
+
+
+class Breaker:
+    """Fails requests at once while the server is known to be away.
+
+    Closed: all requests go. Open, after `threshold` failures in a row: none goes until the pause is over. Then one
+    goes, as a probe: any answer of the server closes it, a failure opens it for a longer pause.
+
+    Failures are: the server cannot be reached, or a gateway says so for it (502, 503, 504).
+
+    Args:
+        url: the server's address, for the message.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, url: str, *, threshold: int = THRESHOLD, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = url
+        self._threshold = threshold
+        self._clock = clock
+        self._failures = 0
+        self._backoff = Backoff(1.0, 8.0)
+        self._error: JobException | None = None
+        self._until = 0.0
+        self._probe_is_out = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_open(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Call `function()` when failures opened it, until the function that is returned is called."""
+        self._listeners.append(function)
+
+        def unsubscribe() -> None:
+            if function in self._listeners:
+                self._listeners.remove(function)
+
+        return unsubscribe
+
+    @property
+    def is_open(self) -> bool:
+        return self._error is not None
+
+    def open(self, error: JobException, pause_s: float) -> None:
+        """Let nothing through for `pause_s` seconds, because of this error."""
+        self._error = error
+        self._until = self._clock() + pause_s
+        self._probe_is_out = False
+
+    @contextmanager
+    def request(self, *, probing: bool = False) -> Iterator[None]:
+        """Surround one request, which raises a `JobException` if it fails.
+
+        Args:
+            probing: send it even while the breaker is open: the caller paces itself.
+
+        Raises:
+            ServerUnreachable: it was not sent.
+        """
+        is_probe = not probing and self._admit()
+        try:
+            yield
+        except JobException as error:
+            self._failed(error, is_probe)
+            raise
+        except BaseException:
+            if is_probe:
+                self._probe_is_out = False  # canceled: it tells nothing
+            raise
+        self._answered()
+
+    def _admit(self) -> bool:
+        if self._error is None:
+            return False
+        left = self._until - self._clock()
+        if left <= 0 and not self._probe_is_out:
+            self._probe_is_out = True
+            return True
+        when = f"in {left:.0f} s" if left >= 0.5 else "right now"
+        what = "does not work" if is_ill(self._error) else "is offline"
+        raise ServerUnreachable(
+            f"{self._url} {what}, and is tried again {when}; until then nothing is sent. {self._error.message}",
+            suggestion=self._error.suggestion,
+            details={"breaker": "open", "next_try_s": max(left, 0.0)},
+            retryable=True,
+        )
+
+    def _failed(self, error: JobException, is_probe: bool) -> None:
+        if is_away(error):
+            self._failures += 1
+            if is_probe or (self._failures >= self._threshold and not self.is_open):
+                self._reopen(error)
+        elif error.status is not None:
+            self._answered()
+        elif is_probe and isinstance(error, ReplyLost | JobTimeout):
+            self._reopen(error)
+        elif is_probe:
+            self._probe_is_out = False
+
+    def _reopen(self, error: JobException) -> None:
+        self.open(error, asked_for(error, self._backoff.next()))
+        for function in list(self._listeners):
+            function()
+
+    def _answered(self) -> None:
+        self._failures = 0
+        self._backoff.reset()
+        self._error = None
+        self._probe_is_out = False
+
+
 class Transport:
     """One server's connections.
 
@@ -121,7 +308,8 @@ class Transport:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidRequest(f"timeout: should be a number of seconds above 0, got {timeout!r}.")
         self.url = normalise_url(url)
-        self._token = checked_token(token)
+        self._access = {"token": checked_token(token)}
+        self._is_probing = False
         self.breaker = Breaker(self.url)
         for name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
             logging.getLogger(name).addFilter(_hide_token)
@@ -131,7 +319,7 @@ class Transport:
             wait=_wait,
             reraise=True,
         )
-        proxy = proxies.proxy_for(self.url)
+        proxy = proxy_for(self.url)
         try:
             connections = httpx.AsyncHTTPTransport(
                 limits=httpx.Limits(max_connections=20, keepalive_expiry=_KEEPALIVE_S),
@@ -146,7 +334,7 @@ class Transport:
                 f"The proxy that is set for {self.url} cannot be used ({type(error).__name__}).",
                 suggestion="Correct HTTP_PROXY, as http://HOST:PORT, or name the server in NO_PROXY.",
             ) from None  # it may hold a password
-        self._proxy = None if proxy is None else proxies.shown(proxy)
+        self._proxy = None if proxy is None else shown_proxy(proxy)
         # With connections of its own it looks for no proxy by itself.
         self._http = httpx.AsyncClient(
             base_url=self.url, timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)), transport=connections
@@ -158,10 +346,16 @@ class Transport:
     @property
     def token(self) -> str | None:
         """The token in use; only for handing it on to the socket."""
-        return self._token
+        return self._access["token"]
 
     def set_token(self, token: str | None) -> None:
-        self._token = token
+        self._access["token"] = token
+
+    def probing(self) -> Transport:
+        """The same connections, whose requests are sent even while the breaker is open."""
+        transport = copy.copy(self)
+        transport._is_probing = True
+        return transport
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -213,7 +407,7 @@ class Transport:
         return _decoded(await self._once(request, f"POST {path}", want_json=True), f"POST {path}", False)
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     async def _send(
         self,
@@ -242,7 +436,7 @@ class Transport:
         return await self._again(send) if repeatable else await send()
 
     async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
-        with self.breaker.request():
+        with self.breaker.request(probing=self._is_probing):
             try:
                 response = await self._http.send(request)
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -250,7 +444,7 @@ class Transport:
                 raise map_exception(error, name, self.url, self._proxy) from None
             refreshed = response.headers.get("x-refreshed-token")
             if refreshed and can_be_sent(refreshed):
-                self._token = refreshed
+                self._access["token"] = refreshed
             content_type = response.headers.get("content-type", "")
             if not response.is_success or (want_json and "json" not in content_type):
                 raise self._with_proxy(_refused(response, content_type, name))
@@ -266,7 +460,7 @@ class Transport:
 
 def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
     try:
-        return decoding.loads(response.content)
+        return loads(response.content)
     except ValueError as error:
         raise UnexpectedReply(
             f"{name} was answered with something that is not JSON, or only half of it.",

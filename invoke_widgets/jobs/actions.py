@@ -103,7 +103,7 @@ class Actions:
             try:
                 taken = await self._client.retry_items_by_id(mine) if mine else ()
             except (ReplyLost, JobTimeout, UnexpectedReply) as error:
-                self._sync.read_again()
+                self._sync.refresh()
                 raise SubmissionFailed(
                     "The connection broke before the retry was answered: it is not certain whether it was taken.",
                     suggestion="Look for new items in the queue before retrying again.",
@@ -142,7 +142,7 @@ class Actions:
             for item in sorted(candidates, key=lambda i: i.item_id):
                 if item.retried_from_item_id is not None:
                     by_root.setdefault(item.retried_from_item_id, []).append(item.item_id)
-                    self._sync.take(item.without_session())
+                    self._sync.apply(item.without_session())
                     self.reruns.link(item.retried_from_item_id, item.without_session())
             chains = {item_id: by_root.get(root_of.get(item_id, item_id)) for item_id in taken}
             found = {item_id: chain.pop(0) for item_id, chain in chains.items() if chain}
@@ -158,7 +158,7 @@ class Actions:
             try:
                 return await self._client.prune()
             finally:
-                self._sync.read_again()
+                self._sync.refresh()
 
     async def delete(self, item_id: int) -> None:
         """Delete one item, canceling it first if it has not finished.
@@ -170,7 +170,7 @@ class Actions:
             try:
                 await self._client.delete_queue_item(item_id)
             finally:
-                self._sync.read_again()
+                self._sync.refresh()
 
     async def pause(self) -> ProcessorStatus:
         """Start no further item; the current one goes on."""

@@ -157,7 +157,7 @@ class Canceler:
             watch.close()
             return await self._unanswered(item_id, error, watch)
         acknowledged = watch.elapsed()
-        self._sync.take(item)
+        self._sync.apply(item)
         watch.close()
         was_finished = before is not None and before.is_terminal
         if item.status != CANCELED or was_finished:
@@ -206,7 +206,7 @@ class Canceler:
         except JobException:
             item = None
         if item is not None:
-            self._sync.take(item)
+            self._sync.apply(item)
         if item is not None and item.is_terminal and item.status != CANCELED:
             return self._keep(
                 watch.cancellation("item", "already_finished", 0, (item_id,)),
@@ -318,7 +318,7 @@ class Canceler:
             )
         except LOST as error:
             self._failed("unknown", "It is not known what was canceled:", error, batch_id=batch_id)
-            self._sync.read_again(targets, unfinished=True)
+            self._sync.refresh(targets, unfinished=True)
             return self._keep(
                 watch.cancellation(scope, "unknown", 0, targets),
                 batch_id=batch_id,
@@ -331,7 +331,7 @@ class Canceler:
         finally:
             watch.close()
         acknowledged = watch.elapsed()
-        self._sync.read_again(targets, unfinished=True)
+        self._sync.refresh(targets, unfinished=True)
         effective = min(watch.effective_s or acknowledged, acknowledged) if count else None
         keeps_current = scope == "pending"
         record = self._keep(

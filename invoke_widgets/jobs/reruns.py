@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any
 
 from invoke_widgets._loop import Backoff
-from invoke_widgets.client import InvokeClient, breaker
+from invoke_widgets.client import InvokeClient, asked_for, is_away
 from invoke_widgets.errors import (
     JobException,
     JobTimeout,
@@ -299,7 +299,7 @@ class Reruns:
             has_error = unplaced is not None or now.error_type is not None or now.error_message is not None
             self._decide(chain, now, self._errors.error_of(now) if has_error else self._errors.record_of(now))
         chain.notify()
-        self._store.tell(chain.attempts)
+        self._store.notify(chain.attempts)
 
     def close(self) -> None:
         """Cancel what is under way."""
@@ -423,7 +423,7 @@ class Reruns:
             self._errors.note_retry(chain.last, chain.batch.batch_id, None)
         chain.state = state
         chain.notify()
-        self._store.tell([chain.last])
+        self._store.notify([chain.last])
 
     def _clear_due(self, chain: AttemptChain) -> None:
         for item_id in self._store.state.retrying.keys() & set(chain.attempts):
@@ -560,7 +560,7 @@ class Reruns:
             return
         except LOST as lost:
             taken, error = tuple(item_ids), lost  # perhaps
-            if isinstance(lost, ServerFailure) and not breaker.is_away(lost):
+            if isinstance(lost, ServerFailure) and not is_away(lost):
                 looks = LOOKS_S[:1]  # the server itself answered, so it is done with the request
         else:
             in_flight.discard(self._store.state, set(item_ids) - set(taken))
@@ -591,7 +591,7 @@ class Reruns:
         if found:
             self._sync.expect([item.item_id for item in found])
         for new in sorted(found, key=lambda item: item.item_id):
-            self._sync.take(new.without_session())
+            self._sync.apply(new.without_session())
             self.link(new.retried_from_item_id or 0, new.without_session())
 
     def _was_refused(self, item_id: int, error: JobException) -> None:
@@ -606,7 +606,7 @@ class Reruns:
             self._give_up([item_id])
         else:
             chain.refusals += 1
-            self._wait(chain, breaker.asked_for(error, chain.backoff.next()))
+            self._wait(chain, asked_for(error, chain.backoff.next()))
 
     def _give_up(self, item_ids: Iterable[int]) -> None:
         for item_id in item_ids:
@@ -634,7 +634,7 @@ class Reruns:
 
     async def _cancel(self, item_id: int) -> None:
         try:
-            self._sync.take(await self._client.cancel_queue_item(item_id))
+            self._sync.apply(await self._client.cancel_queue_item(item_id))
         except NotFound:
             pass
         except JobException as error:

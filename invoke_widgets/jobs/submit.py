@@ -319,7 +319,7 @@ class Submitter:
                     batch_id=batch_id,
                 )
             )
-        self._sync.read_again(item_ids)
+        self._sync.refresh(item_ids)
 
     async def _ids_of(self, batch: _Batch) -> tuple[int, ...]:
         """Read the ids of a batch's own items, leaving out those that these have called."""

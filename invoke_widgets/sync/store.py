@@ -1,7 +1,7 @@
-"""`QueueStore`: the current picture, and who wants to know when it changes.
+"""`QueueStore`: the current snapshot, and the listeners to its changes.
 
-Written by one thread (the loop's), read by any. A subscriber hears of the first change, or the first few, at once and
-of what follows within its interval together, so that a burst of events costs it few calls.
+Written by one thread (the loop's), read by any. A subscriber is notified of the first change, or the first few, at
+once and of what follows within its interval together, so that a burst of events costs it few calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened since the last one: the new picture, and the ids that are new, changed or gone.
+    """What happened since the last one: the new snapshot, and the ids that are new, changed or gone.
 
     Counters, processor, connection and wedge may have changed even if `item_ids` is empty.
     """
@@ -46,7 +46,7 @@ class _Subscription:
         self._pending: Ids | None = None
         self.active = True
 
-    def tell(self, store: QueueStore, item_ids: Ids) -> None:
+    def notify(self, store: QueueStore, item_ids: Ids) -> None:
         if not self._left:
             self._pending = item_ids if self._pending is None else self._pending | item_ids
             return
@@ -67,7 +67,7 @@ class _Subscription:
         self._left += 1
         pending, self._pending = self._pending, None
         if pending is not None:
-            self.tell(store, pending)
+            self.notify(store, pending)
         else:
             self._refill_later(store)
 
@@ -79,7 +79,7 @@ class _Subscription:
 
 
 class QueueStore:
-    """The picture of one queue.
+    """The snapshot of one queue.
 
     Args:
         schedule: `(seconds, function)` -> runs the function later on the writing thread; the loop's `call_later`.
@@ -96,7 +96,7 @@ class QueueStore:
 
     @property
     def state(self) -> QueueState:
-        """The current picture."""
+        """The current snapshot."""
         return self._state
 
     def subscribe(self, listener: Listener, *, interval: float = 0.0, burst: int = 1) -> Callable[[], None]:
@@ -104,9 +104,9 @@ class QueueStore:
 
         Args:
             listener: must return quickly; what it raises is logged.
-            interval: seconds within which changes after the first are told together.
-            burst: so many changes after a quiet time are told at once, each by itself; on average there is still at
-                most one call each `interval`.
+            interval: seconds within which changes after the first are reported together.
+            burst: number of changes after a quiet time that are reported at once, each by itself; on average there is
+                still at most one call each `interval`.
 
         Returns:
             A function that ends the subscription; calling it again does nothing.
@@ -134,7 +134,7 @@ class QueueStore:
         return unsubscribe
 
     def apply(self, step: Callable[[QueueState], Step]) -> Ids:
-        """Replace the picture by what `step` makes of it, tell the subscribers, and return the ids that changed."""
+        """Replace the snapshot by what `step` makes of it, notify the subscribers, and return the ids that changed."""
         with self._lock:
             before = self._state
             self._state, changed = step(before)
@@ -143,11 +143,11 @@ class QueueStore:
         if not same:
             for subscription in subscriptions:
                 if subscription.active:
-                    subscription.tell(self, changed)
+                    subscription.notify(self, changed)
         return changed
 
     def set(self, **changes: Any) -> None:
-        """Replace fields of the picture other than its items, such as `status`; says so only if they differ."""
+        """Replace fields of the snapshot other than its items, such as `status`; notifies only if they differ."""
 
         def step(state: QueueState) -> Step:
             different = {key: value for key, value in changes.items() if getattr(state, key) != value}
@@ -159,20 +159,20 @@ class QueueStore:
         self.apply(step)
 
     def set_connection(self, **changes: Any) -> None:
-        """Replace fields of the picture's `connection`."""
+        """Replace fields of the snapshot's `connection`."""
         current = self._state.connection
         self.set(connection=replace(current, **changes) if changes else Connection())
 
-    def tell_event(self, event: Event) -> None:
-        """Pass an event on to those who follow events."""
+    def notify_event(self, event: Event) -> None:
+        """Pass an event on to the listeners of events."""
         for listener in self._event_listeners:
             try:
                 listener(event)
             except Exception:  # as above
                 logger.exception("a listener of events failed")
 
-    def tell(self, item_ids: Iterable[int] = ()) -> None:
-        """Tell the subscribers of a change that is not in the picture itself, such as a record in a log."""
+    def notify(self, item_ids: Iterable[int] = ()) -> None:
+        """Notify the subscribers of a change that is not in the snapshot itself, such as a record in a log."""
         for subscription in self._subscriptions:
             if subscription.active:
-                subscription.tell(self, frozenset(item_ids))
+                subscription.notify(self, frozenset(item_ids))

@@ -1,15 +1,15 @@
-"""Keeps a store in step with a server: first picture, events, reads after whatever events do not tell, polling.
+"""Keeps a store in step with a server: first snapshot, events, reads of what events leave out, polling.
 
 One task does all of it, so that reads never overtake each other:
 
-- The first picture is bounded: ids, counters and the newest summaries. The rest is read behind it, newest first.
-- Then events. What they do not say is read: a new batch's ids, a bulk action's effect, an item's field values.
-- Every `HEARTBEAT_S` the counters are asked for. They tell what no event tells (pause, prune, a deleted item;
-  up to 6.13 a canceled batch): where they differ from the picture, the picture is read again (`agreement.py`).
+- The first snapshot is bounded: ids, counters and the newest summaries. The rest is read behind it, newest first.
+- Then events. What they leave out is read: a new batch's ids, a bulk action's effect, an item's field values.
+- Every `HEARTBEAT_S` the counters are asked for. They show what no event does (pause, prune, a deleted item;
+  up to 6.13 a canceled batch): where they differ from the snapshot, the snapshot is read again (`drift.py`).
 - Without a socket the same counters are polled faster, and ids and unfinished items are read as they change. The socket
-  is tried beside that (`line.py`).
+  is tried beside that (`SocketKeeper`).
 - When the server goes away it is tried again with a growing pause; on return everything unfinished is read again. An
-  error that nobody thought of is no different, but for a line in the log.
+  unexpected error is treated alike, but is logged and shown as an internal error.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ import asyncio
 import contextlib
 import logging
 import math
-import random
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from invoke_widgets.client import EventStream, InvokeClient, Line, breaker
+from invoke_widgets._loop import Backoff
+from invoke_widgets.client import EventStream, InvokeClient, SocketKeeper, asked_for, is_away, is_ill
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
 from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
-from invoke_widgets.sync import state as merge
-from invoke_widgets.sync.backlog import Backlog
 from invoke_widgets.sync.drift import Agreement, Verdict
-from invoke_widgets.sync.reading import light_items
+from invoke_widgets.sync.reads import Reads, light_items
+from invoke_widgets.sync.state import with_event
 from invoke_widgets.sync.store import Change, QueueStore
 from invoke_widgets.sync.wedge import WedgeWatch
 
@@ -43,10 +42,10 @@ _AWAITED_S = 0.02
 _UNSURE_S = 0.25
 _SOCKET_WAIT_S = 2.0
 _COUNTERS_S = 0.1
-_BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _LOOK_AGAIN_S = 0.5
 _LIVED_S = 5.0
 """A failure so soon after a connect adds to those before it."""
+_REPORT_IT = "Please report it; the Python log has the traceback."
 _NEW_TOKEN = "Log in anew, and pass the new token: console.reconnect(token=...)."
 
 
@@ -74,7 +73,10 @@ class Sync:
         on_failed: Callable[[QueueItem], None] = lambda item: None,
         use_socket: bool = True,
     ) -> None:
-        self._client = client
+        self._asker = client
+        self._client = (
+            client.probing()
+        )  # this object paces itself, and its requests find out whether the server is back
         self._store = store
         self._use_socket = use_socket
         self._stream = EventStream(
@@ -85,14 +87,14 @@ class Sync:
             token=lambda: client.transport.token,
             verify=verify,
         )
-        self._line = Line(self._stream, on_open=self._socket_opened, on_failed=self._socket_failed)
+        self._socket = SocketKeeper(self._stream, on_open=self._socket_opened, on_failed=self._socket_failed)
         self._wake = asyncio.Event()
         self._lost = False
         self._limit: asyncio.Timeout | None = None
         self._beat_at = 0.0
         self._beaten_at = 0.0
         self._full_poll_at = 0.0
-        self._backlog = Backlog(client, store, on_failed=on_failed, on_wanted=self._wake.set)
+        self._reads = Reads(client, store, on_failed=on_failed, on_wanted=self._wake.set)
         self._agreement = Agreement()
         self._counted = store.state.items
         store.subscribe(self._moved)
@@ -101,12 +103,13 @@ class Sync:
         self._socket_error = ""
         self._now = asyncio.Event()
         self._tried = asyncio.Event()
-        client.transport.breaker.on_open = self._suspect
+        self._backoff = Backoff(0.25, 8.0)
+        self._unsubscribe = client.transport.breaker.on_open(self._suspect)
 
     # -- for others, on the loop ---------------------------------------------------------------------------------
 
-    async def first_picture(self) -> None:
-        """Connect and read the first picture.
+    async def first_snapshot(self) -> None:
+        """Connect and read the first snapshot.
 
         Raises:
             JobException: why not.
@@ -114,50 +117,54 @@ class Sync:
         try:
             await self._connect()
         except BaseException:
-            await self._line.close()
+            await self._socket.close()
             raise
 
     async def run(self) -> None:
-        """Keep the store in step until canceled. `first_picture` comes first."""
-        failures, connected_at = 0, time.monotonic()
+        """Keep the store in step until canceled. `first_snapshot` comes first."""
+        connected_at = time.monotonic()
+        self._backoff.reset()
         try:
             while True:
                 try:
-                    with breaker.probing():
-                        if self._store.state.connection.mode == "reconnecting":
-                            await self._connect()
-                            connected_at = time.monotonic()
-                            self._tell_tried()
-                        await self._maintain()
+                    if self._store.state.connection.mode == "reconnecting":
+                        await self._connect()
+                        connected_at = time.monotonic()
+                        self._notify_tried()
+                    await self._maintain()
                 except Exception as error:
                     if self._is_connected and time.monotonic() - connected_at >= _LIVED_S:
-                        failures = 0
+                        self._backoff.reset()
                     if isinstance(error, _Lost):
                         self._reconnecting(ReplyLost("the connection broke"), 0.0)
                         continue
                     if not isinstance(error, JobException):
-                        logger.exception("reading the queue failed; it is tried again")
-                    await self._try_later(error, failures)
-                    failures += 1
+                        logger.exception("internal error while reading the queue; it is tried again")
+                    await self._try_later(error)
         finally:
-            self._backlog.give_up()
+            self._unsubscribe()
+            self._reads.give_up()
             self._agreement.give_up()
             self._store.set_connection(mode="closed", next_try_at=None)
-            await self._line.close()
+            await self._socket.close()
 
     @property
     def _is_connected(self) -> bool:
         return self._store.state.connection.mode in ("live", "polling")
 
-    async def _try_later(self, caught: Exception, failures: int) -> None:
-        error = caught if isinstance(caught, JobException) else UnknownError(f"{type(caught).__name__}: {caught}")
-        pause = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)
-        pause = breaker.asked_for(error, pause)
-        # While this one is about it, nobody else needs to find out by a time limit of their own.
-        if breaker.is_away(error) or isinstance(error, JobTimeout | ReplyLost):
+    async def _try_later(self, caught: Exception) -> None:
+        is_internal = not isinstance(caught, JobException)
+        error = (
+            caught
+            if isinstance(caught, JobException)
+            else UnknownError(f"Internal error: {type(caught).__name__}: {caught}", suggestion=_REPORT_IT)
+        )
+        pause = asked_for(error, self._backoff.next())
+        # So that other requests fail at once, instead of each by its own timeout.
+        if is_away(error) or isinstance(error, JobTimeout | ReplyLost):
             self._client.transport.breaker.open(error, pause)
-        self._reconnecting(error, pause)
-        self._tell_tried()
+        self._reconnecting(error, pause, is_internal=is_internal)
+        self._notify_tried()
         await self._rest(pause)
 
     async def try_now(self, *, anew: bool = False) -> None:
@@ -171,13 +178,13 @@ class Sync:
             ServerUnreachable: it is still away.
         """
         self._suspect()
-        self._line.be_patient_no_more()
+        self._socket.hurry()
         if anew and self._is_connected:
             self._reconnecting(ReplyLost("the token was replaced"), 0.0)
             self._cut_short()
         if self._use_socket and self._store.state.connection.mode == "polling":
-            self._line.try_if_due()
-            await self._line.tried()
+            self._socket.try_if_due()
+            await self._socket.tried()
         if self._store.state.connection.mode != "reconnecting":
             return
         tried = self._tried
@@ -200,7 +207,7 @@ class Sync:
         self._beat_at = 0.0
         self._wake.set()
 
-    def _tell_tried(self) -> None:
+    def _notify_tried(self) -> None:
         tried, self._tried = self._tried, asyncio.Event()
         tried.set()
 
@@ -210,20 +217,20 @@ class Sync:
             async with asyncio.timeout(pause):
                 await self._now.wait()
 
-    def read_again(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
+    def refresh(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
         """Have the list of ids, these items, or all unfinished items read again, soon."""
         # The counters belong to what is read; but not more often than is worth it.
         self._beat_at = min(self._beat_at, max(time.monotonic(), self._beaten_at + _COUNTERS_S))
-        self._backlog.want(item_ids, ids=ids, unfinished=unfinished)
+        self._reads.want(item_ids, ids=ids, unfinished=unfinished)
 
-    def take(self, item: QueueItem) -> None:
-        """Take an item from an action's answer."""
-        self._backlog.take(item)
+    def apply(self, item: QueueItem) -> None:
+        """Merge an item from an action's answer."""
+        self._reads.take(item)
 
     def expect(self, item_ids: Collection[int]) -> None:
-        """Take ids from an enqueue's answer: they exist, and are to be read."""
-        self._backlog.expect(item_ids)
-        self.read_again(ids=False)
+        """Merge ids from an enqueue's answer: they exist, and are to be read."""
+        self._reads.expect(item_ids)
+        self.refresh(ids=False)
 
     async def read_now(self, item_ids: Iterable[int]) -> None:
         """Read these items, whatever else waits to be read.
@@ -231,8 +238,8 @@ class Sync:
         Raises:
             JobException: the server could not be asked.
         """
-        for item in await light_items(self._client, item_ids):
-            self.take(item)
+        for item in await light_items(self._asker, item_ids):
+            self.apply(item)
 
     async def settled(self) -> None:
         """Wait until all that is known to need reading was read, and the counters agree with it.
@@ -240,7 +247,7 @@ class Sync:
         Raises:
             InvalidRequest: the console was closed.
         """
-        self._backlog.hurry()
+        self._reads.hurry()
         self._suspect()
         await self._agreement.wait()
 
@@ -251,7 +258,7 @@ class Sync:
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    while self._backlog.is_reading_items and self._is_connected:
+                    while self._reads.is_reading_items and self._is_connected:
                         changed.clear()
                         # Items that cannot be read change nothing in the snapshot: look again now and then.
                         with contextlib.suppress(TimeoutError):
@@ -269,24 +276,25 @@ class Sync:
         self._stream.sends_copies = not await self._client.has("events_once")
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
-            self._backlog.start_anew()  # who asks now may see other parts of each item
+            self._reads.start_anew()  # who asks now may see other parts of each item
         self._store.set_connection(user=user)  # before items are read: it says which of them are others'
         self._lost = False
         self._socket_error = ""
-        heard_all = self._use_socket and await self._line.open_anew(_SOCKET_WAIT_S)
-        if await self._backlog.holds_other_jobs():
-            self._backlog.start_anew()
+        heard_all = self._use_socket and await self._socket.open_anew(_SOCKET_WAIT_S)
+        if await self._reads.holds_other_jobs():
+            self._reads.start_anew()
         self._agreement.start_anew()
         await self._read_status()
-        await self._backlog.read_first()
-        live = self._line.is_open
+        await self._reads.read_first()
+        live = self._socket.is_open
         if live and not heard_all:
-            self.read_again(unfinished=True)
+            self.refresh(unfinished=True)
         self._store.set_connection(
             mode="live" if live else "polling",
             error="" if live else self._socket_error,
             remedy="",
             is_ill=False,
+            is_internal=False,
             is_refused=False,
             next_try_at=None,
             version=version,
@@ -309,14 +317,15 @@ class Sync:
             )
         return await self._client.get_current_user_info()
 
-    def _reconnecting(self, error: JobException, pause: float) -> None:
+    def _reconnecting(self, error: JobException, pause: float, *, is_internal: bool = False) -> None:
         self._away = error
         is_refused = isinstance(error, AccessDenied)
         self._store.set_connection(
             mode="reconnecting",
             error=error.message,
             remedy=_NEW_TOKEN if is_refused and error.status in (None, 401) else error.suggestion,
-            is_ill=breaker.is_ill(error),
+            is_ill=is_ill(error),
+            is_internal=is_internal,
             is_refused=is_refused,
             next_try_at=time.monotonic() + pause,
         )
@@ -324,7 +333,7 @@ class Sync:
     def _socket_opened(self) -> None:
         if self._store.state.connection.mode == "polling":
             self._store.set_connection(mode="live", error="")
-            self.read_again(unfinished=True)
+            self.refresh(unfinished=True)
 
     def _socket_failed(self, error: ServerUnreachable) -> None:
         self._socket_error = error.message
@@ -332,7 +341,7 @@ class Sync:
             self._store.set_connection(error=error.message)
 
     def _socket_broke(self) -> None:
-        self._line.broke()
+        self._socket.broke()
         self._cut_short()
 
     def _cut_short(self) -> None:
@@ -347,21 +356,21 @@ class Sync:
     def _event(self, event: Event) -> None:
         self._store.heard_at = time.monotonic()
         if isinstance(event, ItemStatusChanged):
-            self._backlog.touch((event.item.item_id,))
-        changed = self._backlog.apply(lambda state: merge.with_event(state, event))
+            self._reads.touch((event.item.item_id,))
+        changed = self._reads.apply(lambda state: with_event(state, event))
         if isinstance(event, ItemStatusChanged):
             if changed:
-                self._backlog.want_rest(event.item.item_id)
+                self._reads.want_rest(event.item.item_id)
             elif event.item.item_id not in self._store.state.items:
-                self.read_again(ids=True)
+                self.refresh(ids=True)
         elif isinstance(event, BatchEnqueued | ItemsRetried | QueueCleared):
             if isinstance(event, BatchEnqueued):
                 self._wedges.saw_batch(event.batch_id)
-                self._backlog.saw_batch(event)
-            self.read_again(unfinished=isinstance(event, QueueCleared))
+                self._reads.saw_batch(event)
+            self.refresh(unfinished=isinstance(event, QueueCleared))
         elif isinstance(event, ItemsCanceled):
-            self.read_again(event.item_ids)
-        self._store.tell_event(event)
+            self.refresh(event.item_ids)
+        self._store.notify_event(event)
 
     # -- keeping in step -----------------------------------------------------------------------------------------
 
@@ -378,7 +387,7 @@ class Sync:
         """Read what is due. A lost socket cuts it short: an answer may be waited for in vain until it times out."""
         try:
             async with asyncio.timeout(None) as self._limit:
-                await self._backlog.read()
+                await self._reads.read()
                 if time.monotonic() >= self._beat_at:
                     await self._heartbeat()
         except TimeoutError:
@@ -387,7 +396,7 @@ class Sync:
             self._limit = None
 
     async def _pause(self) -> None:
-        due = self._backlog.due_in()
+        due = self._reads.due_in()
         if due == 0.0:
             return
         beat = max(self._beat_at - time.monotonic(), 0.001)
@@ -402,12 +411,12 @@ class Sync:
 
     async def _heartbeat(self) -> None:
         if self._use_socket:
-            self._line.try_if_due()
-        if self._agreement.is_awaited and not self._backlog.is_read:
+            self._socket.try_if_due()
+        if self._agreement.is_awaited and not self._reads.is_read:
             self._beat_at = time.monotonic() + _AWAITED_S  # a look would be in vain
             return
         self._beat_at = math.inf  # what happens meanwhile may want the next one soon
-        before, polling, was_read = self._store.state, not self._line.is_open, self._backlog.is_read
+        before, polling, was_read = self._store.state, not self._socket.is_open, self._reads.is_read
         if was_read:
             self._agreement.begin(self._ours())
         else:
@@ -419,9 +428,9 @@ class Sync:
         verdict = None
         if was_read:
             theirs = Counts(**status.queue.counters())
-            verdict = self._agreement.judge(theirs, is_quiet=self._backlog.is_empty)
+            verdict = self._agreement.judge(theirs, is_quiet=self._reads.is_empty)
         if verdict is Verdict.DIFFERENT or (polling and self._is_to_poll(status, before.status != status.queue)):
-            self._backlog.want(unfinished=True)
+            self._reads.want(unfinished=True)
         if self._store.state.items is not before.items:
             self._wedges.saw_life()
         elif verdict is Verdict.AGREED:
@@ -454,10 +463,10 @@ class Sync:
         return False
 
     def _ours(self) -> Counts:
-        """What the picture counts. What cannot be loaded is what the worker cannot take: it is pending."""
+        """What the snapshot counts. What cannot be loaded is what the worker cannot take: it is pending."""
         state = self._store.state
         tally = state.tallies.all
-        return Counts.tallied({**tally, PENDING: tally.get(PENDING, 0) + len(self._backlog.unreadable)})
+        return Counts.tallied({**tally, PENDING: tally.get(PENDING, 0) + len(self._reads.unreadable)})
 
     def _moved(self, change: Change) -> None:
         if change.state.items is not self._counted:

@@ -1,4 +1,4 @@
-"""Recognising a wedged queue: the worker fails again and again to load the next item, and nothing behind it runs."""
+"""Recognise a stuck queue: the worker fails again and again to load the next item, and nothing behind it runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from invoke_widgets.records import Counts, QueueAndProcessorStatus, Wedge
 from invoke_widgets.sync.store import QueueStore
 
 _AFTER = 2
-"""So many looks at a worker that is free and takes nothing, before the server is asked why."""
+"""Number of looks at an idle worker that takes nothing, before the server is asked why."""
 _DEAD_AFTER = 6
-"""So many looks, before a worker that could load the next item and does not take it is taken for dead.
+"""Number of looks, before a worker that could load the next item and does not take it is taken for dead.
 
-Up to 6.13 an item that is deleted while the worker takes it ends the worker for good; the server says nothing of it.
+Up to 6.13 an item that is deleted while the worker takes it ends the worker for good; the server does not report it.
 """
 _DEAD_WORKER = Wedge(
     batch_ids=(),
@@ -26,11 +26,11 @@ _BATCHES_KEPT = 200
 
 
 class WedgeWatch:
-    """Looks whether the queue is wedged, and sets the picture's `wedge`.
+    """Looks whether the queue is stuck, and sets the snapshot's `wedge`.
 
     Args:
         client: the server.
-        store: the picture.
+        store: the snapshot.
     """
 
     def __init__(self, client: InvokeClient, store: QueueStore) -> None:
@@ -41,7 +41,7 @@ class WedgeWatch:
         self._batches: OrderedDict[str, None] = OrderedDict()
 
     def saw_batch(self, batch_id: str) -> None:
-        """Remember a batch: up to 6.13 an item that cannot be loaded does not tell its own."""
+        """Remember a batch: up to 6.13 an item that cannot be loaded does not name its own."""
         self._batches[batch_id] = None
         while len(self._batches) > _BATCHES_KEPT:
             self._batches.popitem(last=False)
@@ -63,7 +63,7 @@ class WedgeWatch:
             return
         self._still += 1
         before, counts = self._store.state.wedge, Counts(**status.queue.counters())
-        # Whatever is done about a wedge, or adds to it, changes the counters.
+        # Anything that helps a stuck queue, or adds to it, changes the counters.
         if self._still < _AFTER or (before is not None and counts == self._found_at):
             return
         try:
@@ -72,7 +72,7 @@ class WedgeWatch:
             if not error.details.get("poison"):
                 return
             found = await self._named(error.message)
-            # The picture may not know the item yet; up to 6.0 it never will.
+            # The snapshot may not know the item yet; up to 6.0 it never will.
             if not found.item_ids and self._still < _DEAD_AFTER:
                 return
             wedge: Wedge | None = found

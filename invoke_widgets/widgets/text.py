@@ -183,7 +183,8 @@ def connection_text(connection: Connection, heard_at: float | None, now: float) 
         when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
         if connection.is_refused:
             return "refused", f"⊘ access refused, {when}{silence}"
-        return "offline", f"○ {'server is ill' if connection.is_ill else 'offline'}, {when}{silence}"
+        what = "internal error" if connection.is_internal else "server is ill" if connection.is_ill else "offline"
+        return "offline", f"○ {what}, {when}{silence}"
     if connection.mode == "closed":
         return "closed", "○ closed"
     return "connecting", "◌ connecting"

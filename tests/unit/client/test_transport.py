@@ -392,7 +392,7 @@ def test_a_login_with_a_token_that_cannot_be_sent(token: str) -> None:
 
     async def work(url: str) -> str | None:
         async with InvokeClient(url) as client:
-            client._version = (6, 14, 2)
+            client._known.version = (6, 14, 2)
             with pytest.raises(UnexpectedReply, match="without a token"):
                 await client.login("a", "b")
             return client.transport.token

@@ -183,7 +183,7 @@ def test_any_reply_raises_only_our_exceptions(cases: int) -> None:
         for call in CALLS:
             client.forget()
             if with_version:
-                client._version = (6, 14, 2)
+                client._known.version = (6, 14, 2)
             with contextlib.suppress(JobException):
                 async with asyncio.timeout(10):
                     await call(client)

@@ -204,6 +204,11 @@ def test_retryable_is_the_newest_failure_of_each_attempt_chain() -> None:
             None,
             ("refused", "⊘ access refused, next try in 3 s"),
         ),
+        (
+            Connection(mode="reconnecting", is_internal=True, next_try_at=103.0),
+            None,
+            ("offline", "○ internal error, next try in 3 s"),
+        ),
         (Connection(mode="closed"), None, ("closed", "○ closed")),
     ],
 )

@@ -8,8 +8,7 @@ import threading
 
 import pytest
 
-from invoke_widgets.client.breaker import Breaker, probing
-from invoke_widgets.client.transport import Transport
+from invoke_widgets.client.transport import Breaker, Transport
 from invoke_widgets.errors import JobException, ServerFailure, ServerUnreachable
 from tests.support.scripted import Script, answer, scripted
 
@@ -195,21 +194,50 @@ def test_a_probe_that_tells_nothing_does_not_stay_out(how: str) -> None:
         assert {"ok": 1} == asyncio.run(work(url))
 
 
-def test_who_watches_the_server_is_let_through() -> None:
-    """Requests of the one who tries to reconnect always go, are told of an opening, and close it by their success."""
+def test_probing_requests_pass_an_open_breaker_and_close_it() -> None:
+    """Requests of a caller that paces itself always go, and close the breaker by their success."""
 
     async def work(url: str) -> object:
-        client, told = Client(url), []
-        client.transport.breaker.on_open = lambda: told.append(client.transport.breaker.is_open)
+        client = Client(url)
         await client.trip()
-        assert [True] == told
-        with probing():
-            assert ServerFailure is type(await client.fails())
-            await client.ask()
+        prober = client.transport.probing()
+        with pytest.raises(ServerFailure):
+            await prober.json("GET", "/api/v1/x")
+        assert ServerUnreachable is type(await client.fails())
+        await prober.json("GET", "/api/v1/x")
         return await client.ask()
 
     with scripted(then_well(4)) as (url, _):
         assert {"ok": 1} == asyncio.run(work(url))
+
+
+def test_each_listener_is_called_when_failures_open_the_breaker() -> None:
+    """Several may listen, each until it unsubscribes: two consoles may share a client."""
+
+    async def work(url: str) -> list[str]:
+        client, called = Client(url), list[str]()
+        client.transport.breaker.on_open(lambda: called.append("first"))
+        client.transport.breaker.on_open(lambda: called.append("second"))
+        client.transport.breaker.on_open(lambda: called.append("third"))()
+        await client.trip()
+        return called
+
+    with scripted(lambda number, request: BAD) as (url, _):
+        assert ["first", "second"] == asyncio.run(work(url))
+
+
+def test_probing_is_not_inherited_by_tasks() -> None:
+    """The permission belongs to a view of the transport, not to the context: other requests do not inherit it."""
+
+    async def work(url: str) -> JobException:
+        client = Client(url)
+        await client.trip()
+        await asyncio.gather(client.transport.probing().json("GET", "/api/v1/x"), return_exceptions=True)
+        return await asyncio.create_task(client.fails())
+
+    with scripted(lambda number, request: BAD) as (url, seen):
+        assert "breaker" in asyncio.run(work(url)).details
+    assert 4 == len(seen)
 
 
 def test_attempts_at_one_operation_stop_when_it_opens() -> None:

@@ -7,9 +7,8 @@ import socket
 
 import pytest
 
-from invoke_widgets.client.proxies import proxy_for, shown
 from invoke_widgets.client.socket import EventStream
-from invoke_widgets.client.transport import Transport
+from invoke_widgets.client.transport import Transport, proxy_for, shown_proxy
 from invoke_widgets.errors import InvalidRequest, JobException, ServerFailure, ServerUnreachable
 from tests.support.scripted import answer, ask, scripted
 
@@ -55,7 +54,7 @@ def test_which_proxy(monkeypatch: pytest.MonkeyPatch, url: str, expected: str | 
 
 def test_a_proxy_is_shown_without_its_password() -> None:
     """Neither the user nor the password is told."""
-    assert "http://p:3128" == shown("http://user:p@ss@p:3128/")
+    assert "http://p:3128" == shown_proxy("http://user:p@ss@p:3128/")
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])

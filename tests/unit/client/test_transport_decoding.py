@@ -1,4 +1,4 @@
-"""Text that a server may send and that nobody can pass on."""
+"""Decoding of JSON with lone surrogates, which can be neither shown, stored nor sent."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invoke_widgets.client import decoding
+from invoke_widgets.client.transport import clean, loads
 
 
 def test_lone_surrogates_are_replaced() -> None:
     """Half a pair becomes a replacement character, in keys, in values and at any depth; a whole pair stays."""
     content = rb'{"a\ud83d": ["x\udc00y", {"b": "\ud83d\ude00"}]}'
-    assert {"a\ufffd": ["x\ufffdy", {"b": "\U0001f600"}]} == decoding.loads(content)
+    assert {"a\ufffd": ["x\ufffdy", {"b": "\U0001f600"}]} == loads(content)
 
 
-def test_what_is_well_is_left_alone() -> None:
+def test_clean_json_is_returned_as_the_same_object() -> None:
     """Clean data comes back as the same object, and what is no JSON still raises."""
     data = {"a": ["\u00e4\U0001f600", 1, None]}
-    assert decoding.clean(data) is data
+    assert clean(data) is data
     with pytest.raises(ValueError, match="Expecting"):
-        decoding.loads(b"{")
+        loads(b"{")
 
 
 @settings(max_examples=50)
 @given(st.recursive(st.text(st.characters()), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
-def test_whatever_comes_can_be_sent_on(data: object) -> None:
+def test_any_decoded_json_can_be_written_as_utf8(data: object) -> None:
     """After cleaning, any JSON can be written as UTF-8."""
-    json.dumps(decoding.loads(json.dumps(data).encode()), ensure_ascii=False).encode()
+    json.dumps(loads(json.dumps(data).encode()), ensure_ascii=False).encode()
