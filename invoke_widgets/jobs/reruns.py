@@ -7,7 +7,6 @@ attempts at one job. Only failures in batches that were submitted here with a po
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import threading
 import time
@@ -469,8 +468,7 @@ class Reruns:
     # -- sending -------------------------------------------------------------------------------------------------------
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # In a context of its own: what `Sync` may send while the server is away is not for this.
-        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
