@@ -117,7 +117,9 @@ def test_toast_shows_html_as_text(page: Page, wire: Wire) -> None:
 def test_toasts_break_no_axe_rule(page: Page, wire: Wire, theme: Any) -> None:
     """axe-core finds nothing in the toasts, in either theme."""
     wire.run(fail("CUDA out of memory"))
-    page.notebook.kernel_execute("console.alert(on=any_of(QueuePaused, when(JobFailed, 'unknown_error'))).test(); alert.test()")
+    page.notebook.kernel_execute(
+        "console.alert(on=any_of(QueuePaused, when(JobFailed, 'unknown_error'))).test(); alert.test()"
+    )
     expect(page.toasts).to_have_count(3)
     page.notebook.set_theme(theme)
     assert [] == violations(page.notebook, ".iw-toasts")
