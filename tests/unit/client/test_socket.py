@@ -1,4 +1,4 @@
-"""When the socket is tried: beside everything else, and not again and again without a pause."""
+"""When the socket is opened: in the background, and with a growing pause after each failure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invoke_widgets.errors import ServerUnreachable
 
 
 class _Stream:
-    """A socket that is had, refused, or never answered."""
+    """A socket that connects, is refused, or never gets an answer."""
 
     def __init__(self) -> None:
         self.is_connected = False
@@ -31,21 +31,21 @@ class _Stream:
 
 
 class _Trial:
-    """A keeper, its socket, and a clock that goes when it is told to."""
+    """A keeper with its socket and a clock that is moved by hand."""
 
     def __init__(self) -> None:
         self.stream = _Stream()
         self.now = 1000.0
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.keeper = SocketKeeper(
             self.stream,  # type: ignore[arg-type]
-            on_open=lambda: self.told.append("open"),
-            on_failed=lambda error: self.told.append(error.message),
+            on_open=lambda: self.calls.append("open"),
+            on_failed=lambda error: self.calls.append(error.message),
             clock=lambda: self.now,
         )
 
     async def seconds(self, number: int) -> int:
-        """How many tries there are in so many seconds, in each of which it is looked for four times."""
+        """Let `number` seconds pass, with four checks a second, and return the number of attempts made."""
         before = self.stream.tries
         for _ in range(4 * number):
             self.keeper.try_if_due()
@@ -62,24 +62,24 @@ def run(work: Callable[[_Trial], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(work(_Trial()))
 
 
-def test_an_open_socket_is_not_tried_again() -> None:
-    """The try is reported, and no other follows."""
+def test_open_socket_is_not_opened_again() -> None:
+    """The attempt is reported, and no other follows."""
 
     async def work(trial: _Trial) -> None:
         assert await trial.keeper.open_anew(5)
-        assert ["open"] == trial.told
+        assert ["open"] == trial.calls
         assert 0 == await trial.seconds(100)
 
     run(work)
 
 
-def test_pauses_between_refused_tries_grow_to_half_a_minute() -> None:
-    """The pauses double from a quarter of a second, with some jitter."""
+def test_pauses_between_refused_attempts_grow_to_thirty_seconds() -> None:
+    """The pauses double from 0.25 s, with jitter."""
 
     async def work(trial: _Trial) -> None:
         trial.stream.answer = False
         assert not await trial.keeper.open_anew(5)
-        assert ["no"] == trial.told
+        assert ["no"] == trial.calls
         assert await trial.seconds(10) in (4, 5, 6)
         await trial.seconds(100)
         assert await trial.seconds(60) in (1, 2, 3)
@@ -87,8 +87,8 @@ def test_pauses_between_refused_tries_grow_to_half_a_minute() -> None:
     run(work)
 
 
-def test_an_unanswered_try_goes_on_in_the_background() -> None:
-    """After the time that is given for it, the try goes on by itself; closing ends it."""
+def test_unanswered_attempt_continues_in_the_background() -> None:
+    """An attempt outlives the timeout of its caller, until the keeper is closed."""
 
     async def work(trial: _Trial) -> None:
         trial.stream.answer = None
@@ -102,8 +102,8 @@ def test_an_unanswered_try_goes_on_in_the_background() -> None:
     run(work)
 
 
-def test_a_socket_that_breaks_at_once_counts_as_refused() -> None:
-    """One that breaks right after each connect is tried with the pauses of one that is refused."""
+def test_socket_that_breaks_at_once_counts_as_refused() -> None:
+    """A socket that breaks right after each connect is reopened with the pauses of a refused one."""
 
     async def work(trial: _Trial) -> None:
         for _ in range(20):
@@ -116,8 +116,8 @@ def test_a_socket_that_breaks_at_once_counts_as_refused() -> None:
     run(work)
 
 
-def test_a_socket_that_lived_is_tried_again_at_once() -> None:
-    """One that breaks after a while is tried at once, whatever was before."""
+def test_socket_that_breaks_later_is_reopened_at_once() -> None:
+    """A socket that breaks after a while is reopened without a pause, despite earlier failures."""
 
     async def work(trial: _Trial) -> None:
         trial.stream.answer = False
@@ -130,8 +130,8 @@ def test_a_socket_that_lived_is_tried_again_at_once() -> None:
     run(work)
 
 
-def test_hurry_makes_the_next_try_due() -> None:
-    """The next try is due at once, whatever failed before."""
+def test_hurry_makes_the_next_attempt_due() -> None:
+    """The next attempt is due at once, despite earlier failures."""
 
     async def work(trial: _Trial) -> None:
         trial.stream.answer = False

@@ -1,4 +1,4 @@
-"""Every way in which a request can fail ends in the exception tree, told in words."""
+"""Each way a request can fail raises one of our exceptions, with a clear message."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _httpx_errors() -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", _httpx_errors(), ids=lambda kind: kind.__name__)
 def test_every_httpx_exception_is_mapped(kind: type[Exception]) -> None:
-    """Each exception class of httpx has one of ours, and only their bases are unknown to it."""
+    """Each exception class of httpx maps to one of ours; only its base classes give `UnknownError`."""
     ours = map_exception(kind("boom"), "GET /x", "http://h")
     bases = {httpx.HTTPError, httpx.RequestError, httpx.TransportError, httpx.TimeoutException, httpx.NetworkError,
              httpx.ProtocolError, httpx.TooManyRedirects}  # fmt: skip
@@ -53,7 +53,7 @@ def test_every_httpx_exception_is_mapped(kind: type[Exception]) -> None:
     assert (kind not in bases) == is_known
 
 
-def test_nothing_listens() -> None:
+def test_refused_connection_is_explained() -> None:
     """A refused connection names the address, the cause and the remedy."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -64,21 +64,21 @@ def test_nothing_listens() -> None:
     assert "running" in caught.value.suggestion
 
 
-def test_no_such_host() -> None:
-    """A host that does not exist says so."""
+def test_unknown_host_is_explained() -> None:
+    """The error says that the host cannot be found."""
     with pytest.raises(ServerUnreachable, match=r"no such host|cannot be looked up"):
         ask("http://no-such-host.invalid")
 
 
-def test_https_to_a_plain_server() -> None:
-    """TLS to a server without it says what to change."""
+def test_https_to_a_plain_server_suggests_http() -> None:
+    """TLS to a server without it suggests an http:// address."""
     with scripted(lambda n, request: b"not tls") as (url, _), pytest.raises(ServerUnreachable) as caught:
         ask(url.replace("http:", "https:"))
     assert "http://" in caught.value.suggestion
 
 
-def test_silent_server_times_out() -> None:
-    """A server that takes the connection and says nothing ends in a timeout that says so."""
+def test_silent_server_raises_a_timeout() -> None:
+    """A server that accepts the connection and never answers raises `JobTimeout`."""
 
     def hang(number: int, request: bytes) -> bytes | None:
         threading.Event().wait(1.0)
@@ -113,8 +113,8 @@ def test_silent_server_times_out() -> None:
         (answer(204, "", "application/json"), UnexpectedReply, "not JSON"),
     ],
 )
-def test_replies_that_are_no_answer(reply: bytes, kind: type[JobException], words: str) -> None:
-    """Each kind of reply that is not InvokeAI's answer ends in its own exception, in words."""
+def test_unexpected_reply_raises_its_own_exception(reply: bytes, kind: type[JobException], words: str) -> None:
+    """Each kind of reply that is not a success raises its own exception with a clear message."""
     with scripted(lambda n, request: reply) as (url, _), pytest.raises(kind) as caught:
         ask(url)
     assert words in str(caught.value)
@@ -128,23 +128,23 @@ def test_replies_that_are_no_answer(reply: bytes, kind: type[JobException], word
         answer(500, '{"detail": "cannot fetch http://me:hunter2@host/"}'),
     ],
 )
-def test_no_secret_of_a_reply_is_told(reply: bytes) -> None:
-    """A notebook that is shown to others shows its tracebacks, too."""
+def test_secrets_in_a_reply_are_not_shown(reply: bytes) -> None:
+    """A shared notebook shows its tracebacks, so no exception quotes a secret of the reply."""
     with scripted(lambda n, request: reply) as (url, _), pytest.raises(JobException) as caught:
         ask(url)
     assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.details}"
 
 
-def test_no_secret_of_an_address_is_told() -> None:
-    """Neither of one that httpx quotes, nor of one that cannot be asked."""
+def test_secrets_in_an_address_are_not_shown() -> None:
+    """Neither an address that httpx quotes nor one that is refused shows its password."""
     error = map_exception(httpx.ProxyError("http://me:hunter2@proxy refused"), "GET /x", "http://h")
     with pytest.raises(InvalidRequest) as caught:
         normalise_url("ftp://me:hunter2@host")
     assert "hunter2" not in f"{error} {error.details} {caught.value}"
 
 
-def test_validation_error_is_read_to_the_field() -> None:
-    """A 422 says which field, without the input that the server echoes."""
+def test_validation_error_names_the_field() -> None:
+    """A 422 names the field, without the large input that the server echoes."""
     detail = [
         {
             "type": "int_parsing",
@@ -162,8 +162,8 @@ def test_validation_error_is_read_to_the_field() -> None:
     assert len(caught.value.message) < 400
 
 
-def test_reads_are_tried_again_and_writes_are_not() -> None:
-    """A broken connection is tried again for what is repeatable, and reported for what is not."""
+def test_reads_are_repeated_and_writes_are_not() -> None:
+    """After a broken connection a repeatable request is sent again; any other raises `ReplyLost`."""
 
     def second_time(number: int, request: bytes) -> bytes | None:
         return None if number == 1 else answer(200, "{}")
@@ -180,8 +180,8 @@ def test_reads_are_tried_again_and_writes_are_not() -> None:
 @pytest.mark.parametrize(
     "asked", ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)], ids=["seconds", "date"]
 )
-def test_a_long_retry_after_is_told_not_waited_for(asked: str) -> None:
-    """Who is asked to come back after the total time does not try again in vain: the error says when to."""
+def test_long_retry_after_is_reported_not_waited_for(asked: str) -> None:
+    """A Retry-After beyond the timeout is not waited for: the error says when to try again."""
     busy = answer(503, '{"detail": "busy"}', retry_after=asked)
     with scripted(lambda number, request: busy) as (url, seen), pytest.raises(ServerFailure) as caught:
         ask(url, repeatable=True)
@@ -189,8 +189,8 @@ def test_a_long_retry_after_is_told_not_waited_for(asked: str) -> None:
     assert 3000 < caught.value.details["retry_after"] <= 3600
 
 
-def test_attempts_are_capped_and_only_for_what_may_be_repeated() -> None:
-    """A read that meets a gateway error is asked three times in all; what may not be repeated, once."""
+def test_only_repeatable_requests_are_repeated_and_at_most_twice() -> None:
+    """On gateway errors a repeatable request is sent three times in all, any other once."""
     bad = answer(502, "<html>Bad Gateway</html>", "text/html")
     for repeatable, times in ((True, 3), (False, 1)):
         with scripted(lambda number, request: bad) as (url, seen), pytest.raises(ServerFailure):
@@ -209,20 +209,20 @@ def test_attempts_are_capped_and_only_for_what_may_be_repeated() -> None:
     ],
 )
 def test_retry_after_as_seconds_and_as_date(header: str, low: float, high: float) -> None:
-    """The header is seconds or a date; a date that has passed means now, and nobody is asked to wait for ever."""
+    """The header is seconds or a date; a past date means now, and a wait is at most an hour."""
     seconds = retry_after_s(header)
     assert seconds is not None
     assert low <= seconds <= high
 
 
 @pytest.mark.parametrize("header", ["", "soon", "-5", "1.5e3", "²", "Wed, 99 Oct 2099"])
-def test_a_retry_after_that_is_none(header: str) -> None:
-    """What is neither is passed over."""
+def test_invalid_retry_after_is_ignored(header: str) -> None:
+    """A header that is neither seconds nor a date counts as missing."""
     assert None is retry_after_s(header)
 
 
-def test_a_retry_after_date_is_honoured() -> None:
-    """A 503 with a date that has come is asked again at once."""
+def test_retry_after_date_is_honoured() -> None:
+    """A request that gets a 503 with a past date is sent again at once."""
     date = format_datetime(datetime.now(UTC), usegmt=True)
 
     def script(number: int, request: bytes) -> bytes:
@@ -234,7 +234,7 @@ def test_a_retry_after_date_is_honoured() -> None:
 
 
 def test_retry_after_is_honoured() -> None:
-    """A 503 with Retry-After is asked again after it."""
+    """A request that gets a 503 with Retry-After is sent again after that time."""
 
     def busy(number: int, request: bytes) -> bytes:
         return answer(503, '{"detail": "busy"}', retry_after="0") if number == 1 else answer(200, '{"ok": 1}')
@@ -245,7 +245,7 @@ def test_retry_after_is_honoured() -> None:
 
 
 def test_token_is_sent_refreshed_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """The token goes into the header, is replaced by the server's, and is in no repr, message or log."""
+    """The token is sent as a header, replaced by a refreshed one, and in no repr, message or log."""
     caplog.set_level(logging.DEBUG)
 
     def refresh(number: int, request: bytes) -> bytes:
@@ -270,7 +270,7 @@ def test_token_is_sent_refreshed_and_never_shown(caplog: pytest.LogCaptureFixtur
     assert "secret" not in shown + caplog.text
 
 
-def test_token_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """INVOKEAI_TOKEN is used where no token is passed."""
     monkeypatch.setenv("INVOKEAI_TOKEN", "from-environment")
 
@@ -294,7 +294,7 @@ def test_token_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_urls_are_normalised(url: str, expected: str) -> None:
-    """An address is taken as people write it; credentials in it are dropped."""
+    """Addresses are accepted as users write them; credentials in them are dropped."""
     assert expected == normalise_url(url)
 
 
@@ -302,19 +302,19 @@ def test_urls_are_normalised(url: str, expected: str) -> None:
     "url", ["", "   ", "ftp://h", "http://", "http://h:port", "http://h:99999", "http://h:0", "http://xn--.h", 5]
 )
 def test_bad_urls_are_refused(url: str) -> None:
-    """What is no address is refused with the field's name."""
+    """An invalid address is refused, and the error names the field."""
     with pytest.raises(InvalidRequest, match=r"^url"):
         normalise_url(url)
 
 
 @pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": "5"}, {"timeout": True}, {"token": "a\nb"}])
 def test_bad_options_are_refused(options: dict[str, object]) -> None:
-    """A bad option names itself."""
+    """The error names the bad option."""
     with pytest.raises(InvalidRequest, match=rf"^{next(iter(options))}"):
         Transport("http://h", **options)  # type: ignore[arg-type]
 
 
-def test_verify_takes_a_context() -> None:
+def test_verify_accepts_an_ssl_context() -> None:
     """An SSLContext is accepted as `verify`."""
     transport = Transport("https://h", verify=ssl.create_default_context())
     assert "https://h" == transport.url
@@ -331,14 +331,14 @@ def test_verify_takes_a_context() -> None:
     ],
     ids=["a digit that is no number", "a number without end", "a list without end", "half a character, and a list"],
 )
-def test_odd_answers_end_in_the_tree(reply: bytes) -> None:
-    """Found by fuzzing: what looks like a number, or like JSON, need not be."""
+def test_malformed_replies_raise_job_exceptions(reply: bytes) -> None:
+    """Found by fuzzing: text that looks like a number or like JSON may be neither."""
     with scripted(lambda n, request: reply) as (url, _), pytest.raises(JobException):
         ask(url)
 
 
-def test_an_upload_that_is_half_answered() -> None:
-    """Found by fuzzing: an upload's answer is read as any other."""
+def test_truncated_upload_reply_raises_unexpected_reply() -> None:
+    """Found by fuzzing: the reply to an upload is checked like any other."""
 
     async def work(url: str) -> None:
         async with InvokeClient(url) as client:
@@ -349,8 +349,8 @@ def test_an_upload_that_is_half_answered() -> None:
 
 
 @pytest.mark.parametrize("name", ["get_image_full", "get_image_thumbnail"])
-def test_a_login_page_is_no_image(name: str) -> None:
-    """What stands before the server answers 200 with a page of its own."""
+def test_login_page_is_not_taken_for_an_image(name: str) -> None:
+    """A proxy may answer 200 with a page of its own."""
 
     async def work(url: str) -> None:
         async with InvokeClient(url) as client:
@@ -361,8 +361,8 @@ def test_a_login_page_is_no_image(name: str) -> None:
         asyncio.run(work(url))
 
 
-def test_a_server_that_is_too_old() -> None:
-    """Connecting to InvokeAI 5 names its version and the one that is needed."""
+def test_server_that_is_too_old_is_refused() -> None:
+    """Connecting to InvokeAI 5 raises an error with its version and the required one."""
 
     def script(number: int, request: bytes) -> bytes:
         is_version = b"/app/version" in request
@@ -372,8 +372,8 @@ def test_a_server_that_is_too_old() -> None:
         connect(url)
 
 
-def test_a_token_that_cannot_be_sent_back() -> None:
-    """Found by fuzzing: a refreshed token of letters that no header can hold is left alone."""
+def test_refreshed_token_that_is_no_header_value_is_ignored() -> None:
+    """Found by fuzzing: a refreshed token that cannot be sent as a header does not replace the old one."""
 
     async def work(url: str) -> str | None:
         async with InvokeClient(url, token="first") as client:
@@ -387,8 +387,8 @@ def test_a_token_that_cannot_be_sent_back() -> None:
 
 
 @pytest.mark.parametrize("token", ["tökén", "to\nken", "\udc00"])
-def test_a_login_with_a_token_that_cannot_be_sent(token: str) -> None:
-    """Found by fuzzing: the login says so, and no later request fails over it."""
+def test_login_token_that_is_no_header_value_is_refused(token: str) -> None:
+    """Found by fuzzing: the login raises an error, and later requests are sent without the token."""
 
     async def work(url: str) -> str | None:
         async with InvokeClient(url) as client:

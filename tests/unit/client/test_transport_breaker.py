@@ -1,4 +1,4 @@
-"""The breaker: when it opens, what it says, and how it closes again; against a little real server."""
+"""When the breaker opens, what its errors say, and how it closes, against a small real server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOOD = answer(200, '{"ok": 1}')
 
 
 class Client:
-    """A transport whose breaker's clock is wound by hand."""
+    """A transport whose breaker has a clock that is moved by hand."""
 
     def __init__(self, url: str) -> None:
         self.now = 1000.0
@@ -41,12 +41,12 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-def then_well(bad: int) -> Script:
+def bad_then_good(bad: int) -> Script:
     return lambda number, request: BAD if number <= bad else GOOD
 
 
-def test_an_ill_server() -> None:
-    """After so many gateway errors nothing is sent: the error says at once that the server is ill, and when next."""
+def test_breaker_opens_after_gateway_errors() -> None:
+    """Once the threshold is reached nothing is sent: the error says so, and when the next attempt is."""
 
     async def work(url: str) -> JobException:
         client = Client(url)
@@ -62,8 +62,8 @@ def test_an_ill_server() -> None:
     assert 0.8 <= error.details["next_try_s"] <= 1.2
 
 
-def test_a_server_that_is_away() -> None:
-    """Where nothing listens the error says so, and which address."""
+def test_breaker_reports_an_offline_server() -> None:
+    """Where nothing listens the error says so and names the address."""
 
     async def work(url: str) -> JobException:
         client = Client(url)
@@ -77,8 +77,8 @@ def test_a_server_that_is_away() -> None:
     assert "running" in error.suggestion
 
 
-def test_one_probe_and_only_one() -> None:
-    """When the pause is over one of many requests goes; the others fail at once, and all go once it was answered."""
+def test_only_one_probe_is_sent_after_the_pause() -> None:
+    """After the pause one request is sent as a probe and the others fail; once it succeeds all are sent."""
     arrived, let_go = threading.Event(), threading.Event()
 
     def script(number: int, request: bytes) -> bytes:
@@ -106,8 +106,8 @@ def test_one_probe_and_only_one() -> None:
     assert 3 + 1 + 3 == len(seen)
 
 
-def test_a_failed_probe_opens_it_for_longer() -> None:
-    """Each probe that fails doubles the pause, up to 8 s; an answer begins from the start."""
+def test_failed_probe_opens_the_breaker_for_longer() -> None:
+    """Each failed probe doubles the pause, up to 8 s; a success resets it."""
 
     async def work(url: str) -> list[float]:
         client = Client(url)
@@ -130,8 +130,8 @@ def test_a_failed_probe_opens_it_for_longer() -> None:
 
 
 @pytest.mark.parametrize("reply", [answer(500, '{"detail": "x"}'), answer(404, '{"detail": "x"}'), answer(422, "{}")])
-def test_an_answer_is_an_answer(reply: bytes) -> None:
-    """A server that refuses is there: its answers neither open the breaker nor keep it open."""
+def test_error_replies_close_the_breaker(reply: bytes) -> None:
+    """A server that refuses a request is up: such replies neither open the breaker nor keep it open."""
 
     async def work(url: str) -> list[JobException]:
         client = Client(url)
@@ -145,8 +145,8 @@ def test_an_answer_is_an_answer(reply: bytes) -> None:
     assert not [error for error in errors if "breaker" in error.details]
 
 
-def test_failures_must_be_in_a_row() -> None:
-    """An answer in between begins the count anew."""
+def test_breaker_counts_only_consecutive_failures() -> None:
+    """A success in between resets the count."""
 
     async def work(url: str) -> None:
         client = Client(url)
@@ -161,8 +161,8 @@ def test_failures_must_be_in_a_row() -> None:
 
 
 @pytest.mark.parametrize("how", ["canceled", "lost"])
-def test_a_probe_that_tells_nothing_does_not_stay_out(how: str) -> None:
-    """After a probe that was canceled, or whose reply was lost, another one goes when it is due."""
+def test_next_probe_is_sent_after_an_inconclusive_one(how: str) -> None:
+    """After a probe that was canceled, or whose reply was lost, another one is sent when it is due."""
 
     arrived, let_go = threading.Event(), threading.Event()
 
@@ -195,7 +195,7 @@ def test_a_probe_that_tells_nothing_does_not_stay_out(how: str) -> None:
 
 
 def test_probing_requests_pass_an_open_breaker_and_close_it() -> None:
-    """Requests of a caller that paces itself always go, and close the breaker by their success."""
+    """A caller that paces itself is never refused, and its success closes the breaker."""
 
     async def work(url: str) -> object:
         client = Client(url)
@@ -207,12 +207,12 @@ def test_probing_requests_pass_an_open_breaker_and_close_it() -> None:
         await prober.json("GET", "/api/v1/x")
         return await client.ask()
 
-    with scripted(then_well(4)) as (url, _):
+    with scripted(bad_then_good(4)) as (url, _):
         assert {"ok": 1} == asyncio.run(work(url))
 
 
 def test_each_listener_is_called_when_failures_open_the_breaker() -> None:
-    """Several may listen, each until it unsubscribes: two consoles may share a client."""
+    """Several listeners are called, each until it unsubscribes: consoles may share a client."""
 
     async def work(url: str) -> list[str]:
         client, called = Client(url), list[str]()
@@ -227,7 +227,7 @@ def test_each_listener_is_called_when_failures_open_the_breaker() -> None:
 
 
 def test_probing_is_not_inherited_by_tasks() -> None:
-    """The permission belongs to a view of the transport, not to the context: other requests do not inherit it."""
+    """Probing is a property of one view of the transport: other requests and tasks are still refused."""
 
     async def work(url: str) -> JobException:
         client = Client(url)
@@ -240,8 +240,8 @@ def test_probing_is_not_inherited_by_tasks() -> None:
     assert 4 == len(seen)
 
 
-def test_attempts_at_one_operation_stop_when_it_opens() -> None:
-    """A repeatable operation does not go on against an open breaker."""
+def test_repeats_stop_when_the_breaker_opens() -> None:
+    """A repeatable request is not repeated against an open breaker."""
 
     async def work(url: str) -> None:
         client = Client(url)

@@ -12,13 +12,13 @@ from invoke_widgets.client.transport import clean, loads
 
 
 def test_lone_surrogates_are_replaced() -> None:
-    """Half a pair becomes a replacement character, in keys, in values and at any depth; a whole pair stays."""
+    """Half a pair becomes a replacement character, in keys and values at any depth; a whole pair stays."""
     content = rb'{"a\ud83d": ["x\udc00y", {"b": "\ud83d\ude00"}]}'
     assert {"a\ufffd": ["x\ufffdy", {"b": "\U0001f600"}]} == loads(content)
 
 
 def test_clean_json_is_returned_as_the_same_object() -> None:
-    """Clean data comes back as the same object, and what is no JSON still raises."""
+    """Clean data is returned as the same object, and invalid JSON still raises."""
     data = {"a": ["\u00e4\U0001f600", 1, None]}
     assert clean(data) is data
     with pytest.raises(ValueError, match="Expecting"):

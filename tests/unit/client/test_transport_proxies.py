@@ -1,4 +1,4 @@
-"""The environment's proxies: never for this machine, and named where one is in use."""
+"""Proxies from the environment: never used for this machine, and named in errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAR = "http://invokeai.example:9090"
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment without any."""
+    """Remove all proxies from the environment."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -44,29 +44,29 @@ def _free_port() -> int:
         ("http://128.0.0.1", "http://p:3128"),
     ],
 )
-def test_which_proxy(monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None) -> None:
-    """This machine has none; others have that of their scheme, unless NO_PROXY names them."""
+def test_proxy_is_chosen_by_scheme_and_no_proxy(monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None) -> None:
+    """Hosts use the proxy of their scheme, except this machine and hosts in NO_PROXY."""
     monkeypatch.setenv("HTTP_PROXY", "http://p:3128")
     monkeypatch.setenv("HTTPS_PROXY", "q:1")
     monkeypatch.setenv("NO_PROXY", "inner.example")
     assert expected == proxy_for(url)
 
 
-def test_a_proxy_is_shown_without_its_password() -> None:
-    """Neither the user nor the password is told."""
+def test_proxy_is_shown_without_credentials() -> None:
+    """Neither the user name nor the password is shown."""
     assert "http://p:3128" == shown_proxy("http://user:p@ss@p:3128/")
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
-def test_this_machine_is_asked_directly(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Whatever the environment's proxy is, also one that httpx cannot use."""
+def test_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The proxy is ignored for this machine, even one that httpx cannot use."""
     monkeypatch.setenv(name, f"http://127.0.0.1:{_free_port()}" if name == "HTTP_PROXY" else "socks9://x")
     with scripted(lambda number, request: answer(200, "{}")) as (url, _):
         assert {} == ask(url)
 
 
-def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is said against the server, and the remedy is about the proxy."""
+def test_unreachable_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error and its suggestion are about the proxy, not the server."""
     proxy = f"127.0.0.1:{_free_port()}"
     monkeypatch.setenv("HTTP_PROXY", f"http://user:secret@{proxy}")
     with pytest.raises(ServerUnreachable) as caught:
@@ -75,8 +75,8 @@ def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NO_PROXY" in caught.value.suggestion
 
 
-def test_what_comes_through_a_proxy_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure that may be the proxy's own names it, and has no password of it."""
+def test_failure_through_a_proxy_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure that may be the proxy's own names it, without its password."""
     with scripted(lambda number, request: answer(503, "no upstream", "text/plain")) as (url, seen):
         monkeypatch.setenv("HTTP_PROXY", url.replace("http://", "http://user:secret@"))
         with pytest.raises(ServerFailure) as caught:
@@ -86,8 +86,8 @@ def test_what_comes_through_a_proxy_names_it(monkeypatch: pytest.MonkeyPatch) ->
     assert "secret" not in repr(caught.value) + str(caught.value) + repr(caught.value.details)
 
 
-def test_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is refused in words, without what may be a password."""
+def test_unsupported_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error mentions NO_PROXY and shows no password."""
     monkeypatch.setenv("HTTP_PROXY", "gopher://user:secret@p:1")
     with pytest.raises(InvalidRequest, match="NO_PROXY") as caught:
         Transport(FAR)
@@ -104,8 +104,8 @@ def _connect(url: str) -> JobException:
     return asyncio.run(work())
 
 
-def test_the_socket_goes_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the proxy to others, directly to this machine."""
+def test_socket_uses_the_same_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The socket goes through the proxy to other hosts, directly to this machine."""
     with (
         scripted(lambda number, request: answer(403, "no")) as (proxy, through),
         scripted(lambda number, request: answer(403, "no")) as (near, direct),
