@@ -44,7 +44,9 @@ def _free_port() -> int:
         ("http://128.0.0.1", "http://p:3128"),
     ],
 )
-def test_proxy_is_chosen_by_scheme_and_no_proxy(monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None) -> None:
+def test_proxy_is_chosen_by_scheme_and_no_proxy(
+    monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None
+) -> None:
     """Hosts use the proxy of their scheme, except this machine and hosts in NO_PROXY."""
     monkeypatch.setenv("HTTP_PROXY", "http://p:3128")
     monkeypatch.setenv("HTTPS_PROXY", "q:1")
