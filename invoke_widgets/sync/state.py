@@ -1,13 +1,13 @@
 """The snapshot of the queue, and pure steps: (snapshot, something received) -> (snapshot, ids that changed).
 
-Rules, each from a measured fact:
+The rules, each based on observed behaviour of the server:
 
-- A terminal status is terminal: late `in_progress` events and stale reads do not undo it.
-- Events of one item are ordered by `status_sequence`; versions before 6.13 send none, and are ordered by rank
-  (pending < in_progress < terminal). 6.13.8 sends each event twice.
-- A read may be older than an event that came while it was under way: `fresher` names the items for which that is so,
-  and of those only what never changes is taken.
-- Ids are never used again, so an id that the server no longer lists, and that is not newer than its list, is gone.
+- A terminal status is final: late `in_progress` events and stale reads do not undo it.
+- Events of one item are ordered by `status_sequence`; versions before 6.13 send none, and their events are ordered by
+  rank (pending < in_progress < terminal). 6.13.8 sends each event twice.
+- A read may be older than an event that arrived while it was under way: `fresher` names the items for which that is
+  so, and only fields that never change are taken from the read.
+- Ids are never reused, so an id that the server no longer lists, and that is not newer than its list, is gone.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ NOTHING: Ids = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """A snapshot of the queue. Never changed in place: each step makes a new one.
+    """A snapshot of the queue. Never changed in place: each step returns a new one.
 
     Attributes:
-        items: what is known about each item, by id.
-        unread: ids that the server listed and that have not been read yet.
+        items: the known data of each item, by id.
+        unread: ids that the server has listed, but whose items have not been read yet.
         newest_id: the highest id that the server has ever listed or reported.
         status: the server's own counters.
         processor: whether the worker runs and is busy.
-        progress: of the items in progress, by id.
-        connection: how the snapshot is being kept.
+        progress: progress of the items in progress, by id.
+        connection: how the snapshot is kept up to date.
         wedge: set while the queue is stuck.
-        retrying: failed items that a `RetryPolicy` will run again, and has not yet: id -> when it is due, UTC.
-        is_listed: whether the server has listed its ids.
-        tallies: counts of `items`, kept by the steps; of a state that is made of other items, they are counted anew.
+        retrying: failed items that a `RetryPolicy` will run again: id -> when that is due, in UTC.
+        is_listed: whether the list of ids has been read.
+        tallies: counts of `items`, updated by the steps; counted from scratch when a state is built from a plain dict.
     """
 
     items: Mapping[int, QueueItem] = field(default_factory=Shards)
@@ -73,7 +73,7 @@ class QueueState:
             object.__setattr__(self, "tallies", Tallies().changed({}, items, items, self.is_theirs))
 
     def with_items(self, put: Mapping[int, QueueItem], gone: Iterable[int] = (), **changes: Any) -> QueueState:
-        """Return a state with the items of `put`, without those in `gone`, and with other fields changed."""
+        """Return a state with the items of `put`, without those in `gone`, and with other fields replaced."""
         assert isinstance(self.items, Shards)
         gone = set(gone)
         items = self.items.changed(put, gone)
@@ -81,19 +81,19 @@ class QueueState:
         return replace(self, items=items, tallies=tallies, **changes)
 
     def with_connection(self, connection: Connection) -> QueueState:
-        """Return a state with this connection. Another user has other items of their own: they are counted anew."""
+        """Return a state with this connection. For another user, other items are their own: count them again."""
         same_user = connection.user == self.connection.user
         return replace(self, connection=connection, items=self.items if same_user else dict(self.items))
 
     def has(self, item: QueueItem) -> bool:
-        """Whether the server has this job, as far as is known: the same id may mean another job by now."""
+        """Whether the server still has this job, as far as is known: its id may mean another job by now."""
         there = self.items.get(item.item_id)
         if there is None:
             return item.item_id in self.unread
         return there.batch_id == item.batch_id or self.is_theirs(there)
 
     def is_theirs(self, item: QueueItem) -> bool:
-        """Whether it is another user's, so that this one, who is no administrator, can neither change nor read it."""
+        """Whether an item is another user's, and so cannot be read or changed by this user, who is no administrator."""
         user = self.connection.user
         return user is not None and not user.is_admin and item.user_id not in (None, user.user_id)
 
@@ -116,25 +116,25 @@ def _is_newer(old: QueueItem, new: QueueItem) -> bool:
 
 
 def _filled(base: QueueItem, other: QueueItem, fields: Collection[str]) -> QueueItem:
-    """`base` with those of `fields` that it lacks taken from `other`."""
+    """Return `base` with each of `fields` that it lacks taken from `other`."""
     missing: dict[str, Any] = {
         name: value for name in fields if getattr(base, name) is None and (value := getattr(other, name)) is not None
     }
     return replace(base, **missing) if missing else base
 
 
-_ENDING = ("error_type", "error_message", "error_traceback", "started_at", "completed_at", "updated_at",
+_OUTCOME = ("error_type", "error_message", "error_traceback", "started_at", "completed_at", "updated_at",
            "status_sequence")  # fmt: skip
 
 
 def _combined(old: QueueItem | None, new: QueueItem, *, keep_status: bool) -> QueueItem:
-    """One record of two. `keep_status`: the old one's state is the later."""
+    """Merge two records of an item. `keep_status`: the status of `old` is the later one."""
     if old is None:
         return new
     same = old.status == new.status
     if keep_status or (old.is_terminal and not same):
-        return _filled(old, new, (*_STATIC, *_ENDING) if same else _STATIC)
-    return _filled(new, old, (*_STATIC, *_ENDING) if same else (*_STATIC, "started_at"))
+        return _filled(old, new, (*_STATIC, *_OUTCOME) if same else _STATIC)
+    return _filled(new, old, (*_STATIC, *_OUTCOME) if same else (*_STATIC, "started_at"))
 
 
 def _with_item(state: QueueState, item: QueueItem) -> QueueState:
@@ -150,10 +150,10 @@ def _with_item(state: QueueState, item: QueueItem) -> QueueState:
 
 
 def with_news(state: QueueState, item: QueueItem) -> Step:
-    """Take an item from an event or from an action's answer."""
+    """Merge an item from an event or from an action's answer."""
     old = state.items.get(item.item_id)
     if old is None and item.item_id <= state.newest_id and item.item_id not in state.unread:
-        return state, NOTHING  # it was deleted; ids are never used again
+        return state, NOTHING  # it was deleted; ids are never reused
     if old is not None and not _is_newer(old, item):
         merged = _combined(old, item, keep_status=old.status != item.status)
         if merged == old and merged.session is old.session:
@@ -164,7 +164,7 @@ def with_news(state: QueueState, item: QueueItem) -> Step:
 
 
 def with_event(state: QueueState, event: Event) -> Step:
-    """Take an event. Events that only say "look again" change nothing here."""
+    """Merge an event. Events that only ask for another read change nothing here."""
     if isinstance(event, ItemStatusChanged):
         state, changed = with_news(state, event.item)
         if changed and event.queue_status is not None:
@@ -198,7 +198,7 @@ def _with_canceled(state: QueueState, item_ids: Iterable[int]) -> Step:
 
 
 def with_ids(state: QueueState, listed: Collection[int], *, fresher: Collection[int] = ()) -> Step:
-    """Take the server's list of all ids. `fresher`: ids that became known while it was under way."""
+    """Merge the server's list of all ids. `fresher`: ids that became known while it was being read."""
     there = set(listed)
     known = state.items.keys() | state.unread
     keep = set(fresher)
@@ -227,14 +227,14 @@ def with_items(
     asked: Collection[int] | None = None,
     fresher: Collection[int] = (),
 ) -> Step:
-    """Take items that were read from the server.
+    """Merge items that were read from the server.
 
     Args:
         state: the snapshot.
         read: the items, in full or as summaries.
-        asked: the ids that were asked for, where the server leaves out only what does not exist; those left out are
-            gone. None where an answer may leave out more.
-        fresher: items of which an event came while the read was under way.
+        asked: the requested ids, if the server leaves out only items that do not exist: those left out are gone. None
+            if an answer may leave out others, too.
+        fresher: ids of items for which an event arrived while the read was under way.
     """
     put: dict[int, QueueItem] = {}
     gone: set[int] = set()

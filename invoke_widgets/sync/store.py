@@ -1,7 +1,7 @@
 """`QueueStore`: the current snapshot, and the listeners to its changes.
 
 Written by one thread (the loop's), read by any. A subscriber is notified of the first change, or the first few, at
-once and of what follows within its interval together, so that a burst of events costs it few calls.
+once; later changes within its interval are reported together, so a burst of events costs few calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happened since the last one: the new snapshot, and the ids that are new, changed or gone.
+    """What changed since the last notification: the new snapshot, and the ids that are new, changed or gone.
 
     Counters, processor, connection and wedge may have changed even if `item_ids` is empty.
     """
@@ -35,7 +35,7 @@ Schedule = Callable[[float, Callable[[], None]], Any]
 
 
 class _Subscription:
-    """A token bucket: a call costs one of `burst`, and one comes back each `interval`."""
+    """A token bucket: each call takes one of `burst` tokens, and one comes back every `interval` seconds."""
 
     def __init__(self, listener: Listener, interval: float, burst: int, schedule: Schedule) -> None:
         self._listener = listener
@@ -82,14 +82,15 @@ class QueueStore:
     """The snapshot of one queue.
 
     Args:
-        schedule: `(seconds, function)` -> runs the function later on the writing thread; the loop's `call_later`.
+        schedule: called as `schedule(seconds, function)` to run a function later on the writing thread, such as the
+            loop's `call_later`.
     """
 
     def __init__(self, schedule: Schedule) -> None:
         self._lock = threading.Lock()
         self._state = QueueState()
         self.heard_at: float | None = None
-        """`time.monotonic()` of the server's last sign of life. It is no part of the state: nothing changes with it."""
+        """`time.monotonic()` of the server's last sign of life. Not part of the state: it notifies no subscriber."""
         self._schedule = schedule
         self._subscriptions: list[_Subscription] = []
         self._event_listeners: list[Callable[[Event], None]] = []
@@ -105,11 +106,11 @@ class QueueStore:
         Args:
             listener: must return quickly; what it raises is logged.
             interval: seconds within which changes after the first are reported together.
-            burst: number of changes after a quiet time that are reported at once, each by itself; on average there is
-                still at most one call each `interval`.
+            burst: number of changes after a quiet time that are reported at once, one by one; on average there is
+                still at most one call per `interval`.
 
         Returns:
-            A function that ends the subscription; calling it again does nothing.
+            A function that unsubscribes; calling it again does nothing.
         """
         subscription = _Subscription(listener, interval, burst, self._schedule)
         with self._lock:
@@ -123,7 +124,11 @@ class QueueStore:
         return unsubscribe
 
     def subscribe_events(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener(event)` on the writing thread for each of the server's events, after it was merged."""
+        """Call `listener(event)` on the writing thread for each server event, after it was merged.
+
+        Returns:
+            A function that unsubscribes; calling it again does nothing.
+        """
         with self._lock:
             self._event_listeners = [*self._event_listeners, listener]
 
@@ -134,7 +139,7 @@ class QueueStore:
         return unsubscribe
 
     def apply(self, step: Callable[[QueueState], Step]) -> Ids:
-        """Replace the snapshot by what `step` makes of it, notify the subscribers, and return the ids that changed."""
+        """Replace the snapshot by the one `step` returns, notify the subscribers, and return the ids that changed."""
         with self._lock:
             before = self._state
             self._state, changed = step(before)
@@ -147,7 +152,7 @@ class QueueStore:
         return changed
 
     def set(self, **changes: Any) -> None:
-        """Replace fields of the snapshot other than its items, such as `status`; notifies only if they differ."""
+        """Replace fields of the snapshot other than its items, such as `status`; notify only if they differ."""
 
         def step(state: QueueState) -> Step:
             different = {key: value for key, value in changes.items() if getattr(state, key) != value}
@@ -159,7 +164,7 @@ class QueueStore:
         self.apply(step)
 
     def set_connection(self, **changes: Any) -> None:
-        """Replace fields of the snapshot's `connection`."""
+        """Replace fields of the snapshot's `connection`; without any, reset it."""
         current = self._state.connection
         self.set(connection=replace(current, **changes) if changes else Connection())
 

@@ -1,7 +1,7 @@
 """Running counts of the queue's items, and the mapping that holds the items.
 
-Both are immutable and cheap to change: a step costs about the square root of the queue's length at most, so that work
-on the I/O thread hardly grows with the queue.
+Both are immutable, and a changed copy is cheap: a step costs at most about the square root of the queue's length, so
+work on the I/O thread hardly grows with the queue.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def _shard(key: Hashable) -> int:
 
 
 class Shards(Mapping[K, V]):
-    """An immutable mapping, kept in small dicts of which a changed copy shares all that did not change.
+    """An immutable mapping made of small dicts; a changed copy shares those that did not change.
 
     Args:
-        items: what it holds.
+        items: the initial contents.
     """
 
     __slots__ = ("_length", "_shards")
@@ -39,7 +39,7 @@ class Shards(Mapping[K, V]):
             self._shards.setdefault(_shard(key), {})[key] = value
 
     def changed(self, put: Mapping[K, V], gone: Iterable[K] = ()) -> Shards[K, V]:
-        """Return a copy with the items of `put`, and without the keys in `gone`."""
+        """Return a copy with the items of `put` added or replaced, and the keys in `gone` removed."""
         shards = dict(self._shards)
         length = self._length
         copied: set[int] = set()
@@ -92,9 +92,9 @@ class Tallies:
 
     Attributes:
         all: status -> number of items.
-        own: status -> number of the user's own items; all are, unless others share the server.
-        retryable: number of the user's own failed items that nobody has retried yet.
-        batches: batch id -> status -> number, of the user's own items.
+        own: status -> number of the user's own items: all of them, unless other users share the server.
+        retryable: number of the user's own failed items that have not been retried yet.
+        batches: batch id -> status -> number of the user's own items.
     """
 
     all: Mapping[str, int] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Tallies:
     retryable: int = 0
     batches: Mapping[str, Mapping[str, int]] = field(default_factory=Shards)
     chains: Mapping[int, tuple[int, ...]] = field(default_factory=Shards, repr=False)
-    """Id of a job's first item -> ids of all items that ran it, ascending."""
+    """Id of a job's first item -> ids of all its attempts, ascending."""
 
     def changed(
         self, before: Mapping[int, QueueItem], after: Shards[int, QueueItem], ids: Iterable[int], is_theirs: IsTheirs
@@ -110,10 +110,10 @@ class Tallies:
         """Return the tallies after a change of items.
 
         Args:
-            before: the items that were counted.
-            after: the items now.
-            ids: the items that differ.
-            is_theirs: whether an item is another user's.
+            before: the items counted so far.
+            after: the items to count now.
+            ids: the ids of all items that differ.
+            is_theirs: returns whether an item is another user's.
         """
         everyone, own = dict(self.all), dict(self.own)
         batches: dict[str, dict[str, int]] = {}
@@ -135,7 +135,7 @@ class Tallies:
                     chains[root] = tuple(sorted([*others, item_id] if by > 0 else others))
 
         def number(chain: tuple[int, ...], items: Mapping[int, QueueItem]) -> int:
-            """1 where the newest item of a chain failed and is the user's own, else 0."""
+            """Return 1 if the newest attempt of a chain failed and is the user's own, else 0."""
             newest = items[chain[-1]] if chain else None
             return int(newest is not None and newest.status == FAILED and not is_theirs(newest))
 
@@ -161,7 +161,7 @@ def _count(tally: dict[str, int], status: str, by: int) -> None:
 
 
 def _replaced(old: Mapping[K, V], new: Mapping[K, V]) -> Mapping[K, V]:
-    """A copy of `old` with the values of `new`; those that are empty are left out."""
+    """Return a copy of `old` with the values of `new`, without the keys whose value is empty."""
     assert isinstance(old, Shards)
     put = {key: value for key, value in new.items() if value and old.get(key) != value}
     gone = [key for key, value in new.items() if not value]

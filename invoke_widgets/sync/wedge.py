@@ -1,4 +1,4 @@
-"""Recognise a stuck queue: the worker fails again and again to load the next item, and nothing behind it runs."""
+"""Detects a stuck queue: the worker repeatedly fails to load the next item, and nothing behind it runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from invoke_widgets.records import Counts, QueueAndProcessorStatus, Wedge
 from invoke_widgets.sync.store import QueueStore
 
 _AFTER = 2
-"""Number of looks at an idle worker that takes nothing, before the server is asked why."""
+"""Number of checks that find the worker idle with items pending before the server is asked why."""
 _DEAD_AFTER = 6
-"""Number of looks, before a worker that could load the next item and does not take it is taken for dead.
+"""Number of such checks before a worker that could load the next item, but does not, is considered dead.
 
-Up to 6.13 an item that is deleted while the worker takes it ends the worker for good; the server does not report it.
+Up to 6.13, deleting an item just as the worker takes it kills the worker for good; the server does not report it.
 """
 _DEAD_WORKER = Wedge(
     batch_ids=(),
@@ -26,64 +26,64 @@ _BATCHES_KEPT = 200
 
 
 class WedgeWatch:
-    """Looks whether the queue is stuck, and sets the snapshot's `wedge`.
+    """Checks whether the queue is stuck, and sets the snapshot's `wedge`.
 
     Args:
-        client: the server.
-        store: the snapshot.
+        client: the client to ask the server with.
+        store: holds the snapshot.
     """
 
     def __init__(self, client: InvokeClient, store: QueueStore) -> None:
         self._client = client
         self._store = store
-        self._still = 0
+        self._idle_checks = 0
         self._found_at: Counts | None = None
         self._batches: OrderedDict[str, None] = OrderedDict()
 
     def saw_batch(self, batch_id: str) -> None:
-        """Remember a batch: up to 6.13 an item that cannot be loaded does not name its own."""
+        """Remember a batch: up to 6.13 the error for an item that cannot be loaded does not name its batch."""
         self._batches[batch_id] = None
         while len(self._batches) > _BATCHES_KEPT:
             self._batches.popitem(last=False)
 
     def saw_life(self) -> None:
-        """Something happened in the queue: it is not stuck."""
-        self._still = 0
+        """Note that something happened in the queue: it is not stuck."""
+        self._idle_checks = 0
 
     async def look(self, status: QueueAndProcessorStatus) -> None:
-        """Look again, with counters that were just read.
+        """Check again, with counters that were just read.
 
         Raises:
-            JobException: the server could not be asked.
+            JobException: a request to the server failed.
         """
         idle = status.processor.is_started and not status.processor.is_processing and not status.queue.in_progress
         if not idle or not status.queue.pending:
-            self._still = 0
+            self._idle_checks = 0
             self._store.set(wedge=None)
             return
-        self._still += 1
+        self._idle_checks += 1
         before, counts = self._store.state.wedge, Counts(**status.queue.counters())
-        # Anything that helps a stuck queue, or adds to it, changes the counters.
-        if self._still < _AFTER or (before is not None and counts == self._found_at):
+        # Whatever frees a stuck queue, or adds to it, changes the counters.
+        if self._idle_checks < _AFTER or (before is not None and counts == self._found_at):
             return
         try:
             await self._client.get_next_queue_item()
         except ServerFailure as error:
             if not error.details.get("poison"):
                 return
-            found = await self._named(error.message)
+            found = await self._describe(error.message)
             # The snapshot may not know the item yet; up to 6.0 it never will.
-            if not found.item_ids and self._still < _DEAD_AFTER:
+            if not found.item_ids and self._idle_checks < _DEAD_AFTER:
                 return
             wedge: Wedge | None = found
         else:
-            wedge = _DEAD_WORKER if self._still >= _DEAD_AFTER else None
+            wedge = _DEAD_WORKER if self._idle_checks >= _DEAD_AFTER else None
             if before is not None and before != _DEAD_WORKER:
-                self._still, wedge = 0, None
+                self._idle_checks, wedge = 0, None
         self._found_at = counts
         self._store.set(wedge=wedge)
 
-    async def _named(self, message: str) -> Wedge:
+    async def _describe(self, message: str) -> Wedge:
         item_ids = await self._unloadable()
         known = self._store.state.items
         found = [known[i] for i in item_ids if i in known]
@@ -93,14 +93,14 @@ class WedgeWatch:
         return Wedge(batch_ids=tuple(sorted(batches)), item_ids=tuple(item_ids), message=message)
 
     async def _unloadable(self) -> list[int]:
-        """Pending items that the server cannot load, from the first chunk that has any."""
+        """Return the pending items that the server cannot load, from the first chunk that has any."""
         state = self._store.state
         unfinished = {item_id for item_id, item in state.items.items() if not item.is_terminal}
         waiting = sorted(unfinished | state.unread)
-        leaves_out = await self._client.has("items_by_ids")
+        can_read_many = await self._client.has("items_by_ids")  # it leaves out what cannot be loaded
         for start in range(0, len(waiting), 100):
             suspects = waiting[start : start + 100]
-            if leaves_out:
+            if can_read_many:
                 loaded = {item.item_id for item in await self._client.get_queue_items_by_item_ids(suspects)}
                 suspects = [i for i in suspects if i not in loaded]
             if bad := [i for i in suspects if await self._is_unloadable(i)]:
@@ -117,7 +117,7 @@ class WedgeWatch:
         return False
 
     async def _unread_batches(self) -> set[str]:
-        """Batches with pending items that cannot be loaded, found by counting those that can."""
+        """Return the batches with pending items that cannot be loaded, found by counting those that can."""
         state = self._store.state
         loaded = Counter(item.batch_id for item in state.items.values())
         for item_id in sorted(state.unread)[:_BATCHES_KEPT]:
