@@ -1,4 +1,4 @@
-"""The picture of the queue, from events and reads in any order."""
+"""The snapshot of the queue, from events and reads in any order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def event(item: QueueItem) -> ItemStatusChanged:
 
 
 def after(*steps: QueueItem | ItemStatusChanged, state: QueueState | None = None) -> QueueState:
-    """The picture after events, and after summaries (items without a sequence) that were read."""
+    """The snapshot after events and after reads of summaries (items without a sequence)."""
     state = state or QueueState()
     for step in steps:
         if isinstance(step, ItemStatusChanged):
@@ -37,28 +37,28 @@ def after(*steps: QueueItem | ItemStatusChanged, state: QueueState | None = None
     return state
 
 
-def test_events_in_order() -> None:
-    """Events of one item are taken one after the other."""
+def test_events_are_applied_in_order() -> None:
+    """The last event of an item determines its status."""
     state = after(event(ITEM), event(RUNNING), event(COMPLETED))
     assert "completed" == state.items[5].status
 
 
 @given(st.permutations([ITEM, ITEM, RUNNING, RUNNING, COMPLETED, COMPLETED]))
-def test_any_order_of_doubled_events_ends_the_same(items: list[QueueItem]) -> None:
-    """Doubled, late and swapped events end in the last state, with sequence numbers and without."""
+def test_any_order_of_duplicate_events_gives_the_same_state(items: list[QueueItem]) -> None:
+    """Duplicate, late and swapped events give the final state, with sequence numbers and without."""
     assert "completed" == after(*map(event, items)).items[5].status
     without = [replace(item, status_sequence=None) for item in items]
     assert "completed" == after(*map(event, without)).items[5].status
 
 
-def test_terminal_is_terminal() -> None:
-    """A late event or a stale read does not undo an end."""
+def test_terminal_status_does_not_change() -> None:
+    """Neither a late event nor a stale read changes a terminal status."""
     state = after(event(COMPLETED), event(RUNNING), replace(ITEM, status="in_progress", status_sequence=None))
     assert "completed" == state.items[5].status
 
 
 def test_waiting_goes_back_to_in_progress() -> None:
-    """A parent of child workflows may go from in_progress to waiting and back; its sequence tells."""
+    """A parent of child workflows may alternate between in_progress and waiting, in sequence order."""
     waiting = replace(ITEM, status="waiting", status_sequence=2)
     again = replace(ITEM, status="in_progress", status_sequence=3)
     state = after(event(RUNNING), event(waiting), event(again), event(waiting))
@@ -66,14 +66,14 @@ def test_waiting_goes_back_to_in_progress() -> None:
 
 
 def test_unknown_status_is_kept() -> None:
-    """A status of a newer server is shown as it is, and left for a known one."""
+    """A status of a newer server is kept as it is, until a known one replaces it."""
     strange = replace(ITEM, status="resting", status_sequence=1)
     assert "resting" == after(event(strange)).items[5].status
     assert "completed" == after(event(strange), event(COMPLETED)).items[5].status
 
 
-def test_an_event_and_a_summary_complete_each_other() -> None:
-    """An event knows the error, a summary the field values: the picture has both, in either order."""
+def test_event_and_summary_complete_each_other() -> None:
+    """An event has the error and a summary the field values: the snapshot has both, in either order."""
     values = (FieldValue("a", "b", 1),)
     summary = replace(FAILED, status_sequence=None, error_type=None, error_message=None, field_values=values)
     for steps in ((event(FAILED), summary), (summary, event(FAILED))):
@@ -81,8 +81,8 @@ def test_an_event_and_a_summary_complete_each_other() -> None:
         assert ("E", "m", values) == (item.error_type, item.error_message, item.field_values)
 
 
-def test_a_read_older_than_an_event_does_not_win() -> None:
-    """Of an item that changed while a read was under way, only what never changes is taken from the read."""
+def test_read_older_than_an_event_does_not_replace_it() -> None:
+    """For an item that changed during a read, only constant fields are taken from the read."""
     state = after(event(RUNNING))
     read = replace(ITEM, status_sequence=None, field_values=(FieldValue("a", "b", 1),))
     state, changed = merge.with_items(state, [read], fresher={5})
@@ -91,8 +91,8 @@ def test_a_read_older_than_an_event_does_not_win() -> None:
     assert {5} == changed
 
 
-def test_ids_that_are_listed_no_more_are_gone() -> None:
-    """A deleted item leaves, with its progress; one that came meanwhile stays."""
+def test_items_missing_from_the_ids_are_removed() -> None:
+    """A deleted item is removed with its progress; one that was added during the read stays."""
     state = after(event(RUNNING))
     state, _ = merge.with_event(state, _progress(0.5))
     state, _ = merge.with_ids(state, [7], fresher=())
@@ -101,8 +101,8 @@ def test_ids_that_are_listed_no_more_are_gone() -> None:
     assert {7} == state.unread
 
 
-def test_a_deleted_item_does_not_come_back() -> None:
-    """A late event or read of a deleted item is dropped, since ids are never used again."""
+def test_deleted_item_does_not_come_back() -> None:
+    """A late event or read of a deleted item is dropped, since ids are never reused."""
     state = after(event(RUNNING))
     state, _ = merge.with_ids(state, [9])
     state = after(event(COMPLETED), state=state)
@@ -111,16 +111,16 @@ def test_a_deleted_item_does_not_come_back() -> None:
     assert 5 not in state.items
 
 
-def test_summaries_that_are_left_out_are_gone() -> None:
-    """What was asked for and does not exist any more leaves, unless an event told of it meanwhile."""
+def test_items_missing_from_the_summaries_are_removed() -> None:
+    """A requested item without a summary is removed, unless an event reported it meanwhile."""
     state = after(event(RUNNING), event(replace(RUNNING, item_id=6)))
     state, changed = merge.with_items(state, [], asked=[5, 6], fresher={6})
     assert [6] == list(state.items)
     assert {5} == changed
 
 
-def test_bulk_cancel_event() -> None:
-    """`queue_items_canceled` cancels what has not finished, and leaves the rest."""
+def test_bulk_cancel_event_cancels_unfinished_items() -> None:
+    """`queue_items_canceled` cancels unfinished items and leaves the rest."""
     state = after(event(ITEM), event(replace(COMPLETED, item_id=6)))
     state, changed = merge.with_event(state, ItemsCanceled(queue_id="default", item_ids=(5, 6, 99)))
     assert ["canceled", "completed"] == [state.items[5].status, state.items[6].status]
@@ -132,8 +132,8 @@ def _progress(share: float) -> NodeProgress:
     return NodeProgress(queue_id="default", item_id=5, batch_id="b", node_id="n", node_type="t", progress=progress)
 
 
-def test_progress_belongs_to_what_runs() -> None:
-    """Progress is kept while an item runs, a canceled item's late progress is dropped."""
+def test_progress_is_kept_only_while_an_item_runs() -> None:
+    """Progress is kept while an item runs; late progress of a canceled item is dropped."""
     state = after(event(RUNNING))
     state, _ = merge.with_event(state, _progress(0.5))
     assert 0.5 == state.progress[5].percentage
@@ -145,8 +145,8 @@ def test_progress_belongs_to_what_runs() -> None:
     assert ({}, frozenset()) == (dict(state.progress), changed)
 
 
-def test_nothing_new_changes_nothing() -> None:
-    """The same event again gives the same object back, so that nobody is told."""
+def test_repeated_event_changes_nothing() -> None:
+    """The same event again returns the same object, so no subscriber is notified."""
     state = after(event(RUNNING))
     again, changed = merge.with_event(state, event(RUNNING))
     assert again is state
@@ -154,8 +154,8 @@ def test_nothing_new_changes_nothing() -> None:
 
 
 @given(st.integers(0, 10_000))
-def test_reads_and_events_interleaved_end_in_the_servers_state(seed: int) -> None:
-    """Whatever the interleaving, after a last read of everything the picture is the server's."""
+def test_interleaved_reads_and_events_give_the_state_of_the_server(seed: int) -> None:
+    """After a final read of everything the snapshot equals the server's queue, whatever the interleaving."""
     dice = random.Random(seed)
     server: dict[int, QueueItem] = {}
     state = QueueState()
@@ -198,8 +198,8 @@ def test_events_that_make_no_sense_are_dropped() -> None:
     assert parse_event("invocation_progress", {"item_id": "x"}) is None
 
 
-def test_progress_of_any_number_is_a_share() -> None:
-    """A percentage out of range is brought into it; NaN and text are unknown."""
+def test_progress_is_clamped_to_a_share() -> None:
+    """A percentage out of range is clamped; NaN and text count as unknown."""
 
     def share(value: object) -> float | None:
         payload = {"item_id": 1, "percentage": value, "invocation": None}
@@ -214,7 +214,7 @@ ME = User(user_id="me")
 
 
 def counted(state: QueueState) -> tuple[object, ...]:
-    """What the tallies of a state should be, counted one by one."""
+    """The expected tallies of a state, counted item by item."""
     items = list(state.items.values())
     own = [item for item in items if not state.is_theirs(item)]
     batches: dict[str, Counter[str]] = defaultdict(Counter)
@@ -240,7 +240,7 @@ def some_item(draw: st.DrawFn) -> QueueItem:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.lists(some_item(), max_size=6)), max_size=12))
 def test_tallies_equal_a_recount_after_any_steps(steps: list[tuple[int, list[QueueItem]]]) -> None:
-    """Counts that are updated by what changed are those of all items, whatever the steps and whoever looks."""
+    """Counts updated step by step equal a recount, whatever the steps and the user."""
     state = QueueState()
     for kind, items in steps:
         ids = [item.item_id for item in items]
@@ -264,7 +264,7 @@ def test_tallies_equal_a_recount_after_any_steps(steps: list[tuple[int, list[Que
 
 @given(st.lists(st.tuples(st.dictionaries(st.integers(0, 2000), st.integers()), st.sets(st.integers(0, 2000)))))
 def test_shards_hold_what_a_dict_would(changes: list[tuple[dict[int, int], set[int]]]) -> None:
-    """A changed copy has what was put and lacks what was removed, and the one it was made of stays as it was."""
+    """A changed copy has what was put and lacks what was removed; the original stays as it was."""
     shards, plain = Shards[int, int](), dict[int, int]()
     for put, gone in changes:
         before, copy = shards, dict(plain)

@@ -1,4 +1,4 @@
-"""What `Sync` makes of failures of its own."""
+"""How `Sync` reports its own defects."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from invoke_widgets.sync import QueueStore, Sync
 from invoke_widgets.sync.reads import Reads
 
 
-def test_a_defect_is_logged_and_shown_as_an_internal_error(
+def test_defect_is_logged_and_shown_as_an_internal_error(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An unexpected exception is no outage: the connection says so, and the traceback is logged."""
+    """An unexpected exception is shown as an internal error, not an outage, and its traceback is logged."""
 
     async def broken(self: Reads) -> None:
         raise KeyError("a defect")
