@@ -1,12 +1,12 @@
-"""`InvokeClient`: one coroutine per endpoint, named as the server's operation ids, with records as answers.
+"""`InvokeClient`: one coroutine per endpoint, named after the server's operation id, that returns records.
 
 Usable without any widget, store or thread::
 
     async with InvokeClient("http://127.0.0.1:9090") as client:
         status = await client.get_queue_status()
 
-InvokeAI 6.0 to 6.14 are known. What a server can do is known from its version, never from a status code: since 6.12
-an unknown address answers GET with 200 and a web page.
+InvokeAI 6.0 to 6.14 are supported. What a server can do is derived from its version, never from a status code: since
+6.12 a GET of an unknown address is answered with 200 and a web page.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ from invoke_widgets.records import (
 T = TypeVar("T")
 
 OLDEST = (6, 0)
-"""The oldest version whose endpoints and events are known here."""
+"""The oldest supported version."""
 
-# The version that brought each endpoint, or way (read in the tags and found by running 6.0.2, 6.13.8 and 6.14.2).
+# The version that introduced each endpoint or behaviour (from the git tags, and confirmed on 6.0.2, 6.13.8 and 6.14.2).
 SINCE: dict[str, tuple[int, int]] = {
     "item_ids": (6, 7),
     "items_by_ids": (6, 7),
     "item_summaries_by_ids": (6, 14),
     "auth": (6, 12),
-    "events_once": (6, 14),  # before, some send two copies of each event
+    "events_once": (6, 14),  # some older versions send each event twice
 }
 
 
 def parse_version(text: str) -> tuple[int, int, int]:
-    """("6.14.0rc1") -> (6, 14, 0).
+    """Return a version as numbers: "6.14.0rc1" -> (6, 14, 0).
 
     Raises:
-        ValueError: it does not begin as a version does.
+        ValueError: `text` does not begin with a version.
     """
     match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
     if match is None:
@@ -65,30 +65,33 @@ def parse_version(text: str) -> tuple[int, int, int]:
 
 
 MAX_IDS_PER_REQUEST = 1000
-"""The server's own limit for `item_summaries_by_ids` and `items_by_ids` (6.14 on)."""
+"""The server's own limit for `item_summaries_by_ids` and `items_by_ids` (from 6.14 on)."""
 
 _WHICH_IDS = "A job has its as job.item_id, a batch as batch.item_ids, and console.queue lists all items."
 
 
 @dataclass
 class _Known:
-    """What was learnt of the server, shared by all views of one client."""
+    """What is known about the server, shared by all views of one client."""
 
     version: tuple[int, int, int] | None = None
     openapi: dict[str, Any] | None = None
 
 
 class InvokeClient:
-    """An InvokeAI server.
-
-    Args:
-        url: its address, "http://127.0.0.1:9090".
-        token: a Bearer token for a multiuser server; by default the environment's INVOKEAI_TOKEN, if it is set.
-        queue_id: the queue; InvokeAI's own is "default".
-        timeout: seconds to wait for a part of an answer; below 3 is unsafe, since the server can pause for that long.
-        verify: whether certificates are checked, or an `ssl.SSLContext` to check them with.
+    """A client of one queue on an InvokeAI server.
 
     Every method raises a `JobException` on failure (see `invoke_widgets.errors`).
+
+    Args:
+        url: the server's address, such as "http://127.0.0.1:9090".
+        token: a Bearer token for a multiuser server; by default that of the environment variable INVOKEAI_TOKEN.
+        queue_id: the queue; InvokeAI's own is "default".
+        timeout: seconds to wait for each part of a response; below 3 is unsafe, since the server may pause that long.
+        verify: whether to check certificates, or an `ssl.SSLContext` to check them with.
+
+    Raises:
+        InvalidRequest: an argument, or the environment's proxy, cannot be used.
     """
 
     def __init__(
@@ -107,7 +110,7 @@ class InvokeClient:
 
     @classmethod
     def over(cls, transport: Transport, queue_id: str) -> Self:
-        """A client over connections that are there already."""
+        """Return a client that uses existing connections."""
         client = cls.__new__(cls)
         client._start(transport, queue_id)
         return client
@@ -119,7 +122,10 @@ class InvokeClient:
         self._known = _Known()
 
     def probing(self) -> Self:
-        """The same client, whose requests are sent even while others fail fast: for a caller that paces itself."""
+        """Return a view of this client whose requests are sent even while others fail fast.
+
+        For a caller that paces itself.
+        """
         client = copy.copy(self)
         client._transport = self._transport.probing()
         return client
@@ -141,18 +147,18 @@ class InvokeClient:
 
     @property
     def url(self) -> str:
-        """The server's address, with its scheme and without a slash at the end."""
+        """The server's address, with its scheme and without a trailing slash."""
         return self._transport.url
 
     @property
     def transport(self) -> Transport:
-        """The connections, for requests that have no method here: `await client.transport.json("GET", "/api/...")`."""
+        """The connections, for endpoints without a method here: `await client.transport.json("GET", "/api/...")`."""
         return self._transport
 
     # -- the server ----------------------------------------------------------------------------------------------
 
     async def app_version(self) -> str:
-        """The server's version, such as "6.14.2"."""
+        """Return the server's version, such as "6.14.2"."""
         data = await self._transport.json("GET", "/api/v1/app/version", repeatable=True)
         version = data.get("version") if isinstance(data, Mapping) else None
         if not isinstance(version, str):
@@ -167,7 +173,7 @@ class InvokeClient:
         return version
 
     async def version(self) -> tuple[int, int, int]:
-        """The server's version as numbers, asked for once."""
+        """Return the server's version as (major, minor, patch); it is requested once."""
         if self._known.version is None:
             await self.app_version()
         assert self._known.version is not None
@@ -177,7 +183,7 @@ class InvokeClient:
         """Check that the server is new enough.
 
         Raises:
-            UnsupportedByServer: the server is older than any version that is known here.
+            UnsupportedByServer: the server is older than `OLDEST`.
         """
         have = await self.version()
         if have[:2] < OLDEST:
@@ -187,34 +193,34 @@ class InvokeClient:
             )
 
     def forget(self) -> None:
-        """Forget what was learnt of the server: after a reconnect it may be another version."""
+        """Forget what is known about the server: after a reconnect it may be another version."""
         self._known.version = None
         self._known.openapi = None
 
     async def has(self, feature: str) -> bool:
-        """Whether the server's version has one of the features in `SINCE`."""
+        """Whether the server's version has `feature`, a key of `SINCE`."""
         return (await self.version())[:2] >= SINCE[feature]
 
     async def get_setup_status(self) -> AuthStatus:
-        """Whether the server is in multiuser mode. A server before 6.12 has no such mode, and is not asked."""
+        """Return whether the server is in multiuser mode. Versions before 6.12 have no such mode, and are not asked."""
         if not await self.has("auth"):
             return AuthStatus(multiuser_enabled=False)
         return await self._record("GET", "/api/v1/auth/status", AuthStatus.from_json)
 
     async def get_current_user_info(self) -> User:
-        """Whose token is used (6.12 on).
+        """Return the user whose token is in use (from 6.12 on).
 
         Raises:
-            AccessDenied: there is none, or it is refused; also in single-user mode.
+            AccessDenied: there is no token, it is refused, or the server is in single-user mode.
         """
         await self._need("auth")
         return await self._record("GET", "/api/v1/auth/me", User.from_json)
 
     async def login(self, email: str, password: str, *, remember_me: bool = False) -> None:
-        """Log in to a multiuser server; the token is kept for this client and shown nowhere.
+        """Log in to a multiuser server. The client keeps the token, and shows it nowhere.
 
         Raises:
-            AccessDenied: wrong e-mail or password, or the server is in single-user mode.
+            AccessDenied: the e-mail or password is wrong, or the server is in single-user mode.
         """
         await self._need("auth")
         data = await self._transport.json(
@@ -230,7 +236,7 @@ class InvokeClient:
         self._transport.set_token(None)
 
     async def openapi(self) -> dict[str, Any]:
-        """The server's OpenAPI schema (2 MB), asked for once."""
+        """Return the server's OpenAPI schema (2 MB); it is requested once."""
         if self._known.openapi is None:
             data = await self._transport.json("GET", "/openapi.json", repeatable=True)
             if not isinstance(data, dict) or not isinstance(data.get("paths"), dict):
@@ -241,27 +247,27 @@ class InvokeClient:
     # -- submitting ----------------------------------------------------------------------------------------------
 
     async def enqueue_batch(self, batch: Mapping[str, Any], *, prepend: bool = False) -> EnqueueResult:
-        """Put a batch into the queue. Never repeated by itself: see `Console.submit` for one that is safe to lose.
+        """Put a batch into the queue. Never repeated automatically; `Console.submit` copes with a lost reply.
 
         Args:
             batch: `{"graph": ..., "runs": 1, "data": ..., "batch_id": ..., "destination": ..., "origin": ...}`.
-            prepend: before everything that waits.
+            prepend: whether to put it before all pending items.
         """
         body = {"batch": dict(batch), "prepend": prepend}
         return await self._record("POST", f"{self._queue}/enqueue_batch", EnqueueResult.from_json, body=body)
 
-    # -- looking -------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------
 
     async def get_queue_status(self) -> QueueAndProcessorStatus:
-        """Counters of the queue, and whether the worker runs and is busy."""
+        """Return the queue's counters, and whether the worker runs and is busy."""
         return await self._record("GET", f"{self._queue}/status", QueueAndProcessorStatus.from_json)
 
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
-        """Counters of one batch; zeros for an unknown one."""
+        """Return the counters of one batch; zeros if it is unknown."""
         return await self._record("GET", f"{self._queue}/b/{path_segment(batch_id)}/status", BatchStatus.from_json)
 
     async def counts_by_destination(self, destination: str) -> DestinationCounts:
-        """Counters of all items with this destination; zeros for an unknown one."""
+        """Return the counters of all items with this destination; zeros if it is unknown."""
         return await self._record(
             "GET",
             f"{self._queue}/counts_by_destination",
@@ -270,28 +276,40 @@ class InvokeClient:
         )
 
     async def get_queue_item_ids(self, *, order_dir: str = "DESC") -> ItemIds:
-        """All ids in the queue, by creation; ids of one batch share theirs and come in any order (6.7 on)."""
+        """Return all ids in the queue, ordered by creation time (from 6.7 on).
+
+        The items of one batch share a creation time, and so come in any order.
+
+        Args:
+            order_dir: "DESC" for newest first, or "ASC".
+        """
         if order_dir not in ("ASC", "DESC"):
             raise InvalidRequest(f"order_dir: should be 'ASC' or 'DESC', got {order_dir!r}.")
         await self._need("item_ids")
         return await self._record("GET", f"{self._queue}/item_ids", ItemIds.from_json, params={"order_dir": order_dir})
 
     async def get_queue_items_by_item_ids(self, item_ids: Iterable[int]) -> list[QueueItem]:
-        """Whole items, at most 1000 ids. Missing ones, and ones that the server cannot load, are left out (6.7 on)."""
+        """Return whole items for at most 1000 ids (from 6.7 on).
+
+        Items that do not exist, and those that the server cannot load, are left out.
+        """
         await self._need("items_by_ids")
         return await self._by_ids("items_by_ids", item_ids)
 
     async def get_queue_item_summaries_by_ids(self, item_ids: Iterable[int]) -> list[QueueItem]:
-        """Items without session and error, at most 1000 ids; missing ones are left out (6.14 on)."""
+        """Return items without session and error for at most 1000 ids (from 6.14 on).
+
+        Items that do not exist are left out.
+        """
         await self._need("item_summaries_by_ids")
         return await self._by_ids("item_summaries_by_ids", item_ids)
 
     async def list_all_queue_items(self, *, destination: str | None = None) -> list[QueueItem]:
-        """Everything, sessions included (6 MB for 1000 SDXL jobs): prefer ids and summaries."""
+        """Return all items, sessions included (6 MB for 1000 SDXL jobs): prefer ids and summaries."""
         return await self._records("GET", f"{self._queue}/list_all", params={"destination": destination})
 
     async def get_queue_item(self, item_id: int) -> QueueItem:
-        """One item, with its session.
+        """Return one item, with its session.
 
         Raises:
             NotFound: there is no such item in this queue.
@@ -299,17 +317,17 @@ class InvokeClient:
         return await self._record("GET", self._item(item_id), self._queue_item)
 
     async def get_current_queue_item(self) -> QueueItem | None:
-        """An item in progress, or None."""
+        """Return an item in progress, or None."""
         return await self._record("GET", f"{self._queue}/current", self._queue_item_or_none)
 
     async def get_next_queue_item(self) -> QueueItem | None:
-        """The item that runs next, or None."""
+        """Return the item that runs next, or None."""
         return await self._record("GET", f"{self._queue}/next", self._queue_item_or_none)
 
     # -- canceling -----------------------------------------------------------------------------------------------
 
     async def cancel_queue_item(self, item_id: int) -> QueueItem:
-        """Cancel one item, and return it as it is then: a finished one is answered unchanged.
+        """Cancel one item, and return it as it is afterwards; a finished item stays unchanged.
 
         Raises:
             NotFound: there is no such item in this queue.
@@ -317,7 +335,11 @@ class InvokeClient:
         return await self._record("PUT", f"{self._item(item_id)}/cancel", self._queue_item, repeatable=True)
 
     async def cancel_by_batch_ids(self, batch_ids: Iterable[str]) -> int:
-        """Cancel all of these batches, what runs included. Returns how many (up to 6.13 without the running one)."""
+        """Cancel all unfinished items of these batches.
+
+        Returns:
+            The number of canceled items; up to 6.13 the running one is not counted.
+        """
         if isinstance(batch_ids, str):
             raise InvalidRequest("batch_ids: should be a list of batch ids, got one string.")
         return await self._number(
@@ -325,21 +347,21 @@ class InvokeClient:
         )
 
     async def cancel_by_destination(self, destination: str) -> int:
-        """Cancel all items with this destination. Returns how many."""
+        """Cancel all items with this destination, and return their number."""
         return await self._number(
             "PUT", f"{self._queue}/cancel_by_destination", "canceled", params={"destination": destination}
         )
 
     async def cancel_all_except_current(self) -> int:
-        """Cancel all that waits; the current item goes on. Returns how many."""
+        """Cancel all pending items, and return their number; the current item goes on."""
         return await self._number("PUT", f"{self._queue}/cancel_all_except_current", "canceled")
 
     async def clear(self) -> int:
-        """Cancel and delete everything, the current item too. Returns how many were deleted."""
+        """Cancel and delete all items, including the current one, and return the number deleted."""
         return await self._number("PUT", f"{self._queue}/clear", "deleted", repeatable=False)
 
     async def prune(self) -> int:
-        """Delete what is completed, failed or canceled. Returns how many."""
+        """Delete all completed, failed and canceled items, and return their number."""
         return await self._number("PUT", f"{self._queue}/prune", "deleted", repeatable=False)
 
     async def delete_queue_item(self, item_id: int) -> None:
@@ -351,14 +373,14 @@ class InvokeClient:
         await self._transport.json("DELETE", self._item(item_id))
 
     async def delete_all_except_current(self) -> int:
-        """Delete all that waits; the current item goes on. Returns how many."""
+        """Delete all pending items, and return their number; the current item goes on."""
         return await self._number("PUT", f"{self._queue}/delete_all_except_current", "deleted", repeatable=False)
 
     async def delete_by_destination(self, destination: str) -> int:
-        """Delete all items with this destination. Returns how many.
+        """Delete all items with this destination, and return their number.
 
         Raises:
-            InvalidRequest: the destination holds a slash, which the server cannot be asked for.
+            InvalidRequest: the destination is empty or holds a slash, which the server's address cannot express.
         """
         if not destination or "/" in destination:
             raise InvalidRequest(
@@ -367,10 +389,14 @@ class InvokeClient:
             )
         return await self._number("DELETE", f"{self._queue}/d/{path_segment(destination)}", "deleted", repeatable=False)
 
-    # -- again, and the worker -----------------------------------------------------------------------------------
+    # -- retries and the worker ----------------------------------------------------------------------------------
 
     async def retry_items_by_id(self, item_ids: Iterable[int]) -> tuple[int, ...]:
-        """Enqueue failed or canceled items anew. Returns the ids of the OLD items that were taken."""
+        """Enqueue failed or canceled items again.
+
+        Returns:
+            The ids of the OLD items that were retried, ascending.
+        """
         ids = checked_ids(item_ids)
         data = await self._transport.json("PUT", f"{self._queue}/retry_items_by_id", body=ids)
         taken = data.get("retried_item_ids") if isinstance(data, Mapping) else None
@@ -379,11 +405,11 @@ class InvokeClient:
         return tuple(sorted(taken))
 
     async def pause(self) -> ProcessorStatus:
-        """Take no further item; the current one goes on."""
+        """Pause the worker: it takes no further item, but finishes the current one."""
         return await self._record("PUT", f"{self._queue}/processor/pause", ProcessorStatus.from_json, repeatable=True)
 
     async def resume(self) -> ProcessorStatus:
-        """Take items again."""
+        """Resume the worker."""
         return await self._record("PUT", f"{self._queue}/processor/resume", ProcessorStatus.from_json, repeatable=True)
 
     # -- images and boards --------------------------------------------------------------------------------------------
@@ -396,7 +422,14 @@ class InvokeClient:
         offset: int = 0,
         limit: int = 10,
     ) -> tuple[list[Image], int]:
-        """A page of images, newest first, and how many there are in all. `board_id="none"`: those on no board."""
+        """Return a page of images, newest first, and the number of images in all.
+
+        Args:
+            board_id: only images on this board; "none" for those on no board, None for all.
+            is_intermediate: True for intermediate images only, False for all others, None for both.
+            offset: number of images to skip.
+            limit: maximum number of images to return.
+        """
         params = {"board_id": board_id, "is_intermediate": is_intermediate, "offset": offset, "limit": limit}
         data = await self._transport.json("GET", "/api/v1/images/", params=params, repeatable=True)
         if not isinstance(data, Mapping):
@@ -404,7 +437,7 @@ class InvokeClient:
         return each(data.get("items"), Image.from_json, "images"), count(data, "total")
 
     async def get_image_dto(self, image_name: str) -> Image:
-        """One image's record.
+        """Return one image's record.
 
         Raises:
             NotFound: there is no such image.
@@ -412,11 +445,11 @@ class InvokeClient:
         return await self._record("GET", self._image(image_name), Image.from_json)
 
     async def get_image_full(self, image_name: str) -> bytes:
-        """The image file itself (PNG)."""
+        """Return the image file itself (PNG)."""
         return (await self._transport.content(f"{self._image(image_name)}/full"))[0]
 
     async def get_image_thumbnail(self, image_name: str) -> bytes:
-        """The image's thumbnail (WebP)."""
+        """Return the image's thumbnail (WebP)."""
         return (await self._transport.content(f"{self._image(image_name)}/thumbnail"))[0]
 
     async def upload_image(
@@ -428,7 +461,7 @@ class InvokeClient:
         is_intermediate: bool = False,
         board_id: str | None = None,
     ) -> Image:
-        """Upload a PNG, JPEG or WebP file's bytes."""
+        """Upload the bytes of a PNG, JPEG or WebP file, and return the image's record."""
         data = await self._transport.upload(
             "/api/v1/images/upload",
             params={"image_category": image_category, "is_intermediate": is_intermediate, "board_id": board_id},
@@ -447,21 +480,21 @@ class InvokeClient:
         await self._transport.json("DELETE", self._image(image_name))
 
     async def list_boards(self) -> list[Board]:
-        """All boards that are not archived."""
+        """Return all boards that are not archived."""
         data = await self._transport.json("GET", "/api/v1/boards/", params={"all": True}, repeatable=True)
         return each(data, Board.from_json, "boards")
 
     async def create_board(self, board_name: str) -> Board:
-        """Make a new, empty board, and return it with its id. Names need not be unique.
+        """Create an empty board, and return its record. Names need not be unique.
 
         Raises:
-            InvalidRequest: the server does not take the name.
+            InvalidRequest: the server rejects the name.
         """
         data = await self._transport.json("POST", "/api/v1/boards/", params={"board_name": board_name})
         return parsed(Board.from_json, data, "POST /api/v1/boards/")
 
     async def get_board(self, board_id: str) -> Board:
-        """One board.
+        """Return one board's record.
 
         Raises:
             NotFound: there is no such board.
@@ -469,13 +502,13 @@ class InvokeClient:
         return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", Board.from_json)
 
     async def delete_board(self, board_id: str, *, include_images: bool = False) -> None:
-        """Delete a board; its images too, if `include_images`."""
+        """Delete a board, and its images if `include_images`."""
         await self._transport.json(
             "DELETE", f"/api/v1/boards/{path_segment(board_id)}", params={"include_images": include_images}
         )
 
     async def list_all_board_image_names(self, board_id: str) -> list[str]:
-        """The names of a board's images."""
+        """Return the names of a board's images."""
         data = await self._transport.json(
             "GET", f"/api/v1/boards/{path_segment(board_id)}/image_names", repeatable=True
         )
@@ -556,10 +589,15 @@ class InvokeClient:
 
 
 def parsed(parse: Callable[[object], T], data: object, request: str) -> T:
-    """A record of an answer.
+    """Parse a response into a record.
+
+    Args:
+        parse: makes the record; raises ValueError if `data` does not fit.
+        data: the decoded JSON.
+        request: the request, "GET /api/...", for the message.
 
     Raises:
-        UnexpectedReply: it does not fit; the message says what about it.
+        UnexpectedReply: `data` does not fit; the message says why.
     """
     try:
         return parse(data)
@@ -571,17 +609,17 @@ def parsed(parse: Callable[[object], T], data: object, request: str) -> T:
 
 
 def each(data: object, parse: Callable[[object], T], request: str) -> list[T]:
-    """Records of an answer that is a list; as `parsed`."""
+    """Parse a response that is a list into records, as `parsed` does."""
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise UnexpectedReply(f"{request}: expected a list, got {type(data).__name__}.")
     return [parsed(parse, item, request) for item in data]
 
 
 def checked_ids(item_ids: object) -> list[int]:
-    """Ids as Python's own integers, in their order, each once.
+    """Return ids as Python's own integers, in the same order, without duplicates.
 
     Raises:
-        InvalidRequest: they are not integers, or not something that holds some.
+        InvalidRequest: `item_ids` is not an iterable of integers.
     """
     if isinstance(item_ids, str | bytes | Mapping) or not isinstance(item_ids, Iterable):
         raise InvalidRequest(f"item_ids: should be a list of integers, got {item_ids!r}.", suggestion=_WHICH_IDS)

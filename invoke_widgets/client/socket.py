@@ -1,9 +1,11 @@
-"""The only file that imports socketio: the connection on which the server tells what happens.
+"""The only file that imports socketio: the connection on which the server reports events.
 
-Facts behind it (InvokeAI 6.13.8 and 6.14.2): the websocket transport alone is asked for, since long polling answers 500
-behind some versions of the server's own libraries; subscriptions are lost with each connection; nothing is replayed;
-6.13.8 sends every event twice, the copies interleaved with their neighbours. An event tells its time in whole seconds:
-from 6.14 on two that are alike need not be copies. But an item has none of its states twice.
+What it relies on, observed on InvokeAI 6.13.8 and 6.14.2:
+
+- Only the websocket transport is used: with some versions of the server's own libraries long polling answers 500.
+- Subscriptions end with the connection, and nothing is replayed.
+- 6.13.8 sends every event twice, the copies interleaved with other events. Events carry their time in whole seconds,
+  so from 6.14 on two equal events need not be copies; but an item never enters the same state twice.
 """
 
 from __future__ import annotations
@@ -27,23 +29,23 @@ from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.errors.redact import incoming
 from invoke_widgets.events import PARSERS, Event, parse_event
 
-# Its own loggers print a line for each failed connection, which is told in our own words.
+# The library's own loggers print a line for each failed connection, which we report ourselves.
 _quiet = logging.getLogger("invoke_widgets.socketio")
 _quiet.setLevel(logging.CRITICAL)
 
 _LIVED_S = 5.0
-"""A socket that broke sooner counts as one that could not be had: some proxies let it begin, and no more."""
+"""A socket that breaks sooner counts as a failed attempt: some proxies let it open, and nothing more."""
 
 
 class EventStream:
-    """One subscription to one queue's events.
+    """A subscription to one queue's events.
 
     Args:
         url: the server's address.
         queue_id: the queue.
-        on_event: called with each event that is understood, on the loop.
-        on_lost: called once when a connection that was made breaks.
-        token: a callable that returns the Bearer token in use, or None.
+        on_event: called on the loop with each event of a known kind.
+        on_lost: called once when an open connection breaks.
+        token: returns the Bearer token in use, or None.
         verify: as for `InvokeClient`.
     """
 
@@ -65,18 +67,18 @@ class EventStream:
         self._verify = verify
         self._socket: socketio.AsyncClient | None = None
         self.sends_copies = False
-        """Whether the server is of a version that sends copies; what happens twice in a second looks like one."""
+        """Whether the server's version sends each event twice. Without it, equal events may be genuine."""
         self._recent: deque[tuple[str, Any]] = deque(maxlen=32)
 
     async def connect(self, timeout: float = 5.0) -> None:
-        """Connect and subscribe. Events may come before this returns.
+        """Connect and subscribe. Events may arrive before this returns.
 
         Raises:
-            ServerUnreachable: no socket could be had within `timeout` seconds.
+            ServerUnreachable: the socket could not be opened within `timeout` seconds.
         """
         await self.close()
         options: dict[str, Any] = {"ssl_verify": self._verify is not False}
-        options["websocket_extra_options"] = {"proxy": proxy_for(self._url)}  # the same as for requests
+        options["websocket_extra_options"] = {"proxy": proxy_for(self._url)}  # as for requests
         if isinstance(self._verify, ssl.SSLContext):
             options["http_session"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._verify))
         socket = socketio.AsyncClient(
@@ -103,11 +105,11 @@ class EventStream:
                     headers={"Authorization": f"Bearer {token}"} if token else {},
                     wait_timeout=timeout,
                 )
-                # Acknowledged, so that nothing can happen unheard between this and the first read.
+                # Wait for the acknowledgement, so that no event is missed between this and the first read.
                 await socket.call("subscribe_queue", {"queue_id": self._queue_id}, timeout=timeout)
             if not socket.connected:
                 raise ConnectionError("it broke at once")
-        except Exception as error:  # noqa: BLE001 - a connection that ends early is a TypeError there, or anything else
+        except Exception as error:  # noqa: BLE001 - the library raises anything, a TypeError if the socket closes early
             await _shut(socket)
             raise ServerUnreachable(
                 f"No socket could be had from {self._url}: {incoming(str(error)) or type(error).__name__}.",
@@ -120,10 +122,11 @@ class EventStream:
 
     @property
     def is_connected(self) -> bool:
+        """Whether the socket is open and subscribed."""
         return self._socket is not None and self._socket.connected
 
     def _handler(self, name: str) -> Callable[[Any], Any]:
-        # Coroutines without an await: the library starts one task a message, in order, and so they stay in order.
+        # The handler never awaits: the library starts one task per message, and so they are handled in order.
         async def handle(*args: Any) -> None:
             data = clean(args[0]) if args else None
             if self._is_copy(name, data):
@@ -135,13 +138,13 @@ class EventStream:
         return handle
 
     def _is_copy(self, name: str, data: Any) -> bool:
-        """Whether this came a moment ago; a copy of a progress event may lack its image."""
+        """Whether the same event arrived a moment ago; the copy of a progress event may lack its image."""
         if not self.sends_copies and name != "queue_item_status_changed":
             return False
-        told = {key: value for key, value in data.items() if key != "image"} if isinstance(data, dict) else data
-        if (name, told) in self._recent:
+        content = {key: value for key, value in data.items() if key != "image"} if isinstance(data, dict) else data
+        if (name, content) in self._recent:
             return True
-        self._recent.append((name, told))
+        self._recent.append((name, content))
         return False
 
     async def close(self) -> None:
@@ -152,16 +155,16 @@ class EventStream:
 
 
 class SocketKeeper:
-    """Opens the socket in a task of its own, so that nothing waits for it, again and again with growing pauses.
+    """Keeps trying to open the socket, with growing pauses, in a task of its own so that nothing waits for it.
 
-    Not python-socketio's own reconnection: that cannot be told to try now, does not say when it tries next, and takes a
-    socket that breaks at once for a success. Used on the loop.
+    It replaces python-socketio's reconnection, which cannot be made to try at once, does not say when it tries next,
+    and takes a socket that breaks at once for a success. Used on the loop.
 
     Args:
         stream: the socket.
-        on_open: called when a try succeeded.
-        on_failed: called when a try failed.
-        clock: seconds, monotonic.
+        on_open: called when an attempt has succeeded.
+        on_failed: called when an attempt has failed.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -183,13 +186,16 @@ class SocketKeeper:
 
     @property
     def is_open(self) -> bool:
+        """Whether the socket is open."""
         return self._stream.is_connected
 
     async def open_anew(self, wait_s: float) -> bool:
-        """Close it, try it where that is due, and wait up to `wait_s` seconds; the try then goes on by itself.
+        """Close the socket, try to open it if that is due, and wait at most `wait_s` seconds.
+
+        An attempt that takes longer goes on in the background.
 
         Returns:
-            Whether it is open.
+            Whether the socket is open.
         """
         await self.close()
         self.try_if_due()
@@ -197,18 +203,18 @@ class SocketKeeper:
         return self.is_open
 
     def try_if_due(self) -> None:
-        """Begin a try, unless it is open, being tried, or was tried in vain a short while ago."""
+        """Begin an attempt, unless the socket is open, one is under way, or it is too soon after a failed one."""
         if self._task is None and not self.is_open and self._clock() >= self._due_at:
             self._task = asyncio.get_running_loop().create_task(self._try())
             self._task.add_done_callback(self._forget)
 
     async def tried(self, wait_s: float | None = None) -> None:
-        """Wait until the try that is under way, if any, has ended; at most `wait_s` seconds."""
+        """Wait until the attempt under way, if any, has ended; at most `wait_s` seconds."""
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=wait_s)
 
     def hurry(self) -> None:
-        """Have the next try due at once, whatever failed before."""
+        """Make the next attempt due at once, whatever failed before."""
         self._backoff.reset()
         self._due_at = 0.0
 
@@ -220,7 +226,7 @@ class SocketKeeper:
             self._failed()
 
     async def close(self) -> None:
-        """Close the socket, and end a try that is under way."""
+        """Close the socket, and cancel an attempt that is under way."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -245,7 +251,7 @@ class SocketKeeper:
 
 
 async def _shut(socket: socketio.AsyncClient) -> None:
-    with contextlib.suppress(Exception):  # as above
+    with contextlib.suppress(Exception):  # the library raises anything
         async with asyncio.timeout(2.0):
             await socket.disconnect()
     http = getattr(socket.eio, "http", None)

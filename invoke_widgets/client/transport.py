@@ -1,9 +1,9 @@
-"""The only file that imports httpx: sends requests, retries what may be repeated, maps every failure to our own tree.
+"""The only file that imports httpx: sends requests, repeats those that may be, and maps each failure to `errors`.
 
 (An alert's webhook, which goes to another server, imports it too.)
 
-Figures behind the settings (measured on InvokeAI 6.14.2): the server closes a connection after 5 s idle, so ours are
-kept for 3 s; it may answer nothing for 1.2 s while it collects garbage, so a timeout below 3 s is unsafe.
+Figures behind the settings, measured on InvokeAI 6.14.2: the server closes a connection after 5 s idle, so ours are
+kept for 3 s; it may pause for 1.2 s while it collects garbage, so a timeout below 3 s is unsafe.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from invoke_widgets.errors.redact import incoming
 _KEEPALIVE_S = 3.0
 _ATTEMPTS = 3
 _TOTAL_S = 20.0
-"""No further attempt at an operation is begun later than so many seconds after the first."""
+"""Seconds after the first attempt at a request, after which no further one begins."""
 _LONGEST_WAIT_S = 3600.0
 _BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_random(0, 0.1)
 
@@ -57,7 +57,7 @@ _GATEWAY = (502, 503, 504)
 
 
 class _HideToken(logging.Filter):
-    """At debug level httpcore logs the headers of an answer, and with them a refreshed token."""
+    """Removes refreshed tokens from httpcore's debug log, which includes the headers of each response."""
 
     _TOKEN = re.compile(r"(x-refreshed-token', b')[^']*", re.IGNORECASE)
 
@@ -72,10 +72,10 @@ _hide_token = _HideToken()
 
 
 def normalise_url(url: str) -> str:
-    """`url` with a scheme and without a trailing slash.
+    """Return `url` with a scheme, and without trailing slash, query, fragment or credentials.
 
     Raises:
-        InvalidRequest: it is not an http or https address.
+        InvalidRequest: `url` is not an http or https address.
     """
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest("url: should be an address such as 'http://127.0.0.1:9090'.")
@@ -95,20 +95,20 @@ def normalise_url(url: str) -> str:
 
 
 def path_segment(value: object) -> str:
-    """`value` as one segment of a path."""
+    """Return `value` quoted as one segment of a path."""
     return quote(str(value), safe="")
 
 
 def can_be_sent(token: str) -> bool:
-    """Whether a header can hold it."""
+    """Whether a header can hold the token."""
     return token.isascii() and token.isprintable()
 
 
 def checked_token(token: object) -> str | None:
-    """A token that is given, or None for none.
+    """Return `token` unchanged if it is None or can be sent.
 
     Raises:
-        InvalidRequest: no header can hold it.
+        InvalidRequest: `token` is not a string, or no header can hold it.
     """
     if token is not None and (not isinstance(token, str) or not can_be_sent(token)):
         raise InvalidRequest("token: should be a string of printable ASCII characters.")
@@ -126,9 +126,9 @@ def is_loopback(host: str) -> bool:
 
 
 def proxy_for(url: str) -> str | None:
-    """The environment's proxy for a server (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY); None for none.
+    """Return the environment's proxy for a server (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY), or None.
 
-    None for this machine always: what listens here is not to be reached from anywhere else.
+    Always None for this machine: a proxy elsewhere cannot reach what listens here.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -136,23 +136,23 @@ def proxy_for(url: str) -> str | None:
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or is_loopback(host):
         return None
-    # NO_PROXY may name a host with its port or without; an IPv6 address has brackets only in an address.
+    # NO_PROXY may name a host with or without its port; an IPv6 host has brackets only in the former.
     if any(urllib.request.proxy_bypass(name) for name in (parts.netloc.rpartition("@")[2], host)):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def shown_proxy(proxy: str) -> str:
-    """A proxy's address without its user and password."""
+    """Return a proxy's address without its user and password."""
     parts = urlsplit(proxy)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def loads(content: bytes) -> Any:
-    r"""As `json.loads`, with each lone surrogate (`"\ud83d"`) replaced by U+FFFD.
+    r"""Decode JSON as `json.loads` does, with each lone surrogate (`"\ud83d"`) replaced by U+FFFD.
 
     Raises:
-        ValueError: it is not JSON, or nested without end.
+        ValueError: `content` is not JSON, or is nested too deeply.
     """
     try:
         data = json.loads(content)
@@ -162,7 +162,7 @@ def loads(content: bytes) -> Any:
 
 
 def clean(data: Any) -> Any:
-    """Decoded JSON with each lone surrogate replaced; the same object where there is none."""
+    """Return decoded JSON with each lone surrogate replaced; the same object if there is none."""
     text = json.dumps(data, ensure_ascii=False)
     try:
         text.encode()
@@ -172,33 +172,35 @@ def clean(data: Any) -> Any:
 
 
 def is_ill(error: JobException) -> bool:
-    """Whether something answered that cannot do its work, as against nothing that can be reached."""
+    """Whether something answered, but does not work; as opposed to a server that cannot be reached."""
     return isinstance(error, ServerFailure | UnexpectedReply)
 
 
 def is_away(error: JobException) -> bool:
-    """Whether the server cannot be reached, or a gateway says so for it."""
-    # When all our own connections are in use, that says nothing of the server.
+    """Whether the server cannot be reached, or a gateway says so on its behalf."""
+    # A pool timeout means that all our own connections are in use, and says nothing about the server.
     unreachable = isinstance(error, ServerUnreachable) and "PoolTimeout" not in str(error.details.get("exception"))
     return unreachable or error.status in _GATEWAY
 
 
 def asked_for(error: JobException, pause_s: float) -> float:
-    """A pause, or the longer one that the server asked for by `Retry-After`; not more than a minute of it."""
+    """Return `pause_s`, or the longer pause that the server requested with `Retry-After`, of which at most a minute."""
     return max(pause_s, min(float(error.details.get("retry_after", 0.0)), _LONGEST_S))
 
 
 class Breaker:
-    """Fails requests at once while the server is known to be away.
+    """A circuit breaker: fails requests at once while the server is known to be away.
 
-    Closed: all requests go. Open, after `threshold` failures in a row: none goes until the pause is over. Then one
-    goes, as a probe: any answer of the server closes it, a failure opens it for a longer pause.
+    While it is closed, all requests are sent. After `threshold` failures in a row it opens, and none is sent until a
+    pause is over. One request is then sent as a probe: any answer from the server closes the breaker, a failure opens
+    it for a longer pause.
 
-    Failures are: the server cannot be reached, or a gateway says so for it (502, 503, 504).
+    A failure is a server that cannot be reached, or a gateway's answer on its behalf (502, 503, 504).
 
     Args:
         url: the server's address, for the message.
-        clock: seconds, monotonic.
+        threshold: number of failures in a row that open it.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, url: str, *, threshold: int = THRESHOLD, clock: Callable[[], float] = time.monotonic) -> None:
@@ -209,11 +211,11 @@ class Breaker:
         self._backoff = Backoff(1.0, 8.0)
         self._error: JobException | None = None
         self._until = 0.0
-        self._probe_is_out = False
+        self._probe_is_in_flight = False
         self._listeners: list[Callable[[], None]] = []
 
     def on_open(self, function: Callable[[], None]) -> Callable[[], None]:
-        """Call `function()` when failures opened it, until the function that is returned is called."""
+        """Call `function()` whenever failures open the breaker. Returns a function that unsubscribes."""
         self._listeners.append(function)
 
         def unsubscribe() -> None:
@@ -227,20 +229,20 @@ class Breaker:
         return self._error is not None
 
     def open(self, error: JobException, pause_s: float) -> None:
-        """Let nothing through for `pause_s` seconds, because of this error."""
+        """Send no requests for `pause_s` seconds, because of `error`."""
         self._error = error
         self._until = self._clock() + pause_s
-        self._probe_is_out = False
+        self._probe_is_in_flight = False
 
     @contextmanager
     def request(self, *, probing: bool = False) -> Iterator[None]:
-        """Surround one request, which raises a `JobException` if it fails.
+        """Wrap one request, which raises a `JobException` if it fails.
 
         Args:
-            probing: send it even while the breaker is open: the caller paces itself.
+            probing: whether to send it even while the breaker is open, for a caller that paces itself.
 
         Raises:
-            ServerUnreachable: it was not sent.
+            ServerUnreachable: the breaker is open, and the request was not sent.
         """
         is_probe = not probing and self._admit()
         try:
@@ -250,7 +252,7 @@ class Breaker:
             raise
         except BaseException:
             if is_probe:
-                self._probe_is_out = False  # canceled: it tells nothing
+                self._probe_is_in_flight = False  # canceled: this says nothing about the server
             raise
         self._answered()
 
@@ -258,8 +260,8 @@ class Breaker:
         if self._error is None:
             return False
         left = self._until - self._clock()
-        if left <= 0 and not self._probe_is_out:
-            self._probe_is_out = True
+        if left <= 0 and not self._probe_is_in_flight:
+            self._probe_is_in_flight = True
             return True
         when = f"in {left:.0f} s" if left >= 0.5 else "right now"
         what = "does not work" if is_ill(self._error) else "is offline"
@@ -280,7 +282,7 @@ class Breaker:
         elif is_probe and isinstance(error, ReplyLost | JobTimeout):
             self._reopen(error)
         elif is_probe:
-            self._probe_is_out = False
+            self._probe_is_in_flight = False
 
     def _reopen(self, error: JobException) -> None:
         self.open(error, asked_for(error, self._backoff.next()))
@@ -291,17 +293,20 @@ class Breaker:
         self._failures = 0
         self._backoff.reset()
         self._error = None
-        self._probe_is_out = False
+        self._probe_is_in_flight = False
 
 
 class Transport:
-    """One server's connections.
+    """The connections to one server.
 
     Args:
         url: the server's address; a path before `/api` is kept.
         token: a Bearer token for a multiuser server. Replaced by what the server sends in `X-Refreshed-Token`.
-        timeout: seconds for connecting, and for each wait for a part of an answer.
-        verify: as httpx takes it: whether, or with what `ssl.SSLContext`, certificates are checked.
+        timeout: seconds to wait for each part of a response; for connecting, at most 5 of them.
+        verify: whether to check certificates, or an `ssl.SSLContext` to check them with.
+
+    Raises:
+        InvalidRequest: an argument, or the environment's proxy, cannot be used.
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0, verify: Any = True) -> None:
@@ -313,8 +318,8 @@ class Transport:
         self.breaker = Breaker(self.url)
         for name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
             logging.getLogger(name).addFilter(_hide_token)
-        self._again = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_may_pass),
+        self._repeat = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_is_worth_repeating),
             stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_before_delay(_TOTAL_S),
             wait=_wait,
             reraise=True,
@@ -335,7 +340,7 @@ class Transport:
                 suggestion="Correct HTTP_PROXY, as http://HOST:PORT, or name the server in NO_PROXY.",
             ) from None  # it may hold a password
         self._proxy = None if proxy is None else shown_proxy(proxy)
-        # With connections of its own it looks for no proxy by itself.
+        # With an explicit transport httpx does not look for proxies itself.
         self._http = httpx.AsyncClient(
             base_url=self.url, timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)), transport=connections
         )
@@ -345,19 +350,21 @@ class Transport:
 
     @property
     def token(self) -> str | None:
-        """The token in use; only for handing it on to the socket."""
+        """The token in use; only for passing it on to the socket."""
         return self._access["token"]
 
     def set_token(self, token: str | None) -> None:
+        """Use this token from now on; None sends none."""
         self._access["token"] = token
 
     def probing(self) -> Transport:
-        """The same connections, whose requests are sent even while the breaker is open."""
+        """Return a view of these connections whose requests are sent even while the breaker is open."""
         transport = copy.copy(self)
         transport._is_probing = True
         return transport
 
     async def aclose(self) -> None:
+        """Close the connections."""
         await self._http.aclose()
 
     async def json(
@@ -369,24 +376,28 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         repeatable: bool = False,
     ) -> Any:
-        """Send a request and return the decoded JSON of a success.
+        """Send a request and return the decoded JSON of a successful response.
 
         Args:
             method: "GET", "PUT", ...
             path: the path from the server's root, its segments quoted.
             body: what to send as JSON; None sends nothing.
             params: the query; entries that are None are left out.
-            repeatable: whether doing it twice does no harm; if so, it is tried up to 3 times within 20 s, with pauses
-                that grow and vary, or that the server asks for.
+            repeatable: whether doing it twice does no harm; if so, there are up to 3 attempts within 20 s, with growing
+                pauses, or those that the server asks for.
 
         Raises:
-            JobException: see the tree in `errors`.
+            JobException: the request failed; see the tree in `errors`.
         """
         response = await self._send(method, path, body, params, repeatable)
         return _decoded(response, f"{method} {path}", repeatable)
 
     async def content(self, path: str) -> tuple[bytes, str]:
-        """GET something that is neither JSON nor a page, such as an image: its bytes and its content type."""
+        """GET a file, such as an image, and return its bytes and content type.
+
+        Raises:
+            JobException: the request failed, or was answered with a web page.
+        """
         response = await self._send("GET", path, None, None, True, want_json=False)
         content_type = response.headers.get("content-type", "")
         if "html" in content_type:
@@ -400,7 +411,18 @@ class Transport:
         return response.content, content_type
 
     async def upload(self, path: str, *, params: Mapping[str, Any], name: str, content: bytes, media_type: str) -> Any:
-        """POST one file as a form, and return the decoded JSON of a success."""
+        """POST one file as a form, and return the decoded JSON of a successful response.
+
+        Args:
+            path: the path from the server's root, its segments quoted.
+            params: the query; entries that are None are left out.
+            name: the file's name.
+            content: the file's bytes.
+            media_type: the file's content type.
+
+        Raises:
+            JobException: the request failed.
+        """
         request = self._http.build_request(
             "POST", path, params=_present(params), files={"file": (name, content, media_type)}, headers=self._headers()
         )
@@ -433,14 +455,14 @@ class Transport:
             )
             return await self._once(request, f"{method} {path}", want_json)
 
-        return await self._again(send) if repeatable else await send()
+        return await self._repeat(send) if repeatable else await send()
 
     async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
         with self.breaker.request(probing=self._is_probing):
             try:
                 response = await self._http.send(request)
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                # Without httpx's own long story: what it said is in the details.
+                # Not chained: httpx's tracebacks are long, and its message is in the details.
                 raise map_exception(error, name, self.url, self._proxy) from None
             refreshed = response.headers.get("x-refreshed-token")
             if refreshed and can_be_sent(refreshed):
@@ -451,7 +473,7 @@ class Transport:
             return response
 
     def _with_proxy(self, error: JobException) -> JobException:
-        """Say of a reply that is not InvokeAI's that it came through a proxy: it may be the proxy's own."""
+        """Add to the error for an unexpected reply that it came through a proxy, whose own it may be."""
         if self._proxy is not None and isinstance(error, NetworkError):
             error.message += f" It was asked through the proxy {self._proxy}."
             error.args = (error.message,)
@@ -470,7 +492,7 @@ def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
         ) from error
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_worth_repeating(error: BaseException) -> bool:
     if not isinstance(error, ServerUnreachable | ReplyLost | ServerFailure) or "breaker" in error.details:
         return False
     return error.retryable
@@ -483,7 +505,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 
 def retry_after_s(header: str) -> float | None:
-    """The seconds that a `Retry-After` header asks for, as a number or as a date; None if it is neither."""
+    """Return the seconds to wait that a `Retry-After` header gives, as a number or a date; None if it is neither."""
     text = header.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), _LONGEST_WAIT_S)
@@ -515,21 +537,21 @@ def _refused(response: httpx.Response, content_type: str, name: str) -> JobExcep
 
 
 def map_exception(error: Exception, name: str, url: str, proxy: str | None = None) -> JobException:
-    """Our exception for one of httpx's (every class of it is covered by a test).
+    """Return our exception for one of httpx's. A test covers each of its classes.
 
     Args:
         error: what httpx raised.
         name: the request, "GET /api/...".
         url: the server's address.
-        proxy: that of the proxy before it, if there is one.
+        proxy: the address of the proxy in use, if any.
     """
-    said = incoming(str(error))
-    details = {"request": name, "exception": f"{type(error).__name__}: {said}"}
+    message = incoming(str(error))
+    details = {"request": name, "exception": f"{type(error).__name__}: {message}"}
     peer = url if proxy is None else f"the proxy {proxy} before {url}"
     if isinstance(error, _NOT_SENT) and not isinstance(error, httpx.TimeoutException):
-        whole = url if _is_about_tls(error) else _capital(peer)
+        target = url if _is_about_tls(error) else _capital(peer)
         return ServerUnreachable(
-            f"{whole} cannot be reached: {_reason(error, said)}.",
+            f"{target} cannot be reached: {_reason(error, message)}.",
             suggestion=_remedy(error) if proxy is None or _is_about_tls(error) else _PROXY_REMEDY,
             details=details,
             retryable="certificate" not in str(error).lower(),
@@ -559,13 +581,13 @@ def map_exception(error: Exception, name: str, url: str, proxy: str | None = Non
         )
     if isinstance(error, httpx.ProxyError):
         return ServerUnreachable(
-            f"The proxy {proxy or ''} before {url} refused: {said}.".replace("  ", " "),
+            f"The proxy {proxy or ''} before {url} refused: {message}.".replace("  ", " "),
             suggestion=_PROXY_REMEDY,
             details=details,
         )
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
         return InvalidRequest(
-            f"{name} cannot be sent to {url}: {said}.",
+            f"{name} cannot be sent to {url}: {message}.",
             suggestion="Give an address such as http://127.0.0.1:9090.",
             details=details,
         )
