@@ -1,4 +1,4 @@
-"""A multiuser server: tokens, other people's items, and what only an administrator may do."""
+"""A multiuser server: tokens, items of other users, and rights of administrators."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mine(people: People) -> Iterator[iw.Console]:
 
 
 def test_connecting_without_a_good_token_says_what_to_do(people: People) -> None:
-    """Neither no token nor a bad one is accepted."""
+    """A missing and a bad token are both refused, and the error says what to do."""
     with pytest.raises(iw.AccessDenied, match=r"token=.* or set INVOKEAI_TOKEN|Pass token="):
         iw.connect(people.user.server.url)
     with pytest.raises(iw.AccessDenied, match="token"):
@@ -48,7 +48,7 @@ def test_user_with_a_token_can_submit_and_cancel(mine: iw.Console) -> None:
 
 
 def test_cancel_of_another_users_item_is_refused(mine: iw.Console, people: People) -> None:
-    """Another user's item is seen without what is private."""
+    """Another user's item is shown without its private fields and cannot be canceled."""
     theirs, waiting = people.admin.running_and_pending(1)
     mine.refresh()
     assert {theirs, *waiting} <= {item.item_id for item in mine.queue}
@@ -63,7 +63,7 @@ def test_cancel_of_another_users_item_is_refused(mine: iw.Console, people: Peopl
 
 
 def test_clear_counts_the_users_own_items(mine: iw.Console, people: People) -> None:
-    """However many other users' items are pending."""
+    """Pending items of other users are neither counted nor cleared."""
     people.admin.put("processor/pause")
     people.admin.enqueue(add_and_multiply(), runs=3, data=None)
     mine.submit(add_and_multiply()).jobs[0].cancel()
@@ -74,7 +74,7 @@ def test_clear_counts_the_users_own_items(mine: iw.Console, people: People) -> N
 
 
 def test_buttons_count_the_users_own_items(mine: iw.Console, people: People) -> None:
-    """A user's buttons count and offer their own items only; an administrator's, all."""
+    """A user's buttons count their own items only, an administrator's all."""
     theirs = people.admin.run(fail())["item_id"]
     people.admin.put("processor/pause")
     waiting = people.admin.enqueue(add_and_multiply(), runs=3)["item_ids"]
@@ -96,7 +96,7 @@ def test_buttons_count_the_users_own_items(mine: iw.Console, people: People) -> 
 
 
 def test_rows_of_other_users_offer_no_action(mine: iw.Console, people: People) -> None:
-    """They are marked, so that the table shows no button there."""
+    """They are marked so that the table shows no button."""
     people.admin.put("processor/pause")
     (theirs,) = people.admin.enqueue(add_and_multiply())["item_ids"]
     own = mine.submit(add_and_multiply()).jobs[0].item_id
@@ -127,7 +127,7 @@ def test_retry_failed_retries_the_users_own_items(mine: iw.Console, people: Peop
 
 @pytest.mark.slow
 def test_queue_stuck_by_another_user_says_whose_it_is(mine: iw.Console, people: People) -> None:
-    """A user who cannot cancel it reads who can, and is offered no button."""
+    """A user without the right to cancel it sees no button, but whom to ask."""
     poison = people.admin.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["x"]}]])
     own = mine.submit(add_and_multiply()).jobs[0]
     wedge = until(lambda: mine.status.wedge, "the wedge to be seen")
@@ -145,7 +145,7 @@ def test_queue_stuck_by_another_user_says_whose_it_is(mine: iw.Console, people: 
 
 
 def test_new_token_of_another_user_reads_the_queue_again(mine: iw.Console, people: People) -> None:
-    """Of each item another user may see more or less."""
+    """Users may see different fields of the same item, so all items are read again."""
     people.admin.put("processor/pause")
     batch_id = people.admin.enqueue(add_and_multiply())["batch"]["batch_id"]
     mine.refresh()
@@ -158,7 +158,7 @@ def test_new_token_of_another_user_reads_the_queue_again(mine: iw.Console, peopl
 
 
 def test_job_log_has_the_users_own_jobs(mine: iw.Console, people: People) -> None:
-    """Another user's job, whose details are private, is not in it."""
+    """Jobs of other users, whose details are private, are not in it."""
     people.admin.put("processor/pause")
     (own,) = mine.submit(add_and_multiply()).item_ids
     batch = people.admin.enqueue(add_and_multiply())
@@ -172,7 +172,7 @@ def test_job_log_has_the_users_own_jobs(mine: iw.Console, people: People) -> Non
 
 
 def test_pause_by_a_user_is_refused(mine: iw.Console, people: People) -> None:
-    """The error says so and is logged."""
+    """The error says that the server does not allow it, and is logged."""
     with pytest.raises(iw.AccessDenied, match="does not allow"):
         mine.pause()
     assert people.admin.get("status")["processor"]["is_started"]
@@ -181,7 +181,7 @@ def test_pause_by_a_user_is_refused(mine: iw.Console, people: People) -> None:
 
 @pytest.mark.slow
 def test_token_refused_later_is_reported_everywhere(mine: iw.Console, people: People) -> None:
-    """The remedy is shown in status, views and notices; a new token ends that."""
+    """The status, views and notices say what to do, until a new token is set."""
     received: list[Notice] = []
     end = mine.on_notice(received.append)
     line = ServerLine(mine)
@@ -217,7 +217,7 @@ def test_token_refused_later_is_reported_everywhere(mine: iw.Console, people: Pe
 
 
 def test_token_refused_after_an_outage_is_reported(people: People) -> None:
-    """A server that comes back and refuses the token is no longer called offline."""
+    """A server that is back but refuses the token is not called offline."""
     with ChaosProxy(people.user.server.url) as proxy, iw.connect(proxy.url, token=people.user.token) as console:
         received: list[Notice] = []
         end = console.on_notice(received.append)
@@ -234,8 +234,8 @@ def test_token_refused_after_an_outage_is_reported(people: People) -> None:
         assert "live" == console.reconnect(token=people.user.token).mode
 
 
-def test_the_token_is_shown_nowhere(people: People, caplog: pytest.LogCaptureFixture) -> None:
-    """No repr, log, frame or exception has the token, not even at debug level."""
+def test_token_is_shown_nowhere(people: People, caplog: pytest.LogCaptureFixture) -> None:
+    """No repr, log, data frame or exception has the token, even at debug level."""
     caplog.set_level(logging.DEBUG)
     token = people.user.token or ""
     assert token

@@ -1,4 +1,4 @@
-"""What happens when the network or the server does not do as it should: nothing is lost, nothing is doubled."""
+"""Faults of the network or the server: nothing is lost and nothing is duplicated."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def _check_once_each(wire: Wire, batches: list[iw.Batch], count: int) -> None:
 
 
 @pytest.mark.slow
-def test_lost_replies_double_and_lose_nothing(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Of 120 submits a third lose their reply and a few their request: each is in the queue once, with its ids."""
+def test_lost_replies_neither_duplicate_nor_lose_submits(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A third of 120 submits lose their reply and a few their request: each is in the queue once, with its ids."""
     through.pause()
     proxy.lose_reply(fraction=1 / 3, seed=5, path="enqueue_batch")
     proxy.lose_request(fraction=0.05, seed=6, path="enqueue_batch")
@@ -69,8 +69,8 @@ def test_lost_replies_double_and_lose_nothing(through: iw.Console, wire: Wire, p
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_thousand_submits(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Of 1,000 submits a third lose their reply: 0 duplicates, 0 lost."""
+def test_a_thousand_submits_are_enqueued_once_each(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A third of 1,000 submits lose their reply: none is duplicated or lost."""
     through.pause()
     proxy.lose_reply(fraction=1 / 3, seed=1, path="enqueue_batch")
     batches = _submit_many(through, 1000)
@@ -81,8 +81,8 @@ def test_a_thousand_submits(through: iw.Console, wire: Wire, proxy: ChaosProxy) 
 
 
 @pytest.mark.slow
-def test_a_submit_that_may_have_arrived_says_so(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
-    """Where the server is gone right after a submit, the error names the batch to look for; nothing is sent twice."""
+def test_submit_that_may_have_arrived_names_its_batch(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """If the server is lost right after a submit, the error names the batch, and nothing is sent twice."""
     proxy.lose_reply(path="enqueue_batch")
     proxy.cut(path="/b/")
     with pytest.raises(iw.SubmissionFailed) as caught:
@@ -94,8 +94,8 @@ def test_a_submit_that_may_have_arrived_says_so(through: iw.Console, proxy: Chao
 
 
 @pytest.mark.slow
-def test_a_submit_that_cannot_be_looked_for_says_so(wire: Wire, proxy: ChaosProxy) -> None:
-    """Where the looking is not answered in time either, the error still names the batch."""
+def test_submit_whose_lookup_times_out_names_its_batch(wire: Wire, proxy: ChaosProxy) -> None:
+    """If the lookup is not answered in time either, the error still names the batch."""
     with iw.connect(proxy.url, timeout=1.0) as console:
         console.submit(add_and_multiply()).wait(60)
         proxy.lose_reply(path="enqueue_batch", times=1)
@@ -107,7 +107,7 @@ def test_a_submit_that_cannot_be_looked_for_says_so(wire: Wire, proxy: ChaosProx
 
 
 def _back_after(proxy: ChaosProxy, tried: str, seconds: float = 0.0) -> threading.Thread:
-    """Stops all trouble once something was tried; nobody is told."""
+    """Stop all faults `seconds` after the first request for the path `tried`."""
 
     def wait() -> None:
         until(lambda: any(tried in seen.path for seen in proxy.seen), f"{tried} to be tried")
@@ -120,8 +120,8 @@ def _back_after(proxy: ChaosProxy, tried: str, seconds: float = 0.0) -> threadin
 
 
 @pytest.mark.slow
-def test_a_submit_waits_for_the_servers_return(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
-    """With patience a submit to a server that is away comes to be once, when it is back; with a policy, too."""
+def test_submit_with_patience_waits_for_the_server(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """A submit with patience is enqueued once when the server is back, with a retry policy too."""
     proxy.offline_for(1.5)
     first = through.submit(add_and_multiply(), patience=60)
     proxy.offline_for(1.5)
@@ -131,12 +131,12 @@ def test_a_submit_waits_for_the_servers_return(through: iw.Console, proxy: Chaos
     assert {*first.item_ids, *second.item_ids} == set(wire.get("item_ids")["item_ids"])
 
 
-@pytest.mark.parametrize("trouble", ["lose_reply", "lose_request", "bad_gateway"])
+@pytest.mark.parametrize("fault", ["lose_reply", "lose_request", "bad_gateway"])
 @pytest.mark.slow
-def test_a_patient_submit_is_not_doubled(through: iw.Console, proxy: ChaosProxy, wire: Wire, trouble: str) -> None:
-    """Where its answer is lost and nothing can be looked for, it is looked for later, and is in the queue once."""
+def test_submit_with_patience_is_enqueued_once(through: iw.Console, proxy: ChaosProxy, wire: Wire, fault: str) -> None:
+    """If the reply is lost and the lookup fails, it is repeated later, and the batch is in the queue once."""
     through.pause()
-    getattr(proxy, trouble)(path="enqueue_batch")
+    getattr(proxy, fault)(path="enqueue_batch")
     proxy.cut(path="/b/")
     thread = _back_after(proxy, "/b/", 4.0)
     batch = through.submit(add_and_multiply(), runs=2, patience=90)
@@ -146,8 +146,8 @@ def test_a_patient_submit_is_not_doubled(through: iw.Console, proxy: ChaosProxy,
 
 
 @pytest.mark.slow
-def test_patience_has_an_end(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
-    """When it is over, the error is as without: what was not sent, and what may have been; a bad one is refused."""
+def test_patience_that_runs_out_raises(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """The error is the same as without patience, whether the submit was sent or not; bad values are refused."""
     with proxy.offline(), pytest.raises(ServerUnreachable):
         through.submit(add_and_multiply(), patience=0.5)
     until(lambda: through.status.connection.mode == "live", "the console to come back")
@@ -165,8 +165,8 @@ def test_patience_has_an_end(through: iw.Console, proxy: ChaosProxy, wire: Wire)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("crash", [True, False])
-def test_submits_through_a_restart(crash: bool) -> None:
-    """Submits one after the other while the server is ended and started again: each batch is there once."""
+def test_submits_during_a_restart_are_enqueued_once_each(crash: bool) -> None:
+    """Batches submitted while the server stops and starts are each in the queue once."""
     server = EmbeddedServer()
     server.start()
     try:
@@ -183,8 +183,8 @@ def test_submits_through_a_restart(crash: bool) -> None:
 
 
 @pytest.mark.slow
-def test_a_large_batch_is_looked_for_longer(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """A batch whose items a server may need seconds to make is not sent again before they can be there."""
+def test_large_batch_is_looked_up_for_longer(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A batch that takes the server seconds to enqueue is not sent again before it can be there."""
     through.pause()
     many = graph({f"n{number}": {"type": "add", "a": number} for number in range(400)})
     proxy.late_request(4.5, path="enqueue_batch", times=1)
@@ -194,8 +194,8 @@ def test_a_large_batch_is_looked_for_longer(through: iw.Console, wire: Wire, pro
 
 
 @pytest.mark.slow
-def test_what_arrived_twice_is_taken_back(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """A batch that was sent again for nothing has what was asked for; the rest is canceled, and is none of it."""
+def test_surplus_items_of_a_batch_sent_twice_are_canceled(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A batch that was enqueued twice keeps the requested items; the surplus is canceled and not part of it."""
     through.pause()
     proxy.lose_request(path="enqueue_batch", times=1)
     proxy.double(path="enqueue_batch", times=1)
@@ -211,8 +211,8 @@ def test_what_arrived_twice_is_taken_back(through: iw.Console, wire: Wire, proxy
 
 
 @pytest.mark.slow
-def test_taking_back_keeps_nobody_waiting(wire: Wire, proxy: ChaosProxy) -> None:
-    """A submit does not wait until what arrived twice is canceled; where that cannot be, the log says so."""
+def test_submit_does_not_wait_for_surplus_items_to_be_canceled(wire: Wire, proxy: ChaosProxy) -> None:
+    """Surplus items are canceled in the background; a failure of that is logged."""
     with iw.connect(proxy.url, timeout=2) as console:
         console.pause()
         proxy.lose_request(path="enqueue_batch", times=1)
@@ -220,53 +220,51 @@ def test_taking_back_keeps_nobody_waiting(wire: Wire, proxy: ChaosProxy) -> None
         hanging = proxy.delay(600, path="/cancel$")
         batch = console.submit(add_and_multiply(), runs=2)
         assert (2, []) == (len(batch), list(console.errors))
-        until(lambda: len(console.errors), "the log to tell of it")
+        until(lambda: len(console.errors), "the log to record it")
         (error,) = console.errors
         assert ("cancellation_failed", batch.batch_id, 2) == (error.error_type, error.batch_id, hanging.hits)
         assert "enqueued twice, and 2 of its 2 surplus items were not canceled" in error.message
 
 
-@pytest.mark.parametrize("trouble", ["bad_gateway", "half_json", "empty", "web_page", "cut"])
-def test_a_cancel_through_trouble_tells_the_truth(
-    through: iw.Console, wire: Wire, proxy: ChaosProxy, trouble: str
+@pytest.mark.parametrize("fault", ["bad_gateway", "half_json", "empty", "web_page", "cut"])
+def test_cancel_with_a_faulty_reply_reports_the_true_outcome(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, fault: str
 ) -> None:
-    """A cancel whose reply is spoilt once is repeated or looked up: what it says is what the server has."""
+    """A cancel whose reply is faulty once is repeated or looked up, so its outcome is the server's."""
     job = through.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
-    getattr(proxy, trouble)(path="/cancel$", times=1)
+    getattr(proxy, fault)(path="/cancel$", times=1)
     assert through.cancel(job.item_id).outcome in ("canceled", "already_finished")
     assert "canceled" == wire.item(job.item_id)["status"]
 
 
-@pytest.mark.parametrize("trouble", ["bad_gateway", "half_json", "empty", "web_page", "cut", "lose_reply"])
-def test_a_submit_through_trouble_arrives_once(
-    through: iw.Console, wire: Wire, proxy: ChaosProxy, trouble: str
+@pytest.mark.parametrize("fault", ["bad_gateway", "half_json", "empty", "web_page", "cut", "lose_reply"])
+def test_submit_with_a_faulty_reply_is_enqueued_once(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, fault: str
 ) -> None:
-    """A submit whose reply is spoilt once, whether it reached the server or not, is in the queue once."""
+    """A submit whose reply is faulty once, whether it arrived or not, is in the queue once."""
     through.pause()
-    getattr(proxy, trouble)(path="enqueue_batch", times=1)
+    getattr(proxy, fault)(path="enqueue_batch", times=1)
     batch = through.submit(add_and_multiply(), runs=2)
     assert 2 == wire.queue_status()["total"]
     assert wire.get("item_ids", order_dir="ASC")["item_ids"] == list(batch.item_ids)
 
 
-@pytest.mark.parametrize("trouble", ["half_json", "empty", "lose_reply"])
-def test_a_bulk_cancel_through_trouble_claims_nothing(
-    through: iw.Console, wire: Wire, proxy: ChaosProxy, trouble: str
+@pytest.mark.parametrize("fault", ["half_json", "empty", "lose_reply"])
+def test_bulk_cancel_with_a_faulty_reply_is_unknown(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, fault: str
 ) -> None:
-    """A clear whose reply is spoilt is not repeated and not called a success; the picture follows all the same."""
+    """A clear whose reply is faulty is neither repeated nor called a success; the snapshot still follows."""
     through.pause()
     through.submit(add_and_multiply(), runs=2)
-    getattr(proxy, trouble)(path="/clear$", times=1)
+    getattr(proxy, fault)(path="/clear$", times=1)
     assert "unknown" == through.clear().outcome
     through.refresh()
     assert len(wire.get("item_ids")["item_ids"]) == len(through.queue)
 
 
-def test_a_batch_is_canceled_though_its_counters_cannot_be_read(
-    through: iw.Console, wire: Wire, proxy: ChaosProxy
-) -> None:
-    """What a batch's cancel counts besides is no part of it: where that fails, the cancel is done and told."""
+def test_batch_cancel_succeeds_without_its_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A batch whose counters cannot be read is still canceled, and the cancel is reported."""
     through.pause()
     batch = through.submit(add_and_multiply(), runs=2)
     proxy.half_json(path=rf"/b/{batch.batch_id}/status")
@@ -278,14 +276,14 @@ def test_a_batch_is_canceled_though_its_counters_cannot_be_read(
 
 
 @pytest.mark.slow
-def test_others_may_clear_the_queue_meanwhile(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Items that vanish while the counters are being asked for are none that were canceled, and no error."""
+def test_clear_does_not_count_items_cleared_by_others(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Items that vanish while the counters are read count neither as canceled nor as an error."""
     for _ in range(4):
         through.submit(sleep(60), runs=3)
         slow = proxy.delay(0.5, path="/status")
         with ThreadPoolExecutor() as pool:
             clearing = pool.submit(through.clear)
-            until(lambda rule=slow: rule.hits, "the counters to be asked for")
+            until(lambda rule=slow: rule.hits, "the counters to be requested")
             wire.put("clear")
             cleared = clearing.result(30)
         slow.stop()
@@ -296,8 +294,8 @@ def test_others_may_clear_the_queue_meanwhile(through: iw.Console, wire: Wire, p
         )
 
 
-def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Where neither the answer nor a look can be had, the outcome is unknown, not a success, and the error is kept."""
+def test_cancel_without_a_reply_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """If both the reply and the lookup fail, the outcome is unknown, not a success, and the error is logged."""
     job = through.submit(sleep(60)).jobs[0]
     wire.wait_for(job.item_id, "in_progress")
     proxy.cut(path=rf"/i/{job.item_id}")
@@ -308,10 +306,10 @@ def test_a_cancel_without_an_answer_is_unknown(through: iw.Console, wire: Wire, 
 
 
 @pytest.mark.parametrize(("job", "status"), [(add_and_multiply(), "completed"), (divide(1, 0), "failed")])
-def test_a_cancel_that_came_too_late(
+def test_late_cancel_with_a_faulty_reply_is_already_finished(
     through: iw.Console, wire: Wire, proxy: ChaosProxy, job: Graph, status: str
 ) -> None:
-    """Where the answer is spoilt and a look shows that the job had ended, that is the outcome, and no error."""
+    """If the reply is faulty and the lookup shows that the job had ended, that is the outcome, and no error."""
     (item_id,) = wire.enqueue(job)["item_ids"]
     wire.wait_for(item_id)
     proxy.half_json(path="/cancel$")
@@ -325,8 +323,10 @@ def test_a_cancel_that_came_too_late(
 
 
 @pytest.mark.parametrize("what", ["cancel", "cancel_batch", "cancel_pending", "clear"])
-def test_each_cancel_while_offline_says_why(through: iw.Console, proxy: ChaosProxy, what: str) -> None:
-    """All four raise the same, and log it, also right after a reconnect, when the server's version is not known."""
+def test_each_kind_of_cancel_while_offline_raises_and_is_logged(
+    through: iw.Console, proxy: ChaosProxy, what: str
+) -> None:
+    """All four raise the same error and log it, even while the server's version is unknown."""
     through.pause()
     batch = through.submit(add_and_multiply())
     given = {"cancel": [batch.item_ids[0]], "cancel_batch": [batch.batch_id]}.get(what, [])
@@ -338,8 +338,10 @@ def test_each_cancel_while_offline_says_why(through: iw.Console, proxy: ChaosPro
 
 
 @pytest.mark.slow
-def test_reconnects_after_a_broken_socket(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """What happened while the socket was broken is in the picture afterwards, nothing twice."""
+def test_changes_during_an_outage_are_seen_after_the_reconnect(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy
+) -> None:
+    """Changes made while the socket was broken are in the snapshot afterwards, each once."""
     seen = through.submit(add_and_multiply())
     seen.wait(60)
     with proxy.offline():
@@ -356,16 +358,16 @@ def test_reconnects_after_a_broken_socket(through: iw.Console, wire: Wire, proxy
     assert sorted(missed["item_ids"]) == sorted(error.item_id for error in through.errors if error.item_id)
 
 
-def test_an_action_while_offline_says_why(through: iw.Console, proxy: ChaosProxy) -> None:
-    """While the server is away an action raises, names the address, and is in the error log."""
+def test_action_while_offline_names_the_address(through: iw.Console, proxy: ChaosProxy) -> None:
+    """While the server is offline an action raises an error with its address, and the error is logged."""
     with proxy.offline(), pytest.raises(iw.CancellationFailed) as caught:
         through.cancel(1)
     assert proxy.url in str(caught.value)
     assert ["cancellation_failed"] == [error.error_type for error in through.errors]
 
 
-def test_a_cancel_that_could_not_be_sent_is_recorded(through: iw.Console, proxy: ChaosProxy) -> None:
-    """Each was asked for: that nothing came of it is in the log, too, also where not even the version is known."""
+def test_cancel_that_could_not_be_sent_is_recorded(through: iw.Console, proxy: ChaosProxy) -> None:
+    """Each is in the cancellation log and in the error log, even if the server's version is unknown."""
     with proxy.offline():
         until(lambda: through.status.connection.mode == "reconnecting", "the outage to be noticed")
         for cancel in (
@@ -383,8 +385,8 @@ def test_a_cancel_that_could_not_be_sent_is_recorded(through: iw.Console, proxy:
 
 
 @pytest.mark.slow
-def test_a_failure_that_was_pruned_before_it_was_read_is_recorded() -> None:
-    """That a job failed is known from a summary, which only newer servers have; why, nobody can say any more."""
+def test_failure_pruned_before_it_was_read_is_recorded() -> None:
+    """The failure is known from a summary, which only newer servers have; its reason is lost."""
     server = EmbeddedServer()
     server.start()
     try:
@@ -405,8 +407,8 @@ def test_a_failure_that_was_pruned_before_it_was_read_is_recorded() -> None:
 
 
 @pytest.mark.slow
-def test_without_a_socket_the_picture_is_polled(wire: Wire, proxy: ChaosProxy) -> None:
-    """Where no socket can be had the console polls, and sees what others do; the socket is used once it is there."""
+def test_console_polls_without_a_socket(wire: Wire, proxy: ChaosProxy) -> None:
+    """Without a socket the console polls and sees changes by others; it uses the socket once it can."""
     rule = proxy.cut(path="socket.io")
     with iw.connect(proxy.url) as console:
         assert "polling" == console.status.connection.mode
@@ -416,12 +418,12 @@ def test_without_a_socket_the_picture_is_polled(wire: Wire, proxy: ChaosProxy) -
         until(lambda: console.queue == [], "polling to see the deletion")
         rule.stop()
         console.refresh()
-        until(lambda: console.status.connection.mode == "live", "the socket to be taken")
+        until(lambda: console.status.connection.mode == "live", "the socket to be used")
 
 
 @pytest.mark.slow
 def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
-    """What the server sends no event for is noticed all the same, also a second time: pause, prune, a deleted item."""
+    """Changes without an event are noticed, also a second time: a pause, a prune, a deleted item."""
     for _ in range(2):
         wire.run()
         done = wire.run()
@@ -437,8 +439,8 @@ def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow])])
 @pytest.mark.slow
-def test_a_restarted_server(kind: str) -> None:
-    """Over a restart: what ran is canceled, what waited goes on, the picture comes back by itself."""
+def test_console_recovers_from_a_server_restart(kind: str) -> None:
+    """After a restart the running job is canceled, the pending one runs, and the console is live again."""
     server = EmbeddedServer() if kind == "embedded" else RealServer("6.14.2")
     server.start()
     try:
@@ -456,8 +458,8 @@ def test_a_restarted_server(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_another_servers_queue_at_the_same_address() -> None:
-    """If the address leads to another queue after a restart, its ids are not taken for the old jobs."""
+def test_queue_of_another_server_at_the_same_address_is_read_anew() -> None:
+    """If the address has another queue after a restart, its items are not taken for the old ones."""
     server = EmbeddedServer()
     server.start()
     try:
@@ -477,11 +479,11 @@ def test_another_servers_queue_at_the_same_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"), [("web_page", "web page"), ("half_json", "half of it"), ("empty", "not JSON")]
+    ("fault", "words"), [("web_page", "web page"), ("half_json", "half of it"), ("empty", "not JSON")]
 )
-def test_connecting_to_something_else(wire: Wire, proxy: ChaosProxy, trouble: str, words: str) -> None:
-    """Connecting to what is not InvokeAI raises an error that says what answered, and leaves no thread behind."""
-    getattr(proxy, trouble)(path="/api/")
+def test_connecting_to_another_kind_of_server_raises(wire: Wire, proxy: ChaosProxy, fault: str, words: str) -> None:
+    """The error says what answered instead of InvokeAI, and no thread is left behind."""
+    getattr(proxy, fault)(path="/api/")
     before = threading.active_count()
     with pytest.raises(iw.JobException) as caught:
         iw.connect(proxy.url)
@@ -489,8 +491,8 @@ def test_connecting_to_something_else(wire: Wire, proxy: ChaosProxy, trouble: st
     assert before == threading.active_count()
 
 
-def test_connecting_to_nothing() -> None:
-    """Connecting where nothing listens names the address and the remedy."""
+def test_connecting_where_nothing_listens_names_the_address() -> None:
+    """The error names the address and suggests `iw.demo()`."""
     with pytest.raises(ServerUnreachable) as caught:
         iw.connect("http://127.0.0.1:9")
     assert "127.0.0.1:9" in str(caught.value)
@@ -500,7 +502,7 @@ def test_connecting_to_nothing() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_thousand_failures_are_recorded_once_each() -> None:
-    """1,000 failing jobs, the socket dropped 20 times, the server restarted twice: 1,000 error records, each once."""
+    """1,000 jobs fail while the socket drops 20 times and the server restarts twice: each is recorded once."""
     server = EmbeddedServer()
     server.start()
     try:
@@ -531,8 +533,8 @@ def test_a_thousand_failures_are_recorded_once_each() -> None:
 
 
 @pytest.mark.slow
-def test_no_unanswered_read_hides_that_the_socket_broke(wire: Wire) -> None:
-    """A read that is never answered does not hold up the reconnect, whatever time it would be given."""
+def test_unanswered_read_does_not_delay_the_reconnect(wire: Wire) -> None:
+    """A read that is never answered does not delay the reconnect, whatever its timeout."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url, timeout=600) as console:
         hanging = proxy.delay(600, path="/item_ids", times=1)
         wire.enqueue()
@@ -540,13 +542,13 @@ def test_no_unanswered_read_hides_that_the_socket_broke(wire: Wire) -> None:
         proxy.drop_sockets()
         until(lambda: sum("/ws/" in request.path for request in proxy.seen) == 2, "another socket")
         until(lambda: console.status.connection.mode == "live", "the console to be live")
-        until(lambda: [item.status for item in console.queue] == ["completed"], "the picture")
+        until(lambda: [item.status for item in console.queue] == ["completed"], "the snapshot")
         assert 1 == hanging.hits
 
 
 @pytest.mark.slow
-def test_a_socket_that_is_accepted_and_closed(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Where websockets are accepted and closed at once the console polls, and listens when they are kept."""
+def test_console_polls_while_sockets_are_closed_at_once(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """While websockets are accepted and closed at once the console polls; it is live once they are kept."""
     rule = proxy.hang_up(path="socket.io")
     proxy.drop_sockets()
     until(lambda: through.status.connection.mode == "polling", "the console to poll")
@@ -557,8 +559,8 @@ def test_a_socket_that_is_accepted_and_closed(through: iw.Console, wire: Wire, p
 
 
 @pytest.mark.slow
-def test_a_socket_that_is_not_answered(wire: Wire, proxy: ChaosProxy) -> None:
-    """Where a proxy swallows websockets the console polls beside trying, and can be closed meanwhile."""
+def test_console_polls_while_the_socket_is_unanswered(wire: Wire, proxy: ChaosProxy) -> None:
+    """While a proxy swallows websockets the console polls, and it can be closed."""
     hanging = proxy.delay(600, path="socket.io")
     with iw.connect(proxy.url) as console:
         assert ("polling", "") == (console.status.connection.mode, console.status.connection.error)
@@ -568,8 +570,8 @@ def test_a_socket_that_is_not_answered(wire: Wire, proxy: ChaosProxy) -> None:
 
 
 @pytest.mark.slow
-def test_a_socket_that_breaks_again_and_again(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Where each socket breaks right after it was had the console polls more and more, and misses nothing."""
+def test_console_polls_while_sockets_keep_breaking(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """While each socket breaks soon after it opens the console polls, and misses nothing."""
     rule = proxy.drop(0.3, path="socket.io")
     proxy.drop_sockets()
     until(lambda: through.status.connection.mode == "polling", "the console to poll")
@@ -581,13 +583,13 @@ def test_a_socket_that_breaks_again_and_again(through: iw.Console, wire: Wire, p
 
 
 @pytest.mark.slow
-def test_an_error_that_nobody_thought_of(
+def test_unexpected_error_is_logged_and_the_console_recovers(
     console: iw.Console, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told as a lost connection, with a traceback in the log, and the console comes back."""
+    """It shows as a lost connection, its traceback is logged, and the console recovers."""
     read, modes = console._client.get_queue_status, []
     console.store.subscribe(lambda change: modes.append(change.state.connection.mode))
-    answers = iter([TypeError("unthought of")])
+    answers = iter([TypeError("unexpected")])
 
     async def once() -> object:
         for error in answers:
@@ -596,12 +598,12 @@ def test_an_error_that_nobody_thought_of(
 
     monkeypatch.setattr(console._client, "get_queue_status", once)
     until(lambda: "reconnecting" in modes and modes[-1] == "live", "the console to come back")
-    assert "TypeError: unthought of" in caplog.text
+    assert "TypeError: unexpected" in caplog.text
     assert "completed" == console.submit(add_and_multiply()).jobs[0].wait(60).status
 
 
 def test_progress_does_not_hide_a_silent_change(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """On a distant server a job that reports all the time keeps no deletion from being seen, and no refresh waiting."""
+    """On a slow connection constant progress neither hides a deletion nor delays a refresh."""
     wire.run()
     done = wire.run()
     (running,) = wire.start(sleep(60, steps=1200))
@@ -613,8 +615,8 @@ def test_progress_does_not_hide_a_silent_change(through: iw.Console, wire: Wire,
     wire.put(f"i/{running}/cancel")
 
 
-def test_refreshing_on_a_busy_server(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """A refresh does not wait until the queue is quiet, though the queue changes whenever the server is asked."""
+def test_refresh_ends_on_a_busy_server(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A refresh does not wait for a quiet queue, even if the queue changes during each request."""
     proxy.delay(0.3, path="/status$")
     batch = wire.enqueue(sleep(0.05), runs=900)["batch"]["batch_id"]
     assert 900 == len(through.batch(batch).item_ids)
@@ -622,46 +624,48 @@ def test_refreshing_on_a_busy_server(through: iw.Console, wire: Wire, proxy: Cha
     assert 0 < wire.queue_status()["pending"]
 
 
-def test_what_happens_thrice_in_a_second_is_heard_thrice(console: iw.Console, wire: Wire) -> None:
-    """Events that are alike are no copies, where the server sends none."""
+def test_equal_events_in_quick_succession_are_all_kept(console: iw.Console, wire: Wire) -> None:
+    """Equal events are not dropped as duplicates if the server sends no duplicates."""
     number = 3 if wire.server.has("events_once") else 1
     for _ in range(3):
         wire.put("clear")
-    until(lambda: number <= sum("QueueCleared" in repr(heard) for heard in console.events), "all three")
+    until(lambda: number <= sum("QueueCleared" in repr(event) for event in console.events), "all three")
 
 
 @pytest.mark.slow
-def test_a_status_is_not_followed_by_an_older_one(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Counters that were read while connecting do not replace those that an event told meanwhile."""
+def test_counters_are_not_replaced_by_older_ones(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """Counters read while connecting do not replace newer ones from an event."""
     seen: list[int] = []
     through.store.subscribe(lambda change: seen.append(change.state.status.completed if change.state.status else 0))
     slow = proxy.delay(1.0, path="/queue/default/status$", times=1)
     proxy.drop_sockets()
-    until(lambda: slow.hits, "the counters to be asked for")
+    until(lambda: slow.hits, "the counters to be requested")
     wire.run()
-    until(lambda: through.status.completed == 1 and through.status.connection.mode == "live", "the picture")
+    until(lambda: through.status.completed == 1 and through.status.connection.mode == "live", "the snapshot")
     assert sorted(seen) == seen
 
 
 @pytest.mark.slow
-def test_a_pause_is_not_undone_by_older_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """What was read before a pause, and is answered after it, does not say for a moment that the worker runs."""
+def test_pause_is_not_undone_by_older_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A read begun before a pause and answered after it never shows the worker as running."""
     seen: list[bool] = []
     through.store.subscribe(
         lambda change: seen.append(bool(change.state.processor and change.state.processor.is_started))
     )
     slow = proxy.delay(1.0, path="/queue/default/status$", times=1)
-    until(lambda: slow.hits, "the counters to be asked for")
+    until(lambda: slow.hits, "the counters to be requested")
     through.pause()
     seen.clear()
     later = proxy.delay(0.0, path="/queue/default/status$", times=1)
-    until(lambda: later.hits, "the counters to be asked for once more")
+    until(lambda: later.hits, "the counters to be requested again")
     through.refresh()
     assert {False} == set(seen)
 
 
-def test_a_queue_that_will_not_be_read_any_more(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """Where reading has ended with items unread, the picture is told as it is."""
+def test_closed_console_shows_the_queue_without_unread_items(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy
+) -> None:
+    """If reading ended with items unread, the snapshot is returned as it is."""
     hanging = proxy.delay(600, path="item_summaries_by_ids|items_by_ids")
     with wire.paused():
         wire.enqueue(runs=2)
@@ -678,7 +682,7 @@ async def _end(console: iw.Console) -> None:
     await asyncio.wait({task})
 
 
-# -- what older versions do, as far as a newer one can be made to look like one ----------------------------------------
+# -- behaviour of older versions, as far as a newer server can be made to look like one ------------------------------
 
 
 def _as_version(proxy: ChaosProxy, version: str) -> None:
@@ -686,15 +690,15 @@ def _as_version(proxy: ChaosProxy, version: str) -> None:
 
 
 def _poison(wire: Wire) -> str:
-    """A batch with an item that no version can load."""
+    """Enqueue a batch with an item that no version can load, and return its id."""
     data = [[{"node_path": "add", "field_name": "a", "items": ["x"]}]]
     batch_id: str = wire.enqueue(data=data)["batch"]["batch_id"]
     return batch_id
 
 
 @pytest.mark.slow
-def test_an_item_that_cannot_be_loaded_hides_no_silent_change(wire: Wire, proxy: ChaosProxy) -> None:
-    """Up to 6.13 such an item is never read; what others do is seen all the same, and a refresh ends."""
+def test_unloadable_item_does_not_hide_a_silent_change(wire: Wire, proxy: ChaosProxy) -> None:
+    """Up to 6.13 such an item is never read; other changes are still seen, and a refresh ends."""
     _as_version(proxy, "6.13.8")
     wire.run()
     _poison(wire)
@@ -707,8 +711,8 @@ def test_an_item_that_cannot_be_loaded_hides_no_silent_change(wire: Wire, proxy:
 
 
 @pytest.mark.slow
-def test_an_item_that_vanishes_before_it_is_read(wire: Wire, proxy: ChaosProxy) -> None:
-    """Up to 6.13 an item that was listed, and is gone when it is to be read, is not waited for, for ever."""
+def test_item_deleted_before_it_is_read_is_forgotten(wire: Wire, proxy: ChaosProxy) -> None:
+    """Up to 6.13 an item that was listed but deleted before it was read is not waited for."""
     _as_version(proxy, "6.13.8")
     done = wire.run()
     proxy.say(b"[]", path="/items_by_ids$")
@@ -720,8 +724,8 @@ def test_an_item_that_vanishes_before_it_is_read(wire: Wire, proxy: ChaosProxy) 
 
 
 @pytest.mark.slow
-def test_coming_back_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosProxy) -> None:
-    """Before 6.7 one item that cannot be loaded hides all the others; the console comes back all the same."""
+def test_console_reconnects_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosProxy) -> None:
+    """Before 6.7 one unloadable item hides all others; the console still becomes live again."""
     _as_version(proxy, "6.0.2")
     wire.run()
     with iw.connect(proxy.url) as console:
@@ -735,8 +739,8 @@ def test_coming_back_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosPr
 
 
 @pytest.mark.slow
-def test_a_second_wedge(console: iw.Console, wire: Wire) -> None:
-    """When the batch that wedged the queue is canceled and another one wedges it, that one is named."""
+def test_second_stuck_queue_names_its_own_batch(console: iw.Console, wire: Wire) -> None:
+    """If the batch that blocks the queue is canceled and another one blocks it, that one is named."""
     first = _poison(wire)
     until(lambda: console.status.wedge is not None and (first,) == console.status.wedge.batch_ids, "the first")
     second = _poison(wire)

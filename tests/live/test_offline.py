@@ -1,4 +1,4 @@
-"""A server that is away or ill: what is asked of it fails at once and says when it is tried next, until it is back."""
+"""An offline or failing server: requests fail at once and say when the next attempt is, until it is back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def through(proxy: ChaosProxy) -> Iterator[iw.Console]:
 
 
 def _long_pause(console: iw.Console) -> float:
-    """Wait until the server is away and the next try is seconds off; how many."""
+    """Wait until the server is offline and the next attempt is seconds away; return how many."""
 
     def left() -> float:
         next_try_at = console.status.connection.next_try_at
@@ -41,8 +41,8 @@ def _long_pause(console: iw.Console) -> float:
 
 
 @pytest.mark.slow
-def test_a_server_that_is_away(through: iw.Console, proxy: ChaosProxy) -> None:
-    """While nothing listens, the picture says so and when next, and whatever is asked fails with the same."""
+def test_offline_server_fails_requests_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
+    """The connection and each request report the same error, with the time of the next attempt."""
     with proxy.offline():
         _long_pause(through)
         assert not through.status.connection.is_ill
@@ -55,8 +55,8 @@ def test_a_server_that_is_away(through: iw.Console, proxy: ChaosProxy) -> None:
 
 
 @pytest.mark.slow
-def test_an_ill_server(through: iw.Console, proxy: ChaosProxy) -> None:
-    """While a gateway answers for it, the server is told to be ill, and a click is not even sent."""
+def test_failing_server_is_ill_and_gets_no_requests(through: iw.Console, proxy: ChaosProxy) -> None:
+    """While a gateway answers instead, the server is reported as ill, and a cancel is not sent."""
     rule = proxy.bad_gateway(path="/api/")
     _long_pause(through)
     assert through.status.connection.is_ill
@@ -72,8 +72,8 @@ def test_an_ill_server(through: iw.Console, proxy: ChaosProxy) -> None:
 
 
 @pytest.mark.slow
-def test_trying_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
-    """Who does not want to wait tries now: the error says that it is still away, or the picture is live again."""
+def test_reconnect_tries_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
+    """`reconnect` raises if the server is still offline, and makes the console live if it is back."""
     with proxy.offline():
         _long_pause(through)
         with pytest.raises(iw.ServerUnreachable, match="still away"):
@@ -85,8 +85,8 @@ def test_trying_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
 
 
 @pytest.mark.slow
-def test_the_button_that_tries_at_once(through: iw.Console, proxy: ChaosProxy) -> None:
-    """The server line has the button exactly while there is something to try; a vain try shows why."""
+def test_try_now_button_shows_while_offline_and_reconnects(through: iw.Console, proxy: ChaosProxy) -> None:
+    """The header shows the button only while the server is offline; a failed attempt shows its reason."""
     line = ServerLine(through)
     button = line._try_now
     assert "none" == button.layout.display
@@ -103,25 +103,25 @@ def test_the_button_that_tries_at_once(through: iw.Console, proxy: ChaosProxy) -
     line.close()
 
 
-def test_it_comes_back_by_itself(through: iw.Console, proxy: ChaosProxy) -> None:
-    """Nobody needs to press anything: clicks meanwhile do not keep the console from coming back, and it is told."""
-    heard: list[Notice] = []
-    end = follow(through._loop, through.store, heard.append, error_of=through.errors.of)
+def test_console_reconnects_by_itself_and_gives_notices(through: iw.Console, proxy: ChaosProxy) -> None:
+    """Requests during the outage do not delay the reconnect, and notices report both changes."""
+    notices: list[Notice] = []
+    unsubscribe = follow(through._loop, through.store, notices.append, error_of=through.errors.of)
     with proxy.offline():
         until(lambda: through.status.connection.mode == "reconnecting", "the loss to be seen")
         for _ in range(10):
             with pytest.raises(iw.JobException):
                 through.pause()
     until(lambda: through.status.connection.mode == "live", "the console to come back")
-    until(lambda: any(isinstance(notice, ConnectionBack) for notice in heard), "the notice")
-    end()
-    assert isinstance(heard[0], ConnectionLost)
-    assert heard[0].error
+    until(lambda: any(isinstance(notice, ConnectionBack) for notice in notices), "the notice")
+    unsubscribe()
+    assert isinstance(notices[0], ConnectionLost)
+    assert notices[0].error
 
 
 @pytest.mark.slow
-def test_a_server_that_restarts() -> None:
-    """Over a stop and a start: at once an error while it is down, and work as before when it is up."""
+def test_requests_fail_while_a_server_restarts_and_work_after() -> None:
+    """While the server is down a submit fails at once; once it is up a submit works as before."""
     server = EmbeddedServer()
     server.start()
     try:

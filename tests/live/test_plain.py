@@ -1,4 +1,4 @@
-"""A console in a terminal and in a script: text."""
+"""A console as text, in a terminal or a script."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.support.graphs import add_and_multiply, fail
 from tests.support.wire import Wire, until
 
 
-def test_a_console_prints_the_queue(console: iw.Console, wire: Wire) -> None:
-    """The server, the counters and the newest items; its repr is a line."""
+def test_console_prints_the_queue(console: iw.Console, wire: Wire) -> None:
+    """The text has the server, the counters and the newest items; the repr is one line."""
     wire.run(add_and_multiply())
     wire.run(fail("out of luck"))
-    until(lambda: console.status.failed and console.status.completed, "the picture")
+    until(lambda: console.status.failed and console.status.completed, "the snapshot")
     until(lambda: "RuntimeError: out of luck" in str(console), "the error")
     server, counts, _, caption, header, failed, completed = str(console).split("\n")
     assert server.startswith("InvokeAI 6.")
@@ -26,15 +26,15 @@ def test_a_console_prints_the_queue(console: iw.Console, wire: Wire) -> None:
     assert 1 == len(repr(console).splitlines())
 
 
-def test_a_terminal_obeys_no_text_of_a_server(console: iw.Console, wire: Wire) -> None:
-    """Control characters and such as turn the direction of text are replaced."""
+def test_printed_server_text_has_no_control_characters(console: iw.Console, wire: Wire) -> None:
+    """Control characters and those that change the direction of text are replaced."""
     wire.run(fail("\x1b]0;title\x07\x1b[2J\u202eevil\x9b31m"))
     until(lambda: "evil" in str(console), "the error")
     assert all(c.isprintable() or c == "\n" for c in str(console))
 
 
-def test_printing_needs_no_widgets(wire: Wire) -> None:
-    """A script that prints a console loads no ipywidgets."""
+def test_printing_loads_no_widgets(wire: Wire) -> None:
+    """A script that prints a console loads neither ipywidgets nor anywidget."""
     code = (
         f"import sys, invoke_widgets as iw\nwith iw.connect({wire.server.url!r}) as console: print(console)\n"
         "print([name for name in ('ipywidgets', 'anywidget') if name in sys.modules])"

@@ -1,4 +1,4 @@
-"""Whatever is done to a queue, by this console or others: once it has settled, the picture is what the server lists."""
+"""Random actions on a queue, by this console and others: the snapshot ends up equal to the server's queue."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _GRAPHS: dict[str, Callable[[], Graph]] = {
 
 
 def listed(wire: Wire) -> dict[int, tuple[object, ...]]:
-    """What the server has, item by item."""
-    return {item["item_id"]: _told(QueueItem.from_json(item)) for item in wire.get("list_all")}
+    """Return what the server lists, by item id."""
+    return {item["item_id"]: _fields(QueueItem.from_json(item)) for item in wire.get("list_all")}
 
 
-def pictured(console: iw.Console) -> dict[int, tuple[object, ...]]:
-    """What the console shows, item by item."""
-    return {item.item_id: _told(item) for item in console.queue}
+def shown(console: iw.Console) -> dict[int, tuple[object, ...]]:
+    """Return what the console shows, by item id."""
+    return {item.item_id: _fields(item) for item in console.queue}
 
 
-def _told(item: QueueItem) -> tuple[object, ...]:
+def _fields(item: QueueItem) -> tuple[object, ...]:
     return (
         item.status,
         item.batch_id,
@@ -57,7 +57,7 @@ class AnyQueue(RuleBasedStateMachine):
     proxy: ChaosProxy
     steps = 0
     settled = 0
-    unasked = 0
+    unprompted = 0
     known: list[int]
 
     @initialize()
@@ -186,24 +186,24 @@ class AnyQueue(RuleBasedStateMachine):
 
     def _is_free(self) -> bool:
         status = self.wire.get("status")
-        tells = self.wire.server.has("idle_while_paused")
-        return not status["queue"]["in_progress"] and not (tells and status["processor"]["is_processing"])
+        says_idle = self.wire.server.has("idle_while_paused")
+        return not status["queue"]["in_progress"] and not (says_idle and status["processor"]["is_processing"])
 
     def _compare(self) -> None:
         self._listen()
         self.console.refresh()
-        assert listed(self.wire) == pictured(self.console)
+        assert listed(self.wire) == shown(self.console)
         assert not self.console.status.processor or not self.console.status.processor.is_started
         type(self).settled += 1
 
     def _compare_in_time(self) -> None:
-        """Nobody asks for it: what no event tells is noticed all the same."""
+        """Compare without a refresh: changes without an event are noticed, too."""
         self._listen()
-        until(lambda: listed(self.wire) == pictured(self.console), "the picture to be the server's")
-        type(self).unasked += 1
+        until(lambda: listed(self.wire) == shown(self.console), "the snapshot to equal the queue")
+        type(self).unprompted += 1
 
     def _listen(self) -> None:
-        """A socket that broke soon is not tried again at once."""
+        """Reconnect, since a socket that broke soon is not reopened at once."""
         self.console.reconnect()
         until(lambda: self.console.status.connection.mode == "live", "the socket")
 
@@ -225,18 +225,18 @@ def _run(machine: type[AnyQueue], examples: int, steps: int) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
-        # Nothing is shrunk: a server does not do the same twice.
+        # No shrinking: a server does not behave the same way twice.
         phases=[Phase.generate],
         print_blob=True,
     )
     run_state_machine_as_test(machine, settings=quiet)
-    print(f"\n{machine.steps} actions, {machine.settled} + {machine.unasked} comparisons, 0 differences")
+    print(f"\n{machine.steps} actions, {machine.settled} + {machine.unprompted} comparisons, 0 differences")
 
 
 @pytest.mark.timeout(900)
-def test_the_picture_is_the_servers(wire: Wire) -> None:
-    """At least 200 random actions on a real server, compared again and again: no difference."""
-    enough = 200 if wire.server.kind == "real" else 50  # and at length below
+def test_snapshot_equals_the_queue_after_random_actions(wire: Wire) -> None:
+    """At least 200 random actions on a real server, with regular comparisons, give no difference."""
+    enough = 200 if wire.server.kind == "real" else 50  # the next test does more
     with _machine(wire) as machine:
         while machine.steps < enough:
             _run(machine, examples=enough // 50, steps=40)
@@ -245,14 +245,14 @@ def test_the_picture_is_the_servers(wire: Wire) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_picture_is_the_servers_at_length() -> None:
-    """The same at length, on the embedded server."""
+def test_snapshot_equals_the_queue_after_many_random_actions() -> None:
+    """The same with up to 2,000 actions, on the embedded server."""
     server = EmbeddedServer(max_queue_size=1_000)
     server.start()
     try:
         with Wire(server) as wire, _machine(wire) as machine:
             _run(machine, examples=40, steps=50)
             assert machine.settled >= 60
-            assert machine.unasked
+            assert machine.unprompted
     finally:
         server.stop()

@@ -1,4 +1,4 @@
-"""A server behind TLS: a certificate that is known, one that is not, and one that is for somebody else."""
+"""A server behind TLS, with trusted, untrusted and invalid certificates."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def address(wire: Wire, authority: Authority) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_certificate_of_ones_own(address: str, authority: Authority, known: bool) -> None:
-    """With a context that knows it, and with `verify=False`, all works, the socket too."""
+def test_private_certificate_works_with_verify(address: str, authority: Authority, known: bool) -> None:
+    """Requests and the socket work with a context that trusts it, and with `verify=False`."""
     with iw.connect(address, verify=authority.knowing if known else False) as console:
         assert "live" == console.status.connection.mode
         assert "completed" == console.submit(add_and_multiply()).jobs[0].wait(60).status
 
 
-def test_a_certificate_that_is_not_known(address: str) -> None:
-    """By default it is refused at once, with what can be done about it."""
+def test_untrusted_certificate_is_refused(address: str) -> None:
+    """By default it is refused, and the error says what can be done."""
     with pytest.raises(iw.ServerUnreachable, match=r"certificate is not trusted.*verify=False") as caught:
         iw.connect(address)
     assert not caught.value.retryable
@@ -41,8 +41,10 @@ def test_a_certificate_that_is_not_known(address: str) -> None:
 @pytest.mark.parametrize(
     ("name", "expired", "why"), [("other.test", False, "mismatch"), ("127.0.0.1", True, "expired")]
 )
-def test_a_certificate_that_does_not_hold(wire: Wire, authority: Authority, name: str, expired: bool, why: str) -> None:
-    """One for another host, and one whose time is over, are refused although who made them is trusted; it says why."""
+def test_invalid_certificate_is_refused_with_the_reason(
+    wire: Wire, authority: Authority, name: str, expired: bool, why: str
+) -> None:
+    """A certificate of another host and an expired one are refused although their issuer is trusted."""
     with (
         behind_tls(authority.certificate(name, expired=expired), wire.server.url) as address,
         pytest.raises(iw.ServerUnreachable, match=f"certificate is not trusted.*{why}"),
