@@ -163,13 +163,13 @@ class InvokeClient:
         version = data.get("version") if isinstance(data, Mapping) else None
         if not isinstance(version, str):
             raise UnexpectedReply(
-                f"{self.url} answered, but does not say its version.",
+                f"{self.url} answered, but did not report its version.",
                 suggestion="Is this the address of an InvokeAI server?",
             )
         try:
             self._known.version = parse_version(version)
         except ValueError as error:
-            raise UnexpectedReply(f"{self.url} says it has version {version[:40]!r}, which is none.") from error
+            raise UnexpectedReply(f"{self.url} reports the version {version[:40]!r}, which is not one.") from error
         return version
 
     async def version(self) -> tuple[int, int, int]:

@@ -112,7 +112,7 @@ class EventStream:
         except Exception as error:  # noqa: BLE001 - the library raises anything, a TypeError if the socket closes early
             await _shut(socket)
             raise ServerUnreachable(
-                f"No socket could be had from {self._url}: {incoming(str(error)) or type(error).__name__}.",
+                f"The socket to {self._url} could not be opened: {incoming(str(error)) or type(error).__name__}.",
                 retryable=True,
             ) from None
         except BaseException:

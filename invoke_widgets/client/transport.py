@@ -404,7 +404,7 @@ class Transport:
             raise self._with_proxy(
                 UnexpectedReply(
                     f"GET {path} was answered with a web page instead of a file.",
-                    suggestion="Log in to what stands before the server.",
+                    suggestion="Log in to the gateway in front of the server.",
                     details={"request": f"GET {path}", "status": response.status_code, "body": response.text[:200]},
                 )
             )
@@ -475,7 +475,7 @@ class Transport:
     def _with_proxy(self, error: JobException) -> JobException:
         """Add to the error for an unexpected reply that it came through a proxy, whose own it may be."""
         if self._proxy is not None and isinstance(error, NetworkError):
-            error.message += f" It was asked through the proxy {self._proxy}."
+            error.message += f" The request went through the proxy {self._proxy}."
             error.args = (error.message,)
         return error
 
@@ -486,7 +486,7 @@ def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
     except ValueError as error:
         raise UnexpectedReply(
             f"{name} was answered with something that is not JSON, or only half of it.",
-            suggestion="Is there a proxy before the server that cuts answers?",
+            suggestion="Is there a proxy in front of the server that truncates replies?",
             details={"request": name, "status": response.status_code, "body": incoming(response.text)[:200]},
             retryable=repeatable,
         ) from error
@@ -526,7 +526,7 @@ def _refused(response: httpx.Response, content_type: str, name: str) -> JobExcep
         target = incoming(response.headers.get("location", ""))
         return UnexpectedReply(
             f"{name} was answered with a redirect to {target[:200]!r}.",
-            suggestion="Use that address, or log in to what stands before the server.",
+            suggestion="Use that address, or log in to the gateway in front of the server.",
             details={"request": name, "status": response.status_code},
         )
     error = classify.exception_for_reply(response.status_code, content_type, response.content, name)
@@ -567,7 +567,7 @@ def map_exception(error: Exception, name: str, url: str, proxy: str | None = Non
         )
     if isinstance(error, httpx.ReadTimeout):
         return JobTimeout(
-            f"{_capital(peer)} took the connection but did not answer {name} in time.",
+            f"{_capital(peer)} accepted the connection but did not answer {name} in time.",
             suggestion="The server may be busy, or not be InvokeAI: raise timeout=..., or check the port.",
             details=details | {"sent": True},
             retryable=True,

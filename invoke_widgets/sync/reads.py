@@ -1,7 +1,7 @@
-"""Reads of the queue: what is still to be read, ids first, then items in bounded chunks, newest first.
+"""Reads what the snapshot lacks: ids first, then items in bounded chunks, newest first.
 
-A read may be older than an event that came while it was under way, so what is received meanwhile is noted (`touch`)
-and wins.
+A read may be older than an event that arrived while it was under way, so what arrives meanwhile is noted (`touch`) and
+takes precedence.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _WHOLE_PER_REQUEST = 100
 
 
 class Reads:
-    """What is to be read for the snapshot to match the server, and reading it. Used on the loop.
+    """Knows what has to be read for the snapshot to match the server, and reads it. Used on the loop.
 
     Args:
-        client: the server.
-        store: the snapshot; what is read is merged into it.
+        client: the client to read with.
+        store: holds the snapshot, into which the results are merged.
         on_failed: called with each failed item whose error is known; more than once for one item.
         on_wanted: called when there is something to read.
     """
@@ -66,7 +66,7 @@ class Reads:
     # -- what is to be read ------------------------------------------------------------------------------------------
 
     def want(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
-        """Have the list of ids, these items, or all unfinished items read."""
+        """Mark the list of ids, these items, or all unfinished items to be read."""
         self._ids_dirty = self._ids_dirty or ids
         self._stale.update(item_ids)
         if unfinished:
@@ -74,7 +74,7 @@ class Reads:
         self._on_wanted()
 
     def want_rest(self, item_id: int) -> None:
-        """Have read what an event of this item left out: field values, device."""
+        """Mark an item to be read, a little later, if its event left out field values or device."""
         item = self._store.state.items.get(item_id)
         if item is None:
             return
@@ -85,7 +85,7 @@ class Reads:
             self._on_wanted()
 
     def hurry(self) -> None:
-        """Read at once what else would wait for more of its kind."""
+        """Make everything that is marked due at once, instead of collecting more first."""
         self._next_ids_at = self._later_at = 0.0
 
     @property
@@ -95,21 +95,21 @@ class Reads:
 
     @property
     def is_reading_items(self) -> bool:
-        """Whether listed items are still to be read, and can be."""
+        """Whether some listed items are still to be read, and can be."""
         return bool(self._store.state.unread - self._unreadable)
 
     @property
     def is_read(self) -> bool:
-        """Whether nothing is left to read, but for what events left out (field values, device)."""
+        """Whether nothing is left to read except what events left out (field values, device)."""
         return not (self._ids_dirty or self._is_due)
 
     @property
     def unreadable(self) -> Set[int]:
-        """Items that the server lists and cannot load."""
+        """The ids of items that the server lists but cannot load."""
         return self._store.state.unread & self._unreadable
 
     def due_in(self) -> float | None:
-        """Seconds until there is something to read, which may be none; None where nothing is known."""
+        """Return the seconds until a read is due, 0 if one is already; None if nothing is left to read."""
         if self._is_due:
             return 0.0
         due = ([self._next_ids_at] if self._ids_dirty else []) + ([self._later_at] if self._later else [])
@@ -122,7 +122,7 @@ class Reads:
     # -- what is received ---------------------------------------------------------------------------------------------
 
     def touch(self, item_ids: Iterable[int]) -> None:
-        """Note that newer data of these items came than a read that is under way may return."""
+        """Note that newer data of these items arrived than a read under way may return."""
         for touched in self._reads:
             touched.update(item_ids)
 
@@ -132,7 +132,7 @@ class Reads:
         self.apply(lambda state: with_news(state, item))
 
     def expect(self, item_ids: Collection[int]) -> None:
-        """Take ids from an enqueue's answer: they exist, and are to be read."""
+        """Merge ids from an enqueue's answer: they exist, and are to be read."""
         self.touch(item_ids)
         known = self._store.state
         listed = {*known.items, *known.unread, *item_ids}
@@ -140,14 +140,14 @@ class Reads:
         self.want(ids=False)
 
     def saw_batch(self, event: BatchEnqueued) -> None:
-        """Remember what only the event of a batch says: that it was put first."""
+        """Remember a batch's priority, which only its event carries."""
         if event.priority:
             self._priorities[event.batch_id] = event.priority
             while len(self._priorities) > _PRIORITIES_KEPT:
                 self._priorities.popitem(last=False)
 
     def apply(self, step: Callable[[QueueState], Step]) -> Ids:
-        """Change the snapshot, and have read why items failed."""
+        """Apply `step` to the snapshot, and arrange to read why items failed. Returns the ids that changed."""
         before = self._store.state.items
         changed = self._store.apply(step)
         items = self._store.state.items
@@ -160,10 +160,10 @@ class Reads:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     async def read_first(self) -> None:
-        """Read the ids and the newest items, and have read whatever has not finished.
+        """Read the ids and the newest items, and mark all unfinished items to be read.
 
         Raises:
-            JobException: the server could not be asked.
+            JobException: a request failed.
         """
         self._next_ids_at = 0.0
         self.want(unfinished=True)
@@ -171,10 +171,10 @@ class Reads:
         await self._read_chunk(_FIRST_PAGE)
 
     async def read(self) -> None:
-        """Read what is due: at most one list of ids, one chunk of items, one chunk of failed items' errors.
+        """Read what is due: at most one list of ids, one chunk of items, and one chunk of failed items' errors.
 
         Raises:
-            JobException: the server could not be asked; what was to be read still is, but for the list of ids.
+            JobException: a request failed; what it was to read stays marked, except the list of ids.
         """
         now = time.monotonic()
         if self._ids_dirty and now >= self._next_ids_at:
@@ -187,7 +187,7 @@ class Reads:
             await self._failures.read()
 
     async def holds_other_jobs(self) -> bool:
-        """Whether known ids now mean other jobs: the address leads to another server's queue."""
+        """Return whether known ids now mean other jobs, because another server answers at the address."""
         known = self._store.state.items
         sample = sorted(known, reverse=True)[:_FIRST_PAGE]
         if not sample:
@@ -197,7 +197,7 @@ class Reads:
         return any(item.batch_id != known[item.item_id].batch_id for item in found)
 
     def start_anew(self) -> None:
-        """Forget the items: they are another queue's, or somebody else looks at them."""
+        """Forget all items: they belong to another queue, or another user logged in."""
         connection = self._store.state.connection
         gone = frozenset(self._store.state.items)
         self.apply(lambda state: (QueueState(connection=connection), gone))
@@ -206,12 +206,12 @@ class Reads:
             waiting.clear()
 
     def give_up(self) -> None:
-        """Stop reading: report failures as far as they are known."""
+        """Stop reading, and report the failures whose error is known."""
         self._failures.give_up()
 
     @contextmanager
     def _reading(self) -> Iterator[set[int]]:
-        """Collect the ids of items that changed while a read was under way."""
+        """Collect the ids of items that change while a read is under way."""
         touched: set[int] = set()
         self._reads.append(touched)
         try:
@@ -233,7 +233,10 @@ class Reads:
         self._next_ids_at = time.monotonic() + 2 * (time.monotonic() - started)
 
     async def _read_everything(self) -> None:
-        """Versions before 6.7 have no list of ids. There, one item that cannot be loaded hides all the others."""
+        """Read all items, for versions before 6.7, which have no list of ids.
+
+        There, one item that cannot be loaded makes the whole request fail.
+        """
         with _taken(self._stale, list(self._stale)), self._reading() as touched:
             try:
                 items = [item.without_session() for item in await self._client.list_all_queue_items()]
@@ -256,34 +259,33 @@ class Reads:
             await self._read_everything()
             return
         summaries = await self._client.has("item_summaries_by_ids")
-        # A busy queue always has some that changed: the others are read along with them.
+        # In a busy queue some items are always stale: fill up the chunk with unread ones, or they would never be read.
         waiting = [*sorted(self._stale, reverse=True), *sorted(unread, reverse=True)]
         chunk = waiting[: size if summaries else min(size, 100)]
         with _taken(self._stale, chunk), self._reading() as touched:
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
-            # Whole items that the server cannot load are left out, so what is missing need not be gone.
+            # The server leaves out whole items that it cannot load, so what is missing need not be gone.
             asked = chunk if summaries else None
             self.apply(lambda state: with_items(state, items, asked=asked, fresher=touched))
         if not summaries:
             self._unreadable.update(set(chunk) - {item.item_id for item in items})
 
     def _with_priority(self, item: QueueItem) -> QueueItem:
-        """Add the priority, which summaries lack: the event of a batch that was put first has it."""
+        """Return the item with its batch's priority, which summaries lack and the batch's event had."""
         priority = self._priorities.get(item.batch_id)
         return item if priority is None or item.priority is not None else replace(item, priority=priority)
 
 
 class FailureReader:
-    """Reports each failed item once its error is known, and its attempt where it may be a retry.
+    """Reports each failed item once its error is known, and, if it may be a retry, which attempt it was.
 
-    Reads failed items in full where events and summaries do not say why they failed, or which attempt they were.
-
-    Other users' items are left out: the server does not say why those failed.
+    Items are read in full if events and summaries do not say why they failed, or which attempt they were. Other users'
+    items are skipped: the server does not say why they failed.
 
     Args:
-        client: the server.
-        store: the snapshot; what is read is merged into it.
-        reading: collects the ids of items that changed while a read was under way.
+        client: the client to read with.
+        store: holds the snapshot, into which the results are merged.
+        reading: collects the ids of items that change while a read is under way.
         on_failed: called with each failed item; more than once for one item.
         on_wanted: called when there is something to read.
     """
@@ -312,7 +314,7 @@ class FailureReader:
         return bool(self._wanted)
 
     def ended(self, item: QueueItem, before: QueueItem | None) -> None:
-        """Take an item that has ended, and what was known of it before."""
+        """Note an item that has reached a terminal status; `before` is its previous record."""
         if item.status == FAILED and not self._store.state.is_theirs(item):
             self._failed(item, before)
         ended, known = item.completed_at, self._ended.get(item.batch_id)
@@ -337,46 +339,46 @@ class FailureReader:
         self._on_wanted()
 
     def _may_be_retry(self, item: QueueItem) -> bool:
-        """Whether it was made after one of its batch had ended: events and summaries do not say what it retries."""
+        """Whether an item was created after one of its batch ended: only a full read says what it retries."""
         ended = self._ended.get(item.batch_id)
         made_later = ended is not None and (item.created_at is None or item.created_at > ended)
         return item.retried_from_item_id is None and made_later
 
     def give_up(self) -> None:
-        """Report failures whose error is known: they cannot be read in full any more."""
+        """Report the waiting failures whose error is known: they can no longer be read in full."""
         while self._known:
             item = self._known.popitem()[1]
             if _has_error(item):
                 self._on_failed(item)
 
     def start_anew(self) -> None:
-        """Report and forget all that waits: the queue is another one."""
+        """Report the waiting failures whose error is known, and forget the rest: the queue is another one."""
         self.give_up()
         self._wanted.clear()
         self._ended.clear()
 
     async def read(self) -> None:
-        """Read the newest that wait, at most 50, and report them.
+        """Read the newest waiting failures, at most 50, and report them.
 
         Raises:
-            JobException: they could not be read, and still wait.
+            JobException: a request failed; they are still waiting.
         """
         chunk = sorted(self._wanted, reverse=True)[:_FAILED_PER_READ]
         with _taken(self._wanted, chunk), self._reading() as touched:
             items = await whole_items(self._client, chunk)
-            # Which attempt each of them is: those between may be others at the same job.
+            # To number the attempts, read the items in between: they may be attempts at the same jobs.
             items += await whole_items(self._client, self._between(items))
             light = [item.without_session() for item in items]
             self._store.apply(lambda state: with_items(state, light, fresher=touched))
         read = {item.item_id: item for item in items}
         for item_id in chunk:
             known = self._known.pop(item_id, None)
-            found = read.get(item_id, known)  # already deleted: what is known must suffice
+            found = read.get(item_id, known)  # if deleted already, use what is known
             if found is not None and found.status == FAILED and not self._store.state.is_theirs(found):
                 self._on_failed(found)
 
     def _between(self, failed: Iterable[QueueItem]) -> list[int]:
-        """The items that may be attempts at the jobs that these retried, before them."""
+        """Return the ids of items that may be earlier attempts at the jobs that the failed items retried."""
         roots: dict[str, tuple[int, int]] = {}
         for item in failed:
             if (root := item.retried_from_item_id) is not None:
@@ -394,19 +396,29 @@ class FailureReader:
 
 
 def _has_error(item: QueueItem) -> bool:
-    """Whether it is known why it failed."""
+    """Whether an item's record says why it failed."""
     return item.error_type is not None or item.error_message is not None
 
 
 async def light_items(client: InvokeClient, item_ids: Iterable[int]) -> list[QueueItem]:
-    """Items without their sessions: summaries from 6.14 on, whole items before. What does not exist is left out."""
+    """Read items without their sessions: summaries from 6.14 on, whole items before.
+
+    Items that do not exist are left out; before 6.14 also those that the server cannot load.
+
+    Raises:
+        JobException: a request failed.
+    """
     if await client.has("item_summaries_by_ids"):
         return await _in_chunks(client.get_queue_item_summaries_by_ids, item_ids, MAX_IDS_PER_REQUEST)
     return [item.without_session() for item in await whole_items(client, item_ids)]
 
 
 async def whole_items(client: InvokeClient, item_ids: Iterable[int]) -> list[QueueItem]:
-    """Items with their sessions. What does not exist, or cannot be loaded by the server, is left out."""
+    """Read items with their sessions. Items that do not exist, or that the server cannot load, are left out.
+
+    Raises:
+        JobException: a request failed.
+    """
     if await client.has("items_by_ids"):
         return await _in_chunks(client.get_queue_items_by_item_ids, item_ids, _WHOLE_PER_REQUEST)
     wanted = set(item_ids)
@@ -415,11 +427,15 @@ async def whole_items(client: InvokeClient, item_ids: Iterable[int]) -> list[Que
     except ServerFailure as error:
         if not error.details.get("poison"):
             raise
-        return []  # one that cannot be loaded hides all the others
+        return []  # one item that cannot be loaded makes the whole request fail
 
 
 async def ids_after(client: InvokeClient, item_id: int) -> list[int]:
-    """The ids of all items that are newer than this one, ascending."""
+    """Return the ids of all items newer than `item_id`, ascending.
+
+    Raises:
+        JobException: a request failed.
+    """
     if await client.has("item_ids"):
         listed: Iterable[int] = (await client.get_queue_item_ids()).item_ids
     else:
@@ -436,7 +452,7 @@ async def _in_chunks(
 
 @contextmanager
 def _taken(waiting: set[int], item_ids: list[int]) -> Iterator[None]:
-    """Take ids from those that wait to be read, and put them back if the read fails."""
+    """Remove ids from those waiting to be read, and put them back if the read fails."""
     waiting.difference_update(item_ids)
     try:
         yield

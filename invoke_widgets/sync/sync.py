@@ -2,14 +2,15 @@
 
 One task does all of it, so that reads never overtake each other:
 
-- The first snapshot is bounded: ids, counters and the newest summaries. The rest is read behind it, newest first.
-- Then events. What they leave out is read: a new batch's ids, a bulk action's effect, an item's field values.
-- Every `HEARTBEAT_S` the counters are asked for. They show what no event does (pause, prune, a deleted item;
-  up to 6.13 a canceled batch): where they differ from the snapshot, the snapshot is read again (`drift.py`).
-- Without a socket the same counters are polled faster, and ids and unfinished items are read as they change. The socket
-  is tried beside that (`SocketKeeper`).
-- When the server goes away it is tried again with a growing pause; on return everything unfinished is read again. An
-  unexpected error is treated alike, but is logged and shown as an internal error.
+- The first snapshot is bounded: ids, counters and the newest summaries. The rest is read afterwards, newest first.
+- Then events keep it up to date. What they leave out is read: a new batch's ids, a bulk action's effect, an item's
+  field values.
+- Every `HEARTBEAT_S` the counters are read. They show changes that no event reports (pause, prune, a deleted item; up
+  to 6.13 a canceled batch): if they differ from the snapshot, unfinished items are read again (`drift.py`).
+- Without a socket the counters are polled faster, and ids and unfinished items are read as they change. Meanwhile
+  `SocketKeeper` keeps trying to open the socket.
+- When the server goes away, reconnecting is attempted with growing pauses; on success everything unfinished is read
+  again. An unexpected error is handled the same way, but logged and shown as an internal error.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ _SOCKET_WAIT_S = 2.0
 _COUNTERS_S = 0.1
 _LOOK_AGAIN_S = 0.5
 _LIVED_S = 5.0
-"""A failure so soon after a connect adds to those before it."""
+"""Seconds that a connection must have lasted for its failure to start again with the shortest pause."""
 _REPORT_IT = "Please report it; the Python log has the traceback."
-_NEW_TOKEN = "Log in anew, and pass the new token: console.reconnect(token=...)."
+_NEW_TOKEN = "Log in again, and pass the new token: console.reconnect(token=...)."
 
 
 class _Lost(Exception):
@@ -54,14 +55,14 @@ class _Lost(Exception):
 
 
 class Sync:
-    """Keeps `store` in step with what `client` talks to.
+    """Keeps a store in step with a server.
 
     Args:
-        client: used on the loop that `run` runs on.
-        store: written by this object alone.
+        client: the client of the server, used on the loop that `run` runs on.
+        store: the store to keep in step.
         verify: as for `InvokeClient`, for the socket.
         on_failed: called on the loop with each failed item whose error is known; more than once for one item.
-        use_socket: False to poll from the start.
+        use_socket: whether to open a socket for events; False polls instead.
     """
 
     def __init__(
@@ -73,10 +74,9 @@ class Sync:
         on_failed: Callable[[QueueItem], None] = lambda item: None,
         use_socket: bool = True,
     ) -> None:
-        self._asker = client
-        self._client = (
-            client.probing()
-        )  # this object paces itself, and its requests find out whether the server is back
+        self._failfast_client = client
+        # This object paces itself, and its requests find out whether the server is back.
+        self._client = client.probing()
         self._store = store
         self._use_socket = use_socket
         self._stream = EventStream(
@@ -112,7 +112,7 @@ class Sync:
         """Connect and read the first snapshot.
 
         Raises:
-            JobException: why not.
+            JobException: the server cannot be reached, or cannot be used.
         """
         try:
             await self._connect()
@@ -121,7 +121,7 @@ class Sync:
             raise
 
     async def run(self) -> None:
-        """Keep the store in step until canceled. `first_snapshot` comes first."""
+        """Keep the store in step until canceled. Call `first_snapshot` first."""
         connected_at = time.monotonic()
         self._backoff.reset()
         try:
@@ -160,7 +160,7 @@ class Sync:
             else UnknownError(f"Internal error: {type(caught).__name__}: {caught}", suggestion=_REPORT_IT)
         )
         pause = asked_for(error, self._backoff.next())
-        # So that other requests fail at once, instead of each by its own timeout.
+        # Let other requests fail at once, instead of each by its own timeout.
         if is_away(error) or isinstance(error, JobTimeout | ReplyLost):
             self._client.transport.breaker.open(error, pause)
         self._reconnecting(error, pause, is_internal=is_internal)
@@ -168,14 +168,14 @@ class Sync:
         await self._rest(pause)
 
     async def try_now(self, *, anew: bool = False) -> None:
-        """Try to reach the server, or the socket, at once, instead of when it is due, and wait until that was tried.
+        """Make the next attempt to reach the server, or to open the socket, at once, and wait for its outcome.
 
         Args:
-            anew: connect again even where the server is not away: the token is another one now.
+            anew: whether to connect again even if the server is not away, since the token was replaced.
 
         Raises:
-            AccessDenied: it is there, and refuses the token.
-            ServerUnreachable: it is still away.
+            AccessDenied: the server is there, but refuses the token.
+            ServerUnreachable: the server is still away.
         """
         self._suspect()
         self._socket.hurry()
@@ -203,7 +203,7 @@ class Sync:
             )
 
     def _suspect(self) -> None:
-        """Look soon whether the server is still there."""
+        """Check soon whether the server is still there."""
         self._beat_at = 0.0
         self._wake.set()
 
@@ -218,8 +218,8 @@ class Sync:
                 await self._now.wait()
 
     def refresh(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
-        """Have the list of ids, these items, or all unfinished items read again, soon."""
-        # The counters belong to what is read; but not more often than is worth it.
+        """Arrange for the list of ids, these items, or all unfinished items to be read again soon."""
+        # The counters are read along with them, but at most once per `_COUNTERS_S`.
         self._beat_at = min(self._beat_at, max(time.monotonic(), self._beaten_at + _COUNTERS_S))
         self._reads.want(item_ids, ids=ids, unfinished=unfinished)
 
@@ -233,26 +233,28 @@ class Sync:
         self.refresh(ids=False)
 
     async def read_now(self, item_ids: Iterable[int]) -> None:
-        """Read these items, whatever else waits to be read.
+        """Read these items at once, before anything else that is to be read.
 
         Raises:
-            JobException: the server could not be asked.
+            JobException: a request failed.
         """
-        for item in await light_items(self._asker, item_ids):
+        for item in await light_items(self._failfast_client, item_ids):
             self.apply(item)
 
     async def settled(self) -> None:
-        """Wait until all that is known to need reading was read, and the counters agree with it.
+        """Wait until everything known to need reading has been read, and the server's counters agree.
+
+        In a busy queue the wait ends after a few changes, see `Agreement.wait`.
 
         Raises:
-            InvalidRequest: the console was closed.
+            InvalidRequest: the console was closed while waiting.
         """
         self._reads.hurry()
         self._suspect()
         await self._agreement.wait()
 
     async def filled(self, timeout: float) -> None:
-        """Wait until every item that the server listed has been read, or cannot be; `timeout` seconds at most."""
+        """Wait until every item that the server listed has been read, or cannot be; at most `timeout` seconds."""
         changed = asyncio.Event()
         unsubscribe = self._store.subscribe(lambda _: changed.set())
         try:
@@ -260,7 +262,7 @@ class Sync:
                 async with asyncio.timeout(timeout):
                     while self._reads.is_reading_items and self._is_connected:
                         changed.clear()
-                        # Items that cannot be read change nothing in the snapshot: look again now and then.
+                        # Items that cannot be read change nothing in the snapshot: check again now and then.
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(min(_LOOK_AGAIN_S, timeout)):
                                 await changed.wait()
@@ -276,18 +278,18 @@ class Sync:
         self._stream.sends_copies = not await self._client.has("events_once")
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
-            self._reads.start_anew()  # who asks now may see other parts of each item
-        self._store.set_connection(user=user)  # before items are read: it says which of them are others'
+            self._reads.start_anew()  # this user may see other parts of each item
+        self._store.set_connection(user=user)  # before items are read: it decides which of them are other users'
         self._lost = False
         self._socket_error = ""
-        heard_all = self._use_socket and await self._socket.open_anew(_SOCKET_WAIT_S)
+        opened_first = self._use_socket and await self._socket.open_anew(_SOCKET_WAIT_S)
         if await self._reads.holds_other_jobs():
             self._reads.start_anew()
         self._agreement.start_anew()
         await self._read_status()
         await self._reads.read_first()
         live = self._socket.is_open
-        if live and not heard_all:
+        if live and not opened_first:  # events may have been missed
             self.refresh(unfinished=True)
         self._store.set_connection(
             mode="live" if live else "polling",
@@ -304,10 +306,10 @@ class Sync:
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
     async def _check_access(self) -> User | None:
-        """Who asks, on a server in multiuser mode."""
+        """Check that the server admits the user, and return them; None on a single-user server."""
         has_token = self._client.transport.token is not None
         if has_token:
-            await self._client.get_queue_status()  # a socket would not say why it is refused
+            await self._client.get_queue_status()  # the socket would not say why the token is refused
         if not (await self._client.get_setup_status()).multiuser_enabled:
             return None
         if not has_token:
@@ -345,7 +347,7 @@ class Sync:
         self._cut_short()
 
     def _cut_short(self) -> None:
-        """Connect anew, whatever is being waited for."""
+        """Connect again, whatever is under way."""
         self._lost = True
         self._wake.set()
         if self._limit is not None and not self._limit.expired():
@@ -384,7 +386,7 @@ class Sync:
                 await self._pause()
 
     async def _round(self) -> None:
-        """Read what is due. A lost socket cuts it short: an answer may be waited for in vain until it times out."""
+        """Read what is due. A lost socket cuts it short, since a request in flight might only end by its timeout."""
         try:
             async with asyncio.timeout(None) as self._limit:
                 await self._reads.read()
@@ -413,9 +415,9 @@ class Sync:
         if self._use_socket:
             self._socket.try_if_due()
         if self._agreement.is_awaited and not self._reads.is_read:
-            self._beat_at = time.monotonic() + _AWAITED_S  # a look would be in vain
+            self._beat_at = time.monotonic() + _AWAITED_S  # a check would prove nothing yet
             return
-        self._beat_at = math.inf  # what happens meanwhile may want the next one soon
+        self._beat_at = math.inf  # what happens meanwhile may set an earlier time
         before, polling, was_read = self._store.state, not self._socket.is_open, self._reads.is_read
         if was_read:
             self._agreement.begin(self._ours())
@@ -429,7 +431,7 @@ class Sync:
         if was_read:
             theirs = Counts(**status.queue.counters())
             verdict = self._agreement.judge(theirs, is_quiet=self._reads.is_empty)
-        if verdict is Verdict.DIFFERENT or (polling and self._is_to_poll(status, before.status != status.queue)):
+        if verdict is Verdict.DIFFERENT or (polling and self._should_poll(status, before.status != status.queue)):
             self._reads.want(unfinished=True)
         if self._store.state.items is not before.items:
             self._wedges.saw_life()
@@ -445,7 +447,7 @@ class Sync:
         return min(period, _UNSURE_S) if verdict in (Verdict.UNSURE, Verdict.DIFFERENT) else period
 
     async def _read_status(self) -> QueueAndProcessorStatus:
-        """The counters and the worker's state, of which an event or an action may have told while they were read."""
+        """Read the counters and the worker's state; what an event or an action reported meanwhile takes precedence."""
         before = self._store.state
         status = await self._client.get_queue_status()
         now = self._store.state
@@ -455,7 +457,7 @@ class Sync:
         )
         return status
 
-    def _is_to_poll(self, status: QueueAndProcessorStatus, changed: bool) -> bool:
+    def _should_poll(self, status: QueueAndProcessorStatus, changed: bool) -> bool:
         now = time.monotonic()
         if changed or (status.queue.unfinished and now >= self._full_poll_at):
             self._full_poll_at = now + _FULL_POLL_S
@@ -463,7 +465,7 @@ class Sync:
         return False
 
     def _ours(self) -> Counts:
-        """What the snapshot counts. What cannot be loaded is what the worker cannot take: it is pending."""
+        """Return the snapshot's counts. Items that cannot be loaded are pending: the worker cannot take them either."""
         state = self._store.state
         tally = state.tallies.all
         return Counts.tallied({**tally, PENDING: tally.get(PENDING, 0) + len(self._reads.unreadable)})

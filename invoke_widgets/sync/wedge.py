@@ -20,7 +20,7 @@ Up to 6.13, deleting an item just as the worker takes it kills the worker for go
 _DEAD_WORKER = Wedge(
     batch_ids=(),
     item_ids=(),
-    message="The worker takes nothing although it is not paused, and the next item can be loaded: it may have ended.",
+    message="The worker takes no items, although it is not paused and the next one can be loaded: it may have died.",
 )
 _BATCHES_KEPT = 200
 

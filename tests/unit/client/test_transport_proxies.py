@@ -84,7 +84,7 @@ def test_failure_through_a_proxy_names_the_proxy(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(ServerFailure) as caught:
             ask(FAR)
     assert seen[0].startswith(f"GET {FAR}/api/v1/x ".encode())
-    assert caught.value.message.endswith(f"It was asked through the proxy {url}.")
+    assert caught.value.message.endswith(f"The request went through the proxy {url}.")
     assert "secret" not in repr(caught.value) + str(caught.value) + repr(caught.value.details)
 
 
