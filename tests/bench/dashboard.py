@@ -79,7 +79,7 @@ def measure(view: Callable[[Any], Any], count: int, seconds: float) -> Costs:
             number = round(for_s * _A_SECOND)
             for k in range(number):
                 time.sleep(max(0.0, start + k / _A_SECOND - time.monotonic()))
-                console.tell(next(changes))
+                console.receive(next(changes))
             console.settle()
             return number
 

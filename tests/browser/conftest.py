@@ -14,7 +14,7 @@ from tests.browser.session import Lab
 
 @pytest.hookimpl(tryfirst=True)  # before those of other folders, which look at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What asks for the fixture needs a browser."""
+    """Mark tests that use the fixture `lab` as browser tests."""
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")

@@ -35,7 +35,7 @@ class VoilaPage:
         self.page: Page = lab.page(f"{lab.url}/voila/render/{lab.write(cells)}?theme={theme}", watched=False)
 
     def output(self, index: int) -> Locator:
-        """What a cell put out; cells without output count too."""
+        """The output of a cell; cells without output count too."""
         return self.page.locator(".jp-Cell").nth(index)
 
 

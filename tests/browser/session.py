@@ -258,7 +258,7 @@ class NotebookPage:
     """A notebook that is open, and in front.
 
     Attributes:
-        page: the playwright page, of which everything else of JupyterLab is a part too.
+        page: the playwright page, with all of JupyterLab.
     """
 
     def __init__(self, lab: Lab, page: Page, name: str) -> None:
@@ -293,7 +293,7 @@ class NotebookPage:
         self._command("notebook:run-cell", wait=wait)
 
     def interrupt(self) -> None:
-        """What the ■ of the toolbar does."""
+        """Interrupt the kernel as the ■ of the toolbar does."""
         self.page.evaluate(f"() => {_KERNEL}.interrupt()")
 
     def wait_idle(self) -> None:
@@ -305,11 +305,11 @@ class NotebookPage:
         return self._notebook.locator(".jp-Notebook-cell").nth(index)
 
     def output(self, index: int) -> Locator:
-        """What a cell put out, without its source."""
+        """The output of a cell, without its source."""
         return self.cell(index).locator(".jp-Cell-outputArea")
 
     def error(self, index: int) -> Locator:
-        """The traceback that a cell put out, if it did."""
+        """The traceback in the output of a cell, if there is one."""
         return self.output(index).locator('[data-mime-type="application/vnd.jupyter.stderr"]')
 
     def kernel_execute(self, code: str) -> str:

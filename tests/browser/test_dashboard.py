@@ -211,8 +211,8 @@ def test_offline_server_shows_in_header_with_try_now(lab: Lab, wire: Wire, pictu
         button = view.get_by_role("button", name="try now")
         expect(button).to_be_hidden()
         with proxy.offline():
-            told = re.compile(r"^○ offline, next try in \d+ s")
-            expect(view.locator(".iw-connection")).to_have_text(told)
+            offline = re.compile(r"^○ offline, next try in \d+ s")
+            expect(view.locator(".iw-connection")).to_have_text(offline)
             for theme in ("light", "dark"):
                 notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=view)
             button.click()

@@ -1,4 +1,4 @@
-"""The dashboard with little room, in a real JupyterLab."""
+"""The dashboard in a narrow window of a real JupyterLab."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_outcome_replaces_the_one_before(page: Page, wire: Wire) -> None:
 
 
 def test_detail_opened_by_key_scrolls_into_view(page: Page, wire: Wire) -> None:
-    """The detail of the lowest row scrolls into view as far as its row leaves room."""
+    """The detail of the lowest row scrolls into view as far as its row leaves space."""
     failed = wire.run(fail("out of luck"))["item_id"]
     wire.running_and_pending(14)
     expect(page.view.get_by_role("grid")).to_have_attribute("aria-rowcount", "17")
@@ -69,7 +69,7 @@ def test_detail_opened_by_key_scrolls_into_view(page: Page, wire: Wire) -> None:
 
     def in_sight() -> bool:
         (_, head), (row, _) = page.view.locator(".iwq-head").evaluate(heights), page.row(failed).evaluate(heights)
-        (_, lowest), (_, room) = detail.evaluate(heights), page.view.get_by_role("grid").evaluate(heights)
-        return bool(row >= head - 2 and (lowest <= room + 2 or row <= head + 2))
+        (_, lowest), (_, end) = detail.evaluate(heights), page.view.get_by_role("grid").evaluate(heights)
+        return bool(row >= head - 2 and (lowest <= end + 2 or row <= head + 2))
 
     until(in_sight, "the detail to be in sight")

@@ -115,12 +115,12 @@ def test_row_follows_status_and_progress(fed: Open) -> None:
     """A row follows its item through its statuses and its progress."""
     page = fed(3, statuses="PENDING")
     expect(page.row(3)).to_contain_text("3rd")
-    page.kernel("console.tell(item(1, IN_PROGRESS)); console.progress(1, 0.62, 'Denoising 19/30')")
+    page.kernel("console.receive(item(1, IN_PROGRESS)); console.progress(1, 0.62, 'Denoising 19/30')")
     expect(page.row(1)).to_contain_text("in_progress")
     expect(page.row(1)).to_contain_text("62 % Denoising 19/30")
     expect(page.row(1).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "62")
     expect(page.row(3)).to_contain_text("2nd")
-    page.kernel("console.tell(item(1, FAILED, error_type='RuntimeError', error_message='no luck'))")
+    page.kernel("console.receive(item(1, FAILED, error_type='RuntimeError', error_message='no luck'))")
     expect(page.row(1)).to_contain_text("RuntimeError: no luck")
     page.kernel("console.forget([1])")
     expect(page.row(1)).to_have_count(0)
@@ -131,7 +131,7 @@ def test_filters_apply_to_present_and_later_rows(fed: Open) -> None:
     page = fed(500, statuses="FAILED if i % 50 == 0 else COMPLETED")
     page.output.get_by_role("combobox", name="status").select_option("failed")
     page.count("10 of 500")
-    page.kernel("console.tell(item(501, FAILED)); console.tell(item(502, COMPLETED))")
+    page.kernel("console.receive(item(501, FAILED)); console.receive(item(502, COMPLETED))")
     page.count("11 of 502")
     assert [501, 500, 450] == page.in_sight()[:3]
     page.output.get_by_role("combobox", name="batch").select_option(index=2)
@@ -164,7 +164,7 @@ def test_filter_box_offers_the_newest_batches(fed: Open) -> None:
     """With more batches than a box can offer, it offers the newest, whichever changed last."""
     page = fed(0)
     page.kernel("console.feed(item(i, PENDING, batch_id=f'batch {i}') for i in range(1, 251))")
-    page.kernel("console.tell(item(7, IN_PROGRESS, batch_id='batch 7'))")
+    page.kernel("console.receive(item(7, IN_PROGRESS, batch_id='batch 7'))")
     expect(page.row(7)).to_have_count(0)
     options = page.output.get_by_role("combobox", name="batch").locator("option")
     expect(options).to_have_count(101)
@@ -287,13 +287,13 @@ def test_rows_are_in_reading_order(fed: Open) -> None:
     page.grid.evaluate("grid => { grid.scrollTop = 900; }")
     page.kernel("console.feed(item(i) for i in range(401, 420))")
     page.grid.evaluate("grid => { grid.scrollTop = 0; }")
-    told = """grid => [...grid.querySelectorAll('.iwq-body > [role=row]')].map(row => Number(row.ariaRowIndex))"""
-    until(lambda: (found := page.grid.evaluate(told)) == sorted(found), "the rows to be in order")
+    order = """grid => [...grid.querySelectorAll('.iwq-body > [role=row]')].map(row => Number(row.ariaRowIndex))"""
+    until(lambda: (found := page.grid.evaluate(order)) == sorted(found), "the rows to be in order")
     detail = page.grid.locator(".iwq-detail")
     assert "398" == detail.evaluate("detail => detail.previousSibling.dataset.id")
-    page.kernel("console.tell(item(420))")
+    page.kernel("console.receive(item(420))")
     expect(page.row(420)).to_have_count(1)
-    until(lambda: (found := page.grid.evaluate(told)) == sorted(found), "the rows to be in order again")
+    until(lambda: (found := page.grid.evaluate(order)) == sorted(found), "the rows to be in order again")
 
 
 def test_table_works_by_keyboard_alone(fed: Open) -> None:
@@ -352,7 +352,7 @@ def test_row_under_pointer_stays(fed: Open, count: int) -> None:
     page.kernel(f"console.forget([{count}, {count} + 3, {count} + 4])")
     expect(page.row(count)).to_have_count(0)
     assert before == pytest.approx(page.top_of(held), abs=1)
-    page.kernel(f"console.feed_over(item({held}, COMPLETED)); console.tell(item({count} + 20))")
+    page.kernel(f"console.feed_over(item({held}, COMPLETED)); console.receive(item({count} + 20))")
     expect(page.row(held)).to_contain_text("completed")
     assert before == pytest.approx(page.top_of(held), abs=1)
     page.kernel(f"console.forget([{held}])")
@@ -391,7 +391,7 @@ def test_second_view_and_reloaded_page_have_all_rows(fed: Open) -> None:
     page.count("699 items")
     page.notebook.reload()
     page.count("699 items")
-    page.kernel("console.tell(item(800, IN_PROGRESS))")
+    page.kernel("console.receive(item(800, IN_PROGRESS))")
     expect(page.row(800)).to_contain_text("in_progress")
 
 
@@ -525,7 +525,7 @@ def test_detail_keeps_what_is_unfolded_scrolled_and_focused(fed: Open) -> None:
         "graph = {'nodes': {str(i): {'type': 'add'} for i in range(90)}}\n"
         "class Client:\n    async def get_queue_item(self, i):\n"
         "        return item(i, console.store.state.items[i].status, session={'graph': graph})\n"
-        "console.client = Client()\nconsole.tell(item(1, IN_PROGRESS))"
+        "console.client = Client()\nconsole.receive(item(1, IN_PROGRESS))"
     )
     views = [page.notebook.output(2), page.output]
     for view in views:
@@ -545,7 +545,7 @@ def test_detail_keeps_what_is_unfolded_scrolled_and_focused(fed: Open) -> None:
     views[0].locator('[data-id="1"] .iwq-c-item').click()
     expect(views[0].locator(".iwq-detail")).to_have_count(0)
     pre.focus()
-    page.kernel("console.tell(item(1, FAILED))")
+    page.kernel("console.receive(item(1, FAILED))")
     expect(detail).to_contain_text("completed")
     assert (150, True) == (pre.evaluate("pre => pre.scrollTop"), pre.evaluate("pre => pre === document.activeElement"))
 

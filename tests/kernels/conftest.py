@@ -1,4 +1,4 @@
-"""The kernels: each version of `tests.kernels.install` with --slow; the installed one where a test asks for it."""
+"""The kernels: each version of `tests.kernels.install` with --slow, or the installed one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def kernel(shared_kernel: Kernel) -> Iterator[Kernel]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a test again, in a new kernel, where the kernel itself got stuck: that is not what is tested here."""
+    """Run a test again in a new kernel if the kernel itself got stuck, which is not tested here."""
     kernel = pyfuncitem.funcargs.get("kernel")
     if not isinstance(kernel, Kernel):
         return None
@@ -59,7 +59,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture
 def wire(embedded_server: EmbeddedServer) -> Iterator[Wire]:
-    """Bare requests to a server with an empty queue. What is tested here is the kernel: the embedded one will do."""
+    """Bare requests to an embedded server with an empty queue: the kernel is what is tested here."""
     with Wire(embedded_server) as wire:
         wire.clean()
         yield wire

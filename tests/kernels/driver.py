@@ -23,7 +23,7 @@ Message = dict[str, Any]
 
 
 class KernelStuckError(Exception):
-    """The kernel is idle, and leaves a request lying for good.
+    """The kernel is idle but never takes a request.
 
     Seen with ipykernel 7.3.0 once in 50 to 80 interrupts: its main thread waits in its own loop, nothing of ours is on
     any stack but our idle loop, and further requests do not wake it.
@@ -32,11 +32,11 @@ class KernelStuckError(Exception):
 
 @dataclass
 class Cell:
-    """A cell that was sent, and what has come back so far.
+    """A cell that was sent, and its output so far.
 
     Attributes:
-        number: how many messages had come from the kernel, of whatever kind, when this cell ended; None if it runs.
-        ended_at: `time.monotonic()` of that.
+        number: the number of messages the kernel had sent when this cell ended; None while it runs.
+        ended_at: `time.monotonic()` of its end.
     """
 
     msg_id: str
@@ -54,7 +54,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Update:
-    """A widget's state change, as the kernel sent it, in the order of all messages."""
+    """A widget's state change as the kernel sent it, with its number among all messages."""
 
     comm_id: str
     state: dict[str, Any]
@@ -63,7 +63,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a `display_data` or `update_display_data` put out, in the order of all messages."""
+    """The output of a `display_data` or `update_display_data`, with its number among all messages."""
 
     display_id: str | None
     data: dict[str, Any]
@@ -108,7 +108,7 @@ class Kernel:
         self._client.wait_for_ready(timeout=PATIENCE_S)
 
     def restart(self) -> None:
-        """A new kernel in this one's place."""
+        """Replace the kernel by a new one."""
         self.stop()
         self._cells.clear()
         self.start()
@@ -161,12 +161,12 @@ class Kernel:
         return any(cell.begun and not cell.ended for cell in self._cells.values())
 
     def wait_printed(self, cell: Cell, text: str) -> None:
-        """Wait until a cell, which goes on, has printed something."""
+        """Wait until a running cell has printed a text."""
         self._until(cell, lambda: text in cell.text or cell.ended, f"{text!r}")
         assert text in cell.text, f"{cell.error}: {cell.message}"
 
     def interrupt(self) -> float:
-        """What the ■ of the notebook does; returns `time.monotonic()` of it."""
+        """Interrupt the kernel as the ■ of a notebook does, and return the `time.monotonic()` of that."""
         at = time.monotonic()
         self._manager.interrupt_kernel()
         return at
@@ -174,7 +174,7 @@ class Kernel:
     # -- widgets ---------------------------------------------------------------------------------------------------
 
     def click(self, comm_id: str, subshell: str | None = None) -> None:
-        """What a front end sends when a button is clicked; JupyterLab names a subshell, others do not."""
+        """Send a button's click as a front end does; only JupyterLab names a subshell."""
         data = {"method": "custom", "content": {"event": "click"}}
         message = self._client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
         if subshell is not None:
@@ -182,7 +182,7 @@ class Kernel:
         self._client.shell_channel.send(message)
 
     def create_subshell(self) -> str | None:
-        """A new subshell's id; None if this kernel has no subshells."""
+        """Create a subshell and return its id; None if this kernel has no subshells."""
         info = self._client.kernel_info(reply=True, timeout=PATIENCE_S)["content"]
         if "kernel subshells" not in info.get("supported_features", ()):
             return None
@@ -202,30 +202,30 @@ class Kernel:
                 return answer
 
     def comm_of(self, expression: str) -> str:
-        """The comm id of a widget."""
+        """Return the comm id of a widget."""
         return self.run(f"print({expression}.comm.comm_id, end='')")
 
     def updates_of(self, comm_id: str, name: str) -> list[tuple[Any, int]]:
-        """The values that a trait got, with the number of the message that brought each."""
+        """Return the values of a trait in order, each with the number of its message."""
         return [(u.state[name], u.number) for u in self.updates if u.comm_id == comm_id and name in u.state]
 
     # -- messages --------------------------------------------------------------------------------------------------
 
     def until(self, look: Callable[[], object], what: str) -> None:
-        """Take messages until there is something to see."""
+        """Receive messages until a condition holds."""
         deadline = time.monotonic() + PATIENCE_S
         while not look():
-            assert time.monotonic() < deadline, f"waited in vain for {what}"
+            assert time.monotonic() < deadline, f"timed out waiting for {what}"
             self.listen(0.02)
 
     def pause(self, seconds: float) -> None:
-        """Take messages for so long."""
+        """Receive messages for `seconds`."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.listen(left)
 
     def listen(self, seconds: float) -> None:
-        """Take the messages that come within this time, or the one that comes first."""
+        """Receive one message, if one arrives within `seconds`."""
         try:
             message = self._client.get_iopub_msg(timeout=seconds)
         except queue.Empty:
@@ -259,7 +259,7 @@ class Kernel:
 
 @contextmanager
 def running(folder: Path, python_path: Path | None, environment: dict[str, str] | None = None) -> Iterator[Kernel]:
-    """A kernel that is ready, and ends with the block."""
+    """Run a kernel within a `with` block."""
     kernel = Kernel(folder, python_path, environment or {})
     kernel.start()
     try:

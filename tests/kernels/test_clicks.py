@@ -1,6 +1,6 @@
-"""Whether a click reaches Python while a cell runs: what `widgets.kernel` says of it, tried with real kernels.
+"""Whether a click reaches Python while a cell runs: `widgets.kernel` checked against real kernels.
 
-Messages are compared by their order alone: a click that got through did so before the cell had ended.
+Only the order of messages is compared: a click got through if its effect came before the end of the cell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def clicked(_):
     label.value = threading.current_thread().name
 button.on_click(clicked)
 """
-# Ends soon after a click got through, and by itself if none does.
+# Each ends soon after a click got through, or after 2 s.
 _CELLS = {
     "idle": "print('begun')",
     "sync": "print('begun')\nfor _ in range(20):\n    if not label.value: time.sleep(0.1)",
@@ -28,8 +28,8 @@ _CELLS = {
 
 @pytest.mark.parametrize("front_end", ["lab", "other"])
 @pytest.mark.parametrize("cell", _CELLS)
-def test_a_click_arrives_when_it_is_said_to(kernel: Kernel, cell: str, front_end: FrontEnd) -> None:
-    """Idle, in a cell that waits and in one that awaits; from JupyterLab, which names a subshell, and from others."""
+def test_click_arrives_exactly_when_liveness_says_so(kernel: Kernel, cell: str, front_end: FrontEnd) -> None:
+    """Clicks while idle, in a blocking and in an awaiting cell, from JupyterLab (in a subshell) and others."""
     kernel.run(_WIDGETS)
     version = kernel.run("import ipykernel; print(ipykernel.__version__, end='')")
     button, label = kernel.comm_of("button"), kernel.comm_of("label")
@@ -50,8 +50,8 @@ def test_a_click_arrives_when_it_is_said_to(kernel: Kernel, cell: str, front_end
     assert liveness(version, front_end, cell).works == got_through  # type: ignore[arg-type]
 
 
-def test_a_click_that_waits_is_not_lost(kernel: Kernel) -> None:
-    """Clicks into a cell that blocks the kernel all arrive, then or afterwards."""
+def test_click_into_a_blocking_cell_is_not_lost(kernel: Kernel) -> None:
+    """Clicks into a cell that blocks the kernel all arrive, at the latest after it."""
     kernel.run(_WIDGETS.replace("label.value =", "label.value = label.value + ',' +"))
     button, label = kernel.comm_of("button"), kernel.comm_of("label")
     running = kernel.send("print('begun'); time.sleep(0.5)")

@@ -1,4 +1,4 @@
-"""■: a cell that waits for a job is interrupted at once, and the job then is what was asked for."""
+"""■ interrupts a cell that waits for a job at once; the job is canceled or goes on as requested."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.wire import Wire
 
 
 def _submit(kernel: Kernel, wire: Wire) -> int:
-    """Have the kernel submit a long job, and return its id when it runs."""
+    """Have the kernel submit a long job, and return its id once it runs."""
     kernel.run(f"import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
     kernel.run("long = {'nodes': {'s': {'type': 'probe_sleep', 'seconds': 100, 'steps': 1000}}, 'edges': []}")
     item_id = int(kernel.run("[job] = console.submit(long); print(job.item_id)"))
@@ -44,8 +44,8 @@ def _submit(kernel: Kernel, wire: Wire) -> int:
         ("await job.wait_async(0, 'detach'); iw.run(job.wait_async())", "KeyboardInterrupt", "in_progress"),
     ],
 )
-def test_a_waiting_cell_is_interrupted(kernel: Kernel, wire: Wire, source: str, error: str, status: str) -> None:
-    """Each form of waiting ends with an error, and the job is canceled or goes on, as was said."""
+def test_waiting_cell_is_interrupted(kernel: Kernel, wire: Wire, source: str, error: str, status: str) -> None:
+    """Each form of waiting ends with an error, and the job is canceled or goes on as `on_interrupt` says."""
     item_id = _submit(kernel, wire)
     cell = kernel.send(f"print('begun')\n{source}")
     kernel.wait_printed(cell, "begun")
@@ -67,13 +67,15 @@ def test_a_waiting_cell_is_interrupted(kernel: Kernel, wire: Wire, source: str, 
         ("await job.wait_async(0, 'detach'); job.wait(on_interrupt='cancel')", "KeyboardInterrupt"),
     ],
 )
-def test_the_installed_kernel_is_interrupted(kernel: Kernel, wire: Wire, source: str, error: str) -> None:
-    """The same with the installed ipykernel, of whatever version."""
-    test_a_waiting_cell_is_interrupted(kernel, wire, source, error, "canceled")
+def test_waiting_cell_is_interrupted_with_the_installed_kernel(
+    kernel: Kernel, wire: Wire, source: str, error: str
+) -> None:
+    """The same with the installed ipykernel, whatever its version."""
+    test_waiting_cell_is_interrupted(kernel, wire, source, error, "canceled")
 
 
-def test_the_kernel_goes_on_after_an_interrupt(kernel: Kernel, wire: Wire) -> None:
-    """The console still works: the job that was waited for can be canceled."""
+def test_console_works_after_an_interrupt(kernel: Kernel, wire: Wire) -> None:
+    """The job whose wait was interrupted can be canceled."""
     item_id = _submit(kernel, wire)
     cell = kernel.send("print('begun'); job.wait()")
     kernel.wait_printed(cell, "begun")
@@ -84,8 +86,8 @@ def test_the_kernel_goes_on_after_an_interrupt(kernel: Kernel, wire: Wire) -> No
     assert "canceled" == outcome
 
 
-def test_the_demo_server_survives_an_interrupt(kernel: Kernel) -> None:
-    """An interrupt goes to all processes of the kernel's group; the server that `iw.demo()` started is none of them."""
+def test_demo_server_survives_an_interrupt(kernel: Kernel) -> None:
+    """An interrupt goes to the kernel's whole process group, and the demo server is not in it."""
     kernel.run("import time; import invoke_widgets as iw; console = iw.demo()")
     cell = kernel.send("print('begun'); time.sleep(60)")
     kernel.wait_printed(cell, "begun")

@@ -1,4 +1,4 @@
-"""`iw.run(coro)` in a cell, where a loop is running already."""
+"""`iw.run(coro)` in a cell, where an event loop is already running."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ async def answer(seconds):
 """
 
 
-def test_it_returns_the_result(own_kernel: Kernel) -> None:
-    """In a cell, in a function of a cell, and again."""
+def test_run_returns_the_result(own_kernel: Kernel) -> None:
+    """`iw.run` returns the coroutine's result in a cell, and repeatedly in a comprehension."""
     own_kernel.run(_WIDGETS)
     assert "42" == own_kernel.run("print(iw.run(answer(0.01)), end='')")
     assert "[42, 42]" == own_kernel.run("print([iw.run(answer(0)) for _ in range(2)], end='')")
 
 
-def test_no_queued_cell_and_no_click_is_lost(own_kernel: Kernel) -> None:
-    """Cells and clicks that are sent while it runs are all carried out, in order, and the kernel works on."""
+def test_run_loses_no_queued_cell_or_click(own_kernel: Kernel) -> None:
+    """Cells and clicks sent during `iw.run` are all executed, in order, and the kernel keeps working."""
     own_kernel.run(_WIDGETS)
     button, label = own_kernel.comm_of("button"), own_kernel.comm_of("label")
     for _ in range(3):
@@ -45,17 +45,17 @@ def test_no_queued_cell_and_no_click_is_lost(own_kernel: Kernel) -> None:
     assert "42" == own_kernel.run("print(await answer(0.01), end='')")
 
 
-def test_it_warns_of_the_old_patch(own_kernel: Kernel) -> None:
-    """Where nest_asyncio 1.6.0 has been applied, it says so and works all the same."""
+def test_run_warns_of_nest_asyncio(own_kernel: Kernel) -> None:
+    """With nest_asyncio 1.6.0 applied, `iw.run` warns and still returns the result."""
     own_kernel.run(_WIDGETS)
     has_it = own_kernel.run("import importlib.util as u; print(u.find_spec('nest_asyncio') is not None, end='')")
     if has_it == "False":
         own_kernel.run("asyncio._nest_patched = True")
     else:
         own_kernel.run("import nest_asyncio; nest_asyncio.apply()")
-    told = own_kernel.run(
+    printed = own_kernel.run(
         "with warnings.catch_warnings(record=True) as caught:\n    warnings.simplefilter('always')\n"
         "    value = iw.run(answer(0.01))\n"
         "print(value, [str(warning.message)[:22] for warning in caught if warning.category is RuntimeWarning])"
     )
-    assert "42 ['nest_asyncio is active']\n" == told
+    assert "42 ['nest_asyncio is active']\n" == printed

@@ -16,8 +16,8 @@ def saved(kernel: Kernel) -> list[Shown]:
 
 
 @pytest.mark.parametrize("cell", _CELLS)
-def test_the_last_state_follows(kernel: Kernel, wire: Wire, cell: str) -> None:
-    """The static output is replaced when the queue has changed: while a cell runs, and while none does."""
+def test_static_output_follows_the_queue(kernel: Kernel, wire: Wire, cell: str) -> None:
+    """The static output is replaced when the queue changes, whether or not a cell is running."""
     kernel.run(f"import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
     kernel.shown.clear()
     kernel.run("display(console)")
@@ -34,8 +34,8 @@ def test_the_last_state_follows(kernel: Kernel, wire: Wire, cell: str) -> None:
     assert cell == "idle" or (running.number is not None and last.number < running.number)
 
 
-def test_a_cell_ends_with_its_state(kernel: Kernel, wire: Wire) -> None:
-    """What a cell has waited for is in the static output before the cell has ended: afterwards nobody may listen."""
+def test_static_output_is_current_when_the_cell_ends(kernel: Kernel, wire: Wire) -> None:
+    """The result a cell waits for is in the static output before the cell ends, as later updates may be lost."""
     kernel.run(f"import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
     kernel.run("display(console)")
     graph = '{"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}'
@@ -46,8 +46,8 @@ def test_a_cell_ends_with_its_state(kernel: Kernel, wire: Wire) -> None:
     kernel.run("console.close()")
 
 
-def test_nothing_is_sent_where_nothing_changes(kernel: Kernel, wire: Wire) -> None:
-    """Cells that leave the queue alone send no static output again; a closed console sends none at all."""
+def test_static_output_is_not_sent_again_without_a_change(kernel: Kernel, wire: Wire) -> None:
+    """A cell that does not change the queue sends no static output, nor does a closed console."""
     wire.run()
     kernel.run(f"import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
     kernel.run("display(console)")

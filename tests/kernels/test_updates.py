@@ -1,4 +1,4 @@
-"""What a background thread changes reaches the page while a cell runs."""
+"""Changes made by a background thread reach the page while a cell runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CELLS = {
 
 @pytest.mark.parametrize("cell", _CELLS)
 def test_widgets_follow_the_queue_while_a_cell_runs(kernel: Kernel, wire: Wire, cell: str) -> None:
-    """A label that a console's listener writes shows, before the cell has ended, what happens on the server."""
+    """A label set by a console's listener shows changes on the server before the cell ends."""
     kernel.run(
         "import asyncio, time; import ipywidgets as widgets; import invoke_widgets as iw\n"
         f"console = iw.connect({wire.server.url!r}); label = widgets.Label()\n"
@@ -35,8 +35,8 @@ def test_widgets_follow_the_queue_while_a_cell_runs(kernel: Kernel, wire: Wire, 
     assert f"[{item_id}]" in meanwhile
 
 
-def test_the_dashboard_follows_the_queue_while_a_cell_runs(kernel: Kernel, wire: Wire) -> None:
-    """Its widgets are updated before the cell has ended."""
+def test_dashboard_follows_the_queue_while_a_cell_runs(kernel: Kernel, wire: Wire) -> None:
+    """The dashboard's widgets are updated before the cell ends."""
     kernel.run(f"import time; import invoke_widgets as iw; console = iw.connect({wire.server.url!r})")
     kernel.run("view = console.dashboard(); display(view)")
     before = len(kernel.updates)

@@ -682,7 +682,7 @@ async def _end(console: iw.Console) -> None:
     await asyncio.wait({task})
 
 
-# -- behaviour of older versions, as far as a newer server can be made to look like one ------------------------------
+# -- behaviour of older versions, as far as a newer server can be made to look like one ----------------------------
 
 
 def _as_version(proxy: ChaosProxy, version: str) -> None:

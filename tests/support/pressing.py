@@ -1,4 +1,4 @@
-"""Views without a browser: find a button by what is written on it, press it, read what is shown."""
+"""Views without a browser: find a button by its label, press it, read the text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.wire import until
 
 
 def button(view: View, words: str) -> Any:
-    """The one visible button of a view whose description has these words, whatever their case, once there is one."""
+    """Wait for the one visible button whose description has these words, ignoring case, and return it."""
     found = until(
         lambda: [b for b in _buttons(view) if words.casefold() in b.description.casefold()], f"a button {words!r}"
     )
@@ -23,7 +23,7 @@ def button(view: View, words: str) -> Any:
 
 
 def press(view: View, words: str, **choice: str) -> None:
-    """Press a button, as soon as it can be; with a `choice`, if there is one beside it."""
+    """Press a button once it is enabled, after selecting `choice` in the list beside it, if given."""
     until(lambda: _can_be_pressed(button(view, words)), f"{words!r} to be enabled")
     button(view, words).click(**choice)
 
@@ -37,7 +37,7 @@ def _buttons(view: View) -> list[Any]:
 
 
 def enabled(view: View) -> set[str]:
-    """The words of the visible buttons that can be pressed, in lower case and without their counts."""
+    """Return the labels of the visible enabled buttons, in lower case and without their counts."""
     return {
         re.sub(r"[^a-z ]|\(.*\)", "", b.description.casefold()).strip() for b in _buttons(view) if _can_be_pressed(b)
     } - {""}
@@ -50,14 +50,14 @@ def _visible(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
 
 
 def text(view: View) -> str:
-    """All that a view shows, without tags."""
+    """Return the text of a view, without tags."""
     values = [m.value for m in models_within(view) if isinstance(m, ipywidgets.HTML)]
     plain = [re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", value, flags=re.DOTALL)) for value in values]
     return " ".join(html.unescape(" ".join(plain)).split())
 
 
 def reads(view: View, words: str) -> str:
-    """Wait until a view shows these words, and return all that it shows."""
+    """Wait until a view shows these words, and return its text."""
     until(lambda: words in text(view), f"{words!r} to be shown")
     return text(view)
 

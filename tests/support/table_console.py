@@ -36,7 +36,7 @@ def item(item_id: int, status: str = PENDING, **fields: Any) -> QueueItem:
 
 
 class FedConsole:
-    """What views need of a console; the picture is whatever a test puts in."""
+    """The parts of a console that views need, with a snapshot that tests set."""
 
     url = "http://127.0.0.1:9090"
     queue_id = "default"
@@ -53,7 +53,7 @@ class FedConsole:
         self.feed(items)
 
     def feed(self, items: Iterable[QueueItem]) -> None:
-        """Take items as if they had been read."""
+        """Add items as if they had been read."""
         read = list(items)
 
         def step(state: merge.QueueState) -> merge.Step:
@@ -61,19 +61,19 @@ class FedConsole:
 
         self._on_loop(lambda: self.store.apply(step))
 
-    def tell(self, changed: QueueItem) -> None:
-        """Take an item as an event tells of it."""
+    def receive(self, changed: QueueItem) -> None:
+        """Apply an event with this item."""
         event = ItemStatusChanged(queue_id="default", item=changed, queue_status=None)
         self._on_loop(lambda: self.store.apply(lambda state: merge.with_event(state, event)))
 
     def forget(self, item_ids: Iterable[int]) -> None:
-        """Items were deleted on the server."""
+        """Remove items as if they had been deleted on the server."""
         gone = set(item_ids)
         left = [i for i in self.store.state.items if i not in gone]
         self._on_loop(lambda: self.store.apply(lambda state: merge.with_ids(state, left)))
 
     def progress(self, item_id: int, percentage: float | None, message: str = "", image: str | None = None) -> None:
-        """Tell how far an item is."""
+        """Set the progress of an item."""
         now = Progress(item_id=item_id, percentage=percentage, message=message, node_id="sleep", image=image)
 
         def step(state: merge.QueueState) -> merge.Step:
@@ -86,7 +86,7 @@ class FedConsole:
         self._on_loop(lambda: self.store.set(processor=ProcessorStatus(is_started=not paused, is_processing=False)))
 
     def churn(self, item_ids: list[int], changes: int, seed: int = 1) -> None:
-        """Change the statuses of random items; those that have ended become new ones."""
+        """Advance the statuses of random items; finished ones become pending again."""
         chance = random.Random(seed)
         for _ in range(changes):
             old = self.store.state.items[chance.choice(item_ids)]
@@ -94,7 +94,7 @@ class FedConsole:
             self.feed_over(item(old.item_id, now))
 
     def feed_over(self, new: QueueItem) -> None:
-        """Put an item in whatever it was before, which no server would do."""
+        """Replace an item regardless of its previous status, which no server would do."""
 
         def step(state: merge.QueueState) -> merge.Step:
             return replace(state, items={**state.items, new.item_id: new}), frozenset({new.item_id})
@@ -102,7 +102,7 @@ class FedConsole:
         self._on_loop(lambda: self.store.apply(step))
 
     def settle(self) -> None:
-        """Return when the threads have done what they were given so far."""
+        """Wait until the threads have finished their work so far."""
         self._on_loop(lambda: None)
         done = threading.Event()
         views_of(self).thread.put(done.set)  # type: ignore[arg-type]

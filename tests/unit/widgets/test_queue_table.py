@@ -170,7 +170,7 @@ def test_one_event_is_one_message_with_the_changed_row(console: FedConsole) -> N
     """One event is one message, with the changed columns of the one row."""
     table = QueueTable(console)  # type: ignore[arg-type]
     sent = Sent(table)
-    console.tell(item(6))
+    console.receive(item(6))
     console.settle()
     [message] = sent.of("change")
     assert 6 == message["rows"][1][0][0]
