@@ -380,7 +380,7 @@ class InvokeClient:
         """Delete all items with this destination, and return their number.
 
         Raises:
-            InvalidRequest: the destination is empty or holds a slash, which the server's address cannot express.
+            InvalidRequest: the destination is empty, or contains a slash, which the endpoint cannot handle.
         """
         if not destination or "/" in destination:
             raise InvalidRequest(

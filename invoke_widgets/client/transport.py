@@ -184,7 +184,7 @@ def is_away(error: JobException) -> bool:
 
 
 def asked_for(error: JobException, pause_s: float) -> float:
-    """Return `pause_s`, or the longer pause that the server requested with `Retry-After`, of which at most a minute."""
+    """Return the longer of `pause_s` and the server's `Retry-After`, in seconds; the latter is capped at a minute."""
     return max(pause_s, min(float(error.details.get("retry_after", 0.0)), _LONGEST_S))
 
 
@@ -500,8 +500,8 @@ def _is_worth_repeating(error: BaseException) -> bool:
 
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    asked = error.details.get("retry_after") if isinstance(error, JobException) else None
-    return asked if isinstance(asked, float) else _BACKOFF(state)
+    retry_after = error.details.get("retry_after") if isinstance(error, JobException) else None
+    return retry_after if isinstance(retry_after, float) else _BACKOFF(state)
 
 
 def retry_after_s(header: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Compares the snapshot's counts with the server's counters, and decides what to do where they differ.
+"""Compares the snapshot's counts with the server's counters, and decides what to do if they differ.
 
 The counters show changes that no event reports. They describe one moment while the request was under way, and the
 queue goes on meanwhile:

@@ -31,7 +31,7 @@ _WHOLE_PER_REQUEST = 100
 
 
 class Reads:
-    """Knows what has to be read for the snapshot to match the server, and reads it. Used on the loop.
+    """Keeps track of what is missing or stale in the snapshot, and reads it. Used on the loop.
 
     Args:
         client: the client to read with.
@@ -63,7 +63,7 @@ class Reads:
             client, store, reading=self._reading, on_failed=on_failed, on_wanted=self._on_wanted
         )
 
-    # -- what is to be read ------------------------------------------------------------------------------------------
+    # -- marking what to read ----------------------------------------------------------------------------------------
 
     def want(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
         """Mark the list of ids, these items, or all unfinished items to be read."""
@@ -119,7 +119,7 @@ class Reads:
     def _is_due(self) -> bool:
         return bool(self._stale or self._failures.is_waiting or self.is_reading_items)
 
-    # -- what is received ---------------------------------------------------------------------------------------------
+    # -- receiving ----------------------------------------------------------------------------------------------------
 
     def touch(self, item_ids: Iterable[int]) -> None:
         """Note that newer data of these items arrived than a read under way may return."""
