@@ -1,7 +1,7 @@
 """What the console costs beside bare HTTP on the same server: `python -m tests.bench.core [--version 6.14.2|embedded]`.
 
 - `console.cancel()` beside a bare `httpx` PUT, in turn, on pending items of a paused queue.
-- The first picture of a long queue beside `list_all`: bytes on the wire (gzipped, as asked for), of JSON, seconds.
+- The first snapshot of a long queue beside `list_all`: bytes on the wire (gzipped, as asked for), of JSON, seconds.
 - The three parts of a cancel's latency, on a node that looks whether it was canceled and on one that does not.
 """
 
@@ -78,7 +78,7 @@ def overhead(server: Server, count: int) -> None:
         ids = list(console.submit(add_and_multiply(), runs=4 * count + 20).item_ids)
         console.refresh()
         bare = httpx.Client(base_url=server.url)
-        told: dict[str, list[float]] = {"httpx PUT": [], "console.cancel()": [], "InvokeClient": []}
+        times_of: dict[str, list[float]] = {"httpx PUT": [], "console.cancel()": [], "InvokeClient": []}
 
         def put(item_id: int) -> None:
             bare.put(f"/api/v1/queue/default/i/{item_id}/cancel").raise_for_status()
@@ -98,12 +98,12 @@ def overhead(server: Server, count: int) -> None:
             console.cancel(ids.pop())
         for _ in range(count):
             first, second = ids.pop(), ids.pop()
-            told["httpx PUT"].append(milliseconds(lambda: put(first)))  # noqa: B023 - called at once
-            told["console.cancel()"].append(milliseconds(lambda: console.cancel(second)))  # noqa: B023
-        told["InvokeClient"] = asyncio.run(alone())
-        baseline = statistics.median(told["httpx PUT"])
+            times_of["httpx PUT"].append(milliseconds(lambda: put(first)))  # noqa: B023 - called at once
+            times_of["console.cancel()"].append(milliseconds(lambda: console.cancel(second)))  # noqa: B023
+        times_of["InvokeClient"] = asyncio.run(alone())
+        baseline = statistics.median(times_of["httpx PUT"])
         print(f"\ncancel of a pending item, ms, N={count} each, the first two in turn")
-        for name, times in told.items():
+        for name, times in times_of.items():
             middle, late = statistics.median(times), statistics.quantiles(times, n=20)[-1]
             print(f"  {name:18} median {middle:6.2f}   p95 {late:6.2f}   ratio {middle / baseline:.2f}")
         bare.close()
@@ -137,15 +137,15 @@ def first_picture(server: Server, count: int, what: str, nodes: int) -> None:
             filled_wire = proxy.received
             console.close()
         assert count == read == items
-        print(f"\nfirst picture of {count} items, {what} each (ids, counters, the newest 100), and all read behind it")
+        print(f"\nfirst snapshot of {count} items, {what} each (ids, counters, the newest 100), and all read behind it")
         print(
             f"  list_all       {all_s:6.2f} s   {all_wire / 1e3:9.1f} kB on the wire   {all_json / 1e6:.2f} MB of JSON"
         )
-        # The server tells ids only whole: less than these the first picture cannot be.
+        # The server sends all ids or none, so the first snapshot cannot be smaller than these.
         print(
             f"  item_ids alone          {ids_wire / 1e3:9.1f} kB on the wire   1/{all_wire / ids_wire:.1f} of the bytes"
         )
-        print(f"  first picture  {ours_s:6.2f} s   {ours_wire / 1e3:9.1f} kB on the wire   "
+        print(f"  first snapshot {ours_s:6.2f} s   {ours_wire / 1e3:9.1f} kB on the wire   "
               f"1/{all_wire / ours_wire:.1f} of the bytes, 1/{all_s / ours_s:.1f} of the time")  # fmt: skip
         print(f"  all of it      {filled_s:6.2f} s   {filled_wire / 1e3:9.1f} kB on the wire   "
               f"1/{all_wire / filled_wire:.1f} of the bytes, 1/{all_s / filled_s:.1f} of the time")  # fmt: skip

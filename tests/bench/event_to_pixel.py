@@ -163,8 +163,8 @@ def main() -> None:
         for page in pages:
             taken = page.taken.get(status, [])
             if len(taken) > 1:
-                told = f"{_percentile(taken, 50):7.1f} {_percentile(taken, 95):7.1f}"
-                print(f"{page.name:22} {status:12} {len(taken):3} {told}")
+                percentiles = f"{_percentile(taken, 50):7.1f} {_percentile(taken, 95):7.1f}"
+                print(f"{page.name:22} {status:12} {len(taken):3} {percentiles}")
 
 
 if __name__ == "__main__":

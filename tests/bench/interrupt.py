@@ -1,4 +1,4 @@
-"""How soon a waiting cell hears its interrupt: `python -m tests.bench.interrupt [VERSION ...] [--count 10]`.
+"""How soon an interrupt ends a waiting cell: `python -m tests.bench.interrupt [VERSION ...] [--count 10]`.
 
 For each kernel, from the interrupt to the cell's end as a front end sees it, for each form of waiting of this package
 and, beside it, for Python's own: what those take is the kernel's.
@@ -64,7 +64,7 @@ def interrupted(kernel: Kernel, source: str) -> tuple[float, str]:
     """Seconds from the interrupt to the cell's end, and its error."""
     cell = kernel.send(f"print('begun')\n{source}")
     kernel.wait_printed(cell, "begun")
-    # At any point of a period, since what looks up now and then is heard at once if it is met there.
+    # At a random point of a period, since a cell that polls may be about to look.
     kernel.pause(0.5 + random.random() * 0.3)
     at = kernel.interrupt()
     kernel.wait(cell)
@@ -90,9 +90,9 @@ def measure(version: str, url: str, count: int) -> None:
                     continue
                 times.append(took)
                 errors.add(error)
-            told = f"   {stuck} times stuck" if stuck else ""
+            note = f"   {stuck} times stuck" if stuck else ""
             print(f"  {source.replace(chr(10), '; '):62} p50 {statistics.median(times):6.3f}   max {max(times):6.3f}   "
-                  f"{', '.join(sorted(errors))}{told}", flush=True)  # fmt: skip
+                  f"{', '.join(sorted(errors))}{note}", flush=True)  # fmt: skip
         kernel.run("batch.cancel(); console.close()")
 
 

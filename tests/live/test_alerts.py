@@ -232,12 +232,12 @@ def test_limit_gathers_failures_into_few_messages(console: iw.Console, wire: Wir
         settle(console)
         until(lambda: alert.held_back == 0, "all to be reported")
         until(lambda: "pending" not in outcomes(console), "all to be delivered")
-        told = [json.loads(request.body)["data"] for request in hook.requests]
-    assert (0, 15) == (told[0]["held_back"], sum(1 + one["held_back"] for one in told))
-    assert {*ids} >= {one["item_id"] for one in told}
+        reports = [json.loads(request.body)["data"] for request in hook.requests]
+    assert (0, 15) == (reports[0]["held_back"], sum(1 + one["held_back"] for one in reports))
+    assert {*ids} >= {one["item_id"] for one in reports}
     assert hook.requests[1].at - hook.requests[0].at >= 1.9
-    assert f", and {told[1]['held_back']} more" in got[1].headline
-    assert len(told) == len(got) <= 4
+    assert f", and {reports[1]['held_back']} more" in got[1].headline
+    assert len(reports) == len(got) <= 4
     frame = console.alerts.frame()
     assert [15, 15] == [(1 + rows["held_back"]).sum() for _, rows in frame.groupby("sink")]
 
@@ -297,8 +297,8 @@ def test_signed_webhook_of_a_failure_is_retried(console: iw.Console, wire: Wire)
         console.alert(on=JobFailed, to=Webhook(receiver.url, secret=secret))
         item = wire.run(fail("CUDA out of memory"))
         until(lambda: outcomes(console) == ["delivered"], "the delivery")
-        told = standardwebhooks.Webhook(secret).verify(receiver.requests[1].body, receiver.requests[1].headers)
-    assert ("job.failed", item["item_id"]) == (told["type"], told["data"]["item_id"])
+        payload = standardwebhooks.Webhook(secret).verify(receiver.requests[1].body, receiver.requests[1].headers)
+    assert ("job.failed", item["item_id"]) == (payload["type"], payload["data"]["item_id"])
     (delivery,) = console.alerts.log
     assert (2, item["item_id"], f"Webhook('{receiver.url}', signed)") == (
         delivery.attempts,

@@ -83,7 +83,7 @@ def test_graceful_shutdown(console: iw.Console, wire: Wire) -> None:
 
 @pytest.mark.slow
 def test_graceful_shutdown_on_a_shared_server(people: People) -> None:
-    """It works for a user who is not an administrator, and other users' items stay in the queue."""
+    """A user without administrator rights can shut down, and other users' items stay in the queue."""
     with iw.connect(people.user.server.url, token=people.user.token) as console:
         theirs = people.admin.enqueue(sleep(0.1))["item_ids"]
         status = stop_gracefully(console, theirs)
@@ -169,7 +169,7 @@ def test_run_all_submits_in_portions(console: iw.Console, wire: Wire) -> None:
 
 @pytest.mark.slow
 def test_run_all_on_a_full_queue() -> None:
-    """Jobs that a full queue refused are submitted when there is room, so every value has its result."""
+    """Jobs that a full queue refused are submitted when there is space, so every value has its result."""
     server = EmbeddedServer(max_queue_size=4)
     server.start()
     try:

@@ -76,7 +76,7 @@ def test_cancel_selected_counts_canceled_and_finished(console: iw.Console, wire:
     """Items that had finished are not counted as canceled."""
     done = wire.run()["item_id"]
     running, pending = wire.running_and_pending(3)
-    until(lambda: len(console.queue) == 5, "the picture")
+    until(lambda: len(console.queue) == 5, "the snapshot")
     controls = Controls(console, selectable=True)
     controls.selected = [done, running, *pending[:2]]
     press(controls, "cancel selected")
@@ -89,7 +89,7 @@ def test_cancel_batch_cancels_the_chosen_batch_alone(console: iw.Console, wire: 
     running, pending = wire.running_and_pending(2)
     (other,) = wire.enqueue(sleep(60))["item_ids"]
     batch_id = wire.item(running)["batch_id"]
-    until(lambda: len(console.queue) == 4, "the picture")
+    until(lambda: len(console.queue) == 4, "the snapshot")
     controls = Controls(console)
     offered = button(controls, "cancel batch")
     until(lambda: batch_id in [key for key, _, _ in offered.choices], "the batch to be offered")
@@ -122,7 +122,7 @@ def test_clear_asks_first_and_can_be_called_off(console: iw.Console, wire: Wire)
     """It says how much it deletes, and does nothing until confirmed."""
     wire.running_and_pending(2)
     controls = Controls(console)
-    until(lambda: len(console.queue) == 3, "the picture")
+    until(lambda: len(console.queue) == 3, "the snapshot")
     press(controls, "clear …")
     assert "Clear deletes 3 items, 3 of them unfinished" in reads(controls, "Clear deletes 3 items")
     press(controls, "keep")
@@ -140,7 +140,7 @@ def test_retry_failed_retries_each_failure_once(console: iw.Console, wire: Wire)
     press(controls, "retry failed (1)")
     assert said(controls).startswith("Retried item ")
     wire.wait_until_idle()
-    until(lambda: len(console.queue) == 2, "the picture")
+    until(lambda: len(console.queue) == 2, "the snapshot")
     reads(controls, "Retried item")
     until(lambda: "(1)" in button(controls, "retry failed").description, "the new failure to be offered")
 
@@ -328,7 +328,7 @@ def test_cancellation_log_shows_the_outcome(console: iw.Console, wire: Wire) -> 
 def test_results_show_outputs_and_images_on_demand(console: iw.Console, wire: Wire) -> None:
     """The newest completed items are shown with their outputs and images, on demand."""
     wire.run(add_and_multiply(a=1, b=2, factor=10))
-    until(lambda: [item.status for item in console.queue] == ["completed"], "the picture")
+    until(lambda: [item.status for item in console.queue] == ["completed"], "the snapshot")
     results = ResultsView(console)
     assert "mul 30" in reads(results, "mul 30")
     wire.run(blank_image(32, 16))

@@ -91,7 +91,7 @@ FAILURES: tuple[Failure, ...] = (
             "status 403 for model 'm': {}", VALIDATION, how=MESSAGE),
     Failure("a prompt that a provider declines", "ExternalProviderRequestError", "OpenAI request failed with status "
             '400: {"error": {"code": "content_policy_violation"}}', VALIDATION, how=MESSAGE),
-    Failure("a picture that a provider withholds", "ExternalProviderRequestError", "Gemini response contained no "
+    Failure("an image that a provider withholds", "ExternalProviderRequestError", "Gemini response contained no "
             "images. Finish reason: SAFETY", VALIDATION, how=MESSAGE),
     Failure("CUDA out of memory", "RuntimeError", "CUDA out of memory. Tried to allocate 2.00 GiB", RESOURCE,
             how=MESSAGE),
@@ -121,7 +121,7 @@ FAILURES: tuple[Failure, ...] = (
     Failure("too many open files", "OSError", "[Errno 24] Too many open files", RESOURCE, True, MESSAGE),
     Failure("a provider that asks to slow down", "ExternalProviderRequestError", "Seedream request failed with status "
             "429: slow down", RESOURCE, True, MESSAGE),
-    Failure("a provider in trouble", "ExternalProviderRequestError", "OpenAI request failed with status 500: {}",
+    Failure("a failing provider", "ExternalProviderRequestError", "OpenAI request failed with status 500: {}",
             NETWORK, True, MESSAGE),
     Failure("a provider's odd answer", "ExternalProviderRequestError", "OpenAI response payload was not a JSON object",
             NETWORK, True),
@@ -130,7 +130,7 @@ FAILURES: tuple[Failure, ...] = (
     Failure("a host that hangs up", "ConnectionResetError", "[Errno 104] Connection reset by peer", NETWORK, True,
             MESSAGE),
     Failure("a host without a name", "ConnectionError", "Temporary failure in name resolution", NETWORK, True, MESSAGE),
-    Failure("a host that is tried in vain", "MaxRetryError", "Max retries exceeded with url: /m", NETWORK, True,
+    Failure("an unreachable host", "MaxRetryError", "Max retries exceeded with url: /m", NETWORK, True,
             MESSAGE),
     Failure("a certificate that is not trusted", "SSLError", "HTTPSConnectionPool(host='h', port=443): Max retries "
             "exceeded with url: /m (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] "
@@ -152,7 +152,7 @@ FAILURES: tuple[Failure, ...] = (
             MESSAGE),
     Failure("a model dropped from the cache", "IndexError", "The model with key k is not in the cache.", EXECUTION,
             True, MESSAGE),
-    Failure("a GPU in trouble", "RuntimeError", "CUDA error: an illegal memory access was encountered", EXECUTION, True,
+    Failure("a failing GPU", "RuntimeError", "CUDA error: an illegal memory access was encountered", EXECUTION, True,
             MESSAGE),
     Failure("a GPU that torch does not know", "RuntimeError", "CUDA error: no kernel image is available for execution "
             "on the device", EXECUTION, how=MESSAGE),
@@ -207,7 +207,7 @@ MADE_UP: tuple[tuple[str, int, str, str, JobErrorType, bool], ...] = (
     ("a request that is too large (413)", 413, "text/html", _PAGE, RESOURCE, False),
     ("too many requests (429)", 429, "application/json", '{"detail":"slow down"}', NETWORK, True),
     ("a request that took too long (408)", 408, "text/plain", "", TIMEOUT, True),
-    ("no room on the server (507)", 507, "text/plain", "", RESOURCE, False),
+    ("no space left on the server (507)", 507, "text/plain", "", RESOURCE, False),
     ("a full disk on the server", 500, "application/json", '{"detail":"x: database or disk is full"}', RESOURCE, False),
     ("plain text instead of JSON", 200, "text/plain", "hello", NETWORK, False),
     ("an empty answer", 200, "", "", NETWORK, False),

@@ -68,7 +68,7 @@ def test_a_full_queue_is_a_resource_error() -> None:
     )
 
 
-def test_a_queue_with_room_is_no_error() -> None:
+def test_batch_enqueued_completely_is_no_error() -> None:
     """A batch that was taken whole has nothing to report."""
     assert classify.full_queue(5, 5) is None
 

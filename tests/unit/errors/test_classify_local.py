@@ -68,7 +68,7 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @contextmanager
 def _crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """As many wait to be let in as there is room for: further ones are not answered."""
+    """A server with a full backlog, so that further connections are not answered."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -106,8 +106,10 @@ PROVOKE: dict[str, Provoke] = {
 
 
 @pytest.mark.parametrize("case", MADE_UP, ids=lambda case: case[0])
-def test_an_odd_answer(case: tuple[str, int, str, str, JobErrorType, bool]) -> None:
-    """What proxies and servers in trouble send over a socket."""
+def test_reply_of_a_proxy_or_failing_server_is_classified_over_a_socket(
+    case: tuple[str, int, str, str, JobErrorType, bool],
+) -> None:
+    """Replies of proxies and failing servers are classified the same when sent over a socket."""
     _, status, content_type, body, error_type, retryable = case
     reply = answer(status, body, content_type)
     with scripted(lambda n, request: reply) as (url, _), pytest.raises(JobException) as caught:
@@ -116,10 +118,10 @@ def test_an_odd_answer(case: tuple[str, int, str, str, JobErrorType, bool]) -> N
 
 
 @pytest.mark.parametrize("case", [case for case in TRANSPORT if case[4] == LOCAL], ids=lambda case: case[0])
-def test_a_connection_that_fails(
+def test_failed_connection_is_classified_over_a_socket(
     case: tuple[str, Exception, JobErrorType, bool, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What becomes of a request when a socket does so: httpx raises what the table says, and we make of it the same."""
+    """For each real failure httpx raises the exception in the table, and it is classified as there."""
     what, raised, error_type, retryable, _ = case
     with PROVOKE[what](monkeypatch) as url, pytest.raises(JobException) as caught:
         ask(

@@ -206,7 +206,7 @@ def test_a_record_logged_during_a_clearing_is_kept(path: Path, file: HistoryFile
     other = HistoryFile(path)
     here = _errors(file)
 
-    def log_once() -> None:  # on the file's own thread, which tells the cancellations first
+    def log_once() -> None:  # on the file's own thread, which notifies the cancellation log first
         if not len(late) and not any(e.item_id == 2 for e in there):
             there.record_failure(failed(2, completed_at=NOW))
 

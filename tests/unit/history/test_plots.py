@@ -296,7 +296,7 @@ def test_failed_jobs_are_visible_among_thousands() -> None:
 
 
 def test_jobs_in_a_row_have_gaps() -> None:
-    """Where there is room, the background shows between two of them."""
+    """Where there is space, the background shows between consecutive bars."""
     jobs = [_job(T0 + timedelta(minutes=i), T0 + timedelta(minutes=i + 1)) for i in range(10)]
     pixels = _pixels(Plots(jobs=jobs).job_gantt())
     bar = pixels[pixels.shape[0] * 2 // 5] == _number(style.STATUS_COLORS["completed"])

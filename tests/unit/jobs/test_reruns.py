@@ -24,8 +24,8 @@ def test_only_the_latest_retried_items_are_remembered(monkeypatch: pytest.Monkey
     assert [3, 4, 5] == retried(in_flight)
 
 
-def test_an_item_that_was_not_retried_after_all_is_forgotten() -> None:
-    """A retry that the server did not take may be made by anyone who asks next."""
+def test_item_the_server_did_not_retry_can_be_retried_again() -> None:
+    """After a retry that the server did not accept, the item can be retried by the next caller."""
     in_flight = reruns.InFlight()
     in_flight.add(STATE, [1, 2])
     in_flight.discard(STATE, [2, 3])

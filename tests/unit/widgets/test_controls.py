@@ -25,7 +25,7 @@ states = st.builds(
 
 @given(st.lists(states, min_size=1, max_size=4))
 def test_batches_updated_by_changes_equal_those_of_the_last_state(history: list[QueueState]) -> None:
-    """Whatever changed, and whoever asks, they are the user's own unfinished batches of the last state."""
+    """After any changes, and for any user, they are the user's own unfinished batches of the last state."""
     batches, before = Batches(), QueueState()
     for state in history:
         batches.update(Change(state, frozenset(before.items) | frozenset(state.items)))

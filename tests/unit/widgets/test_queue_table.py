@@ -86,7 +86,7 @@ def _unpacked(buffer: bytes) -> list[list[Any]]:
 
 
 def _page_of(state: QueueState) -> dict[int, list[Any]]:
-    """What a page holds that was given all of a picture, each row at its full length."""
+    """Return the rows of a page that received a whole snapshot, each row at its full length."""
     full = [queue_rows.row(item, state) for item in state.items.values()]
     rows = _unpacked(queue_rows.packed(full))
     return {values[0]: values + [None] * (12 - len(values)) for values in rows}
@@ -266,13 +266,13 @@ def test_detail_of_a_failed_item_has_error_fields_and_graph() -> None:
         error_traceback="Traceback …",
         session={"graph": {"nodes": {"a": {"type": "add"}}, "edges": []}},
     )
-    told = detail(failed)
-    assert "resource_error" == told["error"]["type"]
-    assert told["error"]["suggestion"]
-    assert [["noise.seed", "7"]] == told["fields"]
-    assert 1 == told["nodes"]
-    assert "add" == json.loads(told["graph"])["nodes"]["a"]["type"]
-    assert ["batch_id"] == [name for name, _ in told["facts"]]
+    shown = detail(failed)
+    assert "resource_error" == shown["error"]["type"]
+    assert shown["error"]["suggestion"]
+    assert [["noise.seed", "7"]] == shown["fields"]
+    assert 1 == shown["nodes"]
+    assert "add" == json.loads(shown["graph"])["nodes"]["a"]["type"]
+    assert ["batch_id"] == [name for name, _ in shown["facts"]]
 
 
 def test_detail_cuts_long_outputs() -> None:

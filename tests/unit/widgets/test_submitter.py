@@ -47,8 +47,8 @@ def test_read_file_refuses_with_the_file_name(name: str, content: bytes, message
 
 
 def test_refused_says_why_the_page_sent_no_file() -> None:
-    """For each reason that the page gives, and for an unknown one."""
-    told = [
+    """Each reason that a page sends has its message, and so has an unknown one."""
+    messages = [
         submitter.refused(why, "a", size).message for why, size in (("size", 5), ("size", "x"), ("many", 0), ("?", 0))
     ]
     assert [
@@ -56,7 +56,7 @@ def test_refused_says_why_the_page_sent_no_file() -> None:
         '"a" is too large; the form takes 4,000,000.',
         "The form takes one file at a time.",
         '"a" could not be read.',
-    ] == told
+    ] == messages
 
 
 def test_a_dropped_file_is_taken_or_refused() -> None:

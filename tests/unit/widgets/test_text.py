@@ -169,7 +169,7 @@ def test_is_batch(pasted: object, expected: bool) -> None:
     assert expected == is_batch(pasted)
 
 
-# -- from the picture ------------------------------------------------------------------------------------------------
+# -- from the snapshot -----------------------------------------------------------------------------------------------
 
 
 def test_retryable_is_the_newest_failure_of_each_attempt_chain() -> None:

@@ -64,8 +64,8 @@ def console() -> Iterator[Any]:
 
 def failed(item_id: int) -> QueueItem:
     """One of several with equal errors."""
-    told = {"error_type": "RuntimeError", "error_message": "out of luck", "error_traceback": "Traceback: no luck"}
-    return item(item_id, FAILED, **told)
+    error = {"error_type": "RuntimeError", "error_message": "out of luck", "error_traceback": "Traceback: no luck"}
+    return item(item_id, FAILED, **error)
 
 
 def test_only_the_outermost_view_brings_the_style_sheet(console: Any) -> None:
@@ -210,7 +210,7 @@ def test_typing_while_recent_drafts_are_drawn_is_checked(console: Any) -> None:
 def test_parts_of_a_batch_that_do_not_fit_are_errors_at_their_field(
     console: Any, batch: dict[str, Any], words: str
 ) -> None:
-    """What the form cannot hold of a pasted batch is told at its field, and nothing can be enqueued."""
+    """A part of a pasted batch that the form has no field for is an error there, and prevents enqueuing."""
     form = JobSubmitter(console)
     form.graph.value = json.dumps({"graph": GRAPH, **batch})
     place = words.partition(":")[0].partition("[")[0]
