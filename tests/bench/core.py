@@ -110,7 +110,7 @@ def overhead(server: Server, count: int) -> None:
         wire.clean()
 
 
-def first_picture(server: Server, count: int, what: str, nodes: int) -> None:
+def first_snapshot(server: Server, count: int, what: str, nodes: int) -> None:
     adding = {f"add{i}": {"type": "add", "a": i, "b": 2} for i in range(nodes)}
     with Wire(server) as wire:
         wire.clean()
@@ -183,8 +183,8 @@ def main() -> None:
         print(f"{server.kind} {server.version}")
         overhead(server, 200)
         # Equal small graphs are what gzip makes least of: list_all at its best. 25 nodes are half as large as SDXL's.
-        first_picture(server, chosen.items, "two nodes", 2)
-        first_picture(server, chosen.items, "25 nodes", 25)
+        first_snapshot(server, chosen.items, "two nodes", 2)
+        first_snapshot(server, chosen.items, "25 nodes", 25)
         cancel_latency(server, 8)
     finally:
         server.stop()

@@ -342,7 +342,7 @@ def test_retry_waits_for_a_full_queue(wire: Wire) -> None:
 @pytest.mark.parametrize("fault", ["lose_reply", "lose_request", "bad_gateway", "half_json", "empty", "cut"])
 @pytest.mark.slow
 def test_lost_reply_to_a_retry_makes_one_attempt(wire: Wire, fault: str) -> None:
-    """A retry whose reply is lost or spoilt is made once, whether it was carried out or not."""
+    """A retry whose reply is lost or faulty is made once, whether it was carried out or not."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         getattr(proxy, fault)(path="retry_items_by_id", times=1)
         job = console.submit(flaky(1), retry=soon()).jobs[0]

@@ -252,7 +252,7 @@ class Row(NamedTuple):
 
 
 def rows() -> Iterator[tuple[str, Row]]:
-    """The table's rows with the section that each is in, as the package classifies them now."""
+    """Yield the table's rows with their sections, as the package classifies them now."""
     for failure in FAILURES:
         found = classify.diagnose_failure(failure.server_error_type, failure.message)
         seen = f"{failure.server_error_type or 'no class'}: {failure.message or ''}".rstrip(": ")
@@ -305,7 +305,7 @@ def _cell(text: str) -> str:
 
 
 def table() -> str:
-    """The table as Markdown."""
+    """Return the table as Markdown."""
     found = list(rows())
     counts = Counter(row.how for _, row in found)
     numbers = "; ".join(f"{how}: {counts[how]}" for how in (SERVER, PROBE, RECORDING, LOCAL, REPLAYED))

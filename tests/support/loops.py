@@ -1,4 +1,4 @@
-"""The end of a test helper's own event loop."""
+"""Closing a test helper's own event loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 async def free_sockets(loop: asyncio.AbstractEventLoop) -> None:
-    """Let closed connections of `loop` give back their sockets, in its next rounds, and cut those that are open.
+    """Let closed connections of `loop` release their sockets, and abort open ones.
 
     asyncio has no public list of a loop's connections; without it each helper would have to keep its own.
     """

@@ -52,7 +52,7 @@ def test_a_reply_of_a_proxy_or_a_failing_server_is_classified(
 
 @pytest.mark.parametrize("case", TRANSPORT, ids=lambda case: case[0])
 def test_an_exception_of_httpx_is_classified(case: tuple[str, Exception, JobErrorType, bool, str]) -> None:
-    """Whatever it says, there is a suggestion."""
+    """An exception of httpx has the expected class and a suggestion."""
     _, raised, error_type, retryable, _ = case
     error = map_exception(raised, "GET /x", URL)
     assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
@@ -192,8 +192,8 @@ def test_missing_item_through_another_queue_is_not_found() -> None:
     assert isinstance(classify.exception_for_reply(500, "application/json", body, "GET /x"), NotFound)
 
 
-def test_the_table_is_up_to_date() -> None:
-    """After a change, `python -m tests.support.known_failures` writes it anew."""
+def test_table_of_known_failures_is_up_to_date() -> None:
+    """After a change, run `python -m tests.support.known_failures` to write it."""
     assert known_failures.table() == known_failures.TABLE.read_text()
 
 

@@ -33,7 +33,7 @@ def test_item_the_server_did_not_retry_can_be_retried_again() -> None:
 
 
 def test_an_item_is_claimed_by_one_caller_at_a_time() -> None:
-    """While it is claimed nobody else gets it, and after that the next caller does."""
+    """While one caller has claimed it no other gets it; afterwards the next caller does."""
     in_flight = reruns.InFlight()
     with in_flight.claimed(STATE, [1, 2]) as first, in_flight.claimed(STATE, [2, 3]) as second:
         assert ([1, 2], [3]) == (first, second)
