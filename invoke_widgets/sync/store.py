@@ -1,7 +1,7 @@
 """`QueueStore`: the current snapshot, and the listeners to its changes.
 
-Written by one thread (the loop's), read by any. A subscriber is notified of the first change, or the first few, at
-once; later changes within its interval are reported together, so a burst of events costs few calls.
+Written by one thread (the loop's), read by any. A subscriber is notified of the first change at once; later
+changes within its interval are reported together, so that a burst of events costs few calls.
 """
 
 from __future__ import annotations
@@ -35,41 +35,30 @@ Schedule = Callable[[float, Callable[[], None]], Any]
 
 
 class _Subscription:
-    """A token bucket: each call takes one of `burst` tokens, and one comes back every `interval` seconds."""
+    """A listener, and what it has not been notified of yet because it was called less than `interval` ago."""
 
-    def __init__(self, listener: Listener, interval: float, burst: int, schedule: Schedule) -> None:
+    def __init__(self, listener: Listener, interval: float, schedule: Schedule) -> None:
         self._listener = listener
         self._interval = interval
         self._schedule = schedule
-        self._burst = self._left = burst
-        self._refilling = False
+        self._is_waiting = False
         self._pending: Ids | None = None
         self.active = True
 
     def notify(self, store: QueueStore, item_ids: Ids) -> None:
-        if not self._left:
+        if self._is_waiting:
             self._pending = item_ids if self._pending is None else self._pending | item_ids
             return
         if self._interval:
-            self._left -= 1
-            self._refill_later(store)
+            self._is_waiting = True
+            self._schedule(self._interval, lambda: self._notify_pending(store))
         self._call(store, item_ids)
 
-    def _refill_later(self, store: QueueStore) -> None:
-        if not self._refilling and self._left < self._burst:
-            self._refilling = True
-            self._schedule(self._interval, lambda: self._refill(store))
-
-    def _refill(self, store: QueueStore) -> None:
-        self._refilling = False
-        if not self.active:
-            return
-        self._left += 1
+    def _notify_pending(self, store: QueueStore) -> None:
+        self._is_waiting = False
         pending, self._pending = self._pending, None
-        if pending is not None:
+        if self.active and pending is not None:
             self.notify(store, pending)
-        else:
-            self._refill_later(store)
 
     def _call(self, store: QueueStore, item_ids: Ids) -> None:
         try:
@@ -100,19 +89,17 @@ class QueueStore:
         """The current snapshot."""
         return self._state
 
-    def subscribe(self, listener: Listener, *, interval: float = 0.0, burst: int = 1) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, *, interval: float = 0.0) -> Callable[[], None]:
         """Call `listener(change)` on the writing thread after changes.
 
         Args:
             listener: must return quickly; what it raises is logged.
             interval: seconds within which changes after the first are reported together.
-            burst: number of changes after a quiet time that are reported at once, one by one; on average there is
-                still at most one call per `interval`.
 
         Returns:
             A function that unsubscribes; calling it again does nothing.
         """
-        subscription = _Subscription(listener, interval, burst, self._schedule)
+        subscription = _Subscription(listener, interval, self._schedule)
         with self._lock:
             self._subscriptions = [*self._subscriptions, subscription]
 

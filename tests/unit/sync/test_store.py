@@ -49,29 +49,6 @@ def test_first_change_is_reported_at_once_and_the_rest_together() -> None:
     assert {4} == received[-1].item_ids
 
 
-def test_burst_is_reported_at_once_then_one_call_per_interval() -> None:
-    """The first `burst` changes are reported at once, then one call per interval; a quiet time resets the burst."""
-    later, received = Later(), list[Change]()
-    store = QueueStore(later)
-    store.subscribe(received.append, interval=0.1, burst=3)
-    for item_id in range(1, 6):
-        put(store, item_id)
-    assert [{1}, {2}, {3}] == [set(change.item_ids) for change in received]
-    later.strike()
-    assert {4, 5} == received[-1].item_ids
-    put(store, 6)
-    put(store, 7)
-    assert 4 == len(received)
-    later.strike()
-    assert {6, 7} == received[-1].item_ids
-    for _ in range(3):
-        later.strike()
-    assert [] == later.waiting
-    for item_id in (8, 9, 10):
-        put(store, item_id)
-    assert 8 == len(received)
-
-
 def test_without_an_interval_every_change_is_reported() -> None:
     """Handles receive each change by itself."""
     received: list[Change] = []
