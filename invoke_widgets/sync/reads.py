@@ -1,31 +1,30 @@
 """Reads what the snapshot lacks: ids first, then items in bounded chunks, newest first.
 
-A read may be older than an event that arrived while it was under way, so what arrives meanwhile is noted (`touch`) and
-takes precedence.
+A read may be older than an event that arrived while it was under way, so what changed in the snapshot meanwhile
+(`QueueState.changed_since`) takes precedence.
 """
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Set
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
 from invoke_widgets.errors import ServerFailure
 from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.records import FAILED, QueueItem
-from invoke_widgets.sync.state import Ids, QueueState, Step, with_ids, with_items, with_news
+from invoke_widgets.sync.state import Ids, QueueState, Step, with_ids, with_items
 from invoke_widgets.sync.store import QueueStore
 
 _FIRST_PAGE = 100
 _COALESCE_S = 0.3
 _PRIORITIES_KEPT = 1000
 _FAILED_PER_READ = 50
-_BATCHES_KEPT = 10_000
 _WHOLE_PER_REQUEST = 100
 """Whole items are large (an SDXL graph pending: 5 kB), and the server answers nothing else while it writes them."""
 
@@ -35,8 +34,9 @@ class Reads:
 
     Args:
         client: the client to read with.
-        store: holds the snapshot, into which the results are merged.
-        on_failed: called with each failed item whose error is known; more than once for one item.
+        store: holds the snapshot.
+        apply: applies a step to the snapshot.
+        failures: reads why items failed, after the items themselves.
         on_wanted: called when there is something to read.
     """
 
@@ -45,11 +45,14 @@ class Reads:
         client: InvokeClient,
         store: QueueStore,
         *,
-        on_failed: Callable[[QueueItem], None],
+        apply: Callable[[Callable[[QueueState], Step]], Ids],
+        failures: FailureReader,
         on_wanted: Callable[[], None],
     ) -> None:
         self._client = client
         self._store = store
+        self._apply = apply
+        self._failures = failures
         self._on_wanted = on_wanted
         self._ids_dirty = False
         self._next_ids_at = 0.0
@@ -58,10 +61,6 @@ class Reads:
         self._later_at = 0.0
         self._unreadable: set[int] = set()
         self._priorities: OrderedDict[str, int] = OrderedDict()
-        self._reads: list[set[int]] = []
-        self._failures = FailureReader(
-            client, store, reading=self._reading, on_failed=on_failed, on_wanted=self._on_wanted
-        )
 
     # -- marking what to read ----------------------------------------------------------------------------------------
 
@@ -70,7 +69,7 @@ class Reads:
         self._ids_dirty = self._ids_dirty or ids
         self._stale.update(item_ids)
         if unfinished:
-            self._stale.update(item_id for item_id, item in self._store.state.items.items() if not item.is_terminal)
+            self._stale.update(self._store.state.tallies.unfinished)
         self._on_wanted()
 
     def want_rest(self, item_id: int) -> None:
@@ -96,7 +95,7 @@ class Reads:
     @property
     def is_reading_items(self) -> bool:
         """Whether some listed items are still to be read, and can be."""
-        return bool(self._store.state.unread - self._unreadable)
+        return not self._store.state.unread <= self._unreadable
 
     @property
     def is_read(self) -> bool:
@@ -119,43 +118,12 @@ class Reads:
     def _is_due(self) -> bool:
         return bool(self._stale or self._failures.is_waiting or self.is_reading_items)
 
-    # -- receiving ----------------------------------------------------------------------------------------------------
-
-    def touch(self, item_ids: Iterable[int]) -> None:
-        """Note that newer data of these items arrived than a read under way may return."""
-        for touched in self._reads:
-            touched.update(item_ids)
-
-    def take(self, item: QueueItem) -> None:
-        """Merge an item from an action's answer."""
-        self.touch((item.item_id,))
-        self.apply(lambda state: with_news(state, item))
-
-    def expect(self, item_ids: Collection[int]) -> None:
-        """Merge ids from an enqueue's answer: they exist, and are to be read."""
-        self.touch(item_ids)
-        known = self._store.state
-        listed = {*known.items, *known.unread, *item_ids}
-        self.apply(lambda state: with_ids(state, listed))
-        self.want(ids=False)
-
     def saw_batch(self, event: BatchEnqueued) -> None:
         """Remember a batch's priority, which only its event carries."""
         if event.priority:
             self._priorities[event.batch_id] = event.priority
             while len(self._priorities) > _PRIORITIES_KEPT:
                 self._priorities.popitem(last=False)
-
-    def apply(self, step: Callable[[QueueState], Step]) -> Ids:
-        """Apply `step` to the snapshot, and arrange to read why items failed. Returns the ids that changed."""
-        before = self._store.state.items
-        changed = self._store.apply(step)
-        items = self._store.state.items
-        for item_id in changed:
-            item = items.get(item_id)
-            if item is not None and item.is_terminal:
-                self._failures.ended(item, before.get(item_id))
-        return changed
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -189,35 +157,19 @@ class Reads:
     async def holds_other_jobs(self) -> bool:
         """Return whether known ids now mean other jobs, because another server answers at the address."""
         known = self._store.state.items
-        sample = sorted(known, reverse=True)[:_FIRST_PAGE]
-        if not sample:
+        if not known:
             return False
-        with self._reading():
-            found = await light_items(self._client, sample)
+        found = await light_items(self._client, heapq.nlargest(_FIRST_PAGE, known))
         return any(item.batch_id != known[item.item_id].batch_id for item in found)
 
     def start_anew(self) -> None:
         """Forget all items: they belong to another queue, or another user logged in."""
         connection = self._store.state.connection
         gone = frozenset(self._store.state.items)
-        self.apply(lambda state: (QueueState(connection=connection), gone))
+        self._apply(lambda state: (QueueState(connection=connection), gone))
         self._failures.start_anew()
         for waiting in (self._stale, self._later, self._unreadable):
             waiting.clear()
-
-    def give_up(self) -> None:
-        """Stop reading, and report the failures whose error is known."""
-        self._failures.give_up()
-
-    @contextmanager
-    def _reading(self) -> Iterator[set[int]]:
-        """Collect the ids of items that change while a read is under way."""
-        touched: set[int] = set()
-        self._reads.append(touched)
-        try:
-            yield touched
-        finally:
-            self._reads.remove(touched)
 
     async def _read_ids(self) -> None:
         self._ids_dirty = False
@@ -226,9 +178,9 @@ class Reads:
         if not await self._client.has("item_ids"):
             await self._read_everything()
         else:
-            with self._reading() as touched:
-                listed = (await self._client.get_queue_item_ids()).item_ids
-                self.apply(lambda state: with_ids(state, listed, fresher=touched))
+            before = self._store.state
+            listed = (await self._client.get_queue_item_ids()).item_ids
+            self._apply(lambda state: with_ids(state, listed, fresher=state.changed_since(before)))
         self._store.set(is_listed=True)
         self._next_ids_at = time.monotonic() + 2 * (time.monotonic() - started)
 
@@ -237,7 +189,8 @@ class Reads:
 
         There, one item that cannot be loaded makes the whole request fail.
         """
-        with _taken(self._stale, list(self._stale)), self._reading() as touched:
+        before = self._store.state
+        with _taken(self._stale, list(self._stale)):
             try:
                 items = [item.without_session() for item in await self._client.list_all_queue_items()]
             except ServerFailure as error:
@@ -246,13 +199,14 @@ class Reads:
                 self._unreadable.update(self._store.state.unread)
                 return
             listed = [item.item_id for item in items]
-            self.apply(lambda state: with_ids(state, listed, fresher=touched))
-            self.apply(lambda state: with_items(state, items, fresher=touched))
+            fresher = self._store.state.changed_since(before)
+            self._apply(lambda state: with_ids(state, listed, fresher=fresher))
+            self._apply(lambda state: with_items(state, items, fresher=fresher))
 
     async def _read_chunk(self, size: int = 1000) -> None:
-        state = self._store.state
-        self._stale &= state.items.keys() | state.unread
-        unread = state.unread - self._unreadable - self._stale
+        before = self._store.state
+        self._stale = {i for i in self._stale if i in before.items or i in before.unread}
+        unread = before.unread - self._unreadable - self._stale
         if not self._stale and not unread:
             return
         if not await self._client.has("items_by_ids"):
@@ -262,11 +216,11 @@ class Reads:
         # In a busy queue some items are always stale: fill up the chunk with unread ones, or they would never be read.
         waiting = [*sorted(self._stale, reverse=True), *sorted(unread, reverse=True)]
         chunk = waiting[: size if summaries else min(size, 100)]
-        with _taken(self._stale, chunk), self._reading() as touched:
+        with _taken(self._stale, chunk):
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # The server leaves out whole items that it cannot load, so what is missing need not be gone.
             asked = chunk if summaries else None
-            self.apply(lambda state: with_items(state, items, asked=asked, fresher=touched))
+            self._apply(lambda state: with_items(state, items, asked=asked, fresher=state.changed_since(before)))
         if not summaries:
             self._unreadable.update(set(chunk) - {item.item_id for item in items})
 
@@ -285,7 +239,6 @@ class FailureReader:
     Args:
         client: the client to read with.
         store: holds the snapshot, into which the results are merged.
-        reading: collects the ids of items that change while a read is under way.
         on_failed: called with each failed item; more than once for one item.
         on_wanted: called when there is something to read.
     """
@@ -295,52 +248,36 @@ class FailureReader:
         client: InvokeClient,
         store: QueueStore,
         *,
-        reading: Callable[[], AbstractContextManager[set[int]]],
         on_failed: Callable[[QueueItem], None],
         on_wanted: Callable[[], None],
     ) -> None:
         self._client = client
         self._store = store
-        self._reading = reading
         self._on_failed = on_failed
         self._on_wanted = on_wanted
         self._wanted: set[int] = set()
         self._known: dict[int, QueueItem] = {}
-        self._ended: dict[str, datetime] = {}
 
     @property
     def is_waiting(self) -> bool:
         """Whether there is something to read."""
         return bool(self._wanted)
 
-    def ended(self, item: QueueItem, before: QueueItem | None) -> None:
-        """Note an item that has reached a terminal status; `before` is its previous record."""
-        if item.status == FAILED and not self._store.state.is_theirs(item):
-            self._failed(item, before)
-        ended, known = item.completed_at, self._ended.get(item.batch_id)
-        if ended is not None and (known is None or ended < known):
-            self._ended[item.batch_id] = ended
-            if len(self._ended) > _BATCHES_KEPT:
-                del self._ended[next(iter(self._ended))]
-
-    def _failed(self, item: QueueItem, before: QueueItem | None) -> None:
-        if not _has_error(item):
+    def failed(self, item: QueueItem, before: QueueItem | None) -> None:
+        """Note a changed item that failed; `before` is its previous record."""
+        if self._store.state.is_theirs(item):
+            return
+        is_news = before is None or before.error_type is None or before.status != FAILED
+        if not _has_error(item) or (is_news and self._may_be_retry(item)):
             self._known[item.item_id] = item
-            self._want(item.item_id)
-        elif before is None or before.error_type is None or before.status != FAILED:
-            if self._may_be_retry(item):
-                self._known[item.item_id] = item
-                self._want(item.item_id)
-            else:
-                self._on_failed(item)
-
-    def _want(self, item_id: int) -> None:
-        self._wanted.add(item_id)
-        self._on_wanted()
+            self._wanted.add(item.item_id)
+            self._on_wanted()
+        elif is_news:
+            self._on_failed(item)
 
     def _may_be_retry(self, item: QueueItem) -> bool:
         """Whether an item was created after one of its batch ended: only a full read says what it retries."""
-        ended = self._ended.get(item.batch_id)
+        ended = self._store.state.tallies.ended.get(item.batch_id)
         made_later = ended is not None and (item.created_at is None or item.created_at > ended)
         return item.retried_from_item_id is None and made_later
 
@@ -355,7 +292,6 @@ class FailureReader:
         """Report the waiting failures whose error is known, and forget the rest: the queue is another one."""
         self.give_up()
         self._wanted.clear()
-        self._ended.clear()
 
     async def read(self) -> None:
         """Read the newest waiting failures, at most 50, and report them.
@@ -364,12 +300,13 @@ class FailureReader:
             JobException: a request failed; they are still waiting.
         """
         chunk = sorted(self._wanted, reverse=True)[:_FAILED_PER_READ]
-        with _taken(self._wanted, chunk), self._reading() as touched:
+        before = self._store.state
+        with _taken(self._wanted, chunk):
             items = await whole_items(self._client, chunk)
             # To number the attempts, read the items in between: they may be attempts at the same jobs.
             items += await whole_items(self._client, self._between(items))
             light = [item.without_session() for item in items]
-            self._store.apply(lambda state: with_items(state, light, fresher=touched))
+            self._store.apply(lambda state: with_items(state, light, fresher=state.changed_since(before)))
         read = {item.item_id: item for item in items}
         for item_id in chunk:
             known = self._known.pop(item_id, None)

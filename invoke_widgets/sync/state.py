@@ -12,14 +12,16 @@ The rules, each based on observed behaviour of the server:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from invoke_widgets.events import Event, ItemsCanceled, ItemStatusChanged, NodeProgress, NodeStarted
 from invoke_widgets.records import (
     CANCELED,
+    FAILED,
     IN_PROGRESS,
     PENDING,
     TERMINAL,
@@ -30,10 +32,194 @@ from invoke_widgets.records import (
     QueueStatus,
     Wedge,
 )
-from invoke_widgets.sync.tallies import Shards, Tallies
 
 Ids = frozenset[int]
 NOTHING: Ids = frozenset()
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+D = TypeVar("D")
+
+_SHARD_BITS = 8
+_STRING_SHARDS = 512
+
+
+def _shard(key: Hashable) -> int:
+    return key >> _SHARD_BITS if isinstance(key, int) else hash(key) % _STRING_SHARDS
+
+
+class Shards(Mapping[K, V]):
+    """An immutable mapping made of small dicts; a changed copy shares those that did not change.
+
+    A copy costs at most about the square root of the mapping's length, so a step hardly costs more in a long queue.
+
+    Args:
+        items: the initial contents.
+    """
+
+    __slots__ = ("_length", "_shards")
+
+    def __init__(self, items: Mapping[K, V] | None = None) -> None:
+        self._shards: dict[int, dict[K, V]] = {}
+        self._length = len(items or ())
+        for key, value in (items or {}).items():
+            self._shards.setdefault(_shard(key), {})[key] = value
+
+    def changed(self, put: Mapping[K, V], gone: Iterable[K] = ()) -> Shards[K, V]:
+        """Return a copy with the items of `put` added or replaced, and the keys in `gone` removed."""
+        puts: dict[int, dict[K, V]] = defaultdict(dict)
+        removals: dict[int, list[K]] = defaultdict(list)
+        for key, value in put.items():
+            puts[_shard(key)][key] = value
+        for key in gone:
+            removals[_shard(key)].append(key)
+        copy: Shards[K, V] = Shards()
+        copy._shards, copy._length = dict(self._shards), self._length
+        for number in puts.keys() | removals.keys():
+            old = self._shards.get(number, {})
+            shard = {**old, **puts.get(number, {})}
+            for key in removals.get(number, ()):
+                shard.pop(key, None)
+            copy._length += len(shard) - len(old)
+            copy._shards[number] = shard
+            if not shard:
+                del copy._shards[number]
+        return copy
+
+    def differing(self, other: Shards[K, V]) -> set[K]:
+        """Return the keys that only one of the two has, or that have different objects."""
+        return {
+            key
+            for number in self._shards.keys() | other._shards.keys()
+            if (mine := self._shards.get(number, {})) is not (theirs := other._shards.get(number, {}))
+            for key in mine.keys() | theirs.keys()
+            if mine.get(key) is not theirs.get(key)
+        }
+
+    def __or__(self, put: Mapping[K, V]) -> Shards[K, V]:
+        return self.changed(put)
+
+    def __getitem__(self, key: K) -> V:
+        return self._shards[_shard(key)][key]
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+    @overload
+    def get(self, key: K, /, default: V | D) -> V | D: ...
+    def get(self, key: K, /, default: Any = None) -> Any:
+        """Return a key's value, or `default`."""
+        shard = self._shards.get(_shard(key))
+        return default if shard is None else shard.get(key, default)
+
+    def __iter__(self) -> Iterator[K]:
+        for shard in self._shards.values():
+            yield from shard
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, Hashable) and key in self._shards.get(_shard(key), ())
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} items>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tallies:
+    """Counts of a snapshot's items, updated by what changed.
+
+    Attributes:
+        all: status -> number of items.
+        own: status -> number of the user's own items: all of them, unless other users share the server.
+        retryable: number of the user's own failed items that have not been retried yet.
+        batches: batch id -> status -> number of the user's own items.
+        retries: id of a job's first item -> ids of its retries, ascending.
+        ended: batch id -> when the first of its items ended.
+        unfinished: the ids of all items that are not terminal; the values mean nothing.
+    """
+
+    all: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
+    retryable: int = 0
+    batches: Shards[str, Mapping[str, int]] = field(default_factory=Shards)
+    retries: Shards[int, tuple[int, ...]] = field(default_factory=Shards, repr=False)
+    ended: Shards[str, datetime] = field(default_factory=Shards, repr=False)
+    unfinished: Shards[int, None] = field(default_factory=Shards, repr=False)
+
+    def changed(
+        self,
+        before: Mapping[int, QueueItem],
+        after: Mapping[int, QueueItem],
+        ids: Iterable[int],
+        is_theirs: Callable[[QueueItem], bool],
+    ) -> Tallies:
+        """Return the tallies after a change of items.
+
+        Args:
+            before: the items counted so far.
+            after: the items to count now.
+            ids: the ids of all items that differ.
+            is_theirs: returns whether an item is another user's.
+        """
+        everyone, own = dict(self.all), dict(self.own)
+        batches: dict[str, dict[str, int]] = {}
+        retries: dict[int, tuple[int, ...]] = {}
+        ended: dict[str, datetime] = {}
+        opened: dict[int, None] = {}
+        closed: list[int] = []
+        roots: set[int] = set()
+        for item_id in ids:
+            old, new = before.get(item_id), after.get(item_id)
+            for item, by in ((old, -1), (new, 1)):
+                if item is None:
+                    continue
+                _count(everyone, item.status, by)
+                if not is_theirs(item):
+                    _count(own, item.status, by)
+                    if item.batch_id not in batches:
+                        batches[item.batch_id] = dict(self.batches.get(item.batch_id, {}))
+                    _count(batches[item.batch_id], item.status, by)
+                if item.parent_item_id is None:
+                    roots.add(root := item.retried_from_item_id or item_id)
+                    if root != item_id:
+                        others = {*retries.get(root, self.retries.get(root, ()))} - {item_id}
+                        retries[root] = tuple(sorted({*others, item_id} if by > 0 else others))
+            if new is None or new.is_terminal:
+                closed.append(item_id)
+            else:
+                opened[item_id] = None
+            if new is not None and (at := new.completed_at) is not None:
+                ended[new.batch_id] = min(at, ended.get(new.batch_id, at), self.ended.get(new.batch_id, at))
+
+        def number(root: int, items: Mapping[int, QueueItem], attempts: tuple[int, ...]) -> int:
+            """Return 1 if the newest attempt at a job failed and is the user's own, else 0."""
+            first = items.get(root)
+            if first is not None and first.parent_item_id is None and not first.retried_from_item_id:
+                attempts = (*attempts, root)
+            newest = items[max(attempts)] if attempts else None
+            return int(newest is not None and newest.status == FAILED and not is_theirs(newest))
+
+        retryable = self.retryable
+        for root in roots:
+            known = self.retries.get(root, ())
+            retryable += number(root, after, retries.get(root, known)) - number(root, before, known)
+        gone = [batch_id for batch_id, tally in batches.items() if not tally]
+        return Tallies(
+            all=everyone,
+            own=own,
+            retryable=retryable,
+            batches=self.batches.changed(batches, gone),
+            retries=self.retries.changed(retries, [root for root, attempts in retries.items() if not attempts]),
+            ended=self.ended.changed(ended, gone),
+            unfinished=self.unfinished.changed(opened, [i for i in closed if i in self.unfinished]),
+        )
+
+
+def _count(tally: dict[str, int], status: str, by: int) -> None:
+    tally[status] = tally.get(status, 0) + by
+    if not tally[status]:
+        del tally[status]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +270,13 @@ class QueueState:
         """Return a state with this connection. For another user, other items are their own: count them again."""
         same_user = connection.user == self.connection.user
         return replace(self, connection=connection, items=self.items if same_user else dict(self.items))
+
+    def changed_since(self, earlier: QueueState) -> set[int]:
+        """Return the ids of items that became known, changed or went since an earlier snapshot."""
+        assert isinstance(self.items, Shards)
+        assert isinstance(earlier.items, Shards)
+        new = self.unread - earlier.unread if self.unread is not earlier.unread else NOTHING
+        return self.items.differing(earlier.items) | new
 
     def has(self, item: QueueItem) -> bool:
         """Whether the server still has this job, as far as is known: its id may mean another job by now."""
@@ -197,6 +390,14 @@ def _with_canceled(state: QueueState, item_ids: Iterable[int]) -> Step:
     return state.with_items({i: replace(state.items[i], status=CANCELED) for i in changed}), frozenset(changed)
 
 
+def with_new_ids(state: QueueState, item_ids: Iterable[int]) -> Step:
+    """Merge ids that an enqueue's answer or a retry's says exist."""
+    new = frozenset(i for i in item_ids if i not in state.items and i not in state.unread)
+    if not new:
+        return state, NOTHING
+    return replace(state, unread=state.unread | new, newest_id=max(state.newest_id, *new)), new
+
+
 def with_ids(state: QueueState, listed: Collection[int], *, fresher: Collection[int] = ()) -> Step:
     """Merge the server's list of all ids. `fresher`: ids that became known while it was being read."""
     there = set(listed)
@@ -239,7 +440,6 @@ def with_items(
     put: dict[int, QueueItem] = {}
     gone: set[int] = set()
     progress = dict(state.progress)
-    unread = set(state.unread)
     changed: set[int] = set()
     newest = state.newest_id
     found: set[int] = set()
@@ -248,10 +448,9 @@ def with_items(
         found.add(item_id)
         newest = max(newest, item_id)
         old = put.get(item_id, state.items.get(item_id))
-        if old is None and item_id <= state.newest_id and item_id not in unread:
+        if old is None and item_id <= state.newest_id and item_id not in state.unread:
             continue  # deleted while it was being read
         merged = _combined(old, item, keep_status=old is not None and item_id in fresher)
-        unread.discard(item_id)
         if merged.status != IN_PROGRESS:
             progress.pop(item_id, None)
         if merged != old or (old is not None and merged.session is not old.session):
@@ -259,12 +458,14 @@ def with_items(
             changed.add(item_id)
     if asked is not None:
         for item_id in set(asked) - found - set(fresher):
-            unread.discard(item_id)
             progress.pop(item_id, None)
+            found.add(item_id)
             if item_id in state.items:
                 gone.add(item_id)
                 changed.add(item_id)
-    if not changed and len(unread) == len(state.unread):
+    done = state.unread & found
+    if not changed and not done:
         return state, NOTHING
-    new_state = state.with_items(put, gone, unread=frozenset(unread), newest_id=newest, progress=progress)
+    unread = state.unread - done if done else state.unread
+    new_state = state.with_items(put, gone, unread=unread, newest_id=newest, progress=progress)
     return new_state, frozenset(changed)

@@ -27,10 +27,10 @@ from invoke_widgets._loop import Backoff
 from invoke_widgets.client import EventStream, InvokeClient, SocketKeeper, asked_for, is_away, is_ill
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
-from invoke_widgets.records import PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
+from invoke_widgets.records import FAILED, PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.sync.drift import Agreement, Verdict
-from invoke_widgets.sync.reads import Reads, light_items
-from invoke_widgets.sync.state import with_event
+from invoke_widgets.sync.reads import FailureReader, Reads, light_items
+from invoke_widgets.sync.state import Ids, QueueState, Step, with_event, with_new_ids, with_news
 from invoke_widgets.sync.store import Change, QueueStore
 from invoke_widgets.sync.wedge import WedgeWatch
 
@@ -94,7 +94,8 @@ class Sync:
         self._beat_at = 0.0
         self._beaten_at = 0.0
         self._full_poll_at = 0.0
-        self._reads = Reads(client, store, on_failed=on_failed, on_wanted=self._wake.set)
+        self._failures = FailureReader(client, store, on_failed=on_failed, on_wanted=self._wake.set)
+        self._reads = Reads(client, store, apply=self._apply, failures=self._failures, on_wanted=self._wake.set)
         self._agreement = Agreement()
         self._counted = store.state.items
         store.subscribe(self._moved)
@@ -143,7 +144,7 @@ class Sync:
                     await self._try_later(error)
         finally:
             self._unsubscribe()
-            self._reads.give_up()
+            self._failures.give_up()
             self._agreement.give_up()
             self._store.set_connection(mode="closed", next_try_at=None)
             await self._socket.close()
@@ -225,11 +226,11 @@ class Sync:
 
     def apply(self, item: QueueItem) -> None:
         """Merge an item from an action's answer."""
-        self._reads.take(item)
+        self._apply(lambda state: with_news(state, item))
 
     def expect(self, item_ids: Collection[int]) -> None:
         """Merge ids from an enqueue's answer: they exist, and are to be read."""
-        self._reads.expect(item_ids)
+        self._apply(lambda state: with_new_ids(state, item_ids))
         self.refresh(ids=False)
 
     async def read_now(self, item_ids: Iterable[int]) -> None:
@@ -357,9 +358,7 @@ class Sync:
 
     def _event(self, event: Event) -> None:
         self._store.heard_at = time.monotonic()
-        if isinstance(event, ItemStatusChanged):
-            self._reads.touch((event.item.item_id,))
-        changed = self._reads.apply(lambda state: with_event(state, event))
+        changed = self._apply(lambda state: with_event(state, event))
         if isinstance(event, ItemStatusChanged):
             if changed:
                 self._reads.want_rest(event.item.item_id)
@@ -373,6 +372,17 @@ class Sync:
         elif isinstance(event, ItemsCanceled):
             self.refresh(event.item_ids)
         self._store.notify_event(event)
+
+    def _apply(self, step: Callable[[QueueState], Step]) -> Ids:
+        """Apply a step to the snapshot, and arrange to read why items failed. Returns the ids that changed."""
+        before = self._store.state.items
+        changed = self._store.apply(step)
+        items = self._store.state.items
+        for item_id in changed:
+            item = items.get(item_id)
+            if item is not None and item.status == FAILED:
+                self._failures.failed(item, before.get(item_id))
+        return changed
 
     # -- keeping in step -----------------------------------------------------------------------------------------
 

@@ -95,8 +95,7 @@ class WedgeWatch:
     async def _unloadable(self) -> list[int]:
         """Return the pending items that the server cannot load, from the first chunk that has any."""
         state = self._store.state
-        unfinished = {item_id for item_id, item in state.items.items() if not item.is_terminal}
-        waiting = sorted(unfinished | state.unread)
+        waiting = sorted({*state.tallies.unfinished, *state.unread})
         can_read_many = await self._client.has("items_by_ids")  # it leaves out what cannot be loaded
         for start in range(0, len(waiting), 100):
             suspects = waiting[start : start + 100]

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from invoke_widgets.events import ItemsCanceled, ItemStatusChanged, NodeProgress, NodeStarted, parse_event
 from invoke_widgets.records import Connection, FieldValue, Progress, QueueItem, User, retryable
 from invoke_widgets.sync import state as merge
-from invoke_widgets.sync.state import QueueState
-from invoke_widgets.sync.tallies import Shards
+from invoke_widgets.sync.state import QueueState, Shards
 
 ITEM = QueueItem(item_id=5, status="pending", batch_id="b", status_sequence=0)
 RUNNING = replace(ITEM, status="in_progress", status_sequence=1)
