@@ -32,6 +32,7 @@ from invoke_widgets.jobs import (
     Reruns,
     Retry,
     RetryPolicy,
+    Submission,
     Unsubscribe,
     Watch,
     checked_stall,
@@ -281,24 +282,17 @@ class Console:
             SubmissionFailed: it is not known whether the batch was accepted; look at the queue before trying again.
             JobException: the server refused the batch, or could not be reached.
         """
-        submission = self._call(
-            self._actions.submit(
-                graph,
-                runs=runs,
-                data=data,
-                prepend=prepend,
-                destination=destination,
-                retry=retry,
-                patience=patience,
-            )
+        submission = Submission(
+            graph=graph,
+            runs=runs,
+            data=data,
+            prepend=prepend,
+            destination=destination,
+            retry=retry,
+            patience=patience,
         )
-        return Batch(
-            self._context,
-            submission.batch_id,
-            submission.item_ids,
-            enqueued=submission.enqueued,
-            requested=submission.requested,
-        )
+        done = self._call(self._actions.submit(submission))
+        return Batch(self._context, done.batch_id, done.item_ids, enqueued=done.enqueued, requested=done.requested)
 
     def cancel(self, item_id: int) -> Cancellation:
         """Cancel one item, and return the outcome.

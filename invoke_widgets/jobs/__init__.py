@@ -5,6 +5,7 @@ from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
+from invoke_widgets.jobs.submit import Submission
 from invoke_widgets.jobs.watch import Watch, checked_stall, follow
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Reruns",
     "Retry",
     "RetryPolicy",
+    "Submission",
     "Unsubscribe",
     "Watch",
     "as_completed",

@@ -49,6 +49,19 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
 _MAY_PASS = (ServerUnreachable, SubmissionFailed, *LOST)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The arguments of `Console.submit`, which describes them; not checked yet."""
+
+    graph: Any
+    runs: int = 1
+    data: Any = None
+    prepend: bool = False
+    destination: str | None = None
+    retry: RetryPolicy | None = None
+    patience: float = 0.0
+
+
 @contextmanager
 def logged(errors: ErrorLog) -> Iterator[None]:
     """Record a `JobException` that passes through."""
@@ -72,7 +85,6 @@ class _Batch:
 
     body: dict[str, Any]
     requested: int
-    prepend: bool
     newest: int
     arrivals: int = 0
     sends: int = 0
@@ -102,18 +114,8 @@ class Submitter:
         self._surplus: dict[str, frozenset[int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def submit(
-        self,
-        graph: object,
-        *,
-        runs: int = 1,
-        data: object = None,
-        prepend: bool = False,
-        destination: str | None = None,
-        retry: RetryPolicy | None = None,
-        patience: float = 0.0,
-    ) -> EnqueueResult:
-        """Check a batch and enqueue it exactly once. The arguments are those of `Console.submit`.
+    async def submit(self, submission: Submission) -> EnqueueResult:
+        """Check a batch and enqueue it exactly once.
 
         Returns:
             The batch in the queue. A full queue takes fewer items than requested.
@@ -123,14 +125,13 @@ class Submitter:
             SubmissionFailed: it is not certain whether the batch was taken; `batch_id` says what to look for.
             JobException: the server refused, or could not be reached.
         """
-        policy = checked_policy(retry)
+        policy = checked_policy(submission.retry)
         batch_id = str(uuid.uuid4())
         if policy is not None:
             self._reruns.begin(batch_id, policy)
         try:
             with logged(self._errors):
-                waiting = _Patience(self._store, patience)
-                result = await self._arrived(batch_id, graph, runs, data, destination, prepend, waiting)
+                result = await self._arrived(batch_id, submission)
         except BaseException:
             self._reruns.forget(batch_id)
             raise
@@ -142,9 +143,9 @@ class Submitter:
             self._reruns.submitted(batch_id, result.item_ids)
         return result
 
-    async def check(self, graph: object, *, runs: int = 1, data: object = None, destination: str | None = None) -> int:
+    async def check(self, submission: Submission) -> int:
         """Check a batch as `submit` does, send nothing, and return the number of items it would make."""
-        _, requested = await self._checked("", graph, runs, data, destination)
+        _, requested = await self._checked("", submission)
         return requested
 
     async def node_schemas(self) -> NodeSchemas:
@@ -160,14 +161,13 @@ class Submitter:
 
     # -- checking ------------------------------------------------------------------------------------------------------
 
-    async def _checked(
-        self, batch_id: str, graph: object, runs: object, data: object, destination: object
-    ) -> tuple[dict[str, Any], int]:
+    async def _checked(self, batch_id: str, submission: Submission) -> tuple[dict[str, Any], int]:
         """Return the body of a batch, and the number of its items."""
-        count = checks.whole("runs", runs)
+        count = checks.whole("runs", submission.runs)
+        graph, destination = submission.graph, submission.destination
         if destination is not None and not isinstance(destination, str):
             raise InvalidRequest(f"destination: should be a string, got {destination!r}.", field="destination")
-        values = normal_data(data)
+        values = normal_data(submission.data)
         if workflows.is_workflow(graph):
             values = workflows.own_data(graph) + workflows.with_ids(graph, values)
             graph = workflows.graph_of(graph)
@@ -184,31 +184,23 @@ class Submitter:
 
     # -- enqueueing ----------------------------------------------------------------------------------------------------
 
-    async def _arrived(
-        self,
-        batch_id: str,
-        graph: object,
-        runs: object,
-        data: object,
-        destination: object,
-        prepend: bool,
-        waiting: _Patience,
-    ) -> EnqueueResult:
+    async def _arrived(self, batch_id: str, submission: Submission) -> EnqueueResult:
         """Bring a batch into the queue, through outages as long as the patience lasts.
 
         The batch is unchecked (None), unsent (no `failure`), perhaps sent (`failure` says why that is not known), or
         there, which ends it. Perhaps sent is settled by looking: it is there, or it is unsent again.
         """
+        waiting = _Patience(self._store, submission.patience)
         batch: _Batch | None = None
         uncertain: SubmissionFailed | None = None
         while True:
             try:
                 if batch is None:
-                    body, requested = await self._checked(batch_id, graph, runs, data, destination)
-                    batch = _Batch(body, requested, prepend, newest=self._store.state.newest_id)
+                    body, requested = await self._checked(batch_id, submission)
+                    batch = _Batch(body, requested, newest=self._store.state.newest_id)
                 if batch.failure is not None and (found := await self._look_for(batch, batch.failure)) is not None:
                     return found
-                if (sent := await self._send(batch)) is not None:
+                if (sent := await self._send(batch, submission.prepend)) is not None:
                     return sent
             except _MAY_PASS as error:
                 if uncertain is None and isinstance(error, SubmissionFailed):
@@ -220,7 +212,7 @@ class Submitter:
                 if batch is not None:
                     batch.failure, batch.sends = failure, 0
 
-    async def _send(self, batch: _Batch) -> EnqueueResult | None:
+    async def _send(self, batch: _Batch, prepend: bool) -> EnqueueResult | None:
         """Send a batch once; None if it is not known whether it arrived.
 
         Raises:
@@ -238,7 +230,7 @@ class Submitter:
             ) from failure
         batch.sends += 1
         try:
-            answer = await self._client.enqueue_batch(batch.body, prepend=batch.prepend)
+            answer = await self._client.enqueue_batch(batch.body, prepend=prepend)
         except (ServerUnreachable, *LOST) as error:
             if isinstance(error, ServerFailure) and not error.retryable:
                 raise

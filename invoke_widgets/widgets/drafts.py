@@ -10,6 +10,7 @@ from typing import Any
 
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.jobs import Submission
 from invoke_widgets.widgets.text import cut, many
 from invoke_widgets.workflows import normal_data
 
@@ -24,19 +25,14 @@ _LONGEST_LABEL = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """The arguments of `console.submit`.
+class Draft(Submission):
+    """What the form says.
 
     Attributes:
         label: tells drafts apart in a list.
         ignored: names of what was pasted with it and the form does not send.
     """
 
-    graph: Any
-    runs: int = 1
-    data: Any = None
-    prepend: bool = False
-    destination: str | None = None
     label: str = ""
     ignored: tuple[str, ...] = ()
 

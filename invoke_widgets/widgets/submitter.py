@@ -366,9 +366,7 @@ class JobSubmitter(ActingView):
         if generation != self._generation:
             return draft, generation, 0
         try:
-            total = await self.console.actions.check(
-                draft.graph, runs=draft.runs, data=draft.data, destination=draft.destination
-            )
+            total = await self.console.actions.check(draft)
         except JobException as error:
             return draft, generation, error
         return draft, generation, total
@@ -435,19 +433,17 @@ class JobSubmitter(ActingView):
 
     async def _submitted(self, draft: Draft) -> str:
         try:
-            submission = await self.console.actions.submit(
-                draft.graph, runs=draft.runs, data=draft.data, prepend=draft.prepend, destination=draft.destination
-            )
+            done = await self.console.actions.submit(draft)
         except InvalidRequest as error:
             with self.lock:
                 self._draw_error(error)
             return f"Nothing was enqueued: {error.message}"
         drafts = recent(self.console)
-        kept = replace(draft, label=label_of(draft, submission.requested))
+        kept = replace(draft, label=label_of(draft, done.requested))
         if kept in drafts:
             drafts.remove(kept)
         drafts.appendleft(kept)
-        return words.enqueued(submission.enqueued, submission.requested, submission.batch_id)
+        return words.enqueued(done.enqueued, done.requested, done.batch_id)
 
     def as_text(self) -> str:
         return self.said or "Submitting needs a kernel."

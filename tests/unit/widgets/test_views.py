@@ -14,6 +14,7 @@ import pytest
 
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
+from invoke_widgets.jobs import Submission
 from invoke_widgets.records import COMPLETED, FAILED, Cancellation, QueueItem
 from invoke_widgets.widgets.base import Frame, models_within
 from invoke_widgets.widgets.controls import Controls
@@ -37,8 +38,8 @@ class Actions:
     def __init__(self) -> None:
         self.cleared = 0
 
-    async def check(self, graph: Any, *, runs: int = 1, **_: Any) -> int:
-        return runs
+    async def check(self, submission: Submission) -> int:
+        return submission.runs
 
     async def clear(self) -> Cancellation:
         self.cleared += 1
