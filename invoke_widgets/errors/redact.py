@@ -17,39 +17,56 @@ LONGEST = 20_000
 
 # A value in quotes, which may be escaped as in JSON within JSON, up to the same quote.
 _QUOTED = r"""(?P<quote>\\?['"])(?!\[token\])(?:(?!(?P=quote))(?:\\.|[^\\\n])){3,}"""
-_VALUE = r"""(?!\[token\])[^\s'",;&)}\]\\]{3,}"""
+# A bare value. A traceback also shows code, whose constants, calls and subscripts are no secrets.
+_CODE = r"(?:None|True|False|null|str)(?=[\s,;)}\]|]|$)|[A-Za-z_][\w.]{0,99}(?:\([^()\n]{0,200}\)|\[[^\[\]\n]{0,200}\])"
+_VALUE = r"""(?!\[token\]|""" + _CODE + r""")[^\s'",;&)}\]\\]{3,}"""
+# A value that can be no word: at least 16 letters and digits in a row, both among the first ones.
+_OPAQUE = r"(?=[A-Za-z]{0,40}\d)(?=\d{0,40}[A-Za-z])[A-Za-z0-9]{16}[\w.~+/=-]*"
 _NAMES = r"(?:passw(?:or)?d|api[_-]?key|secret[_-]?key|client[_-]?secret|(?:access|refresh|auth)[_-]?token)"
 _HINTS = ("passw", "api_key", "api-key", "apikey", "secret", "access", "refresh", "auth")
+_HEADER = r"""(authorization\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?"""
 
 # Each pattern is tried only where one of its hints is, in lower case. Each begins with literal text, and what may be
 # repeated without end takes all that it can or is bounded, so that the time is linear in the length of the text.
 _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # A JSON Web Token, such as InvokeAI's own; also one that is cut off.
     (("eyj",), re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{5,}(?:\.[\w-]*){0,2}"), "[token]"),
+    (("private key-----",), re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:(?!-----)[\s\S])*"), "[token]"),
     # In a URL: the user and password, and a parameter of the query that holds a secret.
-    (("://",), re.compile(r"""(://)[^\s/@'"]+@"""), r"\1[token]@"),
-    (("key=", "sig=", "signature=", "token=", "secret=", "password="),
-     re.compile(r"""(?i)([?&](?:[\w.-]{0,40}[_.-])?(?:(?:api)?key|sig|signature|token|secret|password)=)"""
-                r"""(?!\[token\])[^\s&'\"#]{3,}"""), r"\1[token]"),
+    (("://", r":\/\/"), re.compile(r"""(:\\?/\\?/)[^\s/'"]+@"""), r"\1[token]@"),
+    (("key=", "sig=", "signature=", "token=", "secret=", "password=", "pwd=", "credential="),
+     re.compile(r"""(?i)([?&#](?:amp;)?(?!(?:sort|order|group|public)[_-]?key)(?:[\w.-]{0,40}[_.-])?"""
+                r"""(?:(?:api)?key|sig|signature|token|secret|password|pwd|credential)=)(?!\[token\])[^\s&'\"#]{3,}"""),
+     r"\1[token]"),
     # What providers give out, by its prefix.
-    (("hf_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "pat_", "pat-", "whsec_", "r8_"),
-     re.compile(r"\b(?:hf_|gh[opusr]_|github_pat_|(?:gl)?pat[_-]|whsec_|r8_)[A-Za-z0-9]{16}[\w+/=-]*"), "[token]"),
+    (("hf_", "api_org_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "pat_", "pat-", "whsec_", "r8_", "npm_"),
+     re.compile(r"\b(?:hf_|api_org_|gh[opusr]_|github_pat_|(?:gl)?pat[_-]|whsec_|r8_|npm_)[A-Za-z0-9]{16}[\w+/=-]*"),
+     "[token]"),
     (("sk-", "sk_live_", "sk_test_"), re.compile(r"\bsk(?:-|_live_|_test_)(?=[\w-]{0,200}\d)[\w-]{16,}"), "[token]"),
+    (("xox",), re.compile(r"\bxox[abeoprs]-[\w-]{10,}"), "[token]"),
     (("aiza",), re.compile(r"\bAIza[\w-]{16,}"), "[token]"),
     # What follows the name of a secret: in quotes, or after "=". After ":" on a line of its own a password may have
     # spaces, and goes on to the end of the line.
     (("password", "passwd"), re.compile(r"""(?im)(^[ \t]{0,99}passw(?:or)?d[ \t]{0,9}:[ \t]{0,9})"""
-     r"""(?!\[token\])[^\s'"\\][^\n]{2,}"""), r"\1[token]"),
+     r"""(?!\[token\]|(?:None|str)[ \t]{0,9}(?:$|[|,)=]))[^\s'"\\][^\n]{2,}"""), r"\1[token]"),
     (_HINTS, re.compile(r"""(?i)(""" + _NAMES + r"""\\?['"]?[ \t]{0,9}[=:][ \t]{0,9}(?=\\?['"]))""" + _QUOTED),
      r"\1\g<quote>[token]"),
     (_HINTS, re.compile(r"(?i)(" + _NAMES + r"[ \t]{0,9}=[ \t]{0,9})" + _VALUE), r"\1[token]"),
     (("api key provided",), re.compile(r"(?i)(api key provided:[ \t]{0,9})" + _VALUE), r"\1[token]"),
+    # Names that models use, too ("eos_token"), and headers ("X-API-Key: ..."): only before what can be no word.
+    (("token", "secret", "key", "pass", "pwd", "auth"),
+     re.compile(r"""(?i)((?:token|secret|(?:api|access|private)[_-]?key|passw(?:or)?d|passphrase|pwd|auth)"""
+                r"""(?:\\?['"]?[ \t]{0,9}(?:[=:,]|%3d)[ \t]{0,9}b?(?:\\?['"])?|[ \t]{1,9}))""" + _OPAQUE),
+     r"\1[token]"),
     # The header, with its scheme or with a value that is too long to be a word, and its value alone. "Bearer
     # authentication failed" is neither: a value has a digit.
-    (("authorization",), re.compile(r"""(?i)(authorization\\?['"]?[ \t]{0,9}[=:][ \t]{0,9}(?:\\?['"])?"""
-     r"""(?:basic|bearer|digest|token)[ \t]{1,9})""" + _VALUE), r"\1[token]"),
-    (("authorization",), re.compile(r"""(?i)(authorization\\?['"]?[ \t]{0,9}[=:][ \t]{0,9}(?:\\?['"])?)"""
-     r"""(?!\[token\])[\w.~+/=-]{16,}"""), r"\1[token]"),
+    (("authorization",), re.compile(r"(?i)" + _HEADER + r"(?:digest|aws4-hmac-sha256)[ \t]{1,9})[^\n]{3,}"),
+     r"\1[token]"),
+    (("authorization",), re.compile(r"(?i)" + _HEADER + r"(?:basic|bearer|token)[ \t]{1,9})" + _VALUE), r"\1[token]"),
+    (("authorization",), re.compile(r"(?i)" + _HEADER + r"(?:[\w-]{2,20}[ \t]{1,9})?)" + _OPAQUE), r"\1[token]"),
+    (("authorization",), re.compile(r"(?i)" + _HEADER + r")(?!\[token\])[\w.~+/=-]{16,}"), r"\1[token]"),
+    (("cookie",), re.compile(r"""(?i)(\bcookie\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?)(?=[\w.-]{1,60}=)"""
+     r"""[^\n'"\\]{3,}"""), r"\1[token]"),
     (("bearer",), re.compile(r"(?i)(\bbearer[ \t]{1,9})(?=[\w.~+/=-]{0,200}\d)[\w.~+/=-]{6,}"), r"\1[token]"),
 )  # fmt: skip
 

@@ -65,7 +65,8 @@ _ITEM = st.fixed_dictionaries(
 )
 # Up to tens of kilobytes of what the patterns look for, over and over: a pattern that goes back and forth does not end.
 _TRIGGERS = ["token", "password", "api_key", "secret", "authorization", "bearer ", "basic ", "eyJ", "://", "sk-", "hf_",
-             "ghp_", "pat_", "AIza", "?key=", "&", "api_key='", "0x", "a1b2c3d4-", "12.5", "out of memory", "cuda",
+             "ghp_", "pat_", "AIza", "xox", "cookie: ", "digest ", "-----BEGIN PRIVATE KEY-----", "%3D", "(", "[",
+             "?key=", "&", "api_key='", "0x", "a1b2c3d4-", "12.5", "out of memory", "cuda",
              "x-", "a.", "=", ":", '"', "'", "\\", "@", "/", " ", "\t", "\n", "é", "İ"]  # fmt: skip
 _LONG = st.builds(
     lambda parts, times: ("".join(parts) * times)[:40_000],
