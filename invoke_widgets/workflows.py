@@ -120,18 +120,21 @@ def own_data(workflow: Mapping[str, Any]) -> Data:
         field = _BATCH_FIELDS.get(data["type"])
         if field is None:
             continue
+        place = f"nodes.{names[node_id]}.{field}"
         inputs = dict(_inputs(data))
         targets = [edge["destination"] for edge in edges if edge["source"]["node_id"] == node_id]
         if any(edge["destination"] == {"node_id": node_id, "field": field} for edge in edges):
             raise InvalidRequest(
-                f"nodes.{names[node_id]}.{field}: come from a generator, which only InvokeAI's editor runs.",
+                f"{place}: its values come from a generator, which only InvokeAI's editor runs.",
                 suggestion="Write the values into the batch node, or leave both out and pass them as data=...",
+                field=place,
             )
         items = inputs.get(field, {}).get("value")
         if not isinstance(items, list) or not items:
             raise InvalidRequest(
-                f"nodes.{names[node_id]}.{field}: the batch node has no values.",
+                f"{place}: the batch node has no values.",
                 suggestion="Give it some in the editor, or leave it out and pass them as data=...",
+                field=place,
             )
         group = str(inputs.get("batch_group_id", {}).get("value") or "None")
         entries = groups.setdefault(node_id if group == "None" else group, [])

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from invoke_widgets.errors import JobErrorType
 
@@ -33,125 +34,71 @@ class Diagnosis:
     retryable: bool = False
 
 
-_T = JobErrorType
+# fmt: off
+_resource, _validation, _network, _execution = (
+    partial(Diagnosis, JobErrorType(kind))
+    for kind in ("resource_error", "validation_error", "network_error", "execution_failed")
+)
 
-GPU_MEMORY = Diagnosis(
-    _T.RESOURCE_ERROR,
-    "The GPU ran out of memory: use a smaller image, batch or model, or free the server's model cache.",
-)
-HOST_MEMORY = Diagnosis(
-    _T.RESOURCE_ERROR, "The server ran out of memory: use a smaller image or model, or close other programs there."
-)
-DISK_FULL = Diagnosis(_T.RESOURCE_ERROR, "The server's disk is full: free some space there, then retry.")
-QUEUE_FULL = Diagnosis(
-    _T.RESOURCE_ERROR, "The queue is full: wait until items have run, or cancel some, then submit the rest.", True
-)
-_FILES = Diagnosis(_T.RESOURCE_ERROR, "The server has too many files open: restart it, then retry.", True)
-_LOCKED = Diagnosis(_T.RESOURCE_ERROR, "The server's database was busy: retry.", True)
-_NOT_SAVED = Diagnosis(
-    _T.RESOURCE_ERROR, "The server could not write a file: look whether its disk is full and its folder is writable."
-)
-_HUGE_IMAGE = Diagnosis(_T.RESOURCE_ERROR, "The image has more pixels than the server takes: make it smaller.")
-_QUOTA = Diagnosis(_T.RESOURCE_ERROR, "The provider limits how often it is asked: wait a while, then retry.", True)
+GPU_MEMORY = _resource("The GPU ran out of memory: use a smaller image, batch or model, or free the server's model "
+                       "cache.")
+HOST_MEMORY = _resource("The server ran out of memory: use a smaller image or model, or close other programs there.")
+DISK_FULL = _resource("The server's disk is full: free some space there, then retry.")
+QUEUE_FULL = _resource("The queue is full: wait until items have run, or cancel some, then submit the rest.", True)
+_FILES = _resource("The server has too many files open: restart it, then retry.", True)
+_LOCKED = _resource("The server's database was busy: retry.", True)
+_NOT_SAVED = _resource("The server could not write a file: check whether its disk is full and its folder is writable.")
+_HUGE_IMAGE = _resource("The image has more pixels than the server takes: make it smaller.")
+_QUOTA = _resource("The provider limits how often it is asked: wait a while, then retry.", True)
 
-_NO_INPUT = Diagnosis(_T.VALIDATION_ERROR, "Give the named field a value, or connect an edge to it.")
-_NO_MODEL = Diagnosis(
-    _T.VALIDATION_ERROR, "The server has no such model: install it, or choose one that the server has."
-)
-_NO_IMAGE = Diagnosis(
-    _T.VALIDATION_ERROR, "The server has no such image or video: it was deleted, or its name is wrong."
-)
-_NO_BOARD = Diagnosis(_T.VALIDATION_ERROR, "The server has no such board: it was deleted, or its id is wrong.")
-_NO_RECORD = Diagnosis(
-    _T.VALIDATION_ERROR, "What the node refers to is not there: it was deleted, or its id is wrong, or it is not yours."
-)
-_NOT_YOURS = Diagnosis(
-    _T.VALIDATION_ERROR,
-    "The image, video or board is not yours to use so: choose one of your own, or ask its owner or an administrator.",
-)
-_NO_SUCH_JOB = Diagnosis(_T.VALIDATION_ERROR, "The server has no such item: it was deleted, or its id is wrong.")
-_BAD_GRAPH = Diagnosis(_T.VALIDATION_ERROR, "Correct the graph at the place named, and submit it again.")
-_BAD_BATCH = Diagnosis(_T.VALIDATION_ERROR, "Correct the batch's values as the message says, and submit it again.")
-_BATCH_NODE = Diagnosis(
-    _T.VALIDATION_ERROR, "Batch and generator nodes only work in the web UI: give their values as data=... instead."
-)
-_BAD_VALUE = Diagnosis(
-    _T.VALIDATION_ERROR, "A node refused a value: change the value or the connection that the message names."
-)
-_BAD_MODEL = Diagnosis(
-    _T.VALIDATION_ERROR, "These models do not go together: choose a model, VAE, LoRA or control of one family."
-)
-_BAD_IMAGE = Diagnosis(_T.VALIDATION_ERROR, "The file is not an image that the server can read: choose another one.")
-_NO_KEY = Diagnosis(
-    _T.VALIDATION_ERROR, "The provider is not set up on the server: set its API key there, or choose a local model."
-)
-_BAD_KEY = Diagnosis(
-    _T.VALIDATION_ERROR, "The provider does not take the server's API key: set one there that is valid and may do this."
-)
-_DECLINED = Diagnosis(
-    _T.VALIDATION_ERROR,
-    "The provider declines this: read its answer, and change the prompt, the image or the setting that it names.",
-)
-_NOT_OFFERED = Diagnosis(_T.VALIDATION_ERROR, "The provider's model cannot do this: change what the message names.")
+_NO_INPUT = _validation("Give the named field a value, or connect an edge to it.")
+_NO_MODEL = _validation("The server has no such model: install it, or choose one that the server has.")
+_NO_IMAGE = _validation("The server has no such image or video: it was deleted, or its name is wrong.")
+_NO_BOARD = _validation("The server has no such board: it was deleted, or its id is wrong.")
+_NO_RECORD = _validation("What the node refers to is not there: it was deleted, or its id is wrong, or it is not "
+                         "yours.")
+_NOT_YOURS = _validation("You may not use this image, video or board: choose one of your own, or ask its owner or an "
+                         "administrator.")
+_NO_SUCH_JOB = _validation("The server has no such item: it was deleted, or its id is wrong.")
+_BAD_GRAPH = _validation("Correct the graph at the place named, and submit it again.")
+_BAD_BATCH = _validation("Correct the batch's values as the message says, and submit it again.")
+_BATCH_NODE = _validation("Batch and generator nodes only work in the web UI: give their values as data=... instead.")
+_BAD_VALUE = _validation("A node refused a value: change the value or the connection that the message names.")
+_BAD_MODEL = _validation("These models do not go together: choose a model, VAE, LoRA or control of one family.")
+_BAD_IMAGE = _validation("The file is not an image that the server can read: choose another one.")
+_NO_KEY = _validation("The provider is not set up on the server: set its API key there, or choose a local model.")
+_BAD_KEY = _validation("The provider rejects the server's API key: set a valid one there that is allowed to do this.")
+_DECLINED = _validation("The provider declines this: read its answer, and change the prompt, the image or the setting "
+                        "that it names.")
+_NOT_OFFERED = _validation("The provider's model cannot do this: change what the message names.")
 
-_NO_NETWORK = Diagnosis(
-    _T.NETWORK_ERROR, "The server could not reach something that it needs: check its network, then retry.", True
-)
-_PROVIDER = Diagnosis(_T.NETWORK_ERROR, "The provider did not do what it was asked: read its answer, then retry.", True)
-_NOT_TRUSTED = Diagnosis(
-    _T.NETWORK_ERROR,
-    "The server does not trust the certificate of what it asked: correct its clock, proxy or certificates.",
-)
-_GATED = Diagnosis(
-    _T.NETWORK_ERROR, "The model's site wants a login: accept its licence there, and give the server a token for it."
-)
-_NO_REPOSITORY = Diagnosis(
-    _T.NETWORK_ERROR,
-    "The model's site shows no such repository: check its name. If it is right, accept its licence there, and give the "
-    "server a token for it.",
-)
-_NOT_ONLINE = Diagnosis(
-    _T.NETWORK_ERROR, "What the server asked for is not at that address: check the name, the revision or the link."
-)
-_OFFLINE = Diagnosis(
-    _T.NETWORK_ERROR, "The server is set to work offline and lacks a file: install it while online, or go online."
-)
-_SLOW = Diagnosis(_T.TIMEOUT_ERROR, "Something on the server took too long: retry, or allow more time.", True)
+_NO_NETWORK = _network("The server could not reach something that it needs: check its network, then retry.", True)
+_PROVIDER = _network("The provider did not do what it was asked: read its answer, then retry.", True)
+_NOT_TRUSTED = _network("The server does not trust the certificate of what it asked: correct its clock, proxy or "
+                        "certificates.")
+_GATED = _network("The model's site wants a login: accept its licence there, and give the server a token for it.")
+_NO_REPOSITORY = _network("The model's site shows no such repository: check its name. If it is right, accept its "
+                          "licence there, and give the server a token for it.")
+_NOT_ONLINE = _network("What the server asked for is not at that address: check the name, the revision or the link.")
+_OFFLINE = _network("The server is set to work offline and lacks a file: install it while online, or go online.")
+_SLOW = Diagnosis(JobErrorType.TIMEOUT_ERROR, "Something on the server took too long: retry, or allow more time.", True)
 
-_ZERO = Diagnosis(_T.EXECUTION_FAILED, "A node divided by zero: change the values that lead to it.")
-_TENSOR_GONE = Diagnosis(
-    _T.EXECUTION_FAILED, "An intermediate result is gone, as after a restart of the server: retry.", True
-)
-_GPU_ILL = Diagnosis(
-    _T.EXECUTION_FAILED, "The GPU or its driver is in trouble: restart the server, and update the driver if it recurs.",
-    True,
-)  # fmt: skip
-_WRONG_TORCH = Diagnosis(
-    _T.EXECUTION_FAILED,
-    "The server's torch does not fit its GPU or driver: install a build of torch, or a driver, that does.",
-)
-_BAD_FILE = Diagnosis(
-    _T.EXECUTION_FAILED, "A model's file is damaged or incomplete: delete the model and reinstall it."
-)
-_MALWARE = Diagnosis(_T.EXECUTION_FAILED, "The server's scan rejects the model's file: get it from a source you trust.")
-_NO_FILE = Diagnosis(
-    _T.EXECUTION_FAILED, "A file that the server needs is not where it should be: look whether a model was moved."
-)
-_NO_RIGHT = Diagnosis(_T.EXECUTION_FAILED, "The server may not read or write a file: correct its permissions there.")
-_NO_PACKAGE = Diagnosis(
-    _T.EXECUTION_FAILED, "The server lacks a Python package: install it there, or disable the node that needs it."
-)
-_NOT_MADE = Diagnosis(
-    _T.EXECUTION_FAILED, "The server cannot do this combination: choose another model, scheduler or setting."
-)
-_DTYPES = Diagnosis(
-    _T.EXECUTION_FAILED, "Parts of the model are on different devices or of different precision: restart the server."
-)
-_CANCELED = Diagnosis(_T.EXECUTION_FAILED, "It was canceled: retry it if that was not meant.", True)
-EXECUTION_FAILED = Diagnosis(
-    _T.EXECUTION_FAILED, "Read the message and the traceback; a retry does the same with the same values."
-)
-UNKNOWN = Diagnosis(_T.UNKNOWN_ERROR, "Nothing is known about this one: look at the server's log.")
+_ZERO = _execution("A node divided by zero: change the values that lead to it.")
+_TENSOR_GONE = _execution("An intermediate result is gone, as after a restart of the server: retry.", True)
+_GPU_ILL = _execution("The GPU or its driver failed: restart the server, and update the driver if it recurs.", True)
+_WRONG_TORCH = _execution("The server's torch does not fit its GPU or driver: install a build of torch, or a driver, "
+                          "that does.")
+_BAD_FILE = _execution("A model's file is damaged or incomplete: delete the model and reinstall it.")
+_MALWARE = _execution("The server's scan rejects the model's file: get it from a source you trust.")
+_NO_FILE = _execution("A file that the server needs is not where it should be: check whether a model was moved.")
+_NO_RIGHT = _execution("The server may not read or write a file: correct its permissions there.")
+_NO_PACKAGE = _execution("The server lacks a Python package: install it there, or disable the node that needs it.")
+_NOT_MADE = _execution("The server cannot do this combination: choose another model, scheduler or setting.")
+_DTYPES = _execution("Parts of the model are on different devices or of different precision: restart the server.")
+_CANCELED = _execution("It was canceled: retry it if that was not meant.", True)
+EXECUTION_FAILED = _execution("Read the message and the traceback; a retry does the same with the same values.")
+UNKNOWN = Diagnosis(JobErrorType.UNKNOWN_ERROR, "The cause is not known: look at the server's log.")
+# fmt: on
 
 _ON_GPU = ("cuda", "hip", "rocm", "mps", "xpu", "gpu", "vram", "cublas", "cudnn", "metal")
 OUT_OF_MEMORY = (
@@ -164,82 +111,50 @@ DISK_FULL_TEXTS = (
     "disk quota exceeded", "[errno 122]", "winerror 112",
 )  # fmt: skip
 
-BY_CLASS: dict[str, Diagnosis] = {
-    "OutOfMemoryError": GPU_MEMORY,
-    "MemoryError": HOST_MEMORY,
-    "_ArrayMemoryError": HOST_MEMORY,
-    "DecompressionBombError": _HUGE_IMAGE,
-    "DecompressionBombWarning": _HUGE_IMAGE,
-    "TooManySessionsError": QUEUE_FULL,
-    "ImageFileSaveException": _NOT_SAVED,
-    "ImageRecordSaveException": _NOT_SAVED,
-    "VideoFileSaveException": _NOT_SAVED,
-    "VideoRecordSaveException": _NOT_SAVED,
-    "BoardRecordSaveException": _NOT_SAVED,
-    "ExternalProviderRateLimitError": _QUOTA,
-    "MissingInputException": _NO_INPUT,
-    "RequiredConnectionException": _NO_INPUT,
-    "UnknownModelException": _NO_MODEL,
-    "ImageRecordNotFoundException": _NO_IMAGE,
-    "ImageFileNotFoundException": _NO_IMAGE,
-    "VideoRecordNotFoundException": _NO_IMAGE,
-    "VideoFileNotFoundException": _NO_IMAGE,
-    "BoardRecordNotFoundException": _NO_BOARD,
-    "StylePresetNotFoundError": _NO_RECORD,
-    "SystemPromptNotFoundError": _NO_RECORD,
-    "SystemPromptNotAuthorizedError": _NO_RECORD,
-    "WorkflowNotFoundError": _NO_RECORD,
-    "ItemNotFoundError": _NO_RECORD,
-    "InvalidObjectNameError": _NO_RECORD,
-    "SessionQueueItemNotFoundError": _NO_SUCH_JOB,
-    "NodeNotFoundError": _BAD_GRAPH,
-    "NodeFieldNotFoundError": _BAD_GRAPH,
-    "NodeAlreadyInGraphError": _BAD_GRAPH,
-    "NodeIdMismatchError": _BAD_GRAPH,
-    "NodeInputError": _BAD_GRAPH,
-    "DuplicateNodeIdError": _BAD_GRAPH,
-    "InvalidEdgeError": _BAD_GRAPH,
-    "CyclicalGraphError": _BAD_GRAPH,
-    "UnknownGraphValidationError": _BAD_GRAPH,
-    "UnsupportedWorkflowNodeError": _BAD_GRAPH,
-    "InvalidWorkflowInputError": _BAD_GRAPH,
-    "ValidationError": _BAD_GRAPH,
-    "BatchZippedLengthError": _BAD_BATCH,
-    "BatchItemsTypeError": _BAD_BATCH,
-    "BatchDuplicateNodeFieldError": _BAD_BATCH,
-    "NotExecutableNodeError": _BATCH_NODE,
-    "InvalidModelException": _BAD_MODEL,
-    "InvalidModelConfigException": _BAD_MODEL,
-    "NotAMatchError": _BAD_MODEL,
-    "InvalidMatchError": _BAD_MODEL,
-    "InvalidOriginException": _BAD_VALUE,
-    "InvalidImageCategoryException": _BAD_VALUE,
-    "UnidentifiedImageError": _BAD_IMAGE,
-    "UnreadableImageError": _BAD_IMAGE,
-    "ExternalProviderNotConfiguredError": _NO_KEY,
-    "ExternalProviderNotFoundError": _NO_KEY,
-    "ExternalProviderCapabilityError": _NOT_OFFERED,
-    "GatedRepoError": _GATED,
-    "RepositoryNotFoundError": _NO_REPOSITORY,
-    "RevisionNotFoundError": _NOT_ONLINE,
-    "RemoteEntryNotFoundError": _NOT_ONLINE,
-    "EntryNotFoundError": _NOT_ONLINE,
-    "SSLCertVerificationError": _NOT_TRUSTED,
-    "OfflineModeIsEnabled": _OFFLINE,
-    "VideoDecodeTimeoutError": _SLOW,
-    "ObjectNotFoundError": _TENSOR_GONE,
-    "NodeAlreadyExecutedError": EXECUTION_FAILED,
-    "ZeroDivisionError": _ZERO,
-    "FloatingPointError": _BAD_VALUE,
-    "OverflowError": _BAD_VALUE,
-    "SafetensorError": _BAD_FILE,
-    "UnpicklingError": _BAD_FILE,
-    "BadZipFile": _BAD_FILE,
-    "EOFError": _BAD_FILE,
-    "ModuleNotFoundError": _NO_PACKAGE,
-    "ImportError": _NO_PACKAGE,
-    "CanceledException": _CANCELED,
-}
+
+def _by_class(*rows: tuple[Diagnosis, str]) -> dict[str, Diagnosis]:
+    return {name: diagnosis for diagnosis, names in rows for name in names.split()}
+
+
+BY_CLASS = _by_class(
+    (GPU_MEMORY, "OutOfMemoryError"),
+    (HOST_MEMORY, "MemoryError _ArrayMemoryError"),
+    (_HUGE_IMAGE, "DecompressionBombError DecompressionBombWarning"),
+    (QUEUE_FULL, "TooManySessionsError"),
+    (_NOT_SAVED, "ImageFileSaveException ImageRecordSaveException VideoFileSaveException VideoRecordSaveException "
+     "BoardRecordSaveException"),
+    (_QUOTA, "ExternalProviderRateLimitError"),
+    (_NO_INPUT, "MissingInputException RequiredConnectionException"),
+    (_NO_MODEL, "UnknownModelException"),
+    (_NO_IMAGE, "ImageRecordNotFoundException ImageFileNotFoundException VideoRecordNotFoundException "
+     "VideoFileNotFoundException"),
+    (_NO_BOARD, "BoardRecordNotFoundException"),
+    (_NO_RECORD, "StylePresetNotFoundError SystemPromptNotFoundError SystemPromptNotAuthorizedError "
+     "WorkflowNotFoundError ItemNotFoundError InvalidObjectNameError"),
+    (_NO_SUCH_JOB, "SessionQueueItemNotFoundError"),
+    (_BAD_GRAPH, "NodeNotFoundError NodeFieldNotFoundError NodeAlreadyInGraphError NodeIdMismatchError NodeInputError "
+     "DuplicateNodeIdError InvalidEdgeError CyclicalGraphError UnknownGraphValidationError "
+     "UnsupportedWorkflowNodeError InvalidWorkflowInputError ValidationError"),
+    (_BAD_BATCH, "BatchZippedLengthError BatchItemsTypeError BatchDuplicateNodeFieldError"),
+    (_BATCH_NODE, "NotExecutableNodeError"),
+    (_BAD_MODEL, "InvalidModelException InvalidModelConfigException NotAMatchError InvalidMatchError"),
+    (_BAD_VALUE, "InvalidOriginException InvalidImageCategoryException FloatingPointError OverflowError"),
+    (_BAD_IMAGE, "UnidentifiedImageError UnreadableImageError"),
+    (_NO_KEY, "ExternalProviderNotConfiguredError ExternalProviderNotFoundError"),
+    (_NOT_OFFERED, "ExternalProviderCapabilityError"),
+    (_GATED, "GatedRepoError"),
+    (_NO_REPOSITORY, "RepositoryNotFoundError"),
+    (_NOT_ONLINE, "RevisionNotFoundError RemoteEntryNotFoundError EntryNotFoundError"),
+    (_NOT_TRUSTED, "SSLCertVerificationError"),
+    (_OFFLINE, "OfflineModeIsEnabled"),
+    (_SLOW, "VideoDecodeTimeoutError"),
+    (_TENSOR_GONE, "ObjectNotFoundError"),
+    (EXECUTION_FAILED, "NodeAlreadyExecutedError"),
+    (_ZERO, "ZeroDivisionError"),
+    (_BAD_FILE, "SafetensorError UnpicklingError BadZipFile EOFError"),
+    (_NO_PACKAGE, "ModuleNotFoundError ImportError"),
+    (_CANCELED, "CanceledException"),
+)  # fmt: skip
 
 BY_TEXT: tuple[tuple[tuple[str, ...], Diagnosis], ...] = (
     # First, since a provider's answer is quoted after it. A refused request will be refused again.
@@ -287,36 +202,18 @@ BY_TEXT: tuple[tuple[tuple[str, ...], Diagnosis], ...] = (
     (("not found in graph", "missing value or connection"), _BAD_GRAPH),
 )  # fmt: skip
 
-BY_BROAD_CLASS: dict[str, Diagnosis] = {
+BY_BROAD_CLASS = _by_class(
     # A node that raises ValueError refuses an input: nearly all of the 480 places in InvokeAI do.
-    "ValueError": _BAD_VALUE,
-    "InvalidFieldError": _BAD_VALUE,
-    "AcceleratorError": _GPU_ILL,
-    "NotImplementedError": _NOT_MADE,
-    "FileNotFoundError": _NO_FILE,
-    "NotADirectoryError": _NO_FILE,
-    "IsADirectoryError": _NO_FILE,
-    "PermissionError": _NO_RIGHT,
-    "TimeoutError": _SLOW,
-    "Timeout": _SLOW,
-    "ReadTimeout": _SLOW,
-    "ConnectTimeout": _SLOW,
-    "TimeoutExpired": _SLOW,
-    "LocalEntryNotFoundError": _NO_NETWORK,
-    "ConnectionError": _NO_NETWORK,
-    "ConnectError": _NO_NETWORK,
-    "ConnectionRefusedError": _NO_NETWORK,
-    "ConnectionResetError": _NO_NETWORK,
-    "ConnectionAbortedError": _NO_NETWORK,
-    "BrokenPipeError": _NO_NETWORK,
-    "SSLError": _NO_NETWORK,
-    "ProxyError": _NO_NETWORK,
-    "HTTPError": _NO_NETWORK,
-    "HfHubHTTPError": _NO_NETWORK,
-    "gaierror": _NO_NETWORK,
-    "ExternalProviderRequestError": _PROVIDER,
-    "ExternalGenerationError": _PROVIDER,
-}
+    (_BAD_VALUE, "ValueError InvalidFieldError"),
+    (_GPU_ILL, "AcceleratorError"),
+    (_NOT_MADE, "NotImplementedError"),
+    (_NO_FILE, "FileNotFoundError NotADirectoryError IsADirectoryError"),
+    (_NO_RIGHT, "PermissionError"),
+    (_SLOW, "TimeoutError Timeout ReadTimeout ConnectTimeout TimeoutExpired"),
+    (_NO_NETWORK, "LocalEntryNotFoundError ConnectionError ConnectError ConnectionRefusedError ConnectionResetError "
+     "ConnectionAbortedError BrokenPipeError SSLError ProxyError HTTPError HfHubHTTPError gaierror"),
+    (_PROVIDER, "ExternalProviderRequestError ExternalGenerationError"),
+)  # fmt: skip
 
 _BLAMES_INPUT = (
     "already applied", "not compatible", "incompatible", " must be ", "is required", "are required", "not supported",

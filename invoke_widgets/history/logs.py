@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from invoke_widgets.errors import JobErrorType, JobException, classify
+from invoke_widgets.errors import JobErrorType, JobException, classify, failures
 from invoke_widgets.errors.checks import whole
 from invoke_widgets.errors.redact import without_known, without_secrets
 from invoke_widgets.events import Event, NodeCompleted, NodeFailed, NodeProgress
@@ -247,7 +247,7 @@ def job_error(item: QueueItem, *, attempt: int = 1, secrets: Iterable[str | None
         secrets: tokens in use, which are removed from the texts; other secrets were removed when the item was read.
     """
     node_id, node_type = failed_node(item)
-    diagnosis = classify.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
+    diagnosis = failures.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
     message = without_known(item.error_message or item.error_type or "The server gives no reason.", secrets)
     return JobError(
         at=item.completed_at or datetime.now(UTC),

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import ipywidgets
 
+from invoke_widgets.errors.text import one_line
 from invoke_widgets.history import ErrorGroup, group_errors
 from invoke_widgets.records import FAILED, JobError
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.base import ActingView, enable, put, set_options, shown
 from invoke_widgets.widgets.button import Pressed
-from invoke_widgets.widgets.text import cut, html_table, text_table
+from invoke_widgets.widgets.text import html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
@@ -59,7 +60,7 @@ def where(error: JobError) -> str:
 def group_label(group: ErrorGroup) -> str:
     """A group as a line of the list."""
     times = f"{len(group.errors)} ×  " if len(group.errors) > 1 else ""
-    message = cut(" ".join(group.last.message.split()), 100)
+    message = one_line(group.last.message, 100)
     return f"{words.time_of_day(group.last.at)}  {times}{group.last.error_type.value}  {message}"
 
 

@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from statistics import mean
 from typing import Any
 
+from invoke_widgets.errors.text import cut
 from invoke_widgets.history import job_error
 from invoke_widgets.outputs import outputs
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, STATUSES, Progress, QueueItem
 from invoke_widgets.sync import Change, QueueState
-from invoke_widgets.widgets.text import cell, clean, cut, error_text, fields_text
+from invoke_widgets.widgets.text import cell, clean, error_text, fields_text
 
 _INDEX = {status: index for index, status in enumerate(STATUSES)}
 _SHARED = (5, 6, 7)  # batch, destination, device: the same in many rows

@@ -15,11 +15,12 @@ import ipywidgets
 
 from invoke_widgets import outputs
 from invoke_widgets.errors import JobException, NotFound
+from invoke_widgets.errors.text import cut
 from invoke_widgets.records import COMPLETED, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.base import ActingView, enable, put
-from invoke_widgets.widgets.text import cut, html_table, text_table
+from invoke_widgets.widgets.text import html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console

@@ -17,6 +17,7 @@ import ipywidgets
 import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException
+from invoke_widgets.errors.text import cut
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.base import ActingView, View, enable, models_within, put, shown, static
@@ -35,7 +36,7 @@ from invoke_widgets.widgets.drafts import (
     rows_of,
     settable_fields,
 )
-from invoke_widgets.widgets.text import cut, printable
+from invoke_widgets.widgets.text import printable
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console

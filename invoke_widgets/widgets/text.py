@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from invoke_widgets.errors.text import cut, one_line
 from invoke_widgets.records import Cancellation, Connection, Counts, FieldValue, Progress, QueueItem, Retried
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ _LONGEST_STATIC_CELL = 1_000
 _TEXT_ROWS = 10
 _STALE_S = 5.0
 """Without a sign of life for this long, its age is shown: the counters are asked for every two seconds."""
-
-
-def cut(text: str, longest: int) -> str:
-    """A text, with "…" for what is beyond `longest` characters."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def clean(text: str) -> str:
@@ -270,7 +266,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption
 
 def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = 40) -> str:
     """A table as aligned text: long texts cut at `width`, and nothing that a terminal would obey."""
-    lines = [[cut(printable(" ".join(text.split())), width) for text in row] for row in (headers, *rows)]
+    lines = [[printable(one_line(text, width)) for text in row] for row in (headers, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     return "\n".join("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from invoke_widgets.errors import classify
+from invoke_widgets.errors import classify, failures
 from invoke_widgets.history import frames
 from invoke_widgets.history.file import HistoryFile
 from invoke_widgets.history.logs import ErrorLog
@@ -97,7 +97,7 @@ def _real_failures(line: Callable[[str, float, float, str], None]) -> None:
         baseline = median_us(lambda text: _BASELINE.search(text.lower()), [f"{kind}: {message}"], 500)
         read = QueueItem.from_json(_told(kind, message))
         items = [replace(read, item_id=i) for i in range(2000)]
-        took = median_us(lambda item: classify.diagnose_failure(item.error_type, item.error_message), items, 1)
+        took = median_us(lambda item: failures.diagnose_failure(item.error_type, item.error_message), items, 1)
         line(f"classify: {what}", took, baseline, "µs")
         line(f"log: {what}", median_us(ErrorLog().record_failure, items, 1), baseline, "µs")
         line(f"read and clean: {what}", median_us(QueueItem.from_json, [_told(kind, message)], 500), baseline, "µs")
@@ -112,7 +112,7 @@ def main() -> None:
 
     line(
         f"classify a failed job ({len(FAILURES)} kinds)",
-        median_us(lambda f: classify.diagnose_failure(f.server_error_type, f.message), FAILURES),
+        median_us(lambda f: failures.diagnose_failure(f.server_error_type, f.message), FAILURES),
         median_us(lambda f: _BASELINE.search(f"{f.server_error_type}: {f.message}".lower()), FAILURES),
         "µs",
     )

@@ -1,8 +1,8 @@
 """Every known failure and its classification. `python -m tests.support.known_failures` writes them as a table.
 
 `test_classify.py` compares each of them, and the table, with what the package says; `test_classify_server.py` provokes
-on a server, and `test_classify_local.py` on a local socket, all that can be provoked. Each failure here has a text that
-a server, a recording or a library confirms; those that their class alone decides come from the package's own table.
+on a server, and `test_classify_local.py` on a local socket, all that can be provoked. Each failure in `FAILURES` has a
+text that a server, a recording or a library confirms; those in `CLASSES` are decided by the exception's class alone.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ FAILURES: tuple[Failure, ...] = (
             EXECUTION, how=MESSAGE),
     Failure("a file that was moved", "FileNotFoundError", "[Errno 2] No such file or directory: 'm'", EXECUTION),
     Failure("a file that may not be read", "PermissionError", "[Errno 13] Permission denied: 'm'", EXECUTION),
-    Failure("a combination that is not made", "NotImplementedError", "solver order 3", EXECUTION),
+    Failure("a combination that is not supported", "NotImplementedError", "solver order 3", EXECUTION),
     Failure("tensors on two devices", "RuntimeError", "Expected all tensors to be on the same device", EXECUTION,
             how=MESSAGE),
     Failure("a path that is nothing", "TypeError", "expected str, bytes or os.PathLike object, not NoneType",
@@ -175,6 +175,73 @@ FAILURES: tuple[Failure, ...] = (
     Failure("anything else from a node", "RuntimeError", "it just did not work", EXECUTION, how=MESSAGE),
     Failure("a failure without any reason", None, None, UNKNOWN),
 )  # fmt: skip
+
+
+CLASSES: tuple[tuple[JobErrorType, bool, str, str], ...] = (
+    (RESOURCE, False, "The GPU ran out of memory", "OutOfMemoryError"),
+    (RESOURCE, False, "The server ran out of memory", "MemoryError _ArrayMemoryError"),
+    (RESOURCE, False, "The image has more pixels than the server takes",
+     "DecompressionBombError DecompressionBombWarning"),
+    (RESOURCE, True, "The queue is full", "TooManySessionsError"),
+    (RESOURCE, False, "The server could not write a file",
+     "ImageFileSaveException ImageRecordSaveException VideoFileSaveException VideoRecordSaveException "
+     "BoardRecordSaveException"),
+    (RESOURCE, True, "The provider limits how often it is asked", "ExternalProviderRateLimitError"),
+    (VALIDATION, False, "Give the named field a value, or connect an edge to it",
+     "MissingInputException RequiredConnectionException"),
+    (VALIDATION, False, "The server has no such model", "UnknownModelException"),
+    (VALIDATION, False, "The server has no such image or video",
+     "ImageRecordNotFoundException ImageFileNotFoundException VideoRecordNotFoundException "
+     "VideoFileNotFoundException"),
+    (VALIDATION, False, "The server has no such board", "BoardRecordNotFoundException"),
+    (VALIDATION, False, "What the node refers to is not there",
+     "StylePresetNotFoundError SystemPromptNotFoundError SystemPromptNotAuthorizedError WorkflowNotFoundError "
+     "ItemNotFoundError InvalidObjectNameError"),
+    (VALIDATION, False, "The server has no such item", "SessionQueueItemNotFoundError"),
+    (VALIDATION, False, "Correct the graph at the place named, and submit it again",
+     "NodeNotFoundError NodeFieldNotFoundError NodeAlreadyInGraphError NodeIdMismatchError NodeInputError "
+     "DuplicateNodeIdError InvalidEdgeError CyclicalGraphError UnknownGraphValidationError "
+     "UnsupportedWorkflowNodeError InvalidWorkflowInputError ValidationError"),
+    (VALIDATION, False, "Correct the batch's values as the message says, and submit it again",
+     "BatchZippedLengthError BatchItemsTypeError BatchDuplicateNodeFieldError"),
+    (VALIDATION, False, "Batch and generator nodes only work in the web UI", "NotExecutableNodeError"),
+    (VALIDATION, False, "These models do not go together",
+     "InvalidModelException InvalidModelConfigException NotAMatchError InvalidMatchError"),
+    (VALIDATION, False, "A node refused a value",
+     "InvalidOriginException InvalidImageCategoryException FloatingPointError OverflowError ValueError "
+     "InvalidFieldError"),
+    (VALIDATION, False, "The file is not an image that the server can read",
+     "UnidentifiedImageError UnreadableImageError"),
+    (VALIDATION, False, "The provider is not set up on the server",
+     "ExternalProviderNotConfiguredError ExternalProviderNotFoundError"),
+    (VALIDATION, False, "The provider's model cannot do this", "ExternalProviderCapabilityError"),
+    (NETWORK, False, "The model's site wants a login", "GatedRepoError"),
+    (NETWORK, False, "The model's site shows no such repository", "RepositoryNotFoundError"),
+    (NETWORK, False, "What the server asked for is not at that address",
+     "RevisionNotFoundError RemoteEntryNotFoundError EntryNotFoundError"),
+    (NETWORK, False, "The server does not trust the certificate of what it asked", "SSLCertVerificationError"),
+    (NETWORK, False, "The server is set to work offline and lacks a file", "OfflineModeIsEnabled"),
+    (TIMEOUT, True, "Something on the server took too long",
+     "VideoDecodeTimeoutError TimeoutError Timeout ReadTimeout ConnectTimeout TimeoutExpired"),
+    (EXECUTION, True, "An intermediate result is gone, as after a restart of the server", "ObjectNotFoundError"),
+    (EXECUTION, False, "Read the message and the traceback", "NodeAlreadyExecutedError"),
+    (EXECUTION, False, "A node divided by zero", "ZeroDivisionError"),
+    (EXECUTION, False, "A model's file is damaged or incomplete",
+     "SafetensorError UnpicklingError BadZipFile EOFError"),
+    (EXECUTION, False, "The server lacks a Python package", "ModuleNotFoundError ImportError"),
+    (EXECUTION, True, "It was canceled", "CanceledException"),
+    (EXECUTION, True, "The GPU or its driver failed", "AcceleratorError"),
+    (EXECUTION, False, "The server cannot do this combination", "NotImplementedError"),
+    (EXECUTION, False, "A file that the server needs is not where it should be",
+     "FileNotFoundError NotADirectoryError IsADirectoryError"),
+    (EXECUTION, False, "The server may not read or write a file", "PermissionError"),
+    (NETWORK, True, "The server could not reach something that it needs",
+     "LocalEntryNotFoundError ConnectionError ConnectError ConnectionRefusedError ConnectionResetError "
+     "ConnectionAbortedError BrokenPipeError SSLError ProxyError HTTPError HfHubHTTPError gaierror"),
+    (NETWORK, True, "The provider did not do what it was asked",
+     "ExternalProviderRequestError ExternalGenerationError"),
+)  # fmt: skip
+"""Exceptions that their class decides: class of error, whether to retry, the suggestion's beginning, their names."""
 
 
 class Reply(NamedTuple):
@@ -221,7 +288,7 @@ TRANSPORT: tuple[tuple[str, Exception, JobErrorType, bool, str], ...] = (
     ("no such host", httpx.ConnectError("[Errno -2] Name or service not known"), NETWORK, True, LOCAL),
     ("no name service", httpx.ConnectError("[Errno -3] Temporary failure in name resolution"), NETWORK, True,
      REPLAYED),
-    ("a certificate of one's own", httpx.ConnectError("certificate verify failed: self-signed"), NETWORK, False,
+    ("a self-signed certificate", httpx.ConnectError("certificate verify failed: self-signed"), NETWORK, False,
      LOCAL),
     ("a certificate of another host", httpx.ConnectError("certificate verify failed: IP address mismatch"), NETWORK,
      False, LOCAL),
@@ -254,15 +321,15 @@ class Row(NamedTuple):
 def rows() -> Iterator[tuple[str, Row]]:
     """Yield the table's rows with their sections, as the package classifies them now."""
     for failure in FAILURES:
-        found = classify.diagnose_failure(failure.server_error_type, failure.message)
+        found = failures.diagnose_failure(failure.server_error_type, failure.message)
         seen = f"{failure.server_error_type or 'no class'}: {failure.message or ''}".rstrip(": ")
         how = {NODES: SERVER, MESSAGE: PROBE, SOURCE: REPLAYED}[failure.how]
         yield "Jobs", Row(failure.what, seen, found.error_type, found.retryable, found.suggestion, how)
-    confirmed = {failure.server_error_type for failure in FAILURES}
-    for name, diagnosis in failures.BY_CLASS.items():
-        if name not in confirmed:
-            yield "Jobs, by the class alone", Row(name, f"{name}: any text", diagnosis.error_type, diagnosis.retryable,
-                                                  diagnosis.suggestion, REPLAYED)  # fmt: skip
+    for _, _, _, names in CLASSES:
+        first, *_ = names.split()
+        found = failures.diagnose_failure(first, "any text")
+        yield "Jobs, by the class alone", Row("any text", names.replace(" ", ", "), found.error_type, found.retryable,
+                                              found.suggestion, REPLAYED)  # fmt: skip
     for reply in replies():
         error = classify.exception_for_reply(reply.status, reply.content_type, reply.body.encode(), reply.request)
         provoked = reply.provoke is not None and "6.14.2" in reply.versions

@@ -15,7 +15,7 @@ from invoke_widgets.errors import JobErrorType, JobException, NotFound, Resource
 from invoke_widgets.events import parse_event
 from invoke_widgets.records import parse_time
 from tests.support import known_failures
-from tests.support.known_failures import FAILURES, MADE_UP, TRANSPORT, Failure, Reply
+from tests.support.known_failures import CLASSES, FAILURES, MADE_UP, TRANSPORT, Failure, Reply
 
 URL = "http://127.0.0.1:9090"
 
@@ -23,8 +23,21 @@ URL = "http://127.0.0.1:9090"
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.what)
 def test_a_failed_job_is_classified_by_the_servers_exception(failure: Failure) -> None:
     """By its class and its text, with a suggestion."""
-    found = classify.diagnose_failure(failure.server_error_type, failure.message)
+    found = failures.diagnose_failure(failure.server_error_type, failure.message)
     assert (failure.error_type, failure.retryable, True) == (found.error_type, found.retryable, bool(found.suggestion))
+
+
+@pytest.mark.parametrize(("error_type", "retryable", "suggestion", "names"), CLASSES)
+def test_a_failed_job_is_classified_by_its_class_alone(
+    error_type: JobErrorType, retryable: bool, suggestion: str, names: str
+) -> None:
+    """Where the text says nothing; each class in the package's tables is in the list."""
+    for name in names.split():
+        found = failures.diagnose_failure(name, "any text")
+        assert (error_type, retryable) == (found.error_type, found.retryable), name
+        assert found.suggestion.startswith(suggestion), name
+    listed = {name for *_, names in CLASSES for name in names.split()}
+    assert listed == failures.BY_CLASS.keys() | failures.BY_BROAD_CLASS.keys()
 
 
 @pytest.mark.parametrize("reply", known_failures.replies(), ids=lambda reply: reply.what)
@@ -36,8 +49,9 @@ def test_a_recorded_reply_becomes_its_exception(reply: Reply) -> None:
         "error_type": error.error_type,
         "retryable": error.retryable,
         "message": error.message,
+        "suggestion": error.suggestion,
     }
-    assert (reply.expected, True) == (found, bool(error.suggestion))
+    assert reply.expected == found
 
 
 @pytest.mark.parametrize("case", MADE_UP, ids=lambda case: case[0])
@@ -59,18 +73,12 @@ def test_an_exception_of_httpx_is_classified(case: tuple[str, Exception, JobErro
 
 
 def test_a_full_queue_is_a_resource_error() -> None:
-    """The server says 200 and takes fewer than asked."""
-    error = classify.full_queue(3, 5)
-    assert (ResourceError, "The queue is full: it took 3 of 5.", True) == (
-        type(error),
-        error and error.message,
-        error and error.retryable,
-    )
-
-
-def test_batch_enqueued_completely_is_no_error() -> None:
-    """A batch that was taken whole has nothing to report."""
+    """The server says 200 and takes fewer than asked; a batch that it took whole has nothing to report."""
     assert classify.full_queue(5, 5) is None
+    error = classify.full_queue(3, 5)
+    assert isinstance(error, ResourceError)
+    assert ("The queue is full: it took 3 of 5.", True) == (error.message, error.retryable)
+    assert error.suggestion.startswith("The queue is full: wait until items have run")
 
 
 @pytest.mark.parametrize(
@@ -78,26 +86,27 @@ def test_batch_enqueued_completely_is_no_error() -> None:
     [
         ("canceled", None),
         ("already_finished", None),
-        ("not_found", (JobErrorType.CANCELLATION_FAILED, False)),
-        ("refused", (JobErrorType.CANCELLATION_FAILED, False)),
-        ("unknown", (JobErrorType.CANCELLATION_FAILED, True)),
+        ("not_found", ("It was deleted, or its id is wrong.", False)),
+        ("refused", ("Ask the item's owner or an administrator.", False)),
+        ("unknown", ("Check whether it is canceled, and cancel again if not.", True)),
     ],
 )
-def test_a_cancel_is_diagnosed_by_its_outcome(outcome: str, expected: tuple[JobErrorType, bool] | None) -> None:
+def test_a_cancel_is_diagnosed_by_its_outcome(outcome: str, expected: tuple[str, bool] | None) -> None:
     """A cancel that did not cancel is a failure; one that came too late is not."""
     found = classify.diagnose_cancellation(outcome)
-    assert expected == (found and (found.error_type, found.retryable))
+    assert expected == (found and (found.suggestion, found.retryable))
+    assert found is None or JobErrorType.CANCELLATION_FAILED is found.error_type
 
 
 def test_the_traceback_is_used_without_class_and_message() -> None:
     """An item may have lost its class and its message."""
-    found = classify.diagnose_failure(None, None, "Traceback ...\n  File x\ntorch.OutOfMemoryError: CUDA\n")
+    found = failures.diagnose_failure(None, None, "Traceback ...\n  File x\ntorch.OutOfMemoryError: CUDA\n")
     assert JobErrorType.RESOURCE_ERROR == found.error_type
 
 
 def test_a_class_with_its_module_is_the_same_class() -> None:
     """The server sends bare names; other versions may not."""
-    one, other = (classify.diagnose_failure(f"{m}OutOfMemoryError", "x") for m in ("", "torch.cuda."))
+    one, other = (failures.diagnose_failure(f"{m}OutOfMemoryError", "x") for m in ("", "torch.cuda."))
     assert one == other
 
 
@@ -140,19 +149,19 @@ def test_the_text_of_an_unknown_error_is_kept() -> None:
 def test_memory_and_disk_win_over_the_class(kind: str) -> None:
     """Libraries wrap the system's errors in their own."""
     texts = ("x: No space left on device (os error 28)", "x: Cannot allocate memory (os error 12)")
-    found = [classify.diagnose_failure(kind, text) for text in texts]
+    found = [failures.diagnose_failure(kind, text) for text in texts]
     assert [failures.DISK_FULL, failures.HOST_MEMORY] == found
 
 
 def test_the_end_of_a_long_message_is_searched() -> None:
     """requests puts a signed address of any length before the cause."""
     text = f"Max retries exceeded with url: /{'x' * 5000} (Caused by SSLError('certificate verify failed: expired'))"
-    assert not classify.diagnose_failure("ConnectionError", text).retryable
+    assert not failures.diagnose_failure("ConnectionError", text).retryable
 
 
 def test_images_of_different_sizes_are_a_validation_error() -> None:
     """torch has nearly the same text for tensors on two devices."""
-    found = classify.diagnose_failure("ValueError", "Image and mask should be the same size")
+    found = failures.diagnose_failure("ValueError", "Image and mask should be the same size")
     assert JobErrorType.VALIDATION_ERROR == found.error_type
 
 
@@ -197,11 +206,6 @@ def test_table_of_known_failures_is_up_to_date() -> None:
     assert known_failures.table() == known_failures.TABLE.read_text()
 
 
-def test_every_known_failure_has_a_suggestion() -> None:
-    """In words, for the classes of exception that no text of a server confirms too."""
-    assert [] == [row for _, row in known_failures.rows() if not row.suggestion]
-
-
 def test_every_class_but_submission_has_a_known_failure() -> None:
     """Submission fails by what the client does not know, so that its place is in the actions."""
     assert set(JobErrorType) - {JobErrorType.SUBMISSION_FAILED} == {row.error_type for _, row in known_failures.rows()}
@@ -220,7 +224,7 @@ def test_importing_loads_neither_pandas_nor_matplotlib() -> None:
 @given(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()))
 def test_any_failure_is_classified(kind: str | None, message: str | None, traceback: str | None) -> None:
     """Whatever the text."""
-    assert isinstance(classify.diagnose_failure(kind, message, traceback), classify.Diagnosis)
+    assert isinstance(failures.diagnose_failure(kind, message, traceback), failures.Diagnosis)
 
 
 @example(422, "application/json", b"[" * 100_000)

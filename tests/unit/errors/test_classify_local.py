@@ -92,7 +92,7 @@ def _certified(name: str = "127.0.0.1", *, expired: bool = False) -> Provoke:
 PROVOKE: dict[str, Provoke] = {
     "no such host": _nowhere,
     "a host that does not answer": _crowded,
-    "a certificate of one's own": _certified(),
+    "a self-signed certificate": _certified(),
     "a certificate of another host": _certified("other.test"),
     "a certificate that has expired": _certified(expired=True),
     "nothing listens": _closed,
@@ -127,7 +127,7 @@ def test_failed_connection_is_classified_over_a_socket(
         ask(
             url,
             timeout=0.5 if "does not answer" in what else 5.0,
-            verify=what == "a certificate of one's own" or _AUTHORITY.knowing,
+            verify=what == "a self-signed certificate" or _AUTHORITY.knowing,
         )
     error = caught.value
     assert error.suggestion

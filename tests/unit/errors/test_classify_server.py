@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from invoke_widgets.errors import classify
+from invoke_widgets.errors import classify, failures
 from tests.support import graphs, known_failures
 from tests.support.known_failures import FAILURES, MESSAGE, NODES, Failure, Reply
 from tests.support.servers import Server
@@ -32,20 +32,20 @@ def test_failing_node(wire: Wire, failure: Failure) -> None:
     """The server's own nodes raise what the table says, with the same class and the same diagnosis."""
     assert failure.graph is not None
     item = _failed(wire, failure.graph)
-    found = classify.diagnose_failure(item["error_type"], item["error_message"], item["error_traceback"])
+    found = failures.diagnose_failure(item["error_type"], item["error_message"], item["error_traceback"])
     expected = (failure.server_error_type, failure.error_type, failure.retryable)
     assert expected == (item["error_type"], found.error_type, found.retryable)
 
 
 def test_messages_survive_the_server(wire: Wire) -> None:
     """A failing node's message comes back as it was given, and is classified by what it says alone."""
-    failures = [failure for failure in FAILURES if failure.how == MESSAGE]
-    values = [[{"node_path": "fail", "field_name": "message", "items": [f.message for f in failures]}]]
+    known = [failure for failure in FAILURES if failure.how == MESSAGE]
+    values = [[{"node_path": "fail", "field_name": "message", "items": [f.message for f in known]}]]
     item_ids = sorted(wire.enqueue(graphs.fail(), data=values)["item_ids"])
     items = [until(lambda item_id=item_id: _ended(wire, item_id), f"the end of item {item_id}") for item_id in item_ids]
-    diagnoses = [classify.diagnose_failure(item["error_type"], item["error_message"]) for item in items]
+    diagnoses = [failures.diagnose_failure(item["error_type"], item["error_message"]) for item in items]
     found = [(i["error_message"], d.error_type, d.retryable) for i, d in zip(items, diagnoses, strict=True)]
-    assert [(f.message, f.error_type, f.retryable) for f in failures] == found
+    assert [(f.message, f.error_type, f.retryable) for f in known] == found
 
 
 @pytest.mark.parametrize("reply", _PROVOKED, ids=lambda reply: reply.what)

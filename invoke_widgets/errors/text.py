@@ -1,0 +1,13 @@
+"""Texts of servers and users, shortened to what can be shown."""
+
+from __future__ import annotations
+
+
+def cut(text: str, longest: int) -> str:
+    """A text, with "…" for what is beyond `longest` characters."""
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def one_line(text: str, longest: int) -> str:
+    """A text with single spaces for line breaks and other white space, of at most `longest` characters."""
+    return cut(" ".join(text[: 10 * longest].split()), longest)
