@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
 import pytest
 
 from invoke_widgets import workflows
@@ -127,23 +128,16 @@ def test_batch_nodes_become_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "words"),
-    [
-        (
-            [editor.node("x", "integer_batch", integers=[])],
-            "nodes.integer_batch.integers: the batch node has no values",
-        ),
-        (
-            [editor.node("x", "integer_batch", integers=[1]), editor.node("g", "integer_generator")],
-            "nodes.integer_batch.integers: come from a generator",
-        ),
-    ],
+    ("values", "edges", "words"),
+    [([], [], "the batch node has no values"), ([1], ["g.integers -> x.integers"], "its values come from a generator")],
 )
-def test_batch_nodes_without_values_are_refused(nodes: list[dict[str, Any]], words: str) -> None:
-    """A generator is run by the editor alone."""
+def test_batch_nodes_without_values_are_refused(values: list[int], edges: list[str], words: str) -> None:
+    """A generator is run by the editor alone; the error names the node's field."""
+    nodes = [editor.node("x", "integer_batch", integers=values), editor.node("g", "integer_generator")]
     with pytest.raises(InvalidRequest) as caught:
-        workflows.own_data(editor.workflow(nodes, *(["g.integers -> x.integers"] if len(nodes) > 1 else [])))
-    assert words in str(caught.value)
+        workflows.own_data(editor.workflow(nodes, *edges))
+    assert "nodes.integer_batch.integers" == caught.value.field
+    assert caught.value.message.startswith(f"{caught.value.field}: {words}")
 
 
 @pytest.mark.parametrize(
@@ -162,39 +156,75 @@ def test_a_malformed_workflow_is_refused(broken: dict[str, Any], words: str) -> 
     assert words in str(caught.value)
 
 
+_SUM = {"sum": {"type": "add"}}
+_EDGE = {"source": {"node_id": "sun", "field": "v"}, "destination": {"node_id": "sum", "field": "a"}}
+
+
 @pytest.mark.parametrize(
-    ("graph", "field"),
+    ("graph", "words"),
     [
-        (5, "graph"),
-        ({"graph": {}}, "graph.nodes"),
-        ({"nodes": {"": {}}}, "graph.nodes"),
-        ({"nodes": {"a": {}}}, "nodes.a.type"),
-        ({"nodes": {"a": {"type": "add", "id": "b"}}}, "nodes.a.id"),
-        ({"nodes": {}, "edges": {}}, "graph.edges"),
-        ({"nodes": {}, "edges": [{}]}, "edges[0].source"),
-        ({"nodes": {}, "edges": [{"source": {"node_id": "a", "field": "b"}}]}, "edges[0].source.node_id"),
+        (5, "graph: should be a mapping"),
+        ({}, "graph.nodes: should be a mapping"),
+        ({"nodes": [{"id": "a"}]}, "graph.nodes: should be a mapping"),
+        ({"graph": {"nodes": {}}}, "graph.nodes: should be a mapping of node ids to nodes. Pass its 'graph' entry"),
+        ({"nodes": {"": {"type": "add"}}}, "graph.nodes: the id '' should be"),
+        ({"nodes": {"a": {}}}, "nodes.a.type: should be"),
+        ({"nodes": {"a": {"type": "add", "id": "b"}}}, "nodes.a.id: should be 'a', its key"),
+        ({"nodes": {}, "edges": {}}, "graph.edges: should be a list"),
+        ({"nodes": {}, "edges": [{}]}, "edges[0].source: should be"),
+        ({"nodes": _SUM, "edges": [_EDGE]}, "edges[0].source.node_id: there is no node 'sun'. Did you mean 'sum'?"),
     ],
 )
-def test_normal_graph_names_the_field_that_is_wrong(graph: object, field: str) -> None:
-    """As an attribute, so that no caller parses the message."""
+def test_normal_graph_refuses_a_bad_graph_with_its_place(graph: object, words: str) -> None:
+    """The message begins with the place, which is the exception's field, so that no caller parses the message."""
     with pytest.raises(InvalidRequest) as caught:
         workflows.normal_graph(graph)
-    assert (field, True) == (caught.value.field, caught.value.message.startswith(f"{field}: "))
+    assert str(caught.value).startswith(words)
+    assert words.partition(": ")[0] == caught.value.field
+
+
+def test_normal_graph_adds_the_ids_in_a_copy() -> None:
+    """Ids come from the keys; what was given stays as it is."""
+    given = {"nodes": {"sum": {"type": "add"}}}
+    assert {"nodes": {"sum": {"type": "add", "id": "sum"}}, "edges": []} == workflows.normal_graph(given)
+    assert {"nodes": {"sum": {"type": "add"}}} == given
 
 
 @pytest.mark.parametrize(
-    ("data", "field"),
+    ("data", "words"),
     [
-        (5, "data"),
-        ([5], "data[0]"),
-        ({"sum": [1]}, "data"),
-        ({"sum.a": 1}, "data.sum.a"),
-        ({"sum.a": []}, "data.sum.a"),
-        ({"sum.a": [1], "sum.b": [1, 2]}, "data[0]"),
+        (5, "data: should be {'node.field': [values]}"),
+        ("sum.a", "data: should be {'node.field': [values]}"),
+        ([5], "data[0]: should be a mapping"),
+        ([[{"node_path": "sum"}]], "data[0]: each entry needs"),
+        ({"sum": [1]}, "data: the key 'sum' should be 'node.field'"),
+        ({"sum.a": 5}, "data.sum.a: should be a list of values, got 5"),
+        ({"sum.a": "12"}, "data.sum.a: should be a list of values, got '12'"),
+        ({"sum.a": []}, "data.sum.a: has no values"),
+        ({"sum.a": numpy.zeros((2, 3))}, "data.sum.a: should be a list of values, got an array of 2 dimensions."),
+        ({"sum.a": numpy.array(1)}, "data.sum.a: should be a list of values, got an array of 0 dimensions."),
+        ({"sum.a": [1], "sum.b": [1, 2]}, "data[0]: zipped lists should be equally long; sum.a has 1, sum.b has 2"),
     ],
 )
-def test_normal_data_names_the_field_that_is_wrong(data: object, field: str) -> None:
-    """As an attribute, so that no caller parses the message."""
+def test_normal_data_refuses_bad_data_with_its_place(data: object, words: str) -> None:
+    """The message begins with the place, which is the exception's field, so that no caller parses the message."""
     with pytest.raises(InvalidRequest) as caught:
         workflows.normal_data(data)
-    assert field == caught.value.field
+    assert str(caught.value).startswith(words)
+    assert words.partition(": ")[0] == caught.value.field
+
+
+def test_normal_data_makes_the_servers_form_of_all_forms() -> None:
+    """A mapping is one zipped group, a list of them a product, and the server's own form stays as it is."""
+    one = {"node_path": "sum", "field_name": "a", "items": [1, 2]}
+    two = {"node_path": "sum", "field_name": "b", "items": [3, 4]}
+    assert [[one, two]] == workflows.normal_data({"sum.a": [1, 2], "sum.b": (3, 4)})
+    assert [[one], [two]] == workflows.normal_data([{"sum.a": [1, 2]}, {"sum.b": range(3, 5)}])
+    assert [[one, two]] == workflows.normal_data([[one, two]])
+    assert [] == workflows.normal_data(None)
+
+
+def test_normal_data_makes_numpy_values_plain() -> None:
+    """Values of NumPy and pandas can be sent."""
+    items = workflows.normal_data({"sum.a": numpy.array([1, 2])})[0][0]["items"]
+    assert [(1, int), (2, int)] == [(value, type(value)) for value in items]
