@@ -4,12 +4,9 @@ The counters show changes that no event reports. They describe one moment while 
 queue goes on meanwhile:
 
 - They agree if the snapshot had the same counts at any moment since the request was sent. An event may also arrive
-  after the answer, so a difference counts only once a second check confirms it.
-- All unfinished items are then read once. A difference that remains (items that the server counts but does not list,
-  say) is accepted until it changes.
-- In a busy queue this may never end. A check begins only when nothing is left to read, so the snapshot is then at
-  least as new as any call of `wait` that came before it. Such a call still waits for agreement, but no longer than the
-  queue takes to change a few times.
+  after the answer, so a difference counts only once the next check has not settled it.
+- All unfinished items are then read. If the next check finds the snapshot unchanged and the same difference (items
+  that the server counts but does not list, say), it is accepted until the counts agree again.
 
 Apart from `wait`, nothing here touches the loop.
 """
@@ -22,9 +19,6 @@ from enum import Enum
 from invoke_widgets._loop import closed_error
 from invoke_widgets.records import Counts
 
-Difference = tuple[int, ...]
-
-_CHECKS_TO_CONFIRM = 2
 _CREDIT_NEEDED = 3
 
 
@@ -39,56 +33,53 @@ class Verdict(Enum):
 
 
 class Agreement:
-    """Checks the snapshot's counts against the server's. A check is `begin`, any number of `moved`, and `judge`."""
+    """Checks the snapshot's counts against the server's. A check is `begin`, any number of `moved`, and `judge`.
+
+    Attributes:
+        is_open: whether `moved` should be called.
+    """
 
     def __init__(self) -> None:
-        self._ours = Counts()
-        self._our_counts: set[Counts] = set()
-        self._their_counts: list[Counts] = []
-        self._read_for: Difference | None = None
-        self._accepted: Difference | None = None
+        self.is_open = False
+        self._now = Counts()
         self._moves = 0
-        # Each waiter has a credit; one that reaches `_CREDIT_NEEDED` stops waiting.
-        self._waiters: dict[asyncio.Future[None], int] = {}
-        self._waiters_at_begin: list[asyncio.Future[None]] = []
+        self._ours: set[Counts] = set()  # since the first unsettled check began
+        self._theirs: list[Counts] = []  # the answers of the unsettled checks
+        self._was_read_for: tuple[int, ...] | None = None
+        self._accepted: tuple[int, ...] | None = None
+        # Each waiter has a credit from the first check that begins after its call.
+        self._waiters: dict[asyncio.Future[None], int | None] = {}
 
     def start_anew(self) -> None:
         """Forget all earlier checks: the snapshot was rebuilt."""
+        self._was_read_for = self._accepted = None
         self.skip()
-        self._read_for = self._accepted = None
 
-    # -- checks ----------------------------------------------------------------------------------------------------
-
-    @property
-    def is_open(self) -> bool:
-        """Whether `moved` should be called."""
-        return bool(self._our_counts) or self._read_for is not None
+    def skip(self) -> None:
+        """Drop unsettled checks: something is left to read, so the snapshot's counts prove nothing."""
+        self._ours.clear()
+        self._theirs.clear()
+        self.is_open = self._was_read_for is not None
 
     def begin(self, ours: Counts) -> None:
-        """Begin a check: nothing is left to read, and the counters are about to be requested.
+        """Begin a check: nothing is left to read, the snapshot has these counts, and the counters are about to be read.
 
-        Args:
-            ours: the snapshot's counts.
+        The snapshot is then at least as new as any call of `wait` until now.
         """
-        self._waiters_at_begin = list(self._waiters)
-        if not self._their_counts:
-            self._our_counts.clear()
+        self._waiters = {future: credit or 0 for future, credit in self._waiters.items()}
+        if not self._theirs:
+            self._ours.clear()
+        self.is_open = True
         self.moved(ours)
         self._moves = 0
 
-    def skip(self) -> None:
-        """Drop the check under way: something is left to read, so the snapshot's counts prove nothing."""
-        self._our_counts.clear()
-        self._their_counts.clear()
-        self._waiters_at_begin.clear()
-
     def moved(self, ours: Counts) -> None:
         """Note the snapshot's new counts."""
-        if ours != self._ours:
+        if ours != self._now:
             self._moves += 1
-            self._read_for = None  # the read helped, or the queue went on
-        self._ours = ours
-        self._our_counts.add(ours)
+            self._was_read_for = None  # the read helped, or the queue went on
+        self._now = ours
+        self._ours.add(ours)
 
     def judge(self, theirs: Counts, *, is_quiet: bool = True) -> Verdict:
         """End the check with the server's answer.
@@ -97,28 +88,28 @@ class Agreement:
             theirs: the server's counters.
             is_quiet: whether nothing that needs reading has arrived since `begin`.
         """
-        self._their_counts.append(theirs)
-        verdict = self._verdict(_difference(self._ours, theirs))
+        self._theirs.append(theirs)
+        verdict = self._verdict()
         if verdict is not Verdict.UNSURE:
-            self._our_counts.clear()
-            self._their_counts.clear()
+            self.skip()
         agreed = verdict is Verdict.AGREED
         self._credit_waiters(_CREDIT_NEEDED if agreed and is_quiet else self._moves + (not agreed))
         return verdict
 
-    def _verdict(self, now: Difference) -> Verdict:
-        found = {_difference(ours, theirs) for ours in self._our_counts for theirs in self._their_counts}
-        if not all(map(any, found)):
-            self._read_for = self._accepted = None
+    def _verdict(self) -> Verdict:
+        now = _difference(self._now, self._theirs[-1])
+        possible = {_difference(ours, theirs) for ours in self._ours for theirs in self._theirs}
+        if not all(map(any, possible)):
+            self._was_read_for = self._accepted = None
             return Verdict.AGREED
-        if self._accepted in found:
+        if now == self._was_read_for:
+            self._accepted, self._was_read_for = now, None
             return Verdict.AGREED
-        if now == self._read_for:
-            self._accepted = now
+        if self._accepted in possible:
             return Verdict.AGREED
-        if len(self._their_counts) < _CHECKS_TO_CONFIRM:
+        if len(self._theirs) == 1:
             return Verdict.UNSURE
-        self._read_for = now
+        self._was_read_for = now
         return Verdict.DIFFERENT
 
     # -- waiting ---------------------------------------------------------------------------------------------------
@@ -129,13 +120,15 @@ class Agreement:
         return bool(self._waiters)
 
     async def wait(self) -> None:
-        """Wait until a check that begins from now on finds agreement, or for a few changes or failed checks.
+        """Wait until a check that begins from now on finds agreement.
+
+        In a busy queue that may never be, so a few changes or failed checks end the wait, too.
 
         Raises:
             InvalidRequest: the console was closed while waiting.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters[future] = 0
+        self._waiters[future] = None
         try:
             await future
         finally:
@@ -147,15 +140,14 @@ class Agreement:
             if not future.done():
                 future.set_exception(closed_error())
 
-    def _credit_waiters(self, credit: int) -> None:
-        for future in self._waiters_at_begin:
-            if future in self._waiters and not future.done():
-                self._waiters[future] += credit
-                if self._waiters[future] >= _CREDIT_NEEDED:
+    def _credit_waiters(self, more: int) -> None:
+        for future, credit in self._waiters.items():
+            if credit is not None and not future.done():
+                self._waiters[future] = credit + more
+                if credit + more >= _CREDIT_NEEDED:
                     future.set_result(None)
-        self._waiters_at_begin.clear()
 
 
-def _difference(ours: Counts, theirs: Counts) -> Difference:
+def _difference(ours: Counts, theirs: Counts) -> tuple[int, ...]:
     mine = ours.counters()
     return tuple(number - mine[name] for name, number in theirs.counters().items())

@@ -31,7 +31,7 @@ from invoke_widgets.records import FAILED, PENDING, Counts, QueueAndProcessorSta
 from invoke_widgets.sync.drift import Agreement, Verdict
 from invoke_widgets.sync.reads import FailureReader, Reads, light_items
 from invoke_widgets.sync.state import Ids, QueueState, Step, with_event, with_new_ids, with_news
-from invoke_widgets.sync.store import Change, QueueStore
+from invoke_widgets.sync.store import QueueStore
 from invoke_widgets.sync.wedge import WedgeWatch
 
 logger = logging.getLogger(__name__)
@@ -97,8 +97,6 @@ class Sync:
         self._failures = FailureReader(client, store, on_failed=on_failed, on_wanted=self._wake.set)
         self._reads = Reads(client, store, apply=self._apply, failures=self._failures, on_wanted=self._wake.set)
         self._agreement = Agreement()
-        self._counted = store.state.items
-        store.subscribe(self._moved)
         self._wedges = WedgeWatch(client, store)
         self._away: JobException | None = None
         self._socket_error = ""
@@ -382,6 +380,8 @@ class Sync:
             item = items.get(item_id)
             if item is not None and item.status == FAILED:
                 self._failures.failed(item, before.get(item_id))
+        if items is not before and self._agreement.is_open:
+            self._agreement.moved(self._ours())
         return changed
 
     # -- keeping in step -----------------------------------------------------------------------------------------
@@ -479,9 +479,3 @@ class Sync:
         state = self._store.state
         tally = state.tallies.all
         return Counts.tallied({**tally, PENDING: tally.get(PENDING, 0) + len(self._reads.unreadable)})
-
-    def _moved(self, change: Change) -> None:
-        if change.state.items is not self._counted:
-            self._counted = change.state.items
-            if self._agreement.is_open:
-                self._agreement.moved(self._ours())

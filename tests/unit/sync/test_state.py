@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,14 +260,46 @@ def test_tallies_equal_a_recount_after_any_steps(steps: list[tuple[int, list[Que
                 state, _ = merge.with_event(state, event(item))
         tallies = state.tallies
         assert counted(state) == (tallies.all, tallies.own, tallies.retryable, dict(tallies.batches))
+        assert {i for i, item in state.items.items() if not item.is_terminal} == tallies.unfinished.keys()
 
 
 @given(st.lists(st.tuples(st.dictionaries(st.integers(0, 2000), st.integers()), st.sets(st.integers(0, 2000)))))
 def test_shards_hold_what_a_dict_would(changes: list[tuple[dict[int, int], set[int]]]) -> None:
-    """A changed copy has what was put and lacks what was removed; the original stays as it was."""
+    """A changed copy has what was put and lacks what was removed, and says so; the original stays as it was."""
     shards, plain = Shards[int, int](), dict[int, int]()
     for put, gone in changes:
         before, copy = shards, dict(plain)
         shards = shards.changed(put, gone)
         plain = {key: value for key, value in {**plain, **put}.items() if key not in gone}
         assert (copy, plain, len(plain)) == (dict(before), dict(shards), len(shards))
+        assert {key for key in {*copy, *plain} if copy.get(key) is not plain.get(key)} == shards.differing(before)
+
+
+def test_batch_ended_when_the_first_of_its_items_did() -> None:
+    """A batch's end is that of its first item to end, and is forgotten with the batch's last item."""
+    state = QueueState()
+    for item_id, second in ((1, 20), (2, 10), (3, 30)):
+        at = datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
+        ended = QueueItem(item_id=item_id, status="failed", batch_id="a", completed_at=at)
+        state, _ = merge.with_event(state, event(ended))
+    assert 10 == state.tallies.ended["a"].second
+    state, _ = merge.with_ids(state, [])
+    assert {} == state.tallies.ended
+
+
+def test_changed_since_names_what_is_new_changed_or_gone() -> None:
+    """An item that became known, changed or went since a snapshot is named; one that did not is not."""
+    earlier, _ = merge.with_ids(QueueState(), [1, 2, 3])
+    earlier, _ = merge.with_items(earlier, [QueueItem(item_id=i, status="pending", batch_id="a") for i in (1, 2, 3)])
+    state, _ = merge.with_event(earlier, event(QueueItem(item_id=2, status="in_progress", batch_id="a")))
+    state, _ = merge.with_ids(state, [1, 2])
+    state, _ = merge.with_new_ids(state, [1, 4])
+    assert set() == earlier.changed_since(earlier)
+    assert {2, 3, 4} == state.changed_since(earlier)
+
+
+def test_new_ids_are_unread_unless_known() -> None:
+    """Ids from an enqueue's answer are to be read, and one that is known already changes nothing."""
+    state, changed = merge.with_new_ids(QueueState(), [1, 2])
+    assert ({1, 2}, {1, 2}, 2) == (changed, state.unread, state.newest_id)
+    assert (state, frozenset()) == merge.with_new_ids(state, [2])
