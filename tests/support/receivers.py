@@ -1,12 +1,17 @@
-"""A real HTTP server on this machine that receives the messages of alerts."""
+"""Real HTTP and mail servers on this machine that receive the messages of alerts."""
 
 from __future__ import annotations
 
+import base64
+import email
+import email.policy
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, NamedTuple
 
 
@@ -65,12 +70,80 @@ def http_receiver(*answers: Answer) -> Iterator[HttpReceiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
     receiver = HttpReceiver(f"http://127.0.0.1:{server.server_port}", list(answers))
+    with _serving(server):
+        yield receiver
+
+
+class Mail(NamedTuple):
+    """A received mail: who logged in with which password, its envelope, and the message."""
+
+    login: tuple[str, ...]
+    sender: str
+    to: list[str]
+    message: EmailMessage
+
+
+class MailReceiver:
+    """Records each mail that it accepts; answers the first ones with `answers`, further ones with 250."""
+
+    def __init__(self, port: int, answers: list[int]) -> None:
+        self.port = port
+        self.answers = answers
+        self.mails: list[Mail] = []
+
+
+@contextmanager
+def mail_receiver(*answers: int) -> Iterator[MailReceiver]:
+    """Run a mail server on a free port: SMTP with PLAIN authentication, without encryption."""
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            login: tuple[str, ...] = ()
+            sender, to = "", list[str]()
+            self._say("220 mail.test")
+            while line := self.rfile.readline().decode().strip():
+                verb, _, rest = line.partition(" ")
+                if verb.upper() == "EHLO":
+                    self._say("250-mail.test\r\n250 AUTH PLAIN")
+                elif verb.upper() == "AUTH":
+                    login = tuple(base64.b64decode(rest.partition(" ")[2]).decode().split("\0")[1:])
+                    self._say("235 ok")
+                elif verb.upper() == "MAIL":
+                    sender, to = line[line.index("<") + 1 : line.index(">")], []
+                    self._say("250 ok")
+                elif verb.upper() == "RCPT":
+                    to.append(line[line.index("<") + 1 : line.index(">")])
+                    self._say("250 ok")
+                elif verb.upper() == "DATA":
+                    self._say("354 go on")
+                    content = b"".join(line.removeprefix(b".") for line in iter(self.rfile.readline, b".\r\n"))
+                    status = receiver.answers.pop(0) if receiver.answers else 250
+                    if status == 250:
+                        message = email.message_from_bytes(content, policy=email.policy.default)
+                        receiver.mails.append(Mail(login, sender, to, message))
+                    self._say(f"{status} done")
+                elif verb.upper() == "QUIT":
+                    self._say("221 bye")
+                else:
+                    self._say("250 ok")
+
+        def _say(self, text: str) -> None:
+            self.wfile.write(f"{text}\r\n".encode())
+
+    server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    receiver = MailReceiver(server.server_address[1], list(answers))
+    with _serving(server):
+        yield receiver
+
+
+@contextmanager
+def _serving(server: ThreadingTCPServer) -> Iterator[None]:
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield receiver
+        yield
     finally:
         server.shutdown()
         server.server_close()
