@@ -21,6 +21,7 @@ from invoke_widgets.alerts.sinks import Callback, Courier, Sink, Toasts
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive
 from invoke_widgets.errors.redact import without_secrets
+from invoke_widgets.events import Event
 from invoke_widgets.history import HistoryFile
 from invoke_widgets.jobs import follow
 from invoke_widgets.notices import Notice
@@ -113,8 +114,7 @@ class Alert:
         *,
         name: str,
         every_s: float,
-        test: Callable[[Alert], list[Delivery]],
-        remove: Callable[[Alert], None],
+        alerts: Alerts,
     ) -> None:
         self.name = name
         self.on = on
@@ -122,7 +122,7 @@ class Alert:
         self.limit = Limit(every_s)
         self.stalled_s = STALLED_S if on.stalled_s is None else on.stalled_s
         self._every_s = every_s
-        self._test, self._remove = test, remove
+        self._alerts = alerts
         self._matcher = on.matcher()
         self._is_canceled = False
 
@@ -149,27 +149,27 @@ class Alert:
 
     def test(self) -> list[Delivery]:
         """Send a test message now, whatever the limit, and return its outcome: one `Delivery` for each sink."""
-        return self._test(self)
+        return self._alerts.send_test(self)
 
     def cancel(self) -> None:
         """End the alert. What it holds back is sent now or, if it is quiet, recorded as dropped. May be repeated."""
         if not self._is_canceled:
             self._is_canceled = True
-            self._remove(self)
+            self._alerts.remove(self)
 
     def on_notice(self, notice: Notice, now: float, *, quiet_until: float) -> Due | None:
         """Take a notice; return what to report now, if anything."""
         match = self._matcher.on_notice(notice, now)
-        return self._take(match, now, quiet_until) if match is not None else None
+        if match is None or self._is_canceled:
+            return None
+        return self.limit.take(match, now, quiet_until=quiet_until)
 
     def on_tick(self, tick: Tick, *, quiet_until: float) -> Due | None:
         """Take note of the time; return what to report now, if anything."""
         match = self._matcher.on_tick(tick)
-        due = self._take(match, tick.now, quiet_until) if match is not None else None
-        return due or self.limit.due(tick.now, quiet_until=quiet_until)
-
-    def _take(self, match: Match, now: float, quiet_until: float) -> Due | None:
-        return None if self._is_canceled else self.limit.take(match, now, quiet_until=quiet_until)
+        if match is None or self._is_canceled:
+            return self.limit.due(tick.now, quiet_until=quiet_until)
+        return self.limit.take(match, tick.now, quiet_until=quiet_until)
 
     def __repr__(self) -> str:
         to = ", ".join(map(repr, self.to))
@@ -223,14 +223,8 @@ class Alerts:
             raise InvalidRequest("name: should be a line of text.", field="name")
         if self._is_closed:
             raise closed_error()
-        alert = Alert(
-            wanted,
-            _sinks(to, self.toasts),
-            name=(name or str(wanted)).strip(),
-            every_s=every_s,
-            test=self._test,
-            remove=self._remove,
-        )
+        sinks = _sinks(to, self.toasts)
+        alert = Alert(wanted, sinks, name=(name or str(wanted)).strip(), every_s=every_s, alerts=self)
         with self._lock:
             # An odd sink is refused here, before anything is kept.
             self._couriers |= {sink: self._courier(sink) for sink in alert.to}
@@ -276,8 +270,8 @@ class Alerts:
             return
         if not self._unsubscribe:
             self._unsubscribe = [
-                self._store.subscribe(self._changed),
-                self._store.subscribe_events(lambda _: self._received()),
+                self._store.subscribe(self._received),
+                self._store.subscribe_events(self._received),
             ]
             self._tick()
         stalled_s = alert.stalled_s
@@ -304,12 +298,9 @@ class Alerts:
             with _guarded(alert):
                 self._report(alert, alert.on_tick(tick, quiet_until=self._quiet_until))
 
-    def _changed(self, change: Change) -> None:
-        if change.item_ids:
-            self._received()
-
-    def _received(self) -> None:
-        self._received_at = time.monotonic()
+    def _received(self, change: Change | Event) -> None:
+        if not isinstance(change, Change) or change.item_ids:
+            self._received_at = time.monotonic()
 
     def _stop(self) -> None:
         for unsubscribe in (*self._following.values(), *self._unsubscribe):
@@ -356,7 +347,7 @@ class Alerts:
                 if courier is not None and courier.is_idle and sink not in used:
                     del self._couriers[sink]
 
-    def _test(self, alert: Alert) -> list[Delivery]:
+    def send_test(self, alert: Alert) -> list[Delivery]:
         """Send a test message and wait for its outcome; from any thread but the console's."""
         message = sample(alert=alert.name, server=self._server, queue_id=self._queue_id)
 
@@ -367,7 +358,7 @@ class Alerts:
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
-    def _remove(self, alert: Alert) -> None:
+    def remove(self, alert: Alert) -> None:
         """Forget an alert and report what it holds back; from any thread."""
         with self._lock:
             self._alerts = [other for other in self._alerts if other is not alert]
@@ -453,8 +444,5 @@ def _guarded(alert: Alert) -> Iterator[None]:
 
 def _is_busy(state: QueueState) -> bool:
     """Whether an item runs, or waits for a worker that takes items."""
-    status = state.status
-    if status is None:
-        return False
     is_paused = state.processor is not None and not state.processor.is_started
-    return bool(status.in_progress or (status.pending and not is_paused))
+    return state.status is not None and bool(state.status.in_progress or (state.status.pending and not is_paused))

@@ -7,7 +7,6 @@ conditions, and `rate`, `queue_stalled` and `nothing_received` look at a span of
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 import re
 from collections import deque
@@ -148,7 +147,7 @@ def when(kind: Any, test: str | Callable[[Any], object] | None = None, /, **fiel
         )
     if "error_type" in fields:
         fields["error_type"] = _error_types(fields["error_type"])
-    known = {name for one in kinds for below in _subclasses(one) for name in _paths(below)}
+    known = {name for one in kinds for below in _subclasses(one) for name in _fields(below)}
     for name in fields:
         if name not in known:
             raise InvalidRequest(f"on: {code} has no field {name!r}; it has {', '.join(sorted(known))}.", field="on")
@@ -160,8 +159,9 @@ def when(kind: Any, test: str | Callable[[Any], object] | None = None, /, **fiel
             and (test is None or bool(test(notice)))
         )
 
-    options = [*([_name_of(test)] if test is not None else []), *(f"{n}={_code(v)}" for n, v in fields.items())]
-    details = [*([_name_of(test)] if test is not None else []), *(_field_words(n, v) for n, v in fields.items())]
+    named = [] if test is None else [getattr(test, "__name__", type(test).__name__)]
+    options = [*named, *(f"{n}={_code(v)}" for n, v in fields.items())]
+    details = [*named, *(_field_words(n, v) for n, v in fields.items())]
     return Condition(
         f"when({', '.join([code, *options])})" if options else code,
         f"{words} ({', '.join(details)})" if details else words,
@@ -189,27 +189,19 @@ def _subclasses(kind: type) -> list[type]:
     return [kind, *(below for child in children for below in _subclasses(child))]
 
 
-@functools.cache
-def _paths(kind: Any) -> dict[str, tuple[str, ...]]:
-    """Field name -> the attributes that lead to it from a notice: its own, its error's, its item's."""
+def _fields(kind: Any) -> set[str]:
+    """The fields of a class of notices, of its error and of its item."""
     own = {field.name: str(field.type) for field in dataclasses.fields(kind)}
-    paths: dict[str, tuple[str, ...]] = {name: (name,) for name in own}
-    for name, record in (("error", JobError), ("item", QueueItem)):
-        if own.get(name, "").startswith(record.__name__):
-            for field in dataclasses.fields(record):
-                paths.setdefault(field.name, (name, field.name))
-    return paths
+    records = [r for name, r in (("error", JobError), ("item", QueueItem)) if own.get(name, "").startswith(r.__name__)]
+    return {*own, *(field.name for record in records for field in dataclasses.fields(record))}
 
 
-def _has(notice: Notice, name: str, wanted: Any) -> bool:
-    kind: Any = type(notice)
-    path = _paths(kind).get(name)
-    if path is None:
-        return False
-    value: Any = notice
-    for attribute in path:
-        value = getattr(value, attribute, None)
-    return value in wanted if isinstance(wanted, list | tuple | set | frozenset) else bool(value == wanted)
+def _has(notice: Any, name: str, wanted: Any) -> bool:
+    for record in (notice, getattr(notice, "error", None), getattr(notice, "item", None)):
+        if name in getattr(record, "__dataclass_fields__", ()):
+            value = getattr(record, name)
+            return value in wanted if isinstance(wanted, list | tuple | set | frozenset) else bool(value == wanted)
+    return False
 
 
 def _error_types(value: Any) -> Any:
@@ -241,10 +233,6 @@ def _code(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_code, value))}]"
     return repr(str(value)) if isinstance(value, str) else repr(value)
-
-
-def _name_of(function: Any) -> str:
-    return getattr(function, "__name__", type(function).__name__)
 
 
 # -- several conditions ------------------------------------------------------------------------------------------------

@@ -12,22 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from invoke_widgets import notices
 from invoke_widgets.alerts.conditions import Match, duration
-from invoke_widgets.notices import (
-    BatchDone,
-    ConnectionBack,
-    ConnectionLost,
-    JobDeleted,
-    JobFailed,
-    JobFinished,
-    JobStalled,
-    Notice,
-    QueueFull,
-    QueuePaused,
-    QueueResumed,
-    QueueUnwedged,
-    QueueWedged,
-)
+from invoke_widgets.errors import text as texts
+from invoke_widgets.notices import Notice
 from invoke_widgets.records import QueueItem
 
 Severity = Literal["info", "warning", "error"]
@@ -92,10 +80,8 @@ class Message:
     @property
     def body(self) -> str:
         """The whole message as plain text: headline, text and origin."""
-        origin = " · ".join(
-            part for part in (f"{self.at:%Y-%m-%d %H:%M:%S} UTC", self.server, f"queue {self.queue_id}") if part
-        )
-        return "\n\n".join(part for part in (self.headline, self.text, f"{origin} · alert {self.alert!r}") if part)
+        origin = (f"{self.at:%Y-%m-%d %H:%M:%S} UTC", self.server, f"queue {self.queue_id}", f"alert {self.alert!r}")
+        return "\n\n".join(filter(None, (self.headline, self.text, " · ".join(filter(None, origin)))))
 
     def to_json(self) -> dict[str, Any]:
         """JSON values: `type`, `timestamp` and `data`, as specified by Standard Webhooks."""
@@ -104,18 +90,13 @@ class Message:
             "timestamp": self.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "data": {
                 **self.data,
-                "alert": self.alert,
-                "severity": self.severity,
-                "title": self.title,
-                "text": self.text,
-                "held_back": self.held_back,
+                **{name: getattr(self, name) for name in _SENT},
                 "held_back_kinds": dict(self.held_back_kinds),
-                "server": self.server,
-                "queue_id": self.queue_id,
             },
         }
 
 
+_SENT = ("alert", "severity", "title", "text", "held_back", "server", "queue_id")
 _Content = tuple[Severity, str, str, dict[str, Any]]
 
 
@@ -205,47 +186,40 @@ def _silence(silent_s: float) -> _Content:
 
 def _content(notice: Notice) -> _Content:
     """Return severity, title, text and facts."""
+    severity: Severity
     match notice:
-        case JobFailed():
+        case notices.JobFailed():
             error = notice.error
-            facts = {
-                **_facts(notice.item),
-                "error_type": str(error.error_type),
-                "message": error.message,
-                "suggestion": error.suggestion,
-                "node_id": error.node_id,
-                "node_type": error.node_type,
-                "retryable": error.retryable,
-                "will_retry": notice.will_retry,
-            }
+            named = ("message", "suggestion", "node_id", "node_type", "retryable")
+            facts = _facts(notice.item) | {name: getattr(error, name) for name in named}
+            facts |= {"error_type": str(error.error_type), "will_retry": notice.will_retry}
             again = "It will be retried." if notice.will_retry else ""
-            text = "\n".join(part for part in (error.message, error.suggestion, again) if part)
-            severity: Severity = "warning" if notice.will_retry else "error"
+            severity = "warning" if notice.will_retry else "error"
+            text = "\n".join(filter(None, (error.message, error.suggestion, again)))
             return severity, f"Item {notice.item.item_id} failed: {error.error_type}", text, facts
-        case JobFinished():
-            item = notice.item
+        case notices.JobFinished(item=item):
             return "info", f"Item {item.item_id} is {item.status}", "", _facts(item)
-        case JobStalled():
+        case notices.JobStalled():
             title = f"Nothing received about item {notice.item.item_id} for {duration(notice.quiet_s)}"
             facts = {**_facts(notice.item), "quiet_s": round(notice.quiet_s, 1)}
             return "warning", title, "It is in progress. It may be loading a model or be stuck.", facts
-        case JobDeleted():
+        case notices.JobDeleted():
             return "info", f"Item {notice.item_id} was deleted", "", {"item_id": notice.item_id}
-        case BatchDone():
+        case notices.BatchDone():
             counts = {name: n for name, n in notice.counts.counters().items() if n}
             counted = ", ".join(f"{n:,} {name}" for name, n in counts.items() if name != "total")
             done: dict[str, Any] = {"batch_id": notice.batch_id, "counts": counts}
-            worst: Severity = "warning" if notice.counts.failed else "info"
-            return worst, f"Batch {notice.batch_id[:8]} is done: {counted}", "", done
-        case QueueWedged():
+            severity = "warning" if notice.counts.failed else "info"
+            return severity, f"Batch {notice.batch_id[:8]} is done: {counted}", "", done
+        case notices.QueueWedged():
             wedged = {"batch_ids": list(notice.wedge.batch_ids)}
             return "error", "The queue is stuck: nothing behind the next item runs", notice.wedge.message, wedged
-        case ConnectionLost():
+        case notices.ConnectionLost():
             reason = f"{notice.error} {notice.remedy}".strip()
             text = f"{reason}\nWhat happens meanwhile is reported when the connection is back.".strip()
             title = "The server rejects the token" if notice.is_refused else "The connection to the server is lost"
             return "error", title, text, {"message": notice.error}
-        case QueueFull():
+        case notices.QueueFull():
             return "warning", f"The queue is full: {notice.pending:,} items wait", "", {"pending": notice.pending}
     sentence = _SENTENCES.get(type(notice), kind_of(notice).replace(".", " "))
     about = getattr(notice, "item", None)
@@ -253,38 +227,28 @@ def _content(notice: Notice) -> _Content:
 
 
 _SENTENCES: dict[type[Notice], str] = {
-    QueueUnwedged: "The queue is no longer stuck",
-    QueuePaused: "The queue is paused",
-    QueueResumed: "The queue was resumed",
-    ConnectionBack: "The connection to the server is back",
+    notices.QueueUnwedged: "The queue is no longer stuck",
+    notices.QueuePaused: "The queue is paused",
+    notices.QueueResumed: "The queue was resumed",
+    notices.ConnectionBack: "The connection to the server is back",
 }
 
 
 def _facts(item: QueueItem) -> dict[str, Any]:
-    return {
-        "item_id": item.item_id,
-        "batch_id": item.batch_id,
-        "status": item.status,
-        "destination": item.destination,
-        "ran_s": item.ran_s,
-    }
+    return {name: getattr(item, name) for name in ("item_id", "batch_id", "status", "destination", "ran_s")}
 
 
 def one_line(text: str, length: int = TITLE_LENGTH) -> str:
     """Make text fit for a title: no line breaks or control characters, at most `length` characters."""
-    return _cut(" ".join(_printable(text[: _MOST * length]).split()), length)
+    return texts.one_line(_printable(text[: _MOST * length]), length)
 
 
 def lines(text: str, length: int = TEXT_LENGTH) -> str:
     """Make text of several lines safe: no control characters, at most `length` characters."""
     plain = "\n".join(_printable(line).rstrip() for line in text[: _MOST * length].splitlines())
-    return _cut(plain.strip("\n"), length)
+    return texts.cut(plain.strip("\n"), length)
 
 
 def _printable(text: str) -> str:
     # Not printable: controls, line and paragraph separators, marks that change the direction, lone surrogates.
     return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

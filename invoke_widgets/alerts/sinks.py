@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from invoke_widgets._loop import Backoff
 from invoke_widgets.alerts.log import AlertLog, Delivery, Outcome, delivery_of
@@ -226,7 +226,7 @@ class Toasts(Sink):
         """Show that another sink did not deliver: one toast for each sink, with a count of the failures."""
         message_id = f"undelivered:{delivery.sink}"
         with self._lock:
-            known = next((m for m in self._messages if m.message_id == message_id), None)
+            before = sum(m.held_back + 1 for m in self._messages if m.message_id == message_id)
             others = [m for m in self._messages if m.message_id != message_id]
             message = Message(
                 kind="alert.undelivered",
@@ -234,7 +234,7 @@ class Toasts(Sink):
                 title="An alert was not delivered",
                 text=f"{delivery.sink}: {delivery.reason}",
                 alert=delivery.alert,
-                held_back=0 if known is None else known.held_back + 1,
+                held_back=before,
                 message_id=message_id,
             )
             self._messages = [message, *others][:_MAX_TOASTS]
@@ -243,14 +243,21 @@ class Toasts(Sink):
     def dismiss(self, message_id: str | None = None) -> None:
         """Dismiss one message, or all."""
         with self._lock:
-            before = self._messages
-            self._messages = [m for m in before if message_id is not None and m.message_id != message_id]
-            is_same = len(before) == len(self._messages)
+            kept = [m for m in self._messages if message_id is not None and m.message_id != message_id]
+            is_same, self._messages = len(kept) == len(self._messages), kept
         if not is_same:
             self._on_change()
 
 
 # -- delivery ----------------------------------------------------------------------------------------------------------
+
+
+class _Parcel(NamedTuple):
+    """A message on its way, the key of its record, and the future that gets its outcome."""
+
+    message: Message
+    key: str
+    outcome: asyncio.Future[Delivery]
 
 
 class Courier:
@@ -283,7 +290,7 @@ class Courier:
         self._secrets = secrets
         self._on_undelivered = on_undelivered
         self._on_idle = on_idle
-        self._queue: asyncio.Queue[tuple[Message, str, asyncio.Future[Delivery]]] = asyncio.Queue(MAX_WAITING)
+        self._queue: asyncio.Queue[_Parcel] = asyncio.Queue(MAX_WAITING)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -292,20 +299,16 @@ class Courier:
 
     def send(self, message: Message) -> asyncio.Future[Delivery]:
         """Queue a message; the future gets the outcome and never an exception."""
-        key = self._log.key()
-        outcome: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
-        delivery = delivery_of(message, self._name)
+        parcel = _Parcel(message, self._log.key(), asyncio.get_running_loop().create_future())
         try:
-            self._queue.put_nowait((message, key, outcome))
+            self._queue.put_nowait(parcel)
         except asyncio.QueueFull:
-            delivery = replace(delivery, outcome="dropped", reason=f"{MAX_WAITING} messages are waiting already")
-            outcome.set_result(delivery)
-            logger.warning("alert %r: %s: dropped, %d messages are waiting", message.alert, self._name, MAX_WAITING)
-            self._on_undelivered(delivery)
-        self._log.record(key, delivery)
+            self._finish(parcel, "dropped", f"{MAX_WAITING} messages are waiting already")
+        else:
+            self._log.record(parcel.key, delivery_of(message, self._name))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
-        return outcome
+        return parcel.outcome
 
     async def drained(self) -> None:
         """Wait until every queued message has been tried."""
@@ -316,22 +319,22 @@ class Courier:
         if self._task is not None:
             self._task.cancel()
         while not self._queue.empty():
-            self._finish(*self._queue.get_nowait(), time.monotonic(), 0, "failed", _CLOSED)
+            self._finish(self._queue.get_nowait(), "failed", _CLOSED, took_s=0.0)
 
     async def _run(self) -> None:
         # It ends when nothing waits, so that nothing is left over when the console is.
         try:
             while not self._queue.empty():
-                message, key, outcome = self._queue.get_nowait()
+                parcel = self._queue.get_nowait()
                 try:
-                    await self._deliver(message, key, outcome)
+                    await self._deliver(parcel)
                 finally:
                     self._queue.task_done()
         finally:
             self._task = None
             self._on_idle()
 
-    async def _deliver(self, message: Message, key: str, future: asyncio.Future[Delivery]) -> None:
+    async def _deliver(self, parcel: _Parcel) -> None:
         began, attempts, backoff = time.monotonic(), 0, Backoff(0.5, 30.0)
         outcome: Outcome = "delivered"
         reason = ""
@@ -340,14 +343,14 @@ class Courier:
                 while True:
                     attempts += 1
                     try:
-                        await self._sink.deliver(message)
+                        await self._sink.deliver(parcel.message)
                         break
                     except Undelivered as error:
                         if not error.retryable or attempts >= self._attempts:
                             raise
-                        pending = delivery_of(message, self._name)
-                        reason_so_far = self._clean(error.reason)
-                        self._log.record(key, replace(pending, attempts=attempts, reason=reason_so_far))
+                        pending = delivery_of(parcel.message, self._name)
+                        so_far = replace(pending, attempts=attempts, reason=self._clean(error.reason))
+                        self._log.record(parcel.key, so_far)
                         pause_s = backoff.next() if error.retry_after_s is None else error.retry_after_s
                     await asyncio.sleep(pause_s)
         except Undelivered as error:
@@ -355,36 +358,25 @@ class Courier:
         except TimeoutError:
             outcome, reason = "timed_out", f"not done within {self._timeout_s:g} s"
         except asyncio.CancelledError:
-            self._finish(message, key, future, began, attempts, "failed", _CLOSED)
+            outcome, reason = "failed", _CLOSED
             raise
         except Exception as error:  # noqa: BLE001 - a sink's failure must not disturb anything
             outcome, reason = "failed", f"{type(error).__name__}: {error}"
-        self._finish(message, key, future, began, attempts, outcome, reason)
+        finally:
+            self._finish(parcel, outcome, reason, attempts=attempts, took_s=time.monotonic() - began)
 
     def _finish(
-        self,
-        message: Message,
-        key: str,
-        future: asyncio.Future[Delivery],
-        began: float,
-        attempts: int,
-        outcome: Outcome,
-        reason: str,
+        self, parcel: _Parcel, outcome: Outcome, reason: str, *, attempts: int = 0, took_s: float | None = None
     ) -> None:
         reason = self._clean(reason)
-        delivery = replace(
-            delivery_of(message, self._name),
-            outcome=outcome,
-            attempts=attempts,
-            took_s=time.monotonic() - began,
-            reason=reason,
-        )
-        self._log.record(key, delivery)
+        delivery = delivery_of(parcel.message, self._name)
+        delivery = replace(delivery, outcome=outcome, attempts=attempts, took_s=took_s, reason=reason)
+        self._log.record(parcel.key, delivery)
         if outcome != "delivered":
-            logger.warning("alert %r: %s: not delivered: %s", message.alert, self._name, reason)
+            logger.warning("alert %r: %s: %s: %s", parcel.message.alert, self._name, outcome, reason)
             self._on_undelivered(delivery)
-        if not future.done():
-            future.set_result(delivery)
+        if not parcel.outcome.done():
+            parcel.outcome.set_result(delivery)
 
     def _clean(self, text: str) -> str:
         return one_line(without_secrets(text, (*self._known_secrets, *self._secrets())), 300)

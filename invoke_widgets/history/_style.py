@@ -16,6 +16,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.errors.text import cut
 from invoke_widgets.records import CANCELED, COMPLETED, FAILED, IN_PROGRESS, PENDING, STATUSES, WAITING
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ HATCHES: Final = {FAILED: "xxx", CANCELED: "///", IN_PROGRESS: "..."}
 """Status -> pattern of its bars, a sign beside the colour."""
 
 _SHORTEST = timedelta(seconds=10)
+_NAME = 30
+"""The longest name shown: those of devices and statuses come from the server."""
 _LINE = 124
 """Number of letters that fit in one line of a legend."""
 
@@ -155,14 +158,9 @@ def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> No
 
 def rows(figure: Figure, axes: Axes, labels: Sequence[str], *, each: float = 0.22) -> None:
     """Label the rows of a figure from the top, and make it higher if they need more room."""
-    axes.set_yticks(range(len(labels)), [shown(label) for label in labels], parse_math=False)
+    axes.set_yticks(range(len(labels)), [cut(label, _NAME) for label in labels], parse_math=False)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     figure.set_figheight(max(figure.get_figheight(), 1.2 + each * len(labels)))
-
-
-def shown(text: str) -> str:
-    """Shorten a name to what fits; names of devices and statuses come from the server."""
-    return text if len(text) <= 30 else f"{text[:29]}…"
 
 
 def say_nothing(figure: Figure, axes: Axes, words: str) -> Figure:
@@ -237,7 +235,7 @@ def legend(figure: Figure, axes: Axes, entries: Sequence[tuple[str, str, str]]) 
 
     handles: list[Any] = []
     for name, color, sign in entries:
-        label = shown(name)
+        label = cut(name, _NAME)
         if sign == "-":
             handles.append(Line2D([], [], color=color, label=label, linewidth=2.5))
         elif sign in Line2D.markers and sign:
