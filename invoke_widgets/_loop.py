@@ -1,7 +1,8 @@
 """The I/O thread, and how other threads wait for it, receive from it and interrupt it.
 
 In order: `Backoff`; interrupts (the ■ of the notebook); `LoopThread`, the daemon thread that owns every connection;
-`Channel`, a queue from that thread to a cell; `CallbackThread`, on which the user's own functions are called.
+`Channel`, a queue from that thread to a cell; `CallbackThread`, on which the user's own functions are called;
+`Listeners`, functions to be called at a change.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from invoke_widgets.errors import InvalidRequest
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -455,3 +457,35 @@ class CallbackThread:
             self._stopped = True
             if self._thread is not None:
                 self._queue.put(None)
+
+
+class Listeners(Generic[P]):
+    """Functions to be called at each change. To be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._functions: dict[object, Callable[P, object]] = {}
+
+    def add(self, function: Callable[P, object]) -> Callable[[], None]:
+        """Call a function from now on. It must return quickly; an exception that it raises is logged.
+
+        Returns:
+            A function that ends it; calling it again does nothing.
+        """
+        token = object()
+        with self._lock:
+            self._functions = {**self._functions, token: function}
+
+        def end() -> None:
+            with self._lock:
+                self._functions = {key: other for key, other in self._functions.items() if key is not token}
+
+        return end
+
+    def notify(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call each function, on this thread."""
+        for function in self._functions.values():
+            try:
+                function(*args, **kwargs)
+            except Exception:  # one must stop neither the others nor this thread
+                logger.exception("a listener failed: %r", function)

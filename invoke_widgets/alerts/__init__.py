@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from invoke_widgets.alerts.conditions import Condition, any_of, nothing_received, queue_stalled, rate, when
     from invoke_widgets.alerts.log import AlertLog, Delivery
     from invoke_widgets.alerts.messages import Message
-    from invoke_widgets.alerts.sinks import Callback, Sink, Undelivered
+    from invoke_widgets.alerts.sinks import Callback, Sink, Toasts, Undelivered
     from invoke_widgets.alerts.webhook import Webhook
 
 _LAZY = {
@@ -51,6 +51,7 @@ _LAZY = {
     "On": "alerts",
     "Sink": "sinks",
     "To": "alerts",
+    "Toasts": "sinks",
     "Undelivered": "sinks",
     "Webhook": "webhook",
     "any_of": "conditions",
@@ -86,6 +87,7 @@ __all__ = [
     "QueueWedged",
     "Sink",
     "To",
+    "Toasts",
     "Undelivered",
     "Webhook",
     "any_of",

@@ -199,7 +199,7 @@ class Alerts:
         source: str = "",
     ) -> None:
         self.log = AlertLog(file=file, source=source, secrets=secrets)
-        self.toasts = Toasts(lambda: loop.post(store.notify))
+        self.toasts = Toasts()
         self._loop, self._store = loop, store
         self._server, self._queue_id = server, queue_id
         self._error_of, self._secrets = error_of, secrets

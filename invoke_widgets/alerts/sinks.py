@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from invoke_widgets._loop import Backoff
+from invoke_widgets._loop import Backoff, Listeners
 from invoke_widgets.alerts.log import AlertLog, Delivery, Outcome, delivery_of
 from invoke_widgets.alerts.messages import Message, one_line
 from invoke_widgets.errors import InvalidRequest
@@ -200,27 +200,27 @@ def _with_place(error: BaseException) -> str:
 
 
 class Toasts(Sink):
-    """The messages that every dashboard of a console shows, newest first. Dismissed in one, they are gone in all.
+    """The messages that every dashboard of a console shows, newest first. Dismissed in one, they are gone in all."""
 
-    Args:
-        on_change: called after each change, from any thread.
-    """
-
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._messages: list[Message] = []
-        self._on_change = on_change
+        self._listeners: Listeners[[]] = Listeners()
 
     @property
     def showing(self) -> tuple[Message, ...]:
         return tuple(self._messages)
+
+    def on_change(self, function: Callable[[], object]) -> Callable[[], None]:
+        """Call `function()` after each change, on any thread, until the function that is returned is called."""
+        return self._listeners.add(function)
 
     async def deliver(self, message: Message) -> None:
         with self._lock:
             self._messages = [message, *self._messages][:_MAX_TOASTS]
         if message.severity == "info":
             asyncio.get_running_loop().call_later(SHOWN_S, lambda: self.dismiss(message.message_id))
-        self._on_change()
+        self._listeners.notify()
 
     def undelivered(self, delivery: Delivery) -> None:
         """Show that another sink did not deliver: one toast for each sink, with a count of the failures."""
@@ -238,7 +238,7 @@ class Toasts(Sink):
                 message_id=message_id,
             )
             self._messages = [message, *others][:_MAX_TOASTS]
-        self._on_change()
+        self._listeners.notify()
 
     def dismiss(self, message_id: str | None = None) -> None:
         """Dismiss one message, or all."""
@@ -246,7 +246,7 @@ class Toasts(Sink):
             kept = [m for m in self._messages if message_id is not None and m.message_id != message_id]
             is_same, self._messages = len(kept) == len(self._messages), kept
         if not is_same:
-            self._on_change()
+            self._listeners.notify()
 
 
 # -- delivery ----------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import tenacity
 
-from invoke_widgets._loop import Backoff
+from invoke_widgets._loop import Backoff, Listeners
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,
@@ -212,17 +212,11 @@ class Breaker:
         self._error: JobException | None = None
         self._until = 0.0
         self._probe_is_in_flight = False
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: Listeners[[]] = Listeners()
 
     def on_open(self, function: Callable[[], None]) -> Callable[[], None]:
         """Call `function()` whenever failures open the breaker. Returns a function that unsubscribes."""
-        self._listeners.append(function)
-
-        def unsubscribe() -> None:
-            if function in self._listeners:
-                self._listeners.remove(function)
-
-        return unsubscribe
+        return self._listeners.add(function)
 
     @property
     def is_open(self) -> bool:
@@ -286,8 +280,7 @@ class Breaker:
 
     def _reopen(self, error: JobException) -> None:
         self.open(error, asked_for(error, self._backoff.next()))
-        for function in list(self._listeners):
-            function()
+        self._listeners.notify()
 
     def _answered(self) -> None:
         self._failures = 0

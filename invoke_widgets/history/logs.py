@@ -6,7 +6,6 @@ are de-duplicated by key, whichever source reports them first.
 
 from __future__ import annotations
 
-import logging
 import threading
 import uuid
 from bisect import bisect_left, insort
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from invoke_widgets._loop import Listeners
 from invoke_widgets.errors import JobErrorType, JobException, classify, failures
 from invoke_widgets.errors.checks import whole
 from invoke_widgets.errors.redact import without_known, without_secrets
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 R = TypeVar("R")
-
-logger = logging.getLogger(__name__)
 
 _Place = tuple[float, int, int, str]
 
@@ -59,38 +57,20 @@ class Log(Generic[R]):
         self._places: dict[str, _Place] = {}
         self._order: list[_Place] = []
         self._arrivals = 0
-        self._listeners: dict[object, Callable[[], object]] = {}
+        self._listeners: Listeners[[]] = Listeners()
 
     def on_change(self, function: Callable[[], object]) -> Callable[[], None]:
-        """Call `function()` after each change, on the thread that made it.
-
-        Args:
-            function: must return quickly; an exception that it raises is logged.
+        """Call `function()` after each change, on the thread that made it; what it raises is logged.
 
         Returns:
             A function that ends the subscription; calling it again does nothing.
         """
-        token = object()
-        with self._lock:
-            self._listeners = {**self._listeners, token: function}
-
-        def unsubscribe() -> None:
-            with self._lock:
-                self._listeners = {key: other for key, other in self._listeners.items() if key is not token}
-
-        return unsubscribe
-
-    def _notify(self) -> None:
-        for function in self._listeners.values():
-            try:
-                function()
-            except Exception:  # one listener must not stop the others, nor the thread that logs
-                logger.exception("a listener of %r failed", self)
+        return self._listeners.add(function)
 
     def _put(self, key: str, record: R) -> None:
         with self._lock:
             self._keep(key, record)
-        self._notify()
+        self._listeners.notify()
 
     def _keep(self, key: str, record: R) -> None:
         at, number = self._when(record)
@@ -129,7 +109,7 @@ class Log(Generic[R]):
         with self._lock:
             for key in list(self._records):
                 self._drop(key)
-        self._notify()
+        self._listeners.notify()
 
     def frame(self) -> pd.DataFrame:
         """All records, oldest first. The columns and their types do not depend on the number of records."""
@@ -190,19 +170,19 @@ class KeptLog(Log[R]):
         if self._file is not None:
             data = partial(to_json, record, reset)
             self._file.put(Row(self._kind, self._source, key, self._at(record), self._rank(record), data))
-        self._notify()
+        self._listeners.notify()
 
     def _on_shared(self, found: list[tuple[str, dict[str, Any]]]) -> None:
         """Take the records that another log wrote to the file."""
         if self._merge(found):
-            self._notify()
+            self._listeners.notify()
 
     def _on_cleared(self, left: set[str]) -> None:
         """Drop what another log has cleared. `left`: the keys that are still in the file."""
         with self._lock:
             for key in self._records.keys() - left:
                 self._drop(key)
-        self._notify()
+        self._listeners.notify()
 
     def _merge(self, found: list[tuple[str, dict[str, Any]]]) -> bool:
         """Merge records from the file with those in memory; return whether anything changed."""

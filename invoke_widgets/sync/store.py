@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from invoke_widgets._loop import Listeners
 from invoke_widgets.events import Event
 from invoke_widgets.records import Connection
 from invoke_widgets.sync.state import NOTHING, Ids, QueueState, Step
@@ -82,7 +83,7 @@ class QueueStore:
         """`time.monotonic()` of the server's last sign of life. Not part of the state: it notifies no subscriber."""
         self._schedule = schedule
         self._subscriptions: list[_Subscription] = []
-        self._event_listeners: list[Callable[[Event], None]] = []
+        self._event_listeners: Listeners[[Event]] = Listeners()
 
     @property
     def state(self) -> QueueState:
@@ -116,14 +117,7 @@ class QueueStore:
         Returns:
             A function that unsubscribes; calling it again does nothing.
         """
-        with self._lock:
-            self._event_listeners = [*self._event_listeners, listener]
-
-        def unsubscribe() -> None:
-            with self._lock:
-                self._event_listeners = [f for f in self._event_listeners if f is not listener]
-
-        return unsubscribe
+        return self._event_listeners.add(listener)
 
     def apply(self, step: Callable[[QueueState], Step]) -> Ids:
         """Replace the snapshot by the one `step` returns, notify the subscribers, and return the ids that changed."""
@@ -157,14 +151,10 @@ class QueueStore:
 
     def notify_event(self, event: Event) -> None:
         """Pass an event on to the listeners of events."""
-        for listener in self._event_listeners:
-            try:
-                listener(event)
-            except Exception:  # as above
-                logger.exception("a listener of events failed")
+        self._event_listeners.notify(event)
 
-    def notify(self, item_ids: Iterable[int] = ()) -> None:
-        """Notify the subscribers of a change that is not in the snapshot itself, such as a record in a log."""
+    def notify(self, item_ids: Iterable[int]) -> None:
+        """Notify the subscribers of a change to items that is not in the snapshot itself, such as a further attempt."""
         for subscription in self._subscriptions:
             if subscription.active:
                 subscription.notify(self, frozenset(item_ids))

@@ -35,6 +35,7 @@ from invoke_widgets.widgets.snapshot import Snapshot, publisher
 from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
+    from invoke_widgets.alerts import Toasts
     from invoke_widgets.console import Console
     from invoke_widgets.history import KeptLog
 
@@ -225,7 +226,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         """Close these models with the view although they are not within it."""
         self._owned.extend(models)
 
-    def follow(self, *logs: KeptLog[Any]) -> None:
+    def follow(self, *logs: KeptLog[Any] | Toasts) -> None:
         """Draw now, and again whenever the queue or one of these logs changes, on average at most every 100 ms."""
         self._views.open.add(self)
         self._unsubscribe.append(self.console.store.subscribe(self.mark))

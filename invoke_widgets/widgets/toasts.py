@@ -37,9 +37,11 @@ class ToastsView(View):
         self._rest.add_class("iw-toast-rest")
         self.add_class("iw-toasts")
         self.show(*[slot.content for slot in self.slots], self._rest)
-        self.follow()
+        self.follow(console.alerts.toasts)
 
     def draw(self, change: Change) -> None:
+        if not self.log_changed:
+            return
         showing = self.console.alerts.toasts.showing
         by_id = {message.message_id: message for message in showing}
         kept = [by_id.pop(slot.message_id) for slot in self.slots if slot.message_id in by_id]

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from invoke_widgets.alerts import Toasts
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING
 from invoke_widgets.widgets.dashboard import Dashboard
 from invoke_widgets.widgets.queue_table import QueueTable
@@ -49,8 +50,7 @@ class Console(FedConsole):
 
     def __init__(self, count: int) -> None:
         super().__init__(item(i, COMPLETED) for i in range(1, count + 1))
-        toasts = SimpleNamespace(showing=(), dismiss=lambda _=None: None)
-        self.toasts, self.alerts, self.history = toasts, SimpleNamespace(toasts=toasts), None
+        self.alerts, self.history = SimpleNamespace(toasts=Toasts()), None
         self.store.set_connection(mode="live")
 
     def io_thread_s(self) -> float:

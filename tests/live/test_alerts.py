@@ -372,11 +372,14 @@ def test_toasts_stay_until_dismissed(console: iw.Console, wire: Wire) -> None:
     ids = [wire.run(fail())["item_id"] for _ in range(2)]
     toasts = console.alerts.toasts
     until(lambda: len(toasts.showing) == 2, "both")
+    changes: list[tuple[object, ...]] = []
+    toasts.on_change(lambda: changes.append(toasts.showing))
     assert ids[::-1] == [message.data["item_id"] for message in toasts.showing]
     toasts.dismiss(toasts.showing[0].message_id)
     assert ids[:1] == [message.data["item_id"] for message in toasts.showing]
     toasts.dismiss()
-    assert () == toasts.showing
+    toasts.dismiss()
+    assert [1, 0] == list(map(len, changes)), "a dismissal that changes nothing is no change"
 
 
 @pytest.mark.parametrize(

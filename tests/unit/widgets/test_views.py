@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from invoke_widgets.alerts.messages import Message
+from invoke_widgets.alerts import Message, Toasts
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 from invoke_widgets.jobs import Submission
 from invoke_widgets.records import COMPLETED, FAILED, Cancellation, QueueItem
@@ -52,7 +52,7 @@ class Console(FedConsole):
     def __init__(self, items: list[QueueItem]) -> None:
         super().__init__(items)
         self.actions = Actions()
-        self.toasts = SimpleNamespace(showing=(), dismiss=lambda _=None: None)
+        self.toasts = Toasts()
         self.alerts = SimpleNamespace(toasts=self.toasts)
         self.store.set_connection(mode="live")
 
@@ -109,7 +109,8 @@ def test_offline_errors_go_when_the_server_is_back(console: Any) -> None:
 def test_a_toast_is_never_shown_in_two_slots(console: Any) -> None:
     """When the first of three is dismissed, each of the others leaves its place before it is in the next one."""
     messages = [Message(kind="job.failed", severity="error", title=f"number {n}") for n in range(4)]
-    console.toasts.showing = tuple(reversed(messages))
+    for message in messages:
+        asyncio.run(console.toasts.deliver(message))
     toasts = ToastsView(console)
     twice = []
 
@@ -120,8 +121,7 @@ def test_a_toast_is_never_shown_in_two_slots(console: Any) -> None:
 
     for slot in toasts.slots:
         slot.text.observe(look, names="value")
-    console.toasts.showing = tuple(reversed(messages[1:]))
-    console.feed([item(4)])
+    console.toasts.dismiss(messages[0].message_id)
     until(lambda: "number 3" in toasts.slots[2].text.value, "the fourth one")
     assert [] == twice
 
