@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -115,29 +116,18 @@ class Handle(Generic[T]):
         on_timeout: OnTimeout = "raise",
         on_interrupt: OnInterrupt | None = None,
     ) -> R:
-        deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
-        future = self._context.loop.start(finished())
+        limit_s, interrupted = wait_options(timeout, on_timeout, on_interrupt)
+        future = self._context.loop.start(self._within(limit_s, on_timeout, finished, now))
         try:
             with interruptible():
-                while True:
-                    left = None if deadline is None else deadline - time.monotonic()
-                    if left is not None and left <= 0:
-                        break
-                    concurrent.futures.wait([future], TICK_S if left is None else min(TICK_S, left))
-                    if future.done():
-                        return future.result()
+                while not future.done():
+                    concurrent.futures.wait([future], TICK_S)
+                return future.result()
         except KeyboardInterrupt:
             future.cancel()
             if interrupted == "cancel" and self._context.loop.is_running:
                 concurrent.futures.wait([self._context.loop.start(self._cancel())], 2.0)
             raise
-        future.cancel()
-        if on_timeout == "detach":
-            return now()
-        error = self._timeout(timeout or 0.0)  # with the item as it is now, before the cancel
-        if on_timeout == "cancel":
-            self._context.loop.call(self._cancel())
-        raise error
 
     async def wait_async(
         self,
@@ -147,25 +137,36 @@ class Handle(Generic[T]):
         on_interrupt: OnInterrupt | None = None,
     ) -> T:
         """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, takes effect at once."""
-        deadline, interrupted = wait_options(timeout, on_timeout, on_interrupt)
-        future = self._context.loop.start(self._finished())
+        limit_s, interrupted = wait_options(timeout, on_timeout, on_interrupt)
+        future = self._context.loop.start(self._within(limit_s, on_timeout, self._finished, self._now))
         try:
-            await ticking(future, deadline)
+            await ticking(future)
         except BaseException:
             future.cancel()
             if interrupted == "cancel" and self._context.loop.is_running:
                 self._context.loop.start(self._cancel())
             raise
-        if future.done():
-            return future.result()
-        future.cancel()
+        return future.result()
+
+    async def _within(
+        self,
+        limit_s: float | None,
+        on_timeout: OnTimeout,
+        finished: Callable[[], Coroutine[Any, Any, R]],
+        now: Callable[[], R],
+    ) -> R:
+        """Wait for the end for a time, on the loop's thread, and do what is to be done if that is not enough."""
+        try:
+            async with asyncio.timeout(limit_s) as limit:
+                return await finished()
+        except TimeoutError:
+            if not limit.expired():
+                raise
         if on_timeout == "detach":
-            return self._now()
-        error = self._timeout(timeout or 0.0)
+            return now()
+        error = self._timeout(limit_s or 0.0)  # with the item as it is now, before the cancel
         if on_timeout == "cancel":
-            canceling = self._context.loop.start(self._cancel())
-            await ticking(canceling, None)
-            canceling.result()
+            await self._cancel()
         raise error
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -330,7 +331,7 @@ class Job(Handle[QueueItem]):
 
 
 def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
-    """Return the deadline on the monotonic clock, and what an interrupt does.
+    """Return the seconds to wait, None for ever, and what an interrupt does.
 
     Raises:
         InvalidRequest: one of the options does not fit.
@@ -343,12 +344,14 @@ def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | Non
         raise InvalidRequest(
             f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.", field="on_interrupt"
         )
-    deadline = None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout, or_infinite=True)
-    return deadline, on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
+    limit_s = None if timeout is None else checks.seconds("timeout", timeout, or_infinite=True)
+    return (None if limit_s == math.inf else limit_s), on_interrupt or (
+        "cancel" if on_timeout == "cancel" else "detach"
+    )
 
 
-async def ticking(future: concurrent.futures.Future[Any], deadline: float | None) -> None:
-    """Return when `future` is done or `deadline` has passed, waking the loop regularly.
+async def ticking(future: concurrent.futures.Future[Any]) -> None:
+    """Return when `future` is done, waking the loop regularly.
 
     A loop that only waits does not notice the interrupt of a cell that awaits.
     """
@@ -361,11 +364,8 @@ async def ticking(future: concurrent.futures.Future[Any], deadline: float | None
 
     future.add_done_callback(wake)
     while not future.done():
-        left = TICK_S if deadline is None else min(TICK_S, deadline - time.monotonic())
-        if left <= 0:
-            return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(TICK_S):
                 await done.wait()
 
 
@@ -481,36 +481,38 @@ def events_of(loop: LoopThread, jobs: list[Job], timeout: float | None, name: st
         timeout: seconds without any event after which `JobTimeout` is raised.
         name: stands for the jobs in its message.
     """
-    with Channel[Event | None](loop) as events:
-        ends = [job._follow(events.put) for job in jobs]
-        left = len(ends)
-        try:
-            while left:
-                try:
-                    event = events.get(timeout)
-                except queue.Empty:
-                    raise JobTimeout(f"{name[:1].upper()}{name[1:]} has sent no event for {timeout:g} s.") from None
-                if event is None:
-                    left -= 1
-                else:
-                    yield event
-        finally:
-            for end in ends:
-                end()
+    with _events(loop, jobs) as events:
+        left = len(jobs)
+        while left:
+            try:
+                event = events.get(timeout)
+            except queue.Empty:
+                raise JobTimeout(f"{name[:1].upper()}{name[1:]} has sent no event for {timeout:g} s.") from None
+            if event is None:
+                left -= 1
+            else:
+                yield event
 
 
 async def aevents_of(loop: LoopThread, jobs: list[Job]) -> AsyncIterator[Event]:
     """`events_of`, for `async for`."""
+    with _events(loop, jobs) as events:
+        left = len(jobs)
+        while left:
+            event = await events.aget()
+            if event is None:
+                left -= 1
+            else:
+                yield event
+
+
+@contextlib.contextmanager
+def _events(loop: LoopThread, jobs: list[Job]) -> Iterator[Channel[Event | None]]:
+    """Follow the events of these jobs; each puts None at its end."""
     with Channel[Event | None](loop) as events:
         ends = [job._follow(events.put) for job in jobs]
-        left = len(ends)
         try:
-            while left:
-                event = await events.aget()
-                if event is None:
-                    left -= 1
-                else:
-                    yield event
+            yield events
         finally:
             for end in ends:
                 end()
@@ -527,15 +529,20 @@ class AsCompleted:
         self._jobs = list(dict.fromkeys(jobs))
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
-    def _start(self) -> tuple[queue.SimpleQueue[_Outcome], list[_Future]]:
-        # Not a feed: the jobs may be of several consoles, and each future ends with its own.
+    @contextlib.contextmanager
+    def _outcomes(self) -> Iterator[queue.SimpleQueue[_Outcome]]:
+        # Not a channel: the jobs may be of several consoles, and each future ends with its own.
         done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         futures: list[_Future] = []
-        for job in self._jobs:
-            future = job._context.loop.start(last_attempt(job._context, job.item_id))
-            future.add_done_callback(lambda future, job=job: done.put((job, future)))  # type: ignore[misc]
-            futures.append(future)
-        return done, futures
+        try:
+            for job in self._jobs:
+                future = job._context.loop.start(last_attempt(job._context, job.item_id))
+                futures.append(future)
+                future.add_done_callback(lambda future, job=job: done.put((job, future)))  # type: ignore[misc]
+            yield done
+        finally:
+            for future in futures:
+                future.cancel()
 
     def _left_s(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
@@ -545,9 +552,8 @@ class AsCompleted:
             raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.")
 
     def __iter__(self) -> Iterator[Job]:
-        done, futures = self._start()
-        left = len(futures)
-        try:
+        with self._outcomes() as done:
+            left = len(self._jobs)
             while left:
                 try:
                     outcome = receive(done, self._left_s())
@@ -556,14 +562,10 @@ class AsCompleted:
                     continue
                 left -= 1
                 yield _finished(*outcome)
-        finally:
-            for future in futures:
-                future.cancel()
 
     async def __aiter__(self) -> AsyncIterator[Job]:
-        done, futures = self._start()
-        left = len(futures)
-        try:
+        with self._outcomes() as done:
+            left = len(self._jobs)
             while left:
                 try:
                     outcome = done.get_nowait()
@@ -573,9 +575,6 @@ class AsCompleted:
                     continue
                 left -= 1
                 yield _finished(*outcome)
-        finally:
-            for future in futures:
-                future.cancel()
 
 
 def _finished(job: Job, future: _Future) -> Job:

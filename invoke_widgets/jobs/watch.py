@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from invoke_widgets._loop import TICK_S as WAKE_S
 from invoke_widgets._loop import Channel, LoopThread
@@ -14,7 +14,7 @@ from invoke_widgets.errors import InvalidRequest, JobTimeout, checks
 from invoke_widgets.events import BatchEnqueued, Event
 from invoke_widgets.history import ErrorLog, job_error
 from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
-from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe, is_of, ticking, wait_options
+from invoke_widgets.jobs.job import Context, Job, OnTimeout, is_of, ticking, wait_options
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -374,62 +374,55 @@ class Watch:
         return f"Watch({len({job.attempts[0] for job in self._jobs})} jobs)"
 
     def __iter__(self) -> Iterator[Notice]:
-        with Channel[Notice](self._context.loop) as notices:
-            course = _Course(self._context, self._jobs, self._batches, self._timeout)
-            end = self._follow(notices.put)
-            try:
-                while not course.is_over():
-                    if course.is_late():
-                        if (work := self._late(course)) is not None:
-                            self._context.loop.call(work)
-                        self._leave(course)
-                        return
-                    try:
-                        notice = notices.get(course.pause_s())
-                    except queue.Empty:
-                        continue
-                    if course.takes(notice):
-                        yield notice
-            finally:
-                end()
+        with self._followed() as (notices, course):
+            while not course.is_over():
+                if course.is_late():
+                    self._context.loop.call(self._leave(course))
+                    return
+                try:
+                    notice = notices.get(course.pause_s())
+                except queue.Empty:
+                    continue
+                if course.takes(notice):
+                    yield notice
 
     async def __aiter__(self) -> AsyncIterator[Notice]:
+        with self._followed() as (notices, course):
+            while not course.is_over():
+                if course.is_late():
+                    leaving = self._context.loop.start(self._leave(course))
+                    await ticking(leaving)
+                    leaving.result()
+                    return
+                try:
+                    notice = await notices.aget(course.pause_s())
+                except queue.Empty:
+                    continue
+                if course.takes(notice):
+                    yield notice
+
+    @contextmanager
+    def _followed(self) -> Iterator[tuple[Channel[Notice], _Course]]:
         with Channel[Notice](self._context.loop) as notices:
             course = _Course(self._context, self._jobs, self._batches, self._timeout)
-            end = self._follow(notices.put)
+            end = follow(
+                self._context.loop,
+                self._context.store,
+                notices.put,
+                error_of=self._errors.of,
+                stalled_s=self._stalled_s,
+                fresh=[job.attempts[-1] for job in self._jobs],
+                interval=_INTERVAL_S,
+            )
             try:
-                while not course.is_over():
-                    if course.is_late():
-                        if (work := self._late(course)) is not None:
-                            canceling = self._context.loop.start(work)
-                            await ticking(canceling, None)
-                            canceling.result()
-                        self._leave(course)
-                        return
-                    try:
-                        notice = await notices.aget(course.pause_s())
-                    except queue.Empty:
-                        continue
-                    if course.takes(notice):
-                        yield notice
+                yield notices, course
             finally:
                 end()
 
-    def _follow(self, put: Callable[[Notice], None]) -> Unsubscribe:
-        return follow(
-            self._context.loop,
-            self._context.store,
-            put,
-            error_of=self._errors.of,
-            stalled_s=self._stalled_s,
-            fresh=[job.attempts[-1] for job in self._jobs],
-            interval=_INTERVAL_S,
-        )
-
-    def _late(self, course: _Course) -> Coroutine[Any, Any, None] | None:
-        return course.cancel() if self._on_timeout == "cancel" else None
-
-    def _leave(self, course: _Course) -> None:
+    async def _leave(self, course: _Course) -> None:
+        """Do what is to be done when time is up, on the loop's thread."""
+        if self._on_timeout == "cancel":
+            await course.cancel()
         if self._on_timeout != "detach":
             left = course.left_ids()
             raise JobTimeout(
