@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import TypeVar
 
 from invoke_widgets.client import InvokeClient, checked_ids
 from invoke_widgets.errors import InvalidRequest, JobTimeout, ReplyLost, SubmissionFailed, UnexpectedReply
@@ -13,6 +14,8 @@ from invoke_widgets.jobs.reruns import Reruns, in_flight
 from invoke_widgets.jobs.submit import Submitter, logged
 from invoke_widgets.records import ProcessorStatus, Retried, retryable
 from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items, whole_items
+
+T = TypeVar("T")
 
 _RETRY_LOOKS = 5
 _LOOK_PAUSE_S = 0.2
@@ -154,11 +157,7 @@ class Actions:
 
     async def prune(self) -> int:
         """Delete completed, failed and canceled items; their records stay in the logs. Returns how many."""
-        with logged(self._errors):
-            try:
-                return await self._client.prune()
-            finally:
-                self._sync.refresh()
+        return await self._changing(self._client.prune())
 
     async def delete(self, item_id: int) -> None:
         """Delete one item, canceling it first if it has not finished.
@@ -166,23 +165,26 @@ class Actions:
         Raises:
             NotFound: there is no such item in this queue.
         """
+        await self._changing(self._client.delete_queue_item(item_id))
+
+    async def _changing(self, request: Awaitable[T]) -> T:
         with logged(self._errors):
             try:
-                await self._client.delete_queue_item(item_id)
+                return await request
             finally:
                 self._sync.refresh()
 
     async def pause(self) -> ProcessorStatus:
         """Start no further item; the current one goes on."""
-        with logged(self._errors):
-            status = await self._client.pause()
-        self._store.set(processor=status)
-        return status
+        return await self._processor(self._client.pause())
 
     async def resume(self) -> ProcessorStatus:
         """Start items again."""
+        return await self._processor(self._client.resume())
+
+    async def _processor(self, request: Awaitable[ProcessorStatus]) -> ProcessorStatus:
         with logged(self._errors):
-            status = await self._client.resume()
+            status = await request
         self._store.set(processor=status)
         return status
 

@@ -150,7 +150,7 @@ class Canceler:
 
     async def _cancel_item(self, item_id: int) -> Cancellation:
         before = self._store.state.items.get(item_id) if isinstance(item_id, int) else None
-        watch = _Stopwatch(self._store, (item_id,))
+        watch = _Stopwatch(self._store, "item", (item_id,))
         try:
             item = await self._client.cancel_queue_item(item_id)
         except JobException as error:
@@ -161,16 +161,11 @@ class Canceler:
         watch.close()
         was_finished = before is not None and before.is_terminal
         if item.status != CANCELED or was_finished:
-            return self._keep(
-                watch.cancellation("item", "already_finished", 0, (item_id,)),
-                acknowledged_s=acknowledged,
-                batch_id=item.batch_id,
-                message=f"Item {item_id} had already {_ended(item.status)}.",
-            )
+            return self._keep_ended(item, watch, acknowledged_s=acknowledged)
         effective = min(watch.effective_s or acknowledged, acknowledged)
         was_running = item.started_at is not None
         record = self._keep(
-            watch.cancellation("item", "canceled", 1, (item_id,)),
+            watch.cancellation("canceled", 1),
             acknowledged_s=acknowledged,
             effective_s=effective,
             stopped_s=None if was_running else effective,
@@ -184,14 +179,14 @@ class Canceler:
     async def _unanswered(self, item_id: int, error: JobException, watch: _Stopwatch) -> Cancellation:
         if isinstance(error, NotFound):
             return self._keep(
-                watch.cancellation("item", "not_found", 0, (item_id,)),
+                watch.cancellation("not_found"),
                 acknowledged_s=watch.elapsed(),
                 message=f"There is no item {item_id} in this queue. {_remedy('not_found')}",
             )
         if isinstance(error, AccessDenied) or error.details.get("poison"):
             self._failed("refused", f"Item {item_id} was not canceled.", error, item_id=item_id)
             return self._keep(
-                watch.cancellation("item", "refused", 0, (item_id,)),
+                watch.cancellation("refused"),
                 acknowledged_s=watch.elapsed(),
                 message=f"Item {item_id} was not canceled. {error}",
             )
@@ -199,7 +194,7 @@ class Canceler:
             raise error
         if isinstance(error, ServerUnreachable):
             failure = self._failed("unknown", f"Item {item_id} was not canceled:", error, item_id=item_id)
-            self._keep(watch.cancellation("item", "unknown", 0, (item_id,)), message=str(failure))
+            self._keep(watch.cancellation("unknown"), message=str(failure))
             raise failure from error
         try:
             item = await self._client.get_queue_item(item_id)
@@ -208,16 +203,12 @@ class Canceler:
         if item is not None:
             self._sync.apply(item)
         if item is not None and item.is_terminal and item.status != CANCELED:
-            return self._keep(
-                watch.cancellation("item", "already_finished", 0, (item_id,)),
-                batch_id=item.batch_id,
-                message=f"Item {item_id} had already {_ended(item.status)}.",
-            )
+            return self._keep_ended(item, watch)
         canceled = item is not None and item.status == CANCELED
         if not canceled:
             self._failed("unknown", f"It is not known whether item {item_id} was canceled:", error, item_id=item_id)
         return self._keep(
-            watch.cancellation("item", "canceled" if canceled else "unknown", int(canceled), (item_id,)),
+            watch.cancellation("canceled" if canceled else "unknown", int(canceled)),
             effective_s=watch.effective_s,
             message=f"The reply was lost; item {item_id} is "
             + (f"{item.status}." if item is not None else f"not known to be canceled. {_remedy('unknown')}"),
@@ -305,28 +296,22 @@ class Canceler:
         unfinished = [item for item in known if not item.is_terminal and wanted(item)]
         targets = tuple(sorted(item.item_id for item in unfinished))
         running = {item.item_id for item in unfinished if item.status == IN_PROGRESS}
-        watch = _Stopwatch(self._store, targets)
+        watch = _Stopwatch(self._store, scope, targets, batch_id)
         try:
             count = await request()
         except AccessDenied as error:
             self._failed("refused", "Nothing was canceled:", error, batch_id=batch_id)
-            return self._keep(
-                watch.cancellation(scope, "refused", 0, targets),
-                acknowledged_s=watch.elapsed(),
-                batch_id=batch_id,
-                message=str(error),
-            )
+            return self._keep(watch.cancellation("refused"), acknowledged_s=watch.elapsed(), message=str(error))
         except LOST as error:
             self._failed("unknown", "It is not known what was canceled:", error, batch_id=batch_id)
             self._sync.refresh(targets, unfinished=True)
             return self._keep(
-                watch.cancellation(scope, "unknown", 0, targets),
-                batch_id=batch_id,
+                watch.cancellation("unknown"),
                 message=f"No reply came, so it is not known what was canceled. {error}",
             )
         except ServerUnreachable as error:
             failure = self._failed("unknown", "Nothing was canceled:", error, batch_id=batch_id)
-            self._keep(watch.cancellation(scope, "unknown", 0, targets), batch_id=batch_id, message=str(failure))
+            self._keep(watch.cancellation("unknown"), message=str(failure))
             raise failure from error
         finally:
             watch.close()
@@ -335,11 +320,10 @@ class Canceler:
         effective = min(watch.effective_s or acknowledged, acknowledged) if count else None
         keeps_current = scope == "pending"
         record = self._keep(
-            watch.cancellation(scope, "canceled" if count else "already_finished", count, targets),
+            watch.cancellation("canceled" if count else "already_finished", count),
             acknowledged_s=acknowledged,
             effective_s=effective,
             stopped_s=effective if keeps_current or not running else None,
-            batch_id=batch_id,
         )
         if running and not keeps_current and count:
             self._watch_stop(record, watch, running)
@@ -354,6 +338,10 @@ class Canceler:
         record = replace(record, **changes)
         self._cancellations.record(record)
         return record
+
+    def _keep_ended(self, item: QueueItem, watch: _Stopwatch, **times: float) -> Cancellation:
+        message = f"Item {item.item_id} had already {_ended(item.status)}."
+        return self._keep(watch.cancellation("already_finished"), batch_id=item.batch_id, message=message, **times)
 
     def _failed(self, outcome: str, what: str, error: JobException, **ids: Any) -> CancellationFailed:
         """Log and return the exception for a cancel that failed, with its cause in words."""
@@ -399,8 +387,16 @@ class Canceler:
 class _Stopwatch:
     """The times of one cancel, including when the snapshot shows it."""
 
-    def __init__(self, store: QueueStore, item_ids: Collection[int]) -> None:
-        self.requested_at = datetime.now(UTC)
+    def __init__(self, store: QueueStore, scope: str, item_ids: tuple[int, ...], batch_id: str | None = None) -> None:
+        self._requested = Cancellation(
+            scope=scope,
+            outcome="unknown",
+            canceled=0,
+            item_ids=item_ids,
+            batch_id=batch_id,
+            requested_at=datetime.now(UTC),
+            cancellation_id=uuid.uuid4().hex,
+        )
         self._start = time.perf_counter()
         self.effective_s: float | None = None
         self._waiting = set(item_ids)
@@ -420,15 +416,8 @@ class _Stopwatch:
     def close(self) -> None:
         self._unsubscribe()
 
-    def cancellation(self, scope: str, outcome: str, canceled: int, item_ids: tuple[int, ...]) -> Cancellation:
-        return Cancellation(
-            scope=scope,
-            outcome=outcome,
-            canceled=canceled,
-            item_ids=item_ids,
-            requested_at=self.requested_at,
-            cancellation_id=uuid.uuid4().hex,
-        )
+    def cancellation(self, outcome: str, canceled: int = 0) -> Cancellation:
+        return replace(self._requested, outcome=outcome, canceled=canceled)
 
 
 def _unfinished_of(before: QueueStatus, deleted: int) -> int:

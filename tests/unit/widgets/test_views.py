@@ -43,7 +43,7 @@ class Actions:
 
     async def clear(self) -> Cancellation:
         self.cleared += 1
-        return Cancellation(scope="clear", outcome="canceled", requested_at=START)
+        return Cancellation(scope="clear", outcome="canceled", canceled=0, item_ids=(), requested_at=START)
 
 
 class Console(FedConsole):
