@@ -336,14 +336,15 @@ class Courier:
 
     async def _deliver(self, parcel: _Parcel) -> None:
         began, attempts, backoff = time.monotonic(), 0, Backoff(0.5, 30.0)
-        outcome: Outcome = "delivered"
-        reason = ""
+        outcome: Outcome = "failed"
+        reason = _CLOSED  # unless one of the lines below is reached
         try:
             async with asyncio.timeout(self._timeout_s):
                 while True:
                     attempts += 1
                     try:
                         await self._sink.deliver(parcel.message)
+                        outcome, reason = "delivered", ""
                         break
                     except Undelivered as error:
                         if not error.retryable or attempts >= self._attempts:
@@ -357,11 +358,8 @@ class Courier:
             outcome, reason = "timed_out" if error.timed_out else "failed", error.reason
         except TimeoutError:
             outcome, reason = "timed_out", f"not done within {self._timeout_s:g} s"
-        except asyncio.CancelledError:
-            outcome, reason = "failed", _CLOSED
-            raise
         except Exception as error:  # noqa: BLE001 - a sink's failure must not disturb anything
-            outcome, reason = "failed", f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}"
         finally:
             self._finish(parcel, outcome, reason, attempts=attempts, took_s=time.monotonic() - began)
 

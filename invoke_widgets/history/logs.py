@@ -314,10 +314,7 @@ def group_errors(errors: Iterable[JobError]) -> list[ErrorGroup]:
     groups: dict[str, list[JobError]] = {}
     for error in errors:
         groups.setdefault(error.fingerprint, []).append(error)
-    found = [
-        ErrorGroup(fingerprint, tuple(sorted(group, key=lambda error: error.at)))
-        for fingerprint, group in groups.items()
-    ]
+    found = [ErrorGroup(mark, tuple(sorted(group, key=lambda error: error.at))) for mark, group in groups.items()]
     return sorted(found, key=lambda group: group.last_at, reverse=True)
 
 
