@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -42,16 +43,34 @@ def file(path: Path) -> Iterator[HistoryFile]:
     file.close()
 
 
+@pytest.fixture
+def other(path: Path, file: HistoryFile) -> Iterator[HistoryFile]:
+    """The same file, as another notebook has it."""
+    other = HistoryFile(path)
+    yield other
+    other.close()
+
+
 def _errors(file: HistoryFile, source: str = "here") -> ErrorLog:
     return ErrorLog(file=file, source=source)
 
 
+def _fail(log: ErrorLog, *item_ids: int, message: str = "division by zero") -> None:
+    """Log a failure of each item, at the second of its id."""
+    for item_id in item_ids:
+        log.record_failure(failed(item_id, message, completed_at=NOW + timedelta(seconds=item_id)))
+
+
 def _again(path: Path, source: str = "here") -> list[int | None]:
     """The items of the errors that a new kernel finds."""
-    file = HistoryFile(path)
-    found = [e.item_id for e in _errors(file, source)]
-    file.close()
-    return found
+    with contextlib.closing(HistoryFile(path)) as file:
+        return [e.item_id for e in _errors(file, source)]
+
+
+def _jobs_again(path: Path) -> list[QueueItem]:
+    """The jobs that a new kernel finds."""
+    with contextlib.closing(HistoryFile(path)) as file:
+        return list(JobLog(file=file, source="here"))
 
 
 def test_logs_are_equal_after_a_restart(path: Path, file: HistoryFile) -> None:
@@ -73,142 +92,124 @@ def test_logs_are_equal_after_a_restart(path: Path, file: HistoryFile) -> None:
     cancellations.record(cancel)
     jobs.record(job)
     file.close()
-    other = HistoryFile(path)
-    found = [list(kind(file=other, source="s")) for kind in (ErrorLog, CancellationLog, JobLog)]
-    other.close()
+    with contextlib.closing(HistoryFile(path)) as again:
+        found = [list(kind(file=again, source="s")) for kind in (ErrorLog, CancellationLog, JobLog)]
     assert [list(errors), [cancel], [job]] == found
 
 
 def test_records_of_different_sources_are_kept_apart(path: Path, file: HistoryFile) -> None:
     """One file may serve several servers and queues."""
-    _errors(file, "one").record_failure(failed(1, completed_at=NOW))
-    _errors(file, "other").record_failure(failed(2, completed_at=NOW))
+    _fail(_errors(file, "one"), 1)
+    _fail(_errors(file, "other"), 2)
     file.flush()
     assert ([1], [2]) == (_again(path, "one"), _again(path, "other"))
 
 
-def test_records_reach_another_notebook(path: Path, file: HistoryFile) -> None:
+def test_records_reach_another_notebook(file: HistoryFile, other: HistoryFile) -> None:
     """Within a second or so, without a request."""
-    other = HistoryFile(path)
     here, there = _errors(file), _errors(other)
-    here.record_failure(failed(1, completed_at=NOW))
-    there.record_failure(failed(2, completed_at=NOW))
+    _fail(here, 1)
+    _fail(there, 2)
     until(lambda: len(here) == len(there) == 2, "each other's records")
     other.close()
     assert [{1, 2}, {1, 2}] == [{e.item_id for e in log} for log in (here, there)]
 
 
-def test_a_failure_seen_by_two_notebooks_is_one_record(path: Path, file: HistoryFile) -> None:
+def test_a_failure_seen_by_two_notebooks_is_one_record(path: Path, file: HistoryFile, other: HistoryFile) -> None:
     """Both watch the same server."""
-    other = HistoryFile(path)
     for log in (_errors(file), _errors(other)):
-        log.record_failure(failed(1, completed_at=NOW))
+        _fail(log, 1)
     file.flush()
     other.close()
     assert [1] == _again(path)
 
 
-def test_a_record_of_lower_rank_does_not_overwrite_a_higher_one(path: Path, file: HistoryFile) -> None:
+def test_a_record_of_lower_rank_does_not_overwrite_a_higher_one(
+    path: Path, file: HistoryFile, other: HistoryFile
+) -> None:
     """A notebook that lags behind does not undo the end of a job."""
-    jobs = JobLog(file=file, source="s")
+    jobs = JobLog(file=file, source="here")
     jobs.record(QueueItem(item_id=1, status="completed", batch_id="b", created_at=NOW))
     file.flush()
-    other = HistoryFile(path)
-    late = JobLog(file=other, source="s")
+    late = JobLog(file=other, source="here")
     late.record(QueueItem(item_id=1, status="in_progress", batch_id="b", created_at=NOW))
     other.close()
-    again = HistoryFile(path)
-    found = [item.status for item in JobLog(file=again, source="s")]
-    again.close()
-    assert ["completed"] == found
+    assert ["completed"] == [job.status for job in _jobs_again(path)]
 
 
-def test_fields_known_to_one_notebook_are_merged(path: Path, file: HistoryFile) -> None:
+def test_fields_known_to_one_notebook_are_merged(file: HistoryFile, other: HistoryFile) -> None:
     """Only one knows when the job is run again, and the other does not erase it; a reset does."""
-    other = HistoryFile(path)
     here, there = _errors(file), _errors(other)
     again_at = NOW + timedelta(minutes=1)
-    there.record_failure(failed(2, completed_at=NOW))
-    here.record_failure(failed(1, completed_at=NOW))
+    _fail(there, 2)
+    _fail(here, 1)
     here.note_retry(1, "b", again_at)
     file.flush()
-    there.record_failure(failed(1, completed_at=NOW))
+    _fail(there, 1)
     until(lambda: [again_at] == [e.retry_at for e in there if e.item_id == 1], "what the other one knows")
-    there.record_failure(failed(3, completed_at=NOW))
+    _fail(there, 3)
     until(lambda: len(here) == 3, "what was written after it")
     assert [again_at, None, None] == [e.retry_at for e in here]
     here.note_retry(1, "b", None)
     until(lambda: [None] == [e.retry_at for e in there if e.item_id == 1], "what was taken back")
-    other.close()
 
 
-def test_a_record_of_lower_rank_fills_in_missing_fields(path: Path, file: HistoryFile) -> None:
+def test_a_record_of_lower_rank_fills_in_missing_fields(path: Path, file: HistoryFile, other: HistoryFile) -> None:
     """A job that another notebook saw end is not gone, and keeps what only the other record knows."""
     seen = QueueItem(item_id=1, status="in_progress", batch_id="b", created_at=NOW, device="cuda:0")
-    jobs = JobLog(file=file, source="s")
+    jobs = JobLog(file=file, source="here")
     jobs.record(replace(seen, status="completed", device=None, completed_at=NOW))
     file.flush()
-    other = HistoryFile(path)
-    late = JobLog(file=other, source="s")
+    late = JobLog(file=other, source="here")
     late.record(seen)  # as it was last seen there
     late.settle(lambda job: False)
     other.close()
-    again = HistoryFile(path)
-    found = [(job.status, job.device, job.completed_at) for job in JobLog(file=again, source="s")]
-    again.close()
-    assert [("completed", "cuda:0", NOW)] == found
+    assert [("completed", "cuda:0", NOW)] == [(job.status, job.device, job.completed_at) for job in _jobs_again(path)]
 
 
-def test_shared_records_are_sorted_by_their_own_time(path: Path, file: HistoryFile) -> None:
+def test_shared_records_are_sorted_by_their_own_time(file: HistoryFile, other: HistoryFile) -> None:
     """The oldest are dropped if there are too many."""
-    other = HistoryFile(path)
     here, there = _errors(file), ErrorLog(3, file=other, source="here")
-    there.record_failure(failed(5, completed_at=NOW + timedelta(seconds=5)))
-    for item_id in (7, 4, 6, 1):
-        here.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
+    _fail(there, 5)
+    _fail(here, 7, 4, 6, 1)
     until(lambda: [5, 6, 7] == [e.item_id for e in there], "the newest three")
-    other.close()
 
 
-def test_clear_deletes_the_records_of_the_file(path: Path, file: HistoryFile) -> None:
+def test_clear_deletes_the_records_of_the_file(path: Path, file: HistoryFile, other: HistoryFile) -> None:
     """Records that are logged afterwards reach other notebooks."""
-    other = HistoryFile(path)
     log, there = _errors(file), _errors(other)
-    log.record_failure(failed(1, completed_at=NOW))
+    _fail(log, 1)
     log.clear()
-    log.record_failure(failed(2, completed_at=NOW))
+    _fail(log, 2)
     until(lambda: 2 in [e.item_id for e in there], "the record after the clearing")
     other.close()
     assert [2] == _again(path)
 
 
 @pytest.mark.slow
-def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile) -> None:
+def test_clear_reaches_other_notebooks(path: Path, file: HistoryFile, other: HistoryFile) -> None:
     """They keep what they log at that moment, and logs of other kinds."""
-    other = HistoryFile(path)
     here, there = _errors(file), _errors(other)
     jobs = JobLog(file=other, source="here")
     jobs.record(QueueItem(item_id=1, status="completed", batch_id="b", created_at=NOW))
-    for item_id in range(1, 4):
-        here.record_failure(failed(item_id, completed_at=NOW))
+    _fail(here, *range(1, 4))
     until(lambda: len(there) == 3, "the records")
     here.clear()
     file.flush()
-    there.record_failure(failed(4, completed_at=NOW))
+    _fail(there, 4)
     until(lambda: [e.item_id for e in there] == [4] == [e.item_id for e in here], "the clearing, and the new one")
     other.close()
     assert ([4], 1) == (_again(path), len(jobs))
 
 
 @pytest.mark.slow
-def test_a_record_logged_during_a_clearing_is_kept(path: Path, file: HistoryFile) -> None:
+def test_a_record_logged_during_a_clearing_is_kept(path: Path, file: HistoryFile, other: HistoryFile) -> None:
     """A record that is not yet in the file when a clearing is noticed has not been cleared."""
-    other = HistoryFile(path)
     here = _errors(file)
 
     def log_once() -> None:  # on the file's own thread, which notifies the cancellation log first
         if not len(late) and not any(e.item_id == 2 for e in there):
-            there.record_failure(failed(2, completed_at=NOW))
+            _fail(there, 2)
 
     late = CancellationLog(file=other, source="here")
     late.on_change(log_once)
@@ -217,7 +218,7 @@ def test_a_record_logged_during_a_clearing_is_kept(path: Path, file: HistoryFile
     cancellations.record(
         Cancellation(scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=NOW, cancellation_id="c")
     )
-    here.record_failure(failed(1, completed_at=NOW))
+    _fail(here, 1)
     until(lambda: len(there) == len(late) == 1, "the records")
     here.clear()
     cancellations.clear()
@@ -240,8 +241,7 @@ def test_records_above_the_maximum_number_are_deleted(path: Path) -> None:
     """The oldest, of each kind and source."""
     file = HistoryFile(path)
     log = _errors(file)
-    for item_id in range(20):
-        log.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
+    _fail(log, *range(20))
     file.close()
     HistoryFile(path, max_records=5).close()
     assert [15, 16, 17, 18, 19] == _again(path)
@@ -250,8 +250,7 @@ def test_records_above_the_maximum_number_are_deleted(path: Path) -> None:
 def test_a_log_loads_the_newest_records(path: Path, file: HistoryFile) -> None:
     """It has a limit of its own, however long the file is."""
     log = _errors(file)
-    for item_id in range(20):
-        log.record_failure(failed(item_id, completed_at=NOW + timedelta(seconds=item_id)))
+    _fail(log, *range(20))
     file.flush()
     assert [18, 19] == [e.item_id for e in ErrorLog(2, file=file, source="here")]
 
@@ -278,15 +277,20 @@ def test_no_token_reaches_the_file(path: Path, file: HistoryFile) -> None:
     assert (False, False, True) == (TOKEN.encode() in content, b"open sesame" in content, b"[token]" in content)
 
 
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Another program locks the file."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+        yield
+
+
 def test_logging_does_not_wait_for_a_locked_file(path: Path, file: HistoryFile) -> None:
     """The records are written later."""
     log = _errors(file)
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN EXCLUSIVE")
-    log.record_failure(failed(1, completed_at=NOW))
-    in_time = file.flush(timeout=0.3)
-    blocker.execute("COMMIT")
-    blocker.close()
+    with _locked(path):
+        _fail(log, 1)
+        in_time = file.flush(timeout=0.3)
     assert (False, True, [1]) == (in_time, file.flush(), _again(path))
 
 
@@ -294,13 +298,10 @@ def test_logging_does_not_wait_for_a_locked_file(path: Path, file: HistoryFile) 
 def test_problem_is_set_while_the_file_is_locked(path: Path, file: HistoryFile) -> None:
     """And no longer."""
     log = _errors(file)
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN EXCLUSIVE")
-    log.record_failure(failed(1, completed_at=NOW))
-    until(lambda: file.problem, "the problem")
-    said = file.problem
-    blocker.execute("COMMIT")
-    blocker.close()
+    with _locked(path):
+        _fail(log, 1)
+        until(lambda: file.problem, "the problem")
+        said = file.problem
     assert ("another program has locked it", True, "", [1]) == (said, file.flush(), file.problem, _again(path))
 
 
@@ -309,8 +310,7 @@ def test_records_are_written_once_a_full_disk_has_room(path: Path, file: History
     assert file._connection is not None
     file._connection.execute("PRAGMA max_page_count = 1")
     log = _errors(file)
-    for item_id in range(50):
-        log.record_failure(failed(item_id, "x" * 1000, completed_at=NOW + timedelta(seconds=item_id)))
+    _fail(log, *range(50), message="x" * 1000)
     until(lambda: file.problem, "the problem")
     said = file.problem
     file._connection.execute("PRAGMA max_page_count = 100000")
@@ -322,12 +322,9 @@ def test_close_warns_of_the_records_that_are_lost(path: Path, caplog: pytest.Log
     """With their number and the reason."""
     file = HistoryFile(path)
     log = _errors(file)
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN EXCLUSIVE")
-    for item_id in (1, 2):
-        log.record_failure(failed(item_id, completed_at=NOW))
-    file.close()
-    blocker.close()
+    with _locked(path):
+        _fail(log, 1, 2)
+        file.close()
     assert f"history: 2 records could not be written to {path}: another program has locked it" == caplog.messages[-1]
     assert not file.flush()
 
@@ -336,11 +333,11 @@ def test_close_warns_of_the_records_that_are_lost(path: Path, caplog: pytest.Log
 def test_a_removed_file_is_created_again(path: Path, file: HistoryFile, caplog: pytest.LogCaptureFixture) -> None:
     """Later records are in the new file, not in one that has no name any more."""
     log = _errors(file)
-    log.record_failure(failed(1, completed_at=NOW))
+    _fail(log, 1)
     file.flush()
     for part in path.parent.iterdir():
         part.unlink()
-    log.record_failure(failed(2, completed_at=NOW))
+    _fail(log, 2)
     until(lambda: "removed" in file.problem, "the problem")
     until(lambda: path.exists() and not file.problem, "the new file")
     assert (True, [2], 1) == (file.flush(), _again(path), len(caplog.messages))
@@ -349,15 +346,15 @@ def test_a_removed_file_is_created_again(path: Path, file: HistoryFile, caplog: 
 @pytest.mark.slow
 def test_a_file_that_replaced_another_stays_intact(path: Path, file: HistoryFile) -> None:
     """Closing the old one takes nothing from the new one, though both have the same name."""
-    _errors(file).record_failure(failed(1, completed_at=NOW))
+    _fail(_errors(file), 1)
     file.flush()
     for part in path.parent.iterdir():
         part.unlink()
     new = HistoryFile(path)
-    _errors(new).record_failure(failed(2, completed_at=NOW))
+    _fail(_errors(new), 2)
     until(lambda: file.problem, "the old one to notice")
     until(lambda: not file.problem, "the old one to take the new file")
-    _errors(new).record_failure(failed(3, completed_at=NOW))
+    _fail(_errors(new), 3)
     new.flush()
     found = _again(path)
     new.close()
@@ -373,35 +370,31 @@ def test_a_record_that_is_no_json_is_skipped(path: Path, file: HistoryFile, capl
         QueueItem(item_id=1, status="pending", batch_id="\ud800", field_values=(FieldValue("a", "b", endless),))
     )
     with caplog.at_level(logging.CRITICAL):
-        _errors(file).record_failure(failed(2, completed_at=NOW))
+        _fail(_errors(file), 2)
         file.flush()
     assert [2] == _again(path)
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "remedy"),
     [
-        (
-            lambda path: path.write_text("this is not a database, though it is long enough to be one" * 50),
-            "other|another",
-        ),
-        (lambda path: path.mkdir(), "folder"),
+        (lambda path: path.write_text("this is not a database, though it is long enough to be one" * 50), "another"),
+        (lambda path: path.mkdir(), "in a folder that exists"),
     ],
 )
-def test_a_file_that_is_no_database_is_refused(path: Path, make: object, message: str) -> None:
+def test_a_file_that_is_no_database_is_refused(path: Path, make: Callable[[Path], object], remedy: str) -> None:
     """The error says what to do, and nothing is overwritten."""
-    make(path)  # type: ignore[operator]
+    make(path)
     with pytest.raises(InvalidRequest, match="history") as caught:
         HistoryFile(path)
-    assert caught.value.suggestion
+    assert remedy in caught.value.suggestion
 
 
 def _damaged(path: Path) -> Path:
     """A history in whose middle there is something else."""
     file = HistoryFile(path)
     log = _errors(file, "http://127.0.0.1:1 default")
-    for item_id in range(500):
-        log.record_failure(failed(item_id, "x" * 300, completed_at=NOW))
+    _fail(log, *range(500), message="x" * 300)
     file.close()
     with path.open("r+b") as damaged:
         damaged.seek(path.stat().st_size // 2 // 4096 * 4096)
@@ -444,7 +437,7 @@ def test_another_programs_database_is_refused(path: Path, statements: str) -> No
 def test_a_file_without_application_id_is_used(path: Path) -> None:
     """Early versions did not set it."""
     file = HistoryFile(path)
-    _errors(file).record_failure(failed(1, completed_at=NOW))
+    _fail(_errors(file), 1)
     file.close()
     connection = sqlite3.connect(path)
     connection.executescript("PRAGMA application_id = 0; DROP TABLE clearings")
@@ -468,7 +461,7 @@ def test_close_twice_and_log_afterwards(path: Path) -> None:
     log = _errors(file)
     file.close()
     file.close()
-    log.record_failure(failed(1, completed_at=NOW))
+    _fail(log, 1)
     assert (1, []) == (len(log), _again(path))
 
 
@@ -533,8 +526,7 @@ def test_several_processes_write_at_once(path: Path, file: HistoryFile) -> None:
     for process in processes:
         assert process.stdout is not None
         process.stdout.readline()
-    for item_id in range(-200, 0):
-        log.record_failure(failed(item_id, completed_at=NOW))
+    _fail(log, *range(-200, 0))
     for process in processes:
         process.kill()
         process.communicate()
@@ -555,18 +547,16 @@ def test_a_completed_cancellation_replaces_its_row(path: Path, file: HistoryFile
     file.flush()
     log.record(replace(first, stopped_s=1.5))
     file.close()
-    again = HistoryFile(path)
-    found = [c.stopped_s for c in CancellationLog(file=again, source="s")]
-    again.close()
-    assert [1.5] == found
+    with contextlib.closing(HistoryFile(path)) as again:
+        assert [1.5] == [c.stopped_s for c in CancellationLog(file=again, source="s")]
 
 
 def test_two_logs_of_one_file_and_source_share_their_records(file: HistoryFile) -> None:
     """As two consoles of one queue do in one kernel."""
     one, other = _errors(file), _errors(file)
-    one.record_failure(failed(1, completed_at=NOW))
-    other.record_failure(failed(2, completed_at=NOW))
-    one.record_failure(failed(3, completed_at=NOW))
+    _fail(one, 1)
+    _fail(other, 2)
+    _fail(one, 3)
     until(lambda: len(one) == len(other) == 3, "each other's records")
     one.clear()
     until(lambda: len(other) == 0, "the clearing")
@@ -580,7 +570,7 @@ def test_the_file_does_not_keep_unused_logs_alive(file: HistoryFile) -> None:
     gc.collect()
     assert unused() is None
     other = _errors(file)
-    log.record_failure(failed(1, completed_at=NOW))
+    _fail(log, 1)
     until(lambda: len(other) == 1, "the record")
 
 
@@ -588,7 +578,7 @@ def test_the_writer_survives_an_unexpected_exception(path: Path, file: HistoryFi
     """It sets `problem` and goes on once the cause is gone; no record is lost."""
     log = _errors(file)
     file.path = None  # type: ignore[assignment]
-    log.record_failure(failed(1, completed_at=NOW))
+    _fail(log, 1)
     until(lambda: file.problem, "the problem")
     problem = file.problem
     file.path = path
@@ -602,5 +592,5 @@ def test_a_record_whose_data_raises_is_skipped(path: Path, file: HistoryFile) ->
         raise ZeroDivisionError
 
     file.put(Row("errors", "here", "k", 1.0, 0, broken))
-    _errors(file).record_failure(failed(1, completed_at=NOW))
+    _fail(_errors(file), 1)
     assert (True, "", [1]) == (file.flush(), file.problem, _again(path))

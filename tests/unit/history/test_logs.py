@@ -163,23 +163,15 @@ def test_an_invalid_limit_raises(limit: object) -> None:
         ErrorLog(limit=limit)  # type: ignore[arg-type]
 
 
-def test_a_cancellation_is_replaced_by_its_later_record() -> None:
-    """`stopped_s` becomes known seconds after the rest."""
-    log = CancellationLog()
-    asked = Cancellation(
-        scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=T0, cancellation_id="c"
-    )
-    log.record(asked)
-    log.record(replace(asked, stopped_s=2.5))
-    assert [2.5] == [c.stopped_s for c in log]
-
-
-def test_a_job_is_replaced_by_its_later_state() -> None:
-    """There is one record per job."""
-    log = JobLog()
+def test_a_record_is_replaced_by_its_later_state() -> None:
+    """There is one record per job; a cancellation's `stopped_s` becomes known seconds after the rest."""
+    jobs, cancellations = JobLog(), CancellationLog()
     for status in ("pending", "in_progress", "failed"):
-        log.record(failed(status=status))
-    assert ["failed"] == [item.status for item in log]
+        jobs.record(failed(status=status))
+    asked = Cancellation(scope="item", outcome="canceled", canceled=1, requested_at=T0, cancellation_id="c")
+    for stopped_s in (None, 2.5):
+        cancellations.record(replace(asked, stopped_s=stopped_s))
+    assert (["failed"], [2.5]) == ([job.status for job in jobs], [c.stopped_s for c in cancellations])
 
 
 def test_events_are_kept_without_previews() -> None:
