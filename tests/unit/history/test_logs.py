@@ -168,7 +168,9 @@ def test_a_record_is_replaced_by_its_later_state() -> None:
     jobs, cancellations = JobLog(), CancellationLog()
     for status in ("pending", "in_progress", "failed"):
         jobs.record(failed(status=status))
-    asked = Cancellation(scope="item", outcome="canceled", canceled=1, requested_at=T0, cancellation_id="c")
+    asked = Cancellation(
+        scope="item", outcome="canceled", canceled=1, item_ids=(1,), requested_at=T0, cancellation_id="c"
+    )
     for stopped_s in (None, 2.5):
         cancellations.record(replace(asked, stopped_s=stopped_s))
     assert (["failed"], [2.5]) == ([job.status for job in jobs], [c.stopped_s for c in cancellations])
