@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,17 +46,6 @@ def test_a_failed_job_raises_and_carries_the_item(console: iw.Console) -> None:
         console.submit(divide(1, 0)).jobs[0].result(60)
 
 
-def test_batch_result_skips_or_returns_failures(console: iw.Console) -> None:
-    """The results of the others come alone, or each in its place beside the failures."""
-    batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]})
-    assert [6, 2] == [result["div"]["value"] for result in batch.result(60, on_failure="skip")]
-    first, second, third = batch.result(60, on_failure="return")
-    assert (6, batch.item_ids[1], 2) == (first["div"]["value"], second.item_id, third["div"]["value"])
-    assert isinstance(second, iw.ExecutionFailed)
-    with pytest.raises(iw.InvalidRequest, match="on_failure: should be"):
-        batch.result(60, on_failure="ignore")  # type: ignore[arg-type]
-
-
 def test_batch_result_does_not_wait_for_jobs_that_join_later(console: iw.Console, wire: Wire) -> None:
     """If another client retries a job meanwhile, the results are those of the jobs at the time of the call."""
     ends = {"sleep": {"type": "probe_sleep", "seconds": 1}, "div": {"type": "div", "a": 6, "b": 1}}
@@ -70,16 +60,6 @@ def test_batch_result_does_not_wait_for_jobs_that_join_later(console: iw.Console
     failed, there = batch.result(60, on_failure="return")
     other.join()
     assert ("ExecutionFailed", 3) == (type(failed).__name__, there["div"]["value"])
-
-
-def test_batch_frame_has_one_row_per_job(console: iw.Console) -> None:
-    """A row has what was varied, the outcome, and the outputs."""
-    frame = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]}).frame(60)
-    assert ["completed", "failed", "completed"] == frame["status"].tolist()
-    assert [1, 0, 3] == frame["div.b"].tolist()
-    assert [6, None, 2] == frame["div.value"].tolist()
-    assert [True, False, True] == frame["error_type"].isna().tolist()
-    assert "ZeroDivisionError" == frame["error_type"][1]
 
 
 def test_deleted_job_of_a_batch_is_an_error(console: iw.Console, wire: Wire) -> None:
@@ -132,13 +112,25 @@ def test_cancel_of_a_retry_cancels_its_new_items_only(console: iw.Console, wire:
         assert (2, 1) == (retry.status.canceled, other.status.pending)
 
 
-def test_batch_wait_returns_failed_items_and_result_raises(console: iw.Console) -> None:
-    """`batch.wait()` gives all items, whatever their status; `batch.result()` raises the first failure."""
+def test_batch_wait_frame_and_result_with_a_failure(console: iw.Console) -> None:
+    """Items and rows come for all jobs; results are raised, left out or returned in their place, as asked."""
     batch = console.submit(divide(6, 1), data={"div.b": [1, 0, 3]})
     assert ["completed", "failed", "completed"] == [item.status for item in batch.wait(60)]
     assert (2, 1, 3) == (batch.status.completed, batch.status.failed, batch.status.total)
     with pytest.raises(iw.ExecutionFailed):
         batch.result(60)
+    assert [6, 2] == [result["div"]["value"] for result in batch.result(60, on_failure="skip")]
+    first, second, third = batch.result(60, on_failure="return")
+    assert (6, batch.item_ids[1], 2) == (first["div"]["value"], second.item_id, third["div"]["value"])
+    assert isinstance(second, iw.ExecutionFailed)
+    with pytest.raises(iw.InvalidRequest, match="on_failure: should be"):
+        batch.result(60, on_failure="ignore")  # type: ignore[arg-type]
+    frame = batch.frame(60)
+    assert ["completed", "failed", "completed"] == frame["status"].tolist()
+    assert [1, 0, 3] == frame["div.b"].tolist()
+    assert [6, None, 2] == frame["div.value"].tolist()
+    assert [True, False, True] == frame["error_type"].isna().tolist()
+    assert "ZeroDivisionError" == frame["error_type"][1]
 
 
 @pytest.mark.parametrize("form", ["wait", "await"])
@@ -204,26 +196,30 @@ def test_canceling_an_awaiting_task_detaches_or_cancels(console: iw.Console, wir
     assert ("canceled" if action == "cancel" else "in_progress") == wire.item(job.item_id)["status"]
 
 
-def test_iter_events_yields_each_event_once_in_order(console: iw.Console) -> None:
+def _for(handle: Any) -> list[Any]:
+    return list(handle.iter_events(60))
+
+
+def _async_for(handle: Any) -> list[Any]:
+    async def cell() -> list[Any]:
+        return [event async for event in handle.aiter_events()]
+
+    return asyncio.run(cell())
+
+
+both_forms = pytest.mark.parametrize("events_of", [_for, _async_for], ids=["for", "async for"])
+
+
+@both_forms
+def test_job_events_come_once_each_in_order(console: iw.Console, events_of: Callable[[Any], list[Any]]) -> None:
     """Events come typed, and end with the job."""
-    job = console.submit(sleep(1, steps=4)).jobs[0]
-    events = list(job.iter_events(60))
+    events = events_of(console.submit(sleep(1, steps=4)).jobs[0])
     statuses = [event.item.status for event in events if isinstance(event, ItemStatusChanged)]
     shares = [event.progress.percentage for event in events if isinstance(event, NodeProgress)]
     assert ["in_progress", "completed"] == statuses[-2:]
     assert [0.25, 0.5, 0.75, 1.0] == shares
     assert 1 == len([event for event in events if isinstance(event, NodeCompleted)])
     assert isinstance(events[-1], ItemStatusChanged)
-
-
-def test_aiter_events_ends_with_the_job(console: iw.Console) -> None:
-    """`async for` gives the same."""
-
-    async def cell() -> list[Any]:
-        return [event async for event in console.submit(sleep(0.5, steps=2)).jobs[0].aiter_events()]
-
-    events = asyncio.run(cell())
-    assert "completed" == events[-1].item.status
 
 
 def test_iter_events_without_a_socket_yields_status_changes(polling_console: iw.Console) -> None:
@@ -233,21 +229,12 @@ def test_iter_events_without_a_socket_yields_status_changes(polling_console: iw.
     assert "completed" == statuses[-1]
 
 
-def test_batch_iter_events_yields_the_events_of_its_jobs(console: iw.Console) -> None:
+@both_forms
+def test_batch_events_are_those_of_its_jobs(console: iw.Console, events_of: Callable[[Any], list[Any]]) -> None:
     """They end when the last job has."""
     batch = console.submit(add_and_multiply(), runs=3)
-    ended = [e.item.item_id for e in batch.iter_events(60) if isinstance(e, ItemStatusChanged) and e.item.is_terminal]
+    ended = [e.item.item_id for e in events_of(batch) if isinstance(e, ItemStatusChanged) and e.item.is_terminal]
     assert list(batch.item_ids) == sorted(ended)
-
-
-def test_batch_aiter_events_yields_the_events_of_its_jobs(console: iw.Console) -> None:
-    """`async for` gives the same, until the last job has ended."""
-
-    async def cell() -> list[Any]:
-        return [event async for event in console.submit(add_and_multiply(), runs=3).aiter_events()]
-
-    ended = [e.item.item_id for e in asyncio.run(cell()) if isinstance(e, ItemStatusChanged) and e.item.is_terminal]
-    assert 3 == len(set(ended)) == len(ended)
 
 
 def test_batch_on_change_counts_without_rescanning_the_queue(
