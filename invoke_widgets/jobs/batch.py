@@ -234,13 +234,13 @@ class Batch(Jobs):
     def item_ids(self) -> tuple[int, ...]:
         """The ids of its items, ascending, including those that a retry added, by a `RetryPolicy` or by hand."""
         items = self._context.store.state.items
-        seen = {item.item_id for item in items.values() if item.batch_id == self.batch_id and self._joined(item)}
+        seen = {item.item_id for item in items.values() if self._joined(item)}
         return tuple(sorted(seen | self._item_ids))
 
     def _joined(self, item: QueueItem) -> bool:
-        """Return whether an item with its batch id is one of its jobs, or an attempt at one."""
+        """Return whether an item is one of its jobs, or an attempt at one."""
         # Events do not say that an item was called by another: until it has been read, it may have been.
-        is_own = item.was_read and item.parent_item_id is None
+        is_own = item.batch_id == self.batch_id and item.was_read and item.parent_item_id is None
         return is_own and item.item_id not in self._context.actions.surplus_of(self.batch_id)
 
     def _firsts(self) -> list[int]:
@@ -249,9 +249,7 @@ class Batch(Jobs):
 
     def _is_first(self, item_id: int) -> bool:
         item = self._context.store.state.items.get(item_id)
-        is_mine = item_id in self._item_ids or (
-            item is not None and item.batch_id == self.batch_id and self._joined(item)
-        )
+        is_mine = item_id in self._item_ids or (item is not None and self._joined(item))
         return is_mine and self._context.actions.reruns.attempts(item_id)[0] == item_id
 
     async def _cancel(self) -> Cancellation:
