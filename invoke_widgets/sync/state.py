@@ -262,6 +262,8 @@ class QueueState:
         """Return a state with the items of `put`, without those in `gone`, and with other fields replaced."""
         assert isinstance(self.items, Shards)
         gone = set(gone)
+        if not put and not gone:
+            return replace(self, **changes)
         items = self.items.changed(put, gone)
         tallies = self.tallies.changed(self.items, items, put.keys() | gone, self.is_theirs)
         return replace(self, items=items, tallies=tallies, **changes)

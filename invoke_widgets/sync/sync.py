@@ -376,11 +376,13 @@ class Sync:
         before = self._store.state.items
         changed = self._store.apply(step)
         items = self._store.state.items
+        if items is before:
+            return changed
         for item_id in changed:
             item = items.get(item_id)
             if item is not None and item.status == FAILED:
                 self._failures.failed(item, before.get(item_id))
-        if items is not before and self._agreement.is_open:
+        if self._agreement.is_open:
             self._agreement.moved(self._ours())
         return changed
 
