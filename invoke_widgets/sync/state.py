@@ -96,9 +96,6 @@ class Shards(Mapping[K, V]):
             if mine.get(key) is not theirs.get(key)
         }
 
-    def __or__(self, put: Mapping[K, V]) -> Shards[K, V]:
-        return self.changed(put)
-
     def __getitem__(self, key: K) -> V:
         return self._shards[_shard(key)][key]
 
@@ -258,15 +255,24 @@ class QueueState:
             object.__setattr__(self, "items", items)
             object.__setattr__(self, "tallies", Tallies().changed({}, items, items, self.is_theirs))
 
-    def with_items(self, put: Mapping[int, QueueItem], gone: Iterable[int] = (), **changes: Any) -> QueueState:
-        """Return a state with the items of `put`, without those in `gone`, and with other fields replaced."""
+    def with_items(self, put: Mapping[int, QueueItem], gone: Collection[int] = (), new: Ids = NOTHING) -> QueueState:
+        """Return a state with the items of `put`, without the ids in `gone`, and with the ids in `new` unread."""
         assert isinstance(self.items, Shards)
-        gone = set(gone)
-        if not put and not gone:
-            return replace(self, **changes)
-        items = self.items.changed(put, gone)
-        tallies = self.tallies.changed(self.items, items, put.keys() | gone, self.is_theirs)
-        return replace(self, items=items, tallies=tallies, **changes)
+        ids = {*put, *gone}
+        items, tallies = self.items, self.tallies
+        if put or any(i in items for i in gone):
+            items = items.changed(put, gone)
+            tallies = tallies.changed(self.items, items, ids, self.is_theirs)
+        read = self.unread & ids
+        over = {i for i in self.progress.keys() & ids if i not in put or put[i].status != IN_PROGRESS}
+        return replace(
+            self,
+            items=items,
+            tallies=tallies,
+            unread=(self.unread - read) | new if read or new else self.unread,
+            newest_id=max((self.newest_id, *put, *new)),
+            progress={i: p for i, p in self.progress.items() if i not in over} if over else self.progress,
+        )
 
     def with_connection(self, connection: Connection) -> QueueState:
         """Return a state with this connection. For another user, other items are their own: count them again."""
@@ -332,18 +338,6 @@ def _combined(old: QueueItem | None, new: QueueItem, *, keep_status: bool) -> Qu
     return _filled(new, old, (*_STATIC, *_OUTCOME) if same else (*_STATIC, "started_at"))
 
 
-def _with_item(state: QueueState, item: QueueItem) -> QueueState:
-    progress = state.progress
-    if item.status != IN_PROGRESS and item.item_id in progress:
-        progress = {key: value for key, value in progress.items() if key != item.item_id}
-    return state.with_items(
-        {item.item_id: item},
-        unread=state.unread - {item.item_id} if item.item_id in state.unread else state.unread,
-        newest_id=max(state.newest_id, item.item_id),
-        progress=progress,
-    )
-
-
 def with_news(state: QueueState, item: QueueItem) -> Step:
     """Merge an item from an event or from an action's answer."""
     old = state.items.get(item.item_id)
@@ -355,7 +349,7 @@ def with_news(state: QueueState, item: QueueItem) -> Step:
             return state, NOTHING
     else:
         merged = _combined(old, item, keep_status=False)
-    return _with_item(state, merged), frozenset({item.item_id})
+    return state.with_items({item.item_id: merged}), frozenset({item.item_id})
 
 
 def with_event(state: QueueState, event: Event) -> Step:
@@ -395,32 +389,18 @@ def _with_canceled(state: QueueState, item_ids: Iterable[int]) -> Step:
 def with_new_ids(state: QueueState, item_ids: Iterable[int]) -> Step:
     """Merge ids that an enqueue's answer or a retry's says exist."""
     new = frozenset(i for i in item_ids if i not in state.items and i not in state.unread)
-    if not new:
-        return state, NOTHING
-    return replace(state, unread=state.unread | new, newest_id=max(state.newest_id, *new)), new
+    return (state.with_items({}, new=new) if new else state), new
 
 
 def with_ids(state: QueueState, listed: Collection[int], *, fresher: Collection[int] = ()) -> Step:
     """Merge the server's list of all ids. `fresher`: ids that became known while it was being read."""
     there = set(listed)
     known = state.items.keys() | state.unread
-    keep = set(fresher)
-    gone = {i for i in known if i not in there and i not in keep}
-    new = there - known
-    newest = max(there, default=0)
+    gone = known - there - set(fresher)
+    new = frozenset(there - known)
     if not gone and not new:
-        return (state if newest <= state.newest_id else replace(state, newest_id=newest)), NOTHING
-    progress = {k: p for k, p in state.progress.items() if k not in gone} if gone else state.progress
-    return (
-        state.with_items(
-            {},
-            gone & state.items.keys(),
-            unread=(state.unread - gone) | new,
-            newest_id=max(state.newest_id, newest),
-            progress=progress,
-        ),
-        frozenset(gone | new),
-    )
+        return state, NOTHING
+    return state.with_items({}, gone, new), new | gone
 
 
 def with_items(
@@ -440,34 +420,18 @@ def with_items(
         fresher: ids of items for which an event arrived while the read was under way.
     """
     put: dict[int, QueueItem] = {}
-    gone: set[int] = set()
-    progress = dict(state.progress)
-    changed: set[int] = set()
-    newest = state.newest_id
     found: set[int] = set()
     for item in read:
         item_id = item.item_id
         found.add(item_id)
-        newest = max(newest, item_id)
-        old = put.get(item_id, state.items.get(item_id))
+        old = put.get(item_id) or state.items.get(item_id)
         if old is None and item_id <= state.newest_id and item_id not in state.unread:
             continue  # deleted while it was being read
         merged = _combined(old, item, keep_status=old is not None and item_id in fresher)
-        if merged.status != IN_PROGRESS:
-            progress.pop(item_id, None)
         if merged != old or (old is not None and merged.session is not old.session):
             put[item_id] = merged
-            changed.add(item_id)
-    if asked is not None:
-        for item_id in set(asked) - found - set(fresher):
-            progress.pop(item_id, None)
-            found.add(item_id)
-            if item_id in state.items:
-                gone.add(item_id)
-                changed.add(item_id)
-    done = state.unread & found
-    if not changed and not done:
+    missing = set(asked or ()) - found - set(fresher)
+    gone = {i for i in missing if i in state.items or i in state.unread}
+    if not put and not gone:
         return state, NOTHING
-    unread = state.unread - done if done else state.unread
-    new_state = state.with_items(put, gone, unread=unread, newest_id=newest, progress=progress)
-    return new_state, frozenset(changed)
+    return state.with_items(put, gone), frozenset(put.keys() | gone)

@@ -239,7 +239,7 @@ def test_mean_run_time_of_the_newest_fifty() -> None:
     times = RunTimes()
     state = QueueState()
     for ids in (range(51, 101), range(1, 51)):
-        after = QueueState(items=state.items | {i: runs[i] for i in ids})
+        after = QueueState(items={**state.items, **{i: runs[i] for i in ids}})
         times.update(state, Change(after, frozenset(ids)))
         state = after
     assert 2.0 == times.mean_s
