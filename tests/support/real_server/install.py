@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERSIONS = ("6.14.2", "6.13.8")
+VERSIONS = ("6.14.2", "6.13.8", "6.12.0", "6.8.1", "6.0.2")
 
 _HERE = Path(__file__).parent
 _TORCH = "torch==2.13.0"
