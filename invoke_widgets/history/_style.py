@@ -16,7 +16,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.errors.text import cut
+from invoke_widgets.errors.text import cut, one_line
 from invoke_widgets.records import CANCELED, COMPLETED, FAILED, IN_PROGRESS, PENDING, STATUSES, WAITING
 
 if TYPE_CHECKING:
@@ -56,10 +56,17 @@ HATCHES: Final = {FAILED: "xxx", CANCELED: "///", IN_PROGRESS: "..."}
 """Status -> pattern of its bars, a sign beside the colour."""
 
 _SHORTEST = timedelta(seconds=10)
-_NAME = 30
+NAME: Final = 30
 """The longest name shown: those of devices and statuses come from the server."""
+
+_LATEST = datetime(9999, 12, 31, 23, 59, 59)
+"""The last moment that an axis can show."""
+
 _LINE = 124
 """Number of letters that fit in one line of a legend."""
+
+_DESCRIPTION = 1000
+"""Number of letters of a description at most."""
 
 
 def color_of(status: str) -> str:
@@ -119,7 +126,7 @@ def new_figure(title: str, dark: bool) -> tuple[Figure, Axes]:
 
 def describe(figure: Figure, words: str) -> None:
     """Set a figure's label, which is also its alternative text: a sentence that says what it shows."""
-    figure.set_label(" ".join(words.split()))
+    figure.set_label(one_line(words, _DESCRIPTION))
 
 
 def span(first: datetime, last: datetime) -> str:
@@ -158,7 +165,7 @@ def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> No
 
 def rows(figure: Figure, axes: Axes, labels: Sequence[str], *, each: float = 0.22) -> None:
     """Label the rows of a figure from the top, and make it higher if they need more room."""
-    axes.set_yticks(range(len(labels)), [cut(label, _NAME) for label in labels], parse_math=False)
+    axes.set_yticks(range(len(labels)), [cut(label, NAME) for label in labels], parse_math=False)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     figure.set_figheight(max(figure.get_figheight(), 1.2 + each * len(labels)))
 
@@ -208,7 +215,8 @@ def time_axis(axes: Axes, first: datetime, last: datetime) -> tuple[datetime, da
     )
     # For a single moment matplotlib would show years.
     around = max((last - first) * 0.03, (_SHORTEST - (last - first)) / 2)
-    ends = (first - around).replace(tzinfo=None), (last + around).replace(tzinfo=None)
+    first, last = first.replace(tzinfo=None), last.replace(tzinfo=None)
+    ends = first - min(around, first - datetime.min), last + min(around, _LATEST - last)
     axes.set_xlim(*ends)  # type: ignore[arg-type]
     return ends
 
@@ -235,7 +243,7 @@ def legend(figure: Figure, axes: Axes, entries: Sequence[tuple[str, str, str]]) 
 
     handles: list[Any] = []
     for name, color, sign in entries:
-        label = cut(name, _NAME)
+        label = cut(name, NAME)
         if sign == "-":
             handles.append(Line2D([], [], color=color, label=label, linewidth=2.5))
         elif sign in Line2D.markers and sign:

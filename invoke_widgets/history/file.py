@@ -12,8 +12,10 @@ is above the number last seen is new. `clearings` holds the number of the write 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -23,7 +25,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType, JobException, ResourceError
 from invoke_widgets.errors.checks import positive, whole
@@ -40,6 +43,8 @@ _OPEN_S = 10.0
 _BUSY_S = 2.0
 _CLOSE_S = 10.0
 _MAX_WAITING = 100_000
+_MAX_AHEAD_S = 86400.0
+_MAX_WAL_BYTES = 4_000_000
 _APPLICATION = 0x69774869  # "iwHi", in the file's header
 _VERSION = 1
 _SCHEMA = """
@@ -72,6 +77,8 @@ ORDER BY at, changed
 _KNOWN = "SELECT at, rank, data FROM records WHERE kind = ? AND source = ? AND key = ?"
 _PUT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, (SELECT number FROM transactions), ?)"
 _CLEARED = "INSERT OR REPLACE INTO clearings VALUES (?, ?, (SELECT number FROM transactions))"
+# A clock that was wrong may have made records of the future, which would be the newest for ever.
+_FUTURE = "UPDATE records SET at = ?1 WHERE at > ?1 + ?2"
 _TRIM = """
 DELETE FROM records WHERE kind = ?1 AND source = ?2 AND at < (
     SELECT at FROM records WHERE kind = ?1 AND source = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3)
@@ -110,6 +117,8 @@ class _Follower(NamedTuple):
 
 class HistoryFile:
     """Records in a file, which several consoles and processes may share. Thread-safe. The one who makes it closes it.
+
+    A new file can be read by its owner only. A record that is damaged is left out.
 
     Args:
         path: the file, which is created if necessary; its folder is not.
@@ -176,7 +185,7 @@ class HistoryFile:
                 with self._lock:
                     self._followers.setdefault((kind, source), []).append(follower)
                 rows = connection.execute(_NEWEST, (kind, source, limit - 1)).fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _exception_of(self.path, error) from error
         return [(key, values) for key, data in rows if (values := _decoded(data)) is not None]
 
@@ -194,12 +203,20 @@ class HistoryFile:
         """Wait until everything put before is in the file; False if it is not after `timeout` seconds."""
         if self._closed.is_set():
             return not self.problem
-        return self._mark().wait(timeout)
+        return self._wait(self._mark(), timeout)
 
     def _mark(self) -> threading.Event:
         done = threading.Event()
         self._queue.put(_Task(lambda _: None, done))
         return done
+
+    def _wait(self, done: threading.Event, timeout: float, *, or_problem: bool = False) -> bool:
+        """Wait for a mark; in vain, and so not at all, without the thread, as in the child of a fork."""
+        deadline = time.monotonic() + timeout
+        while not done.wait(min(0.05, max(deadline - time.monotonic(), 0.0))):
+            if (or_problem and self.problem) or time.monotonic() >= deadline or not self._thread.is_alive():
+                return done.is_set()
+        return True
 
     def close(self) -> None:
         """Write what is left, and end the thread. May be called twice.
@@ -207,10 +224,7 @@ class HistoryFile:
         If the file cannot be written, one more attempt is made; a warning (`logging`) counts the records that are lost.
         """
         if not self._closed.is_set():
-            done = self._mark()
-            deadline = time.monotonic() + _CLOSE_S
-            while not (done.wait(0.05) or self.problem or time.monotonic() > deadline):
-                pass
+            self._wait(self._mark(), _CLOSE_S, or_problem=True)
             self._closed.set()
             self._mark()  # wakes the thread
             self._thread.join(_CLOSE_S)
@@ -229,7 +243,7 @@ class HistoryFile:
             except BaseException:
                 connection.close()
                 raise
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise _exception_of(self.path, error) from error
         self._connection = connection
 
@@ -346,9 +360,11 @@ class HistoryFile:
     def _tidy(self, connection: sqlite3.Connection) -> None:
         with connection:
             connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_FUTURE, (time.time(), _MAX_AHEAD_S))
             connection.execute("DELETE FROM records WHERE at < ?", (time.time() - self._max_age_s,))
             for kind, source in connection.execute("SELECT DISTINCT kind, source FROM records").fetchall():
                 connection.execute(_TRIM, (kind, source, self._max_records - 1))
+        _give_back(connection)
 
 
 # -- the database ------------------------------------------------------------------------------------------------------
@@ -364,13 +380,18 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    # SQLite would create it readable by all; the files that it keeps beside this one are like it.
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     # In autocommit mode (isolation_level=None), so that transactions begin only where it is written.
     connection = sqlite3.connect(path, timeout=_OPEN_S, isolation_level=None, check_same_thread=False)
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")  # a bad byte costs one character
     deadline = time.monotonic() + _OPEN_S
     try:
         while True:
             try:
                 _check(connection, path)
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect in a new file only
                 connection.execute("PRAGMA journal_mode = WAL")
                 break
             except sqlite3.OperationalError as error:
@@ -379,6 +400,7 @@ def _connect(path: Path) -> sqlite3.Connection:
                     raise
                 time.sleep(0.05)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
     except BaseException:
         connection.close()
         raise
@@ -418,6 +440,17 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
+def _give_back(connection: sqlite3.Connection) -> None:
+    """Give the space of deleted records back to the disk."""
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
+        connection.executescript("PRAGMA incremental_vacuum")  # `execute` would free a single page
+        return
+    # A file from before: it is rewritten once, when that halves it.
+    (free,), (pages,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
+    if free > pages / 2:
+        connection.execute("VACUUM")
+
+
 def _number(connection: sqlite3.Connection) -> int:
     """The number of the latest write."""
     return int(connection.execute("SELECT number FROM transactions").fetchone()[0])
@@ -447,10 +480,13 @@ def _put(connection: sqlite3.Connection, row: Row) -> None:
 def _decoded(data: str) -> dict[str, Any] | None:
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
+
+# SQLite's message itself may have a bad byte of the file in it.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 _PROBLEMS = {
     "disk is full": "the disk is full",
@@ -467,8 +503,8 @@ def _problem_of(error: Exception) -> str:
     return known if isinstance(error, sqlite3.Error | JobException) else f"{type(error).__name__}: {text}"
 
 
-def _exception_of(path: Path, error: sqlite3.Error) -> JobException:
-    text = str(error)
+def _exception_of(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> JobException:
+    text = "database disk image is malformed" if isinstance(error, UnicodeDecodeError) else str(error)
     if "full" in text:
         return ResourceError(f"history: the disk of {path} is full.", suggestion="Free some space, or name another.")
     remedy = {
@@ -492,6 +528,17 @@ def _names(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name != "session")
 
 
+@functools.cache
+def _types(kind: Any) -> dict[str, tuple[type, ...]]:
+    """The types that a value of each field may have."""
+    hints = get_type_hints(kind)
+    alternatives = {name: get_args(h) if isinstance(h, UnionType) else (h,) for name, h in hints.items()}
+    return {
+        name: tuple(get_origin(one) or one for one in these) + ((int,) if float in these else ())
+        for name, these in alternatives.items()
+    }
+
+
 def to_json(record: Any, reset: Iterable[str] = ()) -> dict[str, Any]:
     """A record as JSON values, without its session and without fields that are None, except those in `reset`."""
     data: dict[str, Any] = {}
@@ -513,7 +560,7 @@ def merged(known: Mapping[str, Any], new: Mapping[str, Any], *, later: bool) -> 
 
 
 def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:
-    """A record from JSON values; unknown fields are dropped. None if the values make no record."""
+    """A record from JSON values; unknown fields are dropped. None if the values make no record, as in a damaged one."""
     values = {name: data[name] for name in _names(kind) if name in data}
     for name in _TIMES & values.keys():
         values[name] = parse_time(values[name])
@@ -524,6 +571,7 @@ def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:
             values["item_ids"] = tuple(int(i) for i in values["item_ids"])
         if "field_values" in values:
             values["field_values"] = FieldValue.many(values["field_values"])
-        return kind(**values)
+        types = _types(cast("Any", kind))
+        return kind(**values) if all(isinstance(values[name], types[name]) for name in values) else None
     except (TypeError, ValueError):
         return None

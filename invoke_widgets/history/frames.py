@@ -232,13 +232,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a frame as CSV, UTF-8; times in ISO 8601 with their offset, missing values empty.
 
-    Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers are left alone.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers are left alone. Lines end with
+    CR LF (RFC 4180): Python quotes a cell that has a carriage return only if the line end has one too.
     """
     plain = frame.rename(columns=_no_formula)
     texts = [place for place, dtype in enumerate(plain.dtypes) if dtype in (TEXT, OBJECT)]
     for place in texts:  # by position: a field that a batch sets may have the name of another column
         plain.isetitem(place, plain.iloc[:, place].map(_no_formula, na_action="ignore").array)
-    plain.to_csv(path, index=False, encoding="utf-8", date_format="%Y-%m-%dT%H:%M:%S.%f%z")
+    plain.to_csv(path, index=False, encoding="utf-8", date_format="%Y-%m-%dT%H:%M:%S.%f%z", lineterminator="\r\n")
 
 
 def _no_formula(value: Any) -> Any:

@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import JobErrorType
+from invoke_widgets.errors.text import cut
 from invoke_widgets.history import frames
 from invoke_widgets.history._style import (
     ERROR_COLORS,
     HATCHES,
+    NAME,
     color_of,
     describe,
     dots,
@@ -182,8 +184,8 @@ class Plots:
         ran = frames.jobs(self._jobs)
         ran = ran[ran["started_at"].notna()]
         frame = ran.sort_values("started_at").tail(_MOST_JOBS)
-        cut = f", the newest {len(frame)} of {len(ran)}" if len(frame) < len(ran) else ""
-        figure, axes = new_figure(f"Jobs by device{cut}", dark)
+        rest = f", the newest {len(frame)} of {len(ran)}" if len(frame) < len(ran) else ""
+        figure, axes = new_figure(f"Jobs by device{rest}", dark)
         if frame.empty:
             return say_nothing(figure, axes, "No job has run.")
         now = max(pd.Timestamp.now("UTC"), frame["started_at"].max())
@@ -213,9 +215,9 @@ class Plots:
         rows(figure, axes, devices)
         counts = frame["status"].value_counts()
         legend(figure, axes, [(f"{s}  {counts[s]}", color_of(s), HATCHES.get(s, "")) for s in statuses])
-        summary = ", ".join(f"{status} {counts[status]}" for status in statuses)
-        on = f"on {', '.join(map(str, devices))}, {span(frame['started_at'].min(), end.max())}"
-        describe(figure, f"Jobs by device{cut}: {len(frame)} {on}: {summary}.")
+        summary = ", ".join(f"{cut(status, NAME)} {counts[status]}" for status in statuses)
+        on = f"on {', '.join(cut(name, NAME) for name in devices)}, {span(frame['started_at'].min(), end.max())}"
+        describe(figure, f"Jobs by device{rest}: {len(frame)} {on}: {summary}.")
         return figure
 
     def durations(self, *, dark: bool = False) -> Figure:
@@ -242,7 +244,8 @@ class Plots:
                           path_effects=rim(axes, 5))  # fmt: skip
             note(axes, seconds(median), median, row - high_up, (0, 0))
             summary.append(
-                f"{status} {len(values)}, median {seconds(median)}, half within {seconds(low)} to {seconds(high)}"
+                f"{cut(status, NAME)} {len(values)}, median {seconds(median)}, "
+                f"half within {seconds(low)} to {seconds(high)}"
             )
         counts = frame["status"].value_counts()
         rows(figure, axes, [f"{status}  {counts[status]}" for status in statuses], each=0.6)

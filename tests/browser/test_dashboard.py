@@ -74,7 +74,7 @@ def page(lab: Lab, wire: Wire) -> Page:
 def test_submitted_graph_appears_as_a_row_and_can_be_canceled(page: Page, wire: Wire) -> None:
     """A graph submitted in the form appears as a row, whose button cancels it on the server."""
     page.submit(sleep(60))
-    item_id = until(lambda: wire.get("item_ids")["item_ids"], "the item")[0]
+    item_id = until(lambda: wire.item_ids(), "the item")[0]
     row = page.row(item_id)
     expect(row).to_contain_text("in_progress")
     row.get_by_role("button", name=re.compile("cancel", re.IGNORECASE)).click()

@@ -17,7 +17,7 @@ from tests.support.wire import Wire, until
 def submit_and_cancel(page: Page, wire: Wire) -> None:
     """Submit in the form, cancel in the row, and compare the footer and the server."""
     page.submit(sleep(60))
-    item_id = until(lambda: wire.get("item_ids")["item_ids"], "the item")[0]
+    item_id = until(lambda: wire.item_ids(), "the item")[0]
     expect(page.row(item_id)).to_contain_text("in_progress")
     page.row(item_id).get_by_role("button", name=f"cancel item {item_id}").click()
     expect(page.row(item_id)).to_contain_text("canceled")

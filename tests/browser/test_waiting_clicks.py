@@ -104,6 +104,6 @@ def test_delayed_enqueue_takes_the_form_at_the_click(page: BlockedPage, wire: Wi
     destination.fill("to 7")
     page.release()
     page.says("Enqueued 3 of 3 as batch")
-    assert ["to 3"] * 3 == [wire.item(item_id)["destination"] for item_id in wire.get("item_ids")["item_ids"]]
+    assert ["to 3"] * 3 == [wire.item(item_id)["destination"] for item_id in wire.item_ids()]
     expect(page.view.get_by_text("7 items: 7 runs")).to_be_visible()
     assert ("7", "to 7") == (runs.input_value(), destination.input_value())

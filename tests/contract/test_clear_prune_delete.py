@@ -36,7 +36,7 @@ def test_prune_removes_what_is_finished(wire: Wire) -> None:
     running, pending = wire.running_and_pending(2)
     wire.put(f"i/{pending[1]}/cancel")
     assert {"deleted": 2} == wire.put("prune")
-    assert [running, pending[0]] == sorted(wire.get("item_ids")["item_ids"])
+    assert [running, pending[0]] == sorted(wire.item_ids())
 
 
 def test_delete_a_pending_item(wire: Wire) -> None:
@@ -58,7 +58,7 @@ def test_delete_a_finished_item(wire: Wire) -> None:
     """Its record goes; the others stay."""
     keep, drop = (wire.run()["item_id"] for _ in range(2))
     wire.delete(f"i/{drop}")
-    assert [keep] == wire.get("item_ids")["item_ids"]
+    assert [keep] == wire.item_ids()
 
 
 def test_delete_an_unknown_item(wire: Wire) -> None:
@@ -71,4 +71,4 @@ def test_delete_all_except_current(wire: Wire) -> None:
     finished = wire.run()["item_id"]
     running, _ = wire.running_and_pending(3)
     assert {"deleted": 3} == wire.put("delete_all_except_current")
-    assert [finished, running] == sorted(wire.get("item_ids")["item_ids"])
+    assert [finished, running] == sorted(wire.item_ids())

@@ -54,7 +54,7 @@ def test_delete_by_destination(wire: Wire) -> None:
         wire.enqueue(runs=2, destination="there")
         kept = wire.enqueue(destination="here")["item_ids"]
         assert ({"deleted": 2}, {"deleted": 0}) == (wire.delete("d/there"), wire.delete("d/nowhere"))
-        assert kept == wire.get("item_ids")["item_ids"]
+        assert kept == wire.item_ids()
 
 
 def test_delete_cannot_address_a_slash(wire: Wire) -> None:

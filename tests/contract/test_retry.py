@@ -7,7 +7,7 @@ from tests.support.wire import Wire, until
 
 def _new_item(wire: Wire, *known: int) -> int:
     """The id of the item that is not known yet."""
-    return until(lambda: set(wire.get("item_ids")["item_ids"]) - set(known), "the retry").pop()
+    return until(lambda: set(wire.item_ids()) - set(known), "the retry").pop()
 
 
 def test_retry_a_failed_item(wire: Wire) -> None:
@@ -50,7 +50,7 @@ def test_only_failed_and_canceled_items_are_retried(wire: Wire) -> None:
     running, pending = wire.running_and_pending(1)
     answer = wire.put("retry_items_by_id", [completed, running, *pending])
     assert [] == answer["retried_item_ids"]
-    assert [completed, running, *pending] == sorted(wire.get("item_ids")["item_ids"])
+    assert [completed, running, *pending] == sorted(wire.item_ids())
 
 
 def test_retry_of_an_unknown_item(wire: Wire, server: Server) -> None:
@@ -64,7 +64,7 @@ def test_retry_of_an_unknown_item(wire: Wire, server: Server) -> None:
         response.status_code,
         response.json()["detail"],
     )
-    assert [failed] == wire.get("item_ids")["item_ids"]
+    assert [failed] == wire.item_ids()
 
 
 def test_retry_takes_a_bare_list(wire: Wire) -> None:

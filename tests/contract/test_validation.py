@@ -139,7 +139,7 @@ def test_invalid_batch_is_422_with_its_location(wire: Wire, case: str) -> None:
     assert 422 == response.status_code
     errors = response.json()["detail"]
     assert [(place, kind, True)] == [(error["loc"], error["type"], text in error["msg"]) for error in errors]
-    assert [] == wire.get("item_ids")["item_ids"]
+    assert [] == wire.item_ids()
 
 
 def test_an_unknown_node_type_lists_the_known_ones(wire: Wire) -> None:

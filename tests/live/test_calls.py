@@ -88,7 +88,7 @@ def test_retry_of_a_called_item_retries_its_caller(console: iw.Console, wire: Wi
     batch = console.submit(call_of(wire, editor.node("div", "div", a=1, b=0), times=2))
     batch.wait(60)
     root = batch.item_ids[0]
-    called = [item_id for item_id in wire.get("item_ids")["item_ids"] if item_id != root]
+    called = [item_id for item_id in wire.item_ids() if item_id != root]
     assert 2 == len(called)
     for asked in (called[0], called, [root, *called]):
         retry = console.retry(asked)

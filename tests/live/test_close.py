@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,3 +142,28 @@ def test_an_unused_console_is_closed(wire: Wire) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     expected = ["(False, True)", *["(True, True)"] * 6, "0"]
     assert (expected, "") == (done.stdout.splitlines(), done.stderr)
+
+
+_FORKED = """
+import os, sys, time, warnings
+import invoke_widgets as iw
+url, path = sys.argv[1:]
+graph = {"nodes": {"add": {"type": "add", "a": 1, "b": 2}}, "edges": []}
+with iw.connect(url, history=path) as console:
+    console.submit(graph).wait(60)
+    begin = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later warn of a fork beside threads
+        child = os.fork()
+    if child == 0:
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), time.monotonic() - begin < 3)
+    print(console.submit(graph).wait(60)[0].status)
+"""
+
+
+def test_the_child_of_a_fork_exits_at_once(wire: Wire, tmp_path: Path) -> None:
+    """It has none of the console's threads to wait for; the parent's console goes on."""
+    command = [sys.executable, "-W", "error", "-c", _FORKED, wire.server.url, str(tmp_path / "history.sqlite")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (["0 True", "completed"], "") == (done.stdout.splitlines(), done.stderr)

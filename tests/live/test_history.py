@@ -118,9 +118,9 @@ def _cancel_one(console: iw.Console) -> None:
 
 def _retried(wire: Wire, item_id: int) -> int:
     """Retry an item as the web UI does, and return the new item's id once it has ended."""
-    before = max(wire.get("item_ids")["item_ids"])
+    before = max(wire.item_ids())
     wire.put("retry_items_by_id", [item_id])
-    new = until(lambda: [i for i in wire.get("item_ids")["item_ids"] if i > before], "the new item")[0]
+    new = until(lambda: [i for i in wire.item_ids() if i > before], "the new item")[0]
     wire.wait_for(new)
     return int(new)
 
@@ -152,7 +152,7 @@ def test_attempts_count_canceled_ones(wire: Wire) -> None:
         first = wire.run(divide_by_zero())["item_id"]
         with wire.paused():
             wire.put("retry_items_by_id", [first])
-            second = until(lambda: [i for i in wire.get("item_ids")["item_ids"] if i > first], "the new item")[0]
+            second = until(lambda: [i for i in wire.item_ids() if i > first], "the new item")[0]
             wire.put(f"i/{second}/cancel")
         third = _retried(wire, second)
         until(lambda: len(console.errors) == 2, "the errors")

@@ -128,7 +128,7 @@ def test_submit_with_patience_waits_for_the_server(through: iw.Console, proxy: C
     second = through.submit(add_and_multiply(), runs=2, patience=60, retry=iw.RetryPolicy())
     assert ["completed"] * 3 == [item.status for batch in (first, second) for item in batch.wait(60)]
     assert 3 == wire.queue_status()["total"]
-    assert {*first.item_ids, *second.item_ids} == set(wire.get("item_ids")["item_ids"])
+    assert {*first.item_ids, *second.item_ids} == set(wire.item_ids())
 
 
 @pytest.mark.parametrize("fault", ["lose_reply", "lose_request", "bad_gateway"])
@@ -206,7 +206,7 @@ def test_surplus_items_of_a_batch_sent_twice_are_canceled(through: iw.Console, w
     assert ((3, 3), 3, own) == ((len(own), len(batch)), batch.enqueued, through.batch(batch.batch_id).item_ids)
     through.resume()
     assert [30, 40, 50] == [result["mul"]["value"] for result in batch.result(60)]
-    assert sorted(wire.get("item_ids")["item_ids"])[:3] == list(own)
+    assert sorted(wire.item_ids())[:3] == list(own)
     assert [] == list(through.errors)
 
 
@@ -260,7 +260,7 @@ def test_bulk_cancel_with_a_faulty_reply_is_unknown(
     getattr(proxy, fault)(path="/clear$", times=1)
     assert "unknown" == through.clear().outcome
     through.refresh()
-    assert len(wire.get("item_ids")["item_ids"]) == len(through.queue)
+    assert len(wire.item_ids()) == len(through.queue)
 
 
 def test_batch_cancel_succeeds_without_its_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:

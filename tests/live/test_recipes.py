@@ -130,7 +130,7 @@ def test_result_within_cancels_a_late_job(console: iw.Console, wire: Wire) -> No
     result_within = recipe("timeout", "result_within")
     assert 30 == result_within(console, add_and_multiply(1, 2), 60)["mul"]["value"]
     assert result_within(console, sleep(60), 0.5) is None
-    assert ["completed", "canceled"] == [wire.item(i)["status"] for i in sorted(wire.get("item_ids")["item_ids"])]
+    assert ["completed", "canceled"] == [wire.item(i)["status"] for i in sorted(wire.item_ids())]
 
 
 def test_finished_within_cancels_late_jobs(console: iw.Console, wire: Wire) -> None:
@@ -191,7 +191,7 @@ def test_run_all_stops_when_too_many_fail(console: iw.Console, wire: Wire) -> No
     slow_unless_zero = graph({"div": {"type": "div", "a": 1}, "sleep": {"type": "probe_sleep", "seconds": 60}},
                              "div.value -> sleep.value")  # fmt: skip
     assert {} == recipe("batches", "run_all")(console, slow_unless_zero, "div.b", [0, 0, 1, 1, 1, 1], portion=4)
-    statuses = wire.statuses(sorted(wire.get("item_ids")["item_ids"]))
+    statuses = wire.statuses(sorted(wire.item_ids()))
     assert ["failed", "failed", "canceled", "canceled"] == statuses
 
 
@@ -239,4 +239,4 @@ def test_submit_once_through_an_outage(wire: Wire, background: ThreadPoolExecuto
         proxy.calm()
         batch = submitting.result(60)
         console.refresh()
-        assert (2, list(batch.item_ids)) == (batch.enqueued, sorted(wire.get("item_ids")["item_ids"]))
+        assert (2, list(batch.item_ids)) == (batch.enqueued, sorted(wire.item_ids()))

@@ -112,7 +112,7 @@ def test_each_job_of_a_batch_has_its_own_attempts(console: iw.Console, wire: Wir
     batch = console.submit(fail(LOST), data={"fail.times": [1, 2, 1, 3], "fail.name": names}, retry=soon(attempts=4))
     assert [1, 2, 1, 3] == [result["fail"]["value"] for result in batch.result(60)]
     assert [2, 3, 2, 4] == [len(job.attempts) for job in batch.jobs]
-    assert 4 + 7 == len(batch.item_ids) == len(wire.get("item_ids")["item_ids"])
+    assert 4 + 7 == len(batch.item_ids) == len(wire.item_ids())
 
 
 def test_iter_events_includes_all_attempts(console: iw.Console) -> None:
@@ -430,7 +430,7 @@ def test_retry_by_another_client_just_before_ours_is_not_doubled(
 
     async def slowly(*args: Any) -> Any:
         items = await read(*args)
-        if [FAILED] == [item.status for item in items] and len(wire.get("item_ids")["item_ids"]) == 1:
+        if [FAILED] == [item.status for item in items] and len(wire.item_ids()) == 1:
             wire.put("retry_items_by_id", [items[0].item_id])
         return items
 

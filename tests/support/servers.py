@@ -32,6 +32,7 @@ _HERE = Path(__file__).parent
 
 # Features and the first version that has each, so that tests never probe a server.
 FEATURES: dict[str, tuple[int, int, int]] = {
+    "item_ids": (6, 7, 0),  # GET item_ids, POST items_by_ids; before: only list and list_all
     "item_summaries": (6, 14, 0),  # POST item_summaries_by_ids
     "waiting": (6, 14, 0),  # the status `waiting` and its counters
     "device": (6, 14, 0),  # an item says on which device it ran

@@ -94,6 +94,13 @@ class Wire:
         item: dict[str, Any] = self.get(f"i/{item_id}")
         return item
 
+    def item_ids(self) -> list[int]:
+        """Return the ids of all items in the queue."""
+        if self.server.has("item_ids"):
+            ids: list[int] = self.get("item_ids")["item_ids"]
+            return ids
+        return [item["item_id"] for item in self.get("list_all")]
+
     def statuses(self, item_ids: list[int]) -> list[str]:
         return [self.item(item_id)["status"] for item_id in item_ids]
 

@@ -6,8 +6,11 @@ import contextlib
 import gc
 import logging
 import os
+import random
 import signal
 import sqlite3
+import stat
+import statistics
 import subprocess
 import sys
 import threading
@@ -388,6 +391,141 @@ def test_a_file_that_is_no_database_is_refused(path: Path, make: Callable[[Path]
     with pytest.raises(InvalidRequest, match="history") as caught:
         HistoryFile(path)
     assert remedy in caught.value.suggestion
+
+
+def _change(path: Path, statement: str, *values: object) -> None:
+    """Change a file as nobody should."""
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("CAST(x'fffe' AS TEXT)", id="neither UTF-8 nor JSON"),
+        pytest.param("""replace(data, '"at": "', '"at": "x')""", id="no time"),
+        pytest.param("""replace(data, '"at": ', '"at": null, "was": ')""", id="null time"),
+        pytest.param("'" + "[" * 100_000 + "'", id="nested too deep"),
+        pytest.param("""replace(data, '"message": ', '"message": 5, "was": ')""", id="number for a text"),
+        pytest.param("5", id="number"),
+    ],
+)
+def test_a_damaged_record_costs_no_other(path: Path, file: HistoryFile, data: str) -> None:
+    """It is left out, whether it is loaded, noticed later or written again."""
+    log = _errors(file)
+    for item_id in (1, 2, 3):
+        log.record_failure(failed(item_id, completed_at=NOW))
+    file.flush()
+    damage = (
+        f"UPDATE records SET data = {data} WHERE key = (SELECT key FROM records WHERE data LIKE '%\"item_id\": 2,%')"
+    )
+    _change(path, damage)
+    assert [1, 3] == _again(path)
+    log.record_failure(failed(4, completed_at=NOW))
+    file.flush()
+    other = HistoryFile(path)
+    again = _errors(other)
+    again.record_failure(failed(2, completed_at=NOW))
+    other.close()
+    assert ([1, 2, 3, 4], "") == (_again(path), other.problem)
+
+
+def test_a_bad_byte_in_a_text_costs_one_character(path: Path, file: HistoryFile) -> None:
+    """The record stays, with a replacement character."""
+    _errors(file).record_failure(failed(1, "naive", completed_at=NOW))
+    file.flush()
+    _change(path, "UPDATE records SET data = CAST(replace(data, 'naive', 'na' || x'ef' || 've') AS TEXT)")
+    other = HistoryFile(path)
+    messages = [error.message for error in _errors(other)]
+    other.close()
+    assert ["na\N{REPLACEMENT CHARACTER}ve"] == messages
+
+
+def test_flipped_bits_make_no_foreign_exception(path: Path, file: HistoryFile) -> None:
+    """A file is opened with nearly all of its records, or refused in words."""
+    log = _errors(file)
+    for item_id in range(200):
+        log.record_failure(failed(item_id, "naïve text " * 20, completed_at=NOW))
+    file.close()
+    whole = path.read_bytes()
+    kept: list[int] = []
+    for seed in range(60):
+        seeded = random.Random(seed)
+        flipped = bytearray(whole)
+        for _ in range(8):
+            flipped[seeded.randrange(100, len(whole))] ^= 1 << seeded.randrange(8)
+        copy = path.with_name(f"{seed}.sqlite")
+        copy.write_bytes(flipped)
+        with contextlib.suppress(InvalidRequest), contextlib.closing(HistoryFile(copy)) as other:
+            kept.append(len(_errors(other)))
+    assert 50 <= len(kept)
+    assert 190 <= statistics.median(kept)
+
+
+def test_the_file_is_the_users_alone(path: Path) -> None:
+    """So are the files that SQLite keeps beside it: they have prompts, tracebacks and addresses."""
+    umask = os.umask(0o022)
+    try:
+        file = HistoryFile(path)
+        _errors(file).record_failure(failed(1, completed_at=NOW))
+        file.flush()
+        modes = {found.name: stat.filemode(found.stat().st_mode) for found in path.parent.iterdir()}
+        file.close()
+    finally:
+        os.umask(umask)
+    assert dict.fromkeys((path.name, f"{path.name}-wal", f"{path.name}-shm"), "-rw-------") == modes
+
+
+def test_records_of_the_future_do_not_outlive_todays(path: Path) -> None:
+    """A clock that was a year ahead has made them: they count as old as the moment at which that is noticed."""
+    file = HistoryFile(path)
+    log = _errors(file)
+    for item_id in range(5):
+        log.record_failure(failed(item_id, completed_at=NOW + timedelta(days=365)))
+    file.close()
+    file = HistoryFile(path, max_records=5)
+    log = _errors(file)
+    for item_id in (10, 11, 12):
+        log.record_failure(failed(item_id, completed_at=datetime.now(UTC)))
+    file.close()
+    HistoryFile(path, max_records=5).close()
+    assert {10, 11, 12} < set(_again(path))
+
+
+def test_space_comes_back(path: Path) -> None:
+    """When records are deleted, and from a file that was made before this was so."""
+    for early in (False, True):
+        if early:
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                connection.executescript("PRAGMA auto_vacuum = NONE; VACUUM")
+        file = HistoryFile(path)
+        log = _errors(file)
+        for item_id in range(2_000):
+            log.record_failure(failed(item_id, "x" * 500, completed_at=NOW - timedelta(seconds=item_id)))
+        file.close()
+        full = path.stat().st_size
+        HistoryFile(path, max_records=5).close()
+        assert path.stat().st_size < full / 10
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_closes_at_once(path: Path, file: HistoryFile) -> None:
+    """The child has no thread that could write, and the parent's goes on."""
+    log = _errors(file)
+    log.record_failure(failed(1, completed_at=NOW))
+    file.flush()
+    begin = time.monotonic()
+    child = os.fork()
+    if child == 0:  # nothing here may raise: pytest would go on in the child
+        file.flush()
+        file.close()
+        os._exit(0 if time.monotonic() - begin < 2 else 1)
+    assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    log.record_failure(failed(2, completed_at=NOW))
+    file.close()
+    assert [1, 2] == _again(path)
 
 
 def _damaged(path: Path) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
@@ -280,6 +281,20 @@ def test_csv_has_no_formulas(tmp_path: Path) -> None:
     expected = ['\'=HYPERLINK("http://x")', "'+1", "'-1", "'@sum", "'\t=1", "a=1", ""]
     assert expected == [row["destination"] for row in rows] == [row["n.p"] for row in rows]
     assert [str(-n) for n in range(1, 8)] == [row["n.number"] for row in rows]
+
+
+def test_a_carriage_return_stays_in_its_cell(tmp_path: Path) -> None:
+    """What follows it would otherwise begin a line, and could be a formula."""
+    log = JobLog()
+    for item_id, name in enumerate(("b\r=1+1", "\r=2", "b\r\n=3", "b\n=4")):
+        log.record(
+            QueueItem(item_id=item_id, status="pending", batch_id=name, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+        )
+    log.to_csv(tmp_path / "j.csv")
+    with (tmp_path / "j.csv").open(encoding="utf-8", newline="") as file:
+        found = [row["batch_id"] for row in csv.DictReader(file)]
+    assert ["b\r=1+1", "'\r=2", "b\r\n=3", "b\n=4"] == found
+    assert ["b\r=1+1", "'\r=2", "b\r\n=3", "b\n=4"] == list(pd.read_csv(tmp_path / "j.csv")["batch_id"])
 
 
 def test_csv_and_jsonl_have_a_line_per_record(tmp_path: Path) -> None:

@@ -222,6 +222,27 @@ def test_an_empty_figure_describes_itself(name: str) -> None:
     assert ": No " in _draw(name, Plots()).get_label()
 
 
+def test_long_names_are_shortened_in_a_description() -> None:
+    """A device's and a status's name come from the server."""
+    job = replace(_jobs()[0], started_at=T0, completed_at=T0, device="d" * 100_000, status="s" * 100_000)
+    lengths = [len(str(_draw(name, Plots(jobs=[job])).get_label())) for name in NAMES]
+    assert max(lengths) < 300
+    many = [replace(job, item_id=i, device=f"cuda:{i}") for i in range(300)]
+    assert 1000 == len(str(Plots(jobs=many).job_gantt().get_label()))
+
+
+@pytest.mark.parametrize("name", ["error_timeline", "queue_depth", "job_gantt"])
+@pytest.mark.parametrize("years", [(1,), (9999,), (1, 2026), (2026, 9999), (1, 9999)])
+def test_the_first_and_the_last_year_are_drawn(name: str, years: tuple[int, ...]) -> None:
+    """An axis ends where matplotlib's time does."""
+    times = [
+        datetime(y, 12, 31, 23, 59, 59, 999_999, UTC) if y == 9999 else datetime(y, 1, 1, tzinfo=UTC) for y in years
+    ]
+    job = replace(_jobs()[0], status="completed")
+    jobs = [replace(job, item_id=i, created_at=t, started_at=t, completed_at=t) for i, t in enumerate(times)]
+    _draw(name, Plots(errors=[replace(_errors()[0], at=t) for t in times], jobs=jobs)).savefig(BytesIO())
+
+
 def test_dark_must_be_a_bool() -> None:
     """The name of a theme is refused."""
     with pytest.raises(InvalidRequest, match="dark"):
