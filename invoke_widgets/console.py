@@ -596,11 +596,11 @@ class Console:
 
         return CancellationLogView(self, **options)
 
-    def results(self, **options: Any) -> Any:
-        """A new view of the outputs of the latest completed items; `options` are those of `ResultsView`."""
-        from invoke_widgets.widgets import ResultsView
+    def gallery(self, **options: Any) -> Any:
+        """A new view of the pictures of completed jobs; `options` are those of `Gallery`."""
+        from invoke_widgets.widgets import Gallery
 
-        return ResultsView(self, **options)
+        return Gallery(self, **options)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self._displayed()._repr_mimebundle_(**kwargs)

@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from invoke_widgets.widgets.controls import Controls
     from invoke_widgets.widgets.dashboard import Dashboard
     from invoke_widgets.widgets.error_log import ErrorLogView
-    from invoke_widgets.widgets.header import ServerLine
+    from invoke_widgets.widgets.gallery import Gallery
+    from invoke_widgets.widgets.header import Header
     from invoke_widgets.widgets.queue_table import QueueTable
-    from invoke_widgets.widgets.results import ResultsView
     from invoke_widgets.widgets.submitter import JobSubmitter
     from invoke_widgets.widgets.text import console_text
-    from invoke_widgets.widgets.toasts import ToastsView
 
 _MODULES = {
     "CancellationLogView": "cancellation_log",
@@ -27,9 +26,8 @@ _MODULES = {
     "ErrorLogView": "error_log",
     "JobSubmitter": "submitter",
     "QueueTable": "queue_table",
-    "ResultsView": "results",
-    "ServerLine": "header",
-    "ToastsView": "toasts",
+    "Gallery": "gallery",
+    "Header": "header",
     "console_text": "text",
 }
 
@@ -38,11 +36,10 @@ __all__ = [
     "Controls",
     "Dashboard",
     "ErrorLogView",
+    "Gallery",
+    "Header",
     "JobSubmitter",
     "QueueTable",
-    "ResultsView",
-    "ServerLine",
-    "ToastsView",
     "console_text",
 ]
 

@@ -1,103 +1,107 @@
-"""`Dashboard`: everything about one console in one place, composed of the other views."""
+"""`Dashboard`: everything about one console in one place, composed of the other parts."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+import traitlets
 
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import kernel
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.base import View, composing, put
 from invoke_widgets.widgets.cancellation_log import CancellationLogView
-from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.error_log import ErrorLogView
-from invoke_widgets.widgets.header import ServerLine
+from invoke_widgets.widgets.gallery import Gallery
+from invoke_widgets.widgets.header import Header
+from invoke_widgets.widgets.part import Part, script, style
 from invoke_widgets.widgets.queue_table import QueueTable
-from invoke_widgets.widgets.results import ResultsView
 from invoke_widgets.widgets.submitter import JobSubmitter
-from invoke_widgets.widgets.toasts import ToastsView
+from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
+    from invoke_widgets.alerts import Message
     from invoke_widgets.console import Console
     from invoke_widgets.history import HistoryFile
 
-QUEUE, RESULTS = 1, 4
-"""Indices of tabs."""
 _SETTLED_S = 0.4
 """A cell that ends within this time is not mentioned."""
 
 
-class Dashboard(View):
-    """The server, the counters, what runs; submit, queue, errors, cancellations and results as tabs; and a footer.
+class Dashboard(Part):
+    """The server, the counters and what runs; queue, errors, cancellations, gallery and submit as tabs; and a footer.
 
     Args:
         console: what is shown.
+
+    Attributes:
+        tab: "queue", "errors", "cancellations", "gallery" or "submit".
+        header, queue_table, error_log, cancellation_log, gallery, submitter: the parts.
     """
 
+    _esm = script("dashboard.js")
+    _css = style("dashboard.css")
+
+    parts: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True, **ipywidgets.widget_serialization)
+    tab = traitlets.Enum(("queue", "errors", "cancellations", "gallery", "submit"), "queue").tag(sync=True)
+    badges: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)
+    alive: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    kept: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    away = traitlets.Bool().tag(sync=True)
+    toasts: traitlets.List[Any] = traitlets.List().tag(sync=True)
+
     def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._ends: list[Callable[[], None]] = []
-        self._last_action = ""
         self._cell: kernel.Cell = "idle"
         self._versions = (kernel.ipykernel_version(), kernel.front_end())
-        with composing():
-            self.server_line = ServerLine(console)
-            # The table cancels the selected items itself.
-            self.controls = Controls(console, whole=False, on_said=self._said)
-            self.submitter = JobSubmitter(console, on_said=self._said)
-            self.queue_table = QueueTable(console, on_said=self.controls.say)
-            self.error_log = ErrorLogView(console, on_show=self._show_row, on_said=self._said)
-            self.cancellation_log = CancellationLogView(console)
-            self.results = ResultsView(console, load=False)
-            self.toasts = ToastsView(console)
-        # Everything that comes and goes is under the table, so that its rows stay under the pointer.
-        queue = ipywidgets.VBox([self.controls, self.queue_table, self.controls.below])
-        self._tabs = ipywidgets.Tab(
-            [self.submitter, queue, self.error_log, self.cancellation_log, self.results],
-            titles=self._titles(),
-            selected_index=QUEUE,
-        )
-        self._tabs.observe(self.guard(self._tab_chosen), names="selected_index")
-        self._footer = ipywidgets.HTML()
-        head = ipywidgets.HBox([self.server_line, self.controls.pause])
-        head.add_class("iw-head")
-        self.add_class("iw-dashboard")
-        self.show(head, self._tabs, self.server_line.below, self.toasts, self._footer)
-        self.follow(console.errors, console.cancellations)
-        self._ends.append(kernel.cells.listen(self._cell_changed))
+        self.header = Header(console, on_said=self.repeat)
+        self.queue_table = QueueTable(console, on_said=self.repeat)
+        self.error_log = ErrorLogView(console, on_said=self.repeat)
+        self.cancellation_log = CancellationLogView(console)
+        self.gallery = Gallery(console, load=False, on_said=self.repeat)
+        self.submitter = JobSubmitter(console, on_said=self.repeat)
+        super().__init__(console)
+        self.parts = {
+            "header": self.header,
+            "queue": self.queue_table,
+            "errors": self.error_log,
+            "cancellations": self.cancellation_log,
+            "gallery": self.gallery,
+            "submit": self.submitter,
+        }
+        self.queue_table.observe(self._filtered, names="filters")
+        self.follow(console.errors, console.cancellations, console.alerts.toasts)
+        self.until_closed(kernel.cells.listen(self._cell_changed))
         self._cell_changed(kernel.cells.cell)
-        self.later(self._tick, 1.0)
+        self._tick()
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
 
     def draw(self, change: Change) -> None:
-        put(self._tabs, "titles", self._titles())
+        state = change.state
+        self.badges = {
+            "queue": len(state.items) + len(state.unread),
+            "errors": len(self.console.errors),
+            "cancellations": len(self.console.cancellations),
+        }
+        self.away = state.connection.mode in ("reconnecting", "closed")
+        self.toasts = [_toast(message) for message in self.console.alerts.toasts.showing]
         self._draw_footer()
-
-    def _titles(self) -> tuple[str, ...]:
-        def titled(name: str, count: int) -> str:
-            return f"{name} {count:,}" if count else name
-
-        errors, cancellations = len(self.console.errors), len(self.console.cancellations)
-        return ("Submit", "Queue", titled("Errors", errors), titled("Cancellations", cancellations), "Results")
 
     def _draw_footer(self) -> None:
         now = kernel.liveness(*self._versions, self._cell)
         kind = {True: "yes", False: "no", None: "maybe"}[now.works]
-        parts = [f'<span class="iw-alive iw-alive-{kind}">{html.escape(now.sentence)}</span>']
-        parts.append(_kept(self.console.history))
-        if self._last_action:
-            parts.append(f"<span>Last action: {html.escape(self._last_action)}</span>")
-        put(self._footer, "value", f'<div class="iw-footer" role="status">{" ".join(parts)}</div>')
+        if kind == "yes" and self.away:
+            kind = "maybe"  # a click arrives here, but not at the server
+        self.alive = {"kind": kind, "sentence": now.sentence}
+        self.kept = _kept(self.console.history)
 
     # -- time and cells ----------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        self.server_line.mark()
-        self.mark()  # the history file may have failed or recovered without any change of the queue
+        """The history file may have failed or recovered without any change of the queue."""
         self.later(self._tick, 1.0)
+        self.mark()
 
     def _cell_changed(self, cell: kernel.Cell) -> None:
         """On the kernel's thread, when a cell starts or ends."""
@@ -112,30 +116,32 @@ class Dashboard(View):
                 self._cell = cell
                 self._draw_footer()
 
-    # -- from the parts ----------------------------------------------------------------------------------------------
+    # -- acting ------------------------------------------------------------------------------------------------------
 
-    def _said(self, sentence: str) -> None:
-        with self.lock:
-            if not self.closed:
-                self._last_action = sentence
-                self._draw_footer()
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        return {"dismiss": self.dismiss}
 
-    def _tab_chosen(self, change: Any) -> None:
-        if change["new"] == RESULTS:
-            self.results.load()
+    def dismiss(self, message_id: str | None = None) -> None:
+        """Dismiss a toast, or all of them, in every dashboard of the console."""
+        self.console.alerts.toasts.dismiss(message_id)
 
-    def _show_row(self, item_id: int) -> None:
-        self._tabs.selected_index = QUEUE
-        self.queue_table.show_item(item_id)
+    def _filtered(self, change: Any) -> None:
+        self.header.filter = change["new"].get("status", "")
 
-    def close(self) -> None:
-        if not self.closed:
-            for end in self._ends:
-                end()
-        super().close()
+    # -- the parts ---------------------------------------------------------------------------------------------------
+
+    def within(self) -> tuple[Any, ...]:
+        return (
+            self.header,
+            self.queue_table,
+            self.error_log,
+            self.cancellation_log,
+            self.gallery,
+            self.submitter,
+        )
 
     def as_html(self) -> str:
-        parts: list[View] = [self.server_line, self.queue_table]
+        parts: list[Any] = [self.header, self.queue_table]
         if len(self.console.errors):
             parts.append(self.error_log)
         if len(self.console.cancellations):
@@ -146,11 +152,24 @@ class Dashboard(View):
         return words.console_text(self.console)
 
 
-def _kept(history: HistoryFile | None) -> str:
-    """Where the history is kept, or why it is not, as HTML."""
+def _kept(history: HistoryFile | None) -> dict[str, Any]:
+    """Where the history is kept, or why it is not."""
     if history is None:
-        return "<span>History kept in memory</span>"
-    path = html.escape(str(history.path))
+        return {"text": "History in memory", "bad": False}
     if history.problem:
-        return f'<span class="iw-alive-no">History not kept in {path}: {html.escape(history.problem)}</span>'
-    return f"<span>History kept in {path}</span>"
+        return {"text": clean(f"History not kept in {history.path}: {history.problem}"), "bad": True}
+    return {"text": clean(f"History in {history.path}"), "bad": False}
+
+
+def _toast(message: Message) -> dict[str, Any]:
+    item_id = message.data.get("item_id")
+    where = " · ".join(part for part in (f"{message.at.astimezone():%H:%M:%S}", message.more) if part)
+    return {
+        "id": message.message_id,
+        "severity": message.severity,
+        "title": clean(message.title),
+        "text": clean(message.text),
+        "where": clean(where),
+        "rule": clean(f"Alert: {message.alert}") if message.alert else "",
+        "item_id": item_id if isinstance(item_id, int) else None,
+    }

@@ -133,7 +133,7 @@ def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
     """Rows as `console.submit` takes them; None if there are none. Empty rows are left out.
 
     Raises:
-        InvalidRequest: a row is not a JSON list; its `field` is "data." and that of the row.
+        InvalidRequest: a row cannot be read; its `field` is "data." and that of the row.
     """
     groups: dict[int, dict[str, Any]] = {}
     for field, text, number in rows:
@@ -143,18 +143,38 @@ def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
         place = f"data.{field}"
         if not field:
             raise InvalidRequest("These values need a field, written as node.field.", field=place)
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidRequest(
-                f'{place}: should be a JSON list such as [1, 2] or ["a", "b"]: {error.msg}, column {error.colno}.',
-                field=place,
-            ) from None
+        values = read_values(text, place)
         group = groups.setdefault(number, {})
         if field in group:
             raise InvalidRequest(f"{place}: is set twice.", field=place)
         group[field] = values
     return [groups[number] for number in sorted(groups)] or None
+
+
+_RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)(?:\s+step\s+(\d+))?\s*")
+
+
+def read_values(text: str, place: str) -> Any:
+    """Read values as a user writes them: `1, 2, 3`, `1..10`, `10..50 step 10`, `"oil", "ink"`, or a JSON list.
+
+    Args:
+        text: what was written.
+        place: the name of the field, for an error.
+
+    Raises:
+        InvalidRequest: it is none of these, or a range of more values than a queue takes.
+    """
+    if match := _RANGE.fullmatch(text):
+        first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
+        if step < 1 or abs(last - first) // step >= MAX_RUNS:
+            raise InvalidRequest(f"{place}: a range has 1 to {MAX_RUNS:,} values.", field=place)
+        return list(range(first, last + 1, step) if first <= last else range(first, last - 1, -step))
+    try:
+        return json.loads(text if text.lstrip().startswith(("[", "{")) else f"[{text}]")
+    except (ValueError, RecursionError):
+        raise InvalidRequest(
+            f'{place}: should be values such as 1, 2, 3 or 1..10 or "oil", "ink".', field=place
+        ) from None
 
 
 def settable_fields(graph: Any) -> list[str]:

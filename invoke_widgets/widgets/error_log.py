@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import html
-from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-import ipywidgets
+import traitlets
 
 from invoke_widgets.errors.text import one_line
 from invoke_widgets.history import ErrorGroup, group_errors
 from invoke_widgets.records import FAILED, JobError
-from invoke_widgets.sync import Change
+from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.base import ActingView, enable, put, set_options, shown
-from invoke_widgets.widgets.button import Pressed
-from invoke_widgets.widgets.text import html_table, text_table
+from invoke_widgets.widgets.part import Part, Said, script, style
+from invoke_widgets.widgets.text import clean, html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
 LIMIT = 200
 """How many groups are listed; the rest is in `console.errors`."""
-_ALL = "all"
-_CLEAR = "Clear this log …"
 _STATIC_ROWS = 50
+_BINS = 10
+_LONGEST_MESSAGE = 500
+_MOST_ITEMS = 2_000
 _HEADERS = ("when", "count", "class", "where", "message", "what to do")
-
-# Copies the text of the next element, so that no text of the server is part of the script. Pages that were not loaded
-# over https have no clipboard: there the text is selected and copied as by a key.
-_COPY = """
-const button = this, text = button.nextElementSibling, say = (words) => {
-  button.textContent = words; setTimeout(() => { button.textContent = 'Copy'; }, 1500);
-}, plainly = () => {
-  const all = document.createRange(); all.selectNodeContents(text);
-  getSelection().removeAllRanges(); getSelection().addRange(all);
-  say(document.execCommand('copy') ? 'Copied' : 'Could not copy');
-};
-if (navigator.clipboard) navigator.clipboard.writeText(text.textContent).then(() => say('Copied'), plainly);
-else plainly();
-"""
+COLUMNS = ("count", "class", "message", "node", "trend", "last")
 
 
 def where(error: JobError) -> str:
@@ -57,190 +42,152 @@ def where(error: JobError) -> str:
     return ", ".join(parts) or "request"
 
 
-def group_label(group: ErrorGroup) -> str:
-    """A group as a line of the list."""
-    times = f"{len(group.errors)} ×  " if len(group.errors) > 1 else ""
-    message = one_line(group.last.message, 100)
-    return f"{words.time_of_day(group.last.at)}  {times}{group.last.error_type.value}  {message}"
-
-
-def message_html(error: JobError) -> str:
-    """The message of an error."""
-    return f'<p class="iw-message-full" tabindex="0">{html.escape(error.message)}</p>'
-
-
-def facts_html(group: ErrorGroup) -> str:
-    """The other facts of a group: what to do, cause, place."""
+def facts(group: ErrorGroup) -> list[list[str]]:
+    """The facts about a group beside its message, as names and texts."""
     error = group.last
-    facts = [("class", error.error_type.value), ("where", where(error))]
+    found = [("class", error.error_type.value), ("where", where(error))]
     if error.server_error_type:
-        facts.append(("server's type", error.server_error_type))
+        found.append(("server's type", error.server_error_type))
     if error.status is not None:
-        facts.append(("HTTP status", str(error.status)))
+        found.append(("HTTP status", str(error.status)))
     if error.batch_id is not None:
-        facts.append(("batch", error.batch_id))
-    if len(group.errors) > 1:
-        facts.append(("count", f"{len(group.errors)}, first {words.time_of_day(group.errors[0].at)}"))
+        found.append(("batch", error.batch_id))
+    if group.count > 1:
+        first, last = words.time_of_day(group.first_at), words.time_of_day(group.last_at)
+        found.append(("count", f"{group.count:,}, first {first}, last {last}"))
     if len(group.item_ids) > 1:
-        facts.append(("items", words.listed(group.item_ids[::-1], 12)))
+        found.append(("items", words.listed(group.item_ids[::-1], 12)))
     if error.attempt > 1 or error.retry_at is not None:
-        facts.append(("attempt", str(error.attempt)))
+        found.append(("attempt", str(error.attempt)))
     if error.retry_at is not None:
-        facts.append(("retry", f"by its policy, at {words.time_of_day(error.retry_at)}"))
+        found.append(("retry", f"by its policy, at {words.time_of_day(error.retry_at)}"))
     else:
         helps = "may help" if error.retryable else "will fail the same way: change the values first"
-        facts.append(("retry", helps))
-    listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts)
-    remedy = f'<p class="iw-suggestion">{html.escape(error.suggestion)}</p>' if error.suggestion else ""
-    return f'<div class="iw-detail">{remedy}<dl>{listed}</dl></div>'
+        found.append(("retry", helps))
+    return [[name, clean(text)] for name, text in found]
 
 
-def traceback_html(error: JobError) -> str:
-    """The traceback, folded; empty if there is none."""
-    if not error.traceback:
-        return ""
-    return (
-        f'<details class="iw-traceback"><summary>Traceback</summary><button type="button" class="iw-copy"'
-        f' onclick="{html.escape(_COPY)}">Copy</button><pre tabindex="0" aria-label="traceback">'
-        f"{html.escape(error.traceback)}</pre></details>"
-    )
-
-
-class ErrorLogView(ActingView):
+class ErrorLogView(Part):
     """The errors of a console, equal ones grouped.
 
     Args:
         console: whose errors.
-        on_show: called with an item's id when the user wants to see its row; without it there is no such button.
-        on_said: called with the outcome of each action in words.
+        height: of the rows, in pixels or as CSS.
+        on_said: called with `said` after each action.
 
     Attributes:
-        classes: the choice of a class, or "all".
-        groups: the choice among the groups of equal errors, by fingerprint.
-        message, facts, traceback: the detail of the chosen group.
+        selected: the fingerprints of the selected groups.
+        columns: any of "count", "class", "message", "node", "trend", "last".
+        sort: a column's name, with "-" before it for descending.
+        filters: any of `class` (such as "execution_failed"), `text`, `since` (seconds before now).
     """
+
+    _esm = script("table.js", "errors.js")
+    _css = style("table.css")
+
+    groups: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    selected: traitlets.List[str] = traitlets.List().tag(sync=True)
+    columns: traitlets.List[str] = traitlets.List(list(COLUMNS)).tag(sync=True)
+    sort = traitlets.Unicode("-last").tag(sync=True)
+    filters: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    density = traitlets.Enum(("comfortable", "compact"), "comfortable").tag(sync=True)
+    height = traitlets.Unicode().tag(sync=True)
+    total = traitlets.Int().tag(sync=True)
 
     def __init__(
         self,
         console: Console,
         *,
-        on_show: Callable[[int], object] | None = None,
-        on_said: Callable[[str], object] | None = None,
+        height: int | str = 380,
+        on_said: Callable[[Said], object] | None = None,
     ) -> None:
-        super().__init__(console, on_said=on_said)
-        self._on_show = on_show
         self._groups: dict[str, ErrorGroup] = {}
-        self._drawing = False
-        self._empty = ipywidgets.HTML('<div class="iw-empty">No errors.</div>')
-        self.classes = ipywidgets.Dropdown(options=[(_ALL, _ALL)], value=_ALL, description="Class")
-        self._clear = self.button(_CLEAR, self._on_clear, tooltip="Empty this log; the queue stays as it is")
-        self._keep = self.button("Keep", self._on_keep, tooltip="Do not clear the log")
-        self.groups = ipywidgets.Select(options=[], rows=5, description="Errors", layout={"width": "auto"})
-        self.groups.add_class("iw-list")
-        # Separate, so that another equal error leaves alone what is open, selected or focused.
-        self.message, self.facts, self.traceback = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._retry = self.button("↻ Retry", self._on_retry, tooltip="Enqueue the items that failed this way again")
-        self._show = self.button("Show in queue", self._on_show_row, tooltip="Select the item's row in the table")
-        self._actions = ipywidgets.HBox([self._retry, self._show])
-        self._actions.add_class("iw-row")
-        filters = ipywidgets.HBox([self.classes, self._clear, self._keep])
-        filters.add_class("iw-row")
-        detail = (self.message, self.facts, self.traceback)
-        self._content = ipywidgets.VBox([filters, self.groups, *detail, self._actions])
-        self.classes.observe(self.guard(self._refresh), names="value")
-        self.groups.observe(self.guard(self._refresh), names="value")
-        self.show(self._empty, self._content, self.status_line)
+        super().__init__(console, on_said=on_said, height=f"{height}px" if isinstance(height, int) else height)
         self.follow(console.errors)
 
-    def _refresh(self, _: object = None) -> None:
-        if not self._drawing:
-            with self.lock:
-                self._draw_list()
-                self._draw_actions()
+    # -- drawing -----------------------------------------------------------------------------------------------------
 
     def draw(self, change: Change) -> None:
         if self.log_changed:
-            self._draw_clear(None)
-            self._draw_list()
-        self._draw_actions()
-
-    def _draw_list(self) -> None:
-        self._drawing = True
-        try:
-            self._draw_groups(list(self.console.errors))
-        finally:
-            self._drawing = False
-
-    def _draw_groups(self, errors: list[JobError]) -> None:
-        shown(self._empty, not errors)
-        shown(self._content, bool(errors))
-        tally = Counter(error.error_type.value for error in errors)
-        classes = ((f"all ({len(errors):,})", _ALL), *((f"{name} ({n:,})", name) for name, n in sorted(tally.items())))
-        chosen = self.classes.value if self.classes.value in tally else _ALL
-        set_options(self.classes, classes, chosen)
-        wanted = [e for e in errors if chosen in (_ALL, e.error_type.value)]
-        groups = group_errors(wanted)[:LIMIT]
-        self._groups = {group.fingerprint: group for group in groups}
-        options = tuple((group_label(group), group.fingerprint) for group in groups)
-        current = self.groups.value if self.groups.value in self._groups else next(iter(self._groups), None)
-        set_options(self.groups, options, current)
-        group = self._groups.get(current or "")
-        put(self.message, "value", message_html(group.last) if group else "")
-        put(self.facts, "value", facts_html(group) if group else "")
-        put(self.traceback, "value", traceback_html(group.last) if group else "")
-
-    def _draw_actions(self) -> None:
-        group = self._groups.get(self.groups.value or "")
-        targets = self._targets(group)
-        what = f"item {targets[0]}" if len(targets) == 1 else words.many(len(targets), "item") if targets else ""
-        put(self._retry, "about", group.fingerprint if group else None)
-        put(self._retry, "description", f"↻ Retry {what}".rstrip())
-        enable(self._retry, bool(targets))
-        there = self._row_of(group)
-        shown(self._show, self._on_show is not None)
-        put(self._show, "about", there)
-        put(self._show, "description", "Show in queue" if there is None else f"Show item {there} in queue")
-        enable(self._show, there is not None)
-
-    def _targets(self, group: ErrorGroup | None) -> list[int]:
-        """The group's failed items that are still in the queue, ascending."""
-        items = self.console.store.state.items
-        ids = group.item_ids if group else []
-        return sorted(i for i in ids if (item := items.get(i)) is not None and item.status == FAILED)
-
-    def _row_of(self, group: ErrorGroup | None) -> int | None:
-        items = self.console.store.state.items
-        return next((i for i in reversed(group.item_ids) if i in items), None) if group else None
-
-    def _on_retry(self, pressed: Pressed) -> None:
-        group = self._groups.get(pressed.about)
-        targets = self._targets(group)
-        if targets:
-            self.act(self._retry, self.console.actions.retry(targets), words.retried)
-
-    def _on_show_row(self, pressed: Pressed) -> None:
-        if pressed.about in self.console.store.state.items and self._on_show is not None:
-            self._on_show(pressed.about)
-
-    def _draw_clear(self, sure_of: int | None) -> None:
-        put(self._clear, "about", sure_of)
-        shown(self._keep, sure_of is not None)
-        put(self._clear, "description", _CLEAR if sure_of is None else f"Clear {words.many(sure_of, 'error')}")
-
-    def _on_clear(self, pressed: Pressed) -> None:
-        """The first click asks, by changing the button; a click on that clears."""
-        count = len(self.console.errors)
-        if pressed.about == count:
-            self.console.errors.clear()
-            self.say(f"Cleared {words.many(count, 'error')} from this log.")
+            errors = list(self.console.errors)
+            self._groups = {group.fingerprint: group for group in group_errors(errors)[:LIMIT]}
+            self.total = len(errors)
+        elif not any(self._concerns(item_id) for item_id in change.item_ids):
             return
-        with self.lock:
-            self._draw_clear(count)
+        ends = [group.last_at for group in self._groups.values()]
+        starts = [group.first_at for group in self._groups.values()]
+        span = (min(starts).timestamp(), max(ends).timestamp()) if ends else (0.0, 0.0)
+        self.groups = [self._row(group, change.state, span) for group in self._groups.values()]
 
-    def _on_keep(self, _: Pressed) -> None:
-        with self.lock:
-            self._draw_clear(None)
-            self._clear.focus()
+    def _concerns(self, item_id: int) -> bool:
+        return any(item_id in row["items"] for row in self.groups)
+
+    def _row(self, group: ErrorGroup, state: QueueState, span: tuple[float, float]) -> dict[str, Any]:
+        error = group.last
+        there = [i for i in group.item_ids if i in state.items][-_MOST_ITEMS:]
+        failed = [i for i in there if state.items[i].status == FAILED]
+        last = self._last_attempts(state, failed)
+        return {
+            "id": group.fingerprint,
+            "count": group.count,
+            "class": error.error_type.value,
+            "message": clean(one_line(error.message, _LONGEST_MESSAGE)),
+            "node": clean(error.node_type or error.node_id or ""),
+            "trend": _trend(group, span),
+            "first": group.first_at.timestamp(),
+            "last": group.last_at.timestamp(),
+            "items": there,
+            "retry": last,
+            "retried": len(failed) - len(last),
+            "helps": error.retryable,
+        }
+
+    def _last_attempts(self, state: QueueState, item_ids: Iterable[int]) -> list[int]:
+        """Those of the items that nobody has retried: the last attempts of the user's own jobs."""
+
+        def is_last(item_id: int) -> bool:
+            item = state.items[item_id]
+            retries = state.tallies.retries.get(item.retried_from_item_id or item_id, ())
+            return max(retries, default=item_id) <= item_id and not state.is_theirs(item)
+
+        return [item_id for item_id in item_ids if is_last(item_id)]
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        return {"detail": self._send_detail, "retry": self.retry, "clear": self.clear}
+
+    def _send_detail(self, id: str, page: str) -> None:  # noqa: A002 - the name in the message
+        if (group := self._groups.get(id)) is None:
+            return
+        error = group.last
+        detail = {
+            "message": clean(error.message),
+            "suggestion": clean(error.suggestion),
+            "facts": facts(group),
+            "traceback": clean(error.traceback or ""),
+        }
+        self.post({"t": "detail", "id": id, "detail": detail}, page=page)
+
+    def retry(self, item_ids: list[int]) -> None:
+        """Start retrying those of the items that nobody has retried yet, and return at once."""
+        state = self.console.store.state
+        failed = [i for i in item_ids if (item := state.items.get(i)) is not None and item.status == FAILED]
+        wanted = self._last_attempts(state, failed)
+        if not wanted:
+            self.say("Nothing was retried: these jobs were retried already, or are no longer in the queue.")
+            return
+        self.act("retry", self.console.actions.retry(wanted), words.retried)
+
+    def clear(self, total: int) -> None:
+        """Empty the log, if it has as many errors as the user was told of; the queue stays as it is."""
+        if total != len(self.console.errors):
+            self.say("Nothing was cleared: there are further errors.")
+            return
+        self.console.errors.clear()
+        self.say(f"Cleared {words.many(total, 'error')} from this log.")
+
+    # -- without widgets ---------------------------------------------------------------------------------------------
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
@@ -260,3 +207,13 @@ class ErrorLogView(ActingView):
 
     def as_text(self) -> str:
         return text_table(_HEADERS, self._rows())
+
+
+def _trend(group: ErrorGroup, span: tuple[float, float]) -> list[int]:
+    """The number of errors in each tenth of the time from the first error of all to the last."""
+    start, end = span
+    bins = [0] * _BINS
+    for error in group.errors:
+        share = (error.at.timestamp() - start) / (end - start) if end > start else 1.0
+        bins[min(max(int(share * _BINS), 0), _BINS - 1)] += 1
+    return bins

@@ -1,168 +1,239 @@
-"""`ServerLine`, the dashboard's header: which server, how fresh, the counters, and what runs."""
+"""`Header`: which server, how fresh, the counters, what runs, and a banner for what stands in the way."""
 
 from __future__ import annotations
 
-import html
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import ipywidgets
+import traitlets
 
-from invoke_widgets.records import IN_PROGRESS, QueueItem
+from invoke_widgets.records import IN_PROGRESS, TERMINAL, Cancellation, QueueItem, Wedge
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.base import View, put, shown
-from invoke_widgets.widgets.button import Pressed
+from invoke_widgets.widgets.controls import QueueActions
+from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.queue_rows import RunTimes, left_s
 from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
+_MOST_SEGMENTS = 4
+"""Sessions that are shown running: a server has one for each of its devices."""
+_COLOURS = {"live": "ok", "stale": "off", "polling": "off", "connecting": "off", "offline": "bad", "refused": "bad"}
 
-def progress_html(state: QueueState, running: Iterable[int], now: datetime, mean_s: float | None = None) -> str:
-    """A line about the item that has been running longest, and the number of others; one line even if none runs.
+
+class Header(Part):
+    """The server, the counters and what runs, with a banner above them for what stands in the way.
+
+    Its height changes only when a banner comes or goes, or a further session begins, so that what is beneath it stays
+    under the pointer.
 
     Args:
-        state: the snapshot.
-        running: the ids of the items in progress.
-        now: the time, UTC.
-        mean_s: the mean run time of recent items, in seconds.
-    """
-    items = [item for i in sorted(running) if (item := state.items.get(i)) is not None]
-    if not items:
-        return '<div class="iw-progress"><span class="iw-item">Idle</span></div>'
-    return _progress_line(state, items[0], len(items) - 1, now, mean_s)
-
-
-def _progress_line(state: QueueState, item: QueueItem, others: int, now: datetime, mean_s: float | None) -> str:
-    progress = state.progress.get(item.item_id)
-    done = None if progress is None or progress.percentage is None else min(max(progress.percentage, 0.0), 1.0)
-    label = f"Progress of item {item.item_id}"
-    if done is None:
-        bar = f'<span class="iw-bar iw-bar-unknown" role="progressbar" aria-label="{label}"><span></span></span>'
-        percent = ""
-    else:
-        bar = (
-            f'<span class="iw-bar" role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100"'
-            f' aria-valuenow="{done * 100:.0f}"><span style="width:{done * 100:.0f}%"></span></span>'
-        )
-        percent = f"{done * 100:.0f} %"
-    message = (progress.message or progress.node_type or "") if progress is not None else ""
-    times = ""
-    if item.started_at is not None:
-        elapsed = max((now - item.started_at).total_seconds(), 0.0)
-        left = left_s(state, item, mean_s, now)
-        times = f"elapsed {words.clock(elapsed)}" + (f" · about {words.clock(left)} left" if left is not None else "")
-    named = f"item {item.item_id}" + (f" and {others:,} more" if others else "")
-    return (
-        f'<div class="iw-progress"><span class="iw-item">{named}</span>{bar}'
-        f'<span class="iw-percent">{percent}</span><span class="iw-message">{html.escape(message)}</span>'
-        f'<span class="iw-times">{times}</span></div>'
-    )
-
-
-def server_html(url: str, queue_id: str, state: QueueState, heard_at: float | None, now: float) -> str:
-    """The line about the server and the connection."""
-    connection = state.connection
-    kind, freshness = words.connection_text(connection, heard_at, now)
-    version = f" {connection.version}" if connection.version else ""
-    why = f' title="{html.escape(connection.error)}"' if connection.error and kind != "live" else ""
-    paused = state.processor is not None and not state.processor.is_started
-    address = html.escape(words.address(url))
-    shown_paused = '<span class="iw-paused">❚❚ paused: the worker takes no items</span>' if paused else ""
-    # Two lines where it is narrow, side by side where it is wide.
-    return (
-        f'<div class="iw-server"><div class="iw-address" title="{address}">'
-        f"<b>InvokeAI{html.escape(version)}</b> at {address}</div>"
-        f'<div><span class="iw-connection iw-{kind}"{why}>{html.escape(freshness)}</span>'
-        f'<span class="iw-queue">queue: {html.escape(queue_id)}</span>{shown_paused}</div></div>'
-    )
-
-
-def refusal_html(state: QueueState) -> str:
-    """Why the server refuses, and what to do; empty while it does not."""
-    said = words.refusal_text(state.connection)
-    return f'<div class="iw-refusal" role="alert">{html.escape(clean(said))}</div>' if said else ""
-
-
-class ServerLine(View):
-    """The server, the counters and what runs.
-
-    Its height never changes, so that what is beneath it stays under the pointer.
+        console: what is shown.
+        on_said: called with `said` after each action.
 
     Attributes:
-        below: what comes and goes: why the server refuses, and errors.
+        filter: the status that the tiles show as chosen; set by the dashboard.
     """
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    _esm = script("header.js")
+    _css = style("header.css")
+
+    server: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    counts: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    running: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    banner: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    processor: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    filter = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, console: Console, *, on_said: Callable[[Said], object] | None = None) -> None:
+        self.actions = QueueActions(self)
+        super().__init__(console, on_said=on_said)
         self._state = QueueState()
         self._runs = RunTimes()
         self._running: set[int] = set()
-        self._server = ipywidgets.HTML()
-        # Separate from the line that changes each second, so that a screen reader says it once.
-        self._refusal = ipywidgets.HTML(layout={"display": "none"})
-        self._counts = ipywidgets.HTML()
-        self._progress = ipywidgets.HTML()
-        self._try_now = self.button("↻ Try now", self._on_try_now, tooltip="Try to reach the server now")
-        first = ipywidgets.HBox([self._server, self._try_now])
-        first.add_class("iw-first")
-        self.below = ipywidgets.VBox([self._refusal, self.strip])
-        self.below.add_class("iw-below")
-        self.own(self.below)
-        self.show(first, self._counts, self._progress, strip=False)
         self.follow()
+        self._tick()
+
+    def _tick(self) -> None:
+        """The age of the snapshot and the next try count on by themselves."""
+        self.later(self._tick, 1.0)
+        self.mark()
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
 
     def draw(self, change: Change) -> None:
         state = change.state
         self._runs.update(self._state, change)
         self._state = state
-        now, heard_at = time.monotonic(), self.console.store.heard_at
-        put(self._server, "value", server_html(self.console.url, self.console.queue_id, state, heard_at, now))
-        shown(self._try_now, state.connection.mode == "reconnecting")
-        put(self._refusal, "value", refusal_html(state))
-        shown(self._refusal, bool(self._refusal.value))
-        put(self._counts, "value", counts_html(state))
         for item_id in change.item_ids:
             item = state.items.get(item_id)
             if item is not None and item.status == IN_PROGRESS:
                 self._running.add(item_id)
             else:
                 self._running.discard(item_id)
-        put(self._progress, "value", progress_html(state, self._running, datetime.now(UTC), self._runs.mean_s))
+        now = datetime.now(UTC)
+        running = sorted(self._running)
+        self.server = self._server(state)
+        self.counts = self._counts(state)
+        self.running = [self._segment(state, state.items[i], now) for i in running[:_MOST_SEGMENTS]]
+        self.banner = self._banner(state)
+        user = state.connection.user
+        paused = _is_paused(state)
+        may = user is None or user.is_admin
+        title = "Start taking jobs again" if paused else "Take no more jobs; the current one keeps running"
+        self.processor = {
+            "known": state.processor is not None,
+            "paused": paused,
+            "may": may and state.connection.mode != "closed",
+            "title": title if may else "Only an administrator can pause and resume",
+        }
 
-    def _on_try_now(self, _: Pressed) -> None:
-        self.run(self.console.actions.reconnect(), lambda _: self.forgive(), button=self._try_now)
+    def _server(self, state: QueueState) -> dict[str, Any]:
+        connection = state.connection
+        kind, freshness = words.connection_text(connection, self.console.store.heard_at, time.monotonic())
+        stuck = state.wedge is not None
+        queue = "" if self.console.queue_id == "default" else f" · queue {self.console.queue_id}"
+        return {
+            "name": clean(f"InvokeAI {connection.version}".rstrip()),
+            "address": clean(words.address(self.console.url) + queue),
+            "colour": "bad" if stuck else _COLOURS.get(kind, "off"),
+            "state": "stuck" if stuck else freshness[2:],
+            "why": clean(connection.error) if kind != "live" else "",
+        }
+
+    def _counts(self, state: QueueState) -> dict[str, Any]:
+        if state.status is None:
+            return {"unread": len(state.unread), "idle": "Connecting …"}
+        status = state.status
+        waiting = status.pending + status.waiting
+        idle = "Idle" if not waiting else "Paused" if _is_paused(state) else "Stuck" if state.wedge else "Starting"
+        return {
+            "in_progress": status.in_progress,
+            "pending": status.pending,
+            "waiting": status.waiting,
+            "completed": status.completed,
+            "failed": status.failed,
+            "canceled": status.canceled,
+            "unread": len(state.unread),
+            "idle": f"{idle}: {words.many(waiting, 'job')} waiting" if waiting else idle,
+        }
+
+    def _segment(self, state: QueueState, item: QueueItem, now: datetime) -> dict[str, Any]:
+        progress = state.progress.get(item.item_id)
+        left = left_s(state, item, self._runs.mean_s, now)
+        return {
+            "id": item.item_id,
+            "message": clean(progress.message or progress.node_type or "") if progress is not None else "",
+            "share": None if progress is None else progress.percentage,
+            "image": clean(progress.image) if progress is not None and progress.image else "",
+            "started": None if item.started_at is None else item.started_at.timestamp(),
+            "left": None if left is None else round(left),
+            "device": clean(item.device) if item.device and len(self._running) > 1 else "",
+            "values": words.fields_text(item.field_values) or "",
+            "can_cancel": not state.is_theirs(item) and state.connection.mode != "closed",
+        }
+
+    def _banner(self, state: QueueState) -> dict[str, Any]:
+        connection = state.connection
+        if connection.mode == "closed":
+            return {"title": "Console closed", "text": "This is how the queue was."}
+        if connection.mode == "reconnecting":
+            return self._away(state)
+        if state.wedge is not None:
+            return self._stuck(state, state.wedge)
+        if _is_paused(state):
+            may = self.processor.get("may", True)
+            actions = ["resume"] if may else []
+            return {"title": "Paused", "text": "The worker takes no jobs from the queue.", "actions": actions}
+        return {}
+
+    def _away(self, state: QueueState) -> dict[str, Any]:
+        connection = state.connection
+        heard_at = self.console.store.heard_at
+        seen = None if heard_at is None else datetime.now().astimezone().timestamp() - (time.monotonic() - heard_at)
+        as_of = "" if seen is None else f" This is the queue as of {datetime.fromtimestamp(seen):%H:%M:%S}."
+        left = 0.0 if connection.next_try_at is None else connection.next_try_at - time.monotonic()
+        if connection.is_refused:
+            title = "Access refused"
+        else:
+            title = "Internal error" if connection.is_internal else "Server ill" if connection.is_ill else "Offline"
+        why = " ".join(part for part in (connection.error, connection.remedy) if part)
+        return {
+            "kind": "error",
+            "title": title,
+            "text": clean(f"{why}{as_of}".strip()),
+            "countdown": f"Next try in {left:.0f} s." if left >= 0.5 else "Trying now …",
+            "actions": ["try_now"],
+        }
+
+    def _stuck(self, state: QueueState, wedge: Wedge) -> dict[str, Any]:
+        actions = ["show"] if any(i in state.items for i in wedge.item_ids) else []
+        if wedge.item_ids or wedge.batch_ids:
+            text = f"{wedge.culprit[0].upper()}{wedge.culprit[1:]} cannot be loaded, and nothing behind it can run."
+            if wedge.is_theirs:
+                text += f" {wedge.remedy}"
+            elif wedge.batch_ids:
+                actions.append("unwedge")
+            else:
+                text += " This server does not say which batch it belongs to: cancel all waiting jobs."
+        else:
+            text = f"{wedge.message} Restart the server."
+        jobs = sum(
+            number
+            for batch_id in wedge.batch_ids
+            for status, number in state.tallies.batches.get(batch_id, {}).items()
+            if status not in TERMINAL
+        )
+        return {
+            "kind": "error",
+            "title": "Queue stuck",
+            "text": clean(text),
+            "batch_ids": list(wedge.batch_ids),
+            "item_id": next((i for i in wedge.item_ids if i in state.items), None),
+            "jobs": jobs or len(wedge.item_ids),
+            "actions": actions,
+        }
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        return {
+            "pause": self.actions.pause,
+            "resume": self.actions.resume,
+            "try_now": self.try_now,
+            "cancel": self.cancel,
+            "unwedge": self.unwedge,
+        }
+
+    def try_now(self) -> None:
+        """Start trying to reach the server, and return at once."""
+        self.run(self.console.actions.reconnect(), lambda _: self.forgive(), key="try_now")
+
+    def cancel(self, item_id: int) -> None:
+        """Start canceling an item that runs, and return at once."""
+        self.act(f"cancel {item_id}", self.console.actions.cancel(item_id), lambda record: record.message)
+
+    def unwedge(self, batch_ids: list[str]) -> None:
+        """Start canceling the batches that hold up the queue, and return at once."""
+
+        async def work() -> list[Cancellation]:
+            return [await self.console.actions.cancel_batch(batch_id) for batch_id in batch_ids]
+
+        self.act("unwedge", work(), lambda records: " ".join(record.message for record in records))
+
+    # -- without widgets ---------------------------------------------------------------------------------------------
 
     def as_text(self) -> str:
         return words.server_text(self.console)
 
     def as_html(self) -> str:
         # A page that does not change is not live.
-        lines = words.server_text(self.console, live=False).split("\n")
-        return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+        return words.paragraph(words.server_text(self.console, live=False))
 
 
-def counts_html(state: QueueState) -> str:
-    """The counters, and how many items have not been read yet."""
-    if state.status is None:
-        return '<div class="iw-counts">…</div>'
-    status = state.status
-    parts = [
-        ("in_progress", status.in_progress, "running"),
-        ("pending", status.pending, "pending"),
-        *([("waiting", status.waiting, "waiting")] if status.waiting else []),
-        ("completed", status.completed, "completed"),
-        ("failed", status.failed, "failed"),
-        ("canceled", status.canceled, "canceled"),
-    ]
-    spans = [
-        f'<span class="iw-count iw-count-{name}{"" if n else " iw-zero"}"><b>{n:,}</b> {said}</span>'
-        for name, n, said in parts
-    ]
-    if state.unread:
-        spans.append(f'<span class="iw-count">reading {len(state.unread):,} older items …</span>')
-    return f'<div class="iw-counts">{"".join(spans)}</div>'
+def _is_paused(state: QueueState) -> bool:
+    return state.processor is not None and not state.processor.is_started

@@ -20,7 +20,7 @@ from invoke_widgets.history import job_error
 from invoke_widgets.outputs import outputs
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, STATUSES, Progress, QueueItem
 from invoke_widgets.sync import Change, QueueState
-from invoke_widgets.widgets.text import cell, clean, error_text, fields_text
+from invoke_widgets.widgets.text import cell, clean, error_text, fields
 
 _INDEX = {status: index for index, status in enumerate(STATUSES)}
 _SHARED = (5, 6, 7)  # batch, destination, device: the same in many rows
@@ -46,7 +46,7 @@ def row(item: QueueItem, state: QueueState) -> list[Any]:
         cell(item.batch_id),
         item.destination and cell(item.destination),
         item.device and cell(item.device),
-        fields_text(item.field_values),
+        fields(item.field_values),
         error_text(item),
         item.priority or None,
         _seconds(state.retrying.get(item.item_id)),

@@ -6,26 +6,29 @@ what changes. Filtering, sorting and scrolling happen in the page and cost the k
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.outputs import image_names
-from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem
+from invoke_widgets.records import IN_PROGRESS, TERMINAL, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.base import THEME, View, static
+from invoke_widgets.widgets.controls import QueueActions, totals
+from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.text import COLUMNS, DEFAULT_COLUMNS, clean, html_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
+    from invoke_widgets.jobs import Job
 
 _FIRST_ROWS = 200
 _PACKET_ROWS = 500
@@ -34,34 +37,10 @@ _UNASKED_AFTER_S = 1.0
 _THUMBNAILS = 24
 _STATIC_ROWS = 50
 _OPEN_DETAILS = 8
-_FAILURES_SHOWN = 3
-
-# One module for the browser, in parts: pure functions first, the widget's entry last.
-_SCRIPTS = (
-    "queue_rows.js",
-    "queue_detail.js",
-    "queue_columns.js",
-    "queue_toolbar.js",
-    "queue_shared.js",
-    "queue_table.js",
-)
-
-
-class Grid(anywidget.AnyWidget):
-    """The part of the table that lives in the page.
-
-    Rows come by messages, not by traits: all but the newest ones, which come with the widget.
-    """
-
-    _esm = static(*_SCRIPTS)
-    _css = THEME + static("queue_table.css")
-
-    first: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    columns: traitlets.List[str] = traitlets.List().tag(sync=True)
-    sort = traitlets.Unicode("-item").tag(sync=True)
-    filters: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
-    selected: traitlets.List[int] = traitlets.List().tag(sync=True)
-    height = traitlets.Unicode().tag(sync=True)
+_MOST_UNDONE = 1_000
+_KEPT_THUMBNAILS = 500
+_THUMBNAILS_OF_A_ROW = 2
+_READ_AT_ONCE = 4
 
 
 def _checked_columns(names: Iterable[str]) -> list[str]:
@@ -73,59 +52,70 @@ def _checked_columns(names: Iterable[str]) -> list[str]:
     return chosen
 
 
-class QueueTable(View):
+class QueueTable(Part):
     """The queue as a table: filter, sort, select, cancel, retry, open.
 
     Args:
         console: whose queue.
-        columns: which, in order, of "item", "status", "progress", "created", "took", "batch", "destination", "device",
-            "fields", "error".
+        columns: which, in order, of "item", "status", "activity", "values", "took", "created", "batch", "destination",
+            "device". Where it is narrow, those that do not fit are left out.
         height: of the rows, in pixels or as CSS.
-        on_said: called with the outcome of each action in words, to show it in place of the table.
+        on_said: called with `said` after each action, to show it elsewhere too.
 
     Attributes:
         selected: the selected items' ids, ascending; may be set. Ids that are not in the queue are dropped.
         columns: the columns that are shown, which the user may change too.
-        sort: a column's name, with "-" before it for descending.
-        filters: any of `status` (a status, or "unfinished"), `batch`, `destination`, `text`.
-        grid: the part of the table that lives in the page.
+        sort: a column's name, with "-" before it for descending; "activity" is what runs, what is next, and then what
+            ended, the newest first.
+        filters: any of `status` (a status, or "unfinished"), `batch`, `destination`, `items` (ids with commas between
+            them), `text`.
+        density: "comfortable" or "compact".
+        actions: what the menu's entries do, to be called from Python.
     """
 
-    selected: traitlets.List[int] = traitlets.List()
-    columns: traitlets.List[str] = traitlets.List()
-    sort = traitlets.Unicode("-item")
-    filters: traitlets.Dict[str, str] = traitlets.Dict()
+    _esm = script("table.js", "queue_rows.js", "queue.js")
+    _css = style("table.css")
+
+    # Rows come by messages, not by traits: all but the newest ones, which come with the widget.
+    first: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    selected: traitlets.List[int] = traitlets.List().tag(sync=True)
+    columns: traitlets.List[str] = traitlets.List().tag(sync=True)
+    usual_columns: traitlets.List[str] = traitlets.List().tag(sync=True)
+    sort = traitlets.Unicode("activity").tag(sync=True)
+    filters: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    density = traitlets.Enum(("comfortable", "compact"), "comfortable").tag(sync=True)
+    height = traitlets.Unicode().tag(sync=True)
+    totals: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
         console: Console,
         *,
         columns: Sequence[str] | None = None,
-        height: int | str = 340,
-        on_said: Callable[[str], object] | None = None,
+        height: int | str = 380,
+        on_said: Callable[[Said], object] | None = None,
     ) -> None:
-        super().__init__(console)
-        self._on_said = on_said
-        self._alone = False
-        self._why = ""
-        self._busy: set[int] = set()
+        self.actions = QueueActions(self)
+        self._busy_items: set[int] = set()
         self._open: dict[int, set[str]] = {}  # item -> the pages that show its detail
         self._runs = queue_rows.RunTimes()
         self._sent_facts: dict[str, Any] = {}
         self._asked = False
         self._streams = itertools.count(1)
-        self.columns = _checked_columns(columns or DEFAULT_COLUMNS)
-        state = self._state = self._reported
-        self._runs.update(QueueState(), Change(state, frozenset(state.items)))
-        self.grid = Grid(
+        self._pictures: dict[int, tuple[int, list[bytes]]] = {}  # item -> how many pictures, the newest thumbnails
+        state = self._state = console.store.state
+        usual = _checked_columns(columns or DEFAULT_COLUMNS)
+        super().__init__(
+            console,
+            on_said=on_said,
             first=[queue_rows.row(state.items[i], state) for i in heapq.nlargest(_FIRST_ROWS, state.items)],
-            columns=self.columns,
+            columns=usual,
+            usual_columns=usual,
             height=f"{height}px" if isinstance(height, int) else height,
         )
-        for name in ("columns", "sort", "filters", "selected"):
-            traitlets.link((self, name), (self.grid, name))
-        self.grid.on_msg(self.guard(self._receive))
-        self.show(self.grid)
+        self._state = state = self._reported
+        self._runs.update(QueueState(), Change(state, frozenset(state.items)))
+        self.observe(self.mark_totals, names="filters")
         self.follow()
         if len(state.items) > _FIRST_ROWS:
             # A page asks for the rest itself; while a cell runs, most kernels do not receive that.
@@ -142,13 +132,18 @@ class QueueTable(View):
     def _valid_columns(self, proposal: Any) -> list[str]:
         return _checked_columns(proposal["value"])
 
+    @property
+    def selected_jobs(self) -> list[Job]:
+        """The selected items as jobs."""
+        return [self.console.job(item_id) for item_id in self.selected]
+
     def show_item(self, item_id: int) -> None:
         """Select an item and scroll to it in each page, clearing filters that hide it."""
         self.selected = [item_id]
         if item_id in self.selected:
-            self._post({"t": "show", "id": item_id})
+            self.post({"t": "show", "id": item_id})
         else:
-            self.say(f"Item {item_id} is not in the queue any more.")
+            self.say(f"Item {item_id} is no longer in the queue.")
 
     # -- to the page -------------------------------------------------------------------------------------------------
 
@@ -167,10 +162,20 @@ class QueueTable(View):
             self._sent_facts = facts
         buffers = [queue_rows.packed(rows)] if rows else []
         if buffers or len(message) > 1:
-            self.grid.send(message, buffers)
+            self.send(message, buffers)
         if gone:
             self.selected = [item_id for item_id in self.selected if item_id in change.state.items]
         self._draw_open(before, change)
+        self._draw_totals(change.state)
+
+    def mark_totals(self, _: object = None) -> None:
+        """Count again what the actions are about: the filter names another batch."""
+        self.later(lambda: self._draw_totals(self._state))
+
+    def _draw_totals(self, state: QueueState) -> None:
+        batch = state.tallies.batches.get(self.filters.get("batch", ""), {})
+        unfinished = sum(number for status, number in batch.items() if status not in TERMINAL)
+        self.totals = {**totals(state), "batch": unfinished}
 
     def _facts(self, state: QueueState) -> dict[str, Any]:
         """What the table shows apart from rows."""
@@ -185,7 +190,7 @@ class QueueTable(View):
                 self.run(self._read_detail(item_id))
             now, past = change.state.progress.get(item_id), before.progress.get(item_id)
             if now is not None and now.image and (past is None or past.image != now.image):
-                self.grid.send({"t": "preview", "id": item_id, "url": clean(now.image)})
+                self.send({"t": "preview", "id": item_id, "url": clean(now.image)})
 
     def _stream(self, to: Any) -> None:
         """Send all rows, newest first, in packets; items that arrive meanwhile are sent as changes are."""
@@ -204,65 +209,86 @@ class QueueTable(View):
                 queue_rows.progress_row(i, state.progress.get(i), queue_rows.left_s(state, item, mean_s, now))
                 for i, item in running.items()
             ]
-            message["busy"] = sorted(self._busy)
+            message["busy"] = sorted(self._busy_items)
         following = start + _PACKET_ROWS
         if following >= len(newest):
             message["end"] = True
-        self.grid.send(message, [queue_rows.packed([queue_rows.row(state.items[i], state) for i in ids])])
+        self.send(message, [queue_rows.packed([queue_rows.row(state.items[i], state) for i in ids])])
         if following < len(newest):
             self.later(lambda: self._stream_packet(to, number, newest, following), _PACKET_PAUSE_S)
-
-    def _post(self, message: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        """Send a message from the drawing thread, as changes are, so that it keeps its place among them."""
-        self.later(lambda: self.grid.send(message, list(buffers)))
 
     async def _read_detail(self, item_id: int) -> None:
         """Read an item in full for the pages that show it, then its images."""
         try:
             item = await self.console.client.get_queue_item(item_id)
         except JobException as error:
-            self._post({"t": "detail", "id": item_id, "failed": clean(str(error))})
+            self.post({"t": "detail", "id": item_id, "failed": clean(str(error))})
             return
         names = image_names(item)[:_THUMBNAILS]
         self.later(lambda: self._post_detail(item, names))
         for name in names:
             message = {"t": "image", "id": item_id, "name": clean(name)}
             try:
-                self._post(message, [await self.console.client.get_image_thumbnail(name)])
+                self.post(message, (await self.console.client.get_image_thumbnail(name),))
             except JobException:
-                self._post(message)
+                self.post(message)
 
     def _post_detail(self, item: QueueItem, names: list[str]) -> None:
         try:
             detail = {"detail": queue_rows.detail(item), "images": queue_rows.cleaned(names)}
         except Exception as error:
-            self.grid.send({"t": "detail", "id": item.item_id, "failed": clean(str(error))})
+            self.send({"t": "detail", "id": item.item_id, "failed": clean(str(error))})
             raise
-        self.grid.send({"t": "detail", "id": item.item_id, **detail})
+        self.send({"t": "detail", "id": item.item_id, **detail})
         progress = self._state.progress.get(item.item_id)
         if progress is not None and progress.image:
-            self.grid.send({"t": "preview", "id": item.item_id, "url": clean(progress.image)})
+            self.send({"t": "preview", "id": item.item_id, "url": clean(progress.image)})
 
     # -- from the page -----------------------------------------------------------------------------------------------
 
-    def _receive(self, _: Any, message: Any, __: Any) -> None:
-        if not isinstance(message, dict):
-            return
-        kind, page = message.get("t"), message.get("to")
-        item_ids = [i for i in message.get("ids") or () if isinstance(i, int)]
-        if kind == "hello":
-            self._asked = True
-            self.later(lambda: self._stream(page))
-        elif kind == "cancel":
-            self.cancel(item_ids)
-        elif kind == "retry":
-            self.retry(item_ids)
-        elif kind == "open":
-            for item_id in item_ids:
-                self._detail_opened(item_id, str(page))
-                self.run(self._read_detail(item_id))
-        elif kind == "close":
-            self._detail_closed(item_ids, str(page))
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        return {
+            **self.actions.handlers(),
+            "hello": self._hello,
+            "cancel": lambda item_ids, **_: self.cancel(item_ids),
+            "retry": lambda item_ids, **_: self.retry(item_ids),
+            "open": self._opened,
+            "close": self._detail_closed,
+            "thumbnails": self._wanted_thumbnails,
+        }
+
+    def _hello(self, page: str) -> None:
+        self._asked = True
+        self.later(lambda: self._stream(page))
+
+    def _opened(self, item_ids: list[int], page: str) -> None:
+        for item_id in item_ids:
+            self._detail_opened(item_id, page)
+            self.run(self._read_detail(item_id))
+
+    def _wanted_thumbnails(self, item_ids: list[int], page: str) -> None:
+        self.run(self._read_thumbnails(item_ids[:_THUMBNAILS], page))
+
+    async def _read_thumbnails(self, item_ids: list[int], page: str) -> None:
+        """Send the newest thumbnails of finished items, a few at a time. What cannot be had is not shown."""
+        gate = asyncio.Semaphore(_READ_AT_ONCE)
+
+        async def read(item_id: int) -> None:
+            async with gate:
+                with contextlib.suppress(JobException):
+                    if item_id not in self._pictures:
+                        names = image_names(await self.console.client.get_queue_item(item_id))
+                        newest = names[-_THUMBNAILS_OF_A_ROW:]
+                        shown = [await self.console.client.get_image_thumbnail(name) for name in newest]
+                        self._pictures[item_id] = (len(names), shown)
+                        while len(self._pictures) > _KEPT_THUMBNAILS:
+                            del self._pictures[next(iter(self._pictures))]
+                    count, thumbnails = self._pictures[item_id]
+                    if count:
+                        message = {"t": "thumbnails", "id": item_id, "count": count}
+                        self.post(message, tuple(thumbnails), page=page)
+
+        await asyncio.gather(*(read(item_id) for item_id in item_ids))
 
     def _detail_opened(self, item_id: int, page: str) -> None:
         with self.lock:
@@ -270,7 +296,7 @@ class QueueTable(View):
             while len(self._open) > _OPEN_DETAILS:  # a page that is left does not say so
                 del self._open[next(iter(self._open))]
 
-    def _detail_closed(self, item_ids: Iterable[int], page: str) -> None:
+    def _detail_closed(self, item_ids: list[int], page: str) -> None:
         with self.lock:
             for item_id in item_ids:
                 pages = self._open.get(item_id, set())
@@ -285,10 +311,14 @@ class QueueTable(View):
 
         def outcome(answers: tuple[list[Cancellation], list[JobException]]) -> None:
             records, failures = answers
-            for failure in failures[:_FAILURES_SHOWN]:
+            for failure in failures:
                 self.fail(failure)
             alone = len(records) == 1 and not failures
-            self.say((alone and records[0].message) or words.canceled(records, 0, len(failures)))
+            undo = [i for record in records if record.outcome == "canceled" for i in record.item_ids]
+            self.say(
+                (alone and records[0].message) or words.canceled(records, 0, len(failures)),
+                undo=undo if len(undo) <= _MOST_UNDONE else (),
+            )
 
         if ids := self._claim(item_ids):
             self.run(self.console.actions.cancel_many(ids), outcome, always=lambda: self._release(ids))
@@ -302,47 +332,25 @@ class QueueTable(View):
     def _claim(self, item_ids: Iterable[int]) -> list[int]:
         """Mark those of the items as busy that are not yet; their rows show it."""
         with self.lock:
-            ids = sorted({i for i in item_ids if i not in self._busy})
-            self._busy.update(ids)
+            ids = sorted({i for i in item_ids if i not in self._busy_items})
+            self._busy_items.update(ids)
         if ids:
             self.forgive()
-            self._post({"t": "busy", "ids": ids, "on": True})
+            self.post({"t": "busy", "ids": ids, "on": True})
         return ids
 
     def _release(self, ids: list[int]) -> None:
         with self.lock:
-            self._busy.difference_update(ids)
-        self._post({"t": "busy", "ids": ids, "on": False})
-
-    def say(self, text: str) -> None:
-        """Show an outcome, in the table or where `on_said` shows it."""
-        here = f"{text} {self._why}".strip() if self._on_said is None or self._alone else ""
-        self._post({"t": "say", "text": clean(here)})
-        if self._on_said is not None:
-            self._on_said(text)
+            self._busy_items.difference_update(ids)
+        self.post({"t": "busy", "ids": ids, "on": False})
 
     @property
-    def busy(self) -> frozenset[int]:
+    def busy_items(self) -> frozenset[int]:
         """The items for which a request is under way."""
         with self.lock:
-            return frozenset(self._busy)
+            return frozenset(self._busy_items)
 
-    # -- without the rest of ipywidgets, and without widgets ---------------------------------------------------------
-
-    def _display_(self) -> Any:
-        """What marimo shows: the grid alone, since it knows no other widgets than anywidgets; errors show there too."""
-        self._alone = True
-        return self.grid
-
-    def fail(self, error: BaseException) -> None:
-        super().fail(error)
-        if self._alone:
-            self._why = clean(str(error))
-            self._post({"t": "say", "text": self._why})
-
-    def forgive(self) -> None:
-        super().forgive()
-        self._why = ""
+    # -- without widgets ---------------------------------------------------------------------------------------------
 
     def as_html(self) -> str:
         caption, rows = words.queue_cells(self.console, self.columns, _STATIC_ROWS)

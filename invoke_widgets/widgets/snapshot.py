@@ -19,13 +19,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
 from invoke_widgets.widgets import kernel
 
 if TYPE_CHECKING:
     from invoke_widgets.sync import QueueState
-    from invoke_widgets.widgets.base import View
+    from invoke_widgets.widgets.part import Part
 
 _LOOK_EVERY_S = 1.0
 _WHILE_IT_CHANGES_S = 30.0
@@ -46,21 +44,19 @@ class Snapshot:
         publish: `IPython.display.publish_display_data`.
 
     Attributes:
-        hiding: to be part of the view: as long as it is shown, the static output is not.
+        name: the class of the static output, by which the live view hides it.
     """
 
-    def __init__(self, view: View, publish: Callable[..., Any]) -> None:
+    def __init__(self, view: Part, publish: Callable[..., Any]) -> None:
         self._view = view
         self._publish = publish
-        self._name = f"iw-saved-{view.model_id}"
+        self.name = f"iw-saved-{view.model_id}"
         # Not the view's, since publishing may wait for the kernel: drawing must not wait for it too.
         self._lock = threading.RLock()
         self._state: QueueState | None = None
         self._counts = (0, 0)
         self._body = ""
         self._at = 0.0
-        hidden = f".{self._name}, .jp-OutputArea-child:has(.{self._name}) {{ display: none; }}"
-        self.hiding = ipywidgets.HTML(f"<style>{hidden}</style>", layout={"display": "none"})
         self._unlisten = kernel.cells.listen(self._cell_changed)
 
     def show(self) -> None:
@@ -101,9 +97,9 @@ class Snapshot:
                 return
             self._body = body
             when = f"As of {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}"
-            page = f'<style>{_STYLE}</style><div class="iw-saved {self._name}"><p>{html.escape(when)}</p>{body}</div>'
+            page = f'<style>{_STYLE}</style><div class="iw-saved {self.name}"><p>{html.escape(when)}</p>{body}</div>'
             data = {"text/html": page, "text/plain": f"{when}\n{self._view.as_text()}"}
-            self._publish(data, transient={"display_id": self._name}, update=replace)
+            self._publish(data, transient={"display_id": self.name}, update=replace)
 
 
 def publisher() -> Callable[..., Any] | None:

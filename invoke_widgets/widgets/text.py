@@ -11,13 +11,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from invoke_widgets.errors.text import cut, one_line
-from invoke_widgets.records import Cancellation, Connection, Counts, FieldValue, Progress, QueueItem, Retried
+from invoke_widgets.records import (
+    Cancellation,
+    Connection,
+    Counts,
+    FieldValue,
+    ProcessorStatus,
+    Progress,
+    QueueItem,
+    Retried,
+)
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
-COLUMNS = ("item", "status", "progress", "created", "took", "batch", "destination", "device", "fields", "error")
-DEFAULT_COLUMNS = ("item", "status", "progress", "created", "took", "batch", "fields", "error")
+COLUMNS = ("item", "status", "activity", "values", "took", "created", "batch", "destination", "device")
+DEFAULT_COLUMNS = ("item", "status", "activity", "values", "took", "created", "batch")
 
 GLYPHS = {
     "pending": "○",
@@ -31,6 +40,7 @@ GLYPHS = {
 _LONGEST_CELL = 200
 _LONGEST_STATIC_CELL = 1_000
 _TEXT_ROWS = 10
+_MOST_FIELDS = 12
 _STALE_S = 5.0
 """Without a sign of life for this long, its age is shown: the counters are asked for every two seconds."""
 
@@ -143,6 +153,13 @@ def retried(retry: Retried) -> str:
     return outcome + (f"; {len(retry.skipped):,} skipped." if retry.skipped else ".")
 
 
+def paused(status: ProcessorStatus) -> str:
+    """The outcome of a pause."""
+    return "Paused: " + (
+        "the current job keeps running, and no other will start." if status.is_processing else "no job was running."
+    )
+
+
 def enqueued(taken: int, requested: int, batch_id: str) -> str:
     """The outcome of a submit: "Enqueued 12 of 12 as batch 9c01abcd."."""
     if requested and not taken:
@@ -196,15 +213,21 @@ def refusal_text(connection: Connection) -> str:
 # -- items -------------------------------------------------------------------------------------------------------------
 
 
-def fields_text(values: Iterable[FieldValue] | None) -> str | None:
-    """The values that a batch set for an item, in one line; None if it set none."""
+def fields(values: Iterable[FieldValue] | None) -> list[list[str]] | None:
+    """The values that a batch set for an item, as names and texts; None if it set none."""
     if not values:
         return None
-    parts = []
+    found = []
     for value in values:
         shown = value.value if isinstance(value.value, str) else json.dumps(value.value, default=str)
-        parts.append(f"{value.node_path}.{value.field_name} {cell(' '.join(shown.split()))}")
-    return cell(", ".join(parts))
+        found.append([cell(f"{value.node_path}.{value.field_name}"), cell(" ".join(shown.split()))])
+    return found[:_MOST_FIELDS]
+
+
+def fields_text(values: Iterable[FieldValue] | None) -> str | None:
+    """The values that a batch set for an item, in one line; None if it set none."""
+    found = fields(values)
+    return None if found is None else cell(", ".join(f"{name} {text}" for name, text in found))
 
 
 def error_text(item: QueueItem) -> str | None:
@@ -226,20 +249,25 @@ def texts(
     shown = {
         "item": str(item.item_id),
         "status": f"{GLYPHS.get(item.status, '·')} {item.status}",
-        "progress": f"retry at {_utc(due)}" if due is not None else _progress_text(progress.get(item.item_id)),
+        "activity": _activity(item, progress.get(item.item_id), due),
         "created": _utc(item.created_at) if item.created_at else "",
         "took": duration(item.ran_s),
         "batch": item.batch_id[:8],
         "destination": item.destination or "",
         "device": item.device or "",
-        "fields": fields_text(item.field_values) or "",
-        "error": error_text(item) or "",
+        "values": fields_text(item.field_values) or "",
     }
     return [shown[column] for column in columns]
 
 
 def _utc(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _activity(item: QueueItem, progress: Progress | None, due: datetime | None) -> str:
+    """What happens with an item, or happened: its progress, its error, its retry."""
+    parts = [f"retry at {_utc(due)}" if due is not None else "", _progress_text(progress), error_text(item) or ""]
+    return " · ".join(part for part in parts if part)
 
 
 def _progress_text(progress: Progress | None) -> str:
@@ -250,6 +278,11 @@ def _progress_text(progress: Progress | None) -> str:
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def paragraph(text: str) -> str:
+    """Lines of text as static HTML."""
+    return "".join(f"<p>{html.escape(clean(line))}</p>" for line in text.splitlines())
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:

@@ -36,7 +36,6 @@ from invoke_widgets.alerts import (
     rate,
     when,
 )
-from invoke_widgets.widgets.base import models_within
 from invoke_widgets.widgets.dashboard import Dashboard
 from tests.support.graphs import add_and_multiply, fail, sleep
 from tests.support.receivers import Answer, http_receiver
@@ -412,8 +411,9 @@ def test_messages_contain_no_secret(console: iw.Console, wire: Wire) -> None:
     until(lambda: got, "the message")
     until(lambda: "pending" not in outcomes(console), "the records")
     shown = str(got) + str(list(console.alerts.log)) + str(got[0].to_json()) + console.alerts.frame().to_csv()
-    toasts = Dashboard(console).toasts
-    shown += "".join(str(model.get_state()) for model in models_within(toasts)) + toasts.as_html()
+    dashboard = Dashboard(console)
+    assert dashboard.toasts
+    shown += str(dashboard.get_state()) + dashboard.as_html()
     assert "401 for https://" in shown
     assert [] == [secret for secret in ("hunter2", "abcdefghijkl", "abc.d3f.ghi") if secret in shown]
 
@@ -544,10 +544,9 @@ def test_undelivered_message_shows_in_the_dashboard(console: iw.Console) -> None
     assert ("warning", "An alert was not delivered, and 2 more") == (message.severity, message.headline)
     assert repr(hook) in message.text
     assert "400" in message.text
-    slot = dashboard.toasts.slots[0]
-    until(lambda: "and 2 more" in slot.text.value, "the dashboard to show it")
-    assert "An alert was not delivered" in slot.text.value
-    slot.button.click()
-    until(lambda: slot.content.layout.display == "none", "it to be gone")
+    until(lambda: dashboard.toasts and "and 2 more" in dashboard.toasts[0]["where"], "the dashboard to show it")
+    assert "An alert was not delivered" == dashboard.toasts[0]["title"]
+    dashboard.dismiss(dashboard.toasts[0]["id"])
+    until(lambda: dashboard.toasts == [], "it to be gone")
     assert () == console.alerts.toasts.showing
     dashboard.close()

@@ -11,12 +11,13 @@ import invoke_widgets as iw
 from invoke_widgets.errors import AccessDenied, InvalidRequest
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, JobFailed, Notice
 from invoke_widgets.widgets.controls import Controls
-from invoke_widgets.widgets.header import ServerLine
+from invoke_widgets.widgets.header import Header
 from invoke_widgets.widgets.queue_rows import row
+from invoke_widgets.widgets.queue_table import QueueTable
 from tests.contract.people import USER, People, login
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, divide, fail, sleep
-from tests.support.pressing import button, enabled, press, reads, text
+from tests.support.parts import ask
 from tests.support.wire import until
 
 
@@ -79,20 +80,21 @@ def test_buttons_count_the_users_own_items(mine: iw.Console, people: People) -> 
     people.admin.put("processor/pause")
     waiting = people.admin.enqueue(add_and_multiply(), runs=3)["item_ids"]
     mine.refresh()
-    controls = Controls(mine, selectable=True)
-    controls.selected = [theirs, *waiting]
-    assert set() == enabled(controls)
-    own = mine.submit(add_and_multiply(), runs=2)
-    until(lambda: "(2)" in button(controls, "cancel pending").description, "one's own to be counted")
-    controls.selected = [theirs, *waiting, *own.item_ids]
-    assert "✕ Cancel selected (2)" == button(controls, "cancel selected").description
-    assert {"cancel selected", "cancel batch", "cancel pending", "clear"} == enabled(controls)
-    assert [own.batch_id] == [batch_id for batch_id, *_ in button(controls, "cancel batch").choices]
-    press(controls, "clear …")
-    assert "Clear deletes 2 items of yours, 2 of them unfinished" in text(controls)
+    controls = Controls(mine)
+    numbers = ("total", "pending", "unfinished", "retryable", "own")
+    assert [0, 0, 0, 0, True] == [controls.totals[name] for name in numbers]
+    table = QueueTable(mine)
+    ask(table, "cancel", item_ids=[theirs, *waiting])
+    until(lambda: table.failures or table.said, "the refusal")
+    assert ["pending"] * 3 == people.admin.statuses(waiting)
+    mine.submit(add_and_multiply(), runs=2)
+    until(lambda: controls.totals["pending"] == 2, "one's own to be counted")
+    assert [2, 2, 2, 0, True] == [controls.totals[name] for name in numbers]
+    assert not controls.totals["may_pause"]
     with iw.connect(mine.url, token=people.admin.token) as admin:
-        every = {"cancel batch", "cancel pending", "retry failed", "prune", "clear", "resume"}
-        assert every == enabled(Controls(admin))
+        every = Controls(admin)
+        until(lambda: every.totals["total"] == 6, "all to be counted")
+        assert [5, 1, False, True] == [every.totals[name] for name in ("pending", "retryable", "own", "may_pause")]
 
 
 def test_rows_of_other_users_offer_no_action(mine: iw.Console, people: People) -> None:
@@ -134,9 +136,9 @@ def test_queue_stuck_by_another_user_says_whose_it_is(mine: iw.Console, people: 
     assert (tuple(poison["item_ids"]), ()) == (wedge.item_ids, wedge.batch_ids)
     if people.admin.server.has("item_summaries"):  # else the item is known by its id alone
         assert wedge.is_theirs
-        controls = Controls(mine)
-        assert "It is another user's: they, or an administrator, can cancel it." in reads(controls, "Queue stuck")
-        assert {"cancel batch", "cancel pending", "clear"} == enabled(controls)
+        banner = until(lambda: Header(mine).banner, "the banner")
+        assert "It is another user's: they, or an administrator, can cancel it." in banner["text"]
+        assert "unwedge" not in banner["actions"]
         with pytest.raises(iw.CancellationFailed) as caught:
             mine.unwedge()
         assert "administrator" in caught.value.suggestion
@@ -184,14 +186,14 @@ def test_token_refused_later_is_reported_everywhere(mine: iw.Console, people: Pe
     """The status, views and notices say what to do, until a new token is set."""
     received: list[Notice] = []
     end = mine.on_notice(received.append)
-    line = ServerLine(mine)
+    line = Header(mine)
     mine._client.transport.set_token("expired")
     until(lambda: mine.status.connection.is_refused, "the refusal to be seen")
     connection = mine.status.connection
     assert ("reconnecting", False) == (connection.mode, connection.is_ill)
     assert "console.reconnect(token=...)" in connection.remedy
-    until(lambda: not line._refusal.layout.display, "the line to say it")
-    for shown in (line._refusal.value, line.as_text(), line.as_html(), str(mine)):
+    until(lambda: line.banner.get("title") == "Access refused", "the banner to say it")
+    for shown in (line.banner["text"], line.as_text(), line.as_html(), str(mine)):
         assert "wants a token" in shown
         assert "console.reconnect(token=...)" in shown
     assert "access refused" in line.as_text()
@@ -206,7 +208,7 @@ def test_token_refused_later_is_reported_everywhere(mine: iw.Console, people: Pe
         mine.reconnect(token="with\na line")
     assert "live" == mine.reconnect(token=login(people.nobody, USER)).mode
     assert ("", "", False) == (mine.status.connection.error, mine.status.connection.remedy, connection.is_ill)
-    until(lambda: line._refusal.layout.display == "none", "the line to go")
+    until(lambda: line.banner == {}, "the banner to go")
     until(lambda: any(isinstance(notice, ConnectionBack) for notice in received), "the notice")
     end()
     line.close()

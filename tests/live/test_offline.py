@@ -10,9 +10,10 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.jobs import follow
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice
-from invoke_widgets.widgets.header import ServerLine
+from invoke_widgets.widgets.header import Header
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply
+from tests.support.parts import ask
 from tests.support.servers import EmbeddedServer
 from tests.support.wire import Wire, until
 
@@ -63,7 +64,7 @@ def test_failing_server_is_ill_and_gets_no_requests(through: iw.Console, proxy: 
     with pytest.raises(iw.CancellationFailed, match="does not work, and is tried again in"):
         through.cancel(1)
     assert not [seen for seen in proxy.seen if seen.path.endswith("/cancel")]
-    line = ServerLine(through)
+    line = Header(through)
     assert "server is ill, next try in" in line.as_text()
     line.close()
     rule.stop()
@@ -87,19 +88,18 @@ def test_reconnect_tries_at_once(through: iw.Console, proxy: ChaosProxy) -> None
 @pytest.mark.slow
 def test_try_now_button_shows_while_offline_and_reconnects(through: iw.Console, proxy: ChaosProxy) -> None:
     """The header shows the button only while the server is offline; a failed attempt shows its reason."""
-    line = ServerLine(through)
-    button = line._try_now
-    assert "none" == button.layout.display
+    line = Header(through)
+    assert "try_now" not in line.banner.get("actions", ())
     with proxy.offline():
         _long_pause(through)
-        until(lambda: button.layout.display is None, "the button")
-        button.click()
-        until(lambda: "still away" in line._strip.value, "the failure to be shown")
+        until(lambda: "try_now" in line.banner["actions"], "the button")
+        ask(line, "try_now")
+        until(lambda: any("still away" in failure["what"] for failure in line.failures), "the failure to be shown")
         _long_pause(through)
-        until(lambda: not button.busy, "the button to be free")
-    button.click()
-    until(lambda: through.status.connection.mode == "live", "the console to come back")
-    until(lambda: button.layout.display == "none", "the button to go")
+        until(lambda: not line.busy, "the button to be free")
+    ask(line, "try_now")
+    until(lambda: through.status.connection.mode == "live", "the console to be live")
+    until(lambda: (line.banner, line.failures) == ({}, []), "banner and failure to go")
     line.close()
 
 

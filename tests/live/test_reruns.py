@@ -20,7 +20,7 @@ from invoke_widgets.jobs import reruns
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice
 from invoke_widgets.records import FAILED, Cancellation
 from invoke_widgets.widgets import queue_rows
-from invoke_widgets.widgets.error_log import ErrorLogView as ErrorView
+from invoke_widgets.widgets.error_log import facts
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, fail, sleep
 from tests.support.servers import EmbeddedServer
@@ -156,15 +156,14 @@ def test_views_show_when_the_next_attempt_is_due(console: iw.Console) -> None:
     (error,) = console.errors
     assert (due, 1) == (error.retry_at, error.attempt)
     assert due == console.errors.frame()["retry_at"][0]
-    log, table = ErrorView(console), console.queue_table()
-    assert "by its policy, at" in log.facts.value
+    table = console.queue_table()
+    assert "by its policy, at" in dict(facts(console.errors.groups()[0]))["retry"]
     assert "retry at" in table.as_text()
     job.cancel()
     assert (None,) == tuple(error.retry_at for error in console.errors)
-    until(lambda: "may help" in log.facts.value, "the log to say so")
+    until(lambda: dict(facts(console.errors.groups()[0]))["retry"] == "may help", "the log to say so")
     until(lambda: "retry at" not in table.as_text(), "the table, too")
-    for view in (log, table):
-        view.close()
+    table.close()
 
 
 def test_record_of_a_closed_console_has_no_pending_retry(wire: Wire, tmp_path: Path) -> None:

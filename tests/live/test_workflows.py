@@ -14,8 +14,8 @@ import invoke_widgets as iw
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
-from tests.live.test_widgets import press, reads, said
 from tests.support import editor
+from tests.support.parts import said
 from tests.support.real_server.install import VERSIONS, installed
 from tests.support.wire import until
 
@@ -63,9 +63,9 @@ def test_unknown_node_type_of_a_workflow_is_named(console: iw.Console) -> None:
 def test_form_suggests_the_fields_of_a_workflow(console: iw.Console) -> None:
     """It is checked as it is, its fields are suggested by name, and it is remembered by its own."""
     form = JobSubmitter(console, graph=editor.sums(), data={"n2.b": [1, 2]})
-    reads(form, "2 items")
-    assert ("n2.b", "First Sum.a", "First Sum.b") == form.rows[0].field.options
-    press(form, "enqueue")
+    until(lambda: form.plan.startswith("2 items"), "the check")
+    assert ["n2.b", "First Sum.a", "First Sum.b"] == form.fields
+    form.submit()
     assert said(form).startswith("Enqueued 2 of 2")
     until(lambda: recent(console), "it to be remembered")
     assert "A sum, 2 items" == recent(console)[0].label

@@ -15,7 +15,7 @@ from invoke_widgets.history.logs import CancellationLog, ErrorLog
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
 from invoke_widgets.sync import state as merge
 from invoke_widgets.sync.store import QueueStore
-from invoke_widgets.widgets.base import views_of
+from invoke_widgets.widgets.part import views_of
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -59,18 +59,18 @@ class FedConsole:
         def step(state: merge.QueueState) -> merge.Step:
             return merge.with_items(state, read)
 
-        self._on_loop(lambda: self.store.apply(step))
+        self.on_loop(lambda: self.store.apply(step))
 
     def receive(self, changed: QueueItem) -> None:
         """Apply an event with this item."""
         event = ItemStatusChanged(queue_id="default", item=changed, queue_status=None)
-        self._on_loop(lambda: self.store.apply(lambda state: merge.with_event(state, event)))
+        self.on_loop(lambda: self.store.apply(lambda state: merge.with_event(state, event)))
 
     def forget(self, item_ids: Iterable[int]) -> None:
         """Remove items as if they had been deleted on the server."""
         gone = set(item_ids)
         left = [i for i in self.store.state.items if i not in gone]
-        self._on_loop(lambda: self.store.apply(lambda state: merge.with_ids(state, left)))
+        self.on_loop(lambda: self.store.apply(lambda state: merge.with_ids(state, left)))
 
     def progress(self, item_id: int, percentage: float | None, message: str = "", image: str | None = None) -> None:
         """Set the progress of an item."""
@@ -79,11 +79,11 @@ class FedConsole:
         def step(state: merge.QueueState) -> merge.Step:
             return replace(state, progress={**state.progress, item_id: now}), frozenset({item_id})
 
-        self._on_loop(lambda: self.store.apply(step))
+        self.on_loop(lambda: self.store.apply(step))
 
     def set_paused(self, paused: bool) -> None:
         """Pause or resume the processor."""
-        self._on_loop(lambda: self.store.set(processor=ProcessorStatus(is_started=not paused, is_processing=False)))
+        self.on_loop(lambda: self.store.set(processor=ProcessorStatus(is_started=not paused, is_processing=False)))
 
     def churn(self, item_ids: list[int], changes: int, seed: int = 1) -> None:
         """Advance the statuses of random items; finished ones become pending again."""
@@ -99,11 +99,11 @@ class FedConsole:
         def step(state: merge.QueueState) -> merge.Step:
             return replace(state, items={**state.items, new.item_id: new}), frozenset({new.item_id})
 
-        self._on_loop(lambda: self.store.apply(step))
+        self.on_loop(lambda: self.store.apply(step))
 
     def settle(self) -> None:
         """Wait until the threads have finished their work so far."""
-        self._on_loop(lambda: None)
+        self.on_loop(lambda: None)
         done = threading.Event()
         views_of(self).thread.put(done.set)  # type: ignore[arg-type]
         assert done.wait(10)
@@ -127,7 +127,9 @@ class FedConsole:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _on_loop(self, function: Callable[[], object]) -> None:
+    def on_loop(self, function: Callable[[], object]) -> None:
+        """Run a function on the console's thread, and wait for it."""
+
         async def work() -> None:
             function()
 

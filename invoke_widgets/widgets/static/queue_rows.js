@@ -1,7 +1,6 @@
 // The rows as the page holds them, and pure functions that decode, sort, filter and format them. No DOM here.
 
 const STATUSES = ["pending", "in_progress", "waiting", "completed", "failed", "canceled"];
-const GLYPHS = { pending: "○", in_progress: "●", waiting: "◌", completed: "✓", failed: "✕", canceled: "⊘" };
 const UNFINISHED = new Set(["pending", "in_progress", "waiting"]);
 const RETRIABLE = new Set(["failed", "canceled"]);
 const STATUS_ORDER = { in_progress: 0, waiting: 1, pending: 2, failed: 3, canceled: 4, completed: 5 };
@@ -43,6 +42,11 @@ class Row {
     this.words = null;
   }
 
+  /** The values that its batch set, as text. */
+  get values() {
+    return this.fields === null ? null : this.fields.map(([name, value]) => `${name} ${value}`).join(", ");
+  }
+
   get cancelable() { return UNFINISHED.has(this.status) && !this.gone && !this.theirs; }
   get retriable() { return RETRIABLE.has(this.status) && !this.gone && !this.theirs; }
 
@@ -54,7 +58,7 @@ class Row {
   }
 
   get text() {
-    this.words ??= [this.id, this.status, this.batch, this.destination, this.device, this.fields, this.error]
+    this.words ??= [this.id, this.status, this.batch, this.destination, this.device, this.values, this.error]
       .filter((value) => value !== null).join("\n").toLowerCase();
     return this.words;
   }
@@ -204,60 +208,45 @@ class Rows {
   }
 }
 
-/** Merge two sorted arrays. */
-function merged(a, b, compare) {
-  if (!b.length) return a;
-  if (!a.length) return b;
-  if (compare(a[a.length - 1], b[0]) <= 0) return a.concat(b);
-  if (compare(b[b.length - 1], a[0]) <= 0) return b.concat(a);
-  const out = new Array(a.length + b.length);
-  let from = 0;
-  let at = 0;
-  for (const row of b) {
-    // Binary search in the rest of `a`.
-    let low = from;
-    let high = a.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compare(a[middle], row) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    while (from < low) out[at++] = a[from++];
-    out[at++] = row;
-  }
-  while (from < a.length) out[at++] = a[from++];
-  return out;
-}
-
 const SORT_KEYS = {
   item: (row) => row.id,
   status: (row) => STATUS_ORDER[row.status] ?? 9,
-  progress: (row, rows) => (row.progress?.part ?? null) ?? (row.status === "pending" ? -rows.position(row) : null),
   created: (row) => row.created,
-  took: (row, rows, now) => row.took(now),
+  took: (row, now) => row.took(now),
   batch: (row) => row.batch,
   destination: (row) => row.destination,
   device: (row) => row.device,
-  fields: (row) => row.fields,
-  error: (row) => row.error,
+  values: (row) => row.values,
 };
 
+/** What runs, then what is next, in the order in which the server takes it, then what ended, the newest first. */
+function byActivity(a, b) {
+  const group = (row) => (row.status === "in_progress" || row.status === "waiting" ? 0 : row.status === "pending" ? 1 : 2);
+  const [x, y] = [group(a), group(b)];
+  if (x !== y) return x - y;
+  if (x === 0) return a.id - b.id;
+  if (x === 1) return (b.priority ?? 0) - (a.priority ?? 0) || a.id - b.id;
+  return (b.completed ?? 0) - (a.completed ?? 0) || b.id - a.id;
+}
+
 /** A comparison for `sort`, such as "-item": empty values last, equal ones by the newest first. */
-function comparison(sort, rows) {
+function comparison(sort) {
   const down = sort.startsWith("-");
-  const key = SORT_KEYS[down ? sort.slice(1) : sort] ?? SORT_KEYS.item;
+  const name = down ? sort.slice(1) : sort;
+  if (name === "activity" || !(name in SORT_KEYS)) return down ? (a, b) => byActivity(b, a) : byActivity;
+  const key = SORT_KEYS[name];
   const sign = down ? -1 : 1;
   const now = Date.now() / 1000;
   return (a, b) => {
-    const x = key(a, rows, now);
-    const y = key(b, rows, now);
+    const x = key(a, now);
+    const y = key(b, now);
     if (x !== y) {
       if (x === null || x === undefined) return 1;
       if (y === null || y === undefined) return -1;
       if (x < y) return -sign;
       if (x > y) return sign;
     }
-    return key === SORT_KEYS.item ? 0 : b.id - a.id;
+    return name === "item" ? 0 : b.id - a.id;
   };
 }
 
@@ -267,12 +256,14 @@ const sortsByWhatChanges = (sort) => !["item", "created", "batch"].includes(sort
 /** A test for `filters`; null if everything passes. */
 function sieve(filters) {
   const { status, batch, destination } = filters;
+  const items = filters.items ? new Set(filters.items.split(",").map(Number)) : null;
   const words = String(filters.text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  if (!status && !batch && !destination && !words.length) return null;
+  if (!status && !batch && !destination && !items && !words.length) return null;
   return (row) =>
     (!status || (status === "unfinished" ? UNFINISHED.has(row.status) : row.status === status)) &&
     (!batch || row.batch === batch) &&
     (!destination || row.destination === destination) &&
+    (!items || items.has(row.id)) &&
     words.every((word) => row.text.includes(word));
 }
 
@@ -280,23 +271,6 @@ function ordinal(n) {
   const tens = n % 100;
   const ending = tens >= 11 && tens <= 13 ? "th" : ["th", "st", "nd", "rd"][n % 10] ?? "th";
   return `${n.toLocaleString("en-US")}${ending}`;
-}
-
-/** Seconds as "5.2 s", "0:31", "1:02:03". */
-function duration(seconds) {
-  if (seconds === null || seconds === undefined) return "—";
-  if (seconds < 1) return `${Math.round(Math.max(0, seconds) * 1000)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  return clock(seconds);
-}
-
-/** Whole seconds as "0:31", for values that tick. */
-function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  const two = (n) => String(n).padStart(2, "0");
-  const hours = Math.floor(whole / 3600);
-  const minutes = Math.floor(whole / 60) % 60;
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 /** How long ago, in a text that seldom changes. */
@@ -310,4 +284,3 @@ function ago(seconds) {
 
 const exact = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleString());
 const percent = (part) => `${Math.round(Math.min(1, Math.max(0, part)) * 100)} %`;
-const shortId = (id) => (id && id.length > 9 ? `${id.slice(0, 8)}…` : id ?? "");

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ipywidgets.widgets import widget as core
+from traitlets import TraitError
 
 from invoke_widgets.records import (
     COMPLETED,
@@ -28,7 +29,7 @@ from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.queue_rows import detail
 from invoke_widgets.widgets.queue_table import QueueTable
-from tests.support.pressing import receive
+from tests.support.parts import Sent, ask, said
 from tests.support.table_console import FedConsole, item
 from tests.support.wire import until
 
@@ -39,20 +40,9 @@ def console() -> Iterator[FedConsole]:
         yield console
 
 
-class Sent:
-    """What a table sends to its pages."""
-
-    def __init__(self, table: QueueTable) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self._send = table.grid.send
-        table.grid.send = self._keep
-
-    def _keep(self, message: dict[str, Any], buffers: list[bytes]) -> None:
-        packets = [json.loads(buffer) for buffer in buffers if message["t"] in ("rows", "change")]
-        self.messages.append({**message, **({"rows": packets[0]} if packets else {})})
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [message for message in self.messages if message["t"] == kind]
+def rows_in(message: dict[str, Any]) -> list[list[Any]]:
+    """The rows that a message brings as binary data."""
+    return [values for buffer in message["buffers"] for values in json.loads(buffer)[1]]
 
 
 items = st.builds(
@@ -162,8 +152,8 @@ def test_the_newest_rows_come_with_the_widget() -> None:
     """A table carries the newest 200 rows from the start."""
     with FedConsole(item(i) for i in range(1, 1001)) as console:
         table = QueueTable(console)  # type: ignore[arg-type]
-        assert [1000, 999] == [values[0] for values in table.grid.first[:2]]
-        assert 200 == len(table.grid.first)
+        assert [1000, 999] == [values[0] for values in table.first[:2]]
+        assert 200 == len(table.first)
 
 
 def test_one_event_is_one_message_with_the_changed_row(console: FedConsole) -> None:
@@ -173,7 +163,7 @@ def test_one_event_is_one_message_with_the_changed_row(console: FedConsole) -> N
     console.receive(item(6))
     console.settle()
     [message] = sent.of("change")
-    assert 6 == message["rows"][1][0][0]
+    assert 6 == rows_in(message)[0][0]
     assert "c" not in message
 
 
@@ -191,10 +181,10 @@ def test_a_page_that_asks_gets_each_row_once_in_packets(console: FedConsole) -> 
     console.feed(item(i) for i in range(6, 1_301))
     table = QueueTable(console)  # type: ignore[arg-type]
     sent = Sent(table)
-    receive(table.grid, {"t": "hello", "to": "me"})
+    ask(table, "hello", page="me")
     until(lambda: any("end" in packet for packet in sent.of("rows")), "the last packet")
     packets = sent.of("rows")
-    assert list(range(1_300, 0, -1)) == [values[0] for packet in packets for values in packet["rows"][1]]
+    assert list(range(1_300, 0, -1)) == [values[0] for packet in packets for values in rows_in(packet)]
     assert [False, False, True] == ["end" in packet for packet in packets]
     assert {"me"} == {packet["to"] for packet in packets}
 
@@ -207,7 +197,6 @@ def test_selected_holds_only_items_in_the_queue(console: FedConsole) -> None:
     console.forget([4])
     console.settle()
     assert [2] == table.selected
-    assert [2] == table.grid.selected
 
 
 @pytest.mark.parametrize("columns", [["item", "nonsense"], ("x",)])
@@ -249,6 +238,7 @@ def test_static_html_and_text_are_escaped(console: FedConsole) -> None:
     """A page without a kernel gets the last state as an escaped table, and a terminal gets it as text."""
     console.feed([item(6, FAILED, error_type="E", error_message="<script>alert(1)</script>")])
     bundle = QueueTable(console)._repr_mimebundle_()  # type: ignore[arg-type]
+    bundle = bundle[0]
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "E: &lt;script&gt;alert(1)&lt;/script&gt;" in bundle["text/html"]
     assert "<script" not in bundle["text/html"]
@@ -288,5 +278,61 @@ def test_lone_surrogates_are_replaced(console: FedConsole) -> None:
     console.feed([bad])
     table = QueueTable(console)  # type: ignore[arg-type]
     bundle = table._repr_mimebundle_()
-    out = json.dumps([table.grid.first, bundle, detail(bad)], ensure_ascii=False)
+    out = json.dumps([table.first, bundle, detail(bad)], ensure_ascii=False)
     assert "a?b" in out.encode().decode()
+
+
+def test_filters_sort_and_density_are_traits(console: FedConsole) -> None:
+    """They can be set and observed; an unknown density is refused."""
+    table = QueueTable(console, height="20em")  # type: ignore[arg-type]
+    changes: list[str] = []
+    table.observe(lambda change: changes.append(change["name"]), names=["filters", "sort", "density"])
+    table.filters, table.sort, table.density = {"status": "failed"}, "-took", "compact"
+    assert (["filters", "sort", "density"], "20em") == (changes, table.height)
+    with pytest.raises(TraitError):
+        table.density = "tiny"
+
+
+def test_the_menu_knows_how_many_jobs_each_entry_is_about(console: FedConsole) -> None:
+    """Also for the batch that the filter names."""
+    console.feed([item(6), item(7, FAILED), item(8, IN_PROGRESS)])
+    table = QueueTable(console)  # type: ignore[arg-type]
+    batch = item(6).batch_id
+    table.filters = {"batch": batch}
+    until(lambda: table.totals["batch"] == 2, "the batch to be counted")
+    counted = {name: table.totals[name] for name in ("total", "unfinished", "finished", "pending", "retryable")}
+    assert {"total": 8, "unfinished": 2, "finished": 6, "pending": 1, "retryable": 1} == counted
+
+
+def test_a_late_click_on_clear_does_nothing_if_the_number_has_changed(console: FedConsole) -> None:
+    """A click on "Clear 5 jobs" that arrives when there are six says so, and clears nothing."""
+    table = QueueTable(console)  # type: ignore[arg-type]
+    console.feed([item(6)])
+    ask(table, "clear", total=5)
+    assert "Nothing was cleared: the queue has 6 jobs now, not 5." == said(table)
+
+
+def test_thumbnails_of_rows_in_view_are_read_once() -> None:
+    """A page that asks gets how many pictures each job made, and its newest ones; jobs without any send nothing."""
+    images = {"results": {"a": {"type": "image_output", "image": {"image_name": "one.png"}}}}
+    read: list[int] = []
+
+    class Client:
+        async def get_queue_item(self, item_id: int) -> QueueItem:
+            read.append(item_id)
+            return item(item_id, COMPLETED, session=images if item_id == 1 else {"results": {}})
+
+        async def get_image_thumbnail(self, name: str) -> bytes:
+            return name.encode()
+
+    with FedConsole([item(1, COMPLETED), item(2, COMPLETED)]) as console:
+        console.client = Client()
+        table = QueueTable(console)  # type: ignore[arg-type]
+        sent = Sent(table)
+        for _ in range(2):
+            ask(table, "thumbnails", item_ids=[1, 2], page="me")
+            until(lambda: sent.of("thumbnails") and not table.busy, "the thumbnails")
+        until(lambda: len(sent.of("thumbnails")) == 2, "both answers")
+    assert [1, 2] == sorted(read)
+    shown = [(one["id"], one["count"], one["buffers"], one["to"]) for one in sent.of("thumbnails")]
+    assert [(1, 1, [b"one.png"], "me")] * 2 == shown

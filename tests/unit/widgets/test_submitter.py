@@ -8,8 +8,7 @@ import pytest
 
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.widgets import submitter
-from invoke_widgets.widgets.base import View
-from tests.support.pressing import receive, text
+from tests.support.parts import ask, receive
 from tests.support.table_console import FedConsole
 
 
@@ -60,15 +59,12 @@ def test_refused_says_why_the_page_sent_no_file() -> None:
 
 
 def test_a_dropped_file_is_taken_or_refused() -> None:
-    """The line under the button says what is wrong with a file, escaped, until one is taken."""
-    taken: list[str] = []
+    """What is wrong with a file is said until one is taken."""
     with FedConsole() as console:
-        view = View(console)  # type: ignore[arg-type]
-        chooser = submitter.FileInput(view, taken.append)
-        view.show(chooser.button, chooser.error)
-        receive(chooser.button, {"t": "file", "name": "<b>.json"}, b"\xff")
-        assert '"<b>.json" is not a text file' in text(view)
-        receive(chooser.button, {"t": "refused", "why": "many", "name": ""})
-        assert "one file at a time" in text(view)
-        receive(chooser.button, {"t": "file", "name": "<b>.json"}, b"{}")
-        assert (["{}"], "") == (taken, text(view))
+        form = submitter.JobSubmitter(console)  # type: ignore[arg-type]
+        receive(form, {"t": "file", "name": "<b>.json"}, b"\xff")
+        assert '"<b>.json" is not a text file' in form.problems["file"]["message"]
+        ask(form, "refused", why="many", name="")
+        assert "one file at a time" in form.problems["file"]["message"]
+        receive(form, {"t": "file", "name": "<b>.json"}, b"[]")
+        assert ("[]", False) == (form.form["graph"], "file" in form.problems)

@@ -11,11 +11,17 @@ from invoke_widgets.history import group_errors
 from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried, retryable
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.drafts import Draft, data_of, is_batch, place_of, read_draft, read_json, rows_of
-from invoke_widgets.widgets.error_log import facts_html, message_html, traceback_html
-from invoke_widgets.widgets.header import progress_html
+from invoke_widgets.widgets.drafts import (
+    Draft,
+    data_of,
+    is_batch,
+    place_of,
+    read_draft,
+    read_json,
+    read_values,
+    rows_of,
+)
 from invoke_widgets.widgets.queue_rows import RunTimes, left_s
-from invoke_widgets.widgets.results import output_text
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -130,12 +136,39 @@ def test_data_of_leaves_out_empty_rows(rows: list[tuple[str, str, int]], expecte
     assert expected == data_of(rows)
 
 
-@pytest.mark.parametrize("rows", [[("a.b", "1, 2", 1)], [("a.b", "[1]", 1), ("a.b", "[2]", 1)]])
+@pytest.mark.parametrize("rows", [[("a.b", "1; 2", 1)], [("a.b", "[1]", 1), ("a.b", "[2]", 1)]])
 def test_data_of_names_the_field_of_a_bad_row(rows: list[tuple[str, str, int]]) -> None:
     """An error of a row names its field."""
     with pytest.raises(InvalidRequest, match=r"data\.a\.b: ") as caught:
         data_of(rows)
     assert "data.a.b" == place_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1, 2, 3", [1, 2, 3]),
+        ("0.5", [0.5]),
+        ('"oil", "ink, wash"', ["oil", "ink, wash"]),
+        ("[1, 2]", [1, 2]),
+        ("1..4", [1, 2, 3, 4]),
+        ("10 .. 50 step 20", [10, 30, 50]),
+        ("3..1", [3, 2, 1]),
+        ("-2..-1", [-2, -1]),
+        ("[[1, 2], [3]]", [[1, 2], [3]]),
+    ],
+)
+def test_read_values_takes_lists_and_ranges(text: str, expected: list[object]) -> None:
+    """As a user writes them."""
+    assert expected == read_values(text, "data.a.b")
+
+
+@pytest.mark.parametrize("text", ["oil, ink", "1..20000", "1..5 step 0", "1 2", "[1,", "1..x"])
+def test_read_values_refuses_what_it_cannot_read(text: str) -> None:
+    """The error names the field."""
+    with pytest.raises(InvalidRequest, match=r"data\.a\.b: ") as caught:
+        read_values(text, "data.a.b")
+    assert "data.a.b" == caught.value.field
 
 
 @pytest.mark.parametrize(
@@ -245,35 +278,6 @@ def test_mean_run_time_of_the_newest_fifty() -> None:
     assert 2.0 == times.mean_s
 
 
-def test_progress_is_always_one_line() -> None:
-    """Whether none, one or several items run."""
-    several = QueueState(items={i: item(i, "in_progress") for i in (3, 4, 5)})
-    shown = [
-        progress_html(QueueState(), [], NOW),
-        progress_html(several, [3], NOW),
-        progress_html(several, [3, 4, 5], NOW),
-    ]
-    assert [1, 1, 1] == [html.count("iw-progress") for html in shown]
-    assert [True, True] == ["Idle" in shown[0], "item 3 and 2 more" in shown[2]]
-
-
-def test_markup_in_server_texts_is_escaped() -> None:
-    """Markup in a server's text is shown as text."""
-    evil = "<img src=x onerror=alert(1)>"
-    running = item(3, "in_progress")
-    state = QueueState(items={3: running}, progress={3: Progress(item_id=3, message=evil)})
-    error = JobError(
-        at=NOW, error_type=JobErrorType.UNKNOWN_ERROR, message=evil, suggestion=evil, traceback=evil, node_id=evil
-    )
-    shown = (
-        progress_html(state, [3], NOW)
-        + message_html(error)
-        + facts_html(group_errors([error])[0])
-        + traceback_html(error)
-    )
-    assert (0, 5) == (shown.count("<img"), shown.count("&lt;img"))
-
-
 def test_errors_with_one_fingerprint_are_one_group() -> None:
     """The group with the newest error comes first."""
     times = [NOW.replace(second=s) for s in (1, 2, 3)]
@@ -282,18 +286,3 @@ def test_errors_with_one_fingerprint_are_one_group() -> None:
         for i, (at, f) in enumerate(zip(times, "xyx", strict=True))
     ]
     assert [("x", (0, 2)), ("y", (1,))] == [(g.fingerprint, g.item_ids) for g in group_errors(errors)]
-
-
-@pytest.mark.parametrize(
-    ("output", "expected"),
-    [
-        ({"type": "integer_output", "value": 3}, "3"),
-        ({"type": "x", "a": 1, "b": "c"}, '{"a": 1, "b": "c"}'),
-        ({"type": "image_output", "image": {"image_name": "n.png"}, "width": 8, "height": 4}, "image n.png, 8 × 4"),
-        ([{"type": "t", "value": 1}, {"type": "t", "value": 2}], "[1, 2]"),
-        ({"type": "t", "value": "x" * 300}, "x" * 199 + "…"),
-    ],
-)
-def test_output_text_leaves_out_types_and_lone_keys(output: object, expected: str) -> None:
-    """An output is shown as its value."""
-    assert expected == output_text(output)

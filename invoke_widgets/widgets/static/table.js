@@ -1,29 +1,38 @@
-// The table: one view of the rows, its elements, and what the user does with it; last, the anywidget's entry.
-// It draws a window of row elements over any number of rows, all of one height, with one opened row's detail between.
-// The row under the pointer stays where it is.
+// The table: one view of rows, its elements, and what the user does with it. It draws a window of row elements over any
+// number of rows, all of one height, with one opened row's detail between. The row under the pointer stays where it is.
+// What the rows are is up to `kind`:
+//   label, columns: { name: { title, width, least, numeric, paint(cell, row, now) } }, always: the columns never dropped,
+//   drops: those that are dropped where it is narrow, the first one first,
+//   compare(sort), passes(filters) or null, moves(sort): whether the order can change while rows do, ticking(sort): rows
+//   that change by themselves, action(cell, row), detail(row): fills an element, opened(row, by),
+//   remove(rows): what Delete is for, empty(filtered): what to show without rows.
 
-const ROW_H = 28;
 const OVERSCAN_PAGES = 1.5;
 const LEAST_OVERSCAN = 12;
 /** A click may move the pointer this far; beyond it, the user is selecting text. */
 const DRAG_PX = 4;
-/** Columns whose values change by themselves while a job runs. */
-const TICKING = new Set(["took", "progress"]);
+const NARROW_PX = 560;
+const ROW_PX = { comfortable: 38, compact: 28, cards: 62 };
+const HEAD_PX = 30;
+const EDGES_PX = 56; // the boxes and the scrollbar
 
-class TableView {
-  constructor(model, shared, el) {
-    this.model = model;
-    this.shared = shared;
-    this.rows = shared.rows;
+class Table {
+  /** `state` has get(name), set(name, value) and on(name, listener) for columns, sort, filters, selected, density. */
+  constructor(kind, state, rows, el) {
+    this.kind = kind;
+    this.state = state;
+    this.rows = rows;
     this.list = []; // the rows that pass the filters, in order
     this.members = new Set(); // the rows of `list`
     this.active = null; // the row with the tab stop
     this.open = null; // the row whose detail is shown
     this.mark = null; // the row where a range selection began
     this.unranged = new Set(); // the selection before the range
-    this.toShow = null; // the item to scroll to as soon as the table itself is visible
-    this.heldAtTop = false; // whether the newest rows were visible before a row was held under the pointer
-    this.viewH = ROW_H * 12;
+    this.toShow = null; // the row to scroll to as soon as the table itself is visible
+    this.heldAtTop = false; // whether the first rows were visible before a row was held under the pointer
+    this.rowH = ROW_PX.comfortable;
+    this.viewH = this.rowH * 10;
+    this.width = 0;
     this.detailH = 0;
     this.revealing = false; // whether to keep the detail in view as it grows
     this.padTop = 0; // space above and below the rows while the row under the pointer is held in place
@@ -32,7 +41,8 @@ class TableView {
     this.pointer = null;
     this.pressed = null; // the row and element of the last pointerdown
     this.elements = new Map(); // row -> element
-    this.selected = new Set(model.get("selected"));
+    this.selected = new Set(state.get("selected"));
+    this.watchers = new Set(); // called after each drawing of everything
     this._build(el);
     this._listen();
     this._newColumns();
@@ -41,30 +51,14 @@ class TableView {
   }
 
   _build(el) {
-    this.toolbar = new Toolbar({
-      filter: (changes) => this._save("filters", cleaned({ ...this.model.get("filters"), ...changes })),
-      columns: (names) => this._save("columns", names),
-      redraw: () => this._drawAround(),
-      act: (kind) => (kind === "cancel" ? this.askToCancel() : this._act("retry", this._chosen((r) => r.retriable))),
-    });
-    this.grid = make("div", "iwq-grid", null, { role: "grid", "aria-label": "queue", "aria-multiselectable": "true" });
-    this.grid.style.height = this.model.get("height");
-    this.head = make("div", "iwq-row iwq-head", null, { role: "row", "aria-rowindex": "1" });
-    const headGroup = make("div", "iwq-headgroup", null, { role: "rowgroup" });
+    this.grid = make("div", "iwt-grid", null, { role: "grid", "aria-label": this.kind.label, "aria-multiselectable": "true" });
+    this.head = make("div", "iwt-row iwt-head", null, { role: "row", "aria-rowindex": "1" });
+    const headGroup = make("div", "iwt-headgroup", null, { role: "rowgroup" });
     headGroup.append(this.head);
-    this.body = make("div", "iwq-body", null, { role: "rowgroup" });
+    this.body = make("div", "iwt-body", null, { role: "rowgroup" });
     this.detail = new Detail();
     this.grid.append(headGroup, this.body);
-    this.empty = make("div", "iwq-empty");
-    this.ask = make("div", "iwq-ask", null, { role: "group", "aria-label": "confirm" });
-    this.ask.hidden = true;
-    this.said = make("div", "iwq-said", null, { role: "status" });
-    const frame = make("div", "iwq-frame");
-    frame.append(this.grid, this.empty);
-    // Without the attribute JupyterLab would take arrows, Enter and Delete for its cells.
-    const root = make("div", "iw iwq", null, { "data-lm-suppress-shortcuts": "true" });
-    root.append(this.toolbar.element, frame, this.ask, this.said);
-    el.append(root);
+    el.append(this.grid);
   }
 
   _listen() {
@@ -87,7 +81,7 @@ class TableView {
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("keydown", (event) => this._key(event));
     this.grid.addEventListener("focusin", (event) => {
-      const element = event.target.closest?.(".iwq-row");
+      const element = event.target.closest?.(".iwt-row");
       if (element?._row && element._row !== this.active) {
         this.active = element._row;
         this.render();
@@ -103,27 +97,22 @@ class TableView {
     });
     this.sizes.observe(this.detail.element);
     this.resized = new ResizeObserver(() => {
-      // The last column sticks to the right only where it would be cut off: sticking slows scrolling down.
-      this.grid.classList.toggle("iwq-wide", this.grid.scrollWidth > this.grid.clientWidth);
-      this.viewH = Math.max(ROW_H, this.grid.clientHeight - ROW_H);
+      if (this.grid.clientWidth !== this.width) {
+        this.width = this.grid.clientWidth;
+        this._newColumns();
+      }
+      this.viewH = Math.max(this.rowH, this.grid.clientHeight - this.headH);
       this.render();
-      if (this.toShow !== null) this.showItem(this.toShow);
+      if (this.toShow !== null) this.show(this.toShow);
     });
     this.resized.observe(this.grid);
-    const on = (name, listener) => {
-      this.model.on(`change:${name}`, listener);
-      this.offs.push(() => this.model.off(`change:${name}`, listener));
-    };
-    this.offs = [];
-    on("columns", () => this._newColumns());
-    on("sort", () => { this._newColumns(); this.arrange(); });
-    on("filters", () => this.arrange());
-    on("selected", () => { this.selected = new Set(this.model.get("selected")); this.render(); });
-    const changed = (touched) => (touched ? this.update(touched) : this.arrange());
-    this.shared.views.add(changed);
-    const event = (kind, data) => this._event(kind, data);
-    this.shared.listeners.add(event);
-    this.offs.push(() => this.shared.views.delete(changed), () => this.shared.listeners.delete(event));
+    this.offs = [
+      this.state.on("columns", () => this._newColumns()),
+      this.state.on("density", () => this._newColumns()),
+      this.state.on("sort", () => { this._newColumns(); this.arrange(); }),
+      this.state.on("filters", () => this.arrange()),
+      this.state.on("selected", () => { this.selected = new Set(this.state.get("selected")); this.render(); }),
+    ];
   }
 
   close() {
@@ -133,38 +122,20 @@ class TableView {
     for (const off of this.offs) off();
     clearTimeout(this._ordering);
     for (const kind of ["pointerup", "pointercancel"]) document.removeEventListener(kind, this.released);
-    if (this.open) this.shared.open(this.open.id, -1);
-  }
-
-  _save(name, value) {
-    this.model.set(name, value);
-    this.model.save_changes();
-  }
-
-  _event(kind, data) {
-    if (kind === "say") {
-      setText(this.said, data.text);
-    } else if (kind === "busy") {
-      this.render();
-    } else if (kind === "show") {
-      this.showItem(data.id);
-    } else if (kind === "detail" && this.open?.id === data.id) {
-      this._fillDetail();
-    } else if (kind === "image" && this.open?.id === data.id) {
-      this.detail.showImage(this.open, this.shared.details.get(data.id), data);
-    }
+    if (this.open) this.kind.opened?.(this.open, -1);
+    this.grid.remove();
   }
 
   // -- order: which rows, and where -------------------------------------------------------------------------------------
 
   /** Filter and sort all rows. */
   arrange() {
-    const passes = sieve(this.model.get("filters"));
-    const sort = this.model.get("sort");
+    const passes = this.kind.passes(this.state.get("filters"));
+    const sort = this.state.get("sort");
     const rows = this.rows.ordered;
     let list = passes ? rows.filter(passes) : rows.slice();
     if (sort === "-item") list.reverse();
-    else if (sort !== "item") list.sort(comparison(sort, this.rows));
+    else if (sort !== "item") list.sort(this.kind.compare(sort));
     this.late.clear();
     this.list = list;
     this.members = new Set(list);
@@ -175,12 +146,12 @@ class TableView {
 
   /** Move the rows that are new, changed or gone; the row under the pointer stays where it is. */
   update(touched) {
-    const sort = this.model.get("sort");
-    const passes = sieve(this.model.get("filters"));
-    const fixed = !passes && !sortsByWhatChanges(sort);
+    const sort = this.state.get("sort");
+    const passes = this.kind.passes(this.state.get("filters"));
+    const fixed = !passes && !this.kind.moves(sort);
     const pointed = this.underPointer();
     const moving = [];
-    if (TICKING.has(sort.replace("-", ""))) touched = new Set([...touched, ...this.rows.running.filter((r) => this.members.has(r))]);
+    touched = new Set([...touched, ...this.kind.ticking(sort).filter((row) => this.members.has(row))]);
     for (const row of touched) {
       if (fixed && this.members.has(row) && !row.gone) continue;
       if (row === pointed && this.members.has(row)) this.late.add(row);
@@ -194,7 +165,7 @@ class TableView {
     const anchor = pointed ?? this._anchor();
     const before = anchor ? this.y(this.list.indexOf(anchor)) - this.grid.scrollTop : 0;
     const leaving = new Set(moving);
-    const compare = comparison(sort, this.rows);
+    const compare = this.kind.compare(sort);
     const coming = moving.filter((row) => !row.gone && (!passes || passes(row))).sort(compare);
     const staying = moving.some((row) => this.members.has(row)) ? this.list.filter((row) => !leaving.has(row)) : this.list;
     for (const row of moving) this.members.delete(row);
@@ -258,15 +229,15 @@ class TableView {
   // -- geometry ---------------------------------------------------------------------------------------------------------
 
   y(index) {
-    return this.padTop + index * ROW_H + (this._openIndex >= 0 && index > this._openIndex ? this.detailH : 0);
+    return this.padTop + index * this.rowH + (this._openIndex >= 0 && index > this._openIndex ? this.detailH : 0);
   }
 
   indexAt(y) {
     let at = y - this.padTop;
-    if (this._openIndex >= 0 && at >= (this._openIndex + 1) * ROW_H) {
-      at = Math.max((this._openIndex + 1) * ROW_H - 1, at - this.detailH);
+    if (this._openIndex >= 0 && at >= (this._openIndex + 1) * this.rowH) {
+      at = Math.max((this._openIndex + 1) * this.rowH - 1, at - this.detailH);
     }
-    return Math.max(0, Math.min(this.list.length - 1, Math.floor(at / ROW_H)));
+    return Math.max(0, Math.min(this.list.length - 1, Math.floor(at / this.rowH)));
   }
 
   get _openIndex() {
@@ -276,13 +247,13 @@ class TableView {
   }
 
   _height() {
-    return this.padTop + this.list.length * ROW_H + (this._openIndex >= 0 ? this.detailH : 0);
+    return this.padTop + this.list.length * this.rowH + (this._openIndex >= 0 ? this.detailH : 0);
   }
 
   underPointer() {
     if (!this.pointer) return null;
     const box = this.grid.getBoundingClientRect();
-    const y = this.pointer.y - box.top - ROW_H;
+    const y = this.pointer.y - box.top - this.headH;
     if (y < 0) return null;
     const at = y + this.grid.scrollTop;
     return at >= this.padTop && at < this._height() ? this.list[this.indexAt(at)] ?? null : null;
@@ -290,46 +261,59 @@ class TableView {
 
   // -- drawing ----------------------------------------------------------------------------------------------------------
 
+  /** Choose the columns that fit, and draw the header and all rows anew. */
   _newColumns() {
-    this.columns = this.model.get("columns").filter((name) => name in CELLS);
-    const sort = this.model.get("sort");
-    this.grid.style.setProperty("--iwq-columns",
-      ["32px", ...this.columns.map((name) => WIDTHS[name]), "40px"].join(" "));
-    this.grid.style.setProperty("--iwq-least",
-      `${72 + this.columns.reduce((sum, name) => sum + Number(/\d+/.exec(WIDTHS[name])[0]), 0)}px`);
+    const { columns } = this.kind;
+    this.cards = this.width > 0 && this.width < NARROW_PX;
+    this.rowH = ROW_PX[this.cards ? "cards" : this.state.get("density")] ?? ROW_PX.comfortable;
+    this.headH = this.cards ? 0 : HEAD_PX;
+    this.columns = this.state.get("columns").filter((name) => name in columns);
+    const needed = () => EDGES_PX + parseInt(this.kind.last ?? "44", 10) + this.columns.reduce((sum, name) => sum + columns[name].least, 0);
+    for (const name of this.kind.drops) {
+      if (this.width > 0 && !this.cards && needed() > this.width) this.columns = this.columns.filter((other) => other !== name);
+    }
+    if (this.cards) this.columns = this.kind.cards.filter((name) => name in columns);
+    this.grid.classList.toggle("iwt-cards", this.cards);
+    this.grid.style.setProperty("--iwt-row", `${this.rowH}px`);
+    this.grid.style.setProperty("--iwt-columns", ["40px", ...this.columns.map((name) => columns[name].width), this.kind.last ?? "44px"].join(" "));
     this.grid.setAttribute("aria-colcount", String(this.columns.length + 2));
-    const focused = this.head.contains(focusNear(this.head)) ? focusNear(this.head).dataset.column : null;
-    const all = make("div", "iwq-cell iwq-check", null, { role: "columnheader" });
-    this.all = make("span", "iwq-box", null, { role: "checkbox", "aria-label": "select all rows shown", "data-column": "" });
-    this.all.tabIndex = -1;
-    all.append(this.all);
-    const cells = this.columns.map((name) => {
-      const by = sort.replace("-", "") === name ? (sort.startsWith("-") ? "descending" : "ascending") : "none";
-      const cell = make("div", `iwq-cell iwq-sort${NUMERIC.has(name) ? " iwq-number" : ""}`, null,
-        { role: "columnheader", "aria-sort": by, "data-column": name, title: `sort by ${name}` });
-      cell.tabIndex = -1;
-      const arrow = { ascending: "▲", descending: "▼", none: "" }[by];
-      cell.append(make("span", "", name), make("span", "iwq-arrow", arrow, { "aria-hidden": "true" }));
-      return cell;
-    });
-    const last = make("div", "iwq-cell iwq-last", null, { role: "columnheader" });
-    last.append(make("span", "iwq-hidden", "action"));
-    this.head.replaceChildren(all, ...cells, last);
-    if (focused !== null) this.head.querySelector(`[data-column="${focused}"]`)?.focus();
+    this._newHead();
     for (const element of this.elements.values()) element.remove();
     this.elements.clear();
-    this.grid.classList.toggle("iwq-wide", this.grid.scrollWidth > this.grid.clientWidth);
     this.render();
   }
 
+  _newHead() {
+    const sort = this.state.get("sort");
+    const focused = this.head.contains(focusNear(this.head)) ? focusNear(this.head).dataset.column : null;
+    const all = make("div", "iwt-cell iwt-check", null, { role: "columnheader" });
+    this.all = make("span", "iwt-box", null, { role: "checkbox", "aria-label": "Select all rows shown", "data-column": "" });
+    this.all.tabIndex = -1;
+    all.append(this.all);
+    const cells = this.columns.map((name) => {
+      const { title, numeric } = this.kind.columns[name];
+      const by = sort.replace("-", "") === name ? (sort.startsWith("-") ? "descending" : "ascending") : "none";
+      const cell = make("div", `iwt-cell iwt-sort${numeric ? " iwt-number" : ""}`, null,
+        { role: "columnheader", "aria-sort": by, "data-column": name, title: `Sort by ${title.toLowerCase()}` });
+      cell.tabIndex = -1;
+      const arrow = { ascending: "▲", descending: "▼", none: "" }[by];
+      cell.append(make("span", "iwt-cut", title), make("span", "iwt-arrow", arrow, { "aria-hidden": "true" }));
+      return cell;
+    });
+    const last = make("div", "iwt-cell iwt-last", null, { role: "columnheader" });
+    last.append(make("span", "iw-hidden", "Action"));
+    this.head.replaceChildren(all, ...cells, last);
+    if (focused !== null) this.head.querySelector(`[data-column="${focused}"]`)?.focus();
+  }
+
   _newRow() {
-    const element = make("div", "iwq-row", null, { role: "row" });
+    const element = make("div", "iwt-row", null, { role: "row" });
     element.tabIndex = -1;
-    const check = make("div", "iwq-cell iwq-check", null, { role: "gridcell" });
-    check.append(make("span", "iwq-box", null, { "aria-hidden": "true" })); // the row has aria-selected
+    const check = make("div", "iwt-cell iwt-check", null, { role: "gridcell" });
+    check.append(make("span", "iwt-box", null, { "aria-hidden": "true" })); // the row has aria-selected
     element._cells = this.columns.map((name) =>
-      make("div", `iwq-cell iwq-c-${name}${NUMERIC.has(name) ? " iwq-number" : ""}`, null, { role: "gridcell" }));
-    element._action = make("div", "iwq-cell iwq-last", null, { role: "gridcell" });
+      make("div", `iwt-cell iwt-c-${name}${this.kind.columns[name].numeric ? " iwt-number" : ""}`, null, { role: "gridcell" }));
+    element._action = make("div", "iwt-cell iwt-last", null, { role: "gridcell" });
     element.append(check, ...element._cells, element._action);
     return element;
   }
@@ -348,14 +332,13 @@ class TableView {
       element.dataset.id = String(row.id);
       element.setAttribute("aria-rowindex", String(index + 2));
       element.setAttribute("aria-selected", String(selected));
-      element.classList.toggle("iwq-open", this.open === row);
+      element.classList.toggle("iwt-open", this.open === row);
       element._cells[0].setAttribute("aria-expanded", String(this.open === row)); // not allowed on a grid's rows
-      element.classList.toggle("iwq-odd", index % 2 === 1);
-      element.classList.toggle("iwq-gone", row.gone);
+      element.classList.toggle("iwt-gone", row.gone);
       element.tabIndex = row === this.active ? 0 : -1;
     }
-    this.columns.forEach((name, i) => CELLS[name](element._cells[i], row, this.rows, now));
-    actionCell(element._action, row, this.rows.busy.has(row.id));
+    this.columns.forEach((name, i) => this.kind.columns[name].paint(element._cells[i], row, now));
+    this.kind.action(element._action, row);
   }
 
   _scrolled() {
@@ -377,7 +360,7 @@ class TableView {
   _window(all) {
     const now = Date.now() / 1000;
     const view = this.viewH;
-    const over = Math.max(LEAST_OVERSCAN, Math.ceil((view / ROW_H) * OVERSCAN_PAGES));
+    const over = Math.max(LEAST_OVERSCAN, Math.ceil((view / this.rowH) * OVERSCAN_PAGES));
     this.active ??= this.list[0] ?? null;
     const top = this.grid.scrollTop;
     const from = Math.max(0, this.indexAt(top) - over);
@@ -419,24 +402,13 @@ class TableView {
   }
 
   _drawAround() {
-    this.toolbar.draw({
-      rows: this.rows,
-      filters: this.model.get("filters"),
-      columns: this.columns,
-      shown: this.list.length - [...this.late].filter((row) => row.gone).length,
-      cancelable: this._chosen((row) => row.cancelable),
-      retriable: this._chosen((row) => row.retriable),
-      members: this.members,
-    });
     const all = this.list.length > 0 && this.list.length <= this.selected.size &&
       this.list.every((row) => this.selected.has(row.id));
     this.all.setAttribute("aria-checked", all ? "true" : this.selected.size ? "mixed" : "false");
-    const filtered = Object.keys(this.model.get("filters")).length > 0 && this.rows.ordered.length > 0;
-    this.empty.hidden = this.list.length > 0;
     // The header has the tab stop while there is no row.
-    this.head.querySelector(".iwq-sort").tabIndex = this.list.length ? -1 : 0;
-    setText(this.empty, this.rows.facts.unread ? "Reading the queue…"
-      : filtered ? "No item matches the filters." : "The queue is empty.");
+    const first = this.head.querySelector(".iwt-sort");
+    if (first) first.tabIndex = this.list.length ? -1 : 0;
+    for (const drawn of this.watchers) drawn();
   }
 
   _drawDetail() {
@@ -447,14 +419,15 @@ class TableView {
       return;
     }
     if (!element.isConnected) this.body.append(element);
-    element.style.transform = `translateY(${this.y(index) + ROW_H}px)`;
+    element.style.transform = `translateY(${this.y(index) + this.rowH}px)`;
     element.setAttribute("aria-rowindex", String(index + 2));
-    element.setAttribute("aria-label", `detail of item ${this.open.id}`);
+    element.setAttribute("aria-label", `Details of ${this.kind.name(this.open)}`);
     this.detail.cell.setAttribute("aria-colspan", String(this.columns.length + 2));
   }
 
-  _fillDetail() {
-    this.detail.fill(this.open, this.shared.details.get(this.open.id));
+  /** Draw the opened row's detail anew, if it is this row's. */
+  fillDetail(row = this.open) {
+    if (this.open && row === this.open) this.detail.fill(this.kind.detail(this.open));
   }
 
   /** When nothing moves, put the elements into the order of their rows, in which screen readers read them. */
@@ -485,7 +458,7 @@ class TableView {
   // -- what the user does -----------------------------------------------------------------------------------------------
 
   /** The selected rows that pass a test. */
-  _chosen(test) {
+  chosen(test) {
     const chosen = [];
     for (const id of this.selected) {
       const row = this.rows.byId.get(id);
@@ -494,54 +467,21 @@ class TableView {
     return chosen;
   }
 
-  _act(kind, rows) {
-    const ids = rows.map((row) => row.id).filter((id) => !this.rows.busy.has(id));
-    if (!ids.length) return;
-    for (const id of ids) this.rows.busy.add(id);
-    setText(this.said, kind === "cancel" ? "Canceling…" : "Retrying…");
-    this.shared.notify("busy", {});
-    this.model.send({ t: kind, ids });
-  }
-
-  askToCancel() {
-    const one = this.selected.size === 0;
-    const rows = one ? [this.active].filter((row) => row?.cancelable) : this._chosen((row) => row.cancelable);
-    if (!rows.length) {
-      setText(this.said, !one ? "All selected items have finished, or are another user's."
-        : this.active?.theirs ? "This item is another user's." : "This item has finished.");
-      return;
-    }
-    const hidden = rows.filter((row) => !this.members.has(row)).length;
-    const what = (rows.length === 1 ? `item ${rows[0].id}` : `${rows.length} selected items`) +
-      (hidden ? `, ${hidden === rows.length ? "" : `${hidden} of them `}not shown` : "");
-    const yes = make("button", "iwq-small iwq-danger", "cancel");
-    const no = make("button", "iwq-small", "keep");
-    yes.type = no.type = "button";
-    const end = () => {
-      this.ask.hidden = true;
-      this.focusRow();
-    };
-    yes.addEventListener("click", () => { this._act("cancel", rows.filter((row) => row.cancelable)); end(); });
-    no.addEventListener("click", end);
-    this.ask.onkeydown = (event) => {
-      if (event.key === "Escape") end();
-      if (event.key === "ArrowRight" || event.key === "ArrowLeft") (event.target === yes ? no : yes).focus();
-    };
-    this.ask.replaceChildren(make("span", "", `Cancel ${what}?`), yes, no);
-    this.ask.hidden = false;
-    yes.focus();
+  /** What Delete is about: the selected rows, or else the one with the focus. */
+  removable() {
+    return this.selected.size ? this.chosen(() => true) : [this.active].filter(Boolean);
   }
 
   /** Open a row, or close it; null closes. With `reveal`, as by key, scroll to its detail; under a pointer no row moves. */
   toggle(row, reveal = false) {
-    if (this.open) this.shared.open(this.open.id, -1);
+    if (this.open) this.kind.opened?.(this.open, -1);
     this.open = row && row !== this.open ? row : null;
     this.revealing = reveal;
     this.detailH = 0;
     this.detail.cell.replaceChildren();
     if (this.open) {
-      this._fillDetail();
-      this.shared.open(this.open.id, 1);
+      this.fillDetail();
+      this.kind.opened?.(this.open, 1);
     }
     this.render();
     if (this.open) {
@@ -555,13 +495,13 @@ class TableView {
   reveal() {
     if (!this.revealing || this._openIndex < 0) return;
     const top = this.y(this._openIndex);
-    const bottom = top + ROW_H + this.detailH;
+    const bottom = top + this.rowH + this.detailH;
     this.grid.scrollTop = Math.min(top, Math.max(this.grid.scrollTop, bottom - this.viewH));
   }
 
   _select(ids) {
     this.selected = new Set(ids);
-    this._save("selected", [...this.selected].sort((a, b) => a - b));
+    this.state.set("selected", [...this.selected].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
     this.render();
   }
 
@@ -591,13 +531,14 @@ class TableView {
   }
 
   sortBy(name) {
-    const sort = this.model.get("sort");
-    this._save("sort", sort === name ? `-${name}` : sort === `-${name}` ? name : name === "item" ? "-item" : name);
+    const sort = this.state.get("sort");
+    const down = this.kind.columns[name].down; // what is new or large comes first
+    this.state.set("sort", sort === name ? `-${name}` : sort === `-${name}` ? name : down ? `-${name}` : name);
   }
 
   /** Remember what the pointer goes down on: the click is about that, even if rows move before the pointer is up. */
   _press(event) {
-    const row = event.target.closest(".iwq-row")?._row;
+    const row = event.target.closest(".iwt-row")?._row;
     this.pressed = row ? { row, target: event.target, x: event.clientX, y: event.clientY } : null;
   }
 
@@ -605,7 +546,7 @@ class TableView {
   _clicked(event) {
     const { pressed } = this;
     this.pressed = null;
-    if (!pressed || event.detail === 0) return { row: event.target.closest(".iwq-row")?._row, target: event.target };
+    if (!pressed || event.detail === 0) return { row: event.target.closest(".iwt-row")?._row, target: event.target };
     const moved = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);
     return moved > DRAG_PX ? null : pressed;
   }
@@ -620,13 +561,13 @@ class TableView {
     const clicked = this._clicked(event);
     if (!clicked?.row) return;
     const { row, target } = clicked;
-    const button = target.closest(".iwq-act");
+    const button = target.closest("button");
     this.active = row;
     if (button) {
-      if (button.getAttribute("aria-disabled") !== "true") this._act(button.dataset.act, [row]);
+      if (button.getAttribute("aria-disabled") !== "true") this.kind.press(button, row);
     } else if (event.shiftKey) {
       this._selectRange(row);
-    } else if (target.closest(".iwq-check") || event.ctrlKey || event.metaKey) {
+    } else if (target.closest(".iwt-check") || event.ctrlKey || event.metaKey) {
       this._toggleSelected(row);
     } else if (event.detail < 2) {
       this.toggle(row); // a double click selects a word
@@ -634,16 +575,15 @@ class TableView {
     this.render();
   }
 
-  /** Scroll to an item and focus it, clearing filters that hide it. */
-  showItem(id) {
+  /** Scroll to a row and focus it, clearing filters that hide it. */
+  show(id) {
     const row = this.rows.byId.get(id);
     this.toShow = this.grid.clientHeight ? null : id; // its tab may not be shown yet
     if (!row || this.toShow !== null) return;
-    this.viewH = Math.max(ROW_H, this.grid.clientHeight - ROW_H);
+    this.viewH = Math.max(this.rowH, this.grid.clientHeight - this.headH);
     if (!this.members.has(row)) {
-      this._save("filters", {});
+      this.state.set("filters", {});
       this.arrange();
-      setText(this.said, `Cleared the filters, which hid item ${id}.`);
     }
     this._goTo(this.list.indexOf(row));
   }
@@ -659,7 +599,7 @@ class TableView {
     const top = this.y(index);
     const view = this.viewH;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
-    else if (top + ROW_H > this.grid.scrollTop + view) this.grid.scrollTop = top + ROW_H - view;
+    else if (top + this.rowH > this.grid.scrollTop + view) this.grid.scrollTop = top + this.rowH - view;
     this.render();
     this.focusRow();
   }
@@ -689,9 +629,9 @@ class TableView {
       this._keyInHead(event);
       return;
     }
-    const onButton = event.target.closest(".iwq-act");
+    const onButton = event.target.closest("button");
     const at = this.active ? this.list.indexOf(this.active) : -1;
-    const page = Math.max(1, Math.floor(this.viewH / ROW_H) - 1);
+    const page = Math.max(1, Math.floor(this.viewH / this.rowH) - 1);
     const keys = {
       ArrowDown: () => this._go(at + 1, event),
       ArrowUp: () => (at <= 0 ? this.head.querySelector("[data-column]:not([data-column=''])")?.focus() : this._go(at - 1, event)),
@@ -699,11 +639,11 @@ class TableView {
       PageUp: () => this._go(at - page, event),
       Home: () => this._go(0, event),
       End: () => this._go(this.list.length - 1, event),
-      ArrowRight: () => this.elements.get(this.active)?._action._button?.focus(),
+      ArrowRight: () => this.elements.get(this.active)?._action.querySelector("button")?.focus(),
       ArrowLeft: () => this.focusRow(),
       Escape: () => (onButton ? this.focusRow() : this.open ? this.toggle(null) : this.selected.size && this._select([])),
-      Delete: () => this.askToCancel(),
-      Backspace: () => this.askToCancel(),
+      Delete: () => this.kind.remove(this.removable()),
+      Backspace: () => this.kind.remove(this.removable()),
     };
     if (!onButton) {
       keys[" "] = () => this.active && this._toggleSelected(this.active);
@@ -711,13 +651,13 @@ class TableView {
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "a") keys.a = () => this._selectAll();
     else if (event.ctrlKey || event.metaKey || event.altKey) return;
-    act(keys, event);
+    act_on(keys, event);
   }
 
   _keyInHead(event) {
     const cells = [...this.head.querySelectorAll("[data-column]")];
     const at = cells.indexOf(event.target);
-    act({
+    act_on({
       ArrowRight: () => cells[Math.min(cells.length - 1, at + 1)].focus(),
       ArrowLeft: () => cells[Math.max(0, at - 1)].focus(),
       Home: () => cells[0].focus(),
@@ -729,8 +669,34 @@ class TableView {
   }
 }
 
+
+/** Merge two sorted arrays. */
+function merged(a, b, compare) {
+  if (!b.length) return a;
+  if (!a.length) return b;
+  if (compare(a[a.length - 1], b[0]) <= 0) return a.concat(b);
+  if (compare(b[b.length - 1], a[0]) <= 0) return b.concat(a);
+  const out = new Array(a.length + b.length);
+  let from = 0;
+  let at = 0;
+  for (const row of b) {
+    // Binary search in the rest of `a`.
+    let low = from;
+    let high = a.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compare(a[middle], row) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    while (from < low) out[at++] = a[from++];
+    out[at++] = row;
+  }
+  while (from < a.length) out[at++] = a[from++];
+  return out;
+}
+
 /** Run the action of a key, and keep the event from others. */
-function act(keys, event) {
+function act_on(keys, event) {
   const action = keys[event.key];
   if (!action) return;
   event.preventDefault();
@@ -738,18 +704,100 @@ function act(keys, event) {
   action();
 }
 
-const cleaned = (filters) => Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
+/** The element below the opened row. */
+class Detail {
+  constructor() {
+    this.element = make("div", "iwt-detail", null, { role: "row" });
+    this.cell = make("div", "iwt-detailcell", null, { role: "gridcell" });
+    this.element.append(this.cell);
+  }
 
-export default () => {
-  let shared = null;
-  return {
-    initialize({ model }) {
-      shared = new Shared(model);
-      return () => shared.end(model);
-    },
-    render({ model, el }) {
-      const view = new TableView(model, shared, el);
-      return () => view.close();
-    },
-  };
+  /** Show a component; what the user unfolded, scrolled or focused in it stays so. */
+  fill(content) {
+    render(content, this.cell);
+  }
+}
+
+function make(tag, className, text, attributes) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined && text !== null) element.textContent = text;
+  for (const name in attributes) element.setAttribute(name, attributes[name]);
+  return element;
+}
+
+/** The element with the focus in the same document or shadow root: some front ends show widgets in shadow roots. */
+const focusNear = (element) => element.getRootNode().activeElement ?? null;
+
+const setText = (element, text) => {
+  if (element._text === text) return;
+  element._text = text;
+  element.textContent = text;
 };
+const setTitle = (element, text) => {
+  if (element._title !== text) {
+    element._title = text;
+    if (text) element.title = text;
+    else element.removeAttribute("title");
+  }
+};
+function plainCell(cell, text, title) {
+  setText(cell, text);
+  setTitle(cell, title ?? "");
+}
+
+/** Draw a pill into a cell, by the look of a status or a class of errors. */
+function pillCell(cell, look) {
+  const key = look.join("\n");
+  if (cell._pill === key) return;
+  cell._pill = key;
+  const pill = make("span", `iw-pill iw-${look[0]}`);
+  pill.append(make("span", "", look[1], { "aria-hidden": "true" }), make("span", "", look[2]));
+  cell.replaceChildren(pill);
+}
+
+/** The state of a table as traits of a model. */
+const traitState = (model) => ({
+  get: (name) => model.get(name),
+  set: (name, value) => put(model, name, value),
+  on: (name, listener) => {
+    model.on(`change:${name}`, listener);
+    return () => model.off(`change:${name}`, listener);
+  },
+});
+
+/** A table as an element of a component; `made(table)` gets it once. */
+function TableElement({ kind, state, rows, height, made }) {
+  const slot = useRef(null);
+  useLayoutEffect(() => {
+    const table = new Table(kind, state, rows, slot.current);
+    made(table);
+    return () => { made(null); table.close(); };
+  }, []);
+  return html`<div ref=${slot} class="iwt-frame" style=${`height:${height}`}></div>`;
+}
+
+/** Rows from a trait, by their ids; a row keeps its object, so that what is open stays open. */
+class TraitRows {
+  constructor() {
+    this.byId = new Map();
+    this.ordered = [];
+  }
+
+  take(list) {
+    const before = this.byId;
+    this.byId = new Map();
+    this.ordered = list.map((values) => {
+      const row = Object.assign(before.get(values.id) ?? { gone: false }, values);
+      this.byId.set(row.id, row);
+      before.delete(row.id);
+      return row;
+    });
+    for (const row of before.values()) row.gone = true;
+    return new Set([...this.ordered, ...before.values()]);
+  }
+}
+
+
+/** Filters without those that are empty. */
+const cleaned = (filters) => Object.fromEntries(Object.entries(filters).filter(([, value]) => value));

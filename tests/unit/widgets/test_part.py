@@ -1,4 +1,4 @@
-"""What every view shares: drawing on a thread of its own, errors in the strip and in the log, closing."""
+"""What every part shares: drawing on a thread of its own, errors shown and kept, messages, closing."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-import ipywidgets
 import pytest
 
-from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets.base import View, models_within
-from tests.support.pressing import text
+from invoke_widgets.widgets.part import Part
+from tests.support.parts import ask
 from tests.support.table_console import FedConsole, item
 from tests.support.wire import until
 
 
-class Recorder(View):
+class Recorder(Part):
     """A view that records what it draws, and on which thread."""
 
     def __init__(self, console: Any, *logs: Any) -> None:
-        super().__init__(console)
         self.changes: list[Change] = []
         self.threads: list[str] = []
         self.error: Exception | None = None
+        super().__init__(console)
         self.follow(*logs)
 
     @property
@@ -101,7 +100,7 @@ def test_a_log_redraws_the_views_that_follow_it_alone(console: Any) -> None:
 
 def test_repeated_failures_are_logged_each_and_one_exception_once(console: Any) -> None:
     """Three equal errors are three records, and the same exception shown twice is one."""
-    view = View(console)
+    view = Part(console)
     for _ in range(3):
         view.fail(InvalidRequest("That cannot be."))
     assert 3 == len(console.errors)
@@ -109,7 +108,7 @@ def test_repeated_failures_are_logged_each_and_one_exception_once(console: Any) 
     view.fail(again)
     view.fail(again)
     assert 4 == len(console.errors)
-    assert 1 == text(view).count("That cannot be.")
+    assert ["Nor that.", "That cannot be."] == [failure["what"] for failure in view.failures]
 
 
 def test_a_view_that_cannot_be_drawn_says_so_once(console: Any) -> None:
@@ -130,7 +129,7 @@ def test_drawing_ends_with_the_console() -> None:
     """No thread is left of a console that is closed."""
     before = set(threading.enumerate())
     with FedConsole([item(1)]) as console:
-        View(console)  # type: ignore[arg-type]
+        Part(console)  # type: ignore[arg-type]
         (thread,) = (t for t in set(threading.enumerate()) - before if t.name == "invoke-widgets drawing")
     thread.join(10)
     assert not thread.is_alive()
@@ -148,8 +147,33 @@ def test_nothing_keeps_a_view_that_is_closed(console: Any) -> None:
     assert None is reference()
 
 
-def test_models_within_finds_children_layouts_and_styles() -> None:
-    """Everything that a widget refers to, once."""
-    button = ipywidgets.Button()
-    box = ipywidgets.VBox([button, button])
-    assert {box, button, box.layout, button.layout, button.style} == set(models_within(box))
+def test_offline_errors_go_when_the_server_is_back(console: Any) -> None:
+    """Other errors stay."""
+    view = Recorder(console)
+    console.store.set_connection(mode="reconnecting")
+    view.fail(ServerUnreachable("It is offline.", suggestion="Start it."))
+    view.fail(InvalidRequest("That cannot be."))
+    console.settle()
+    assert ["That cannot be.", "It is offline."] == [failure["what"] for failure in view.failures]
+    assert "Start it." == view.failures[1]["remedy"]
+    console.store.set_connection(mode="live")
+    until(lambda: [failure["what"] for failure in view.failures] == ["That cannot be."], "the other one to go")
+
+
+def test_a_failure_can_be_dismissed_from_the_page(console: Any) -> None:
+    """One by what it says; the others stay."""
+    view = Part(console)
+    for what in ("One.", "Two."):
+        view.fail(InvalidRequest(what))
+    ask(view, "forgive", what="One.")
+    assert ["Two."] == [failure["what"] for failure in view.failures]
+
+
+def test_a_message_that_no_part_knows_is_ignored(console: Any) -> None:
+    """Nor can a page call anything else by its name; wrong arguments are an error that is shown."""
+    view = Part(console)
+    for name in ("close", "_draw_failures", "nonsense"):
+        ask(view, name)
+    assert (False, []) == (view.closed, view.failures)
+    ask(view, "undo", nonsense=1)
+    assert "nonsense" in view.failures[0]["what"]

@@ -1,10 +1,11 @@
-"""`View` and `ActingView`: what every view of a console shares.
+"""`Part`: what every view of a console shares.
 
-A view draws from `console.store` and acts through `console.actions`; it keeps no state of the queue itself, so any
-number of views of one console stay in step. Changes are only noted on the thread that reports them. One thread per
-console draws them, so that neither a long queue nor a busy kernel delays the thread that talks to the server.
+A part is one anywidget: its traits are what the page draws, and a click is a message to it. It draws from the console's
+store and acts through the console's actions; it keeps no state of the queue itself, so any number of parts of one
+console stay in step. Changes are only noted on the thread that reports them. One thread per console draws them, so that
+neither a long queue nor a busy kernel delays the thread that talks to the server.
 
-Clicks arrive on the kernel's thread (in ipykernel 7.0 to 7.3 on yet another), so `View.lock` guards what both touch.
+Clicks arrive on the kernel's thread (in ipykernel 7.0 to 7.3 on yet another), so `Part.lock` guards what both touch.
 """
 
 from __future__ import annotations
@@ -12,25 +13,22 @@ from __future__ import annotations
 import contextvars
 import functools
 import heapq
-import html
 import itertools
 import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import anywidget
-import ipywidgets
+import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException, NetworkError, classify
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets.button import Button, Pressed
+from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.snapshot import Snapshot, publisher
 from invoke_widgets.widgets.text import clean
 
@@ -44,31 +42,32 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-INTERVAL_S = 0.1
-_BURST = 6
-"""Changes after a quiet time that are drawn at once: a short job starts and ends within 20 ms."""
-_STRIP_LINES = 3
-
+_FAILURES_SHOWN = 3
 _STATIC = Path(__file__).parent / "static"
 
 
-def static(*names: str) -> str:
-    """The text of scripts or style sheets, joined."""
-    return "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in names)
+def _text(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")
 
 
-THEME = static("theme.css")
-"""The style sheet of all views; it applies within `class="iw"`."""
+def script(*names: str) -> str:
+    """The module of a part: the view library, what all parts share, and then the part's own files, in this order."""
+    library = f"const htmPreact = {{}};\n((exports, module) => {{{_text('vendor/htm-preact.js')}}})(htmPreact, {{}});"
+    return "\n".join([library, _text("ui.js"), *map(_text, names)])
 
-STYLE = THEME + static("parts.css")
-"""The style sheet of the dashboard and its parts."""
+
+STYLE = _text("ui.css")
+"""The design system."""
 
 
-class Frame(anywidget.AnyWidget):
-    """An invisible widget that brings the style sheet and routes keys, once for a view and all that is in it."""
+def style(*names: str) -> str:
+    """The style sheet of a part: the design system, and then the part's own files."""
+    return "\n".join([STYLE, *map(_text, names)])
 
-    _esm = static("frame.js")
-    _css = STYLE
+
+INTERVAL_S = 0.1
+_BURST = 6
+"""Changes after a quiet time that are drawn at once: a short job starts and ends within 20 ms."""
 
 
 class DrawingThread:
@@ -119,7 +118,7 @@ class Views:
     """The open views of a console, and the thread that draws them: `open` and `thread`."""
 
     def __init__(self, console: Console) -> None:
-        self.open: weakref.WeakSet[View] = weakref.WeakSet()
+        self.open: weakref.WeakSet[Part] = weakref.WeakSet()
         self.thread = DrawingThread()
         console.on_close(self._close)
         # A console that is collected rather than closed.
@@ -143,47 +142,47 @@ def views_of(console: Console) -> Views:
         return views
 
 
-_composing: ContextVar[bool] = ContextVar("composing", default=False)
-
-
-@contextmanager
-def composing() -> Iterator[None]:
-    """Make views as parts of another one, which brings the style sheet for all of them."""
-    token = _composing.set(True)
-    try:
-        yield
-    finally:
-        _composing.reset(token)
+Said = Mapping[str, Any]
+"""An outcome; see `Part.said`."""
 
 
 class _Failure(NamedTuple):
     at: datetime
+    what: str
+    remedy: str
     is_away: bool
 
 
-class View(ipywidgets.VBox):  # type: ignore[misc]
-    """A widget with some content, and under it a strip that shows what went wrong.
+class Part(anywidget.AnyWidget):
+    """A view of a console, alone or within another one.
 
-    A subclass makes its widgets, passes them to `show()`, and calls `follow()` at the end of its `__init__`. It
-    overrides `draw()`, and `as_html()` and `as_text()` for pages without a kernel. Functions passed to widgets go
-    through `guard()`; whatever talks to the server goes through `run()`.
+    A subclass sets `_esm = script(...)` and `_css = style(...)`, declares traits with `sync=True` for what its page
+    draws, and calls `follow()` at the end of its `__init__`. It overrides `draw()`, `handlers()`, and `as_html()` and
+    `as_text()` for pages without a kernel. Whatever talks to the server goes through `run()` or `act()`.
 
     Args:
         console: what is shown.
+        on_said: called with `said` after each action, to show it elsewhere too.
 
     Attributes:
         lock: held while drawing. Take it wherever a callback and `draw` touch the same thing, but never on the
             console's own thread.
-        strip: what went wrong; part of the view, unless it is shown elsewhere.
+        said: the last outcome: `text`, `at` in seconds since 1970, `undo`, the ids of items that a retry brings back,
+            where that undoes it, and `batch`, the id of a batch that was made.
         log_changed: in `draw`, whether one of the logs that are followed has changed.
     """
 
+    failures: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    said: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    busy: traitlets.List[str] = traitlets.List().tag(sync=True)
+    saved = traitlets.Unicode().tag(sync=True)
+
     _closed = True  # until there is something to close: a half-made widget is closed when it is collected
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, on_said: Callable[[Said], object] | None = None, **values: Any) -> None:
         self.console = console
         self.lock = threading.RLock()
-        self._owned: list[ipywidgets.Widget] = []
+        self._on_said = on_said
         self._unsubscribe: list[Callable[[], None]] = []
         self._snapshot: Snapshot | None = None
         self._marks = threading.Lock()  # held for moments only, unlike `lock`
@@ -195,36 +194,25 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self._theoretical_arrival = 0.0
         self._views = views_of(console)
         self._drawing_fails = ""
-        self._closed = False
-        super().__init__(_dom_classes=("iw",))
-        self.children: tuple[ipywidgets.Widget, ...]
-        self._failures: dict[str, _Failure] = {}
+        self._failed: dict[str, _Failure] = {}
         self._was_away = False
-        self._strip = ipywidgets.HTML(layout={"flex": "1 1 auto", "margin": "0"})
-        dismiss = ipywidgets.Button(description="Dismiss", layout={"width": "auto", "flex": "0 0 auto"})
-        dismiss.on_click(lambda _: self.forgive())
-        self.strip = ipywidgets.HBox([self._strip, dismiss], layout={"display": "none"})
-        self.own(self.strip)
-        self.children = (self.strip,)
+        self._handlers: dict[str, Callable[..., object]] = {
+            "forgive": self.forgive,
+            "undo": self.undo,
+            **self.handlers(),
+        }
+        self._closed = False
+        super().__init__(**values)
+        self.on_msg(self._receive)
 
     # -- for subclasses ----------------------------------------------------------------------------------------------
 
-    def show(self, *content: ipywidgets.Widget, strip: bool = True) -> None:
-        """Make `content` the view's content, with the strip under it or elsewhere."""
-        frame = () if _composing.get() else (Frame(layout={"display": "none"}),)
-        self.children = (*frame, *content, *((self.strip,) if strip else ()))
+    def draw(self, change: Change) -> None:
+        """Bring the traits up to date; setting one to what it is already sends nothing."""
 
-    def button(
-        self, description: str, on_press: Callable[[Pressed], object], *, tooltip: str = "", **options: Any
-    ) -> Button:
-        """Make a button; `options` are further attributes of `Button`."""
-        made = Button(description=description, tooltip=tooltip, **options)
-        made.on_press(self.guard(on_press))
-        return made
-
-    def own(self, *models: ipywidgets.Widget) -> None:
-        """Close these models with the view although they are not within it."""
-        self._owned.extend(models)
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        """What the page may ask for, by name; called with the arguments of its message, on the kernel's thread."""
+        return {}
 
     def follow(self, *logs: KeptLog[Any] | Toasts) -> None:
         """Draw now, and again whenever the queue or one of these logs changes, on average at most every 100 ms."""
@@ -236,8 +224,9 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             self._marked.update(before.items, self._reported.items, self._reported.unread)
         self.redraw()
 
-    def draw(self, change: Change) -> None:
-        """Bring the view up to date, writing only what differs."""
+    def until_closed(self, unsubscribe: Callable[[], None]) -> None:
+        """Call a function when the part closes."""
+        self._unsubscribe.append(unsubscribe)
 
     def mark(self, change: Change | None = None) -> None:
         """Note that something changed, and have it drawn soon on the drawing thread. Returns at once."""
@@ -260,7 +249,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         self.mark()
 
     def later(self, function: Callable[[], object], seconds: float = 0.0) -> None:
-        """Run a function on the drawing thread, guarded and with the lock held, unless the view is closed by then."""
+        """Run a function on the drawing thread, guarded and with the lock held, unless the part is closed by then."""
 
         def work() -> None:
             with self.lock:
@@ -269,8 +258,18 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
 
         self._views.thread.put(work, at=time.monotonic() + seconds)
 
+    def post(self, message: dict[str, Any], buffers: tuple[bytes, ...] = (), *, page: str = "") -> None:
+        """Send a message from the drawing thread, so that it keeps its place among the changes.
+
+        Args:
+            message: JSON.
+            buffers: binary data.
+            page: the page that asked; by default all pages receive it.
+        """
+        self.later(lambda: self.send({**message, "to": page} if page else message, list(buffers)))
+
     def guard(self, function: Callable[P, T]) -> Callable[P, T | None]:
-        """`function`, with what it raises shown in the strip and kept in `console.errors` instead."""
+        """`function`, with what it raises shown in the part and kept in `console.errors` instead."""
 
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -287,27 +286,27 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         work: Coroutine[Any, Any, T],
         done: Callable[[T], object] | None = None,
         *,
-        button: Button | None = None,
+        key: str = "",
         always: Callable[[], object] | None = None,
     ) -> None:
-        """Start work on the console's thread and return at once; a failure is shown in the strip.
+        """Start work on the console's thread and return at once; a failure is shown in the part.
 
         Args:
             work: such as `console.actions.cancel(5)`.
             done: called with the result, on the drawing thread.
-            button: busy meanwhile; while it is, nothing is started again.
+            key: listed in `busy` meanwhile; while it is, nothing is started again with the same key.
             always: called at the end, successful or not, on the drawing thread.
         """
-        if button is not None:
+        if key:
             with self.lock:
-                if button.busy:
+                if key in self.busy:
                     work.close()
                     return
-                button.busy = True
+                self.busy = [*self.busy, key]
 
         def ended() -> None:
-            if button is not None:
-                button.busy = False
+            if key:
+                self.busy = [one for one in self.busy if one != key]
             if always is not None:
                 always()
 
@@ -324,8 +323,44 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             self.fail(error)
             self.guard(ended)()
 
+    def act(self, key: str, work: Coroutine[Any, Any, T], outcome: Callable[[T], str]) -> None:
+        """Start what a button is for, and say what came of it.
+
+        Args:
+            key: of the button; it is busy until the work has ended, and clicking it again meanwhile does nothing.
+            work: such as `console.actions.prune()`.
+            outcome: puts the result into words.
+        """
+        with self.lock:
+            if key not in self.busy:
+                self.forgive()
+            self.run(work, lambda result: self.say(outcome(result)), key=key, always=self.redraw)
+
+    def say(self, text: str, *, undo: Sequence[int] = (), batch: str = "") -> None:
+        """Show what was done, in words.
+
+        Args:
+            text: the words.
+            undo: the items that a retry brings back.
+            batch: the batch that was made.
+        """
+        said: dict[str, Any] = {"text": clean(text), "at": time.time()}
+        self.repeat(said | ({"undo": list(undo)} if undo else {}) | ({"batch": batch} if batch else {}))
+
+    def repeat(self, said: Said) -> None:
+        """Show what was done in another part."""
+        with self.lock:
+            if not self._closed:
+                self.said = dict(said)
+        if self._on_said is not None:
+            self._on_said(said)
+
+    def undo(self, item_ids: list[int]) -> None:
+        """Start retrying items that were canceled, and return at once."""
+        self.act("undo", self.console.actions.retry(item_ids), words.retried)
+
     def fail(self, error: BaseException) -> None:
-        """Show an error in the strip, and keep it in `console.errors`; the same exception is kept once."""
+        """Show an error in the part, and keep it in `console.errors`; the same exception is kept once."""
         if isinstance(error, JobException):
             record = error
             what, remedy = error.message, error.suggestion
@@ -334,21 +369,21 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             record = classify.unknown(error, type(self).__name__)
             what, remedy = record.message, ""
         self.console.errors.record_exception(record)
-        line = f'<span class="iw-what">{html.escape(clean(what))}</span>'
-        if remedy:
-            line += f' <span class="iw-remedy">{html.escape(clean(remedy))}</span>'
         with self.lock:
             if self._closed:
                 return
-            self._failures.pop(line, None)
-            self._failures[line] = _Failure(datetime.now().astimezone(), isinstance(error, NetworkError))
-            self._draw_strip()
+            what = clean(what)
+            self._failed.pop(what, None)
+            self._failed[what] = _Failure(
+                datetime.now().astimezone(), what, clean(remedy), isinstance(error, NetworkError)
+            )
+            self._draw_failures()
 
-    def forgive(self) -> None:
-        """Empty the strip."""
+    def forgive(self, what: str | None = None) -> None:
+        """Stop showing an error, or all of them."""
         with self.lock:
-            self._failures = {}
-            self._draw_strip()
+            self._failed = {} if what is None else {key: one for key, one in self._failed.items() if key != what}
+            self._draw_failures()
 
     @property
     def closed(self) -> bool:
@@ -368,7 +403,7 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
                 return
             with self._marks:
                 # The state that was reported with these ids, not the newest one: that may hold changes of which the
-                # ids are yet to come, and views look only at the ids of a change.
+                # ids are yet to come, and parts look only at the ids of a change.
                 change = Change(self._reported, frozenset(self._marked))
                 self._marked = set()
                 self.log_changed, self._log_marked = self._log_marked, False
@@ -383,11 +418,9 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             else:
                 self._drawing_fails = ""
 
-    def _draw_strip(self) -> None:
-        newest = list(self._failures.items())[: -_STRIP_LINES - 1 : -1]
-        lines = "<br>".join(f'<span class="iw-remedy">{failure.at:%H:%M:%S}</span> {line}' for line, failure in newest)
-        self._strip.value = f'<div class="iw-strip" role="alert">{lines}</div>' if lines else ""
-        self.strip.layout.display = None if lines else "none"
+    def _draw_failures(self) -> None:
+        newest = list(self._failed.values())[: -_FAILURES_SHOWN - 1 : -1]
+        self.failures = [{"at": f"{one.at:%H:%M:%S}", "what": one.what, "remedy": one.remedy} for one in newest]
 
     def _forgive_what_is_over(self) -> None:
         """Once the server is back, stop saying that it is away."""
@@ -396,25 +429,30 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
             self._was_away = True
         elif self._was_away and mode in ("live", "polling"):
             self._was_away = False
-            if any(failure.is_away for failure in self._failures.values()):
-                self._failures = {line: failure for line, failure in self._failures.items() if not failure.is_away}
-                self._draw_strip()
+            self._failed = {what: one for what, one in self._failed.items() if not one.is_away}
+            self._draw_failures()
+
+    def _receive(self, _: Any, message: Any, __: Any) -> None:
+        if isinstance(message, dict) and message.get("t") == "act" and message.get("name") in self._handlers:
+            handler, args = self._handlers[message["name"]], message.get("args") or {}
+            self.guard(lambda: handler(**args))()
 
     # -- without widgets ---------------------------------------------------------------------------------------------
 
     def as_html(self) -> str:
         """The last state as HTML in which everything is escaped, for a page without a kernel."""
-        return "".join(child.as_html() for child in self.children if isinstance(child, View))
+        return ""
 
     def as_text(self) -> str:
         """The last state as text."""
-        return "\n".join(child.as_text() for child in self.children if isinstance(child, View)) or repr(self)
+        return repr(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        if isinstance(bundle, dict):
-            bundle["text/plain"] = self.as_text()
-            bundle["text/html"] = self.as_html()
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if isinstance(data, dict):
+            data["text/plain"] = self.as_text()
+            data["text/html"] = self.as_html()
         return bundle
 
     def _ipython_display_(self, **_: Any) -> None:
@@ -425,8 +463,10 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         first = self._snapshot is None
         if self._snapshot is None:
             self._snapshot = Snapshot(self, publish)
-            self.children = (*self.children, self._snapshot.hiding)
-        publish({**super()._repr_mimebundle_(), "text/plain": f"{self!r} needs its kernel; its last state:"})
+            self.saved = self._snapshot.name
+        bundle = super()._repr_mimebundle_()
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        publish({**(data or {}), "text/plain": f"{self!r} needs its kernel; its last state:"})
         self._snapshot.show()
         if first:
             self.run(self._snapshot.follow())
@@ -436,8 +476,12 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
 
     # -- closing -----------------------------------------------------------------------------------------------------
 
+    def within(self) -> tuple[Any, ...]:
+        """The parts within this one, which are closed with it."""
+        return ()
+
     def close(self) -> None:
-        """Stop following, and close every model of the view. May be called twice."""
+        """Stop following, and close the part and those within it. May be called twice."""
         if self._closed:
             return
         if self._snapshot is not None:
@@ -446,98 +490,8 @@ class View(ipywidgets.VBox):  # type: ignore[misc]
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._views.open.discard(self)
-        models = [*models_within(self), *(m for owned in self._owned for m in models_within(owned))]
-        for model in models:
-            if isinstance(model, View) and model is not self:
-                model.close()
-        for model in models:
-            # Their order does not matter; closing one again does nothing.
-            ipywidgets.Widget.close(model)
-
-
-class ActingView(View):
-    """A view with buttons, and a line that says in words what the last one did.
-
-    Args:
-        console: what is acted on.
-        on_said: called with each such sentence, to show it elsewhere too.
-
-    Attributes:
-        said: the last sentence.
-        status_line: shows it.
-    """
-
-    def __init__(self, console: Console, *, on_said: Callable[[str], object] | None = None) -> None:
-        super().__init__(console)
-        self._on_said = on_said
-        self.said = ""
-        self.status_line = ipywidgets.HTML()
-        self.own(self.status_line)  # not every part shows it
-
-    def act(self, button: Button, work: Coroutine[Any, Any, T], outcome: Callable[[T], str]) -> None:
-        """Start what a button is for; until it has ended, the button shows that it is busy.
-
-        Args:
-            button: clicking it again meanwhile does nothing.
-            work: such as `console.actions.prune()`.
-            outcome: puts the result into words.
-        """
-        with self.lock:
-            if not button.busy:
-                self.forgive()
-            self.run(work, lambda result: self.say(outcome(result)), button=button, always=self.redraw)
-
-    def say(self, sentence: str) -> None:
-        """Show what was done, in words."""
-        with self.lock:
-            self.said = sentence
-            self.status_line.value = f'<div class="iw-said" role="status">{html.escape(sentence)}</div>'
-        if self._on_said is not None:
-            self._on_said(sentence)
-
-
-def put(widget: ipywidgets.Widget, name: str, value: object) -> None:
-    """Set a trait only if it differs: each setting is a message to the page."""
-    if getattr(widget, name) != value:
-        setattr(widget, name, value)
-
-
-def enable(button: Any, possible: bool) -> None:
-    """Enable or disable a button."""
-    put(button, "disabled", not possible)
-
-
-def shown(widget: ipywidgets.Widget, visible: bool) -> None:
-    """Show or hide a widget."""
-    put(widget.layout, "display", None if visible else "none")
-
-
-def set_options(widget: ipywidgets.Widget, options: tuple[tuple[str, str], ...], value: str | None) -> None:
-    """Set the options and the choice among them: setting options alone would choose the first."""
-    if widget.options != options:
-        widget.options = options
-    put(widget, "value", value)
-
-
-def models_within(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-    """A widget and every model that it refers to: children, layouts, styles."""
-    found: dict[int, ipywidgets.Widget] = {}
-
-    def widgets_in(value: Any) -> Sequence[ipywidgets.Widget]:
-        if isinstance(value, ipywidgets.Widget):
-            return (value,)
-        if isinstance(value, dict):
-            value = list(value.values())
-        if isinstance(value, list | tuple):
-            return [inner for one in value for inner in widgets_in(one)]
-        return ()
-
-    def visit(model: ipywidgets.Widget) -> None:
-        if id(model) not in found:
-            found[id(model)] = model
-            for name in model.keys:  # each has its value: a model sends them all when it is made
-                for inner in widgets_in(getattr(model, name)):
-                    visit(inner)
-
-    visit(widget)
-    return list(found.values())
+        for part in self.within():
+            part.close()
+        layout = self.layout
+        super().close()
+        layout.close()

@@ -1,0 +1,186 @@
+"""`Gallery`: the pictures of finished jobs, the newest first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+from bisect import insort
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from invoke_widgets.errors import JobException
+from invoke_widgets.outputs import image_names
+from invoke_widgets.records import COMPLETED, QueueItem
+from invoke_widgets.sync import Change
+from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.part import Part, Said, script, style
+from invoke_widgets.widgets.text import clean, html_table, text_table
+
+if TYPE_CHECKING:
+    from invoke_widgets.console import Console
+
+_PAGE = 24
+"""Jobs that are looked at for pictures at a time, and pictures that are looked for."""
+_PAGES = 10
+"""Further pages that are looked at while they have no pictures."""
+_READ_AT_ONCE = 4
+_MOST_PICTURES = 48
+"""Of one job."""
+_HEADERS = ("item", "took", "values", "pictures")
+
+
+class Gallery(Part):
+    """The pictures of completed jobs as they come: the last picture of each, with the others behind it.
+
+    Args:
+        console: whose jobs.
+        load: whether to read right away; otherwise when a page shows it.
+        on_said: called with `said` after each action.
+
+    Attributes:
+        cards: one for each job with pictures, the newest first: `item_id`, `batch`, `values`, `at`, `took`, `names`.
+        selected: names of the selected pictures.
+        filters: `batch`, `text`.
+        without: how many of the jobs that were looked at made no picture.
+        older: whether there are further completed jobs to look at.
+    """
+
+    _esm = script("gallery.js")
+    _css = style("gallery.css")
+
+    cards: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    selected: traitlets.List[str] = traitlets.List().tag(sync=True)
+    filters: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
+    without = traitlets.Int().tag(sync=True)
+    older = traitlets.Bool().tag(sync=True)
+
+    def __init__(self, console: Console, *, load: bool = True, on_said: Callable[[Said], object] | None = None) -> None:
+        self._completed: list[int] = []  # ascending
+        self._known: dict[int, QueueItem | None] = {}  # looked at; None without pictures
+        self._names: dict[int, list[str]] = {}
+        self._wanted = _PAGE
+        self._is_shown = load
+        super().__init__(console, on_said=on_said)
+        self.follow()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def draw(self, change: Change) -> None:
+        items = change.state.items
+        for item_id in sorted(change.item_ids):
+            item = items.get(item_id)
+            if item is not None and item.status == COMPLETED and item_id not in self._known:
+                if item_id not in self._completed[-1:]:
+                    insort(self._completed, item_id)
+            elif item is None:
+                self._forget(item_id)
+        self._draw_cards()
+        if self._is_shown:
+            self._read()
+
+    def _forget(self, item_id: int) -> None:
+        """A job was deleted: its pictures stay on the server, and in the gallery."""
+        if item_id not in self._known and item_id in self._completed:
+            self._completed.remove(item_id)
+
+    def load(self) -> None:
+        """Begin to read, and go on as further jobs complete."""
+        with self.lock:
+            self._is_shown = True
+            self._read()
+
+    def load_older(self) -> None:
+        """Look at further completed jobs."""
+        with self.lock:
+            self._wanted += _PAGE
+            self._read()
+
+    def _unread(self) -> list[int]:
+        """The newest jobs that have not been looked at, until there are as many pictures as are wanted."""
+        looked_for = self._wanted if len(self.cards) >= self._wanted else self._wanted * _PAGES
+        newest = heapq.nlargest(looked_for, self._completed)
+        return [item_id for item_id in newest if item_id not in self._known][:_PAGE]
+
+    def _read(self) -> None:
+        if (unread := self._unread()) and self.console.store.state.connection.mode in ("live", "polling"):
+            self.run(self._read_items(unread), self._take, key="read", always=self.mark)
+
+    async def _read_items(self, item_ids: list[int]) -> list[tuple[int, QueueItem | None, list[str]]]:
+        gate = asyncio.Semaphore(_READ_AT_ONCE)
+
+        async def read(item_id: int) -> tuple[int, QueueItem | None, list[str]]:
+            async with gate:
+                with contextlib.suppress(JobException):  # it was deleted since
+                    item = await self.console.client.get_queue_item(item_id)
+                    if names := image_names(item)[-_MOST_PICTURES:]:
+                        return item_id, item.without_session(), names
+            return item_id, None, []
+
+        return await asyncio.gather(*map(read, item_ids))
+
+    def _take(self, read: list[tuple[int, QueueItem | None, list[str]]]) -> None:
+        for item_id, item, names in read:
+            self._known[item_id] = item
+            self._names[item_id] = names
+        self._draw_cards()
+
+    def _draw_cards(self) -> None:
+        shown = sorted((i for i, item in self._known.items() if item is not None), reverse=True)
+        self.cards = [self._card(item_id) for item_id in shown]
+        self.without = len(self._known) - len(shown)
+        self.older = len(self._completed) > len(self._known)
+
+    def _card(self, item_id: int) -> dict[str, Any]:
+        item = self._known[item_id]
+        assert item is not None
+        return {
+            "item_id": item_id,
+            "batch": clean(item.batch_id),
+            "values": words.fields(item.field_values) or [],
+            "at": None if item.completed_at is None else item.completed_at.timestamp(),
+            "took": item.ran_s,
+            "names": [clean(name) for name in self._names[item_id]],
+        }
+
+    # -- from the page -----------------------------------------------------------------------------------------------
+
+    def handlers(self) -> dict[str, Callable[..., object]]:
+        return {
+            "load": self.load,
+            "older": self.load_older,
+            "thumbnail": lambda name, page: self.run(self._send_picture(name, page, full=False)),
+            "picture": lambda name, page: self.run(self._send_picture(name, page, full=True)),
+        }
+
+    async def _send_picture(self, name: str, page: str, *, full: bool) -> None:
+        """Send a picture to the page that asked; without its bytes where it cannot be had."""
+        client = self.console.client
+        message = {"t": "picture" if full else "thumbnail", "name": name}
+        try:
+            content = await (client.get_image_full(name) if full else client.get_image_thumbnail(name))
+        except JobException as error:
+            self.post({**message, "failed": clean(str(error))}, page=page)
+        else:
+            self.post(message, (content,), page=page)
+
+    # -- without widgets ---------------------------------------------------------------------------------------------
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                str(card["item_id"]),
+                words.duration(card["took"]),
+                ", ".join(f"{name} {value}" for name, value in card["values"]),
+                ", ".join(card["names"]),
+            )
+            for card in self.cards
+        ]
+
+    def as_html(self) -> str:
+        return html_table(_HEADERS, self._rows(), caption="Pictures")
+
+    def as_text(self) -> str:
+        return text_table(_HEADERS, self._rows())

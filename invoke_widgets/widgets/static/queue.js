@@ -1,0 +1,501 @@
+// The queue's table: what its columns show, its toolbar, an opened row, and the store between the kernel and the views.
+
+/** What all views of one model share: the rows, the opened details, thumbnails, and the views' listeners. */
+class Store {
+  constructor(model) {
+    this.model = model;
+    this.rows = new Rows();
+    this.details = new Map(); // item -> { detail, failed, images, urls, preview }
+    this.thumbnails = new Map(); // item -> { urls, count }
+    this.asked = new Set(); // items whose thumbnails were asked for
+    this.opened = new Map(); // item -> how many views show its detail
+    this.listeners = new Set();
+    this.stream = null;
+    this.token = newPage();
+    this.rows.put(model.get("first") ?? []);
+    this.received = (message, buffers) => this.take(message, buffers ?? []);
+    model.on("msg:custom", this.received);
+    this.ask("hello", {});
+  }
+
+  ask(name, args) {
+    act(this.model, this.token, name, { ...args, page: this.token });
+  }
+
+  notify(kind, data) {
+    for (const listener of this.listeners) listener(kind, data);
+  }
+
+  take(message, buffers) {
+    const { rows } = this;
+    if (message.t === "change") {
+      const touched = new Set();
+      const add = (some) => { for (const row of some) touched.add(row); };
+      if (buffers.length) add(rows.put(unpacked(buffers[0]), this.stream));
+      if (message.c) add(rows.change(message.c));
+      if (message.p) add(rows.progress(message.p));
+      if (message.g) add(rows.drop(message.g));
+      if (message.m) Object.assign(rows.facts, message.m);
+      for (const row of touched) if (row.status !== "in_progress") row.progress = null;
+      if (touched.size) this.notify("rows", touched);
+      else this.notify("facts");
+    } else if (message.t === "rows") {
+      this.takePacket(message, buffers);
+    } else if (message.t === "busy") {
+      for (const id of message.ids) rows.busy[message.on ? "add" : "delete"](id);
+      this.notify("facts");
+    } else if (message.t === "detail") {
+      const known = this.details.get(message.id);
+      this.details.set(message.id, { urls: known?.urls ?? new Map(), preview: known?.preview, ...message });
+      this.notify("detail", message.id);
+    } else if (message.t === "preview" || message.t === "image") {
+      const known = this.details.get(message.id);
+      if (!known) return;
+      if (message.t === "preview") {
+        known.preview = message.url;
+      } else {
+        if (known.urls.get(message.name)) URL.revokeObjectURL(known.urls.get(message.name));
+        known.urls.set(message.name, buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : null);
+      }
+      this.notify("detail", message.id);
+    } else if (message.t === "thumbnails") {
+      this.thumbnails.set(message.id, { count: message.count, urls: buffers.map((one) => URL.createObjectURL(new Blob([one]))) });
+      this.notify("facts");
+    } else if (message.t === "show") {
+      this.notify("show", message.id);
+    }
+  }
+
+  /** Count the views that show an item's detail; the kernel is told when the last one closes it. */
+  open(id, by) {
+    const now = (this.opened.get(id) ?? 0) + by;
+    if (now > 0) this.opened.set(id, now);
+    else this.opened.delete(id);
+    if (by > 0) this.ask("open", { item_ids: [id] });
+    else if (now === 0) this.ask("close", { item_ids: [id] });
+  }
+
+  /** Take a packet of the whole queue. Rows in none of its packets are gone. */
+  takePacket(message, buffers) {
+    const { rows } = this;
+    if (message.at === 0 && (message.to === this.token || (message.to === null && this.stream === null))) {
+      this.stream = message.n;
+    }
+    if (message.n !== this.stream) return;
+    rows.expected = message.end ? 0 : message.of;
+    if (message.m) Object.assign(rows.facts, message.m);
+    if (message.busy) rows.busy = new Set(message.busy);
+    const touched = rows.put(unpacked(buffers[0]), this.stream);
+    if (message.p) for (const row of rows.progress(message.p)) touched.add(row);
+    if (message.end) {
+      const stale = rows.ordered.filter((row) => row.stream !== this.stream).map((row) => row.id);
+      for (const row of rows.drop(stale)) touched.add(row);
+    }
+    this.notify("rows", touched);
+  }
+
+  /** Ask for the thumbnails of completed rows that have been in view for a moment. */
+  wantThumbnails(rows) {
+    clearTimeout(this.wanting);
+    this.wanting = setTimeout(() => {
+      const ids = rows().filter((row) => row.status === "completed" && !row.gone && !this.asked.has(row.id)).map((row) => row.id).slice(0, 24);
+      if (!ids.length) return;
+      for (const id of ids) this.asked.add(id);
+      this.ask("thumbnails", { item_ids: ids });
+    }, 400);
+  }
+
+  end(model) {
+    model.off("msg:custom", this.received);
+    clearTimeout(this.wanting);
+    const urls = [...this.details.values()].flatMap((known) => [...known.urls.values()]);
+    for (const { urls: some } of this.thumbnails.values()) urls.push(...some);
+    for (const url of urls) if (url) URL.revokeObjectURL(url);
+  }
+}
+
+const isImageUrl = (url) => typeof url === "string" && /^(data:image\/|blob:)/.test(url);
+
+/** What the table shows, and what its buttons do; `acts` has cancel(rows), retry(rows). */
+function queueKind(store, acts) {
+  const { rows } = store;
+  const activity = {
+    running(cell, row, now) {
+      const { part, message } = row.progress ?? {};
+      const known = part > 0;
+      if (!cell._meter) {
+        const meter = make("span", "iw-meter", null, { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" });
+        meter.append(make("i"));
+        cell._meter = meter;
+        cell._note = make("span", "iwt-cut");
+        cell._key = cell._text = null;
+        cell.replaceChildren(meter, cell._note);
+      }
+      const meter = cell._meter;
+      meter.classList.toggle("iw-unknown", !known);
+      meter.setAttribute("aria-label", `Progress of item ${row.id}`);
+      if (known) meter.setAttribute("aria-valuenow", String(Math.round(part * 100)));
+      else meter.removeAttribute("aria-valuenow");
+      meter.firstChild.style.width = known ? `${Math.round(Math.min(part, 1) * 100)}%` : "";
+      const left = rows.left(row, now);
+      const about = left === null ? "" : `about ${clock(left)} left`;
+      setText(cell._note, [known ? percent(part) : "", message, about].filter(Boolean).join(" · "));
+      setTitle(cell, row.progress?.node ? `node ${row.progress.node}` : "");
+    },
+    pending(row, now) {
+      const place = rows.position(row);
+      if (place === null) return "";
+      if (rows.facts.paused) return `${ordinal(place)} · paused`;
+      const left = rows.left(row, now);
+      const about = left === null || left < 1 ? "" : `in about ${clock(left)}`;
+      return place === 1 ? (about ? `starts ${about}` : "next") : [ordinal(place), about].filter(Boolean).join(" · ");
+    },
+    completed(cell, row) {
+      const known = store.thumbnails.get(row.id);
+      const key = `${row.id} ${known?.count ?? ""}`;
+      if (cell._key === key) return;
+      cell._key = key;
+      cell._text = null;
+      cell.replaceChildren();
+      if (!known?.count) return;
+      for (const url of known.urls) {
+        const image = make("img", "iwt-thumb");
+        image.alt = "";
+        image.src = url;
+        cell.append(image);
+      }
+      cell.append(make("span", "iw-dim", many(known.count, "picture")));
+    },
+  };
+  const columns = {
+    item: {
+      title: "Item", width: "86px", least: 86, down: true,
+      paint(cell, row) {
+        if (cell._id === row.id) return;
+        cell._id = row.id;
+        cell.replaceChildren(make("span", "iwt-chevron", "›", { "aria-hidden": "true" }), make("span", "", String(row.id)));
+      },
+    },
+    status: {
+      title: "Status", width: "122px", least: 122,
+      paint(cell, row) {
+        const status = row.gone ? "gone" : row.retry !== null && row.status === "failed" ? "retrying"
+          : row.status === "pending" && rows.position(row) === 1 && !rows.facts.paused ? "next" : row.status;
+        pillCell(cell, statusLook(status));
+        setTitle(cell, row.status);
+      },
+    },
+    activity: {
+      title: "Activity", width: "minmax(170px, 3fr)", least: 170,
+      paint(cell, row, now) {
+        if (row.status === "in_progress") { activity.running(cell, row, now); return; }
+        if (cell._meter) {
+          cell._meter = null;
+          cell._key = null;
+          cell._text = null;
+          cell.replaceChildren();
+        }
+        if (row.status === "completed") { setTitle(cell, ""); activity.completed(cell, row); return; }
+        cell._key = null;
+        const failed = row.status === "failed";
+        cell.classList.toggle("iw-wrong", failed);
+        const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
+        const text = failed ? `${due}${row.error ?? ""}` : row.status === "pending" ? activity.pending(row, now) : row.error ?? "";
+        plainCell(cell, text, failed ? row.error : "");
+      },
+    },
+    values: {
+      title: "Values", width: "minmax(120px, 2fr)", least: 120,
+      paint(cell, row) {
+        const text = row.values ?? "";
+        if (cell._text === text) return;
+        cell._text = text;
+        cell.replaceChildren(...(row.fields ?? []).flatMap(([name, value]) => [make("span", "iw-dim", `${name} `), make("span", "iwt-value", value)]));
+        setTitle(cell, text);
+      },
+    },
+    took: {
+      title: "Took", width: "72px", least: 72, numeric: true, down: true,
+      paint(cell, row, now) {
+        const took = row.took(now);
+        const title = row.started === null ? "" : `started ${exact(row.started)}` + (row.completed === null ? "" : `, ended ${exact(row.completed)}`);
+        plainCell(cell, row.status === "in_progress" && took !== null ? clock(took) : duration(took), title);
+      },
+    },
+    created: {
+      title: "Created", width: "92px", least: 92, down: true,
+      paint: (cell, row, now) => plainCell(cell, row.created === null ? "–" : ago(now - row.created), exact(row.created)),
+    },
+    batch: {
+      title: "Batch", width: "96px", least: 96,
+      paint(cell, row) {
+        if (cell._batch === row.batch) return;
+        cell._batch = row.batch;
+        const button = make("button", "iw-link", shortId(row.batch ?? ""));
+        button.type = "button";
+        button.tabIndex = -1;
+        button.dataset.act = "batch";
+        button.title = `Show only batch ${row.batch}`;
+        cell.replaceChildren(button);
+      },
+    },
+    destination: { title: "Destination", width: "110px", least: 110, paint: (cell, row) => plainCell(cell, row.destination ?? "", row.destination) },
+    device: { title: "Device", width: "84px", least: 84, paint: (cell, row) => plainCell(cell, row.device ?? "", row.device) },
+  };
+  return {
+    label: "Queue",
+    columns,
+    cards: ["item", "status", "took", "activity", "values"],
+    drops: ["device", "destination", "batch", "created", "values", "took"],
+    name: (row) => `item ${row.id}`,
+    compare: comparison,
+    passes: sieve,
+    moves: sortsByWhatChanges,
+    ticking: (sort) => (sort.replace("-", "") === "took" ? rows.running : []),
+    action(cell, row) {
+      const kind = row.cancelable ? "cancel" : row.retriable ? "retry" : "";
+      if (cell._act !== kind) {
+        cell._act = kind;
+        cell.replaceChildren();
+        if (kind) {
+          const button = make("button", `iw-quiet iw-icon iwt-act iwt-${kind}`, kind === "cancel" ? "✕" : "↻");
+          button.type = "button";
+          button.tabIndex = -1;
+          button.dataset.act = kind;
+          cell.append(button);
+        }
+      }
+      const button = cell.firstChild;
+      if (!button) return;
+      const busy = rows.busy.has(row.id);
+      const label = busy ? `Item ${row.id} is being worked on` : `${kind === "cancel" ? "Cancel" : "Retry"} item ${row.id}`;
+      if (button._label === label) return;
+      button._label = label;
+      button.setAttribute("aria-label", label);
+      button.title = label;
+      button.setAttribute("aria-disabled", String(busy)); // not `disabled`, which would blur it
+      button.classList.toggle("iw-busy", busy);
+    },
+    press: (button, row) => acts[button.dataset.act]([row]),
+    remove: (some) => acts.cancel(some),
+    detail: (row) => html`<${ItemDetail} row=${row} known=${store.details.get(row.id)} />`,
+    opened: (row, by) => store.open(row.id, by),
+  };
+}
+
+// -- an opened row ----------------------------------------------------------------------------------------------------
+
+function Section({ title, children }) {
+  return html`<section class="iwt-part"><h4>${title}</h4>${children}</section>`;
+}
+
+function Pairs({ list, mono }) {
+  return html`<dl class=${mono ? "iw-mono" : ""}>${list.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+}
+
+function Folded({ title, text }) {
+  return html`<details><summary>${title}</summary><pre tabindex="0" role="region" aria-label=${title}>${text}</pre></details>`;
+}
+
+function Thumbnail({ name, url }) {
+  return html`<figure class="iwt-figure">${isImageUrl(url) ? html`<img src=${url} alt=${name} />` : html`<span class="iw-dim">${url === undefined ? "…" : "no image"}</span>`}
+    <figcaption class="iw-small iw-dim" title=${name}>${name}</figcaption></figure>`;
+}
+
+function ItemDetail({ row, known }) {
+  if (known?.failed) return html`<p class="iw-wrong">${known.failed}</p>`;
+  if (!known?.detail) return html`<p class="iw-dim">Reading the item …</p>`;
+  const { detail } = known;
+  const { error } = detail;
+  const times = detail.times.map(([name, time]) => [name, new Date(time).toLocaleString()]);
+  return html`
+    ${error && html`<${Section} title="Error">
+      <p class="iwt-message"><${Pill} look=${errorLook(error.type)} title=${error.type} /> <b>${error.message || error.server_type}</b></p>
+      ${error.suggestion && html`<p>${error.suggestion}</p>`}
+      <p class="iw-dim">${[error.server_type, error.node && `node ${error.node}`].filter(Boolean).join(" · ")} ${error.traceback && html` · <${Copy} text=${error.traceback} label="Copy the traceback" />`}</p>
+      ${error.traceback && html`<${Folded} title="Traceback" text=${error.traceback} />`}
+    <//>`}
+    ${row.status === "in_progress" && isImageUrl(known.preview) && html`<${Section} title="Preview"><img class="iwt-preview" src=${known.preview} alt=${`Preview of item ${detail.item_id}`} /><//>`}
+    ${detail.fields.length > 0 && html`<${Section} title="Values"><${Pairs} list=${detail.fields} mono /><//>`}
+    ${known.images?.length > 0 && html`<${Section} title="Pictures"><div class="iwt-figures">${known.images.map((name) => html`<${Thumbnail} key=${name} name=${name} url=${known.urls.get(name)} />`)}</div><//>`}
+    ${detail.outputs.length > 0 && html`<${Section} title="Outputs"><${Pairs} mono list=${detail.outputs.map(([node, kind, text]) => [kind ? `${node} · ${kind}` : node, text])} /><//>`}
+    <${Section} title="Item"><${Pairs} list=${[...times, ...detail.facts]} /><//>
+    ${detail.graph && html`<${Section} title="Graph"><${Copy} text=${detail.graph} label="Copy as JSON" /><${Folded} title=${`Graph of ${many(detail.nodes, "node")}`} text=${detail.graph} /><//>`}`;
+}
+
+// -- the toolbar ------------------------------------------------------------------------------------------------------
+
+const STATUS_OPTIONS = [["", "All"], ["unfinished", "Unfinished"], ...STATUSES.map((status) => [status, statusLook(status)[2]])];
+const MOST_OPTIONS = 100;
+const grouped = (map) => [["", "All"], ...[...map].sort(([, a], [, b]) => b.newest - a.newest).slice(0, MOST_OPTIONS)
+  .map(([id, { count: n }]) => [id, `${shortId(id)} (${count(n)})`])];
+
+/** The filter as a line of Python. */
+function asCode(filters) {
+  const text = (value) => JSON.stringify(value);
+  const parts = [];
+  if (filters.status === "unfinished") parts.push("status in ['pending', 'in_progress', 'waiting']");
+  else if (filters.status) parts.push(`status == ${text(filters.status)}`);
+  if (filters.batch) parts.push(`batch_id == ${text(filters.batch)}`);
+  if (filters.destination) parts.push(`destination == ${text(filters.destination)}`);
+  if (filters.items) parts.push(`item_id in [${filters.items.split(",").join(", ")}]`);
+  const frame = "console.jobs.frame()";
+  return parts.length ? `${frame}.query(${text(parts.join(" and ")).replaceAll('\\"', "'")})` : frame;
+}
+
+function QueueTools({ model, store, table, ask, version }) {
+  const [filters, columns, density, totals, busy] = useTraits(model, "filters", "columns", "density", "totals", "busy");
+  const [run] = useAct();
+  const change = (changes) => put(model, "filters", cleaned({ ...filters, ...changes }));
+  const chosen = table?.chosen(() => true) ?? [];
+  const cancelable = chosen.filter((row) => row.cancelable);
+  const retriable = chosen.filter((row) => row.retriable);
+  const hidden = chosen.filter((row) => !table.members.has(row)).length;
+  const total = Math.max(store.rows.ordered.length + store.rows.facts.unread, store.rows.expected);
+  const shown = table?.list.length ?? 0;
+  const acts = ask.acts;
+  const allColumns = Object.entries(table?.kind.columns ?? {});
+  const more = (close) => {
+    const entry = (label, n, onClick, danger) => html`<${Button} kind="quiet" danger=${danger} disabled=${!n} onClick=${() => { close(); onClick(); }}>${label}<//>`;
+    const sure = (n, text, yes, work) => () => (n > ASK_ABOVE ? ask.set({ text, yes, work }) : work());
+    return html`
+      ${filters.batch && totals.batch > 0 && entry(`Cancel this batch (${count(totals.batch)})`, 1, sure(totals.batch, `Cancel ${many(totals.batch, "unfinished job")} of this batch?`, "Cancel the batch", () => run("cancel_batch", { batch_id: filters.batch })), true)}
+      ${entry(`Cancel waiting (${count(totals.pending)})`, totals.pending, sure(totals.pending, `Cancel ${many(totals.pending, "waiting job")}? What runs goes on.`, `Cancel ${many(totals.pending, "job")}`, () => run("cancel_pending")), true)}
+      ${entry(`Retry failed (${count(totals.retryable)})`, totals.retryable, sure(totals.retryable, `Retry ${many(totals.retryable, "failed job")}?`, `Retry ${many(totals.retryable, "job")}`, () => run("retry_failed")))}
+      ${entry(`Prune finished (${count(totals.finished)})`, totals.finished, sure(totals.finished, `Delete ${many(totals.finished, "finished job")} from the queue? Pictures and errors stay.`, `Prune ${many(totals.finished, "job")}`, () => run("prune")))}
+      ${entry("Clear …", totals.total, () => ask.set({ clear: totals.total }), true)}
+      <hr />
+      ${allColumns.map(([name, { title }]) => html`<label key=${name}><input type="checkbox" checked=${columns.includes(name)} onChange=${(event) => {
+        const names = allColumns.map(([other]) => other).filter((other) => (other === name ? event.target.checked : columns.includes(other)));
+        if (names.length) put(model, "columns", names);
+        else event.target.checked = true;
+      }} />${title}</label>`)}
+      <${Button} kind="quiet" onClick=${() => put(model, "columns", model.get("usual_columns"))}>Reset columns<//>
+      <label><input type="checkbox" checked=${density === "compact"} onChange=${(event) => put(model, "density", event.target.checked ? "compact" : "comfortable")} />Compact rows</label>
+      <hr />
+      <${Button} kind="quiet" onClick=${() => { close(); copyText(asCode(filters)); ask.note("Copied the filter as Python."); }}>Copy filter as code<//>`;
+  };
+  const destinations = grouped(store.rows.destinations);
+  return html`<div class="iw-tools iwq-tools">
+    <${Search} value=${filters.text ?? ""} label="Search values, errors, ids" onChange=${(text) => change({ text })} />
+    <${Chip} name="Status" value=${filters.status ?? ""} options=${STATUS_OPTIONS} onChange=${(status) => change({ status })} />
+    <${Chip} name="Batch" value=${filters.batch ?? ""} options=${grouped(store.rows.batches)} onChange=${(batch) => change({ batch })} />
+    ${(destinations.length > 2 || filters.destination) && html`<${Chip} name="Destination" value=${filters.destination ?? ""} options=${destinations} onChange=${(destination) => change({ destination })} />`}
+    ${filters.items && html`<${Chip} name="Items" value=${filters.items} options=${[["", "All"], [filters.items, count(filters.items.split(",").length)]]} onChange=${() => change({ items: "" })} />`}
+    <span class="iw-grow"></span>
+    ${chosen.length > 0
+      ? html`<span class="iw-dim" role="status">${count(chosen.length)} selected${hidden ? `, ${count(hidden)} not shown` : ""}</span>
+        <${Button} disabled=${!cancelable.length} title=${`Cancel ${many(cancelable.length, "selected job")}`} onClick=${() => acts.cancel(chosen)}>Cancel ${cancelable.length ? count(cancelable.length) : ""}<//>
+        <${Button} disabled=${!retriable.length} title=${`Retry ${many(retriable.length, "selected job")}`} onClick=${() => acts.retry(chosen)}>Retry ${retriable.length ? count(retriable.length) : ""}<//>`
+      : html`<span class="iw-dim" role="status">${shown === total ? many(total, "job") : `${count(shown)} of ${count(total)}`}</span>`}
+    <${Menu} label="⋯" name="More actions" right>${more}<//>
+  </div>`;
+}
+
+function Queue({ model, store }) {
+  const { page, root } = useContext(Scope);
+  const [height] = useTraits(model, "height");
+  const [question, setQuestion] = useState(null);
+  const [note, setNote] = useState("");
+  const [version, redraw] = useState(0);
+  const table = useRef(null);
+  const run = (name, args) => act(model, page, name, args);
+  const start = (name, rows) => {
+    const ids = rows.map((row) => row.id).filter((id) => !store.rows.busy.has(id));
+    if (!ids.length) return;
+    for (const id of ids) store.rows.busy.add(id);
+    store.notify("facts");
+    run(name, { item_ids: ids });
+  };
+  const acts = useMemo(() => {
+    const asking = (name, verb, possible) => (rows) => {
+      const some = rows.filter(possible);
+      if (!some.length) {
+        const one = rows.length === 1 ? rows[0] : null;
+        setNote(!rows.length ? "" : one ? (one.theirs ? "This item is another user's." : `Item ${one.id} has finished.`) : "All selected items have finished, or are another user's.");
+        return;
+      }
+      setNote("");
+      const hidden = some.filter((row) => !table.current?.members.has(row)).length;
+      if (some.length <= ASK_ABOVE && !hidden) { start(name, some); return; }
+      const not = hidden ? `, ${hidden === some.length ? "" : `${count(hidden)} of them `}not shown` : "";
+      setQuestion({ text: `${verb} ${many(some.length, "job")}${not}?`, yes: `${verb} ${many(some.length, "job")}`, danger: name === "cancel", work: () => start(name, some) });
+    };
+    return {
+      cancel: asking("cancel", "Cancel", (row) => row.cancelable),
+      retry: asking("retry", "Retry", (row) => row.retriable),
+      batch: ([row]) => put(model, "filters", { batch: row.batch }),
+    };
+  }, []);
+  const kind = useMemo(() => queueKind(store, acts), []);
+  useEffect(() => {
+    let due = 0;
+    const soon = () => { due ||= requestAnimationFrame(() => { due = 0; redraw((n) => n + 1); }); };
+    const listener = (what, data) => {
+      const it = table.current;
+      if (!it) return;
+      if (what === "rows") {
+        if (data.size) it.update(data);
+        soon();
+      } else if (what === "facts") {
+        it.render();
+      } else if (what === "detail") {
+        const row = store.rows.byId.get(data);
+        if (row) it.fillDetail(row);
+      } else if (what === "show") {
+        it.show(data);
+      }
+    };
+    store.listeners.add(listener);
+    const show = (id) => { put(model, "selected", [id]); table.current?.show(id); };
+    model.on("iw-show", show);
+    const close = () => setQuestion(null); // what was asked about has changed
+    model.on("change:selected", close);
+    model.on("change:filters", close);
+    const drawn = () => {
+      soon();
+      store.wantThumbnails(() => [...(table.current?.elements.keys() ?? [])]);
+    };
+    table.current.watchers.add(drawn);
+    drawn();
+    return () => {
+      store.listeners.delete(listener);
+      model.off("iw-show", show);
+      model.off("change:selected", close);
+      model.off("change:filters", close);
+      cancelAnimationFrame(due);
+    };
+  }, []);
+  const done = () => { setQuestion(null); table.current?.focusRow(); };
+  const ask = { acts, set: setQuestion, note: setNote };
+  const [totals, filters] = useTraits(model, "totals", "filters");
+  const clear = question?.clear !== undefined;
+  const asked = clear
+    ? { text: `Clear deletes ${many(totals.total, "job")}${totals.own ? " of yours" : ""}, ${count(totals.unfinished)} of them unfinished; what runs is canceled.`, yes: `Clear ${many(totals.total, "job")}`, work: () => run("clear", { total: totals.total }) }
+    : question;
+  const empty = table.current && table.current.list.length === 0;
+  const filtered = Object.keys(filters).length > 0 && store.rows.ordered.length > 0;
+  const reading = store.rows.facts.unread || store.rows.expected;
+  return html`
+    ${asked ? html`<${Ask} text=${asked.text} yes=${asked.yes} no=${clear ? "Keep" : "Keep them"} danger=${asked.danger !== false} onYes=${() => { asked.work(); done(); }} onNo=${done} />`
+      : html`<${QueueTools} model=${model} store=${store} table=${table.current} ask=${ask} version=${version} />`}
+    ${note && html`<div class="iw-small iw-dim iwq-note" role="status">${note}</div>`}
+    <div class="iwq-box">
+      <${TableElement} kind=${kind} state=${traitState(model)} rows=${store.rows} height=${height} made=${(it) => { table.current = it; }} />
+      ${empty && html`<div class="iwq-empty">${reading ? html`<${Empty} text="Reading the queue …" />`
+        : filtered ? html`<${Empty} text="No job matches the filters."><${Button} onClick=${() => put(model, "filters", {})}>Show all jobs<//><//>`
+        : html`<${Empty} text="The queue is empty."><p class="iw-mono">console.submit(graph)</p>
+          ${isInside(root) && html`<${Button} kind="solid" onClick=${() => askAround(root, "iw-tab", "submit")}>Submit a job<//>`}<//>`}</div>`}
+    </div>`;
+}
+
+export default () => {
+  let store = null;
+  return {
+    initialize({ model }) {
+      store = new Store(model);
+      return () => store.end(model);
+    },
+    ...part(({ model }) => html`<${Queue} model=${model} store=${store} />`),
+  };
+};

@@ -1,0 +1,120 @@
+// The form for a graph, a batch or a workflow. What is typed goes to the kernel as it is typed; the click brings all of
+// it again, since messages may arrive late.
+
+const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+
+function Problem({ problem, id }) {
+  return problem ? html`<div class="iw-wrong iw-small" role="alert" id=${id}>${problem.message} <span class="iw-dim">${problem.remedy}</span></div>` : null;
+}
+
+/** One field to vary: its name, its values, and whether it goes in step with another one. */
+function ValuesRow({ row, index, rows, fields, problem, list, onChange, onRemove }) {
+  const [field, values, group] = row;
+  const others = rows.map(([name, , other], i) => [i, name || `row ${i + 1}`, other]).filter(([i]) => i < index);
+  const own = 1 + Math.max(0, ...rows.filter((_, i) => i !== index).map(([, , other]) => other));
+  const partner = others.find(([, , other]) => other === group);
+  return html`<div class="iws-row">
+    <label class="iw-field"><span class="iw-name">Field</span><input list=${list} value=${field} placeholder="node.field" aria-invalid=${problem ? "true" : null} onInput=${(event) => onChange([event.target.value, values, group])} /></label>
+    <label class="iw-field iw-grow"><span class="iw-name">Values</span><input value=${values} placeholder=${'1, 2, 3 or 1..10 or "oil", "ink"'} aria-invalid=${problem ? "true" : null} onInput=${(event) => onChange([field, event.target.value, group])} /></label>
+    ${others.length > 0 && html`<label class="iw-field"><span class="iw-name">Combine</span><select value=${partner ? String(partner[2]) : "own"}
+      onChange=${(event) => onChange([field, values, event.target.value === "own" ? own : Number(event.target.value)])}>
+      <option value="own">with every other value</option>
+      ${others.map(([, name, other]) => html`<option value=${String(other)}>in step with ${name}</option>`)}
+    </select></label>`}
+    <${Button} kind="quiet" class="iw-icon iws-remove" aria-label=${`Remove the values of ${field || "this row"}`} title="Remove" onClick=${onRemove}>✕<//>
+    <${Problem} problem=${problem} />
+  </div>`;
+}
+
+function Submitter({ model }) {
+  const { root } = useContext(Scope);
+  const [form, problems, plan, sendable, fields, drafts] = useTraits(model, "form", "problems", "plan", "sendable", "fields", "drafts");
+  const [run, busy] = useAct();
+  const [typed, setTyped] = useState(form);
+  const [dropping, setDropping] = useState(false);
+  const sent = useRef(JSON.stringify(form));
+  const wait = useRef(0);
+  const file = useRef(null);
+  const list = useMemo(() => `iws-${newPage()}`, []);
+  useEffect(() => {
+    if (JSON.stringify(form) === sent.current) return; // what this page typed
+    sent.current = JSON.stringify(form);
+    setTyped(form);
+  }, [form]);
+  const change = (changes) => {
+    const next = { ...typed, ...changes };
+    setTyped(next);
+    clearTimeout(wait.current);
+    wait.current = setTimeout(() => { sent.current = JSON.stringify(next); put(model, "form", next); }, 150);
+  };
+  const submit = () => {
+    clearTimeout(wait.current);
+    sent.current = JSON.stringify(typed);
+    put(model, "form", typed);
+    run("submit", { form: typed });
+  };
+  const refuse = (why, one) => run("refused", { why, name: one?.name ?? "", size: one?.size ?? 0 });
+  const take = async (files) => {
+    const [one] = files;
+    if (files.length !== 1) { refuse("many"); return; }
+    if (one.size > model.get("file_limit")) { refuse("size", one); return; }
+    try {
+      model.send({ t: "file", name: one.name }, undefined, [await one.arrayBuffer()]);
+    } catch {
+      refuse("unread", one); // such as a folder
+    }
+  };
+  useEffect(() => {
+    // On the document: the browser would show a file that is dropped beside the form in place of the page.
+    const here = (event) => holdsFiles(event) && event.composedPath().includes(root);
+    const over = (event) => {
+      setDropping(here(event));
+      if (!here(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      event.dataTransfer.dropEffect = "copy";
+    };
+    const dropped = (event) => {
+      setDropping(false);
+      if (!here(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      take([...event.dataTransfer.files]);
+    };
+    const left = (event) => { if (event.relatedTarget === null) setDropping(false); };
+    const listeners = { dragenter: over, dragover: over, drop: dropped, dragleave: left };
+    for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener, true);
+    return () => { for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener, true); };
+  }, []);
+  const rows = typed.rows;
+  const setRow = (index, row) => change({ rows: rows.map((one, i) => (i === index ? row : one)) });
+  const group = 1 + Math.max(0, ...rows.map(([, , other]) => other));
+  return html`<div class=${`iws-form ${dropping ? "iws-dropping" : ""}`}>
+    <div class="iw-tools">
+      <input type="file" accept=".json,application/json" hidden ref=${file} onChange=${(event) => { if (event.target.files.length) take([...event.target.files]); event.target.value = ""; }} />
+      <${Button} title="A graph, a batch or a workflow as JSON; it can also be dropped onto this form" onClick=${() => file.current.click()}>Open file…<//>
+      <${Button} title="A graph that adds two numbers" onClick=${() => change({ ...typed, graph: JSON.stringify(JSON.parse(model.get("example")), null, 2), rows: [] })}>Example<//>
+      ${drafts.length > 0 && html`<${Menu} kind="outline" label="Recent ▾" name="Recently enqueued">${(close) => drafts.map((label, number) => html`<button type="button" onClick=${() => { close(); run("recent", { number }); }}>${label}</button>`)}<//>`}
+      <${Problem} problem=${problems.file} />
+    </div>
+    <div class="iws-body">
+      <label class="iw-field"><span class="iw-name">Graph</span><textarea rows="9" spellcheck="false" value=${typed.graph} placeholder=${model.get("example")} aria-invalid=${problems.graph ? "true" : null} onInput=${(event) => change({ graph: event.target.value })}></textarea></label>
+      ${problems.ignored && html`<div class="iw-dim iw-small" role="status">${problems.ignored.message}</div>`}
+      <${Problem} problem=${problems.graph} />
+      ${rows.map((row, index) => html`<${ValuesRow} key=${index} row=${row} index=${index} rows=${rows} fields=${fields} list=${list} problem=${problems[`row ${index}`]}
+        onChange=${(next) => setRow(index, next)} onRemove=${() => change({ rows: rows.filter((_, i) => i !== index) })} />`)}
+      <datalist id=${list}>${fields.map((name) => html`<option value=${name}></option>`)}</datalist>
+      <div><${Button} title="Give a field several values: one job for each" onClick=${() => change({ rows: [...rows, ["", "", group]] })}>Vary a field<//> <${Problem} problem=${problems.data} /></div>
+      <div class="iws-options">
+        <label class="iw-field"><span class="iw-name">Runs</span><input type="number" min="1" max=${model.get("most_runs")} value=${typed.runs} aria-invalid=${problems.runs ? "true" : null} onInput=${(event) => change({ runs: event.target.value === "" ? "" : Number(event.target.value) })} /></label>
+        <label class="iw-field"><span class="iw-name">Place</span><select value=${typed.prepend ? "front" : "end"} onChange=${(event) => change({ prepend: event.target.value === "front" })}>
+          <option value="end">At the end of the queue</option><option value="front">Run next (front of the queue)</option></select></label>
+        <label class="iw-field"><span class="iw-name">Destination</span><input value=${typed.destination} placeholder="none" aria-invalid=${problems.destination ? "true" : null} onInput=${(event) => change({ destination: event.target.value })} /></label>
+      </div>
+      <${Problem} problem=${problems.runs} /><${Problem} problem=${problems.destination} />
+    </div>
+    <div class="iw-tools iws-end"><span class="iw-dim iw-grow" role="status">${plan}</span>
+      <${Button} kind="solid" busy=${busy("submit")} disabled=${!sendable} onClick=${submit}>Enqueue<//></div>
+  </div>`;
+}
+export default part(Submitter);

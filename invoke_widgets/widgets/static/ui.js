@@ -1,0 +1,312 @@
+// What all parts share: how a part is mounted, how it talks to its model, and the elements of the design system.
+// The text of this file stands before that of a part, in one module; `htmPreact` is the library in vendor/.
+
+const { h, html, render, Component, createContext, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState } = htmPreact;
+
+const MODEL = "IPY_MODEL_";
+const Scope = createContext({ model: null, page: "", ended: false, root: null });
+/** Above this number of jobs an action asks first, whatever its scope. */
+const ASK_ABOVE = 10;
+
+/** A name that no other page of this widget has: replies are addressed to it. */
+const newPage = () => (crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`);
+
+/** An anywidget that shows a component in a shell; `foot`: whether the component shows itself what was done. */
+const part = (Content, { foot = false } = {}) => ({
+  render({ model, el }) {
+    el.classList.add("iw");
+    const page = newPage();
+    const suppress = (event) => event.target.setAttribute?.("data-lm-suppress-shortcuts", "true");
+    el.addEventListener("focusin", suppress); // JupyterLab looks for it from the focused element outwards
+    render(html`<${Root} model=${model} page=${page} el=${el} foot=${foot}><${Content} model=${model} /><//>`, el);
+    return () => {
+      render(null, el);
+      el.removeEventListener("focusin", suppress);
+    };
+  },
+});
+
+function Root({ model, page, el, foot, children }) {
+  const [ended, setEnded] = useState(false);
+  useEffect(() => {
+    // ipywidgets marks the elements of a model whose kernel has ended.
+    const look = () => setEnded(el.classList.contains("jupyter-widgets-disconnected"));
+    const watch = new MutationObserver(look);
+    watch.observe(el, { attributes: true, attributeFilter: ["class"] });
+    look();
+    return () => watch.disconnect();
+  }, []);
+  const [failures, saved] = useTraits(model, "failures", "saved");
+  const inner = isInside(el);
+  return html`<${Scope.Provider} value=${{ model, page, ended, root: el }}>
+    <div class=${ended ? "iw-ended" : ""}>
+      ${saved && html`<style>${`.${saved}, .jp-OutputArea-child:has(.${saved}) { display: none; }`}</style>`}
+      <div class="iw-shell">
+        ${ended && !inner && html`<${Banner} title="Kernel ended" text="Run the cells again. This is how it was." />`}
+        ${(failures ?? []).map((one) => html`<${Banner} key=${one.what} kind="error" role="alert" title=${one.at} text=${html`${one.what} <span class="iw-dim">${one.remedy}</span>`}
+          actions=${html`<${Button} onClick=${() => act(model, page, "forgive", { what: one.what })}>Dismiss<//>`} />`)}
+        ${children}
+        ${!foot && !inner && html`<${SaidLine} />`}
+      </div>
+    </div>
+  <//>`;
+}
+
+/** What was done last, and a button that undoes it where that is possible. */
+function Said() {
+  const { model, root } = useContext(Scope);
+  const [said] = useTraits(model, "said");
+  const [run, busy] = useAct();
+  return html`<span class="iw-said" role="status">${said.text ? html`${said.text} <span class="iw-dim">· ${timeOfDay(said.at)}</span>` : ""}
+    ${said.undo && html` <${Button} kind="link" busy=${busy("undo")} onClick=${() => run("undo", { item_ids: said.undo })}>Undo<//>`}
+    ${said.batch && html` <${Button} kind="link" onClick=${() => askAround(root, "iw-filter", { batch: said.batch })}>Show<//>`}</span>`;
+}
+
+function SaidLine() {
+  const { model } = useContext(Scope);
+  const [said] = useTraits(model, "said");
+  return said.text ? html`<div class="iw-foot"><${Said} /></div>` : null;
+}
+
+/** The values of traits, drawn anew when one changes. */
+function useTraits(model, ...names) {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const changed = () => redraw((n) => n + 1);
+    for (const name of names) model.on(`change:${name}`, changed);
+    changed(); // what changed before this listened
+    return () => { for (const name of names) model.off(`change:${name}`, changed); };
+  }, [model]);
+  return names.map((name) => model.get(name));
+}
+
+/** Set a trait from the page. */
+function put(model, name, value) {
+  model.set(name, value);
+  model.save_changes();
+}
+
+/** Call `receive(message, buffers)` for messages to all pages, and for those to this one. */
+function useMessages(model, receive) {
+  const { page } = useContext(Scope);
+  const latest = useRef(receive);
+  latest.current = receive;
+  useEffect(() => {
+    const got = (message, buffers) => { if (!message.to || message.to === page) latest.current(message, buffers); };
+    model.on("msg:custom", got);
+    return () => model.off("msg:custom", got);
+  }, [model]);
+}
+
+/**
+ * Ask Python to do something. Messages may arrive late, behind a cell that runs, so `args` has all that the action
+ * depends on, as the page showed it.
+ */
+const act = (model, page, name, args = {}) => model.send({ t: "act", name, args, page });
+
+/** `act` of the part that is drawn, and whether an action with this key is under way. */
+function useAct() {
+  const { model, page } = useContext(Scope);
+  const [busy] = useTraits(model, "busy");
+  return [(name, args) => act(model, page, name, args), (key) => (busy ?? []).includes(key)];
+}
+
+/** Whether a part is shown within another one, by then attached. */
+const isInside = (root) => Boolean(root.parentElement?.closest(".iw"));
+
+/** Ask the dashboard around a part for something: "iw-filter", "iw-show" (an item), "iw-tab". */
+const askAround = (root, name, detail) => root.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+
+/** A time that ticks once a second, for what counts up or down. */
+function useClock(active = true) {
+  const [now, set] = useState(Date.now());
+  useEffect(() => {
+    if (!active) return undefined;
+    const timer = setInterval(() => document.hidden || set(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [active]);
+  return now;
+}
+
+// -- elements ---------------------------------------------------------------------------------------------------------
+
+/** `kind`: "quiet", "outline" or "solid"; `danger`; a busy or disabled one keeps the focus. */
+function Button({ kind = "outline", danger, busy, disabled, class: more = "", onClick, children, ...rest }) {
+  const { ended } = useContext(Scope);
+  const off = busy || disabled || ended;
+  return html`<button type="button" class=${`iw-${kind} ${danger ? "iw-danger" : ""} ${busy ? "iw-busy" : ""} ${more}`}
+    aria-disabled=${off ? "true" : null} onClick=${(event) => { if (!off) onClick?.(event); }} ...${rest}>${children}</button>`;
+}
+
+const STATUS = {
+  in_progress: ["run", "●", "Running"],
+  pending: ["wait", "○", "Waiting"],
+  next: ["wait", "○", "Next"],
+  waiting: ["wait", "◌", "In a call"],
+  retrying: ["wait", "↻", "Retry due"],
+  completed: ["ok", "✓", "Completed"],
+  failed: ["bad", "✕", "Failed"],
+  canceled: ["off", "⊘", "Canceled"],
+  gone: ["off", "–", "Gone"],
+};
+/** [colour, sign, word] of a status. */
+const statusLook = (status) => STATUS[status] ?? ["off", "·", status];
+
+const ERROR_CLASS = {
+  submission_failed: ["bad", "⇥", "Not submitted"],
+  validation_error: ["off", "◆", "Invalid input"],
+  execution_failed: ["bad", "✕", "Failed while running"],
+  timeout_error: ["wait", "◷", "Timed out"],
+  network_error: ["wait", "⇄", "Network"],
+  resource_error: ["bad", "▲", "Resources"],
+  cancellation_failed: ["off", "⊘", "Not canceled"],
+  unknown_error: ["off", "?", "Unknown"],
+};
+/** [colour, sign, words] of a class of errors. */
+const errorLook = (name) => ERROR_CLASS[name] ?? ["off", "?", name];
+
+function Pill({ look, title }) {
+  const [kind, sign, word] = look;
+  return html`<span class=${`iw-pill iw-${kind}`} title=${title}><span aria-hidden="true">${sign}</span>${word}</span>`;
+}
+
+function Banner({ kind = "", title, text, actions, role = "status" }) {
+  return html`<div class=${`iw-banner ${kind ? `iw-${kind}` : ""}`} role=${role}><b>${title}</b><span>${text}</span>${actions}</div>`;
+}
+
+/** A question in place of what was pressed. The focus is on the harmless answer; Escape gives it. */
+function Ask({ text, yes, no = "Keep", danger = true, onYes, onNo }) {
+  const harmless = useRef(null);
+  useEffect(() => { harmless.current?.querySelector("button")?.focus(); }, []);
+  return html`<div class="iw-ask" role="alertdialog" aria-label=${text} onKeyDown=${(event) => { if (event.key === "Escape") onNo(); }}>
+    <span>${text}</span>
+    <${Button} kind="solid" danger=${danger} onClick=${onYes}>${yes}<//>
+    <span ref=${harmless} style="flex:none"><${Button} onClick=${onNo}>${no}<//></span>
+  </div>`;
+}
+
+function Empty({ text, children }) {
+  return html`<div class="iw-none"><p>${text}</p>${children}</div>`;
+}
+
+/** `share`: 0 to 1; null where that is not known. */
+function Progress({ share, label }) {
+  const known = share !== null && share !== undefined && share > 0;
+  const percent = known ? Math.round(Math.min(share, 1) * 100) : null;
+  return html`<span class=${`iw-meter ${known ? "" : "iw-unknown"}`} role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100"
+    aria-valuenow=${percent}><i style=${known ? `width:${percent}%` : ""}></i></span>`;
+}
+
+/** A button that opens a sheet. It closes on Escape, on a click elsewhere and when the focus leaves. */
+function Menu({ label, name, right, kind = "quiet", children, class: more = "" }) {
+  const [open, setOpen] = useState(false);
+  const box = useRef(null);
+  useEffect(() => {
+    if (!open) return undefined;
+    const outside = (event) => { if (!event.composedPath().includes(box.current)) setOpen(false); };
+    document.addEventListener("pointerdown", outside, true);
+    box.current.querySelector(".iw-sheet button, .iw-sheet input")?.focus();
+    return () => document.removeEventListener("pointerdown", outside, true);
+  }, [open]);
+  const close = () => { setOpen(false); box.current?.firstElementChild?.focus(); };
+  const key = (event) => {
+    if (!open) return;
+    if (event.key === "Escape") { event.stopPropagation(); close(); return; }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const all = [...box.current.querySelectorAll(".iw-sheet button:not([aria-disabled]), .iw-sheet input")];
+    const at = all.indexOf(box.current.getRootNode().activeElement);
+    all[(at + step + all.length) % all.length]?.focus();
+    event.preventDefault();
+  };
+  return html`<div class=${`iw-menu ${more}`} ref=${box} onKeyDown=${key}
+    onFocusOut=${(event) => { if (event.relatedTarget && !box.current.contains(event.relatedTarget)) setOpen(false); }}>
+    <${Button} kind=${kind} aria-haspopup="true" aria-expanded=${String(open)} aria-label=${name} title=${name} onClick=${() => setOpen(!open)}>${label}<//>
+    ${open && html`<div class=${`iw-sheet ${right ? "iw-right" : ""}`} role="group" aria-label=${name}>${typeof children === "function" ? children(close) : children}</div>`}
+  </div>`;
+}
+
+/** A filter: `options` are [value, text] pairs; "" is none. */
+function Chip({ name, value, options, onChange }) {
+  const chosen = options.find(([key]) => key === value)?.[1] ?? value;
+  return html`<span class=${`iw-chip ${value ? "iw-on" : ""}`}>
+    <${Menu} kind="quiet" name=${`Filter by ${name.toLowerCase()}`} label=${value ? `${name}: ${chosen}` : `${name} ▾`}>
+      ${(close) => options.map(([key, text]) => html`<button type="button" role="menuitemradio" aria-checked=${String(key === value)} key=${key}
+        onClick=${() => { onChange(key); close(); }}>${text}</button>`)}
+    <//>
+    ${value && html`<button type="button" aria-label=${`Remove the filter by ${name.toLowerCase()}`} onClick=${() => onChange("")}>✕</button>`}
+  </span>`;
+}
+
+/** A search field that reports 120 ms after the last key. */
+function Search({ value, label, onChange }) {
+  const [text, setText] = useState(value);
+  const wait = useRef(0);
+  useEffect(() => { setText(value); }, [value]);
+  return html`<input class="iw-search" type="search" placeholder=${label} aria-label=${label} value=${text} onInput=${(event) => {
+    const typed = event.target.value;
+    setText(typed);
+    clearTimeout(wait.current);
+    wait.current = setTimeout(() => onChange(typed), 120);
+  }} />`;
+}
+
+/** Another widget inside this one; `reference` is what its trait holds. */
+function Child({ model, reference, ...rest }) {
+  const slot = useRef(null);
+  useEffect(() => {
+    let view = null;
+    let gone = false;
+    (async () => {
+      const child = await model.widget_manager.get_model(reference.slice(MODEL.length));
+      const made = await model.widget_manager.create_view(child);
+      if (gone) { made.remove(); return; }
+      view = made;
+      slot.current.append(view.el);
+    })();
+    return () => { gone = true; view?.remove(); };
+  }, [reference]);
+  return html`<div ref=${slot} ...${rest}></div>`;
+}
+
+// -- words ------------------------------------------------------------------------------------------------------------
+
+/** 0.0052 -> "5 ms", 3.21 -> "3.2 s", 31 -> "0:31", 3723 -> "1:02:03"; as `text.duration` in Python. */
+function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 1) return `${Math.round(Math.max(seconds, 0) * 1000)} ms`;
+  return seconds < 10 ? `${seconds.toFixed(1)} s` : clock(seconds);
+}
+
+function clock(seconds) {
+  const whole = Math.max(Math.floor(seconds), 0);
+  const two = (n) => String(n).padStart(2, "0");
+  const [hours, minutes, left] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(left)}` : `${minutes}:${two(left)}`;
+}
+
+const count = (n) => n.toLocaleString("en-US");
+const many = (n, thing) => `${count(n)} ${n === 1 ? thing : thing.endsWith("tch") ? `${thing}es` : `${thing}s`}`;
+const timeOfDay = (seconds) => (seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toTimeString().slice(0, 8));
+const shortId = (id) => (id.length > 9 ? id.slice(0, 8) : id);
+
+/** Copy a text; pages that were not loaded over https have no clipboard, there it is selected and copied as by a key. */
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+function Copy({ text, label = "Copy" }) {
+  const [said, say] = useState("");
+  return html`<${Button} kind="link" onClick=${async () => { say((await copyText(text)) ? "Copied" : "Could not copy"); setTimeout(() => say(""), 1500); }}>${said || label}<//>`;
+}
