@@ -13,13 +13,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.real_server.install import VERSIONS
-from tests.support.servers import EmbeddedServer, GivenServer, RealServer, Server, StartedServer
+from tests.support.servers import EmbeddedServer, GivenServer, RealServer, Server, StartedServer, version_has
 from tests.support.wire import Wire
 
 _MARKERS = {
     "real": "needs the real InvokeAI server (--real)",
     "browser": "needs Chromium (--browser)",
     "slow": "takes more than a few seconds (--slow)",
+    "needs": "needs features of the server, as tests.support.servers.FEATURES names them",
+    "every_version": "depends on the server's version: runs on each, as the tests of the contract do",
     "looks": "is about the look of a page, and runs on the embedded server only",
 }
 
@@ -32,6 +34,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 _unselected = pytest.StashKey[dict[str, int]]()
+_given = pytest.StashKey[GivenServer]()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -92,11 +95,11 @@ def _parameters(config: pytest.Config, known: tuple[str, ...]) -> list[object]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    # A click hardly depends on the server's version: the newest real one is enough.
-    in_browser = (
-        metafunc.definition.get_closest_marker("browser") is not None or ".browser." in metafunc.module.__name__
+    # Most of what happens above the client hardly depends on the server's version: the newest real one is enough.
+    is_sensitive = (
+        ".contract." in metafunc.module.__name__ or metafunc.definition.get_closest_marker("every_version") is not None
     )
-    known = VERSIONS[:1] if in_browser else VERSIONS
+    known = VERSIONS if is_sensitive else VERSIONS[:1]
     if metafunc.definition.get_closest_marker("looks"):
         known = ()
     for name in ("server", "multiuser_server"):
@@ -124,10 +127,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         of_this = [item for item in items if names & set(getattr(item, "fixturenames", ())) and item not in left_out]
         counts["own server"] = len(of_this)
         left_out += of_this
+    for item in items:
+        if item not in left_out and (reason := _why_not(item)):
+            counts[reason] = counts.get(reason, 0) + 1
+            left_out.append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     config.stash[_unselected] = {name: count for name, count in counts.items() if count}
+
+
+def _why_not(item: pytest.Item) -> str:
+    """Return why a test cannot run on the version of its server; empty if it can."""
+    parameters = getattr(item, "callspec", None)
+    name = next((n for n in ("server", "multiuser_server") if parameters and n in parameters.params), "")
+    if not name:
+        return ""
+    features = [feature for marker in item.iter_markers("needs") for feature in marker.args]
+    version = _version_of(parameters.params[name], item.config)
+    missing = [f for f in (*features, *["multiuser"] * (name == "multiuser_server")) if not version_has(version, f)]
+    return f"InvokeAI {version} has no {missing[0]}" if missing else ""
+
+
+def _version_of(server: str, config: pytest.Config) -> str:
+    if server == "embedded":
+        return VERSIONS[0]
+    if server != "given":
+        return server
+    if _given not in config.stash:
+        config.stash[_given] = GivenServer(config.getoption("--server"))
+        config.stash[_given].start()
+    return config.stash[_given].version
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -152,8 +182,10 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for name, count in config.stash.get(_unselected, {}).items():
-        remedy = "run without --server" if name == "own server" else f"add --{name}, or run python -m tests"
-        terminalreporter.write_line(f"{count} {name} tests were left out: {remedy}")
+        remedies = {name: f"add --{name}, or run python -m tests" for name in ("browser", "slow", "real")}
+        remedies["own server"] = "run without --server"
+        what = f" {name}" if name in remedies else ""
+        terminalreporter.write_line(f"{count}{what} tests were left out: {remedies.get(name, name)}")
 
 
 def _embedded(*, multiuser: bool = False) -> EmbeddedServer:

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from invoke_widgets.client.transport import Transport, can_be_sent, path_segment
-from invoke_widgets.errors import InvalidRequest, UnexpectedReply, UnsupportedByServer
+from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply, UnsupportedByServer
 from invoke_widgets.records import (
     AuthStatus,
     BatchStatus,
@@ -42,13 +42,15 @@ T = TypeVar("T")
 OLDEST = (6, 0)
 """The oldest supported version."""
 
-# The version that introduced each endpoint or behaviour (from the git tags, and confirmed on 6.0.2, 6.13.8 and 6.14.2).
+# The version that introduced each endpoint or behaviour, from the git tags; the contract tests confirm them.
 SINCE: dict[str, tuple[int, int]] = {
     "item_ids": (6, 7),
     "items_by_ids": (6, 7),
     "item_summaries_by_ids": (6, 14),
     "auth": (6, 12),
-    "events_once": (6, 14),  # some older versions send each event twice
+    "delete_checks_id": (6, 12),  # before, deleting an item that is not there is a success
+    "events_twice": (6, 13),
+    "events_once": (6, 14),
 }
 
 
@@ -314,7 +316,14 @@ class InvokeClient:
         Raises:
             NotFound: there is no such item in this queue.
         """
-        return await self._record("GET", self._item(item_id), self._queue_item)
+        item = await self._record("GET", self._item(item_id), self._queue_item)
+        if item.queue_id != self.queue_id:  # up to 6.6, an item is found through any queue
+            raise NotFound(
+                f"Queue item with id {item_id} not found in queue {self.queue_id}.",
+                details={"status": 404},
+                item_id=item_id,
+            )
+        return item
 
     async def get_current_queue_item(self) -> QueueItem | None:
         """Return an item in progress, or None."""
@@ -370,6 +379,8 @@ class InvokeClient:
         Raises:
             NotFound: there is no such item in this queue.
         """
+        if not await self.has("delete_checks_id"):
+            await self.get_queue_item(item_id)
         await self._transport.json("DELETE", self._item(item_id))
 
     async def delete_all_except_current(self) -> int:

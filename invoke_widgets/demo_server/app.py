@@ -7,13 +7,17 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import routes_app, routes_auth, routes_boards, routes_images, routes_queue
@@ -43,6 +47,36 @@ class _Compressed:
         as_is = scope["type"] != "http" or scope["method"] == "HEAD"
         as_is = as_is or path.startswith("/ws") or path.endswith(("/full", "/thumbnail"))
         await (self._plain if as_is else self._gzip)(scope, receive, send)
+
+
+class _OwnAddress:
+    """Refuse what the page of another site may send, which shares this machine with the server through a browser.
+
+    A page may have its own name lead to 127.0.0.1, so names other than localhost are not the server's. A browser names
+    the page's origin with each request that could change something, and with each socket. InvokeAI checks neither.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] in ("http", "websocket") else None
+        answer: Response | None = None
+        if headers is not None and not _is_own(host := headers.get("host", "")):
+            answer = PlainTextResponse("This is not the demo server's address.", 400)
+        elif headers is not None and scope.get("method") != "OPTIONS":  # which is refused as InvokeAI refuses it
+            scheme = scope["scheme"].replace("ws", "http")
+            if headers.get("origin", f"{scheme}://{host}") != f"{scheme}://{host}":
+                answer = PlainTextResponse("Pages of other origins may not use the demo server.", 403)
+        await (answer or self._app)(scope, receive, send)
+
+
+def _is_own(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or bool(ip_address(name))
+    except ValueError:
+        return False
 
 
 class DemoServer:
@@ -82,8 +116,8 @@ class DemoServer:
         )
         self.services = Services(self.settings, store, bus, self.drills, users, images, cache, queue, worker)
         self._sockets = Sockets(users, self.drills)
-        self.app: ASGIApp = FaultMiddleware(
-            self._api(), self.drills, self.connections, self.control, self._sockets.drop
+        self.app: ASGIApp = _OwnAddress(
+            FaultMiddleware(self._api(), self.drills, self.connections, self.control, self._sockets.drop)
         )
 
     def _api(self) -> FastAPI:

@@ -274,7 +274,7 @@ class Sync:
         self._client.forget()
         version = await self._client.app_version()
         await self._client.need_oldest()
-        self._stream.sends_copies = not await self._client.has("events_once")
+        self._stream.sends_copies = await self._client.has("events_twice") and not await self._client.has("events_once")
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
             self._reads.start_anew()  # this user may see other parts of each item

@@ -7,24 +7,26 @@ from tests.support.servers import Server
 from tests.support.wire import Wire
 
 
-def test_cancel_a_pending_item(wire: Wire) -> None:
+def test_cancel_a_pending_item(wire: Wire, server: Server) -> None:
     """A pending item is canceled without having started."""
     _, pending = wire.running_and_pending(2)
     answer = wire.put(f"i/{pending[0]}/cancel")
-    assert (pending[0], "canceled", 1, None) == (
+    assert (pending[0], "canceled", 1 if server.has("status_sequence") else None, None) == (
         answer["item_id"],
         answer["status"],
-        answer["status_sequence"],
+        answer.get("status_sequence"),
         answer["started_at"],
     )
     assert ["canceled", "pending"] == wire.statuses(pending)
 
 
-def test_cancel_the_running_item(wire: Wire) -> None:
+def test_cancel_the_running_item(wire: Wire, server: Server) -> None:
     """The running item is canceled at once, and the next one starts."""
     running, (next_one,) = wire.running_and_pending(1)
     answer = wire.put(f"i/{running}/cancel")
-    assert ("canceled", 2, False) == (answer["status"], answer["status_sequence"], answer["completed_at"] is None)
+    sequence = 2 if server.has("status_sequence") else None
+    assert ("canceled", sequence) == (answer["status"], answer.get("status_sequence"))
+    assert answer["completed_at"] is not None
     wire.wait_for(next_one, "in_progress")
 
 

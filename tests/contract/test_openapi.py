@@ -34,9 +34,15 @@ def _node(openapi: dict[str, Any], node_type: str) -> dict[str, Any]:
 def test_endpoints_by_version(openapi: dict[str, Any], server: Server) -> None:
     """The paths list the endpoints."""
     paths = openapi["paths"].keys()
-    common = {"enqueue_batch", "list_all", "item_ids", "items_by_ids", "cancel_all_except_current", "retry_items_by_id"}
+    common = {"enqueue_batch", "list_all", "cancel_all_except_current", "retry_items_by_id"}
     assert {f"{_QUEUE}/{name}" for name in common} <= paths
-    assert server.has("item_summaries") == (f"{_QUEUE}/item_summaries_by_ids" in paths)
+    for feature, name in (
+        ("item_ids", "item_ids"),
+        ("item_ids", "items_by_ids"),
+        ("item_summaries", "item_summaries_by_ids"),
+    ):
+        assert server.has(feature) == (f"{_QUEUE}/{name}" in paths)
+    assert server.has("multiuser") == ("/api/v1/auth/status" in paths)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def test_reading_a_poison_item_is_500(wire: Wire, poison: tuple[str, int], metho
     assert "nodes.add.add.a" in response.json()["detail"]
 
 
+@pytest.mark.needs("item_ids")
 def test_requests_without_sessions_work_beside_a_poison_item(
     wire: Wire, server: Server, poison: tuple[str, int]
 ) -> None:

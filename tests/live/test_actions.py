@@ -10,6 +10,8 @@ import invoke_widgets as iw
 from tests.support.graphs import add_and_multiply, blank_image, divide, divide_by_zero, iterate, missing_image, sleep
 from tests.support.wire import Wire, until
 
+pytestmark = pytest.mark.every_version
+
 
 def test_submit_runs_all_combinations(console: iw.Console, wire: Wire) -> None:
     """A batch of combinations runs, and each job's outputs come by the graph's own node ids."""

@@ -15,6 +15,8 @@ from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply
 from tests.support.wire import Wire, until
 
+pytestmark = pytest.mark.every_version
+
 
 @pytest.fixture
 def proxy(wire: Wire) -> Iterator[ChaosProxy]:

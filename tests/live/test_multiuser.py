@@ -20,6 +20,8 @@ from tests.support.graphs import add_and_multiply, divide, fail, sleep
 from tests.support.parts import ask
 from tests.support.wire import until
 
+pytestmark = pytest.mark.every_version
+
 
 @pytest.fixture
 def mine(people: People) -> Iterator[iw.Console]:

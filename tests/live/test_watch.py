@@ -31,6 +31,8 @@ from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, divide, fail, sleep
 from tests.support.wire import Wire, until
 
+pytestmark = pytest.mark.every_version
+
 Collect = Callable[[Any], list[Notice]]
 
 

@@ -1,4 +1,4 @@
-"""The servers that the tests run against: the embedded one, two versions of the real one, or one given by its address.
+"""The servers that the tests run against: the embedded one, versions of the real one, or one given by its address.
 
 All share an interface: `url`, `version`, `kind`, and `has(feature)` for differences between versions. Servers started
 by the tests can also be stopped, killed and restarted on the same port.
@@ -20,7 +20,7 @@ import tempfile
 import time
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import httpx
 
@@ -30,25 +30,50 @@ Kind = Literal["embedded", "real", "given"]
 
 _HERE = Path(__file__).parent
 
-# Features and the first version that has each, so that tests never probe a server.
-FEATURES: dict[str, tuple[int, int, int]] = {
-    "item_ids": (6, 7, 0),  # GET item_ids, POST items_by_ids; before: only list and list_all
-    "item_summaries": (6, 14, 0),  # POST item_summaries_by_ids
-    "waiting": (6, 14, 0),  # the status `waiting` and its counters
-    "device": (6, 14, 0),  # an item says on which device it ran
-    "events_once": (6, 14, 0),  # before: two copies of each event
-    "events_unsubscribed": (6, 14, 0),  # a socket that subscribed to nothing gets nearly all events
-    "queue_items_canceled": (6, 14, 0),  # the event; before: pending items are canceled in bulk without one
-    "queue_items_retried": (6, 14, 0),  # the event
-    "bulk_counts_running": (6, 14, 0),  # cancel_by_batch_ids counts the running item; before: only the pending ones
-    "cancel_checks_queue": (6, 14, 0),  # an item asked for through another queue's path is not canceled
-    "retry_skips_missing": (6, 14, 0),  # before: 500
-    "retry_needs_room": (6, 14, 0),  # a full queue takes no retry; before: it does
-    "delete_knows_images": (6, 14, 0),  # deleting an unknown image is 404; before: 200 with an empty list
-    "idle_while_paused": (6, 14, 0),  # a paused worker says when it is free; before: is_processing stays true
-    "clear_beside_others": (6, 14, 0),  # clear takes one's own items; before: 403 while another's item runs
-    "two_edges_one_input": (6, 14, 0),  # a graph with two edges into one input runs; before: it fails
+
+class Feature(NamedTuple):
+    """The versions that have a feature: from `since` on, and before `until` if it was lost again."""
+
+    since: tuple[int, int]
+    until: tuple[int, int] = (99, 0)
+
+
+# The borders between the versions, so that tests never probe a server.
+FEATURES: dict[str, Feature] = {
+    "item_ids": Feature((6, 7)),  # GET item_ids, POST items_by_ids; before: only list and list_all
+    "get_checks_queue": Feature((6, 7)),  # an item asked for through another queue's path is an error
+    "bare_version": Feature((6, 9)),  # app/version is one text; before: beside "highlights"
+    "multiuser": Feature((6, 12)),  # the mode, its routes, and `user_id`
+    "web_page_for_unknown": Feature((6, 12)),  # a GET of an unknown path is the web interface; before: 404
+    "delete_checks_id": Feature((6, 12)),  # deleting an unknown item is 404; before: 200
+    "collects_in_order": Feature((6, 12)),  # what an iterator's nodes put out is collected in its order
+    "status_sequence": Feature((6, 13)),  # in items and events
+    "redacts_ids": Feature((6, 13)),  # batch and user of another user's item
+    "refreshes_token": Feature((6, 13)),  # the answer to a change has a new token
+    "sockets_need_token": Feature((6, 13)),  # in multiuser mode
+    "image_records": Feature((6, 13)),  # a missing image is a missing record; before: a missing file
+    "events_twice": Feature((6, 13), (6, 14)),  # two copies of each event
+    "item_summaries": Feature((6, 14)),  # POST item_summaries_by_ids
+    "waiting": Feature((6, 14)),  # the status `waiting` and its counters
+    "device": Feature((6, 14)),  # an item says on which device it ran
+    "events_unsubscribed": Feature((6, 14)),  # a socket that subscribed to nothing gets nearly all events
+    "queue_items_canceled": Feature((6, 14)),  # the event; before: pending items are canceled in bulk without one
+    "queue_items_retried": Feature((6, 14)),  # the event
+    "bulk_counts_running": Feature((6, 14)),  # cancel_by_batch_ids counts the running item; before: only pending ones
+    "cancel_checks_queue": Feature((6, 14)),  # an item asked for through another queue's path is not canceled
+    "retry_skips_missing": Feature((6, 14)),  # before: 500
+    "retry_needs_room": Feature((6, 14)),  # a full queue takes no retry; before: it does
+    "delete_knows_images": Feature((6, 14)),  # deleting an unknown image is 404; before: 200 with an empty list
+    "idle_while_paused": Feature((6, 14)),  # a paused worker says when it is free; before: is_processing stays true
+    "clear_beside_others": Feature((6, 14)),  # clear takes one's own items; before: 403 while another's item runs
+    "two_edges_one_input": Feature((6, 14)),  # a graph with two edges into one input runs; before: it fails
 }
+
+
+def version_has(version: str, feature: str) -> bool:
+    """Return whether a version has a feature of `FEATURES`."""
+    since, until = FEATURES[feature]
+    return since <= tuple(int(part) for part in version.split(".")[:2]) < until
 
 
 class ServerError(Exception):
@@ -70,7 +95,7 @@ class Server:
 
     def has(self, feature: str) -> bool:
         """Return whether this version has a feature of `FEATURES`."""
-        return tuple(int(part) for part in self.version.split(".")[:3]) >= FEATURES[feature]
+        return version_has(self.version, feature)
 
     @property
     def max_queue_size(self) -> int:
@@ -100,8 +125,9 @@ class GivenServer(Server):
             self.version = _version(self.url, timeout=10)
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise ServerError(f"no InvokeAI server at {self.url}: {error!r}") from error
-        status = httpx.get(f"{self.url}/api/v1/auth/status", timeout=10, verify=False).json()
-        self.multiuser = bool(status.get("multiuser_enabled"))
+        if self.has("multiuser"):
+            status = httpx.get(f"{self.url}/api/v1/auth/status", timeout=10, verify=False).json()
+            self.multiuser = bool(status.get("multiuser_enabled"))
 
 
 class StartedServer(Server):
