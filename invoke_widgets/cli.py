@@ -37,16 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command's arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 if all is well, 1 if not, 130 after Ctrl-C.
+        The exit code: 0 if all is well, 1 if not, 130 after Ctrl-C, 141 if what read the output has gone (`| head`).
     """
     given = _parser().parse_args(arguments)
     try:
         code: int = given.run(given)
+        sys.stdout.flush()
     except (CommandError, JobException) as error:
         print(f"invoke-widgets: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # The interpreter flushes once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return code
 
 

@@ -123,7 +123,7 @@ async def _ask(url: str) -> tuple[list[Finding], bool]:
         ignored = "; the one in INVOKEAI_TOKEN is ignored" if has_token else ""
         return [*found, Finding("access", "ok", f"single-user, no token needed{ignored}", data=data)], True
     if not has_token:
-        remedy = "Set INVOKEAI_TOKEN, or pass token=... to connect()."
+        remedy = setup.remedy(client.url) or "Set INVOKEAI_TOKEN, or pass token=... to connect()."
         return [*found, Finding("access", "problem", "multiuser, but no token is given", remedy, data)], False
     return [*found, Finding("access", "ok", "multiuser, with the token of INVOKEAI_TOKEN", data=data)], True
 

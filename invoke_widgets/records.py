@@ -440,6 +440,11 @@ class AuthStatus:
             multiuser_enabled=bool(data.get("multiuser_enabled")), setup_required=bool(data.get("setup_required"))
         )
 
+    def remedy(self, url: str) -> str:
+        """What comes before a token: nobody can have one while there is no administrator. Empty once there is one."""
+        setup = f"Open {url} in a browser and create the administrator first; then log in for a token."
+        return setup if self.setup_required else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:

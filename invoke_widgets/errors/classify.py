@@ -120,6 +120,9 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
         found = InvalidRequest, words, _suggestion_for(errors), False
     elif status == 401 and "/auth/login" in request:
         found = AccessDenied, f"The login was refused: {said}.", "Check both and try again.", False
+    elif status == 401 and not _NO_TOKEN.search(said):
+        remedy = "Log in again, and pass the new token=... or set INVOKEAI_TOKEN."
+        found = AccessDenied, f"The server refuses the token: {said}.", remedy, False
     elif status == 400 and "CORS" in said:
         remedy = "Send the request from Python, or set allow_origins in the server's configuration."
         found = InvalidRequest, "The server does not talk to web pages of other origins.", remedy, False
@@ -142,7 +145,7 @@ _LOOK_UP = "It was deleted, or its id is wrong, or it is in another queue."
 
 _CLIENT_ERRORS: dict[int, _Found] = {
     401: (AccessDenied, "The server wants a token: {said}.",
-          "Pass token=... or set INVOKEAI_TOKEN; an expired one has to be replaced by a new login.", False),
+          "Pass token=... or set INVOKEAI_TOKEN.", False),
     403: (AccessDenied, "The server does not allow this: {said}.",
           "Ask an administrator, or act on your own items only.", False),
     404: (NotFound, "Not found: {said}.", _LOOK_UP, False),
@@ -154,6 +157,9 @@ _CLIENT_ERRORS: dict[int, _Found] = {
     415: (InvalidRequest, "The server cannot read the file: {said}.", "Upload a PNG, JPEG or WebP image.", False),
     429: (ServerFailure, "The server asks to slow down.", "Wait a moment, then retry.", True),
 }  # fmt: skip
+
+_NO_TOKEN = re.compile(r"required|missing", re.IGNORECASE)
+"""In InvokeAI's words of a 401, if the request had no token; others are about the token that it had."""
 
 # For a 422: a part of the message, and what to do.
 _REMEDIES = (
@@ -187,7 +193,8 @@ def _for_page(status: int, request: str) -> _Found:
         return (
             UnexpectedReply,
             words,
-            "Is this the address of an InvokeAI server, without a login page before it?",
+            "Is this the whole address of an InvokeAI server? Behind a proxy it may have a path (http://host/invoke), "
+            "or a login page before it.",
             False,
         )
     remedy = (

@@ -309,12 +309,13 @@ class Sync:
         has_token = self._client.transport.token is not None
         if has_token:
             await self._client.get_queue_status()  # the socket would not say why the token is refused
-        if not (await self._client.get_setup_status()).multiuser_enabled:
+        setup = await self._client.get_setup_status()
+        if not setup.multiuser_enabled:
             return None
         if not has_token:
             raise AccessDenied(
                 f"{self._client.url} is in multiuser mode and wants a token.",
-                suggestion="Pass token=..., or set INVOKEAI_TOKEN.",
+                suggestion=setup.remedy(self._client.url) or "Pass token=..., or set INVOKEAI_TOKEN.",
             )
         return await self._client.get_current_user_info()
 

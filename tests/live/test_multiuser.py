@@ -18,6 +18,7 @@ from tests.contract.people import USER, People, login
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, divide, fail, sleep
 from tests.support.parts import ask
+from tests.support.servers import EmbeddedServer
 from tests.support.wire import until
 
 pytestmark = pytest.mark.every_version
@@ -36,6 +37,17 @@ def test_connecting_without_a_good_token_says_what_to_do(people: People) -> None
         iw.connect(people.user.server.url)
     with pytest.raises(iw.AccessDenied, match="token"):
         iw.connect(people.user.server.url, token="garbage")
+
+
+def test_connecting_before_the_setup_says_what_to_do() -> None:
+    """There is no administrator yet, so that nobody can have a token."""
+    server = EmbeddedServer(multiuser=True)
+    server.start()
+    try:
+        with pytest.raises(iw.AccessDenied, match=f"Open {server.url} in a browser and create the administrator"):
+            iw.connect(server.url)
+    finally:
+        server.stop()
 
 
 def test_user_with_a_token_can_submit_and_cancel(mine: iw.Console) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from invoke_widgets import __version__, cli, doctor
 from tests.contract.people import ADMIN, USER, login
-from tests.support.servers import Server
+from tests.support.servers import EmbeddedServer, Server
 from tests.support.wire import Wire
 
 _NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -131,6 +131,30 @@ def test_doctor_asks_for_a_token_of_a_multiuser_server(
     given, _, _ = run("doctor", multiuser_server.url)
     assert (1, 0) == (without, given)
     assert "Set INVOKEAI_TOKEN" in output
+
+
+def test_doctor_asks_for_the_setup_of_a_new_multiuser_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can have a token before there is an administrator."""
+    monkeypatch.delenv("INVOKEAI_TOKEN", raising=False)
+    server = EmbeddedServer(multiuser=True)
+    server.start()
+    try:
+        code, output, _ = run("doctor", server.url)
+    finally:
+        server.stop()
+    assert (1, True) == (code, f"Open {server.url} in a browser and create the administrator" in output)
+
+
+@pytest.mark.parametrize("length", [1, 100_000])
+def test_doctor_ends_quietly_when_its_reader_has_gone(length: int) -> None:
+    """As with `| head`: whether the report is written at once or at the exit."""
+    read, write = os.pipe()
+    os.close(read)
+    url = f"http://127.0.0.1:1/{'x' * length}"
+    command = [sys.executable, "-m", "invoke_widgets.cli", "doctor", url]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (141, "") == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize("given", ["--json", None])

@@ -186,6 +186,30 @@ def test_no_secret_of_a_reply_is_shown(status: int, content_type: str, body: str
     assert (False, False) == ("c2lnbmF0dXJl" in shown, "eyJ" in shown)
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Authentication required", "wants a token"),
+        ("Missing authentication credentials", "wants a token"),
+        ("Invalid or expired token", "refuses the token"),
+        ("Invalid or expired authentication token", "refuses the token"),
+        ("User not found or inactive", "refuses the token"),
+        ("User account is inactive or does not exist", "refuses the token"),
+    ],
+)
+def test_a_refused_token_is_not_a_missing_one(said: str, words: str) -> None:
+    """The words of InvokeAI tell them apart, and each has its own remedy."""
+    error = classify.exception_for_reply(401, "application/json", json.dumps({"detail": said}).encode(), "GET /x")
+    assert f"The server {words}: {said}." == error.message
+    assert ("Log in again" in error.suggestion) == (words == "refuses the token")
+
+
+def test_a_404_with_a_page_thinks_of_a_path() -> None:
+    """Behind a proxy the server may have one, which is easily left out of the address."""
+    error = classify.exception_for_reply(404, "text/html", b"<html></html>", "GET /api/v1/app/version")
+    assert "http://host/invoke" in error.suggestion
+
+
 def test_errors_that_differ_in_numbers_have_one_fingerprint() -> None:
     """Sizes, ids and addresses do not make a new error."""
     one, other = (
