@@ -75,6 +75,24 @@ class ConsoleStatus(Counts):
         return self.processor is not None and not self.processor.is_started
 
 
+@dataclass(frozen=True, slots=True)
+class Internals:
+    """What views of a console work with.
+
+    Attributes:
+        actions: the actions as coroutines that run on the console's loop.
+        store: the current snapshot of the queue.
+        start: runs a coroutine on the console's loop and returns at once; `start(work, done)` calls `done` on the
+            loop's thread with the result or the exception.
+        on_close: has a function called when the console is closed.
+    """
+
+    actions: Actions
+    store: QueueStore
+    start: Callable[..., None]
+    on_close: Callable[[Callable[[], None]], None]
+
+
 class Console:
     """One queue of one server, watched live. Made by `invoke_widgets.connect`.
 
@@ -198,11 +216,6 @@ class Console:
     @demo.setter
     def demo(self, server: EmbeddedServer | None) -> None:
         self._resources.demo = server
-
-    @property
-    def store(self) -> QueueStore:
-        """The current snapshot of the queue, for views."""
-        return self._store
 
     @property
     def status(self) -> ConsoleStatus:
@@ -621,28 +634,9 @@ class Console:
     # -- for views ---------------------------------------------------------------------------------------------------
 
     @property
-    def actions(self) -> Actions:
-        """The actions as coroutines that run on the console's loop."""
-        return self._actions
-
-    def start(self, work: Coroutine[Any, Any, T], done: Callable[[T | BaseException], None] | None = None) -> None:
-        """Run a coroutine on the console's loop and return at once.
-
-        Args:
-            work: such as `console.actions.cancel(5)`.
-            done: called on the loop's thread with the result or the exception.
-        """
-        future = self._loop.start(work)
-
-        def finished(_: object) -> None:
-            if done is not None and not future.cancelled():
-                done(future.exception() or future.result())
-
-        future.add_done_callback(finished)
-
-    def on_close(self, function: Callable[[], None]) -> None:
-        """Have `function` called when the console is closed."""
-        self._closing.append(function)
+    def internals(self) -> Internals:
+        """What the package's own views work with: not for users, and free to change."""
+        return Internals(self._actions, self._store, self._start_work, self._closing.append)
 
     # -- closing -----------------------------------------------------------------------------------------------------
 
@@ -673,6 +667,17 @@ class Console:
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return self._loop.call(work)
+
+    def _start_work(
+        self, work: Coroutine[Any, Any, T], done: Callable[[T | BaseException], None] | None = None
+    ) -> None:
+        future = self._loop.start(work)
+
+        def finished(_: object) -> None:
+            if done is not None and not future.cancelled():
+                done(future.exception() or future.result())
+
+        future.add_done_callback(finished)
 
     # Methods rather than functions, so that a listener or an alert keeps the console alive.
 

@@ -64,7 +64,7 @@ class QueueActions:
             total: the number of items that the user was told of. With any other number nothing is done but to say so:
                 a click may arrive long after it was made.
         """
-        now = totals(self._part.console.store.state)["total"]
+        now = totals(self._part.console.internals.store.state)["total"]
         if total != now:
             self._part.say(f"Nothing was cleared: the queue has {words.many(now, 'job')} now, not {total:,}.")
             return
@@ -86,7 +86,7 @@ class QueueActions:
 
     @property
     def _actions(self) -> Any:
-        return self._part.console.actions
+        return self._part.console.internals.actions
 
 
 def totals(state: QueueState) -> dict[str, Any]:

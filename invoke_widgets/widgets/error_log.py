@@ -171,13 +171,13 @@ class ErrorLogView(Part):
 
     def retry(self, item_ids: list[int]) -> None:
         """Start retrying those of the items that nobody has retried yet, and return at once."""
-        state = self.console.store.state
+        state = self.console.internals.store.state
         failed = [i for i in item_ids if (item := state.items.get(i)) is not None and item.status == FAILED]
         wanted = self._last_attempts(state, failed)
         if not wanted:
             self.say("Nothing was retried: these jobs were retried already, or are no longer in the queue.")
             return
-        self.act("retry", self.console.actions.retry(wanted), words.retried)
+        self.act("retry", self.console.internals.actions.retry(wanted), words.retried)
 
     def clear(self, total: int) -> None:
         """Empty the log, if it has as many errors as the user was told of; the queue stays as it is."""

@@ -105,7 +105,7 @@ class Gallery(Part):
         return [item_id for item_id in newest if item_id not in self._known][:_PAGE]
 
     def _read(self) -> None:
-        if (unread := self._unread()) and self.console.store.state.connection.mode in ("live", "polling"):
+        if (unread := self._unread()) and self.console.internals.store.state.connection.mode in ("live", "polling"):
             self.run(self._read_items(unread), self._take, key="read", always=self.mark)
 
     async def _read_items(self, item_ids: list[int]) -> list[tuple[int, QueueItem | None, list[str]]]:

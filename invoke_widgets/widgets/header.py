@@ -94,7 +94,7 @@ class Header(Part):
 
     def _server(self, state: QueueState) -> dict[str, Any]:
         connection = state.connection
-        kind, freshness = words.connection_text(connection, self.console.store.heard_at, time.monotonic())
+        kind, freshness = words.connection_text(connection, self.console.internals.store.heard_at, time.monotonic())
         stuck = state.wedge is not None
         queue = "" if self.console.queue_id == "default" else f" · queue {self.console.queue_id}"
         return {
@@ -153,7 +153,7 @@ class Header(Part):
 
     def _away(self, state: QueueState) -> dict[str, Any]:
         connection = state.connection
-        heard_at = self.console.store.heard_at
+        heard_at = self.console.internals.store.heard_at
         seen = None if heard_at is None else datetime.now().astimezone().timestamp() - (time.monotonic() - heard_at)
         as_of = "" if seen is None else f" This is the queue as of {datetime.fromtimestamp(seen):%H:%M:%S}."
         left = 0.0 if connection.next_try_at is None else connection.next_try_at - time.monotonic()
@@ -211,17 +211,17 @@ class Header(Part):
 
     def try_now(self) -> None:
         """Start trying to reach the server, and return at once."""
-        self.run(self.console.actions.reconnect(), lambda _: self.forgive(), key="try_now")
+        self.run(self.console.internals.actions.reconnect(), lambda _: self.forgive(), key="try_now")
 
     def cancel(self, item_id: int) -> None:
         """Start canceling an item that runs, and return at once."""
-        self.act(f"cancel {item_id}", self.console.actions.cancel(item_id), lambda record: record.message)
+        self.act(f"cancel {item_id}", self.console.internals.actions.cancel(item_id), lambda record: record.message)
 
     def unwedge(self, batch_ids: list[str]) -> None:
         """Start canceling the batches that hold up the queue, and return at once."""
 
         async def work() -> list[Cancellation]:
-            return [await self.console.actions.cancel_batch(batch_id) for batch_id in batch_ids]
+            return [await self.console.internals.actions.cancel_batch(batch_id) for batch_id in batch_ids]
 
         self.act("unwedge", work(), lambda records: " ".join(record.message for record in records))
 

@@ -120,7 +120,7 @@ class Views:
     def __init__(self, console: Console) -> None:
         self.open: weakref.WeakSet[Part] = weakref.WeakSet()
         self.thread = DrawingThread()
-        console.on_close(self._close)
+        console.internals.on_close(self._close)
         # A console that is collected rather than closed.
         weakref.finalize(console, self.thread.stop).atexit = False
 
@@ -188,7 +188,7 @@ class Part(anywidget.AnyWidget):
         self._marks = threading.Lock()  # held for moments only, unlike `lock`
         self._marked: set[int] = set()
         self._is_due = False
-        self._reported = console.store.state
+        self._reported = console.internals.store.state
         self._log_marked = True
         self.log_changed = True
         self._theoretical_arrival = 0.0
@@ -217,10 +217,10 @@ class Part(anywidget.AnyWidget):
     def follow(self, *logs: KeptLog[Any] | Toasts) -> None:
         """Draw now, and again whenever the queue or one of these logs changes, on average at most every 100 ms."""
         self._views.open.add(self)
-        self._unsubscribe.append(self.console.store.subscribe(self.mark))
+        self._unsubscribe.append(self.console.internals.store.subscribe(self.mark))
         self._unsubscribe.extend(log.on_change(self._mark_log) for log in logs)
         with self._marks:
-            before, self._reported = self._reported, self.console.store.state
+            before, self._reported = self._reported, self.console.internals.store.state
             self._marked.update(before.items, self._reported.items, self._reported.unread)
         self.redraw()
 
@@ -292,7 +292,7 @@ class Part(anywidget.AnyWidget):
         """Start work on the console's thread and return at once; a failure is shown in the part.
 
         Args:
-            work: such as `console.actions.cancel(5)`.
+            work: such as `console.internals.actions.cancel(5)`.
             done: called with the result, on the drawing thread.
             key: listed in `busy` meanwhile; while it is, nothing is started again with the same key.
             always: called at the end, successful or not, on the drawing thread.
@@ -318,7 +318,7 @@ class Part(anywidget.AnyWidget):
             ended()
 
         try:
-            self.console.start(work, lambda result: self.later(lambda: show(result)))
+            self.console.internals.start(work, lambda result: self.later(lambda: show(result)))
         except InvalidRequest as error:  # the console was closed
             self.fail(error)
             self.guard(ended)()
@@ -328,7 +328,7 @@ class Part(anywidget.AnyWidget):
 
         Args:
             key: of the button; it is busy until the work has ended, and clicking it again meanwhile does nothing.
-            work: such as `console.actions.prune()`.
+            work: such as `console.internals.actions.prune()`.
             outcome: puts the result into words.
         """
         with self.lock:
@@ -357,7 +357,7 @@ class Part(anywidget.AnyWidget):
 
     def undo(self, item_ids: list[int]) -> None:
         """Start retrying items that were canceled, and return at once."""
-        self.act("undo", self.console.actions.retry(item_ids), words.retried)
+        self.act("undo", self.console.internals.actions.retry(item_ids), words.retried)
 
     def fail(self, error: BaseException) -> None:
         """Show an error in the part, and keep it in `console.errors`; the same exception is kept once."""
@@ -424,7 +424,7 @@ class Part(anywidget.AnyWidget):
 
     def _forgive_what_is_over(self) -> None:
         """Once the server is back, stop saying that it is away."""
-        mode = self.console.store.state.connection.mode
+        mode = self.console.internals.store.state.connection.mode
         if mode == "reconnecting":
             self._was_away = True
         elif self._was_away and mode in ("live", "polling"):

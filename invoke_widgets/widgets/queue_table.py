@@ -103,7 +103,7 @@ class QueueTable(Part):
         self._asked = False
         self._streams = itertools.count(1)
         self._pictures: dict[int, tuple[int, list[bytes]]] = {}  # item -> how many pictures, the newest thumbnails
-        state = self._state = console.store.state
+        state = self._state = console.internals.store.state
         usual = _checked_columns(columns or DEFAULT_COLUMNS)
         super().__init__(
             console,
@@ -125,7 +125,7 @@ class QueueTable(Part):
 
     @traitlets.validate("selected")
     def _known(self, proposal: Any) -> list[int]:
-        items = self.console.store.state.items
+        items = self.console.internals.store.state.items
         return sorted({i for i in proposal["value"] if isinstance(i, int) and i in items})
 
     @traitlets.validate("columns")
@@ -321,12 +321,12 @@ class QueueTable(Part):
             )
 
         if ids := self._claim(item_ids):
-            self.run(self.console.actions.cancel_many(ids), outcome, always=lambda: self._release(ids))
+            self.run(self.console.internals.actions.cancel_many(ids), outcome, always=lambda: self._release(ids))
 
     def retry(self, item_ids: Iterable[int]) -> None:
         """Start retrying failed or canceled items and return at once; otherwise as `cancel`."""
         if ids := self._claim(item_ids):
-            work = self.console.actions.retry(ids)
+            work = self.console.internals.actions.retry(ids)
             self.run(work, lambda retried: self.say(words.retried(retried)), always=lambda: self._release(ids))
 
     def _claim(self, item_ids: Iterable[int]) -> list[int]:

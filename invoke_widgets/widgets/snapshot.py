@@ -75,7 +75,7 @@ class Snapshot:
         seen = None
         while not self._view.closed:
             await asyncio.sleep(_LOOK_EVERY_S)
-            items = self._view.console.store.state.items
+            items = self._view.console.internals.store.state.items
             still, seen = items is seen, items
             if still or time.monotonic() - self._at >= _WHILE_IT_CHANGES_S:
                 await asyncio.to_thread(self._update)
@@ -88,7 +88,7 @@ class Snapshot:
     def _update(self, *, replace: bool = True) -> None:
         console = self._view.console
         with self._lock:
-            state, counts = console.store.state, (len(console.errors), len(console.cancellations))
+            state, counts = console.internals.store.state, (len(console.errors), len(console.cancellations))
             if replace and state is self._state and counts == self._counts:
                 return
             self._state, self._counts, self._at = state, counts, time.monotonic()

@@ -197,7 +197,7 @@ class JobSubmitter(Part):
         if generation != self._generation:
             return draft, generation, 0
         try:
-            total = await self.console.actions.check(draft)
+            total = await self.console.internals.actions.check(draft)
         except JobException as error:
             return draft, generation, error
         return draft, generation, total
@@ -243,7 +243,7 @@ class JobSubmitter(Part):
 
     @property
     def _is_open(self) -> bool:
-        return bool(self.console.store.state.connection.mode != "closed")
+        return bool(self.console.internals.store.state.connection.mode != "closed")
 
     def handlers(self) -> dict[str, Callable[..., object]]:
         return {"submit": self.submit, "recent": self._fill_recent, "refused": self._refuse_file}
@@ -265,7 +265,7 @@ class JobSubmitter(Part):
 
     async def _submitted(self, draft: Draft) -> None:
         try:
-            done = await self.console.actions.submit(draft)
+            done = await self.console.internals.actions.submit(draft)
         except InvalidRequest as error:
             with self.lock:
                 self._draw_problem(error)

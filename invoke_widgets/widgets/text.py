@@ -319,8 +319,8 @@ def server_text(console: Console, *, live: bool = True) -> str:
         console: whose server.
         live: whether to say that the console is live, if it is.
     """
-    connection = console.store.state.connection
-    kind, freshness = connection_text(connection, console.store.heard_at, time.monotonic())
+    connection = console.internals.store.state.connection
+    kind, freshness = connection_text(connection, console.internals.store.heard_at, time.monotonic())
     fresh = f": {freshness}" if live or kind not in ("live", "stale") else ""
     server = f"InvokeAI {connection.version} at {address(console.url)}, queue {console.queue_id}{fresh}"
     refused = f"{printable(refusal)}\n" if (refusal := refusal_text(connection)) else ""
@@ -340,7 +340,7 @@ def queue_text(console: Console, columns: Sequence[str]) -> str:
 
 def queue_cells(console: Console, columns: Sequence[str], most: int) -> tuple[str, list[list[str]]]:
     """The caption and the cells of a static table of the newest items."""
-    state = console.store.state
+    state = console.internals.store.state
     newest = heapq.nlargest(most, state.items)
     total = len(state.items) + len(state.unread)
     caption = f"Queue {console.queue_id} at {console.url}: {many(total, 'item')}"

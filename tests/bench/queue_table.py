@@ -44,7 +44,7 @@ from invoke_widgets.widgets.text import DEFAULT_COLUMNS, texts
 from invoke_widgets.widgets.queue_table import QueueTable
 from tests.support.table_console import FedConsole, item
 console = FedConsole(item(i, COMPLETED) for i in range(1, {rows} + 1))
-unseen = FedConsole(console.store.state.items.values())"""
+unseen = FedConsole(console.internals.store.state.items.values())"""
 
 # The baseline: the same rows and columns as an HTML table, re-rendered at most ten times a second.
 _SHOW = {
@@ -56,13 +56,13 @@ def draw(change):
     page.value = '<table>' + ''.join(
         '<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in rows) + '</table>'
 from invoke_widgets.sync import Change
-draw(Change(console.store.state, frozenset()))
-stop = console.store.subscribe(draw, interval=0.1)
+draw(Change(console.internals.store.state, frozenset()))
+stop = console.internals.store.subscribe(draw, interval=0.1)
 page""",
     # Only the cells that changed are sent.
     "ipydatagrid": """import pandas
 from ipydatagrid import DataGrid
-columns, items = DEFAULT_COLUMNS, console.store.state.items
+columns, items = DEFAULT_COLUMNS, console.internals.store.state.items
 newest = sorted(items, reverse=True)
 at = {item_id: index for index, item_id in enumerate(newest)}
 shown = [texts(items[i], columns, {}) for i in newest]
@@ -75,7 +75,7 @@ def draw(change):
             if text != before:
                 grid.set_cell_value_by_index(column, index, text)
         shown[index] = now
-stop = console.store.subscribe(draw, interval=0.1)
+stop = console.internals.store.subscribe(draw, interval=0.1)
 grid""",
 }
 

@@ -524,7 +524,7 @@ def test_detail_keeps_what_is_unfolded_scrolled_and_focused(fed: Open) -> None:
     page.kernel(
         "graph = {'nodes': {str(i): {'type': 'add'} for i in range(90)}}\n"
         "class Client:\n    async def get_queue_item(self, i):\n"
-        "        return item(i, console.store.state.items[i].status, session={'graph': graph})\n"
+        "        return item(i, console.internals.store.state.items[i].status, session={'graph': graph})\n"
         "console.client = Client()\nconsole.receive(item(1, IN_PROGRESS))"
     )
     views = [page.notebook.output(2), page.output]

@@ -340,7 +340,7 @@ def test_cancel_many_returns_outcomes_and_failures(console: iw.Console, wire: Wi
         batch = console.submit(add_and_multiply(), runs=6)
         ids: list[Any] = [*batch.item_ids, 999_999_999, "x"]
         answers: list[Any] = []
-        console.start(console.actions.cancel_many(ids), answers.append)
+        console.internals.start(console.internals.actions.cancel_many(ids), answers.append)
         records, failures = until(lambda: answers and answers[0], "all to be canceled")
     assert ["canceled"] * 6 + ["not_found"] == [record.outcome for record in records]
     assert list(batch.item_ids) == [record.item_ids[0] for record in records[:6]]

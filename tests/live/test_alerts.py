@@ -47,7 +47,7 @@ def settle(console: iw.Console) -> None:
     """Wait until everything the server has sent so far is in the snapshot and was passed on."""
     console.refresh()
     done = threading.Event()
-    console.start(_nothing(), lambda _: done.set())
+    console.internals.start(_nothing(), lambda _: done.set())
     assert done.wait(30)
 
 

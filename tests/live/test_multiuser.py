@@ -117,7 +117,7 @@ def test_rows_of_other_users_offer_no_action(mine: iw.Console, people: People) -
     (theirs,) = people.admin.enqueue(add_and_multiply())["item_ids"]
     own = mine.submit(add_and_multiply()).jobs[0].item_id
     mine.refresh()
-    state = mine.store.state
+    state = mine.internals.store.state
     assert {theirs: [1], own: []} == {item_id: row(item, state)[12:] for item_id, item in state.items.items()}
 
 

@@ -590,7 +590,7 @@ def test_unexpected_error_is_logged_and_the_console_recovers(
 ) -> None:
     """It shows as a lost connection, its traceback is logged, and the console recovers."""
     read, modes = iw.InvokeClient.get_queue_status, []
-    console.store.subscribe(lambda change: modes.append(change.state.connection.mode))
+    console.internals.store.subscribe(lambda change: modes.append(change.state.connection.mode))
     answers = iter([TypeError("unexpected")])
 
     async def once(client: iw.InvokeClient) -> object:
@@ -638,7 +638,9 @@ def test_equal_events_in_quick_succession_are_all_kept(console: iw.Console, wire
 def test_counters_are_not_replaced_by_older_ones(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """Counters read while connecting do not replace newer ones from an event."""
     seen: list[int] = []
-    through.store.subscribe(lambda change: seen.append(change.state.status.completed if change.state.status else 0))
+    through.internals.store.subscribe(
+        lambda change: seen.append(change.state.status.completed if change.state.status else 0)
+    )
     slow = proxy.delay(1.0, path="/queue/default/status$", times=1)
     proxy.drop_sockets()
     until(lambda: slow.hits, "the counters to be requested")
@@ -651,7 +653,7 @@ def test_counters_are_not_replaced_by_older_ones(through: iw.Console, wire: Wire
 def test_pause_is_not_undone_by_older_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """A read begun before a pause and answered after it never shows the worker as running."""
     seen: list[bool] = []
-    through.store.subscribe(
+    through.internals.store.subscribe(
         lambda change: seen.append(bool(change.state.processor and change.state.processor.is_started))
     )
     slow = proxy.delay(1.0, path="/queue/default/status$", times=1)
@@ -709,7 +711,7 @@ def test_unloadable_item_does_not_hide_a_silent_change(wire: Wire, proxy: ChaosP
         wire.put("prune")
         until(lambda: console.queue == [], "the prune to be seen")
         console.refresh()
-        assert 1 == len(console.store.state.unread)
+        assert 1 == len(console.internals.store.state.unread)
 
 
 @pytest.mark.slow
@@ -719,9 +721,9 @@ def test_item_deleted_before_it_is_read_is_forgotten(wire: Wire, proxy: ChaosPro
     done = wire.run()
     proxy.say(b"[]", path="/items_by_ids$")
     with iw.connect(proxy.url) as console:
-        assert {done["item_id"]} == console.store.state.unread
+        assert {done["item_id"]} == console.internals.store.state.unread
         wire.delete(f"i/{done['item_id']}")
-        until(lambda: not console.store.state.unread, "the item to be forgotten")
+        until(lambda: not console.internals.store.state.unread, "the item to be forgotten")
         assert [] == console.queue
 
 
@@ -735,7 +737,7 @@ def test_console_reconnects_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: 
         _poison(wire)
         until(lambda: 1 == console.status.pending, "the item to be counted")
         modes: list[str] = []
-        console.store.subscribe(lambda change: modes.append(change.state.connection.mode))
+        console.internals.store.subscribe(lambda change: modes.append(change.state.connection.mode))
         proxy.drop_sockets()
         until(lambda: "reconnecting" in modes and modes[-1] == "live", "the console to come back")
 

@@ -108,7 +108,7 @@ def test_try_now_button_shows_while_offline_and_reconnects(through: iw.Console, 
 def test_console_reconnects_by_itself_and_gives_notices(through: iw.Console, proxy: ChaosProxy) -> None:
     """Requests during the outage do not delay the reconnect, and notices report both changes."""
     notices: list[Notice] = []
-    unsubscribe = follow(through._loop, through.store, notices.append, error_of=through.errors.of)
+    unsubscribe = follow(through._loop, through.internals.store, notices.append, error_of=through.errors.of)
     with proxy.offline():
         until(lambda: through.status.connection.mode == "reconnecting", "the loss to be seen")
         for _ in range(10):

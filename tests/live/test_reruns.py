@@ -149,11 +149,11 @@ def test_retry_without_a_socket(polling_console: iw.Console, wire: Wire) -> None
 def test_views_show_when_the_next_attempt_is_due(console: iw.Console) -> None:
     """The snapshot, the table, its static form and the record say when; a cancel removes it."""
     job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60)).jobs[0]
-    until(lambda: console.store.state.retrying, "the next attempt to be due")
-    due = console.store.state.retrying[job.item_id]
-    item = console.store.state.items[job.item_id]
+    until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
+    due = console.internals.store.state.retrying[job.item_id]
+    item = console.internals.store.state.items[job.item_id]
     assert 20 < (due - datetime.now(UTC)).total_seconds() < 60
-    assert round(due.timestamp(), 3) == queue_rows.row(item, console.store.state)[11]
+    assert round(due.timestamp(), 3) == queue_rows.row(item, console.internals.store.state)[11]
     assert f"retry at {due:%Y-%m-%d %H:%M:%S} UTC" in str(console)
     (error,) = console.errors
     assert (due, 1) == (error.retry_at, error.attempt)
@@ -175,7 +175,7 @@ def test_record_of_a_closed_console_has_no_pending_retry(wire: Wire, tmp_path: P
         again = console.submit(flaky(1), retry=soon()).jobs[0]
         again.wait(60)
         left = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60)).jobs[0]
-        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
     with iw.connect(wire.server.url, history=path) as console:
         pending = {error.item_id: error.retry_at is not None for error in console.errors}
     assert {again.item_id: True, left.item_id: False} == pending
@@ -186,11 +186,11 @@ def test_cancel_calls_off_the_next_attempt(console: iw.Console, wire: Wire, by: 
     """A cancel between two attempts says so, and waiting raises the failure."""
     batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
     (job,) = batch.jobs
-    until(lambda: set(console.store.state.retrying) == {job.item_id}, "the next attempt to be due")
+    until(lambda: set(console.internals.store.state.retrying) == {job.item_id}, "the next attempt to be due")
     assert "pending" == job.status
     assert 1 == batch.status.unfinished
     assert "will not be retried" in cancel_by(by, console, batch)().message
-    assert not console.store.state.retrying
+    assert not console.internals.store.state.retrying
     if by != "clear":
         with pytest.raises(iw.NetworkError):
             job.wait(60)
@@ -209,15 +209,15 @@ def test_a_cancel_that_cannot_be_sent_calls_off_no_retry(wire: Wire, by: str) ->
     """It raises and leaves the next attempt due; once the server is back, the same cancel calls it off."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
-        until(lambda: console.store.state.retrying, "the next attempt to be due")
-        due = dict(console.store.state.retrying)
+        until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
+        due = dict(console.internals.store.state.retrying)
         cancel = cancel_by(by, console, batch)
         with proxy.offline(), pytest.raises(iw.CancellationFailed):
             cancel()
-        assert (due, "pending") == (dict(console.store.state.retrying), batch.jobs[0].status)
+        assert (due, "pending") == (dict(console.internals.store.state.retrying), batch.jobs[0].status)
         until(lambda: console.status.connection.mode == "live", "the console to come back")
         assert "will not be retried" in cancel().message
-        assert not console.store.state.retrying
+        assert not console.internals.store.state.retrying
 
 
 def test_a_cancel_whose_reply_is_lost_calls_off_no_retry(wire: Wire) -> None:
@@ -225,12 +225,12 @@ def test_a_cancel_whose_reply_is_lost_calls_off_no_retry(wire: Wire) -> None:
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         proxy.lose_reply(path="cancel_by_batch_ids")
         batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=60))
-        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
         assert "unknown" == batch.cancel().outcome
-        assert console.store.state.retrying
+        assert console.internals.store.state.retrying
         proxy.calm()
         assert "will not be retried" in batch.cancel().message
-        assert not console.store.state.retrying
+        assert not console.internals.store.state.retrying
 
 
 @pytest.mark.parametrize(("answer", "attempts"), [(0, 1), (iw.AccessDenied("Not yours."), 2)])
@@ -249,7 +249,7 @@ def test_no_attempt_is_sent_while_a_cancel_is_under_way(
     monkeypatch.setattr(iw.InvokeClient, "cancel_by_batch_ids", cancel_by_batch_ids)
     batch = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=1, attempts=2))
     (job,) = batch.jobs
-    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
     batch.cancel()
     with pytest.raises(iw.NetworkError):
         job.wait(60)
@@ -270,7 +270,7 @@ def test_canceled_job_is_not_retried(console: iw.Console, wire: Wire) -> None:
 def test_manual_retry_counts_as_the_next_attempt(console: iw.Console, wire: Wire) -> None:
     """A retry before the next attempt is due takes its place."""
     job = console.submit(flaky(2), retry=iw.RetryPolicy(backoff_s=0.5, attempts=3)).jobs[0]
-    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
     (new,) = console.retry_failed().item_ids
     assert "completed" == job.wait(60).status
     assert new == job.attempts[1]
@@ -292,10 +292,10 @@ def test_two_consoles_retry_a_job_once(console: iw.Console, wire: Wire) -> None:
 
         thread = threading.Thread(target=press)
         with wire.paused():  # what is run again waits, and does not fail a second time
-            until(lambda: len(console.store.state.retrying) == 6, "the next attempts to be due")
+            until(lambda: len(console.internals.store.state.retrying) == 6, "the next attempts to be due")
             until(lambda: other.status.failed == 6, "the other console to see it")
             thread.start()
-            until(lambda: not console.store.state.retrying, "the attempts to be made")
+            until(lambda: not console.internals.store.state.retrying, "the attempts to be made")
             ending.set()
             thread.join()
             roots = Counter(wire.item(item_id).get("retried_from_item_id") for item_id in batch.item_ids)
@@ -315,7 +315,7 @@ def test_closed_console_retries_nothing(wire: Wire) -> None:
     """Attempts that were due when it was closed are not made."""
     with iw.connect(wire.server.url) as console:
         job = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=0.5)).jobs[0]
-        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
     with iw.connect(wire.server.url) as other:
         other.submit(sleep(1)).wait(60)
     assert [(job.item_id, "failed")] == chain_of(wire, job.item_id)
@@ -326,7 +326,7 @@ def test_retry_waits_for_a_full_queue(wire: Wire) -> None:
     """The next attempt is made once the server takes items again; before 6.14 it always takes a retry."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=6)).jobs[0]
-        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
         with wire.paused():
             fillers = [uuid.uuid4().hex for _ in range(2)]
             wire.enqueue(add_and_multiply(), runs=wire.server.max_queue_size, batch_id=fillers[0])
@@ -381,7 +381,7 @@ def test_retry_that_is_always_refused_is_given_up(wire: Wire, at_once: None, fau
         with pytest.raises(iw.NetworkError):
             job.wait(60)
         assert 1 + reruns._REFUSALS == sum("retry_items" in seen.path for seen in proxy.seen)
-        assert ("failed", {}) == (job.status, dict(console.store.state.retrying))
+        assert ("failed", {}) == (job.status, dict(console.internals.store.state.retrying))
         assert [job.item_id, None] == [error.item_id for error in console.errors]
         proxy.calm()
         assert ["completed"] == [item.status for item in console.retry_failed().wait(60)]
@@ -396,7 +396,7 @@ def test_refused_retry_honors_retry_after(console: iw.Console, monkeypatch: pyte
     retry_through(monkeypatch, refuse)
     job = console.submit(fail(LOST), retry=soon()).jobs[0]
     until(lambda: any(error.item_id is None for error in console.errors), "the refusal to be logged")
-    due = until(lambda: console.store.state.retrying.get(job.item_id), "the next time")
+    due = until(lambda: console.internals.store.state.retrying.get(job.item_id), "the next time")
     assert 30 < (due - datetime.now(UTC)).total_seconds() <= 40
 
 
@@ -450,7 +450,7 @@ def test_surplus_attempt_is_canceled_when_another_client_retries_too(
     """If another client retries at the same moment, one of the two is canceled while it is pending."""
     retry_through(monkeypatch, lambda item_ids: wire.put("retry_items_by_id", item_ids))
     job = console.submit(flaky(1), retry=iw.RetryPolicy(attempts=2, backoff_s=1)).jobs[0]
-    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
     with wire.paused():
         until(lambda: len(job.attempts) == 2, "the next attempt to be made")
         until(lambda: "canceled" in [status for _, status in chain_of(wire, job.item_id)], "the other to be canceled")
@@ -462,7 +462,7 @@ def test_surplus_attempt_is_canceled_when_another_client_retries_too(
 def test_retry_by_the_web_ui_is_followed_at_once(console: iw.Console, wire: Wire) -> None:
     """A handle follows a retry by another client long before ours is due, if an event reported it."""
     job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=600, max_backoff_s=600)).jobs[0]
-    until(lambda: console.store.state.retrying, "the next attempt to be due")
+    until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
     wire.put("retry_items_by_id", [job.item_id])
     if not wire.server.has("queue_items_retried"):
         with pytest.raises(JobTimeout):
@@ -497,7 +497,7 @@ def test_only_the_latest_batches_keep_their_attempts(console: iw.Console, monkey
         done[-1].wait(60)
     console.submit(add_and_multiply(), retry=soon())
     assert [1, 2, 2] == [len(batch.jobs[0].attempts) for batch in done]
-    assert {job.item_id for job in going_on.jobs} == set(console.store.state.retrying)
+    assert {job.item_id for job in going_on.jobs} == set(console.internals.store.state.retrying)
 
 
 @pytest.mark.slow
@@ -505,7 +505,7 @@ def test_attempt_due_during_an_outage_is_made_afterwards(wire: Wire) -> None:
     """If the server is out of reach when an attempt is due, it is made when the server is back."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
         job = console.submit(flaky(2), retry=iw.RetryPolicy(backoff_s=0.5)).jobs[0]
-        until(lambda: console.store.state.retrying, "the next attempt to be due")
+        until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
         with proxy.offline():
             until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
             threading.Event().wait(0.6)  # the pause is over
@@ -543,7 +543,7 @@ def test_retries_survive_a_restart_of_the_server() -> None:
     try:
         with iw.connect(server.url) as console, Wire(server) as wire:
             batch = console.submit(fail(LOST), runs=3, retry=iw.RetryPolicy(backoff_s=1, attempts=2))
-            until(lambda: len(console.store.state.retrying) == 3, "the next attempts to be due")
+            until(lambda: len(console.internals.store.state.retrying) == 3, "the next attempts to be due")
             server.restart()
             assert ["failed"] * 3 == [item.status for item in batch.wait(60)]
             assert [2, 2, 2] == [len(job.attempts) for job in batch.jobs]
@@ -560,7 +560,7 @@ def test_job_with_the_same_id_on_another_server_is_no_attempt() -> None:
     try:
         with iw.connect(server.url) as console:
             old = console.submit(fail(LOST), retry=iw.RetryPolicy(backoff_s=3)).jobs[0]
-            until(lambda: console.store.state.retrying, "the next attempt to be due")
+            until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
             server.stop()
             until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
             server.root = None
@@ -571,7 +571,7 @@ def test_job_with_the_same_id_on_another_server_is_no_attempt() -> None:
                 console.refresh()
                 with pytest.raises(iw.NetworkError):
                     console.job(old.item_id).wait(60)
-                until(lambda: not console.store.state.retrying, "the old one to be given up")
+                until(lambda: not console.internals.store.state.retrying, "the old one to be given up")
                 assert 1 == wire.queue_status()["total"]
     finally:
         server.stop()

@@ -227,10 +227,10 @@ def test_a_deleted_job_has_ended(console: iw.Console, wire: Wire) -> None:
 def test_leaving_the_loop_ends_the_subscription(console: iw.Console) -> None:
     """A loop that is left early leaves no subscription behind; the job goes on."""
     (job,) = console.submit(sleep(1, steps=10)).jobs
-    before = len(console.store._subscriptions)
+    before = len(console.internals.store._subscriptions)
     for _ in console.watch(job):
         break
-    until(lambda: len(console.store._subscriptions) == before, "the subscription to end")
+    until(lambda: len(console.internals.store._subscriptions) == before, "the subscription to end")
     assert "completed" == job.wait(60).status
 
 

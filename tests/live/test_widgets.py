@@ -102,7 +102,7 @@ def test_cancel_pending_counts_and_stops_planned_retries(console: iw.Console) ->
     until(lambda: controls.totals["pending"] == 1, "the retry to be planned")
     ask(controls, "cancel_pending")
     assert "It will not be retried." in said(controls)
-    assert ("failed", {}) == (job.status, console.store.state.retrying)
+    assert ("failed", {}) == (job.status, console.internals.store.state.retrying)
 
 
 def test_cancel_pending_leaves_the_current_item(console: iw.Console, wire: Wire) -> None:
@@ -197,7 +197,7 @@ def test_a_failed_action_shows_in_its_part(console: iw.Console, wire: Wire, monk
     async def refuse() -> int:
         raise iw.ServerUnreachable("Nothing listens there.", suggestion="Start it.")
 
-    monkeypatch.setattr(console.actions, "prune", refuse)
+    monkeypatch.setattr(console.internals.actions, "prune", refuse)
     ask(controls, "prune")
     until(lambda: controls.failures, "the failure")
     assert ("Nothing listens there.", "Start it.") == tuple(controls.failures[0][key] for key in ("what", "remedy"))
@@ -253,7 +253,7 @@ def test_an_invalid_draft_shows_its_error_and_cannot_be_enqueued(
 def test_a_fixed_error_goes_before_the_server_has_checked(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the server takes."""
     held = threading.Event()
-    check = console.actions.check
+    check = console.internals.actions.check
 
     async def slowly(*args: Any, **options: Any) -> int:
         await asyncio.to_thread(held.wait, 30)
@@ -261,7 +261,7 @@ def test_a_fixed_error_goes_before_the_server_has_checked(console: iw.Console, m
 
     submitter = JobSubmitter(console, graph=add_and_multiply(), data={"add.a": [1]})
     until(lambda: submitter.plan == "1 item, at the end of the queue", "the plan")
-    monkeypatch.setattr(console.actions, "check", slowly)
+    monkeypatch.setattr(console.internals.actions, "check", slowly)
     submitter.form = {**submitter.form, "rows": [["add.a", "[1", 1]]}
     assert "data.add.a: should be values such as" in submitter.problems["row 0"]["message"]
     submitter.form = {**submitter.form, "rows": [["add.a", "1, 2", 1]]}

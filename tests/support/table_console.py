@@ -52,6 +52,11 @@ class FedConsole:
         self.cancellations = CancellationLog()
         self.feed(items)
 
+    @property
+    def internals(self) -> FedConsole:
+        """The same names."""
+        return self
+
     def feed(self, items: Iterable[QueueItem]) -> None:
         """Add items as if they had been read."""
         read = list(items)

@@ -81,9 +81,12 @@ def test_clear_does_nothing_if_the_number_has_changed(console: Any) -> None:
     controls = Controls(console)
     console.feed(item(i) for i in range(4, 104))
     ask(controls, "clear", total=3)
-    assert ("Nothing was cleared: the queue has 103 jobs now, not 3.", 0) == (said(controls), console.actions.cleared)
+    assert ("Nothing was cleared: the queue has 103 jobs now, not 3.", 0) == (
+        said(controls),
+        console.internals.actions.cleared,
+    )
     ask(controls, "clear", total=103)
-    until(lambda: console.actions.cleared == 1, "the queue to be cleared")
+    until(lambda: console.internals.actions.cleared == 1, "the queue to be cleared")
 
 
 def test_a_cancellation_can_be_undone(console: Any) -> None:
@@ -92,7 +95,7 @@ def test_a_cancellation_can_be_undone(console: Any) -> None:
     ask(controls, "cancel_pending")
     until(lambda: controls.said.get("undo") == [2, 3], "the offer")
     ask(controls, "undo", item_ids=controls.said["undo"])
-    until(lambda: console.actions.retried == [2, 3], "the retry")
+    until(lambda: console.internals.actions.retried == [2, 3], "the retry")
 
 
 def test_toasts_are_shown_newest_first_and_dismissed_by_id(console: Any) -> None:
@@ -113,12 +116,12 @@ def test_error_group_retries_only_last_attempts(console: Any) -> None:
     """A failure that was retried already is counted as such, and not retried again."""
     console.feed([failed(11), failed(12), failed(13, retried_from_item_id=11)])
     for item_id in (11, 12, 13):
-        console.errors.record_failure(console.store.state.items[item_id])
+        console.errors.record_failure(console.internals.store.state.items[item_id])
     log = ErrorLogView(console)
     (group,) = log.groups
     assert (3, [11, 12, 13], [12, 13], 1) == (group["count"], group["items"], group["retry"], group["retried"])
     ask(log, "retry", item_ids=[11, 12, 13])
-    until(lambda: console.actions.retried == [12, 13], "the retry")
+    until(lambda: console.internals.actions.retried == [12, 13], "the retry")
 
 
 def test_error_groups_have_a_trend_and_their_details_on_demand(console: Any) -> None:
@@ -153,13 +156,13 @@ def test_banner_says_what_stands_in_the_way_first(console: Any) -> None:
     until(lambda: header.banner.get("title") == "Paused", "the pause")
     assert ["resume"] == header.banner["actions"]
     wedge = Wedge(batch_ids=(item(1).batch_id,), item_ids=(1,))
-    console.on_loop(lambda: console.store.set(wedge=wedge))
+    console.on_loop(lambda: console.internals.store.set(wedge=wedge))
     until(lambda: header.banner.get("title") == "Queue stuck", "the stuck queue")
     assert (3, [item(1).batch_id], ["show", "unwedge"]) == tuple(
         header.banner[name] for name in ("jobs", "batch_ids", "actions")
     )
     assert ("bad", "stuck") == (header.server["colour"], header.server["state"])
-    console.store.set_connection(mode="reconnecting", error="Nothing listens there.")
+    console.internals.store.set_connection(mode="reconnecting", error="Nothing listens there.")
     until(lambda: header.banner.get("title") == "Offline", "the server to be away")
     assert "Nothing listens there." in header.banner["text"]
 
@@ -168,7 +171,7 @@ def test_dashboard_is_dimmed_and_its_footer_not_green_while_the_server_is_away(c
     """A click would not reach the server."""
     dashboard = Dashboard(console)
     assert not dashboard.away
-    console.store.set_connection(mode="reconnecting")
+    console.internals.store.set_connection(mode="reconnecting")
     until(lambda: dashboard.away, "the dashboard to be dimmed")
     assert "yes" != dashboard.alive["kind"]
 
@@ -266,7 +269,7 @@ def test_a_click_enqueues_what_the_page_said(console: Any) -> None:
         sent.append(submission)
         return SimpleNamespace(requested=2, enqueued=2, batch_id="9c01abcd-0000")
 
-    console.actions.submit = submit
+    console.internals.actions.submit = submit
     form = JobSubmitter(console)
     ask(form, "submit", form={"graph": json.dumps(GRAPH), "runs": 2, "prepend": False, "destination": "x", "rows": []})
     assert "Enqueued 2 of 2 as batch 9c01abcd." == said(form)

@@ -68,7 +68,7 @@ def test_a_view_that_is_locked_does_not_delay_the_console(console: Any) -> None:
 def test_a_draw_has_the_ids_of_all_that_its_state_holds(console: Any) -> None:
     """A view that is drawn before it is notified of a change draws the state before it: it looks at ids alone."""
     views: list[Recorder] = []
-    console.store.subscribe(lambda change: views[0].redraw())  # notified first, after the state was replaced
+    console.internals.store.subscribe(lambda change: views[0].redraw())  # notified first, after the state was replaced
     views.append(Recorder(console))
     console.feed([item(2)])
     until(lambda: len(views[0].changes) == 3, "both draws")
@@ -150,13 +150,13 @@ def test_nothing_keeps_a_view_that_is_closed(console: Any) -> None:
 def test_offline_errors_go_when_the_server_is_back(console: Any) -> None:
     """Other errors stay."""
     view = Recorder(console)
-    console.store.set_connection(mode="reconnecting")
+    console.internals.store.set_connection(mode="reconnecting")
     view.fail(ServerUnreachable("It is offline.", suggestion="Start it."))
     view.fail(InvalidRequest("That cannot be."))
     console.settle()
     assert ["That cannot be.", "It is offline."] == [failure["what"] for failure in view.failures]
     assert "Start it." == view.failures[1]["remedy"]
-    console.store.set_connection(mode="live")
+    console.internals.store.set_connection(mode="live")
     until(lambda: [failure["what"] for failure in view.failures] == ["That cannot be."], "the other one to go")
 
 

@@ -171,7 +171,7 @@ def test_a_notification_without_a_difference_sends_nothing(console: FedConsole) 
     """It costs no message."""
     table = QueueTable(console)  # type: ignore[arg-type]
     sent = Sent(table)
-    console.store.notify([])
+    console.internals.store.notify([])
     console.settle()
     assert [] == sent.messages
 
