@@ -26,7 +26,7 @@ from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from types import UnionType
-from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType, JobException, ResourceError
 from invoke_widgets.errors.checks import positive, whole
@@ -531,12 +531,15 @@ def _names(kind: Any) -> tuple[str, ...]:
 @functools.cache
 def _types(kind: Any) -> dict[str, tuple[type, ...]]:
     """The types that a value of each field may have."""
-    hints = get_type_hints(kind)
-    alternatives = {name: get_args(h) if isinstance(h, UnionType) else (h,) for name, h in hints.items()}
-    return {
-        name: tuple(get_origin(one) or one for one in these) + ((int,) if float in these else ())
-        for name, these in alternatives.items()
-    }
+
+    def types_of(hint: Any) -> tuple[type, ...]:
+        if isinstance(hint, UnionType):
+            return tuple(one for part in get_args(hint) for one in types_of(part))
+        if get_origin(hint) is Literal:
+            return tuple({type(value) for value in get_args(hint)})
+        return (float, int) if hint is float else (get_origin(hint) or hint,)
+
+    return {name: types_of(hint) for name, hint in get_type_hints(kind).items()}
 
 
 def to_json(record: Any, reset: Iterable[str] = ()) -> dict[str, Any]:
