@@ -71,15 +71,14 @@ def test_lost_replies_neither_duplicate_nor_lose_submits(through: iw.Console, wi
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_thousand_submits_are_enqueued_once_each(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
-    """A third of 1,000 submits lose their reply: none is duplicated or lost."""
+def test_300_submits_are_enqueued_once_each(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A third of 300 submits lose their reply: none is duplicated or lost."""
     through.pause()
     proxy.lose_reply(fraction=1 / 3, seed=1, path="enqueue_batch")
-    batches = _submit_many(through, 1000)
+    batches = _submit_many(through, 300)
     lost = proxy.actions()["lose_reply"]
-    print(f"\n{lost} of 1000 replies lost")
-    assert lost > 250
-    _check_once_each(wire, batches, 1000)
+    assert lost > 75
+    _check_once_each(wire, batches, 300)
 
 
 @pytest.mark.slow
@@ -503,33 +502,33 @@ def test_connecting_where_nothing_listens_names_the_address() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_thousand_failures_are_recorded_once_each() -> None:
-    """1,000 jobs fail while the socket drops 20 times and the server restarts twice: each is recorded once."""
+def test_300_failures_are_recorded_once_each() -> None:
+    """300 jobs fail while the socket drops 12 times and the server restarts twice: each is recorded once."""
     server = EmbeddedServer()
     server.start()
     try:
         with ChaosProxy(server.url) as proxy, iw.connect(proxy.url) as console, Wire(server) as wire:
-            batch = console.submit(fail(seconds=0.01), runs=1000)
+            batch = console.submit(fail(seconds=0.01), runs=300)
 
             def failed() -> int:
                 return int(wire.queue_status()["failed"])
 
-            for drop in range(20):
-                until(lambda: failed() >= 45 * drop, "more failures")  # noqa: B023 - called at once
+            for drop in range(12):
+                until(lambda: failed() >= 22 * drop, "more failures")  # noqa: B023 - called at once
                 if drop:
                     console.reconnect()  # it would wait longer and longer for a socket that breaks again and again
                 proxy.drop_sockets()
-                if drop in (7, 14):
+                if drop in (4, 8):
                     wire.put("processor/pause")
                     until(lambda: not wire.get("status")["processor"]["is_processing"], "the worker to be free")
                     server.restart()
-            until(lambda: failed() == 1000, "all to have failed")
+            until(lambda: failed() == 300, "all to have failed")
             until(lambda: console.status.connection.mode == "live", "the console to be live")
             console.refresh()
-            until(lambda: len(console.errors) >= 1000, "all records")
+            until(lambda: len(console.errors) >= 300, "all records")
             recorded = Counter(error.item_id for error in console.errors if error.item_id is not None)
             assert dict.fromkeys(batch.item_ids, 1) == dict(recorded)
-            assert 20 <= proxy.actions()[None]
+            assert 12 <= proxy.actions()[None]
     finally:
         server.stop()
 

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import itertools
 import json
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Self
@@ -29,8 +30,9 @@ from invoke_widgets.sync.state import QueueState
 
 Check = Callable[..., None]
 
-_CASES = [300, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
-_any_number = pytest.mark.parametrize("cases", _CASES)
+CASES = int(os.environ.get("INVOKE_WIDGETS_CASES", "300"))
+"""How many cases each property is checked on."""
+_any_number = pytest.mark.parametrize("cases", [CASES])
 
 
 def _lists(strategy: st.SearchStrategy[Any], length: int) -> st.SearchStrategy[list[Any]]:
