@@ -1,7 +1,7 @@
 """Run all tests, with what they need: `python -m tests`, or `python -m tests --quick` without browser and real servers.
 
-Chromium and the real InvokeAI servers are installed first where they are missing. The tests run in parts, each in a
-pytest process of its own. The run fails if a test failed, was skipped, or was run by no part.
+Chromium, nginx and the real InvokeAI servers are installed first where they are missing. The tests run in parts, each
+in a pytest process of its own. The run fails if a test failed, was skipped, or was run by no part.
 
 Browsers, kernels and servers share a machine here, so that a test may fail by chance: up to three failures of a part
 are repeated once, when nothing else runs. A test that passes only then is named at the end, and its first failure is
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.browser import NoBrowserError, install_chromium
+from tests.support.nginx import NoNginxError, install_nginx
 from tests.support.real_server.install import VERSIONS, InstallError, installed
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -50,14 +51,16 @@ class Result(NamedTuple):
 _QUICK = Part("embedded server", ("-m", "not browser and not slow and not real"))
 _SLOW = Part("slow", ("--slow", "-m", "slow and not browser and not real"))
 _BROWSER = Part("browser", ("--browser", "--slow", "-m", "browser and not real"))
-_REAL = [
-    Part(f"InvokeAI {version}", (f"--real={version}", "--browser", "--slow", "-m", "real")) for version in VERSIONS
-]
+_REAL = {
+    version: Part(f"InvokeAI {version}", (f"--real={version}", "--browser", "--slow", "-m", "real"))
+    for version in VERSIONS
+}
 
-# Two lanes run at the same time, the parts of a lane one after the other: tests with real servers mostly wait for them,
-# and each part ends with a long test or two while its other processes are idle.
-_LANES = [[_QUICK, _SLOW, _BROWSER], _REAL]
-_PROCESSES = str(os.cpu_count() or 1)  # per lane
+# Two parts run at the same time, since tests with real servers mostly wait for them, and each part ends with a long
+# test or two while its other processes are idle. Whichever ends first is followed by the next: long ones come first.
+_PARTS = [_REAL[VERSIONS[0]], _QUICK, _SLOW, _BROWSER, *(_REAL[version] for version in VERSIONS[1:])]
+_AT_ONCE = 2
+_PROCESSES = str(os.cpu_count() or 1)  # per part
 
 
 def main() -> int:
@@ -68,20 +71,20 @@ def main() -> int:
     wanted = collect()
     try:
         print(f"Chromium: {install_chromium()}", flush=True)
-        with ThreadPoolExecutor(len(_LANES)) as lanes:
-            first = list(lanes.map(_run_lane, _LANES))
-    except (NoBrowserError, InstallError) as error:
+        print(f"nginx: {install_nginx()}", flush=True)
+        with ThreadPoolExecutor(_AT_ONCE) as at_once:
+            first = list(at_once.map(_install_and_run, _PARTS))
+    except (NoBrowserError, NoNginxError, InstallError) as error:
         print(error, file=sys.stderr)
         return 1
-    return summary([repeat_failures(result) for lane in first for result in lane], wanted)
+    return summary([repeat_failures(result) for result in first], wanted)
 
 
-def _run_lane(parts: list[Part]) -> list[Result]:
-    if parts is _REAL:  # here rather than before, so that the other lane need not wait
-        for version in VERSIONS:
-            print(f"InvokeAI {version}: installing unless it is there", flush=True)
-            installed(version)
-    return [run(part, aside=True) for part in parts]
+def _install_and_run(part: Part) -> Result:
+    for version in (version for version, of_version in _REAL.items() if of_version is part):
+        print(f"InvokeAI {version}: installing unless it is there", flush=True)
+        installed(version)
+    return run(part, aside=True)
 
 
 def collect(*arguments: str, folder: Path = _ROOT) -> set[str]:

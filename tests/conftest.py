@@ -139,12 +139,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _why_not(item: pytest.Item) -> str:
     """Return why a test cannot run on the version of its server; empty if it can."""
-    parameters = getattr(item, "callspec", None)
-    name = next((n for n in ("server", "multiuser_server") if parameters and n in parameters.params), "")
-    if not name:
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    name = next((name for name in ("server", "multiuser_server", "version") if name in parameters), "")
+    if not item.get_closest_marker("real") and name not in ("server", "multiuser_server"):
         return ""
+    version = _version_of(parameters[name], item.config) if name else VERSIONS[0]
+    if item.get_closest_marker("real") and item.config.getoption("--real") not in ("all", version):
+        return f"they need InvokeAI {version}"
     features = [feature for marker in item.iter_markers("needs") for feature in marker.args]
-    version = _version_of(parameters.params[name], item.config)
     missing = [f for f in (*features, *["multiuser"] * (name == "multiuser_server")) if not version_has(version, f)]
     return f"InvokeAI {version} has no {missing[0]}" if missing else ""
 

@@ -17,7 +17,7 @@ import httpx
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.support.browser import chromium_path
-from tests.support.servers import _free_port as free_port
+from tests.support.servers import free_port
 
 Theme = Literal["light", "dark"]
 

@@ -18,8 +18,6 @@ from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, s
 from tests.support.servers import EmbeddedServer, RealServer
 from tests.support.wire import Wire, until
 
-pytestmark = pytest.mark.every_version
-
 
 @pytest.fixture
 def proxy(wire: Wire) -> Iterator[ChaosProxy]:
@@ -57,6 +55,7 @@ def _check_once_each(wire: Wire, batches: list[iw.Batch], count: int) -> None:
     assert sorted(item["item_id"] for item in items) == sorted(i for batch in batches for i in batch.item_ids)
 
 
+@pytest.mark.every_version
 @pytest.mark.slow
 def test_lost_replies_neither_duplicate_nor_lose_submits(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """A third of 120 submits lose their reply and a few their request: each is in the queue once, with its ids."""
@@ -338,6 +337,7 @@ def test_each_kind_of_cancel_while_offline_raises_and_is_logged(
         assert ["cancellation_failed"] == [error.error_type for error in through.errors]
 
 
+@pytest.mark.every_version
 @pytest.mark.slow
 def test_changes_during_an_outage_are_seen_after_the_reconnect(
     through: iw.Console, wire: Wire, proxy: ChaosProxy
@@ -407,6 +407,7 @@ def test_failure_pruned_before_it_was_read_is_recorded() -> None:
         server.stop()
 
 
+@pytest.mark.every_version
 @pytest.mark.slow
 def test_console_polls_without_a_socket(wire: Wire, proxy: ChaosProxy) -> None:
     """Without a socket the console polls and sees changes by others; it uses the socket once it can."""
@@ -422,6 +423,7 @@ def test_console_polls_without_a_socket(wire: Wire, proxy: ChaosProxy) -> None:
         until(lambda: console.status.connection.mode == "live", "the socket to be used")
 
 
+@pytest.mark.every_version
 @pytest.mark.slow
 def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
     """Changes without an event are noticed, also a second time: a pause, a prune, a deleted item."""
@@ -625,6 +627,7 @@ def test_refresh_ends_on_a_busy_server(through: iw.Console, wire: Wire, proxy: C
     assert 0 < wire.queue_status()["pending"]
 
 
+@pytest.mark.every_version
 def test_equal_events_in_quick_succession_are_all_kept(console: iw.Console, wire: Wire) -> None:
     """Equal events are not dropped as duplicates if the server sends no duplicates."""
     number = 1 if wire.server.has("events_twice") else 3
@@ -741,6 +744,7 @@ def test_console_reconnects_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: 
         until(lambda: "reconnecting" in modes and modes[-1] == "live", "the console to come back")
 
 
+@pytest.mark.every_version
 @pytest.mark.slow
 def test_second_stuck_queue_names_its_own_batch(console: iw.Console, wire: Wire) -> None:
     """If the batch that blocks the queue is canceled and another one blocks it, that one is named."""

@@ -17,8 +17,6 @@ from tests.support.parts import ask
 from tests.support.servers import EmbeddedServer
 from tests.support.wire import Wire, until
 
-pytestmark = pytest.mark.every_version
-
 
 @pytest.fixture
 def proxy(wire: Wire) -> Iterator[ChaosProxy]:

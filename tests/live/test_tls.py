@@ -8,7 +8,8 @@ import pytest
 
 import invoke_widgets as iw
 from tests.support.graphs import add_and_multiply
-from tests.support.tls import Authority, behind_tls
+from tests.support.relay import relayed
+from tests.support.tls import Authority
 from tests.support.wire import Wire
 
 
@@ -19,7 +20,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def address(wire: Wire, authority: Authority) -> Iterator[str]:
-    with behind_tls(authority.certificate(), wire.server.url) as address:
+    with relayed(wire.server.url, tls=authority.certificate()) as address:
         yield address
 
 
@@ -46,7 +47,7 @@ def test_invalid_certificate_is_refused_with_the_reason(
 ) -> None:
     """A certificate of another host and an expired one are refused although their issuer is trusted."""
     with (
-        behind_tls(authority.certificate(name, expired=expired), wire.server.url) as address,
+        relayed(wire.server.url, tls=authority.certificate(name, expired=expired)) as address,
         pytest.raises(iw.ServerUnreachable, match=f"certificate is not trusted.*{why}"),
     ):
         iw.connect(address, verify=authority.knowing)

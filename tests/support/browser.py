@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.apt import apt_install
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -36,29 +38,16 @@ def install_chromium() -> str:
     """
     if found := chromium_path():
         return found
-    attempts = []
-    for command in _install_commands():
-        attempts.append(" ".join(command))
-        print("+", attempts[-1], flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        if subprocess.run(command, stdin=subprocess.DEVNULL, env=environment).returncode:
-            continue
-        if found := chromium_path():
-            return found
-    tried = "; ".join(attempts) or "nothing, as neither apt-get nor permission to use it is there"
+    attempts = apt_install("chromium")
+    if found := chromium_path():
+        return found
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+    attempts.append(" ".join(command))
+    print("+", attempts[-1], flush=True)
+    if not subprocess.run(command, stdin=subprocess.DEVNULL).returncode and (found := chromium_path()):
+        return found
+    tried = "; ".join(attempts)
     raise NoBrowserError(
         f"The browser tests need Chromium, and it could not be installed (tried: {tried}). Install it and have it on "
         "the PATH, or name it in INVOKE_WIDGETS_CHROMIUM; `python -m tests --quick` runs what needs no browser."
     )
-
-
-def _install_commands() -> list[list[str]]:
-    commands = []
-    apt_get = shutil.which("apt-get")
-    sudo = [] if hasattr(os, "geteuid") and os.geteuid() == 0 else [path] if (path := shutil.which("sudo")) else None
-    if apt_get and sudo is not None:
-        prefix = [*sudo, *(["-n"] if sudo else [])]
-        commands.append([*prefix, apt_get, "update", "-q"])
-        commands.append([*prefix, apt_get, "install", "-y", "-q", "--no-install-recommends", "chromium"])
-    commands.append([sys.executable, "-m", "playwright", "install", "chromium"])
-    return commands

@@ -167,7 +167,7 @@ class StartedServer(Server):
             self.root = Path(tempfile.mkdtemp(prefix="invoke-widgets-test-"))
         self.root.mkdir(parents=True, exist_ok=True)
         if self.port == 0:
-            self.port = _free_port()
+            self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = self._command()
         with self._log.open("ab") as log:
@@ -339,7 +339,7 @@ def _version(url: str, timeout: float) -> str:
     return str(response.raise_for_status().json()["version"])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a free port below those that systems hand out: a server may take 20 s before it listens on it."""
     while True:
         port = random.SystemRandom().randrange(20_000, 32_000)  # not `random`, which hypothesis seeds

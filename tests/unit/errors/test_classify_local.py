@@ -11,8 +11,9 @@ import pytest
 
 from invoke_widgets.errors import JobErrorType, JobException
 from tests.support.known_failures import LOCAL, MADE_UP, TRANSPORT
+from tests.support.relay import relayed
 from tests.support.scripted import RESET, answer, ask, scripted
-from tests.support.tls import Authority, behind_tls
+from tests.support.tls import Authority
 
 Provoke = Callable[[pytest.MonkeyPatch], AbstractContextManager[str]]
 _AUTHORITY = Authority()
@@ -83,7 +84,7 @@ def _crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def _certified(name: str = "127.0.0.1", *, expired: bool = False) -> Provoke:
     @contextmanager
     def provoke(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-        with behind_tls(_AUTHORITY.certificate(name, expired=expired)) as url:
+        with relayed(tls=_AUTHORITY.certificate(name, expired=expired)) as url:
             yield url
 
     return provoke
