@@ -1,0 +1,106 @@
+"""Plays histories on a virtual clock, and reports what should not be.
+
+python -m tests.simulation --seeds 1000 [--from 0] [--processes 2]
+python -m tests.simulation --seed 17
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+if os.environ.get("PYTHONHASHSEED") != "0":  # sets of texts are to have the same order each time
+    os.execve(
+        sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]], os.environ | {"PYTHONHASHSEED": "0"}
+    )
+
+from tests.simulation import clock
+
+clock.install()  # before the package is imported, whose defaults name the clock
+
+from tests.simulation.steps import Step, draw  # noqa: E402
+from tests.simulation.world import Result, play  # noqa: E402
+
+_LEAKS_EVERY = 50
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many histories to play")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
+    parser.add_argument("--seed", type=int, help="play one seed, shrink it if it fails, and print what happens")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--stop", action="store_true", help="stop at the first violation")
+    options = parser.parse_args()
+    if options.seed is not None:
+        return _explain(options.seed)
+    return _play_many(range(options.first, options.first + options.seeds), options.processes, options.stop)
+
+
+def _play_many(seeds: range, processes: int, stop: bool) -> int:
+    begin, number, failed, kinds = time.time(), 0, 0, Counter[str]()
+    with ProcessPoolExecutor(processes) as pool:
+        for result in pool.map(_play_one, seeds, chunksize=10):
+            number += 1
+            if result.violations:
+                failed += 1
+                kinds[result.violations[0][:40]] += 1
+                print(f"seed {result.seed}: {'; '.join(result.violations[:2])[:300]}", flush=True)
+                if stop:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    break
+    took = time.time() - begin
+    print(f"{number} seeds in {took:.0f} s, {number / took:.1f} a second: {failed} with violations")
+    for kind, times in kinds.most_common():
+        print(f"  {times:5}  {kind}")
+    if failed:
+        print("python -m tests.simulation --seed N plays one again")
+    return int(failed > 0)
+
+
+def _play_one(seed: int) -> Result:
+    result = play(seed, look_for_leaks=seed % _LEAKS_EVERY == 0)
+    result.log.clear()
+    return result
+
+
+def _explain(seed: int) -> int:
+    steps = draw(seed)
+    first, second = play(seed, steps), play(seed, steps)
+    if first.digest != second.digest:
+        print("It does not replay exactly:")
+        pairs = zip(first.log, second.log, strict=False)
+        print(next((f"{one}\n{other}" for one, other in pairs if one != other), "one is longer"))
+    if not first.violations:
+        print("\n".join([*map(str, steps), f"seed {seed}: no violation, digest {first.digest}"]))
+        return 0
+    smaller = shrink(seed, steps)
+    result = play(seed, smaller)
+    print("\n".join(result.log))
+    print(f"\n{len(smaller)} of {len(steps)} steps are left, which end in:")
+    print("\n".join([*map(str, smaller), *result.violations]))
+    return 1
+
+
+def shrink(seed: int, steps: list[Step]) -> list[Step]:
+    """Leave out steps, many at once at first, as long as there is still a violation."""
+    size = max(len(steps) // 2, 1)
+    while True:
+        start = 0
+        while start < len(steps):
+            fewer = steps[:start] + steps[start + size :]
+            if play(seed, fewer).violations:
+                steps = fewer
+            else:
+                start += size
+        if size == 1:
+            return steps
+        size = max(size // 2, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
