@@ -301,6 +301,7 @@ class QueueStatus(Counts):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue_id=text(data, "queue_id"),
@@ -331,6 +332,7 @@ class BatchStatus(Counts):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue_id=text(data, "queue_id"),
@@ -350,6 +352,7 @@ class DestinationCounts(Counts):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(queue_id=text(data, "queue_id"), destination=text(data, "destination"), **_counts(data))
 
@@ -363,6 +366,7 @@ class ProcessorStatus:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(is_started=bool(data.get("is_started")), is_processing=bool(data.get("is_processing")))
 
@@ -376,6 +380,7 @@ class QueueAndProcessorStatus:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue=QueueStatus.from_json(data.get("queue")),
@@ -395,6 +400,7 @@ class ItemIds:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(item_ids=integers(data, "item_ids"), total_count=count(data, "total_count"))
 
@@ -415,6 +421,7 @@ class EnqueueResult:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue_id=text(data, "queue_id"),
@@ -435,6 +442,7 @@ class AuthStatus:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             multiuser_enabled=bool(data.get("multiuser_enabled")), setup_required=bool(data.get("setup_required"))
@@ -456,6 +464,7 @@ class User:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             user_id=text(data, "user_id"),
@@ -487,6 +496,7 @@ class Image:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             image_name=text(data, "image_name"),
@@ -518,6 +528,7 @@ class Board:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             board_id=text(data, "board_id"),

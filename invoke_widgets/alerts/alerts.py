@@ -133,10 +133,12 @@ class Alert:
 
     @property
     def is_quiet(self) -> bool:
+        """Whether its messages are held back for now."""
         return time.monotonic() < self.limit.quiet_until
 
     @property
     def is_canceled(self) -> bool:
+        """Whether it has ended."""
         return self._is_canceled
 
     def quiet(self, minutes: float) -> None:
@@ -242,6 +244,7 @@ class Alerts:
 
     @property
     def is_quiet(self) -> bool:
+        """Whether the messages of all alerts are held back for now."""
         return time.monotonic() < self._quiet_until
 
     def frame(self) -> pd.DataFrame:

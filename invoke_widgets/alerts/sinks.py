@@ -209,6 +209,7 @@ class Toasts(Sink):
 
     @property
     def showing(self) -> tuple[Message, ...]:
+        """The messages that have not been dismissed, newest first."""
         return tuple(self._messages)
 
     def on_change(self, function: Callable[[], object]) -> Callable[[], None]:

@@ -21,7 +21,14 @@ from tests.support import editor, known_failures
 from tests.support.wire import Wire
 
 _ROOT = Path(__file__).parents[2]
-_TEXT = (_ROOT / "README.md").read_text()
+_PAGES = (
+    "README.md",
+    "notebooks/guide.md",
+    "notebooks/error_handling.md",
+    "notebooks/alerts.md",
+    "notebooks/servers.md",
+)
+_TEXT = "\n".join((_ROOT / page).read_text() for page in _PAGES)
 # What stands for the code's addresses and secrets in the test; None: the server's address.
 _HERE = {
     "http://127.0.0.1:9090": None,
@@ -63,8 +70,10 @@ def test_what_it_names_is_there() -> None:
     words = {word for line in mentioned for word in re.findall(r"[a-z]+_[a-z_]+", line)}
     known = {*dir(analysis), *dir(plots.Plots), *dir(iw.Console), *dir(iw.Job), *DRILLS, "to_jsonl", "to_parquet"}
     assert set() == words - known
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", _TEXT)
-    assert [] == [link for link in links if not (_ROOT / link).exists()]
+    for page in map(_ROOT.joinpath, _PAGES):
+        text = page.read_text()
+        links = re.findall(r"\]\((?!http)([^)#]+)\)", text) + re.findall(r'src(?:set)?="([^"]+)"', text)
+        assert [] == [link for link in links if not (page.parent / link).exists()], page
 
 
 def test_every_notebook_is_listed_checked_and_packed() -> None:

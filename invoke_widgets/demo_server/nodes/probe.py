@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import ClassVar, Literal
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .base import (
     BaseInvocation,
@@ -33,6 +33,14 @@ def _wait(context: NodeContext, seconds: float, cancelable: bool) -> None:
         time.sleep(min(left, POLL_SECONDS))
 
 
+def _emerging(share: float) -> Image.Image:
+    """A picture that emerges from noise, as a denoiser's previews do."""
+    glow = Image.radial_gradient("L").resize((64, 64))
+    picture = ImageOps.colorize(glow, (255, 214, 102), (26, 34, 84), mid=(232, 96, 72))
+    noise = Image.merge("RGB", [Image.effect_noise((64, 64), 90) for _ in range(3)])
+    return Image.blend(noise, picture, share)
+
+
 @invocation(title="Probe: sleep", tags=["probe"], category="probe", version="1.0.0", node_pack="probe_nodes")
 class ProbeSleepInvocation(BaseInvocation):
     """Sleeps in steps, reporting progress as a denoiser does"""
@@ -50,8 +58,7 @@ class ProbeSleepInvocation(BaseInvocation):
     def invoke(self, context: NodeContext) -> IntegerOutput:
         for step in range(1, self.steps + 1):
             _wait(context, self.seconds / self.steps, self.cancelable)
-            red = 255 * (step - 1) // self.steps
-            image = Image.new("RGB", (64, 64), (red, 0, 128)) if self.preview else None
+            image = _emerging((step - 1) / self.steps) if self.preview else None
             size = (512, 512) if self.preview else None
             context.signal_progress(f"Step {step}/{self.steps}", step / self.steps, image, size)
         return IntegerOutput(value=self.value)

@@ -96,8 +96,9 @@ class Store {
 
   /** Ask for the thumbnails of completed rows that have been in view for a moment. */
   wantThumbnails(rows) {
-    clearTimeout(this.wanting);
+    if (this.wanting) return; // rows are drawn again and again while a job runs
     this.wanting = setTimeout(() => {
+      this.wanting = 0;
       const ids = rows().filter((row) => row.status === "completed" && !row.gone && !this.asked.has(row.id)).map((row) => row.id).slice(0, 24);
       if (!ids.length) return;
       for (const id of ids) this.asked.add(id);
