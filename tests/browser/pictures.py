@@ -1,7 +1,7 @@
 """Make the pictures of the README from the running product: `python -m tests.browser.pictures [FOLDER]`.
 
-A demo server with a small queue, and the dashboard in JupyterLab, light and dark: one picture of each part, and one that
-moves: a job runs, a waiting one is canceled, and a failed one explains itself and is retried.
+A demo server with a small queue, and the dashboard in JupyterLab, light and dark: one picture of each part, and one
+that moves: a job runs, a waiting one is canceled, and a failed one explains itself and is retried.
 """
 
 from __future__ import annotations
