@@ -48,6 +48,7 @@ SINCE: dict[str, tuple[int, int]] = {
     "items_by_ids": (6, 7),
     "item_summaries_by_ids": (6, 14),
     "auth": (6, 12),
+    "cancel_loads_first": (6, 12),  # before, an item that cannot be loaded is canceled, and the answer is 500
     "delete_checks_id": (6, 12),  # before, deleting an item that is not there is a success
     "events_twice": (6, 13),
     "events_once": (6, 14),

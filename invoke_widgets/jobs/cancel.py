@@ -183,6 +183,13 @@ class Canceler:
                 acknowledged_s=watch.elapsed(),
                 message=f"There is no item {item_id} in this queue. {_remedy('not_found')}",
             )
+        if error.details.get("poison") and not await self._client.has("cancel_loads_first"):
+            self._sync.refresh((item_id,), unfinished=True)
+            return self._keep(
+                watch.cancellation("canceled", 1),
+                acknowledged_s=watch.elapsed(),
+                message=f"Canceled item {item_id}, which the server cannot load.",
+            )
         if isinstance(error, AccessDenied) or error.details.get("poison"):
             self._failed("refused", f"Item {item_id} was not canceled.", error, item_id=item_id)
             return self._keep(

@@ -95,8 +95,9 @@ class WedgeWatch:
     async def _unloadable(self) -> list[int]:
         """Return the pending items that the server cannot load, from the first chunk that has any."""
         state = self._store.state
-        waiting = sorted({*state.tallies.unfinished, *state.unread})
         can_read_many = await self._client.has("items_by_ids")  # it leaves out what cannot be loaded
+        # Without it, an item that is known was loaded in a list of all items, which such an item would have failed.
+        waiting = sorted({*state.tallies.unfinished, *state.unread} if can_read_many else state.unread)
         for start in range(0, len(waiting), 100):
             suspects = waiting[start : start + 100]
             if can_read_many:

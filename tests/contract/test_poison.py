@@ -45,6 +45,13 @@ def test_reading_a_poison_item_is_500(wire: Wire, poison: tuple[str, int], metho
     assert "nodes.add.add.a" in response.json()["detail"]
 
 
+def test_canceling_a_poison_item_by_its_id(wire: Wire, server: Server, poison: tuple[str, int]) -> None:
+    """It fails, and changes nothing; before 6.12 the item is canceled all the same."""
+    _, item_id = poison
+    assert 500 == wire.send("PUT", f"i/{item_id}/cancel").status_code
+    assert {"pending" if server.has("cancel_loads_first") else "canceled": 1} == wire.counts()
+
+
 @pytest.mark.needs("item_ids")
 def test_requests_without_sessions_work_beside_a_poison_item(
     wire: Wire, server: Server, poison: tuple[str, int]

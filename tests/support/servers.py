@@ -45,6 +45,7 @@ FEATURES: dict[str, Feature] = {
     "bare_version": Feature((6, 9)),  # app/version is one text; before: beside "highlights"
     "multiuser": Feature((6, 12)),  # the mode, its routes, and `user_id`
     "web_page_for_unknown": Feature((6, 12)),  # a GET of an unknown path is the web interface; before: 404
+    "cancel_loads_first": Feature((6, 12)),  # before, an item that cannot be loaded is canceled, and the answer is 500
     "delete_checks_id": Feature((6, 12)),  # deleting an unknown item is 404; before: 200
     "collects_in_order": Feature((6, 12)),  # what an iterator's nodes put out is collected in its order
     "status_sequence": Feature((6, 13)),  # in items and events
