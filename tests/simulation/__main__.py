@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 if os.environ.get("PYTHONHASHSEED") != "0":  # sets of texts are to have the same order each time
     os.execve(
@@ -35,16 +36,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="play one seed, shrink it if it fails, and print what happens")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--stop", action="store_true", help="stop at the first violation")
+    parser.add_argument("--without", action="append", default=[], metavar="KIND", help="leave out steps of this kind")
     options = parser.parse_args()
     if options.seed is not None:
-        return _explain(options.seed)
-    return _play_many(range(options.first, options.first + options.seeds), options.processes, options.stop)
+        return _explain(options.seed, options.without)
+    seeds = range(options.first, options.first + options.seeds)
+    return _play_many(seeds, options.without, options.processes, options.stop)
 
 
-def _play_many(seeds: range, processes: int, stop: bool) -> int:
+def _play_many(seeds: range, without: list[str], processes: int, stop: bool) -> int:
     begin, number, failed, kinds = time.time(), 0, 0, Counter[str]()
     with ProcessPoolExecutor(processes) as pool:
-        for result in pool.map(_play_one, seeds, chunksize=10):
+        for result in pool.map(partial(_play_one, without=without), seeds, chunksize=10):
             number += 1
             if result.violations:
                 failed += 1
@@ -62,14 +65,18 @@ def _play_many(seeds: range, processes: int, stop: bool) -> int:
     return int(failed > 0)
 
 
-def _play_one(seed: int) -> Result:
-    result = play(seed, look_for_leaks=seed % _LEAKS_EVERY == 0)
+def _steps(seed: int, without: list[str]) -> list[Step]:
+    return [step for step in draw(seed) if step.what not in without]
+
+
+def _play_one(seed: int, without: list[str]) -> Result:
+    result = play(seed, _steps(seed, without), look_for_leaks=seed % _LEAKS_EVERY == 0)
     result.log.clear()
     return result
 
 
-def _explain(seed: int) -> int:
-    steps = draw(seed)
+def _explain(seed: int, without: list[str]) -> int:
+    steps = _steps(seed, without)
     first, second = play(seed, steps), play(seed, steps)
     if first.digest != second.digest:
         print("It does not replay exactly:")

@@ -28,9 +28,6 @@ class _Selector(selectors.SelectSelector):
         return []
 
 
-Connect = Callable[[str, int], Any]
-
-
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An asyncio loop with virtual time, whose connections are made by `connect`.
 
@@ -48,15 +45,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.connect: Any = None
         self.reach: Any = None
         self._ports: dict[int, int] = {}
+        self._calls: list[tuple[int, Callable[[], object]]] = []
 
     def time(self) -> float:
         return self.now
 
     def advance(self, timeout: float | None) -> None:
         self._rounds += 1
+        while self._calls and self._calls[0][0] <= self._rounds:
+            self._calls.pop(0)[1]()
         if timeout is None or self._rounds > _TOO_MANY:
             raise Stuck("nothing is left to wait for" if timeout is None else "it goes round without end")
         self.now += timeout
+
+    def call_in(self, rounds: int, function: Callable[[], object]) -> None:
+        """Call a function after this many rounds of the loop."""
+        self._calls.append((self._rounds + rounds, function))
+        self._calls.sort(key=lambda call: call[0])
 
     async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
         """Connect as asyncio does, in memory."""

@@ -329,7 +329,7 @@ class QueueModel:
         values = {**node, **{v["field_name"]: v["value"] for v in item.field_values or ()}}
         error = None
         if node["type"] == "div" and values.get("b") == 0:
-            error = ("ZeroDivisionError", "integer division or modulo by zero")
+            error = ("ZeroDivisionError", "division by zero")
         elif node["type"] == "probe_fail":
             name = str(values.get("name", ""))
             self._tries[name] = self._tries.get(name, 0) + 1
@@ -413,7 +413,7 @@ def _descending(text: str) -> tuple[int, ...]:
     return tuple(-ord(letter) for letter in text)
 
 
-def _combinations(data: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]] | None]:
+def _combinations(data: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
     found: list[list[dict[str, Any]]] = [[]]
     for group in data:
         rows = [
@@ -421,4 +421,4 @@ def _combinations(data: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]
             for n in range(len(group[0]["items"]) if group else 0)
         ]
         found = [[*known, *row] for known in found for row in rows]
-    return [values or None for values in found]
+    return found

@@ -148,7 +148,7 @@ class Server:
         if self._barrier is None:
             self.log(f"{by} {method} {short} {kind}")
         if self._barrier is not None and short == "status":
-            self._barrier.append(lambda: self._reply(link, *self._done(method, path, body, by)))
+            self._barrier.append(lambda: self._reply(link, *self.answer(method, path, body, by)))
             if len(self._barrier) >= self._wanted:
                 for answer in self._barrier:
                     answer()
@@ -156,7 +156,7 @@ class Server:
             return
         if kind in ("lose_request", "late"):
             if kind == "late":
-                self.loop.call_later(amount, self._done_if_up, method, path, body, by)
+                self.loop.call_later(amount, self._answer_if_up, method, path, body, by)
             link.reset()
         elif kind == "refuse":
             self._reply(link, 503, {"detail": "busy"})
@@ -167,14 +167,14 @@ class Server:
             pause = self.network.delay() + (amount if kind == "slow" else 0.0)
             self.loop.call_later(pause, self._carry_out, method, path, body, link, by, kind, amount)
 
-    def _done_if_up(self, method: str, path: str, body: bytes, by: str) -> None:
+    def _answer_if_up(self, method: str, path: str, body: bytes, by: str) -> None:
         if self.is_up:
-            self._done(method, path, body, by)
+            self.answer(method, path, body, by)
 
     def _carry_out(self, method: str, path: str, body: bytes, link: Link, by: str, kind: str, amount: float) -> None:
         if not self.is_up:
             return
-        status, answer = self._done(method, path, body, by)
+        status, answer = self.answer(method, path, body, by)
         if kind == "lose_reply":
             link.reset()
             return
@@ -204,7 +204,7 @@ class Server:
         else:
             link.send(content)
 
-    def _done(self, method: str, path: str, body: bytes, by: str) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, body: bytes, by: str) -> tuple[int, Any]:
         """Carry a request out, and return its status and answer."""
         try:
             return self._route(method, path, json.loads(body) if body else None, by)

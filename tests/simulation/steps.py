@@ -73,6 +73,8 @@ def _action(numbers: random.Random, who: int | str) -> Step:
         }
     if numbers.random() < 0.15:
         options["interrupt_after"] = round(numbers.expovariate(20.0), 4)
+    elif numbers.random() < 0.2:
+        options["interrupt_in"] = numbers.randint(1, 80)  # rounds of the loop: right between two of its callbacks
     return Step(_at(numbers), who, what, options)
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import JobException, SubmissionFailed
+from invoke_widgets.errors import CancellationFailed, JobException, SubmissionFailed
 from invoke_widgets.events import NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs import Actions, RetryPolicy, Submission
@@ -31,6 +31,7 @@ from invoke_widgets.records import FAILED, Cancellation, QueueItem
 from invoke_widgets.sync import QueueStore, Sync
 from tests.simulation import clock
 from tests.simulation.clock import Stuck, VirtualLoop
+from tests.simulation.model import Did
 from tests.simulation.network import PORT, Network
 from tests.simulation.server import Fault, Server
 from tests.simulation.steps import Step, draw
@@ -78,7 +79,8 @@ class _Done:
     item_id: int | None = None
     existed: bool = False
     was_finished: bool = False
-    batch_ids: list[str] = field(default_factory=list)
+    first: int = 0
+    did: list[Did] = field(default_factory=list)
 
 
 class _Errors(logging.Handler):
@@ -170,6 +172,7 @@ class World:
         await self._calm_down()
         self._check_submits()
         self._check_cancels()
+        self._check_bulk_cancels()
         self._check_attempts()
         self._check_errors()
         await self._check_prompt()
@@ -242,11 +245,14 @@ class World:
                 model.retry([item_id], by="others")
 
     async def _act(self, step: Step, console: Console) -> None:
-        done = _Done(step, console.name)
+        did = self.server.model.did
+        done = _Done(step, console.name, first=len(did))
         self._done.append(done)
         work = self.loop.create_task(self._action(step, console, done))
         if "interrupt_after" in step.options:
             self.loop.call_later(step.options["interrupt_after"], work.cancel)
+        if "interrupt_in" in step.options:
+            self.loop.call_in(step.options["interrupt_in"], work.cancel)
         try:
             async with asyncio.timeout(_HUNG_S):
                 done.result = await work
@@ -257,6 +263,7 @@ class World:
         except Exception as error:  # noqa: BLE001 - whatever comes out is looked for
             done.error = error
             self.wrong(f"{step.what} raised {type(error).__name__}: {error}")
+        done.did = [each for each in did[done.first :] if each.by == console.name and each.item_ids]
         self.log(f"{console.name} {step.what}: {_told(done)}")
 
     async def _action(self, step: Step, console: Console, done: _Done) -> Any:
@@ -290,12 +297,11 @@ class World:
                 return await getattr(actions, step.what)(item_id)
             case "refresh":
                 console.sync.refresh(unfinished=True)
-                async with asyncio.timeout(30.0):
-                    with_end = console.sync.settled()
-                    try:
-                        return await with_end
-                    except TimeoutError:
-                        return None
+                try:
+                    async with asyncio.timeout(30.0):
+                        return await console.sync.settled()
+                except TimeoutError:
+                    return None
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -389,6 +395,21 @@ class World:
                 ]
                 if by_us and self._cancels_of(done) == 1:
                     self.wrong(f"a cancel of {done.item_id} raised ({done.error}), and canceled it")
+
+    def _check_bulk_cancels(self) -> None:
+        """What a cancel of many says it did is what it did."""
+        for done in self._done:
+            name = done.step.what
+            if name not in ("cancel_batch", "cancel_pending", "clear"):
+                continue
+            ours = [each for each in done.did if each.name == name]
+            result = done.result
+            if isinstance(result, Cancellation) and result.outcome in ("already_finished", "not_found") and ours:
+                unfinished = name != "clear" or any(each.name == "cancel" for each in done.did)
+                if unfinished:
+                    self.wrong(f"{name} says {result.outcome}, and it canceled {[each.item_ids for each in ours]}")
+            if isinstance(done.error, CancellationFailed) and ours:
+                self.wrong(f"{name} raised ({done.error.message}), and it took {[each.item_ids for each in ours]}")
 
     def _cancels_of(self, done: _Done) -> int:
         """Return how many actions of this console may have canceled the item of this one."""
