@@ -639,21 +639,24 @@ class Wedge:
     """A stuck queue: the worker fails again and again to load these items, and nothing behind them runs.
 
     `batch_ids` are the items' batches; canceling those frees the queue. Up to 6.13 they are known only from an event,
-    since the item cannot be loaded. Both are empty if the worker seems to have ended. `message` is ours or the
-    server's. `is_theirs`: the items are another user's, and the server does not name their batch.
+    since the item cannot be loaded; up to 6.6 neither may be known. `message` is ours or the server's. `is_theirs`: the
+    items are another user's, and the server does not name their batch. `is_dead`: the worker seems to have ended.
     """
 
     batch_ids: tuple[str, ...]
     item_ids: tuple[int, ...]
     message: str = ""
     is_theirs: bool = False
+    is_dead: bool = False
 
     @property
     def culprit(self) -> str:
         """The cause in words: the batches, or the items where the batch is unknown."""
         if self.batch_ids:
             return f"batch {', '.join(self.batch_ids)}"
-        return f"item {', '.join(map(str, self.item_ids))}" if self.item_ids else "the worker"
+        if self.item_ids:
+            return f"item {', '.join(map(str, self.item_ids))}"
+        return "the worker" if self.is_dead else "an item"
 
     @property
     def remedy(self) -> str:
@@ -662,12 +665,12 @@ class Wedge:
             return "console.unwedge() cancels it; nothing else in the queue runs before."
         if self.is_theirs:
             return "It is another user's: they, or an administrator, can cancel it."
-        if self.item_ids:
-            return (
-                "This server does not name its batch: console.cancel_pending() cancels all pending items, "
-                "this one too; nothing in the queue runs before."
-            )
-        return "Restart the server."
+        if self.is_dead:
+            return "Restart the server."
+        return (
+            "This server does not name its batch: console.cancel_pending() cancels all pending items, "
+            "this one too; nothing in the queue runs before."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

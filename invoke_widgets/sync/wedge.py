@@ -21,6 +21,7 @@ _DEAD_WORKER = Wedge(
     batch_ids=(),
     item_ids=(),
     message="The worker takes no items, although it is not paused and the next one can be loaded: it may have died.",
+    is_dead=True,
 )
 _BATCHES_KEPT = 200
 

@@ -172,7 +172,7 @@ class Header(Part):
 
     def _stuck(self, state: QueueState, wedge: Wedge) -> dict[str, Any]:
         actions = ["show"] if any(i in state.items for i in wedge.item_ids) else []
-        if wedge.item_ids or wedge.batch_ids:
+        if not wedge.is_dead:
             text = f"{wedge.culprit[0].upper()}{wedge.culprit[1:]} cannot be loaded, and nothing behind it can run."
             if wedge.is_theirs:
                 text += f" {wedge.remedy}"

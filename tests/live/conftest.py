@@ -8,15 +8,16 @@ import pytest
 
 import invoke_widgets as iw
 from tests.contract.conftest import people
-from tests.support.wire import Wire
+from tests.support.wire import Wire, until
 
 __all__ = ["people"]
 
 
 @pytest.fixture
 def console(wire: Wire) -> Iterator[iw.Console]:
-    """A console, live."""
+    """A console, live: on a busy machine it may poll for a moment first."""
     with iw.connect(wire.server.url) as console:
+        until(lambda: console.status.connection.mode == "live", "the socket")
         yield console
 
 
