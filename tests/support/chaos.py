@@ -5,6 +5,9 @@
         ...                       # for a client of proxy.url, the reply to every third enqueue is lost
         rule.stop()
 
+Besides requests, rules can act on the bytes of an answer, or of a websocket: `latency`, `bandwidth`, `slices`,
+`slow_close`, `limit` and `reset`, which are the kinds of toxiproxy.
+
 The first rule that acts on a request decides. Which requests a rule acts on depends on its seed and on the order of the
 requests alone. The proxy runs on a thread of its own.
 """
@@ -17,6 +20,8 @@ import contextlib
 import hashlib
 import random
 import re
+import socket
+import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -45,6 +50,12 @@ Action = Literal[
     "say",
     "drop",
     "hang_up",
+    "latency",
+    "bandwidth",
+    "slices",
+    "slow_close",
+    "limit",
+    "reset",
 ]
 
 _HOP_BY_HOP = {"connection", "content-length", "content-encoding", "transfer-encoding", "keep-alive", "host"}
@@ -65,6 +76,7 @@ class Rule:
     seconds: float
     reaches_server: bool
     body: bytes
+    size: int
     _random: random.Random
     hits: int = 0
     _active: bool = True
@@ -200,6 +212,30 @@ class ChaosProxy:
         """A websocket is accepted and closed at once."""
         return self._add("hang_up", **options)
 
+    def latency(self, seconds: float, **options: Any) -> Rule:
+        """The bytes arrive `seconds` later, with a jitter of as much again."""
+        return self._add("latency", **options, seconds=seconds)
+
+    def bandwidth(self, bytes_per_s: int, **options: Any) -> Rule:
+        """So many bytes arrive in a second."""
+        return self._add("bandwidth", **options, size=bytes_per_s)
+
+    def slices(self, size: int, seconds: float = 0.0, **options: Any) -> Rule:
+        """The bytes arrive in pieces of `size`, `seconds` apart."""
+        return self._add("slices", **options, size=size, seconds=seconds)
+
+    def slow_close(self, seconds: float, **options: Any) -> Rule:
+        """The end of the connection, which is the end of the reply, comes `seconds` late."""
+        return self._add("slow_close", **options, seconds=seconds)
+
+    def limit(self, size: int, **options: Any) -> Rule:
+        """The connection is closed after `size` bytes."""
+        return self._add("limit", **options, size=size)
+
+    def reset(self, size: int = 0, **options: Any) -> Rule:
+        """The connection is reset (RST) after `size` bytes."""
+        return self._add("reset", **options, size=size)
+
     def calm(self) -> None:
         """Stop all rules."""
         for rule in self._rules:
@@ -218,13 +254,14 @@ class ChaosProxy:
         seconds: float = 0.0,
         reaches_server: bool = True,
         body: bytes = b"",
+        size: int = 0,
     ) -> Rule:
         """Add a rule for a `fraction` of the requests whose path (and method) match.
 
         It acts at most `times` times. With `reaches_server=False` the server does not receive the request.
         """
         pattern, numbers = re.compile(path), random.Random(seed)
-        rule = Rule(action, pattern, method, fraction, times, seconds, reaches_server, body, numbers)
+        rule = Rule(action, pattern, method, fraction, times, seconds, reaches_server, body, size, numbers)
         self._rules = [*self._rules, rule]
         return rule
 
@@ -347,6 +384,16 @@ class ChaosProxy:
             assert reply is not None
             await _write(writer, reply.status_code, _end_to_end(reply.headers.multi_items()), reply.content)
             return reusable
+        if rule.action in _OF_BYTES:
+            assert reply is not None
+            to_the_end = rule.action == "slow_close"
+            headers = _end_to_end(reply.headers.multi_items())
+            reply_bytes = _reply_bytes(reply.status_code, headers, reply.content, to_the_end=to_the_end)
+            delivery = _Delivery(writer, rule)
+            await delivery.write(reply_bytes)
+            if to_the_end:
+                await asyncio.sleep(rule.seconds)
+            return reusable and delivery.is_open and not to_the_end
         if rule.action == "say":
             await _write(writer, 200, [("content-type", "application/json")], rule.body)
             return reusable
@@ -378,11 +425,19 @@ class ChaosProxy:
         elif rule is not None and rule.action == "drop":
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._pipe(request, reader, writer), rule.seconds)
-        elif rule is None or rule.action == "delay":
-            await asyncio.sleep(rule.seconds if rule else 0)
-            await self._pipe(request, reader, writer)
+        elif rule is None or rule.action == "delay" or rule.action in _OF_BYTES:
+            await asyncio.sleep(rule.seconds if rule and rule.action == "delay" else 0)
+            await self._pipe(request, reader, writer, rule)
+            if rule is not None and rule.action == "slow_close":
+                await asyncio.sleep(rule.seconds)
 
-    async def _pipe(self, request: _Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pipe(
+        self,
+        request: _Request,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        rule: Rule | None = None,
+    ) -> None:
         """Forward a websocket's bytes in both directions."""
         target = urlsplit(self.target)
         far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
@@ -392,8 +447,8 @@ class ChaosProxy:
         try:
             await asyncio.wait(
                 {
-                    asyncio.ensure_future(_copy(reader, far_writer)),
-                    asyncio.ensure_future(_copy(far_reader, writer)),
+                    asyncio.ensure_future(_copy(reader, _Delivery(far_writer, None))),
+                    asyncio.ensure_future(_copy(far_reader, _Delivery(writer, rule))),
                 },
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -445,14 +500,71 @@ async def _write(
     body: bytes,
     claimed: int | None = None,
 ) -> None:
-    lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers)]
-    lines.append(f"content-length: {len(body) if claimed is None else claimed}")
-    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+    writer.write(_reply_bytes(status, headers, body, claimed))
     await writer.drain()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def _reply_bytes(
+    status: int,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    claimed: int | None = None,
+    *,
+    to_the_end: bool = False,
+) -> bytes:
+    """Return the bytes of a reply; with `to_the_end`, one whose end is that of the connection."""
+    lines = [f"HTTP/1.1 {status} Status", *(f"{name}: {value}" for name, value in headers)]
+    length = len(body) if claimed is None else claimed
+    lines.append("connection: close" if to_the_end else f"content-length: {length}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+_OF_BYTES = ("latency", "bandwidth", "slices", "slow_close", "limit", "reset")
+
+
+class _Delivery:
+    """Writes bytes to one connection as a rule says.
+
+    Attributes:
+        is_open: whether more can be written.
+    """
+
+    def __init__(self, writer: asyncio.StreamWriter, rule: Rule | None) -> None:
+        self._writer = writer
+        self._rule = rule
+        self._left = rule.size if rule is not None and rule.action in ("limit", "reset") else None
+        self.is_open = True
+
+    async def write(self, data: bytes) -> None:
+        rule = self._rule
+        size, pause = len(data), 0.0
+        if rule is not None and rule.action == "latency":
+            await asyncio.sleep(rule.seconds * random.uniform(1.0, 2.0))
+        elif rule is not None and rule.action == "bandwidth":
+            size = max(rule.size // 20, 1)
+            pause = size / rule.size
+        elif rule is not None and rule.action == "slices":
+            size, pause = rule.size, rule.seconds
+        if self._left is not None:
+            data, self._left = data[: self._left], self._left - len(data)
+        for start in range(0, len(data), max(size, 1)):
+            self._writer.write(data[start : start + size])
+            await self._writer.drain()
+            await asyncio.sleep(pause)
+        if self._left is not None and self._left < 0:
+            self._end()
+
+    def _end(self) -> None:
+        self.is_open = False
+        assert self._rule is not None
+        if self._rule.action == "reset":
+            # Without lingering, closing a socket resets the connection.
+            lingering = struct.pack("ii", 1, 0)
+            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+            self._writer.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, delivery: _Delivery) -> None:
     with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+        while delivery.is_open and (data := await reader.read(65536)):
+            await delivery.write(data)

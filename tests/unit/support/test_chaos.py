@@ -1,6 +1,8 @@
 """The proxy does to requests and sockets what the live tests rely on, and nothing else."""
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -156,3 +158,66 @@ def test_offline_refuses_connections(proxy: ChaosProxy, through: Wire) -> None:
     with proxy.offline(), pytest.raises(httpx.ConnectError):
         through.send("GET", "status")
     assert 200 == through.send("GET", "status").status_code
+
+
+def _timed(through: Wire) -> tuple[int, float]:
+    begin = time.monotonic()
+    return through.send("GET", "status").status_code, time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "least_s"),
+    [
+        ("latency", {"seconds": 0.3}, 0.3),
+        ("bandwidth", {"bytes_per_s": 1000}, 0.25),
+        ("slices", {"size": 10, "seconds": 0.01}, 0.25),
+        ("slow_close", {"seconds": 0.3}, 0.3),
+    ],
+)
+def test_slow_bytes_arrive_all_the_same(
+    proxy: ChaosProxy, through: Wire, kind: str, options: Any, least_s: float
+) -> None:
+    """The reply is whole, only later."""
+    expected = through.get("status")
+    rule = getattr(proxy, kind)(**options, times=2)
+    assert expected == through.get("status")
+    status, took_s = _timed(through)
+    assert (200, 2, True) == (status, rule.hits, took_s >= least_s)
+
+
+@pytest.mark.parametrize("kind", ["limit", "reset"])
+@pytest.mark.parametrize("size", [0, 10, 200])
+def test_connection_ends_after_some_bytes(proxy: ChaosProxy, through: Wire, kind: str, size: int) -> None:
+    """Whether it is closed or reset, in the head or in the body, the reply is lost, and the next one is not."""
+    getattr(proxy, kind)(size, times=1)
+    with pytest.raises(httpx.TransportError):
+        through.send("GET", "status")
+    assert 200 == through.send("GET", "status").status_code
+
+
+@pytest.mark.parametrize("kind", ["limit", "reset"])
+def test_websocket_ends_after_some_bytes(server: Server, proxy: ChaosProxy, wire: Wire, kind: str) -> None:
+    """The socket works until so many bytes have passed."""
+    getattr(proxy, kind)(3000, path="socket.io")
+    with Listener(_Proxied(server, proxy)) as listener:
+        wire.run(blank_image())
+        wire.run(blank_image())
+        assert listener.disconnected.wait(30)
+        assert listener.events
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("latency", {"seconds": 0.1}), ("bandwidth", {"bytes_per_s": 20_000}), ("slices", {"size": 7})],
+)
+def test_slow_websocket_loses_nothing(
+    server: Server, proxy: ChaosProxy, wire: Wire, kind: str, options: dict[str, Any]
+) -> None:
+    """All events arrive, in order."""
+    getattr(proxy, kind)(**options, path="socket.io")
+    with Listener(_Proxied(server, proxy)) as slow, Listener(server) as direct:
+        item_id = wire.run(blank_image())["item_id"]
+        slow.wait_for_status(item_id, "completed")
+        direct.wait_for_status(item_id, "completed")
+        expected = [event.brief for event in direct.of_item(item_id)]
+        assert expected == [event.brief for event in slow.of_item(item_id)]
