@@ -1,0 +1,324 @@
+"""Seeded histories of faults on the wire before a server, and a table of what came of them.
+
+    python -m tests.faults                             # 20 histories on the embedded server
+    python -m tests.faults --seeds 500 --server real   # on the newest InvokeAI that the tests install
+    python -m tests.faults --minutes 10 --server http://127.0.0.1:9090
+
+In each history a console behind a proxy submits, cancels and retries while another client does so directly, and the
+proxy breaks some of the requests and sockets in one way. The server is asked directly what really happened. It empties
+that server's queue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import invoke_widgets as iw
+from invoke_widgets.errors import JobException, SubmissionFailed
+from invoke_widgets.records import QueueItem
+from tests.support.chaos import ChaosProxy
+from tests.support.graphs import Graph, add_and_multiply, divide, sleep
+from tests.support.real_server.install import VERSIONS
+from tests.support.servers import EmbeddedServer, GivenServer, RealServer, Server
+from tests.support.wire import Listener, Wire
+
+_STEPS = 10
+_AT_ONCE = 20
+_SETTLE_S = 60.0
+_LONGEST_S = 120.0
+
+_CHANGES = "enqueue_batch|/cancel|retry|clear"
+
+
+def _rules(numbers: random.Random) -> dict[str, Callable[[ChaosProxy, dict[str, Any]], object]]:
+    """Return a function that adds a rule, for each kind of fault."""
+    late, size = numbers.uniform(0.05, 1.0), numbers.randrange(1, 600)
+    return {
+        "latency": lambda proxy, to: proxy.latency(late, **to),
+        "bandwidth": lambda proxy, to: proxy.bandwidth(numbers.choice((500, 5_000)), **to),
+        "slices": lambda proxy, to: proxy.slices(numbers.choice((1, 7, 50)), 0.001, **to),
+        "slow close": lambda proxy, to: proxy.slow_close(late, **to),
+        "limit": lambda proxy, to: proxy.limit(size, **to),
+        "reset": lambda proxy, to: proxy.reset(size, **to),
+        "lost reply": lambda proxy, to: proxy.lose_reply(**to),
+        "lost request": lambda proxy, to: proxy.lose_request(**to),
+        "late request": lambda proxy, to: proxy.late_request(late, **to),
+        "half": lambda proxy, to: proxy.half_json(**to),
+        "502": lambda proxy, to: proxy.bad_gateway(**to),
+        "500": lambda proxy, to: proxy.server_error(**to),
+    }
+
+
+KINDS = tuple(_rules(random.Random()))
+
+
+@dataclass
+class Tally:
+    """What came of the histories with one kind of fault."""
+
+    histories: int = 0
+    hits: int = 0
+    submits: int = 0
+    uncertain: int = 0
+    doubled: int = 0
+    lost: int = 0
+    silent: int = 0
+    cancels: int = 0
+    untrue: int = 0
+    divergent: int = 0
+    foreign: int = 0
+    hung: int = 0
+    pool: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    BAD = ("doubled", "lost", "silent", "untrue", "divergent", "foreign", "hung", "pool")
+
+    @property
+    def faults(self) -> int:
+        """How often something was not as promised."""
+        return sum(getattr(self, name) for name in self.BAD)
+
+    def row(self) -> list[int]:
+        return [getattr(self, name) for name in COLUMNS]
+
+
+COLUMNS = ("histories", "hits", "submits", "uncertain", "doubled", "lost", "silent", "cancels", "untrue", "divergent",
+           "foreign", "hung", "pool")  # fmt: skip
+
+
+class _History:
+    """One seed's history."""
+
+    def __init__(self, seed: int, wire: Wire, proxy: ChaosProxy, listener: Listener, tally: Tally) -> None:
+        self._seed = seed
+        self._numbers = random.Random(seed)
+        self._wire = wire
+        self._proxy = proxy
+        self._listener = listener
+        self._tally = tally
+        self._returned: list[iw.Batch] = []
+        self._uncertain: set[str] = set()
+        self._cancels: list[tuple[int, iw.Cancellation, str]] = []
+
+    def play(self, kind: str) -> None:
+        self._wire.clean()
+        already = len(self._listener.events)
+        with iw.connect(self._proxy.url, timeout=5.0) as console:
+            add = _rules(self._numbers)[kind]
+            for path in (_CHANGES, "status|ids|/i/", "socket.io"):
+                if self._numbers.random() < 0.7:
+                    to = {"fraction": 0.5, "seed": self._seed, "path": path, "times": self._numbers.randint(1, 6)}
+                    add(self._proxy, to)
+            for _ in range(_STEPS):
+                self._step(console)
+            self._tally.hits += sum(seen.action is not None for seen in self._proxy.seen)
+            self._proxy.seen.clear()
+            self._proxy.calm()
+            self._compare(console)
+            self._count_batches(already)
+            self._check_cancels()
+            self._check_pool(console)
+
+    def note(self, what: str, text: str) -> None:
+        setattr(self._tally, what, getattr(self._tally, what) + 1)
+        self._tally.notes.append(f"seed {self._seed}: {what}: {text}")
+
+    # -- what is done --------------------------------------------------------------------------------------------------
+
+    def _step(self, console: iw.Console) -> None:
+        numbers = self._numbers
+        what = numbers.choice(("submit",) * 5 + ("cancel", "cancel", "retry", "theirs", "their cancel"))
+        known = sorted(item.item_id for item in console.queue)
+        item_id = numbers.choice(known) if known else 999_999_999
+        if what == "submit":
+            graph = numbers.choice((add_and_multiply(), add_and_multiply(), divide(1, 0), sleep(0.3, steps=3)))
+            self._within(lambda: self._submit(console, graph, numbers.choice((1, 1, 3)), numbers.choice((0.0, 5.0))))
+        elif what == "cancel":
+            self._within(lambda: self._cancel(console, item_id))
+        elif what == "retry":
+            self._within(lambda: self._allowed(lambda: console.retry(item_id)))
+        elif what == "theirs":
+            self._wire.enqueue(add_and_multiply(), runs=numbers.choice((1, 2)))
+        else:
+            self._wire.send("PUT", f"i/{item_id}/cancel")
+
+    def _submit(self, console: iw.Console, graph: Graph, runs: int, patience: float) -> None:
+        self._tally.submits += 1
+        try:
+            self._returned.append(console.submit(graph, runs=runs, patience=patience))
+        except SubmissionFailed as error:
+            self._tally.uncertain += 1
+            self._uncertain.add(error.batch_id or "")
+        except JobException:
+            pass  # it was not submitted: which is checked
+
+    def _cancel(self, console: iw.Console, item_id: int) -> None:
+        before = self._wire.send("GET", f"i/{item_id}").json().get("status", "")
+        with contextlib.suppress(JobException):
+            self._cancels.append((item_id, console.cancel(item_id), before))
+        self._tally.cancels += 1
+
+    @staticmethod
+    def _allowed(work: Callable[[], object]) -> None:
+        with contextlib.suppress(JobException):
+            work()
+
+    def _within(self, work: Callable[[], None]) -> None:
+        """Do something that must end, and may raise nothing but what it catches itself."""
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - whatever comes is counted
+                errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(_LONGEST_S)
+        if thread.is_alive():
+            self.note("hung", f"a call took more than {_LONGEST_S:g} s")
+        for error in errors:
+            self.note("foreign", repr(error)[:200])
+
+    # -- what is checked -----------------------------------------------------------------------------------------------
+
+    def _compare(self, console: iw.Console) -> None:
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            theirs = {item["item_id"]: _fields(QueueItem.from_json(item)) for item in self._wire.get("list_all")}
+            ours = {item.item_id: _fields(item) for item in console.queue}
+            unfinished = any(status in ("pending", "in_progress") for status, *_ in theirs.values())
+            if ours == theirs and not unfinished:
+                return
+            if time.monotonic() > deadline:
+                wrong = sorted(i for i in ours.keys() | theirs.keys() if ours.get(i) != theirs.get(i))
+                self.note("divergent", f"items {wrong[:5]}, mode {console.status.connection.mode}")
+                return
+            time.sleep(0.05)
+
+    def _count_batches(self, already: int) -> None:
+        """Each batch of the console was enqueued once: its events are counted on a socket of our own."""
+        events = [event.data for event in self._listener.events[already:] if event.name == "batch_enqueued"]
+        arrived = Counter(data["batch_id"] for data in events if data.get("origin") == "invoke_widgets")
+        returned = {batch.batch_id for batch in self._returned}
+        for batch_id, times in arrived.items():
+            if times > 1:
+                self.note("doubled", batch_id)
+            if batch_id not in returned | self._uncertain:
+                self.note("silent", f"{batch_id} is in the queue, and its submit said that it is not")
+        for batch_id in returned - arrived.keys():
+            self.note("lost", batch_id)
+
+    def _check_cancels(self) -> None:
+        for item_id, cancellation, before in self._cancels:
+            response = self._wire.send("GET", f"i/{item_id}")
+            status = response.json().get("status") if response.is_success else None
+            said = cancellation.outcome
+            was_finished = before in ("completed", "failed", "canceled")
+            if (
+                (said == "canceled" and status != "canceled")
+                or (said == "not_found" and status is not None)
+                or (said == "already_finished" and status == "canceled" and not was_finished)
+            ):
+                self.note("untrue", f"{item_id} is {status}, was {before}: {said}")
+
+    def _check_pool(self, console: iw.Console) -> None:
+        """So many calls at once are answered."""
+        errors: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                iw.run(console.client.get_queue_status())
+            except BaseException as error:  # noqa: BLE001 - whatever comes is counted
+                errors.append(error)
+
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(_AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20.0)
+        if errors or any(thread.is_alive() for thread in threads):
+            self.note("pool", repr(errors[:1]))
+
+
+def _fields(item: QueueItem) -> tuple[object, ...]:
+    return (item.status, item.batch_id, item.created_at, item.started_at, item.completed_at, item.error_type)
+
+
+def play(server: Server, seeds: Iterable[int], *, until: float | None = None) -> dict[str, Tally]:
+    """Play the histories of these seeds on a server, and return what came of them, by kind of fault.
+
+    Args:
+        server: a running server; its queue is emptied.
+        seeds: each decides on a history.
+        until: `time.monotonic()` after which no further one begins.
+    """
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    with Wire(server) as wire, ChaosProxy(server.url) as proxy, Listener(server) as listener:
+        for seed in seeds:
+            if until is not None and time.monotonic() > until:
+                break
+            kind = KINDS[seed % len(KINDS)]
+            tallies[kind].histories += 1
+            already = len(tallies[kind].notes)
+            _History(seed, wire, proxy, listener, tallies[kind]).play(kind)
+            for note in tallies[kind].notes[already:]:
+                print(f"{kind}: {note}", flush=True)
+        wire.clean()
+    return tallies
+
+
+def table(tallies: dict[str, Tally]) -> str:
+    """Return the results as text."""
+    total = [sum(column) for column in zip(*(tally.row() for tally in tallies.values()), strict=True)]
+    rows = [("", *COLUMNS), *((kind, *tally.row()) for kind, tally in tallies.items()), ("all", *total)]
+    widths = [max(len(str(row[n])) for row in rows) for n in range(len(rows[0]))]
+    lines = ["  ".join(str(cell).rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _running(name: str) -> Iterator[Server]:
+    server: Server
+    if name == "embedded":
+        server = EmbeddedServer(max_queue_size=1_000)
+    elif "://" in name:
+        server = GivenServer(name)
+    else:
+        server = RealServer(VERSIONS[0] if name == "real" else name, max_queue_size=1_000)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
+    parser.add_argument("--minutes", type=float, help="stop after so long")
+    parser.add_argument("--server", default="embedded", help="embedded, real, a version that is installed, or a URL")
+    options = parser.parse_args()
+    begin = time.monotonic()
+    until = None if options.minutes is None else begin + 60 * options.minutes
+    number = options.seeds if options.minutes is None else 10**9
+    with _running(options.server) as server:
+        tallies = play(server, range(options.first, options.first + number), until=until)
+        print(f"\n{server!r}, {time.monotonic() - begin:.0f} s")
+    print(table(tallies))
+    return int(any(tally.faults for tally in tallies.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
