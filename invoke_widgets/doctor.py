@@ -147,9 +147,8 @@ def _queue(url: str) -> list[Finding]:
     if connection.mode == "live":
         events = Finding("events", "ok", "live, over a websocket", data={"mode": connection.mode})
     else:
-        remedy = "Let the proxy pass websockets; until then, the queue is polled."
         why = f": {connection.error}" if connection.error else ""
-        events = Finding("events", "warning", f"{connection.mode}{why}", remedy, {"mode": connection.mode})
+        events = Finding("events", "warning", f"{connection.mode}{why}", connection.remedy, {"mode": connection.mode})
     counts = {
         name: getattr(status, name) for name in ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
     }

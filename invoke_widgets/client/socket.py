@@ -113,6 +113,7 @@ class EventStream:
             await _shut(socket)
             raise ServerUnreachable(
                 f"The socket to {self._url} could not be opened: {incoming(str(error)) or type(error).__name__}.",
+                suggestion="A proxy before the server must let websockets pass; until then, the queue is polled.",
                 retryable=True,
             ) from None
         except BaseException:

@@ -99,7 +99,7 @@ class Sync:
         self._agreement = Agreement()
         self._wedges = WedgeWatch(client, store)
         self._away: JobException | None = None
-        self._socket_error = ""
+        self._no_socket: ServerUnreachable | None = None
         self._now = asyncio.Event()
         self._tried = asyncio.Event()
         self._backoff = Backoff(0.25, 8.0)
@@ -280,7 +280,7 @@ class Sync:
             self._reads.start_anew()  # this user may see other parts of each item
         self._store.set_connection(user=user)  # before items are read: it decides which of them are other users'
         self._lost = False
-        self._socket_error = ""
+        self._no_socket = None
         opened_first = self._use_socket and await self._socket.open_anew(_SOCKET_WAIT_S)
         if await self._reads.holds_other_jobs():
             self._reads.start_anew()
@@ -292,8 +292,8 @@ class Sync:
             self.refresh(unfinished=True)
         self._store.set_connection(
             mode="live" if live else "polling",
-            error="" if live else self._socket_error,
-            remedy="",
+            error="" if live or self._no_socket is None else self._no_socket.message,
+            remedy="" if live or self._no_socket is None else self._no_socket.suggestion,
             is_ill=False,
             is_internal=False,
             is_refused=False,
@@ -334,13 +334,13 @@ class Sync:
 
     def _socket_opened(self) -> None:
         if self._store.state.connection.mode == "polling":
-            self._store.set_connection(mode="live", error="")
+            self._store.set_connection(mode="live", error="", remedy="")
             self.refresh(unfinished=True)
 
     def _socket_failed(self, error: ServerUnreachable) -> None:
-        self._socket_error = error.message
+        self._no_socket = error
         if self._store.state.connection.mode == "polling":
-            self._store.set_connection(error=error.message)
+            self._store.set_connection(error=error.message, remedy=error.suggestion)
 
     def _socket_broke(self) -> None:
         self._socket.broke()
