@@ -18,50 +18,91 @@ from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, fail, sleep
 from tests.support.wire import Wire, until
 
+UNREADABLE = [[{"node_path": "add", "field_name": "a", "items": ["seven"]}]]
+"""Values with which the server cannot load an item, so that the queue is stuck."""
 
-class Page:
+
+class View:
+    """A dashboard, or a part of one, in the output of a cell."""
+
+    def __init__(self, view: Locator) -> None:
+        self.view = view
+
+    def is_live(self) -> None:
+        expect(self.view.locator(".iw-state")).to_have_text("live")
+
+    def tab(self, name: str) -> None:
+        self.view.get_by_role("tab", name=name).click()
+
+    def button(self, name: str | re.Pattern[str]) -> Locator:
+        return self.view.get_by_role("button", name=name).locator("visible=true")
+
+    def press(self, name: str | re.Pattern[str]) -> None:
+        self.button(name).click()
+
+    def choose(self, name: str | re.Pattern[str]) -> None:
+        """Press an entry of the menu of further actions."""
+        self.press("More actions")
+        self.view.locator(".iw-sheet").get_by_role("button", name=name).click()
+
+    @property
+    def question(self) -> Locator:
+        return self.view.get_by_role("alertdialog")
+
+    @property
+    def banner(self) -> Locator:
+        """The banner of the head."""
+        return self.view.locator(".iw-shell > .iw-banner").locator("visible=true")
+
+    def tile(self, name: str) -> Locator:
+        return self.view.locator(".iw-tile").filter(has_text=re.compile(rf"^[\d,]+{name}$"))
+
+    def row(self, row_id: int | str) -> Locator:
+        return self.view.locator(f'.iwt-row[data-id="{row_id}"]')
+
+    def rows(self) -> Locator:
+        return self.view.locator(".iwt-body > .iwt-row").locator("visible=true")
+
+    def select(self, *item_ids: int) -> None:
+        for item_id in item_ids:
+            self.row(item_id).get_by_role("gridcell").first.click()
+
+    def says(self, words: str | re.Pattern[str]) -> None:
+        expect(self.view.locator(".iw-said")).to_contain_text(words)
+
+
+class Page(View):
     """A notebook whose second cell shows the dashboard.
 
     Args:
         lab: the JupyterLab that opens it.
         wire: the server to connect to.
         further: more cells.
+        url: where to connect to, if not directly to the server.
         notebook: opens the notebook; by default in JupyterLab.
     """
 
     def __init__(
-        self, lab: Lab, wire: Wire, *further: str, notebook: Callable[[Lab, list[str]], Any] = NotebookPage.opened
+        self,
+        lab: Lab,
+        wire: Wire,
+        *further: str,
+        url: str = "",
+        notebook: Callable[[Lab, list[str]], Any] = NotebookPage.opened,
     ) -> None:
-        connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"
+        connect = f"import invoke_widgets as iw\nconsole = iw.connect({url or wire.server.url!r})"
         self.notebook = notebook(lab, [connect, "console", *further])
         if isinstance(self.notebook, NotebookPage):
             self.notebook.run_cell(0)
             self.notebook.run_cell(1)
-        self.view: Locator = self.notebook.output(1)
-        expect(self.view.get_by_text("● live").first).to_be_visible()
-
-    def tab(self, name: str) -> None:
-        self.view.get_by_role("tab", name=name).click()
-
-    def press(self, name: str) -> None:
-        self.view.get_by_role("button", name=name).locator("visible=true").click()
-
-    def row(self, item_id: int) -> Locator:
-        return self.view.locator(f'[role="row"][data-id="{item_id}"]')
-
-    def says(self, words: str | re.Pattern[str]) -> None:
-        expect(self.view.locator(".iw-said:visible").get_by_text(words).first).to_be_visible()
-
-    def cancel_selected(self, count: int) -> None:
-        """Cancel by the table's button, and confirm."""
-        self.press(f"cancel {count} selected")
-        self.view.get_by_role("group", name="confirm").get_by_role("button", name="cancel").click()
+        super().__init__(self.notebook.output(1))
+        self.is_live()
 
     def submit(self, graph: Graph) -> None:
         """Submit by the form."""
         self.tab("Submit")
-        self.view.get_by_label("graph").fill(json.dumps(graph))
-        self.press("enqueue")
+        self.view.get_by_label("Graph").fill(json.dumps(graph))
+        self.press("Enqueue")
         self.says("Enqueued 1 of 1 as batch")
         self.tab("Queue")
 
@@ -76,102 +117,178 @@ def test_submitted_graph_appears_as_a_row_and_can_be_canceled(page: Page, wire: 
     page.submit(sleep(60))
     item_id = until(lambda: wire.item_ids(), "the item")[0]
     row = page.row(item_id)
-    expect(row).to_contain_text("in_progress")
-    row.get_by_role("button", name=re.compile("cancel", re.IGNORECASE)).click()
+    expect(row).to_contain_text("Running")
+    row.get_by_role("button", name=f"Cancel item {item_id}").click()
     assert "canceled" == wire.wait_for(item_id)["status"]
-    expect(row).to_contain_text("canceled")
+    expect(row).to_contain_text("Canceled")
 
 
 def test_value_of_wrong_type_is_reported_at_its_field(page: Page, wire: Wire) -> None:
-    """A value of the wrong type is reported under its row before anything is sent."""
+    """A value of the wrong type is reported in its row before anything is sent; then the batch is sent, and found."""
     page.tab("Submit")
-    page.view.get_by_label("graph").fill(json.dumps(add_and_multiply()))
-    page.press("vary a field")
-    page.view.get_by_label("field").locator("visible=true").last.fill("add.a")
-    page.view.get_by_label("values").fill('[1, "seven"]')
-    expect(page.view.get_by_role("alert").get_by_text("data.add.a[1]: should be an integer")).to_be_visible()
-    expect(page.view.get_by_role("button", name="enqueue")).to_be_disabled()
-    page.view.get_by_label("values").fill("[1, 2]")
-    expect(page.view.get_by_text("2 items: 1 run × 2 combinations")).to_be_visible()
+    page.view.get_by_label("Graph").fill(json.dumps(add_and_multiply()))
+    page.press("Vary a field")
+    page.view.get_by_label("Field").fill("add.a")
+    page.view.get_by_label("Values", exact=True).fill('[1, "seven"]')
+    expect(page.view.locator(".iws-row").get_by_role("alert")).to_contain_text("data.add.a[1]: should be an integer")
+    expect(page.button("Enqueue")).to_be_disabled()
     assert 0 == wire.queue_status()["total"]
+    others = wire.run()
+    page.view.get_by_label("Values", exact=True).fill("1..5")
+    page.press("Enqueue")
+    page.says("Enqueued 5 of 5 as batch")
+    page.press("Show")
+    expect(page.rows()).to_have_count(5)
+    expect(page.row(others["item_id"])).to_have_count(0)
 
 
-def test_cancel_selected_rows_from_the_dashboard(page: Page, wire: Wire) -> None:
-    """Rows selected in the table are canceled together."""
+def test_canceled_selection_can_be_brought_back(page: Page, wire: Wire) -> None:
+    """Rows selected in the table are canceled together without a question, and a click brings them back."""
     running, pending = wire.running_and_pending(2)
-    for item_id in (running, pending[0]):
-        page.row(item_id).get_by_role("gridcell").first.click()
-    page.cancel_selected(2)
-    expect(page.view.locator(".iw-footer")).to_contain_text("Last action: Canceled 2 of 2.")
+    page.select(running, pending[0])
+    page.press("Cancel 2")
+    page.says("Canceled 2 of 2.")
     assert ["canceled", "canceled"] == wire.statuses([running, pending[0]])
+    page.press("Undo")
+    page.says("Retried 2 items as")
+    assert 5 == wire.queue_status()["total"]
+
+
+def test_more_than_ten_jobs_ask_first(page: Page, wire: Wire) -> None:
+    """Eleven jobs are canceled after a question, which the focus answers with no; ten are canceled at once."""
+    running, pending = wire.running_and_pending(11)
+    page.select(*pending)
+    page.press("Cancel 11")
+    expect(page.question).to_contain_text("Cancel 11 jobs?")
+    expect(page.button("Keep them")).to_be_focused()
+    page.notebook.page.keyboard.press("Escape")
+    expect(page.question).to_have_count(0)
+    assert {"in_progress": 1, "pending": 11} == wire.counts()
+    page.press("Cancel 11")
+    page.select(running)  # the question was about other rows
+    expect(page.question).to_have_count(0)
+    page.select(running, pending[0])
+    page.press("Cancel 10")
+    page.says("Canceled 10 of 10.")
+    assert {"in_progress": 1, "pending": 1, "canceled": 10} == wire.counts()
+
+
+def test_more_than_ten_waiting_jobs_ask_first(page: Page, wire: Wire) -> None:
+    """What waits is canceled after a question if it is more than ten jobs, and what runs goes on."""
+    wire.running_and_pending(11)
+    page.choose("Cancel waiting (11)")
+    expect(page.question).to_contain_text("Cancel 11 waiting jobs? What runs goes on.")
+    page.press("Keep them")
+    page.choose("Cancel waiting (11)")
+    page.press("Cancel 11 jobs")
+    page.says("Canceled 11")
+    assert {"in_progress": 1, "canceled": 11} == wire.counts()
 
 
 def test_cancel_batch_includes_the_running_item(page: Page, wire: Wire) -> None:
-    """Canceling one of the unfinished batches also cancels the item that is running."""
+    """A click on a row's batch shows only that batch, and canceling it also cancels the item that is running."""
     running, pending = wire.running_and_pending(2)
-    page.press("cancel batch")
+    (other,) = wire.enqueue()["item_ids"]
+    page.row(running).get_by_role("button", name=wire.item(running)["batch_id"][:8]).click()
+    expect(page.rows()).to_have_count(3)
+    page.choose("Cancel this batch (3)")
     page.says("Canceled 3 of batch")
     assert ["canceled"] * 3 == wire.statuses([running, *pending])
-
-
-def test_cancel_pending_leaves_the_running_item(page: Page, wire: Wire) -> None:
-    """Everything pending is canceled, and the current item goes on."""
-    running, pending = wire.running_and_pending(2)
-    page.press("cancel pending (2)")
-    page.says("Canceled 2 pending; the current item goes on.")
-    assert ["in_progress", "canceled", "canceled"] == wire.statuses([running, *pending])
+    assert "completed" == wire.wait_for(other)["status"]
 
 
 def test_clear_asks_first_and_says_how_many(page: Page, wire: Wire) -> None:
-    """Clearing takes two clicks, and the second button says how many items go."""
+    """Clearing takes two clicks, and the second button says how many jobs go."""
     wire.running_and_pending(2)
-    expect(page.view.get_by_role("button", name="cancel pending (2)")).to_be_enabled()
-    page.press("clear …")
-    expect(page.view.get_by_text("Clear deletes 3 items, 3 of them unfinished")).to_be_visible()
+    expect(page.rows()).to_have_count(3)
+    page.choose("Clear …")
+    expect(page.question).to_contain_text("Clear deletes 3 jobs, 3 of them unfinished")
     assert 3 == wire.queue_status()["total"]
-    page.press("clear 3 items")
+    page.press("Clear 3 jobs")
     page.says("Cleared the queue: 3 deleted")
     assert 0 == wire.queue_status()["total"]
 
 
-def test_retry_failed_and_show_its_error(page: Page, wire: Wire) -> None:
-    """A failure appears in the error log, leads to its row, and is retried."""
-    item_id = wire.run(fail("out of luck"))["item_id"]
-    page.tab("Errors 1")
-    expect(page.view.locator(".iw-message-full")).to_have_text("out of luck")
+def test_tiles_filter_the_table(page: Page, wire: Wire) -> None:
+    """A click on a counter shows only those jobs, from any tab, and a second click shows all again."""
+    done, failed = wire.run()["item_id"], wire.run(fail())["item_id"]
+    expect(page.rows()).to_have_count(2)
+    page.tab("Errors")
+    page.tile("Failed").click()
+    expect(page.rows()).to_have_count(1)
+    expect(page.row(failed)).to_be_visible()
+    expect(page.tile("Failed")).to_have_attribute("aria-pressed", "true")
+    page.tile("Failed").click()
+    expect(page.row(done)).to_be_visible()
+    expect(page.tile("Failed")).to_have_attribute("aria-pressed", "false")
+
+
+def test_group_of_errors_leads_to_its_rows(page: Page, wire: Wire) -> None:
+    """Equal failures are one row of the errors, which has their traceback, shows their jobs, and retries each once."""
+    failed = [wire.run(fail("out of luck"))["item_id"] for _ in range(3)]
+    other = wire.run(fail("something else"))["item_id"]
+    page.tab("Errors 4")
+    expect(page.rows()).to_have_count(2)
+    group = page.rows().filter(has_text="out of luck")
+    group.locator(".iwt-c-message").click()
     page.view.get_by_text("Traceback", exact=True).click()
-    expect(page.view.locator(".iw-traceback pre")).to_contain_text("RuntimeError")
-    page.press(f"show item {item_id} in queue")
-    expect(page.row(item_id)).to_have_attribute("aria-selected", "true")
-    page.press("retry failed (1)")
-    page.says(f"Retried item {item_id} as")
-    until(lambda: wire.queue_status()["total"] == 2, "the new item")
+    expect(page.view.get_by_role("region", name="Traceback")).to_contain_text("RuntimeError")
+    page.press("Show these 3 in the queue")
+    expect(page.rows()).to_have_count(3)
+    for item_id in failed:
+        expect(page.row(item_id)).to_be_visible()
+    page.press("Remove the filter by items")
+    expect(page.row(other)).to_be_visible()
+    page.tab("Errors 4")
+    page.press("Retry 3 jobs")
+    page.says("Retried 3 items as")
+    until(lambda: 7 == wire.queue_status()["total"], "the new items")
+    expect(page.button(re.compile("Retry 3 jobs .3 already retried"))).to_be_visible()  # the new ones failed too
 
 
-def test_pause_and_resume_show_in_the_header(page: Page, wire: Wire) -> None:
-    """The worker is paused and resumed, and the header says so."""
-    page.press("pause")
-    expect(page.view.get_by_text("paused: the worker takes no items")).to_be_visible()
+def test_pause_shows_in_a_banner_with_resume(page: Page, wire: Wire) -> None:
+    """The worker is paused by the head and resumed by the banner, which says so."""
+    page.press("Pause")
+    expect(page.banner).to_contain_text("Paused")
+    expect(page.banner).to_contain_text("The worker takes no jobs from the queue.")
     assert not wire.get("status")["processor"]["is_started"]
-    page.press("resume")
-    expect(page.view.get_by_text("paused: the worker takes no items")).to_be_hidden()
+    page.banner.get_by_role("button", name="Resume").click()
+    expect(page.banner).to_have_count(0)
     assert wire.get("status")["processor"]["is_started"]
+
+
+def test_stuck_queue_shows_in_a_banner_that_mends_it(page: Page, wire: Wire) -> None:
+    """A queue that cannot go on says so in place of "live", shows the item, and goes on once its batch is canceled."""
+    wire.enqueue(data=UNREADABLE)
+    item_id = wire.item_ids()[0]
+    behind = wire.enqueue()["item_ids"][0]
+    expect(page.banner).to_have_role("alert")
+    expect(page.banner).to_contain_text("Queue stuck")
+    expect(page.view.locator(".iw-state")).to_have_text("stuck")
+    page.tab("Errors")
+    page.press("Show item")
+    expect(page.row(item_id)).to_have_attribute("aria-selected", "true")
+    expect(page.row(item_id)).to_be_visible()
+    page.press("Cancel its batch (1 job)")
+    expect(page.banner).to_have_count(0)
+    page.is_live()
+    assert "completed" == wire.wait_for(behind)["status"]
 
 
 def check_footer(page: Page) -> None:
     """While a cell blocks the kernel or awaits, the footer says truthfully whether clicks arrive."""
-    footer = page.view.locator(".iw-footer")
+    footer = page.view.locator(".iw-foot")
     expect(footer).to_contain_text("Buttons work now")
     page.notebook.run_cell(2, wait=False)
     expect(footer).to_contain_text("clicks wait until it ends")
-    page.press("pause")
+    page.press("Pause")
     page.notebook.interrupt()
-    expect(footer).to_contain_text("Last action: Paused")
+    expect(footer).to_contain_text("Paused: ")
     expect(footer).to_contain_text("Buttons work now")
     page.notebook.run_cell(3, wait=False)
     expect(page.notebook.output(3)).to_contain_text("awaiting")
-    page.press("resume")
-    expect(footer).to_contain_text("Last action: Resumed")
+    page.press("▶")
+    expect(footer).to_contain_text("Resumed")
     expect(footer).to_contain_text("Buttons work now")
     expect(page.notebook.cell(3)).to_contain_text("[*]")
     page.notebook.interrupt()
@@ -192,34 +309,41 @@ def test_footer_says_whether_clicks_arrive(lab: Lab, wire: Wire) -> None:
 def test_all_controls_have_accessible_names(page: Page, wire: Wire) -> None:
     """Each button, field and choice has an accessible name."""
     wire.run(fail())
-    for tab in ("Submit", "Queue", "Errors 1", "Cancellations", "Results"):
+    for tab in ("Submit", "Gallery", "Queue", "Errors 1", "Cancellations"):
         page.tab(tab)
-        for role in ("button", "textbox", "combobox", "checkbox", "spinbutton", "listbox", "progressbar"):
+        if tab == "Submit":
+            page.press("Vary a field")
+        elif tab in ("Queue", "Errors 1"):
+            page.press("More actions")
+        for role in ("button", "textbox", "combobox", "checkbox", "spinbutton", "searchbox", "progressbar"):
             found = page.view.get_by_role(role)  # type: ignore[arg-type]
             named = page.view.get_by_role(role, name=re.compile(r"\S"))  # type: ignore[arg-type]
             assert (tab, role, found.count()) == (tab, role, named.count())
+        page.notebook.page.keyboard.press("Escape")
 
 
-def test_offline_server_shows_in_header_with_try_now(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """The header says when it tries again; its button tries at once and shows the failure."""
+def test_offline_server_shows_in_a_banner_with_try_now(lab: Lab, wire: Wire, pictures: Path) -> None:
+    """The banner says as of when the dimmed table is, and counts down; its button tries at once."""
     with ChaosProxy(wire.server.url) as proxy:
-        notebook = lab.open([f"import invoke_widgets as iw\nconsole = iw.connect({proxy.url!r})", "console"])
-        notebook.run_cell(0)
-        notebook.run_cell(1)
-        view = notebook.output(1)
-        expect(view.get_by_text("● live").first).to_be_visible()
-        button = view.get_by_role("button", name="try now")
-        expect(button).to_be_hidden()
+        page = Page(lab, wire, url=proxy.url)
+        panel = page.view.get_by_role("tabpanel").locator("visible=true")
+        expect(panel).to_have_css("opacity", "1")
+        expect(page.view.locator(".iw-alive .iw-dot")).to_have_class(re.compile("iw-ok"))
         with proxy.offline():
-            offline = re.compile(r"^○ offline, next try in \d+ s")
-            expect(view.locator(".iw-connection")).to_have_text(offline)
+            expect(page.banner).to_contain_text(re.compile(r"This is the queue as of \d\d:\d\d:\d\d.*Next try in \d+ s"))
+            expect(page.banner).to_have_role("alert")
+            expect(page.view.locator(".iw-state")).to_contain_text("offline")
+            expect(panel).to_have_css("opacity", "0.6")
+            expect(page.view.locator(".iw-alive .iw-dot")).to_have_class(re.compile("iw-off"))
             for theme in ("light", "dark"):
-                notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=view)
+                page.notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=page.view)
+            button = page.button("Try now")
             button.click()
-            expect(view.get_by_role("alert").get_by_text("still away").first).to_be_visible()
+            expect(page.banner.filter(has_text="still away")).to_be_visible()
             expect(button).to_be_enabled()
-            notebook.screenshot(pictures / "tried.png", of=view)
+            page.notebook.screenshot(pictures / "tried.png", of=page.view)
         with contextlib.suppress(PlaywrightTimeout):  # it may have tried by itself by now
             button.click(timeout=1000)
-        expect(view.get_by_text("● live").first).to_be_visible()
-        expect(button).to_be_hidden()
+        page.is_live()
+        expect(page.banner).to_have_count(0)
+        expect(panel).to_have_css("opacity", "1")
