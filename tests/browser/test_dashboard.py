@@ -330,7 +330,9 @@ def test_offline_server_shows_in_a_banner_with_try_now(lab: Lab, wire: Wire, pic
         expect(panel).to_have_css("opacity", "1")
         expect(page.view.locator(".iw-alive .iw-dot")).to_have_class(re.compile("iw-ok"))
         with proxy.offline():
-            expect(page.banner).to_contain_text(re.compile(r"This is the queue as of \d\d:\d\d:\d\d.*Next try in \d+ s"))
+            expect(page.banner).to_contain_text(
+                re.compile(r"This is the queue as of \d\d:\d\d:\d\d.*Next try in \d+ s")
+            )
             expect(page.banner).to_have_role("alert")
             expect(page.view.locator(".iw-state")).to_contain_text("offline")
             expect(panel).to_have_css("opacity", "0.6")
