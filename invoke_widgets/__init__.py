@@ -100,14 +100,15 @@ def connect(
     """Connect to an InvokeAI server and start watching its queue.
 
     Args:
-        url: the server's address.
+        url: the server's address, with its path behind a proxy, and with user and password if the proxy asks for them:
+            "https://user:password@host/invoke/".
         token: a Bearer token for a multiuser server; by default the environment variable INVOKEAI_TOKEN.
         queue_id: the queue; InvokeAI's own is "default".
         history: a file such as "history.sqlite", which keeps errors, cancellations and jobs for 90 days, over restarts
             of the kernel and shared with other notebooks; or a `HistoryFile` with limits of its own, which outlives the
             console. None keeps them in memory.
         timeout: seconds to wait for each part of an answer; below 3 is unsafe.
-        verify: whether to check certificates, or an `ssl.SSLContext` to check them with.
+        verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
         use_socket: False to poll instead of listening to events.
 
     Returns:

@@ -131,7 +131,7 @@ class Console:
         self.client = InvokeClient.over(cast("Transport", transport), queue_id)
         try:
             self._open_logs(token)
-            self._sync = loop.call(self._start(verify, use_socket))
+            self._sync = loop.call(self._start(use_socket))
         except BaseException:
             self._resources.close()
             raise
@@ -162,7 +162,7 @@ class Console:
             **kept,
         )
 
-    async def _start(self, verify: Any, use_socket: bool) -> Sync:
+    async def _start(self, use_socket: bool) -> Sync:
         try:
             async with asyncio.timeout(_FIRST_ANSWER_S):
                 await self._client.app_version()
@@ -179,7 +179,7 @@ class Console:
             errors.record_failure(item)
             actions.reruns.failed(item)
 
-        sync = Sync(self._client, self._store, verify=verify, on_failed=failed, use_socket=use_socket)
+        sync = Sync(self._client, self._store, on_failed=failed, use_socket=use_socket)
         actions = self._actions = Actions(self._client, self._store, sync, errors, self.cancellations)
         self._resources.reruns = actions.reruns
         try:

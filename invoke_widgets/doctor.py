@@ -79,9 +79,10 @@ def examine(url: str) -> Report:
     Args:
         url: the server's address. The token in INVOKEAI_TOKEN is used, and never shown.
     """
+    shown = url
     with contextlib.suppress(JobException):  # which _server reports
-        url = normalise_url(url)  # drops a user name and password
-    return Report(url, (*_server(url), *_environment()))
+        shown = normalise_url(url)  # drops a user name and password
+    return Report(shown, (*_server(url), *_environment()))
 
 
 # -- the server ----------------------------------------------------------------------------------------------------

@@ -87,11 +87,11 @@ class InvokeClient:
     Every method raises a `JobException` on failure (see `invoke_widgets.errors`).
 
     Args:
-        url: the server's address, such as "http://127.0.0.1:9090".
+        url: the server's address, such as "http://127.0.0.1:9090"; user and password in it are sent as basic auth.
         token: a Bearer token for a multiuser server; by default that of the environment variable INVOKEAI_TOKEN.
         queue_id: the queue; InvokeAI's own is "default".
         timeout: seconds to wait for each part of a response; below 3 is unsafe, since the server may pause that long.
-        verify: whether to check certificates, or an `ssl.SSLContext` to check them with.
+        verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
 
     Raises:
         InvalidRequest: an argument, or the environment's proxy, cannot be used.

@@ -46,7 +46,8 @@ class EventStream:
         on_event: called on the loop with each event of a known kind.
         on_lost: called once when an open connection breaks.
         token: returns the Bearer token in use, or None.
-        verify: as for `InvokeClient`.
+        authorization: returns the header that requests have for it, or for a proxy's login.
+        verify: whether to check certificates, or what to check them with.
     """
 
     def __init__(
@@ -57,13 +58,15 @@ class EventStream:
         on_event: Callable[[Event], None],
         on_lost: Callable[[], None],
         token: Callable[[], str | None],
-        verify: Any = True,
+        authorization: Callable[[], dict[str, str]] = dict,
+        verify: bool | ssl.SSLContext = True,
     ) -> None:
         self._url = url
         self._queue_id = queue_id
         self._on_event = on_event
         self._on_lost = on_lost
         self._token = token
+        self._authorization = authorization
         self._verify = verify
         self._socket: socketio.AsyncClient | None = None
         self.sends_copies = False
@@ -102,7 +105,7 @@ class EventStream:
                     transports=["websocket"],
                     socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
                     auth={"token": token} if token else None,
-                    headers={"Authorization": f"Bearer {token}"} if token else {},
+                    headers=self._authorization(),
                     wait_timeout=timeout,
                 )
                 # Wait for the acknowledgement, so that no event is missed between this and the first read.

@@ -8,17 +8,21 @@ kept for 3 s; it may pause for 1.2 s while it collects garbage, so a timeout bel
 
 from __future__ import annotations
 
+import base64
 import copy
 import ipaddress
 import json
 import logging
+import os
 import re
+import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -77,6 +81,10 @@ def normalise_url(url: str) -> str:
     Raises:
         InvalidRequest: `url` is not an http or https address.
     """
+    return str(_parsed(url).copy_with(query=None, fragment=None, userinfo=b"")).rstrip("/")
+
+
+def _parsed(url: str) -> httpx.URL:
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest("url: should be an address such as 'http://127.0.0.1:9090'.")
     text = url.strip()
@@ -91,7 +99,35 @@ def normalise_url(url: str) -> str:
         raise InvalidRequest(f"url: {incoming(repr(url))} should start with http:// or https:// and name a host.")
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise InvalidRequest(f"url: {incoming(repr(url))} should have a port from 1 to 65535.")
-    return str(parsed.copy_with(query=None, fragment=None, userinfo=b"")).rstrip("/")
+    return parsed
+
+
+def _login_of(url: str) -> str | None:
+    """Return the header for the user and password of an address (basic auth, RFC 7617), or None without them."""
+    parsed = _parsed(url)
+    if not parsed.userinfo:
+        return None
+    return f"Basic {base64.b64encode(f'{parsed.username}:{parsed.password}'.encode()).decode()}"
+
+
+def checked_verify(verify: object) -> bool | ssl.SSLContext:
+    """Return how certificates are checked: whether at all, or with what.
+
+    Raises:
+        InvalidRequest: `verify` is nothing of the kind, or a file without certificates.
+    """
+    if isinstance(verify, bool | ssl.SSLContext):
+        return verify
+    if not isinstance(verify, str | os.PathLike):
+        raise InvalidRequest(
+            f"verify: should be True, False, an ssl.SSLContext, or a file of certificates, got {verify!r}."
+        )
+    path = Path(verify)
+    try:
+        is_folder = path.is_dir()
+        return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise InvalidRequest(f"verify: {str(path)!r} is not a file of certificates in PEM format ({error}).") from None
 
 
 def path_segment(value: object) -> str:
@@ -296,7 +332,10 @@ class Transport:
         url: the server's address; a path before `/api` is kept.
         token: a Bearer token for a multiuser server. Replaced by what the server sends in `X-Refreshed-Token`.
         timeout: seconds to wait for each part of a response; for connecting, at most 5 of them.
-        verify: whether to check certificates, or an `ssl.SSLContext` to check them with.
+        verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
+
+    Attributes:
+        verify: the same, without a file.
 
     Raises:
         InvalidRequest: an argument, or the environment's proxy, cannot be used.
@@ -306,7 +345,10 @@ class Transport:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidRequest(f"timeout: should be a number of seconds above 0, got {timeout!r}.")
         self.url = normalise_url(url)
-        self._access = {"token": checked_token(token)}
+        self._login = _login_of(url)
+        self._access: dict[str, str | None] = {"token": None}
+        self.set_token(checked_token(token))
+        self.verify = checked_verify(verify)
         self._is_probing = False
         self.breaker = Breaker(self.url)
         for name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
@@ -322,7 +364,7 @@ class Transport:
             connections = httpx.AsyncHTTPTransport(
                 limits=httpx.Limits(max_connections=20, keepalive_expiry=_KEEPALIVE_S),
                 # Without https no certificates are needed, and loading them takes 30 ms.
-                verify=verify if self.url.startswith("https:") else False,
+                verify=self.verify if self.url.startswith("https:") else False,
                 proxy=proxy,
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
@@ -347,8 +389,23 @@ class Transport:
         return self._access["token"]
 
     def set_token(self, token: str | None) -> None:
-        """Use this token from now on; None sends none."""
+        """Use this token from now on; None sends none.
+
+        Raises:
+            InvalidRequest: the address has a user and a password.
+        """
+        if token and self._login:
+            raise InvalidRequest(
+                "token: cannot be sent beside the user and password of the address: both go into one header.",
+                suggestion="Leave one of them out (INVOKEAI_TOKEN is a token too).",
+            )
         self._access["token"] = token
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header for the token, or for the user and password of the address; empty without them."""
+        value = f"Bearer {self.token}" if self.token else self._login
+        return {"Authorization": value} if value else {}
 
     def probing(self) -> Transport:
         """Return a view of these connections whose requests are sent even while the breaker is open."""
@@ -417,12 +474,13 @@ class Transport:
             JobException: the request failed.
         """
         request = self._http.build_request(
-            "POST", path, params=_present(params), files={"file": (name, content, media_type)}, headers=self._headers()
+            "POST",
+            path,
+            params=_present(params),
+            files={"file": (name, content, media_type)},
+            headers=self.authorization,
         )
         return _decoded(await self._once(request, f"POST {path}", want_json=True), f"POST {path}", False)
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     async def _send(
         self,
@@ -444,7 +502,7 @@ class Transport:
                 path,
                 content=content,
                 params=_present(params),
-                headers=self._headers() | ({"Content-Type": "application/json"} if content is not None else {}),
+                headers=self.authorization | ({"Content-Type": "application/json"} if content is not None else {}),
             )
             return await self._once(request, f"{method} {path}", want_json)
 

@@ -188,6 +188,9 @@ def _for_page(status: int, request: str) -> _Found:
     if status in (502, 503, 504):
         remedy = "Wait until the server is up, or look at the proxy's settings."
         return ServerFailure, f"A proxy answered {status}: the server behind it does not.", remedy, True
+    if status == 401:
+        remedy = "If it asks for a user and a password, put them into the address: https://user:password@host/."
+        return AccessDenied, "A proxy before the server wants a login, or refuses this one (401).", remedy, False
     if status >= 400:
         words = f"{request} was answered with {status} and a web page instead of JSON."
         return (

@@ -21,7 +21,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
 
 from invoke_widgets._loop import Backoff
 from invoke_widgets.client import EventStream, InvokeClient, SocketKeeper, asked_for, is_away, is_ill
@@ -60,7 +59,6 @@ class Sync:
     Args:
         client: the client of the server, used on the loop that `run` runs on.
         store: the store to keep in step.
-        verify: as for `InvokeClient`, for the socket.
         on_failed: called on the loop with each failed item whose error is known; more than once for one item.
         use_socket: whether to open a socket for events; False polls instead.
     """
@@ -70,7 +68,6 @@ class Sync:
         client: InvokeClient,
         store: QueueStore,
         *,
-        verify: Any = True,
         on_failed: Callable[[QueueItem], None] = lambda item: None,
         use_socket: bool = True,
     ) -> None:
@@ -85,7 +82,8 @@ class Sync:
             on_event=self._event,
             on_lost=self._socket_broke,
             token=lambda: client.transport.token,
-            verify=verify,
+            authorization=lambda: client.transport.authorization,
+            verify=client.transport.verify,
         )
         self._socket = SocketKeeper(self._stream, on_open=self._socket_opened, on_failed=self._socket_failed)
         self._wake = asyncio.Event()
@@ -322,10 +320,11 @@ class Sync:
     def _reconnecting(self, error: JobException, pause: float, *, is_internal: bool = False) -> None:
         self._away = error
         is_refused = isinstance(error, AccessDenied)
+        needs_token = is_refused and error.status in (None, 401) and self._client.transport.token is not None
         self._store.set_connection(
             mode="reconnecting",
             error=error.message,
-            remedy=_NEW_TOKEN if is_refused and error.status in (None, 401) else error.suggestion,
+            remedy=_NEW_TOKEN if needs_token else error.suggestion,
             is_ill=is_ill(error),
             is_internal=is_internal,
             is_refused=is_refused,

@@ -1,4 +1,4 @@
-"""Ways to a server: nginx with a path and without websockets; IPv6; a slow link."""
+"""Ways to a server: nginx with a path, a login, TLS, without websockets; IPv6; a slow link."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from invoke_widgets.errors import NotFound, ResourceError, ServerFailure
 from tests.support.graphs import add_and_multiply, blank_image, graph, sleep
 from tests.support.nginx import behind_nginx
 from tests.support.relay import relayed
+from tests.support.tls import Authority
 from tests.support.wire import Wire, until
+
+_LOGIN = ("someone", "pa55w@rd/ü")
+_WRITTEN = "someone:pa55w%40rd%2F%C3%BC"
 
 
 def _works(console: iw.Console, mode: str) -> None:
@@ -48,6 +52,30 @@ def test_a_forgotten_path_is_thought_of(wire: Wire, tmp_path: Path) -> None:
         pytest.raises(iw.UnexpectedReply, match="may have a path"),
     ):
         iw.connect(url.removesuffix("/invoke/"))
+
+
+@pytest.mark.slow
+def test_nginx_with_a_login(wire: Wire, tmp_path: Path) -> None:
+    """User and password in the address are used for requests and for the socket, and are shown nowhere."""
+    with behind_nginx(wire.server.url, tmp_path, login=_LOGIN) as url:
+        with iw.connect(url.replace("//", f"//{_WRITTEN}@")) as console:
+            _works(console, "live")
+            assert "pa55" not in f"{console!r} {console.status} {console}"
+        for wrong in (url, url.replace("//", "//someone:else@")):
+            with pytest.raises(iw.AccessDenied, match="put them into the address"):
+                iw.connect(wrong)
+        with pytest.raises(iw.InvalidRequest, match="one header"):
+            iw.connect(url.replace("//", f"//{_WRITTEN}@"), token="a")
+
+
+@pytest.mark.slow
+def test_nginx_with_tls_a_path_and_a_login(wire: Wire, tmp_path: Path) -> None:
+    """As a shared server has it: `verify` takes the authority's file, as a text or a path."""
+    ca, certificate, key = Authority().write(tmp_path)
+    with behind_nginx(wire.server.url, tmp_path, path="/invoke/", login=_LOGIN, certificate=(certificate, key)) as url:
+        for verify in (str(ca), ca):
+            with iw.connect(url.replace("//", f"//{_WRITTEN}@"), verify=verify) as console:
+                _works(console, "live")
 
 
 @pytest.mark.slow

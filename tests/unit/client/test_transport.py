@@ -307,7 +307,20 @@ def test_bad_urls_are_refused(url: str) -> None:
         normalise_url(url)
 
 
-@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": "5"}, {"timeout": True}, {"token": "a\nb"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0},
+        {"timeout": "5"},
+        {"timeout": True},
+        {"token": "a\nb"},
+        {"verify": "no"},
+        {"verify": None},
+        {"verify": 0},
+        {"verify": __file__},
+        {"verify": "a\0b"},
+    ],
+)
 def test_bad_options_are_refused(options: dict[str, object]) -> None:
     """The error names the bad option."""
     with pytest.raises(InvalidRequest, match=rf"^{next(iter(options))}"):
