@@ -112,7 +112,7 @@ class _History:
     def play(self, kind: str) -> None:
         self._wire.clean()
         already = len(self._listener.events)
-        with iw.connect(self._proxy.url, timeout=5.0) as console:
+        with iw.connect(self._proxy.url, timeout=15.0) as console:
             add = _rules(self._numbers)[kind]
             for path in (_CHANGES, "status|ids|/i/", "socket.io"):
                 if self._numbers.random() < 0.7:

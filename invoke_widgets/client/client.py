@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from invoke_widgets.client.transport import Transport, can_be_sent, path_segment
+from invoke_widgets.client.transport import Repeatable, Transport, can_be_sent, path_segment
 from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply, UnsupportedByServer
 from invoke_widgets.records import (
     AuthStatus,
@@ -561,8 +561,9 @@ class InvokeClient:
         *,
         body: Any = None,
         params: Mapping[str, Any] | None = None,
-        repeatable: bool = True,
+        repeatable: Repeatable = "unsent",
     ) -> int:
+        # Mostly twice would do no harm, but the second answer would not count what the first one changed.
         data = await self._transport.json(method, path, body=body, params=params, repeatable=repeatable)
         number = data.get(key) if isinstance(data, Mapping) else None
         if not isinstance(number, int):

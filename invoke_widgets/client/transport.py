@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -52,6 +52,8 @@ _BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_ra
 
 # Raised before the whole request was written: the server cannot have carried it out.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.WriteError, httpx.WriteTimeout)
+
+Repeatable = bool | Literal["unsent"]
 
 _PROXY_REMEDY = "Check HTTP_PROXY and NO_PROXY."
 
@@ -424,7 +426,7 @@ class Transport:
         *,
         body: Any = None,
         params: Mapping[str, Any] | None = None,
-        repeatable: bool = False,
+        repeatable: Repeatable = False,
     ) -> Any:
         """Send a request and return the decoded JSON of a successful response.
 
@@ -434,13 +436,13 @@ class Transport:
             body: what to send as JSON; None sends nothing.
             params: the query; entries that are None are left out.
             repeatable: whether doing it twice does no harm; if so, there are up to 3 attempts within 20 s, with growing
-                pauses, or those that the server asks for.
+                pauses, or those that the server asks for. "unsent": only while it is certain that it was not sent.
 
         Raises:
             JobException: the request failed; see the tree in `errors`.
         """
         response = await self._send(method, path, body, params, repeatable)
-        return _decoded(response, f"{method} {path}", repeatable)
+        return _decoded(response, f"{method} {path}", bool(repeatable))
 
     async def content(self, path: str) -> tuple[bytes, str]:
         """GET a file, such as an image, and return its bytes and content type.
@@ -488,7 +490,7 @@ class Transport:
         path: str,
         body: Any,
         params: Mapping[str, Any] | None,
-        repeatable: bool,
+        repeatable: Repeatable,
         want_json: bool = True,
     ) -> httpx.Response:
         try:
@@ -506,7 +508,27 @@ class Transport:
             )
             return await self._once(request, f"{method} {path}", want_json)
 
-        return await self._repeat(send) if repeatable else await send()
+        if not repeatable:
+            return await send()
+        if repeatable == "unsent":
+            return await self._repeat.copy(retry=tenacity.retry_if_exception(_is_worth_sending))(send)
+        uncertain: JobException | None = None
+
+        async def attempt() -> httpx.Response:
+            nonlocal uncertain
+            try:
+                return await send()
+            except (ReplyLost, JobTimeout, ServerFailure) as error:
+                uncertain = error
+                raise
+
+        try:
+            return await self._repeat(attempt)
+        except ServerUnreachable as error:
+            if uncertain is None or method == "GET":
+                raise
+            # What was sent before may have been carried out, so this must not say that nothing was sent.
+            raise uncertain from error
 
     async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
         with self.breaker.request(probing=self._is_probing):
@@ -541,6 +563,10 @@ def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
             details={"request": name, "status": response.status_code, "body": incoming(response.text)[:200]},
             retryable=repeatable,
         ) from error
+
+
+def _is_worth_sending(error: BaseException) -> bool:
+    return isinstance(error, ServerUnreachable) and _is_worth_repeating(error)
 
 
 def _is_worth_repeating(error: BaseException) -> bool:

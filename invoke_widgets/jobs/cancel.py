@@ -36,7 +36,7 @@ from invoke_widgets.records import (
     QueueItem,
     QueueStatus,
 )
-from invoke_widgets.sync import Change, QueueStore, Sync
+from invoke_widgets.sync import Change, QueueStore, Sync, light_items
 
 _AT_ONCE = 4
 _STOP_WATCH_S = 600.0
@@ -305,7 +305,7 @@ class Canceler:
         running = {item.item_id for item in unfinished if item.status == IN_PROGRESS}
         watch = _Stopwatch(self._store, scope, targets, batch_id)
         try:
-            count = await request()
+            count = await (request() if scope == "clear" else self._counted(request, unfinished))
         except AccessDenied as error:
             self._failed("refused", "Nothing was canceled:", error, batch_id=batch_id)
             return self._keep(watch.cancellation("refused"), acknowledged_s=watch.elapsed(), message=str(error))
@@ -335,6 +335,27 @@ class Canceler:
         if running and not keeps_current and count:
             self._watch_stop(record, watch, running)
         return record
+
+    async def _counted(self, request: Callable[[], Awaitable[int]], targets: Iterable[QueueItem]) -> int:
+        """Send a request that cancels many, again if its reply is lost, and return how many it canceled.
+
+        The second answer does not count what the first one canceled, so the targets are read.
+
+        Raises:
+            JobException: a request failed, or it is not known what the first one canceled.
+        """
+        try:
+            return await request()
+        except LOST as lost:
+            own = [item.item_id for item in targets if not self._store.state.is_theirs(item)]
+            try:
+                await request()
+                items = await light_items(self._client, own)
+            except JobException:
+                raise lost from None
+            if canceled := sum(item.status == CANCELED for item in items):
+                return canceled
+            raise
 
     # -- records -------------------------------------------------------------------------------------------------------
 

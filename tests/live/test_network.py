@@ -263,6 +263,24 @@ def test_bulk_cancel_with_a_faulty_reply_is_unknown(
     assert len(wire.item_ids()) == len(through.queue)
 
 
+@pytest.mark.every_version
+@pytest.mark.parametrize("what", ["pending", "batch"])
+@pytest.mark.parametrize("fault", ["lose_reply", "bad_gateway"])
+def test_repeated_bulk_cancel_counts_what_the_first_one_canceled(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, fault: str, what: str
+) -> None:
+    """A bulk cancel whose reply is lost is repeated; that the repetition finds nothing left is not the outcome."""
+    through.pause()
+    batch = through.submit(add_and_multiply(), runs=2)
+    through.refresh()
+    getattr(proxy, fault)(path="cancel_by_batch_ids|cancel_all_except", times=1)
+    canceled = through.cancel_pending() if what == "pending" else batch.cancel()
+    assert ("canceled", 2) == (canceled.outcome, canceled.canceled)
+    assert {"canceled": 2} == wire.counts()
+    again = through.cancel_pending() if what == "pending" else batch.cancel()
+    assert ("already_finished", 0) == (again.outcome, again.canceled)
+
+
 def test_batch_cancel_succeeds_without_its_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """A batch whose counters cannot be read is still canceled, and the cancel is reported."""
     through.pause()

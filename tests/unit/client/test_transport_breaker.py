@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from invoke_widgets.client.transport import Breaker, Transport
-from invoke_widgets.errors import JobException, ServerFailure, ServerUnreachable
-from tests.support.scripted import Script, answer, scripted
+from invoke_widgets.errors import JobException, ReplyLost, ServerFailure, ServerUnreachable
+from tests.support.scripted import RESET, Script, answer, scripted
 
 BAD = answer(502, "<html>Bad Gateway</html>", "text/html")
 GOOD = answer(200, '{"ok": 1}')
@@ -252,3 +252,25 @@ def test_repeats_stop_when_the_breaker_opens() -> None:
     with scripted(lambda number, request: BAD) as (url, seen):
         asyncio.run(work(url))
     assert 3 == len(seen)
+
+
+def test_lost_reply_is_reported_though_the_repetition_was_not_sent() -> None:
+    """A change that may have been carried out is not said to have been unsendable, because its repetition was."""
+
+    async def work(url: str) -> None:
+        client = Client(url)
+
+        def script(number: int, request: bytes) -> bytes:
+            client.transport.breaker.open(ServerUnreachable("it is away"), 60.0)
+            return RESET
+
+        scripts.append(script)
+        with pytest.raises(ReplyLost):
+            await client.transport.json("PUT", "/api/v1/x", repeatable=True)
+        with pytest.raises(ServerUnreachable):
+            await client.transport.json("PUT", "/api/v1/x", repeatable=True)
+
+    scripts: list[Script] = []
+    with scripted(lambda number, request: scripts[0](number, request)) as (url, seen):
+        asyncio.run(work(url))
+    assert 1 == len(seen)
