@@ -28,12 +28,12 @@ def add_and_multiply(a: int = 1, b: int = 2, factor: int = 10) -> Graph:
 
 def sleep(seconds: float = 60, **fields: Any) -> Graph:
     """Runs for `seconds`, with progress in `steps`; stops when canceled unless `cancelable` is false."""
-    return graph({"sleep": {"type": "probe_sleep", "seconds": seconds, **fields}})
+    return graph({"sleep": {"type": "probe_sleep", "seconds": seconds, "use_cache": False, **fields}})
 
 
 def fail(message: str = "probe failure", **fields: Any) -> Graph:
     """Fails with a RuntimeError; with `times=2, name="x"` only the first two times that x runs."""
-    return graph({"fail": {"type": "probe_fail", "message": message, **fields}})
+    return graph({"fail": {"type": "probe_fail", "message": message, "use_cache": False, **fields}})
 
 
 def divide_by_zero() -> Graph:
