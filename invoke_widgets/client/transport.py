@@ -698,7 +698,7 @@ def _reason(error: Exception, text: str) -> str:
 def _remedy(error: Exception) -> str:
     lowered = str(error).lower()
     if "certificate" in lowered:
-        return "Pass verify=False to trust it all the same, or an ssl.SSLContext that knows it."
+        return 'Pass verify="ca.pem", its authority\'s file, or set SSL_CERT_FILE; verify=False trusts it all the same.'
     if _is_about_tls(error):
         return "Use http:// instead of https://, or the other way round."
     if "name" in lowered:
