@@ -10,7 +10,7 @@ import atexit
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,15 @@ from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
 if TYPE_CHECKING:
     from invoke_widgets.demo_server.process import EmbeddedServer
     from invoke_widgets.history import Plots
+    from invoke_widgets.widgets import (
+        CancellationLogView,
+        Controls,
+        Dashboard,
+        ErrorLogView,
+        Gallery,
+        JobSubmitter,
+        QueueTable,
+    )
 
 T = TypeVar("T")
 
@@ -573,47 +582,60 @@ class Console:
 
     # -- views: `widgets` is imported when the first one is made -------------------------------------------------------
 
-    def dashboard(self, **options: Any) -> Any:
-        """A new view of everything; `options` are those of `Dashboard`."""
+    def dashboard(self) -> Dashboard:
+        """Make a view of everything: the head, the queue, errors, cancellations, pictures, and the form for jobs."""
         from invoke_widgets.widgets import Dashboard
 
-        return Dashboard(self, **options)
+        return Dashboard(self)
 
-    def submitter(self, graph: Any = None, **options: Any) -> Any:
-        """A new submission form; `graph`, `runs`, `data`, `prepend` and `destination` fill it in."""
+    def submitter(
+        self,
+        graph: Any = None,
+        *,
+        runs: int = 1,
+        data: Any = None,
+        prepend: bool = False,
+        destination: str | None = None,
+    ) -> JobSubmitter:
+        """Make a form for jobs; the arguments, which are those of `submit`, fill it in."""
         from invoke_widgets.widgets import JobSubmitter
 
-        return JobSubmitter(self, graph=graph, **options)
+        return JobSubmitter(self, graph=graph, runs=runs, data=data, prepend=prepend, destination=destination)
 
-    def queue_table(self, **options: Any) -> Any:
-        """A new view of the queue; `options` are those of `QueueTable`."""
+    def queue_table(self, *, columns: Sequence[str] | None = None, height: int | str = 380) -> QueueTable:
+        """Make a view of the queue, with its `selected`, `filters`, `sort` and `columns` as traits.
+
+        Args:
+            columns: which, in order; see `QueueTable`.
+            height: of the rows, in pixels or as CSS.
+        """
         from invoke_widgets.widgets import QueueTable
 
-        return QueueTable(self, **options)
+        return QueueTable(self, columns=columns, height=height)
 
-    def controls(self, **options: Any) -> Any:
-        """New buttons for actions on the whole queue; `options` are those of `Controls`."""
+    def controls(self) -> Controls:
+        """Make buttons for actions on the whole queue."""
         from invoke_widgets.widgets import Controls
 
-        return Controls(self, **options)
+        return Controls(self)
 
-    def error_log(self, **options: Any) -> Any:
-        """A new view of the errors; `options` are those of `ErrorLogView`."""
+    def error_log(self, *, height: int | str = 380) -> ErrorLogView:
+        """Make a view of the errors, equal ones grouped; `height` is that of the rows, in pixels or as CSS."""
         from invoke_widgets.widgets import ErrorLogView
 
-        return ErrorLogView(self, **options)
+        return ErrorLogView(self, height=height)
 
-    def cancellation_log(self, **options: Any) -> Any:
-        """A new view of the cancellations; `options` are those of `CancellationLogView`."""
+    def cancellation_log(self, *, height: int | str = 380) -> CancellationLogView:
+        """Make a view of the cancellations; `height` is that of the rows, in pixels or as CSS."""
         from invoke_widgets.widgets import CancellationLogView
 
-        return CancellationLogView(self, **options)
+        return CancellationLogView(self, height=height)
 
-    def gallery(self, **options: Any) -> Any:
-        """A new view of the pictures of completed jobs; `options` are those of `Gallery`."""
+    def gallery(self) -> Gallery:
+        """Make a view of the pictures of completed jobs."""
         from invoke_widgets.widgets import Gallery
 
-        return Gallery(self, **options)
+        return Gallery(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self._displayed()._repr_mimebundle_(**kwargs)
@@ -623,9 +645,9 @@ class Console:
 
     def _display_(self) -> Any:
         """What marimo shows: the queue table, since the only widgets it knows are anywidgets."""
-        return self._displayed().queue_table._display_()
+        return self._displayed().queue_table
 
-    def _displayed(self) -> Any:
+    def _displayed(self) -> Dashboard:
         # One dashboard for all displays: each cell that shows the console gets another view of the same widget.
         if self._shown is None or self._shown.closed:
             self._shown = self.dashboard()
