@@ -114,7 +114,7 @@ class Console:
         client: an `InvokeClient` over the console's own connections, for `await` in any loop.
     """
 
-    _shown: Any = None
+    _shown: Dashboard | None = None
 
     def __init__(
         self,
