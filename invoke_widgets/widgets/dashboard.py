@@ -85,7 +85,8 @@ class Dashboard(Part):
             "cancellations": len(self.console.cancellations),
         }
         self.away = state.connection.mode in ("reconnecting", "closed")
-        self.toasts = [_toast(message) for message in self.console.alerts.toasts.showing]
+        # The oldest first: those that are shown keep their places.
+        self.toasts = [_toast(message) for message in reversed(self.console.alerts.toasts.showing)]
         self._draw_footer()
 
     def _draw_footer(self) -> None:

@@ -56,6 +56,26 @@ def _():
 def _(console):
     console
     return
+
+
+@app.cell
+def _(console):
+    from invoke_widgets.widgets import Header
+
+    Header(console)
+    return
+
+
+@app.cell
+def _(console):
+    console.error_log()
+    return
+
+
+@app.cell
+def _(console):
+    console.submitter()
+    return
 """
 
 

@@ -52,7 +52,7 @@ class View:
     @property
     def banner(self) -> Locator:
         """The banner of the head."""
-        return self.view.locator(".iw-shell > .iw-banner").locator("visible=true")
+        return self.view.locator(".iw-top > .iw-banner")
 
     def tile(self, name: str) -> Locator:
         return self.view.locator(".iw-tile").filter(has_text=re.compile(rf"^[\d,]+{name}$"))
@@ -341,7 +341,7 @@ def test_offline_server_shows_in_a_banner_with_try_now(lab: Lab, wire: Wire, pic
                 page.notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=page.view)
             button = page.button("Try now")
             button.click()
-            expect(page.banner.filter(has_text="still away")).to_be_visible()
+            expect(page.view.get_by_role("alert").filter(has_text="still away")).to_be_visible()
             expect(button).to_be_enabled()
             page.notebook.screenshot(pictures / "tried.png", of=page.view)
         with contextlib.suppress(PlaywrightTimeout):  # it may have tried by itself by now

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.accessible import violations
 from tests.browser.session import Lab
+from tests.browser.test_dashboard import View
 from tests.contract.conftest import people
 from tests.contract.people import People
 
@@ -17,23 +18,22 @@ __all__ = ["people"]
 pytestmark = pytest.mark.looks
 
 
-def test_refused_token_shows_in_header_until_replaced(lab: Lab, people: People, pictures: Path) -> None:
-    """The header says that access is refused, why, and what to do, in both themes; a new token ends it."""
+def test_refused_token_shows_in_a_banner_until_replaced(lab: Lab, people: People, pictures: Path) -> None:
+    """The banner says that access is refused, why, and what to do, in both themes; a new token ends it."""
     connect = f"import invoke_widgets as iw\nconsole = iw.connect({people.user.server.url!r}, token=TOKEN)"
     notebook = lab.open(["console"])
     notebook.kernel_execute(f"TOKEN = {people.user.token!r}\n{connect}")
     notebook.run_cell(0)
-    view = notebook.output(0)
-    expect(view.get_by_text("● live").first).to_be_visible()
+    page = View(notebook.output(0))
+    page.is_live()
     notebook.kernel_execute("console._client.transport.set_token('expired')")
-    expect(view.locator(".iw-connection.iw-refused")).to_contain_text("⊘ access refused")
-    refusal = view.locator(".iw-refusal")
-    expect(refusal).to_be_visible()
-    expect(refusal).to_have_attribute("role", "alert")
-    expect(refusal).to_contain_text("console.reconnect(token=...)")
+    expect(page.view.locator(".iw-state")).to_contain_text("access refused")
+    expect(page.banner).to_have_role("alert")
+    expect(page.banner).to_contain_text("Access refused")
+    expect(page.banner).to_contain_text("console.reconnect(token=...)")
     for theme in ("light", "dark"):
-        notebook.screenshot(pictures / f"refused-{theme}.png", theme, view)  # type: ignore[arg-type]
-        assert [] == violations(notebook, ".iw-dashboard")
+        notebook.screenshot(pictures / f"refused-{theme}.png", theme, page.view)  # type: ignore[arg-type]
+        assert [] == violations(notebook, ".iw")
     notebook.kernel_execute("console.reconnect(token=TOKEN)")
-    expect(view.get_by_text("● live").first).to_be_visible()
-    expect(refusal).to_have_count(0)
+    page.is_live()
+    expect(page.banner).to_have_count(0)

@@ -38,8 +38,9 @@ def test_row_counts_down_to_its_retry(lab: Lab, wire: Wire, pictures: Path) -> N
     expect(cell).to_have_attribute("title", re.compile("its retry policy runs it again"))
     for theme in ("light", "dark"):
         notebook.screenshot(pictures / f"retrying-{theme}.png", theme, view)  # type: ignore[arg-type]
-        assert [] == violations(notebook, ".iw-dashboard")
+        assert [] == violations(notebook, ".iw")
     view.get_by_role("tab", name="Errors").click()
+    view.locator(".iwt-c-message").locator("visible=true").click()
     expect(view.get_by_text("by its policy, at")).to_be_visible()
     notebook.screenshot(pictures / "retrying-log.png", "light", view)
     view.get_by_role("tab", name="Queue").click()

@@ -34,14 +34,16 @@ def test_items_of_other_users_have_no_buttons(lab: Lab, people: People, pictures
     for item_id in (failed, *theirs):
         expect(view.locator(f'[role="row"][data-id="{item_id}"]')).to_be_visible()
         expect(view.get_by_role("button", name=re.compile(rf"item {item_id}$"))).to_have_count(0)
-    expect(view.get_by_role("button", name="resume")).to_be_disabled()
-    expect(view.get_by_role("button", name="cancel pending (1)")).to_be_visible()
+    expect(view.get_by_role("button", name="Resume")).to_be_disabled()
+    view.get_by_role("button", name="More actions").click()
+    expect(view.get_by_role("button", name="Cancel waiting (1)")).to_be_visible()
+    notebook.page.keyboard.press("Escape")
     view.locator(f'[role="row"][data-id="{theirs[0]}"] [role="gridcell"]').nth(2).click()
     notebook.page.keyboard.press("Delete")
     expect(view.get_by_text("This item is another user's.")).to_be_visible()
     for theme in ("light", "dark"):
         notebook.screenshot(pictures / f"shared-{theme}.png", theme, view)  # type: ignore[arg-type]
-        assert [] == violations(notebook, ".iw-dashboard")
-    view.get_by_role("button", name=f"cancel item {own}").click()
+        assert [] == violations(notebook, ".iw")
+    view.get_by_role("button", name=f"Cancel item {own}").click()
     assert "canceled" == people.admin.wait_for(own)["status"]
     assert ["pending", "pending"] == people.admin.statuses(theirs)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.session import Lab
-from tests.browser.test_dashboard import Page
+from tests.browser.test_dashboard import UNREADABLE, Page
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, fail, sleep
 from tests.support.wire import Wire
@@ -17,7 +17,7 @@ from tests.support.wire import Wire
 pytestmark = pytest.mark.looks
 
 WATCH = """grid => {
-  const tops = window.tops = new Set(), dashboard = grid.closest('.iw-dashboard');
+  const tops = window.tops = new Set(), dashboard = grid.closest('.iw-shell').parentElement.closest('.iw-shell');
   const look = () => {
     tops.add(Math.round(grid.getBoundingClientRect().top - dashboard.getBoundingClientRect().top));
     requestAnimationFrame(look);
@@ -28,54 +28,57 @@ WATCH = """grid => {
 
 @pytest.mark.parametrize("width", [1100, 420])
 def test_no_row_moves_whatever_happens(lab: Lab, wire: Wire, width: int) -> None:
-    """Items begin, end and fail, questions come and go: the table stays where it was."""
+    """Jobs begin, end and fail; banners, questions, selections, notes and toasts come and go: the table stays there."""
     with ChaosProxy(wire.server.url) as proxy:
-        notebook = lab.open([f"import invoke_widgets as iw\nconsole = iw.connect({proxy.url!r})", "console"])
-        notebook.run_cell(0)
-        notebook.run_cell(1)
-        view = notebook.output(1)
-
-        def press(name: str) -> None:
-            view.get_by_role("button", name=name).locator("visible=true").click()
-
-        expect(view.get_by_text("● live").first).to_be_visible()
-        expect(view.get_by_text("Idle")).to_be_visible()
-        notebook.kernel_execute(f"console._shown.layout.width = '{width}px'")
-        expect(view.locator(".iw-dashboard")).to_have_css("width", f"{width}px")
-        view.get_by_role("grid").evaluate(WATCH)
+        page = Page(lab, wire, url=proxy.url)
+        set_width(page, width)
+        page.notebook.kernel_execute(
+            "from invoke_widgets.alerts import *\nconsole.alert(on=JobFailed, at_most_every_s=0)"
+        )
+        expect(page.view.get_by_text("Idle")).to_be_visible()
+        page.view.get_by_role("grid").evaluate(WATCH)
         running, pending = wire.running_and_pending(3)
-        expect(view.locator(".iw-item")).to_have_text(f"item {running}")
-        press("clear …")
-        expect(view.locator(".iw-question")).to_be_visible()
-        press("keep")
-        wire.put("cancel_by_batch_ids", json={"batch_ids": [wire.item(pending[0])["batch_id"]]})
+        expect(page.view.locator(".iw-now")).to_contain_text(f"item {running}")
+        page.choose("Clear …")
+        expect(page.question).to_be_visible()
+        page.press("Keep")
+        page.select(running, *pending)
+        expect(page.button("Cancel 4")).to_be_visible()
+        page.press("Pause")
+        expect(page.banner).to_contain_text("Paused")
+        page.banner.get_by_role("button", name="Resume").click()
+        expect(page.banner).to_have_count(0)  # or it may be sent too late
+        page.press("Cancel 4")
+        page.says("Canceled 4 of 4.")
+        page.select(running)
+        page.notebook.page.keyboard.press("Delete")  # of three that have finished
+        expect(page.view.locator(".iwq-note")).to_be_visible()
         wire.run(fail())
-        expect(view.get_by_text("Idle")).to_be_visible()
-        press("pause")
-        expect(view.get_by_text("paused: the worker takes no items")).to_be_visible()
-        press("resume")
-        expect(view.get_by_text("paused: the worker takes no items")).to_be_hidden()  # or it may be sent too late
+        expect(page.view.locator(".iw-toast")).to_be_visible()
+        expect(page.view.get_by_text("Idle")).to_be_visible()
         with proxy.offline():
-            expect(view.locator(".iw-connection")).to_contain_text("offline")
-            press("prune")
-            expect(view.get_by_role("alert").locator("visible=true").first).to_be_visible()
-            expect(view.get_by_role("button", name="try now")).to_be_visible()
-            press("try now")
-        expect(view.get_by_text("● live").first).to_be_visible()
-        expect(view.locator(".iw-strip")).to_have_count(0)
-        wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": ["seven"]}]])
-        expect(view.locator(".iw-wedge")).to_be_visible()
-        view.locator(".iw-wedge").get_by_role("button").click()
-        expect(view.locator(".iw-wedge")).to_be_hidden()
-        assert 1 == len(view.evaluate("() => [...window.tops]"))
-        moved = "e => [...e.querySelectorAll('*')].filter(e => e.scrollTop).map(e => e.className)"
-        assert [] == view.locator(".iw-head").evaluate(moved)  # by a click on what was out of sight
+            expect(page.banner).to_contain_text("Offline")
+            page.choose(re.compile("Prune finished"))
+            expect(page.view.locator(".iw-failures").get_by_role("alert").first).to_be_visible()
+            page.press("Try now")
+        page.is_live()
+        expect(page.view.locator(".iw-failures")).to_have_count(0)
+        wire.enqueue(data=UNREADABLE)
+        expect(page.banner).to_contain_text("Queue stuck")
+        page.press("Cancel its batch (1 job)")
+        expect(page.banner).to_have_count(0)
+        assert 1 == len(page.view.evaluate("() => [...window.tops]"))
+
+
+def set_width(page: Page, width: int) -> None:
+    page.notebook.kernel_execute(f"console._shown.layout.width = '{width}px'")
+    expect(page.view.locator(".iw").first).to_have_css("width", f"{width}px")
 
 
 CELLS = "() => jupyterapp.shell.currentWidget.content.widgets.length"
-STOPS = "button:enabled, select:enabled, [tabindex='0'], input:enabled"
+STOPS = "button:not([aria-disabled]), select, [tabindex='0'], input:not([type=file]), textarea"
 PARTS = ("console.submitter()", "console.controls()", "console.error_log()", "console.cancellation_log()")
-PARTS += ("console.results()", "console.queue_table()", "console")
+PARTS += ("console.gallery()", "console.queue_table()", "console")
 
 
 def test_keys_in_a_view_do_not_reach_jupyterlab(lab: Lab, wire: Wire) -> None:
@@ -107,32 +110,39 @@ def test_focus_stays_on_busy_and_replaced_buttons(lab: Lab, wire: Wire) -> None:
     wire.running_and_pending(2)
     page = Page(lab, wire)
     keys = page.notebook.page.keyboard
-
-    def button(name: str) -> Locator:
-        return page.view.get_by_role("button", name=name)
-
-    for name, outcome in (("cancel pending", "Canceled 2 pending"), ("pause", "Paused"), ("resume", "Resumed")):
-        button(name).focus()
+    for name, outcome in (("Pause", "Paused"), ("▶", "Resumed")):
+        page.button(name).focus()
         keys.press("Enter")
         page.says(outcome)
-        has_focus(button("pause" if name == "resume" else "resume" if name == "pause" else name))
-    button("clear …").focus()
+        has_focus(page.button("▶" if name == "Pause" else "Pause"))
+    more = page.button("More actions")
+    more.focus()
+    keys.press("Enter")
+    has_focus(page.button("Cancel waiting (2)"))
+    keys.press("Enter")
+    page.says("Canceled 2")
+    has_focus(more)
+    keys.press("Enter")
+    page.button("Clear …").focus()
     keys.press("Space")
-    has_focus(button("keep"))
-    keys.press("Space")
-    has_focus(button("clear …"))
+    has_focus(page.button("Keep"))
+    keys.press("Escape")
+    expect(page.question).to_have_count(0)
+    assert page.view.evaluate("e => e.contains(document.activeElement)")
     page.tab("Submit")
-    page.view.get_by_label("graph").fill(json.dumps(add_and_multiply()))
-    button("vary a field").focus()
+    page.view.get_by_label("Graph").fill(json.dumps(add_and_multiply()))
+    page.button("Vary a field").focus()
     keys.press("Enter")
-    button("remove").focus()
+    page.button("Remove the values of this row").focus()
     keys.press("Enter")
-    expect(button("remove")).to_have_count(0)
-    has_focus(button("vary a field"))
-    button("enqueue").focus()
+    expect(page.view.locator(".iws-row")).to_have_count(0)
+    has_focus(page.button("Vary a field"))
+    enqueue = page.button("Enqueue")
+    expect(enqueue).to_be_enabled()
+    enqueue.focus()
     keys.press("Enter")
     page.says("Enqueued 1 of 1 as batch")
-    has_focus(button("enqueue"))
+    has_focus(enqueue)
 
 
 def test_open_traceback_stays_open_and_can_be_copied(lab: Lab, wire: Wire) -> None:
@@ -140,40 +150,42 @@ def test_open_traceback_stays_open_and_can_be_copied(lab: Lab, wire: Wire) -> No
     wire.run(fail("out of luck"))
     page = Page(lab, wire)
     page.tab("Errors 1")
-    summary, opened = page.view.locator(".iw-traceback summary"), page.view.locator(".iw-traceback")
+    page.rows().locator(".iwt-c-message").click()
+    opened = page.view.locator(".iwt-detail details").locator("visible=true")
+    summary = opened.locator("summary")
     summary.click()
     wire.run(fail("out of luck"))
-    expect(page.view.locator(".iw-detail")).to_contain_text("2, first")
+    expect(page.view.locator(".iwt-detail")).to_contain_text("2, first")
     assert opened.evaluate("e => e.open")
     has_focus(summary)
-    text = page.view.locator(".iw-traceback pre").inner_text()
+    text = opened.locator("pre").inner_text()
     page.notebook.page.evaluate(
         "() => Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true})"
     )
-    page.view.locator(".iw-copy").click()
-    expect(page.view.locator(".iw-copy")).to_have_text("Copied")
+    page.press("Copy the traceback")
+    expect(page.button("Copied")).to_be_visible()
     page.tab("Submit")
-    graph = page.view.get_by_label("graph")
+    graph = page.view.get_by_label("Graph")
     graph.focus()
     page.notebook.page.keyboard.press("Control+V")
     expect(graph).to_have_value(re.compile(rf"^{re.escape(text.strip())}\s*$"))
     page.notebook.page.evaluate("() => { document.execCommand = () => false; }")
     page.tab("Errors 2")
-    page.view.locator(".iw-copy").click()
-    expect(page.view.locator(".iw-copy")).to_have_text("Could not copy")
+    page.press("Copy the traceback")
+    expect(page.button("Could not copy")).to_be_visible()
     page.notebook.page.evaluate("() => { delete document.execCommand; delete navigator.clipboard; }")
 
 
 def test_layout_follows_the_view_width(lab: Lab, wire: Wire) -> None:
-    """In a view of 420 pixels tabs, labels and times are whole, however wide the window is."""
+    """In a view of 420 pixels buttons, labels and times are whole, however wide the window is."""
     wire.run(fail())
     page = Page(lab, wire)
     wire.enqueue(sleep(60))
-    page.notebook.kernel_execute("console._shown.layout.width = '420px'")
-    expect(page.view.locator(".iw-times")).to_contain_text("elapsed")
-    words = ".lm-TabBar-tabLabel, .iw-times, .iw-connection, .iw-address, .iw-count, .widget-label, .iw-press > button"
-    edge = page.view.locator(".iw-dashboard").evaluate("e => e.getBoundingClientRect().right")
-    for tab in ("Submit", "Errors 1", "Cancellations", "Results", "Queue"):
+    set_width(page, 420)
+    expect(page.view.locator(".iw-now")).to_contain_text("elapsed")
+    words = ".iw-tabs > button, .iw-tools button, .iw-state, .iw-head h3, .iw-now .iw-dim, .iw-tile span, .iw-name"
+    edge = page.view.locator(".iw").first.evaluate("e => e.getBoundingClientRect().right")
+    for tab in ("Submit", "Errors 1", "Cancellations", "Gallery", "Queue"):
         page.tab(tab)
         cut = (
             page.view.locator(words)

@@ -6,32 +6,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.browser.accessible import violations
-from tests.browser.session import Lab, NotebookPage
+from tests.browser.session import Lab
+from tests.browser.test_dashboard import View
 from tests.support.graphs import fail
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.looks
 
 
-class Page:
+class Page(View):
     """A notebook whose second cell shows the dashboard of a console with an alert for every failed job."""
 
     def __init__(self, lab: Lab, wire: Wire, shown_s: float = 600) -> None:
         connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})\n"
         alert = "from invoke_widgets.alerts import *\nalert = console.alert(on=JobFailed, at_most_every_s=0)\n"
         lasting = f"import invoke_widgets.alerts.sinks as t\nt.SHOWN_S = {shown_s}"
-        self.notebook: NotebookPage = lab.open([connect + alert + lasting, "console"])
+        self.notebook = lab.open([connect + alert + lasting, "console"])
         self.notebook.run_cell(0)
         self.notebook.run_cell(1)
-        self.view: Locator = self.notebook.output(1)
-        expect(self.view.get_by_text("● live").first).to_be_visible()
-        self.toasts = self.view.locator(".iw-toast:visible")
-
-    def row(self, item_id: int) -> Locator:
-        return self.view.locator(f'[role="row"][data-id="{item_id}"]')
+        super().__init__(self.notebook.output(1))
+        self.is_live()
+        self.toasts = self.view.locator(".iw-toast:not(.iw-rest)")
 
     def top_of(self, item_id: int) -> float:
         box = self.row(item_id).bounding_box()
@@ -48,18 +46,19 @@ def test_failure_shows_a_toast_until_dismissed(page: Page, wire: Wire, pictures:
     """A failure shows an alert over the dashboard; one click dismisses it in every view."""
     item_id = wire.run(fail("CUDA out of memory. Tried to allocate 2.00 GiB"))["item_id"]
     expect(page.toasts).to_have_count(1)
-    toast = page.view.locator(".iw-toast:visible").get_by_role("alert")
+    toast = page.view.get_by_role("alert")
     expect(toast).to_contain_text(f"Item {item_id} failed: resource_error")
     expect(toast).to_contain_text("CUDA out of memory. Tried to allocate 2.00 GiB")
     page.notebook.kernel_execute("alert.test()")
-    expect(page.view.locator(".iw-toast:visible").get_by_role("status")).to_contain_text("Test of alert 'Job failed'")
+    expect(page.toasts.last).to_have_role("status")
+    expect(page.toasts.last).to_contain_text("Test of alert 'Job failed'")
     for theme in ("light", "dark"):
         page.notebook.screenshot(pictures / f"toasts-{theme}.png", theme, page.view)  # type: ignore[arg-type]
     page.notebook.set_theme("light")
-    page.toasts.first.get_by_role("button", name="dismiss").click()
+    toast.get_by_role("button", name="Dismiss").click()
     expect(page.toasts).to_have_count(1)
     expect(page.toasts).to_contain_text("Test of alert")
-    page.toasts.first.get_by_role("button", name="dismiss").click()
+    page.toasts.first.get_by_role("button", name="Dismiss").click()
     expect(page.toasts).to_have_count(0)
     assert "()" == page.notebook.kernel_execute("print(console.alerts.toasts.showing)").strip()
 
@@ -71,27 +70,27 @@ def test_fourth_toast_waits(page: Page, wire: Wire) -> None:
     expect(page.view.get_by_text("and 1 other message")).to_be_visible()
     for place, item_id in enumerate(ids[:3]):
         expect(page.toasts.nth(place)).to_contain_text(f"Item {item_id} failed")
-    page.toasts.nth(1).get_by_role("button", name="dismiss").click()
+    page.toasts.nth(1).get_by_role("button", name="Dismiss").click()
     expect(page.toasts.nth(2)).to_contain_text(f"Item {ids[3]} failed")
     expect(page.toasts.nth(1)).to_contain_text(f"Item {ids[2]} failed")
-    page.view.get_by_role("button", name="dismiss all").click()
+    page.press("Dismiss all")
     expect(page.toasts).to_have_count(0)
 
 
 def test_toasts_move_nothing(page: Page, wire: Wire) -> None:
     """The table's rows and the buttons stay where they are when a toast comes and goes."""
     item_id = wire.run()["item_id"]
-    expect(page.row(item_id)).to_contain_text("completed")
-    pause = page.view.get_by_role("button", name="pause")
+    expect(page.row(item_id)).to_contain_text("Completed")
+    pause = page.button("Pause")
     before = (page.top_of(item_id), pause.bounding_box())
     page.notebook.kernel_execute("alert.test()")
     expect(page.toasts).to_have_count(1)
     assert before == (page.top_of(item_id), pause.bounding_box())
-    pause.click()
-    expect(page.view.get_by_text("paused: the worker takes no items")).to_be_visible()
-    page.toasts.first.get_by_role("button", name="dismiss").click()
+    page.row(item_id).get_by_role("gridcell").first.click()
+    expect(page.row(item_id)).to_have_attribute("aria-selected", "true")
+    page.toasts.first.get_by_role("button", name="Dismiss").click()
     expect(page.toasts).to_have_count(0)
-    assert before[0] == page.top_of(item_id)
+    assert before == (page.top_of(item_id), pause.bounding_box())
 
 
 def test_informational_toast_disappears(lab: Lab, wire: Wire) -> None:
@@ -99,7 +98,7 @@ def test_informational_toast_disappears(lab: Lab, wire: Wire) -> None:
     page = Page(lab, wire, shown_s=0.5)
     page.notebook.kernel_execute("alert.test()")
     wire.run(fail())
-    expect(page.toasts.get_by_role("alert")).to_contain_text("failed")
+    expect(page.view.get_by_role("alert")).to_contain_text("failed")
     expect(page.toasts).to_have_count(1)
     expect(page.toasts).to_contain_text("failed")
 
@@ -109,7 +108,7 @@ def test_toast_shows_html_as_text(page: Page, wire: Wire) -> None:
     page.notebook.page.evaluate("() => { window.pwned = 0; }")
     wire.run(fail("<img src=x onerror='window.pwned = 1'><b>bold</b>"))
     expect(page.toasts).to_contain_text("<b>bold</b>")
-    assert 0 == page.view.locator(".iw-toast img, .iw-toast b").count()
+    assert 0 == page.toasts.locator("img, .iw-toast-text b").count()
     assert 0 == page.notebook.page.evaluate("() => window.pwned")
 
 

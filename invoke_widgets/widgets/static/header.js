@@ -14,16 +14,16 @@ function HeadBanner({ banner }) {
       onYes=${() => { setAsk(null); unwedge(); }} onNo=${() => setAsk(null)} />`;
   }
   const actions = {
-    try_now: html`<${Button} busy=${busy("try_now")} onClick=${() => run("try_now")}>Try now<//>`,
-    resume: html`<${Button} kind="solid" busy=${busy("pause")} onClick=${() => run("resume")}>Resume<//>`,
-    show: html`<${Button} onClick=${() => askAround(root, "iw-show", { item_id: banner.item_id })}>Show item<//>`,
-    unwedge: html`<${Button} kind="solid" danger busy=${busy("unwedge")} onClick=${() => (banner.jobs > ASK_ABOVE ? setAsk(true) : unwedge())}>
+    try_now: () => html`<${Button} busy=${busy("try_now")} onClick=${() => run("try_now")}>Try now<//>`,
+    resume: () => html`<${Button} kind="solid" busy=${busy("pause")} onClick=${() => run("resume")}>Resume<//>`,
+    show: () => html`<${Button} onClick=${() => askAround(root, "iw-show", { item_id: banner.item_id })}>Show item<//>`,
+    unwedge: () => html`<${Button} kind="solid" danger busy=${busy("unwedge")} onClick=${() => (banner.jobs > ASK_ABOVE ? setAsk(true) : unwedge())}>
       ${`Cancel its ${banner.batch_ids?.length > 1 ? "batches" : "batch"} (${many(banner.jobs, "job")})`}<//>`,
   };
   const shown = (banner.actions ?? []).filter((name) => name !== "show" || isInside(root));
   return html`<${Banner} kind=${banner.kind} role=${banner.kind === "error" ? "alert" : "status"} title=${banner.title}
     text=${html`${banner.text}${banner.countdown ? html` <span aria-live="off">${banner.countdown}</span>` : ""}`}
-    actions=${shown.map((name) => actions[name])} />`;
+    actions=${shown.map((name) => actions[name]())} />`;
 }
 
 function Tiles({ counts, filter }) {
@@ -44,7 +44,7 @@ function Tiles({ counts, filter }) {
 }
 
 /** One session: a picture if there is one, the step, a bar that is indeterminate at 0 %, times, and cancel. */
-function Running({ item }) {
+function Running({ item, low }) {
   const { root } = useContext(Scope);
   const [run, busy] = useAct();
   const now = useClock();
@@ -58,7 +58,7 @@ function Running({ item }) {
     left === null ? "" : `about ${clock(left)} left`,
     item.device ?? "",
   ].filter(Boolean);
-  return html`<div class="iw-now">
+  return html`<div class=${`iw-now ${low}`}>
     ${item.image?.startsWith("data:image/") ? html`<img src=${item.image} alt=${`Preview of item ${item.id}`} />` : html`<span class="iw-noimage" aria-hidden="true"></span>`}
     <div class="iw-grow">
       <div class="iw-cut"><b>${item.message || "Running"}</b> <button type="button" class="iw-link iw-plain" title="Show its row"
@@ -74,7 +74,8 @@ function Running({ item }) {
 function Header({ model }) {
   const [server, counts, running, banner, processor, filter] = useTraits(model, "server", "counts", "running", "banner", "processor", "filter");
   const [run, busy] = useAct();
-  return html`<${HeadBanner} banner=${banner} />
+  const low = (last) => (last && banner.title ? "iw-low" : "");
+  return html`<div class="iw-top"><${HeadBanner} banner=${banner} /></div>
     <div class="iw-head">
       <span class=${`iw-dot iw-${server.colour}`} aria-hidden="true"></span>
       <h3 class="iw-cut">${server.name}</h3>
@@ -85,7 +86,7 @@ function Header({ model }) {
         onClick=${() => run(processor.paused ? "resume" : "pause")}>${processor.paused ? "▶\ufe0e Resume" : "❚❚ Pause"}<//>`}
     </div>
     <${Tiles} counts=${counts} filter=${filter} />
-    ${running.length ? running.map((item) => html`<${Running} key=${item.id} item=${item} />`)
-      : html`<div class="iw-now iw-idle"><span class="iw-dim">${counts.idle}</span></div>`}`;
+    ${running.length ? running.map((item, i) => html`<${Running} key=${item.id} item=${item} low=${low(i === running.length - 1)} />`)
+      : html`<div class=${`iw-now iw-idle ${low(true)}`}><span class="iw-dim">${counts.idle}</span></div>`}`;
 }
 export default part(Header);

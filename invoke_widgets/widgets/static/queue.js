@@ -202,7 +202,7 @@ function queueKind(store, acts) {
         cell.classList.toggle("iw-wrong", failed);
         const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
         const text = failed ? `${due}${row.error ?? ""}` : row.status === "pending" ? activity.pending(row, now) : row.error ?? "";
-        plainCell(cell, text, failed ? row.error : "");
+        plainCell(cell, text, failed ? [row.error, row.retry === null ? "" : "its retry policy runs it again"].filter(Boolean).join("; ") : "");
       },
     },
     values: {
@@ -377,7 +377,7 @@ function QueueTools({ model, store, table, ask, version }) {
       <${Button} kind="quiet" onClick=${() => { close(); copyText(asCode(filters)); ask.note("Copied the filter as Python."); }}>Copy filter as code<//>`;
   };
   const destinations = grouped(store.rows.destinations);
-  return html`<div class="iw-tools iwq-tools">
+  return html`<div class=${`iw-tools iwq-tools ${chosen.length ? "iwq-choosing" : ""}`}>
     <${Search} value=${filters.text ?? ""} label="Search values, errors, ids" onChange=${(text) => change({ text })} />
     <${Chip} name="Status" value=${filters.status ?? ""} options=${STATUS_OPTIONS} onChange=${(status) => change({ status })} />
     <${Chip} name="Batch" value=${filters.batch ?? ""} options=${grouped(store.rows.batches)} onChange=${(batch) => change({ batch })} />
@@ -480,8 +480,8 @@ function Queue({ model, store }) {
   return html`
     ${asked ? html`<${Ask} text=${asked.text} yes=${asked.yes} no=${clear ? "Keep" : "Keep them"} danger=${asked.danger !== false} onYes=${() => { asked.work(); done(); }} onNo=${done} />`
       : html`<${QueueTools} model=${model} store=${store} table=${table.current} ask=${ask} version=${version} />`}
-    ${note && html`<div class="iw-small iw-dim iwq-note" role="status">${note}</div>`}
     <div class="iwq-box">
+      ${note && html`<div class="iw-small iwq-note" role="status">${note}</div>`}
       <${TableElement} kind=${kind} state=${traitState(model)} rows=${store.rows} height=${height} made=${(it) => { table.current = it; }} />
       ${empty && html`<div class="iwq-empty">${reading ? html`<${Empty} text="Reading the queue …" />`
         : filtered ? html`<${Empty} text="No job matches the filters."><${Button} onClick=${() => put(model, "filters", {})}>Show all jobs<//><//>`

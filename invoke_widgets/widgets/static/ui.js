@@ -43,9 +43,9 @@ function Root({ model, page, el, foot, children }) {
       ${saved && html`<style>${`.${saved}, .jp-OutputArea-child:has(.${saved}) { display: none; }`}</style>`}
       <div class="iw-shell">
         ${ended && !inner && html`<${Banner} title="Kernel ended" text="Run the cells again. This is how it was." />`}
-        ${(failures ?? []).map((one) => html`<${Banner} key=${one.what} kind="error" role="alert" title=${one.at} text=${html`${one.what} <span class="iw-dim">${one.remedy}</span>`}
-          actions=${html`<${Button} onClick=${() => act(model, page, "forgive", { what: one.what })}>Dismiss<//>`} />`)}
         ${children}
+        ${failures?.length > 0 && html`<div class="iw-failures">${failures.map((one) => html`<${Banner} key=${one.what} kind="error" role="alert" title=${one.at} text=${html`${one.what} <span class="iw-dim">${one.remedy}</span>`}
+          actions=${html`<${Button} onClick=${() => act(model, page, "forgive", { what: one.what })}>Dismiss<//>`} />`)}</div>`}
         ${!foot && !inner && html`<${SaidLine} />`}
       </div>
     </div>
