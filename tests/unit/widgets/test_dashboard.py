@@ -98,14 +98,14 @@ def test_a_cancellation_can_be_undone(console: Any) -> None:
     until(lambda: console.internals.actions.retried == [2, 3], "the retry")
 
 
-def test_toasts_are_shown_newest_first_and_dismissed_by_id(console: Any) -> None:
-    """In every dashboard of the console."""
+def test_toasts_are_shown_oldest_first_and_dismissed_by_id(console: Any) -> None:
+    """A further one moves none of those that are shown, in every dashboard of the console."""
     for n in range(4):
         message = Message(kind="job.failed", severity="error", title=f"number {n}", data={"item_id": n}, alert="rule")
         asyncio.run(console.toasts.deliver(message))
     first, second = Dashboard(console), Dashboard(console)
-    assert ["number 3", "number 2", "number 1", "number 0"] == [toast["title"] for toast in first.toasts]
-    assert (3, "Alert: rule") == (first.toasts[0]["item_id"], first.toasts[0]["rule"])
+    assert ["number 0", "number 1", "number 2", "number 3"] == [toast["title"] for toast in first.toasts]
+    assert (0, "Alert: rule") == (first.toasts[0]["item_id"], first.toasts[0]["rule"])
     ask(first, "dismiss", message_id=first.toasts[0]["id"])
     until(lambda: len(second.toasts) == 3, "it to be gone in both")
     ask(second, "dismiss")
