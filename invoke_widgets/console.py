@@ -14,11 +14,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, cast, overload
 
 from invoke_widgets._loop import CallbackThread, LoopThread
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
-from invoke_widgets.client import InvokeClient, Transport, checked_token
+from invoke_widgets.client import InvokeClient, Transport, checked_id, checked_ids, checked_token
 from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
@@ -316,16 +316,28 @@ class Console:
         done = self._call(self._actions.submit(submission))
         return Batch(self._context, done.batch_id, done.item_ids, enqueued=done.enqueued, requested=done.requested)
 
-    def cancel(self, item_id: int) -> Cancellation:
-        """Cancel one item, and return the outcome.
+    @overload
+    def cancel(self, item_ids: SupportsIndex) -> Cancellation: ...
+    @overload
+    def cancel(self, item_ids: Iterable[SupportsIndex]) -> list[Cancellation]: ...
+    def cancel(self, item_ids: SupportsIndex | Iterable[SupportsIndex]) -> Cancellation | list[Cancellation]:
+        """Cancel one item, or several at most four at a time, and return the outcome of each.
 
         `stopped_s` becomes known later: `cancellations.latest(cancellation)` returns the current record.
 
+        Args:
+            item_ids: an id, or ids such as a table's `selected` or a frame's `item_id`.
+
         Raises:
-            NotFound: there is no such item in this queue.
-            JobException: the server could not be reached.
+            InvalidRequest: they are not integers.
+            CancellationFailed: the server could not be reached; of several items, for at least one of them.
         """
-        return self._call(self._actions.cancel(item_id))
+        if not isinstance(item_ids, Iterable):
+            return self._call(self._actions.cancel(item_ids))
+        records, failures = self._call(self._actions.cancel_many(checked_ids(item_ids)))
+        if failures:
+            raise failures[0]
+        return records
 
     def cancel_batch(self, batch_id: str) -> Cancellation:
         """Cancel all unfinished items of a batch, the one in progress included."""
@@ -400,6 +412,7 @@ class Console:
         Raises:
             NotFound: there is no such item in this queue.
         """
+        item_id = checked_id(item_id)
         if item_id not in self._store.state.items:
             self._call(self._client.get_queue_item(item_id))
         return Job(self._context, item_id)

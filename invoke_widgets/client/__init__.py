@@ -1,6 +1,6 @@
 """The thin asynchronous client: `InvokeClient` over HTTP, and the socket."""
 
-from invoke_widgets.client.client import MAX_IDS_PER_REQUEST, InvokeClient, checked_ids
+from invoke_widgets.client.client import MAX_IDS_PER_REQUEST, InvokeClient, checked_id, checked_ids
 from invoke_widgets.client.socket import EventStream, SocketKeeper
 from invoke_widgets.client.transport import (
     Transport,
@@ -20,6 +20,7 @@ __all__ = [
     "SocketKeeper",
     "Transport",
     "asked_for",
+    "checked_id",
     "checked_ids",
     "checked_token",
     "is_away",

@@ -576,9 +576,7 @@ class InvokeClient:
         return f"/api/v1/images/i/{path_segment(image_name)}"
 
     def _item(self, item_id: int) -> str:
-        if isinstance(item_id, bool) or not isinstance(item_id, int):
-            raise InvalidRequest(f"item_id: should be an integer, got {item_id!r}.")
-        return f"{self._queue}/i/{item_id}"
+        return f"{self._queue}/i/{checked_id(item_id)}"
 
     def _queue_item(self, data: object) -> QueueItem:
         return QueueItem.from_json(data, queue_id=self.queue_id)
@@ -635,14 +633,22 @@ def checked_ids(item_ids: object) -> list[int]:
         InvalidRequest: `item_ids` is not an iterable of integers.
     """
     if isinstance(item_ids, str | bytes | Mapping) or not isinstance(item_ids, Iterable):
-        raise InvalidRequest(f"item_ids: should be a list of integers, got {item_ids!r}.", suggestion=_WHICH_IDS)
-    return list(dict.fromkeys(map(_checked_id, item_ids)))
+        raise InvalidRequest(
+            f"item_ids: should be a list of integers, got {item_ids!r}.", suggestion=_WHICH_IDS, field="item_ids"
+        )
+    return list(dict.fromkeys(checked_id(item_id, "item_ids") for item_id in item_ids))
 
 
-def _checked_id(item_id: Any) -> int:
+def checked_id(item_id: Any, name: str = "item_id") -> int:
+    """Return an id as Python's own integer; it may come out of a frame, as one of NumPy's.
+
+    Raises:
+        InvalidRequest: `item_id` is not an integer; `name` is that of the argument.
+    """
     try:
         if not isinstance(item_id, bool):
             return operator.index(item_id)
     except TypeError:
         pass
-    raise InvalidRequest(f"item_ids: should be integers, got {item_id!r}.", suggestion=_WHICH_IDS)
+    kind = "an integer" if name == "item_id" else "integers"
+    raise InvalidRequest(f"{name}: should be {kind}, got {item_id!r}.", suggestion=_WHICH_IDS, field=name)

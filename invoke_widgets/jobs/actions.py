@@ -70,7 +70,7 @@ class Actions:
             InvalidRequest: `item_ids` are not integers, or are empty.
             SubmissionFailed: the reply was lost: look in the queue before retrying again.
         """
-        asked = checked_ids([item_ids] if isinstance(item_ids, int) else item_ids)
+        asked = checked_ids(item_ids if isinstance(item_ids, Iterable) else [item_ids])
         if not asked:
             raise InvalidRequest(
                 "item_ids: no item to retry.", suggestion="console.retry_failed() takes all failed.", field="item_ids"

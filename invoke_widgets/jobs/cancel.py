@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeVar
 
 from invoke_widgets._loop import Backoff
-from invoke_widgets.client import InvokeClient
+from invoke_widgets.client import InvokeClient, checked_id
 from invoke_widgets.errors import (
     AccessDenied,
     CancellationFailed,
@@ -82,7 +82,7 @@ class Canceler:
 
     # -- what can be canceled ------------------------------------------------------------------------------------------
 
-    async def cancel(self, item_id: int) -> Cancellation:
+    async def cancel(self, item_id: SupportsIndex) -> Cancellation:
         """Cancel one item, and do not run it again.
 
         Returns:
@@ -92,10 +92,10 @@ class Canceler:
             InvalidRequest: `item_id` is not an integer.
             CancellationFailed: the server could not be reached at all.
         """
-        chains = self._reruns.chains_at(item_id) if isinstance(item_id, int) else []
-        return await self._calling_off(chains, self._cancel_item(item_id))
+        number = checked_id(item_id)
+        return await self._calling_off(self._reruns.chains_at(number), self._cancel_item(number))
 
-    async def cancel_many(self, item_ids: Iterable[int]) -> tuple[list[Cancellation], list[JobException]]:
+    async def cancel_many(self, item_ids: Iterable[SupportsIndex]) -> tuple[list[Cancellation], list[JobException]]:
         """Cancel items, at most four at a time.
 
         Returns:
@@ -149,7 +149,7 @@ class Canceler:
     # -- one item ------------------------------------------------------------------------------------------------------
 
     async def _cancel_item(self, item_id: int) -> Cancellation:
-        before = self._store.state.items.get(item_id) if isinstance(item_id, int) else None
+        before = self._store.state.items.get(item_id)
         watch = _Stopwatch(self._store, "item", (item_id,))
         try:
             item = await self._client.cancel_queue_item(item_id)

@@ -351,3 +351,25 @@ def test_cancel_many_returns_outcomes_and_failures(console: iw.Console, wire: Wi
     assert ["canceled"] * 6 + ["not_found"] == [record.outcome for record in records]
     assert list(batch.item_ids) == [record.item_ids[0] for record in records[:6]]
     assert ["InvalidRequest"] == [type(error).__name__ for error in failures]
+
+
+def test_ids_out_of_frames_and_selections_are_taken(console: iw.Console, wire: Wire) -> None:
+    """NumPy's integers, a Series and a list, by each call that takes an id; several are canceled together."""
+    running, pending = wire.running_and_pending(3)
+    until(lambda: len(console.queue) == 4, "the snapshot")
+    ids = console.jobs.frame().sort_values("item_id")["item_id"]
+    assert "canceled" == console.cancel(ids.iloc[-1]).outcome
+    records = console.cancel(ids)
+    assert (["canceled"] * 3, ["already_finished"]) == ([r.outcome for r in records[:3]], [records[3].outcome])
+    assert [running, *pending] == [record.item_ids[0] for record in records]
+    assert running == console.job(ids.iloc[0]).item_id == console.item(ids.iloc[0]).item_id
+    assert 4 == len(console.retry(ids).new_item_ids)
+    console.clear()
+
+
+@pytest.mark.parametrize("wrong", [True, 1.5, "1", None, [1, "2"], [True], "12"])
+def test_what_is_no_id_is_refused_by_name(console: iw.Console, wrong: Any) -> None:
+    """Before anything is sent."""
+    with pytest.raises(iw.InvalidRequest, match=r"item_ids?: should be") as caught:
+        console.cancel(wrong)
+    assert str(caught.value.field).startswith("item_id")
