@@ -8,6 +8,7 @@ the boards "auto" and "none" are left out. Batch nodes become values to vary, as
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -22,6 +23,8 @@ _BATCH_FIELDS = {
     "integer_batch": "integers",
     "float_batch": "floats",
 }
+_DEEPEST = 100
+"""Levels of lists and mappings in a value; real graphs have a few."""
 _GENERATORS = ("image_generator", "string_generator", "integer_generator", "float_generator")
 
 
@@ -312,6 +315,8 @@ def normal_graph(graph: object) -> dict[str, Any]:
             suggestion="Pass its 'graph' entry." if "graph" in graph else "",
             field="graph.nodes",
         )
+    if not nodes:
+        raise _invalid("graph.nodes", "has no nodes, so that nothing would run")
     checked = {}
     for node_id, node in nodes.items():
         if not isinstance(node_id, str) or not node_id:
@@ -320,13 +325,16 @@ def normal_graph(graph: object) -> dict[str, Any]:
             raise _invalid(f"nodes.{node_id}.type", "should be the name of a node type, such as 'add'")
         if node.get("id", node_id) != node_id:
             raise _invalid(f"nodes.{node_id}.id", f"should be {node_id!r}, its key, got {node['id']!r}")
-        checked[node_id] = {**node, "id": node_id}
+        _plain("graph.nodes", node_id)
+        checked[node_id] = {name: _plain(f"nodes.{node_id}.{name}", value) for name, value in node.items()}
+        checked[node_id]["id"] = node_id
     edges = graph.get("edges", [])
     if not isinstance(edges, list):
         raise _invalid("graph.edges", "should be a list")
     for index, edge in enumerate(edges):
         _check_edge(edge, index, checked)
-    return {**graph, "nodes": checked, "edges": list(edges)}
+    others = {name: _plain(f"graph.{name}", value) for name, value in graph.items() if name not in ("nodes", "edges")}
+    return {**others, "nodes": checked, "edges": _plain("graph.edges", edges)}
 
 
 def _check_edge(edge: object, index: int, nodes: Mapping[str, Any]) -> None:
@@ -397,15 +405,51 @@ def _entry(key: object, values: object) -> dict[str, Any]:
             suggestion="array.ravel() gives all its values, array.tolist() its rows as values.",
             field=f"data.{key}",
         )
-    items = [_plain(value) for value in values]
+    items = [_batch_value(f"data.{key}[{index}]", value) for index, value in enumerate(values)]
     if not items:
         raise InvalidRequest(f"data.{key}: has no values, so nothing would be enqueued.", field=f"data.{key}")
     return {"node_path": node, "field_name": name, "items": items}
 
 
-def _plain(value: Any) -> Any:
-    """A value, such as a NumPy scalar or array, as plain Python."""
+def _plain(place: str, value: Any, depth: int = 0) -> Any:
+    """A value as JSON holds it, with NumPy's scalars and arrays as Python's own.
+
+    Raises:
+        InvalidRequest: JSON cannot hold it, or servers cannot take it (6.14.2 answers half of a character with 500, and
+            its queue is stuck from then on); `place` is the field.
+    """
     if getattr(value, "ndim", 0):
-        return value.tolist()
-    item = getattr(value, "item", None)
-    return item() if callable(item) and not isinstance(value, Mapping) else value
+        value = value.tolist()
+    elif callable(item := getattr(value, "item", None)) and not isinstance(value, Mapping):
+        value = item()
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise _invalid(
+                place, f"holds half of a character at position {error.start}, which cannot be sent"
+            ) from None
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _invalid(place, f"should be a finite number, got {value}")
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth >= _DEEPEST:
+        raise _invalid(place, f"is nested more than {_DEEPEST} deep")
+    if isinstance(value, Mapping):
+        return {_plain(place, str(key)): _plain(place, inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(place, inner, depth + 1) for inner in value]
+    raise _invalid(place, f"cannot be sent: {type(value).__name__} has no form in JSON")
+
+
+def _batch_value(place: str, value: Any) -> Any:
+    """One of a field's values. The server's batches take texts, numbers, images and videos (seen on 6.14.2)."""
+    value = _plain(place, value)
+    if isinstance(value, dict) and not (value and all(isinstance(inner, str) for inner in value.values())):
+        raise InvalidRequest(
+            f"{place}: should be a text, a number or an image, got {value!r:.80}.",
+            suggestion="Such a value cannot be varied within a batch: submit one batch for each of them.",
+            field=place,
+        )
+    return value

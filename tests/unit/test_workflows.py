@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy
@@ -170,8 +171,8 @@ _EDGE = {"source": {"node_id": "sun", "field": "v"}, "destination": {"node_id": 
         ({"nodes": {"": {"type": "add"}}}, "graph.nodes: the id '' should be"),
         ({"nodes": {"a": {}}}, "nodes.a.type: should be"),
         ({"nodes": {"a": {"type": "add", "id": "b"}}}, "nodes.a.id: should be 'a', its key"),
-        ({"nodes": {}, "edges": {}}, "graph.edges: should be a list"),
-        ({"nodes": {}, "edges": [{}]}, "edges[0].source: should be"),
+        ({"nodes": {"a": {"type": "add"}}, "edges": {}}, "graph.edges: should be a list"),
+        ({"nodes": {"a": {"type": "add"}}, "edges": [{}]}, "edges[0].source: should be"),
         ({"nodes": _SUM, "edges": [_EDGE]}, "edges[0].source.node_id: there is no node 'sun'. Did you mean 'sum'?"),
     ],
 )
@@ -228,3 +229,57 @@ def test_normal_data_makes_numpy_values_plain() -> None:
     """Values of NumPy and pandas can be sent."""
     items = workflows.normal_data({"sum.a": numpy.array([1, 2])})[0][0]["items"]
     assert [(1, int), (2, int)] == [(value, type(value)) for value in items]
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("\ud83d", "holds half of a character at position 0"),
+        (["fine", "a\udc00"], "holds half of a character at position 1"),
+        ({"k\ud800": 1}, "holds half of a character"),
+        (float("nan"), "should be a finite number, got nan"),
+        ({"x": [float("inf")]}, "should be a finite number, got inf"),
+        (nested(100_000), "is nested more than 100 deep"),
+        (object(), "cannot be sent: object has no form in JSON"),
+        (b"x", "cannot be sent: bytes has no form in JSON"),
+    ],
+)
+def test_values_that_no_server_can_take_are_refused_by_their_field(value: Any, words: str) -> None:
+    """Before anything is sent, in a graph and among a batch's values."""
+    with pytest.raises(InvalidRequest, match=rf"nodes\.a\.value: {re.escape(words)}") as caught:
+        workflows.normal_graph({"nodes": {"a": {"type": "string", "value": value}}, "edges": []})
+    assert "nodes.a.value" == caught.value.field
+    with pytest.raises(InvalidRequest, match=rf"data\.a\.value\[1\]: {re.escape(words)}") as caught:
+        workflows.normal_data({"a.value": ["x", value]})
+    assert "data.a.value[1]" == caught.value.field
+
+
+def test_color_cannot_be_varied() -> None:
+    """The server would answer with a page of its own types; an image can be varied."""
+    color = {"r": 1, "g": 2, "b": 3, "a": 255}
+    with pytest.raises(InvalidRequest, match=r"data\.a\.color\[0\]: should be a text, a number or an image"):
+        workflows.normal_data({"a.color": [color]})
+    image = {"image_name": "x.png"}
+    assert [image] == workflows.normal_data({"a.image": [image]})[0][0]["items"]
+
+
+@pytest.mark.parametrize("nodes", [{}, {"\ud800": {"type": "add"}}])
+def test_graph_without_nodes_or_with_an_unfit_id_is_refused(nodes: dict[str, Any]) -> None:
+    """An empty job would be enqueued, and an id that is no text would wedge the queue."""
+    with pytest.raises(InvalidRequest, match=r"graph\.nodes: ") as caught:
+        workflows.normal_graph({"nodes": nodes, "edges": []})
+    assert "graph.nodes" == caught.value.field
+
+
+def test_numpy_values_of_a_graph_become_plain() -> None:
+    """Scalars and arrays, as they come out of a frame."""
+    graph = {"nodes": {"a": {"type": "add", "a": numpy.int64(3), "list": numpy.array([1.5, 2.5])}}, "edges": []}
+    node = workflows.normal_graph(graph)["nodes"]["a"]
+    assert (int, [1.5, 2.5]) == (type(node["a"]), node["list"])
