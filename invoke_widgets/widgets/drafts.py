@@ -207,9 +207,9 @@ def place_of(error: InvalidRequest) -> str:
 
 
 def label_of(draft: Draft, total: int) -> str:
-    """A line for the list of recent drafts: a workflow's name or the node types, and how many items."""
+    """A line for the list of recent drafts: a workflow's name or the node types, and how many jobs."""
     nodes = draft.graph.get("nodes") if isinstance(draft.graph, Mapping) else None
     types = [str(node.get("type")) for node in nodes.values()] if isinstance(nodes, Mapping) else []
     name = draft.graph.get("name") if workflows.is_workflow(draft.graph) else None
     label = name if isinstance(name, str) else ", ".join(dict.fromkeys(types))
-    return f"{cut(label, _LONGEST_LABEL) or 'graph'}, {many(total, 'item')}"
+    return f"{cut(label, _LONGEST_LABEL) or 'graph'}, {many(total, 'job')}"

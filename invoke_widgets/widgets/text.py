@@ -171,10 +171,10 @@ def enqueued(taken: int, requested: int, batch_id: str) -> str:
 
 
 def plan(total: int, runs: int) -> str:
-    """What a submit would enqueue: "12 items: 2 runs × 6 combinations"."""
+    """What a submit would enqueue: "12 jobs: 2 runs × 6 combinations"."""
     if runs == 1 and total == 1:
-        return "1 item"
-    return f"{many(total, 'item')}: {many(runs, 'run')} × {many(total // runs, 'combination')}"
+        return "1 job"
+    return f"{many(total, 'job')}: {many(runs, 'run')} × {many(total // runs, 'combination')}"
 
 
 def connection_text(connection: Connection, heard_at: float | None, now: float) -> tuple[str, str]:

@@ -42,7 +42,7 @@ _WATCH = """read => {
   look();
 }"""
 _OURS = """() => [...document.querySelectorAll('[role="row"][data-id]')].map(
-  row => [row.dataset.id, row.querySelector('[data-status]')?.dataset.status])"""
+  row => [row.dataset.id, row.querySelector('.iwt-c-status')?.title])"""
 # Its rows have no item id, but the batch id; each item here has a batch of its own.
 _THEIRS = """() => [...document.querySelectorAll('[data-testid="queue-item"]')].map(row => [
   row.textContent.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/)?.[0],

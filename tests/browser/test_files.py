@@ -38,14 +38,14 @@ def form(lab: Lab, wire: Wire) -> Page:
     return page
 
 
-def drop(form: Page, files: object, make: str = _GIVEN, on: str = ".iw-plan") -> None:
+def drop(form: Page, files: object, make: str = _GIVEN, on: str = ".iws-end") -> None:
     """Drop files on a part of the form, as the browser does."""
     data = form.notebook.page.evaluate_handle(make, files)
     target = form.view.locator(on).locator("visible=true").first
     target.dispatch_event("dragover", {"dataTransfer": data})
-    expect(form.view.locator(".iw-dropping")).to_have_count(1)
+    expect(form.view.locator(".iws-dropping")).to_have_count(1)
     target.dispatch_event("drop", {"dataTransfer": data})
-    expect(form.view.locator(".iw-dropping")).to_have_count(0)
+    expect(form.view.locator(".iws-dropping")).to_have_count(0)
 
 
 def test_opened_file_fills_the_form(form: Page, tmp_path: Path) -> None:
@@ -53,29 +53,29 @@ def test_opened_file_fills_the_form(form: Page, tmp_path: Path) -> None:
     file = tmp_path / "batch.json"
     file.write_text(json.dumps(_BATCH))
     with form.notebook.page.expect_file_chooser() as chooser:
-        form.press("open file")
+        form.press("Open file…")
     chooser.value.set_files(file)
-    expect(form.view.get_by_text("6 items: 2 runs × 3 combinations")).to_be_visible()
-    expect(form.view.get_by_label("values")).to_have_value("[1, 2, 3]")
+    expect(form.view.get_by_text("6 jobs: 2 runs × 3 combinations")).to_be_visible()
+    expect(form.view.get_by_label("Values", exact=True)).to_have_value("[1, 2, 3]")
 
 
 def test_dropped_file_fills_the_form(form: Page, wire: Wire) -> None:
     """A file dropped anywhere on the form fills it, and can be enqueued."""
     drop(form, [["graph.json", [json.dumps(add_and_multiply())]]])
-    expect(form.view.get_by_text("1 item, at the end")).to_be_visible()
-    drop(form, [["batch.json", [json.dumps(_BATCH)]]], on=".iw-graph textarea")
-    expect(form.view.get_by_text("6 items: 2 runs × 3 combinations")).to_be_visible()
-    form.press("enqueue")
+    expect(form.view.get_by_text("1 job, at the end")).to_be_visible()
+    drop(form, [["batch.json", [json.dumps(_BATCH)]]], on="textarea")
+    expect(form.view.get_by_text("6 jobs: 2 runs × 3 combinations")).to_be_visible()
+    form.press("Enqueue")
     form.says("Enqueued 6 of 6 as batch")
     assert 6 == wire.queue_status()["total"]
 
 
 def test_unusable_file_is_refused_with_a_reason(form: Page, pictures: Path) -> None:
     """The reason shows beside the button, with names as text; the form stays as it is, and a good file clears it."""
-    error = form.view.locator(".iw-field-error")
+    error = form.view.locator(".iws-form").get_by_role("alert")
     form.notebook.page.evaluate("() => { window.pwned = 0; }")
-    form.view.get_by_label("graph").fill(json.dumps(add_and_multiply()))
-    expect(form.view.get_by_text("1 item, at the end")).to_be_visible()
+    form.view.get_by_label("Graph").fill(json.dumps(add_and_multiply()))
+    expect(form.view.get_by_text("1 job, at the end")).to_be_visible()
     drop(form, [["<img src=x onerror='window.pwned=1'>.json", LIMIT + 1]], _HUGE)
     expect(error).to_have_text(
         f"\"<img src=x onerror='window.pwned=1'>.json\" has {LIMIT + 1:,} bytes; the form takes {LIMIT:,}."
@@ -87,10 +87,10 @@ def test_unusable_file_is_refused_with_a_reason(form: Page, pictures: Path) -> N
     expect(error).to_have_text("The form takes one file at a time. Choose a graph or batch as JSON.")
     drop(form, [["a.png", [255, 216]]], _BYTES)
     expect(error).to_contain_text('"a.png" is not a text file in UTF-8.')
-    expect(form.view.get_by_role("button", name="enqueue")).to_be_enabled()
+    expect(form.view.get_by_role("button", name="Enqueue")).to_be_enabled()
     drop(form, [["cut.json", ['{"nodes": {']]])
     expect(error).to_have_text("graph: line 1, column 12: Expecting property name enclosed in double quotes.")
-    expect(form.view.get_by_label("graph")).to_have_value('{"nodes": {')
+    expect(form.view.get_by_label("Graph")).to_have_value('{"nodes": {')
     drop(form, [["batch.json", [json.dumps(_BATCH)]]])
     expect(error).to_have_count(0)
     assert 0 == form.notebook.page.evaluate("() => window.pwned")
@@ -98,7 +98,7 @@ def test_unusable_file_is_refused_with_a_reason(form: Page, pictures: Path) -> N
     data = form.notebook.page.evaluate_handle(
         "() => { const data = new DataTransfer(); data.setData('text/plain', '{}'); return data; }"
     )
-    untouched = form.view.locator(".iw-plan:visible").evaluate(
+    untouched = form.view.locator(".iws-end:visible").evaluate(
         """(element, dataTransfer) => ['dragover', 'drop'].map(name => element.dispatchEvent(
             new DragEvent(name, {bubbles: true, cancelable: true, dataTransfer})))""",
         data,

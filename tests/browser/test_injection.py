@@ -31,21 +31,21 @@ def test_dashboard_runs_no_script_from_server_text(lab: Lab, wire: Wire) -> None
         varied = [[{"node_path": text, "field_name": "value", "items": [text]}]]
         failing = wire.enqueue(fail(text), **named)["item_ids"][0]
         completed = wire.enqueue(value, data=varied, **named)["item_ids"][0]
-        for item_id, status in ((failing, "failed"), (completed, "completed")):
+        for item_id, status in ((failing, "Failed"), (completed, "Completed")):
             expect(page.row(item_id)).to_contain_text(status)
-            page.row(item_id).locator(".iwq-c-item").click()
-            expect(view.locator(".iwq-detail")).to_contain_text(text)
+            page.row(item_id).locator(".iwt-c-item").click()
+            expect(view.locator(".iwt-detail")).to_contain_text(text)
         running = wire.enqueue(sleep(60), batch_id=f"{text} c", destination=text)["item_ids"][0]
-        expect(page.row(running)).to_contain_text("in_progress")
+        expect(page.row(running)).to_contain_text("Running")
         page.notebook.kernel_execute(f"console.cancel_batch({json.dumps(f'{text} c')})")
-        expect(page.row(running)).to_contain_text("canceled")
-    for tab, length in (("Errors", 200), ("Cancellations", 8), ("Results", 200)):
+        expect(page.row(running)).to_contain_text("Canceled")
+    for tab, length in (("Errors", 200), ("Cancellations", 8), ("Gallery", 200)):
         page.tab(tab)
         for text in _HOSTILE:
             expect(view.get_by_text(text[:length]).locator("visible=true").first).to_be_visible()
     page.tab("Submit")
-    view.get_by_role("textbox", name="graph").fill(json.dumps(value))
-    page.press("enqueue")
+    view.get_by_label("Graph").fill(json.dumps(value))
+    page.press("Enqueue")
     page.says("Enqueued 1 of 1 as batch")
     assert 0 == browser.evaluate("() => window.pwned")
     assert 0 == view.locator("script, .iw svg, img[src='x']").count()

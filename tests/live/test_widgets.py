@@ -217,7 +217,7 @@ def test_submitter_says_what_it_will_enqueue_and_what_it_did(console: iw.Console
     submitter = JobSubmitter(
         console, graph=add_and_multiply(), runs=2, data=[{"add.a": [1, 2]}, {"mul.b": [3, 4, 5]}], destination="there"
     )
-    until(lambda: "12 items: 2 runs × 6 combinations" in submitter.plan, "the plan")
+    until(lambda: "12 jobs: 2 runs × 6 combinations" in submitter.plan, "the plan")
     submitter.submit()
     assert said(submitter).startswith("Enqueued 12 of 12 as batch ")
     until(lambda: wire.get("counts_by_destination", destination="there")["total"] == 12, "all of them")
@@ -228,7 +228,7 @@ def test_a_pasted_batch_fills_the_form(console: iw.Console) -> None:
     data = [[{"node_path": "add", "field_name": "a", "items": [1, 2, 3]}]]
     batch = {"batch": {"graph": add_and_multiply(), "data": data, "runs": 2, "destination": "x"}, "prepend": True}
     submitter = JobSubmitter(console, graph=batch)
-    until(lambda: submitter.plan == "6 items: 2 runs × 3 combinations, at the front of the queue", "the plan")
+    until(lambda: submitter.plan == "6 jobs: 2 runs × 3 combinations, at the front of the queue", "the plan")
     assert [["add.a", "[1, 2, 3]", 1]] == submitter.form["rows"]
 
 
@@ -260,7 +260,7 @@ def test_a_fixed_error_goes_before_the_server_has_checked(console: iw.Console, m
         return await check(*args, **options)
 
     submitter = JobSubmitter(console, graph=add_and_multiply(), data={"add.a": [1]})
-    until(lambda: submitter.plan == "1 item, at the end of the queue", "the plan")
+    until(lambda: submitter.plan == "1 job, at the end of the queue", "the plan")
     monkeypatch.setattr(console.internals.actions, "check", slowly)
     submitter.form = {**submitter.form, "rows": [["add.a", "[1", 1]]}
     assert "data.add.a: should be values such as" in submitter.problems["row 0"]["message"]
@@ -278,10 +278,10 @@ def test_recent_drafts_are_offered_once_in_every_submitter(console: iw.Console, 
         first.submit()
         said(first)
         until(lambda: not first.busy, "it to be over")
-    until(lambda: second.drafts == ["add, mul, 1 item"], "it to be offered")
-    assert ["add, mul, 1 item"] == [draft.label for draft in recent(console)]
+    until(lambda: second.drafts == ["add, mul, 1 job"], "it to be offered")
+    assert ["add, mul, 1 job"] == [draft.label for draft in recent(console)]
     ask(second, "recent", number=0)
-    until(lambda: second.plan == "1 item, at the end of the queue", "the plan")
+    until(lambda: second.plan == "1 job, at the end of the queue", "the plan")
 
 
 # -- logs and pictures -----------------------------------------------------------------------------------------------

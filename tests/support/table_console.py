@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from invoke_widgets._loop import LoopThread
+from invoke_widgets.errors import NotFound
 from invoke_widgets.events import ItemStatusChanged
 from invoke_widgets.history.logs import CancellationLog, ErrorLog
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING, FieldValue, ProcessorStatus, Progress, QueueItem
@@ -35,12 +36,19 @@ def item(item_id: int, status: str = PENDING, **fields: Any) -> QueueItem:
     return QueueItem(item_id=item_id, status=status, **{**known, **fields})
 
 
+class NothingInFull:
+    """A client that reads no item in full."""
+
+    async def get_queue_item(self, item_id: int) -> QueueItem:
+        raise NotFound(f"Item {item_id} is not there.")
+
+
 class FedConsole:
     """The parts of a console that views need, with a snapshot that tests set."""
 
     url = "http://127.0.0.1:9090"
     queue_id = "default"
-    client: Any = None
+    client: Any = NothingInFull()
     actions: Any = None
     history: Any = None
 

@@ -429,7 +429,7 @@ function Queue({ model, store }) {
     };
   }, []);
   const kind = useMemo(() => queueKind(store, acts), []);
-  useEffect(() => {
+  useLayoutEffect(() => { // with the table itself: rows that arrive after it and before this would be missed
     let due = 0;
     const soon = () => { due ||= requestAnimationFrame(() => { due = 0; redraw((n) => n + 1); }); };
     const listener = (what, data) => {
@@ -444,13 +444,22 @@ function Queue({ model, store }) {
         const row = store.rows.byId.get(data);
         if (row) it.fillDetail(row);
       } else if (what === "show") {
-        it.show(data);
+        show(data);
       }
     };
     store.listeners.add(listener);
-    const show = (id) => { put(model, "selected", [id]); table.current?.show(id); };
+    const show = (id) => {
+      const it = table.current;
+      const hidden = store.rows.byId.has(id) && !it.members.has(store.rows.byId.get(id));
+      put(model, "selected", [id]);
+      it.show(id);
+      if (hidden) setNote(`Cleared the filters, which hid item ${id}.`);
+    };
     model.on("iw-show", show);
-    const close = () => setQuestion(null); // what was asked about has changed
+    const close = () => { // what was asked about or said has changed
+      setQuestion(null);
+      setNote("");
+    };
     model.on("change:selected", close);
     model.on("change:filters", close);
     const drawn = () => {

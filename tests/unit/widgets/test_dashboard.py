@@ -275,5 +275,5 @@ def test_a_click_enqueues_what_the_page_said(console: Any) -> None:
     assert "Enqueued 2 of 2 as batch 9c01abcd." == said(form)
     assert (GRAPH, 2, "x") == (sent[0].graph, sent[0].runs, sent[0].destination)
     assert "9c01abcd-0000" == form.said["batch"]
-    until(lambda: form.drafts == ["add, 2 items"], "it to be offered again")
+    until(lambda: form.drafts == ["add, 2 jobs"], "it to be offered again")
     assert [Draft] == [type(draft) for draft in recent(console)]

@@ -89,7 +89,7 @@ def test_enqueued_says_how_many_a_full_queue_took(taken: int, requested: int, ex
 
 @pytest.mark.parametrize(
     ("total", "runs", "expected"),
-    [(1, 1, "1 item"), (12, 2, "12 items: 2 runs × 6 combinations"), (3, 3, "3 items: 3 runs × 1 combination")],
+    [(1, 1, "1 job"), (12, 2, "12 jobs: 2 runs × 6 combinations"), (3, 3, "3 jobs: 3 runs × 1 combination")],
 )
 def test_plan_says_what_will_be_enqueued(total: int, runs: int, expected: str) -> None:
     """What will be enqueued is said before it is."""
