@@ -228,7 +228,7 @@ def test_header_click_sorts_and_reverses(fed: Open) -> None:
 
 
 def test_rows_stand_by_activity_at_first(fed: Open) -> None:
-    """What runs is on top, then what waits in its order, then what ended, the newest first; rows move as they change."""
+    """What runs is on top, then what waits in its order, then what ended, newest first; rows move as they change."""
     page = fed(30, statuses="IN_PROGRESS if i == 21 else PENDING if i > 21 else COMPLETED", sort="activity")
     assert [21, 22, 23, 24] == page.in_sight()[:4]
     expect(page.row(22)).to_contain_text("Next")

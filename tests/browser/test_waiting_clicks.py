@@ -80,7 +80,10 @@ def test_delayed_enqueue_takes_the_form_at_the_click(page: BlockedPage, wire: Wi
     page.tab("Submit")
     page.view.get_by_label("Graph").fill(json.dumps(add_and_multiply()))
     expect(page.view.get_by_text("1 job, at the end of the queue")).to_be_visible()
-    runs, destination = page.view.get_by_label("Runs"), page.view.get_by_label("Destination", exact=True).locator("visible=true")
+    runs, destination = (
+        page.view.get_by_label("Runs"),
+        page.view.get_by_label("Destination", exact=True).locator("visible=true"),
+    )
     page.block()
     for number in ("2", "4", "3"):
         runs.fill(number)
