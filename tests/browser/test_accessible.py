@@ -130,7 +130,7 @@ def test_forced_colours_leave_buttons_bars_and_selection_visible(forced: Page, w
 
 
 def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
-    """Cancel one, some, a batch, what waits; clear; retry; read an error, show its jobs; submit a sweep, by keys alone."""
+    """Cancel one, some, a batch, what waits; retry; read an error, show its jobs; submit a sweep; clear: by keys."""
     failed = [wire.run(fail("out of luck"))["item_id"] for _ in range(2)]
     page = Page(lab, wire)
     keys = page.notebook.page.keyboard

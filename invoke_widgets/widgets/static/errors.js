@@ -39,7 +39,7 @@ function errorKind(details, acts) {
     label: "Errors",
     columns,
     last: "150px",
-    cards: ["count", "class", "last", "message"],
+    cards: ["count", "class", "message"],
     drops: ["trend", "node", "last"],
     name: (row) => `error: ${row.message}`,
     compare(sort) {
@@ -66,7 +66,8 @@ function errorKind(details, acts) {
       if (cell._label === label) return;
       cell._label = label;
       if (!kind) { cell.replaceChildren(); return; }
-      const button = make("button", "iw-outline", label);
+      const button = make("button", "iw-outline", kind === "show" ? "Show" : label, { "aria-label": label });
+      if (kind === "show") button.append(make("span", "iwe-where", " in queue"));
       button.type = "button";
       button.tabIndex = -1;
       button.dataset.act = kind;
