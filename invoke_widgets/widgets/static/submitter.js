@@ -35,6 +35,7 @@ function Submitter({ model }) {
   const sent = useRef(JSON.stringify(form));
   const wait = useRef(0);
   const file = useRef(null);
+  const vary = useRef(null);
   const list = useMemo(() => `iws-${newPage()}`, []);
   useEffect(() => {
     if (JSON.stringify(form) === sent.current) return; // what this page typed
@@ -102,9 +103,9 @@ function Submitter({ model }) {
       ${problems.ignored && html`<div class="iw-dim iw-small" role="status">${problems.ignored.message}</div>`}
       <${Problem} problem=${problems.graph} />
       ${rows.map((row, index) => html`<${ValuesRow} key=${index} row=${row} index=${index} rows=${rows} fields=${fields} list=${list} problem=${problems[`row ${index}`]}
-        onChange=${(next) => setRow(index, next)} onRemove=${() => change({ rows: rows.filter((_, i) => i !== index) })} />`)}
+        onChange=${(next) => setRow(index, next)} onRemove=${() => { change({ rows: rows.filter((_, i) => i !== index) }); vary.current.firstElementChild.focus(); }} />`)}
       <datalist id=${list}>${fields.map((name) => html`<option value=${name}></option>`)}</datalist>
-      <div><${Button} title="Give a field several values: one job for each" onClick=${() => change({ rows: [...rows, ["", "", group]] })}>Vary a field<//> <${Problem} problem=${problems.data} /></div>
+      <div ref=${vary}><${Button} title="Give a field several values: one job for each" onClick=${() => change({ rows: [...rows, ["", "", group]] })}>Vary a field<//> <${Problem} problem=${problems.data} /></div>
       <div class="iws-options">
         <label class="iw-field"><span class="iw-name">Runs</span><input type="number" min="1" max=${model.get("most_runs")} value=${typed.runs} aria-invalid=${problems.runs ? "true" : null} onInput=${(event) => change({ runs: event.target.value === "" ? "" : Number(event.target.value) })} /></label>
         <label class="iw-field"><span class="iw-name">Place</span><select value=${typed.prepend ? "front" : "end"} onChange=${(event) => change({ prepend: event.target.value === "front" })}>

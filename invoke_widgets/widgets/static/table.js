@@ -568,7 +568,7 @@ class Table {
     const button = target.closest("button");
     this.active = row;
     if (button) {
-      if (button.getAttribute("aria-disabled") !== "true") this.kind.press(button, row);
+      if (button.getAttribute("aria-disabled") !== "true" && !button.closest(".iw-ended")) this.kind.press(button, row);
     } else if (event.shiftKey) {
       this._selectRange(row);
     } else if (target.closest(".iwt-check") || event.ctrlKey || event.metaKey) {

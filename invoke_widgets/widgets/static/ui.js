@@ -29,12 +29,11 @@ const part = (Content, { foot = false } = {}) => ({
 function Root({ model, page, el, foot, children }) {
   const [ended, setEnded] = useState(false);
   useEffect(() => {
-    // ipywidgets marks the elements of a model whose kernel has ended.
-    const look = () => setEnded(el.classList.contains("jupyter-widgets-disconnected"));
-    const watch = new MutationObserver(look);
-    watch.observe(el, { attributes: true, attributeFilter: ["class"] });
-    look();
-    return () => watch.disconnect();
+    // ipywidgets marks a view that is made after the kernel has ended; an anywidget's is not marked when it ends.
+    const end = () => setEnded(true);
+    if (el.classList.contains("jupyter-widgets-disconnected")) end();
+    model.on("comm_live_update", end);
+    return () => model.off("comm_live_update", end);
   }, []);
   const [failures, saved] = useTraits(model, "failures", "saved");
   const inner = isInside(el);
