@@ -177,22 +177,22 @@ def test_filters_apply_to_present_and_later_rows(fed: Open) -> None:
 
 def test_toolbar_follows_the_filter(fed: Open) -> None:
     """The toolbar shows the filter, even if it has the focus while Python changes the filter."""
-    page = fed(5)
+    page = fed(9)
     status = page.output.get_by_role("button", name="Filter by status", exact=True)
     page.filter("status", "Waiting")
     page.comes_to("{'status': 'pending'}", "table.filters")
     expect(status).to_have_text("Status: Waiting")
     expect(status).to_be_focused()
     page.kernel("table.filters = {}")
-    page.count("5 jobs")
+    page.count("9 jobs")
     expect(status).to_have_text("Status ▾")
-    page.search.fill("seed 3")
-    page.count("1 of 5")
+    page.search.fill("seed 9")
+    page.count("1 of 9")
     page.kernel("table.filters = {'batch': 'elsewhere'}")
     expect(page.output.get_by_role("button", name="Filter by batch", exact=True)).to_have_text("Batch: elsewher")
     expect(page.search).to_have_value("")
     page.output.get_by_role("button", name="Remove the filter by batch").click()
-    page.count("5 jobs")
+    page.count("9 jobs")
 
 
 def test_filter_offers_the_newest_batches(fed: Open) -> None:
@@ -221,7 +221,6 @@ def test_header_click_sorts_and_reverses(fed: Open) -> None:
     expect(page.row(250)).to_contain_text("Running")
     page.search.hover()
     assert [250, 7, 300] == page.in_sight()[:3]
-    page.grid.get_by_role("columnheader", name="Took").click()
     page.grid.get_by_role("columnheader", name="Took").click()
     page.comes_to("-took", "table.sort")
     assert 6 == page.in_sight()[0] % 7
@@ -323,10 +322,10 @@ def test_show_item_scrolls_focuses_and_clears_filters(fed: Open) -> None:
     expect(page.row(7)).to_be_focused()
     assert 7 in page.in_sight()
     page.kernel("table.filters = {'status': 'pending'}")
-    page.count("0 of 3,000")
+    page.count("1 selected, 1 not shown")
     page.kernel("table.show_item(2_000)")
     expect(page.row(2_000)).to_be_focused()
-    page.count("3,000 jobs")
+    page.count("1 selected")
     expect(page.output.get_by_text("Cleared the filters, which hid item 2000.")).to_be_visible()
     page.kernel("table.show_item(5_000)")
     expect(page.said).to_contain_text("Item 5000 is no longer in the queue.")
