@@ -9,9 +9,9 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from invoke_widgets import workflows
@@ -30,13 +30,14 @@ from invoke_widgets.errors import (
     checks,
     classify,
 )
+from invoke_widgets.events import BatchEnqueued, Event
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.jobs.cancel import a_few_at_once
 from invoke_widgets.jobs.reruns import LOOKS_S, LOST, Reruns
 from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
 from invoke_widgets.jobs.schemas import NodeSchemas
-from invoke_widgets.records import EnqueueResult
-from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items
+from invoke_widgets.records import EnqueueResult, QueueItem
+from invoke_widgets.sync import Change, QueueStore, Sync, ids_after, light_items
 from invoke_widgets.workflows import Data, normal_data, normal_graph
 
 # The time a server takes to make an item, and for each of its nodes: about ten times what was measured on 6.14.2 with
@@ -81,6 +82,8 @@ class _Batch:
         arrivals: how many times it may have arrived.
         sends: how many times it was sent since the server was last waited for.
         failure: why it is not known to be there; None while it has not been sent.
+        enqueued: the number of its items, if the event for it arrived.
+        seen: the items newer than `newest` that the console has seen, of any batch, even if they were deleted since.
     """
 
     body: dict[str, Any]
@@ -89,6 +92,34 @@ class _Batch:
     arrivals: int = 0
     sends: int = 0
     failure: JobException | None = None
+    enqueued: int | None = None
+    seen: dict[int, QueueItem] = field(default_factory=dict)
+
+    @contextmanager
+    def observed(self, store: QueueStore) -> Iterator[None]:
+        """Note what the snapshot and the events say of newer items: they may be deleted before they are looked for."""
+
+        def changed(change: Change) -> None:
+            for item_id in change.item_ids:
+                item = change.state.items.get(item_id)
+                if item is not None and item_id > self.newest:
+                    self.seen[item_id] = item
+
+        def event(event: Event) -> None:
+            if isinstance(event, BatchEnqueued) and event.batch_id == self.batch_id:
+                self.enqueued = event.enqueued
+
+        ends = (store.subscribe(changed), store.subscribe_events(event))
+        try:
+            yield
+        finally:
+            for end in ends:
+                end()
+
+    def own(self, items: Iterable[QueueItem]) -> tuple[int, ...]:
+        """Return the ids of its own items, leaving out those that these have called."""
+        of_batch = (item for item in items if item.batch_id == self.batch_id)
+        return tuple(sorted(item.item_id for item in of_batch if item.parent_item_id is None))
 
     @property
     def batch_id(self) -> str:
@@ -190,6 +221,10 @@ class Submitter:
         The batch is unchecked (None), unsent (no `failure`), perhaps sent (`failure` says why that is not known), or
         there, which ends it. Perhaps sent is settled by looking: it is there, or it is unsent again.
         """
+        with ExitStack() as observing:
+            return await self._settled(batch_id, submission, observing)
+
+    async def _settled(self, batch_id: str, submission: Submission, observing: ExitStack) -> EnqueueResult:
         waiting = _Patience(self._store, submission.patience)
         batch: _Batch | None = None
         uncertain: SubmissionFailed | None = None
@@ -198,8 +233,11 @@ class Submitter:
                 if batch is None:
                     body, requested = await self._checked(batch_id, submission)
                     batch = _Batch(body, requested, newest=self._store.state.newest_id)
+                    observing.enter_context(batch.observed(self._store))
                 if batch.failure is not None and (found := await self._look_for(batch, batch.failure)) is not None:
                     return found
+                if isinstance(batch.failure, ServerFailure) and not batch.failure.retryable:
+                    raise batch.failure
                 if (sent := await self._send(batch, submission.prepend)) is not None:
                     return sent
             except _MAY_PASS as error:
@@ -232,8 +270,6 @@ class Submitter:
         try:
             answer = await self._client.enqueue_batch(batch.body, prepend=prepend)
         except (ServerUnreachable, *LOST) as error:
-            if isinstance(error, ServerFailure) and not error.retryable:
-                raise
             batch.arrivals += not isinstance(error, ServerUnreachable)
             batch.failure = error
             return None
@@ -268,16 +304,33 @@ class Submitter:
                     raise failure from None
                 # A server that is away no longer makes items, or will not say so.
                 if is_last or (looks >= len(LOOKS_S) and isinstance(again, ServerUnreachable)):
-                    raise SubmissionFailed(
-                        "The connection broke while the batch was being submitted, and the server does not answer, "
-                        f"so it is not certain whether batch {batch.batch_id} was taken.",
-                        suggestion=f"When the server is back, look with console.batch({batch.batch_id!r}); "
-                        "do not submit again before that.",
-                        batch_id=batch.batch_id,
-                        details={"cause": str(again)},
-                    ) from failure
+                    raise _uncertain(batch, "the server does not answer", again) from failure
             if is_last:
                 break
+        return await self._look_back(batch, failure) if batch.arrivals else None
+
+    async def _look_back(self, batch: _Batch, failure: JobException) -> EnqueueResult | None:
+        """Return the batch if it came and its items were deleted since; None if no item newer than it can be its own.
+
+        The server counts only what is still in the queue. Its ids are never reused, so an item that was deleted
+        leaves a gap.
+
+        Raises:
+            SubmissionFailed: a newer item can no longer be told, or the server does not answer.
+        """
+        told, newest = dict(batch.seen), self._store.state.newest_id
+        try:
+            listed = await ids_after(self._client, batch.newest)
+            read = await light_items(self._client, [item_id for item_id in listed if item_id not in told])
+        except (NetworkError, JobTimeout) as error:
+            raise _uncertain(batch, "the server does not answer", error) from failure
+        told |= {item_id: batch.seen[item_id] for item_id in listed if item_id in batch.seen}
+        told |= {item.item_id: item for item in read}
+        own = batch.own(told.values())
+        if len(own) >= (batch.requested if batch.enqueued is None else batch.enqueued):
+            return self._result(batch, own, len(own), batch.requested)
+        if own or batch.enqueued or max((newest, *listed, *told)) - batch.newest > len(told):
+            raise _uncertain(batch, "items that may be its own were deleted meanwhile", failure) from failure
         return None
 
     def _result(self, batch: _Batch, ids: tuple[int, ...], enqueued: int, requested: int) -> EnqueueResult:
@@ -316,8 +369,18 @@ class Submitter:
     async def _ids_of(self, batch: _Batch) -> tuple[int, ...]:
         """Read the ids of a batch's own items, leaving out those that these have called."""
         items = await light_items(self._client, await ids_after(self._client, batch.newest))
-        of_batch = (item for item in items if item.batch_id == batch.batch_id)
-        return tuple(sorted(item.item_id for item in of_batch if item.parent_item_id is None))
+        return batch.own(items)
+
+
+def _uncertain(batch: _Batch, why: str, cause: JobException) -> SubmissionFailed:
+    return SubmissionFailed(
+        f"The connection broke while the batch was being submitted, and {why}, so it is not certain whether batch "
+        f"{batch.batch_id} was taken.",
+        suggestion=f"When the server answers, look with console.batch({batch.batch_id!r}), and for its images; do not "
+        "submit again before that.",
+        batch_id=batch.batch_id,
+        details={"cause": str(cause)},
+    )
 
 
 class _Patience:

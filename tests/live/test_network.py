@@ -106,6 +106,51 @@ def test_submit_whose_lookup_times_out_names_its_batch(wire: Wire, proxy: ChaosP
         assert 1 == len(console.batch(str(caught.value.batch_id)).item_ids)
 
 
+def test_a_submit_whose_job_was_pruned_before_the_lookup_is_not_sent_again(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy
+) -> None:
+    """If the reply is lost and the finished job is pruned before it is looked for, it runs once and is returned."""
+    proxy.lose_reply(path="enqueue_batch", times=1)
+    proxy.server_error(path="/b/.*/status", times=3)
+    with iw.connect(wire.server.url) as other, ThreadPoolExecutor(1) as pool:
+        submitted = pool.submit(through.submit, add_and_multiply())
+        until(lambda: other.status.completed == 1, "the job to complete")
+        until(lambda: through.status.completed == 1, "the other console to see it")
+        other.prune()
+        batch = submitted.result(60)
+        assert list(batch.item_ids) == [item.item_id for item in other.jobs]
+        assert 1 == len(batch)
+
+
+def test_a_submit_whose_job_was_never_seen_is_not_sent_again(wire: Wire, proxy: ChaosProxy) -> None:
+    """If newer ids are missing from the queue, it is not certain whether they were the batch: nothing is sent again."""
+    with iw.connect(proxy.url, use_socket=False) as console, iw.connect(wire.server.url) as other:
+        other.pause()
+        console.refresh()
+        proxy.lose_reply(path="enqueue_batch", times=1)
+        proxy.server_error(path="/b/.*/status", times=3)
+        proxy.server_error(path="item_summaries_by_ids", times=3)
+        with ThreadPoolExecutor(1) as pool:
+            submitted = pool.submit(console.submit, add_and_multiply())
+            until(lambda: other.status.pending == 1, "the batch to arrive")
+            other.clear()
+            other.submit(add_and_multiply())
+            with pytest.raises(iw.SubmissionFailed, match="not certain"):
+                submitted.result(60)
+        assert 1 == wire.queue_status()["total"]
+        other.clear()
+        other.resume()
+
+
+def test_a_submit_answered_with_500_that_was_taken_is_found(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """A 500 does not mean that the batch was not taken: it is looked up, and returned if it is there."""
+    through.pause()
+    proxy.server_error(path="enqueue_batch", times=1)
+    batch = through.submit(add_and_multiply())
+    assert list(batch.item_ids) == wire.item_ids()
+    through.resume()
+
+
 def _back_after(proxy: ChaosProxy, tried: str, seconds: float = 0.0) -> threading.Thread:
     """Stop all faults `seconds` after the first request for the path `tried`."""
 
