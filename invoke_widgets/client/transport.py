@@ -8,6 +8,7 @@ kept for 3 s; it may pause for 1.2 s while it collects garbage, so a timeout bel
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import ipaddress
@@ -48,6 +49,11 @@ _ATTEMPTS = 3
 _TOTAL_S = 20.0
 """Seconds after the first attempt at a request, after which no further one begins."""
 _LONGEST_WAIT_S = 3600.0
+_CONNECTIONS = 20
+_LONGEST_REQUEST_S = 60.0
+_LONGEST_REPLY = 64 * 2**20
+_LONGEST_LIST = 256 * 2**20
+_OF_THE_WIRE = (b"content-encoding", b"content-length", b"transfer-encoding")
 _BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_random(0, 0.1)
 
 # Raised before the whole request was written: the server cannot have carried it out.
@@ -327,6 +333,89 @@ class Breaker:
         self._probe_is_in_flight = False
 
 
+class _TooLarge(Exception):
+    """A reply has more bytes than are read."""
+
+
+def limit_of(request: str) -> int:
+    """Return how many bytes, once decompressed, the reply to a request such as "GET /api/..." may have."""
+    return _LONGEST_LIST if request.partition("?")[0].endswith("/list_all") else _LONGEST_REPLY
+
+
+class _Pool:
+    """httpx's connections, kept from the cancellations of those who wait for a reply.
+
+    httpcore loses a connection's slot for good to a task that is canceled at the wrong moment. So each request has a
+    task of its own, which goes on to its end when its caller is canceled. Where all slots are taken nevertheless, the
+    connections are replaced.
+
+    Args:
+        connect: returns new connections.
+        total_s: seconds that one request may take in all; httpx's time-outs are for each read.
+    """
+
+    def __init__(self, connect: Callable[[], httpx.AsyncClient], *, total_s: float) -> None:
+        self._connect = connect
+        self.total_s = total_s
+        self.http = connect()
+        self._tasks: dict[asyncio.Task[httpx.Response], httpx.AsyncClient] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return its whole reply.
+
+        Raises:
+            TimeoutError: it took longer than `total_s`.
+            _TooLarge: the reply is larger than `limit_of` the request.
+            httpx.HTTPError: it failed in another way.
+        """
+        http = self.http
+        task = asyncio.get_running_loop().create_task(self._exchange(http, request))
+        self._tasks[task] = http
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(task)
+        except httpx.PoolTimeout:
+            if self.http is http:
+                self.http = self._connect()  # the old ones are closed when the last request on them has ended
+            raise
+
+    async def _exchange(self, http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+        async with asyncio.timeout(self.total_s):
+            response = await http.send(request, stream=True)
+            try:
+                content = bytearray()
+                limit = limit_of(request.url.path)
+                async for part in response.aiter_bytes():
+                    content += part
+                    if len(content) > limit:
+                        raise _TooLarge
+            finally:
+                await response.aclose()
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_WIRE]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=request)
+
+    def _ended(self, task: asyncio.Task[httpx.Response]) -> None:
+        http = self._tasks.pop(task)
+        if not task.cancelled():
+            task.exception()  # nobody else asks for it if the caller was canceled
+        if http is not self.http and http not in self._tasks.values():
+            closing = asyncio.get_running_loop().create_task(http.aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def aclose(self) -> None:
+        """End the requests that nobody waits for any more, and close the connections."""
+        tasks = {*self._tasks}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._closing:
+            await asyncio.wait(self._closing)
+        await self.http.aclose()
+
+
 class Transport:
     """The connections to one server.
 
@@ -362,13 +451,18 @@ class Transport:
             reraise=True,
         )
         proxy = proxy_for(self.url)
+        # Without https no certificates are needed, and loading them takes 30 ms.
+        trust = self.verify if self.url.startswith("https:") else False
+
+        def connect() -> httpx.AsyncClient:
+            # With an explicit transport httpx does not look for proxies itself.
+            limits = httpx.Limits(max_connections=_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S)
+            connections = httpx.AsyncHTTPTransport(limits=limits, verify=trust, proxy=proxy)
+            timeouts = httpx.Timeout(timeout, connect=min(timeout, 5.0))
+            return httpx.AsyncClient(base_url=self.url, timeout=timeouts, transport=connections)
+
         try:
-            connections = httpx.AsyncHTTPTransport(
-                limits=httpx.Limits(max_connections=20, keepalive_expiry=_KEEPALIVE_S),
-                # Without https no certificates are needed, and loading them takes 30 ms.
-                verify=self.verify if self.url.startswith("https:") else False,
-                proxy=proxy,
-            )
+            self._pool = _Pool(connect, total_s=max(3 * timeout, _LONGEST_REQUEST_S))
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             if proxy is None:
                 raise
@@ -377,10 +471,6 @@ class Transport:
                 suggestion="Correct HTTP_PROXY, as http://HOST:PORT, or name the server in NO_PROXY.",
             ) from None  # it may hold a password
         self._proxy = None if proxy is None else shown_proxy(proxy)
-        # With an explicit transport httpx does not look for proxies itself.
-        self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)), transport=connections
-        )
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
@@ -417,7 +507,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._pool.aclose()
 
     async def json(
         self,
@@ -475,7 +565,7 @@ class Transport:
         Raises:
             JobException: the request failed.
         """
-        request = self._http.build_request(
+        request = self._pool.http.build_request(
             "POST",
             path,
             params=_present(params),
@@ -499,7 +589,7 @@ class Transport:
             raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
 
         async def send() -> httpx.Response:
-            request = self._http.build_request(
+            request = self._pool.http.build_request(
                 method,
                 path,
                 content=content,
@@ -533,7 +623,20 @@ class Transport:
     async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
         with self.breaker.request(probing=self._is_probing):
             try:
-                response = await self._http.send(request)
+                response = await self._pool.send(request)
+            except TimeoutError:
+                raise JobTimeout(
+                    f"{self.url} began to answer {name}, but did not end within {self._pool.total_s:.0f} s.",
+                    suggestion="The server, or a proxy before it, is very slow: try again, or raise timeout=....",
+                    details={"request": name, "sent": True},
+                    retryable=True,
+                ) from None
+            except _TooLarge:
+                raise UnexpectedReply(
+                    f"{name} was answered with more than {limit_of(name) // 2**20} MB, and was given up.",
+                    suggestion="Is this the address of an InvokeAI server?",
+                    details={"request": name},
+                ) from None
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 # Not chained: httpx's tracebacks are long, and its message is in the details.
                 raise map_exception(error, name, self.url, self._proxy) from None
@@ -633,7 +736,14 @@ def map_exception(error: Exception, name: str, url: str, proxy: str | None = Non
             details=details,
             retryable="certificate" not in str(error).lower(),
         )
-    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout | httpx.WriteTimeout):
+    if isinstance(error, httpx.PoolTimeout):
+        return ServerUnreachable(
+            f"{name} was not sent: all {_CONNECTIONS} connections to {url} were in use for too long.",
+            suggestion="They have been replaced: try again, with fewer calls at once.",
+            details=details,
+            retryable=True,
+        )
+    if isinstance(error, httpx.ConnectTimeout | httpx.WriteTimeout):
         return ServerUnreachable(
             f"{_capital(peer)} does not answer: connecting took too long.",
             suggestion="Check the host and the port, and whether a firewall drops the connection."

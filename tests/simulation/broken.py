@@ -31,8 +31,8 @@ BROKEN: dict[str, Broken] = {
         "client/transport.py",
         "raise map_exception(error, name, self.url, self._proxy) from None",
         "try:  # an answer that is never read keeps its connection\n"
-        '                    never_read = self._http.build_request("GET", "/api/v1/app/version")\n'
-        "                    await self._http.send(never_read, stream=True)\n"
+        '                    never_read = self._pool.http.build_request("GET", "/api/v1/app/version")\n'
+        "                    await self._pool.http.send(never_read, stream=True)\n"
         "                except Exception:\n"
         "                    pass\n"
         "                raise map_exception(error, name, self.url, self._proxy) from None",
