@@ -33,6 +33,7 @@ from invoke_widgets.events import PARSERS, Event, parse_event
 _quiet = logging.getLogger("invoke_widgets.socketio")
 _quiet.setLevel(logging.CRITICAL)
 
+_MOST_BYTES = 64 * 2**20
 _LIVED_S = 5.0
 """A socket that breaks sooner counts as a failed attempt: some proxies let it open, and nothing more."""
 
@@ -69,6 +70,7 @@ class EventStream:
         self._authorization = authorization
         self._verify = verify
         self._socket: socketio.AsyncClient | None = None
+        self._http: aiohttp.ClientSession | None = None
         self.sends_copies = False
         """Whether the server's version sends each event twice. Without it, equal events may be genuine."""
         self._recent: deque[tuple[str, Any]] = deque(maxlen=32)
@@ -81,9 +83,13 @@ class EventStream:
         """
         await self.close()
         options: dict[str, Any] = {"ssl_verify": self._verify is not False}
-        options["websocket_extra_options"] = {"proxy": proxy_for(self._url)}  # as for requests
-        if isinstance(self._verify, ssl.SSLContext):
-            options["http_session"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._verify))
+        # The proxy as for requests. An event may carry a job's whole output.
+        options["websocket_extra_options"] = {"proxy": proxy_for(self._url), "max_msg_size": _MOST_BYTES}
+        trusted: dict[str, Any] = {"ssl": self._verify} if isinstance(self._verify, ssl.SSLContext) else {}
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_redirect.append(_refuse_redirect)
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(**trusted), trace_configs=[tracing])
+        options["http_session"] = self._http
         socket = socketio.AsyncClient(
             reconnection=False, logger=_quiet, engineio_logger=_quiet, handle_sigint=False, **options
         )
@@ -113,14 +119,14 @@ class EventStream:
             if not socket.connected:
                 raise ConnectionError("it broke at once")
         except Exception as error:  # noqa: BLE001 - the library raises anything, a TypeError if the socket closes early
-            await _shut(socket)
+            await self._shut(socket)
             raise ServerUnreachable(
                 f"The socket to {self._url} could not be opened: {incoming(str(error)) or type(error).__name__}.",
                 suggestion="A proxy before the server must let websockets pass; until then, the queue is polled.",
                 retryable=True,
             ) from None
         except BaseException:
-            await _shut(socket)
+            await self._shut(socket)
             raise
         self._socket = socket
 
@@ -154,8 +160,16 @@ class EventStream:
     async def close(self) -> None:
         """Disconnect; `on_lost` is not called."""
         socket, self._socket = self._socket, None
-        if socket is not None:
-            await _shut(socket)
+        await self._shut(socket)
+
+    async def _shut(self, socket: socketio.AsyncClient | None) -> None:
+        http, self._http = self._http, None
+        with contextlib.suppress(Exception):  # the library raises anything
+            async with asyncio.timeout(2.0):
+                if socket is not None:
+                    await socket.disconnect()
+        if http is not None:
+            await http.close()
 
 
 class SocketKeeper:
@@ -254,10 +268,7 @@ class SocketKeeper:
         self._due_at = self._clock() + self._backoff.next()
 
 
-async def _shut(socket: socketio.AsyncClient) -> None:
-    with contextlib.suppress(Exception):  # the library raises anything
-        async with asyncio.timeout(2.0):
-            await socket.disconnect()
-    http = getattr(socket.eio, "http", None)
-    if http is not None and not http.closed:
-        await http.close()
+async def _refuse_redirect(_: object, __: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+    """End a connection that the server sends elsewhere: the other host would be given the token."""
+    target = params.response.headers.get("location", "")
+    raise ConnectionError(f"it is redirected to {target[:200]!r}, which is not followed")
