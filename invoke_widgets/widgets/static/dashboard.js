@@ -73,19 +73,8 @@ function Dashboard({ model }) {
       root.removeEventListener("iw-show", show);
     };
   }, [parts]);
-  const head = useRef(null);
-  useEffect(() => {
-    // A banner moves what is beneath it: tables do nothing with a click that was meant for what was there before.
-    let height = 0;
-    const sizes = new ResizeObserver(([entry]) => {
-      if (height) root.dataset.shifted = String(performance.now());
-      height = entry.contentRect.height;
-    });
-    sizes.observe(head.current);
-    return () => sizes.disconnect();
-  }, []);
   const kind = ended ? "no" : alive.kind;
-  return html`<div ref=${head}><${Child} model=${model} reference=${parts.header} /></div>
+  return html`<${Child} model=${model} reference=${parts.header} />
     <${Tabs} tab=${tab} badges=${badges} onTab=${onTab} />
     ${TABS.map(([name, title]) => html`<div key=${name} role="tabpanel" aria-label=${title} hidden=${name !== tab} class=${away ? "iw-away" : ""}
       ref=${(el) => { panels.current[name] = el; }}>${seen[name] && html`<${Child} model=${model} reference=${parts[name]} />`}</div>`)}

@@ -11,8 +11,6 @@ const OVERSCAN_PAGES = 1.5;
 const LEAST_OVERSCAN = 12;
 /** A click may move the pointer this far; beyond it, the user is selecting text. */
 const DRAG_PX = 4;
-/** For so long after the table was moved as a whole, a click may be meant for what was there before. */
-const SHIFT_MS = 500;
 const NARROW_PX = 560;
 const ROW_PX = { comfortable: 38, compact: 28, cards: 62 };
 const HEAD_PX = 30;
@@ -541,9 +539,7 @@ class Table {
   /** Remember what the pointer goes down on: the click is about that, even if rows move before the pointer is up. */
   _press(event) {
     const row = event.target.closest(".iwt-row")?._row;
-    const shifted = Number(this.grid.closest("[data-shifted]")?.dataset.shifted ?? -SHIFT_MS);
-    const late = performance.now() - shifted < SHIFT_MS; // the row was elsewhere when the user aimed
-    this.pressed = row ? { row, target: event.target, x: event.clientX, y: event.clientY, late } : null;
+    this.pressed = row ? { row, target: event.target, x: event.clientX, y: event.clientY } : null;
   }
 
   /** The row and element that a click is about; null if the pointer was dragged to select text. */
@@ -552,7 +548,7 @@ class Table {
     this.pressed = null;
     if (!pressed || event.detail === 0) return { row: event.target.closest(".iwt-row")?._row, target: event.target };
     const moved = Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y);
-    return moved > DRAG_PX || pressed.late ? null : pressed;
+    return moved > DRAG_PX ? null : pressed;
   }
 
   _click(event) {
