@@ -62,7 +62,7 @@ def every_state(lab: Lab, wire: Wire, look: Callable[[Page, str], None]) -> None
     expect(page.view.locator("[role=tabpanel] img").locator("visible=true").first).to_be_visible()
     look(page, "gallery")
     page.tab("Submit")
-    page.view.get_by_label("Graph").fill(json.dumps(add_and_multiply()))
+    page.view.get_by_role("textbox", name="Graph").fill(json.dumps(add_and_multiply()))
     page.press("Vary a field")
     page.view.get_by_label("Field").fill("add.a")
     page.view.get_by_label("Values", exact=True).fill('[1, "seven"]')
@@ -179,7 +179,7 @@ def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
     press("Escape")
     to(running)
     press("ArrowRight", "Enter")  # the row's button
-    page.says(f"Canceled item {running}.")
+    page.says(f"Canceled item {running}, which was running.")
     assert "canceled" == wire.wait_for(running)["status"]
     running, pending = wire.running_and_pending(2)  # another batch
     expect(page.row(pending[1])).to_be_visible()

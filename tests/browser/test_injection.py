@@ -44,7 +44,7 @@ def test_dashboard_runs_no_script_from_server_text(lab: Lab, wire: Wire) -> None
         for text in _HOSTILE:
             expect(view.get_by_text(text[:length]).locator("visible=true").first).to_be_visible()
     page.tab("Submit")
-    view.get_by_label("Graph").fill(json.dumps(value))
+    view.get_by_role("textbox", name="Graph").fill(json.dumps(value))
     page.press("Enqueue")
     page.says("Enqueued 1 of 1 as batch")
     assert 0 == browser.evaluate("() => window.pwned")
