@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -106,3 +108,21 @@ def test_values_that_fit_are_accepted() -> None:
     """The server accepts whole floats, booleans for booleans, and records by reference."""
     fitting = {"sum.a": [1, 2.0], "im.image": [{"image_name": "x"}] * 2, "im.flip": [True, False], "im.scale": [1, 0.5]}
     SCHEMAS.check_data(GRAPH, normal_data(fitting))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_reference_to_another_document_is_not_fetched(wrapped: bool, tmp_path: Path) -> None:
+    """Whoever controls the server would choose what this machine opens; the value is not checked then."""
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"type": "string"}')
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        port = listener.getsockname()[1]
+        for address in (f"http://127.0.0.1:{port}/secret", f"ftp://127.0.0.1:{port}/x", secret.as_uri(), "other.json"):
+            field: dict[str, Any] = {"$ref": address, "field_kind": "input"}
+            field = {"anyOf": [field, {"type": "null"}], "field_kind": "input"} if wrapped else field
+            schemas = NodeSchemas({"components": {"schemas": {"Odd": _node("odd", {"value": field})}}})
+            graph = normal_graph({"nodes": {"a": {"type": "odd"}}, "edges": []})
+            schemas.check_data(graph, normal_data({"a.value": [5]}))
+        with pytest.raises(TimeoutError):
+            listener.accept()
