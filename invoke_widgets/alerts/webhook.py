@@ -29,7 +29,10 @@ _OURS = ("content-type", "content-length", "host", "transfer-encoding", "webhook
          "webhook-signature")  # fmt: skip
 _RETRYABLE = (408, 425, 429)
 _LONGEST_WAIT_S = 60.0
-keep_quiet("httpx", *(f"httpcore.{name}" for name in ("connection", "http11", "http2", "proxy", "socks")))
+# A kernel may have put httpx's successor in its place.
+for _version in ("", "2"):
+    _parts = ("connection", "http11", "http2", "proxy", "socks")
+    keep_quiet(f"httpx{_version}", *(f"httpcore{_version}.{part}" for part in _parts))
 
 
 class Webhook(Sink):

@@ -144,8 +144,8 @@ def path_segment(value: object) -> str:
 
 
 def can_be_sent(token: str) -> bool:
-    """Whether a header can hold the token."""
-    return token.isascii() and token.isprintable()
+    """Whether a header can hold the token: a blank at an end, as from a paste, it cannot, and httpx would quote it."""
+    return token.isascii() and token.isprintable() and token == token.strip()
 
 
 def checked_token(token: object) -> str | None:
@@ -155,7 +155,9 @@ def checked_token(token: object) -> str | None:
         InvalidRequest: `token` is not a string, or no header can hold it.
     """
     if token is not None and (not isinstance(token, str) or not can_be_sent(token)):
-        raise InvalidRequest("token: should be a string of printable ASCII characters.")
+        raise InvalidRequest(
+            "token: should be a string of printable ASCII characters, without blanks around it.", field="token"
+        )
     return token
 
 
@@ -442,8 +444,10 @@ class Transport:
         self.verify = checked_verify(verify)
         self._is_probing = False
         self.breaker = Breaker(self.url)
-        for name in ("httpcore.http11", "httpcore.http2", "httpcore.proxy"):
-            logging.getLogger(name).addFilter(_hide_token)
+        for name in ("http11", "http2", "proxy"):
+            # A kernel may have put httpx's successor in its place.
+            logging.getLogger(f"httpcore.{name}").addFilter(_hide_token)
+            logging.getLogger(f"httpcore2.{name}").addFilter(_hide_token)
         self._repeat = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_is_worth_repeating),
             stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_before_delay(_TOTAL_S),

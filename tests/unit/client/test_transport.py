@@ -412,3 +412,19 @@ def test_login_token_that_is_no_header_value_is_refused(token: str) -> None:
 
     with scripted(lambda n, request: answer(200, json.dumps({"token": token}))) as (url, _):
         assert asyncio.run(work(url)) is None
+
+
+@pytest.mark.parametrize("token", ["s3cret ", " s3cret", "s3\ncret", "s\u00e9cret"])
+def test_token_that_no_header_can_hold_is_refused_unquoted(token: str) -> None:
+    """Such as one that was pasted with a blank: httpx would quote it in its message."""
+    with pytest.raises(InvalidRequest) as caught:
+        Transport("http://h", token=token)
+    assert ("token", False) == (caught.value.field, "cret" in str(caught.value))
+
+
+def test_refreshed_token_is_hidden_in_the_log_of_a_successor_of_httpcore(caplog: pytest.LogCaptureFixture) -> None:
+    """A kernel may have put httpx2 in httpx's place."""
+    Transport("http://h")
+    with caplog.at_level(logging.DEBUG, "httpcore2.http11"):
+        logging.getLogger("httpcore2.http11").debug("headers=[(b'X-Refreshed-Token', b's3cret-token-abc')]")
+    assert "s3cret" not in caplog.text
