@@ -267,7 +267,7 @@ def test_a_fixed_error_goes_before_the_server_has_checked(console: iw.Console, m
     submitter.form = {**submitter.form, "rows": [["add.a", "1, 2", 1]]}
     assert ("Checking …", {}) == (submitter.plan, submitter.problems)
     held.set()
-    until(lambda: submitter.plan.startswith("2 items"), "the check")
+    until(lambda: submitter.plan.startswith("2 jobs"), "the check")
 
 
 def test_recent_drafts_are_offered_once_in_every_submitter(console: iw.Console, wire: Wire) -> None:

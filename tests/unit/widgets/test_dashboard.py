@@ -248,7 +248,7 @@ def test_ignored_parts_of_a_request_are_named(console: Any) -> None:
     assert note == form.problems["ignored"]["message"]
     assert (2, True) == (form.form["runs"], form.form["prepend"])
     form.form = {**form.form, "runs": 3}
-    until(lambda: form.plan.startswith("3 items"), "the check")
+    until(lambda: form.plan.startswith("3 jobs"), "the check")
     assert "ignored" in form.problems
     form.form = {**form.form, "graph": json.dumps(GRAPH)}
     until(lambda: "ignored" not in form.problems, "the note to go")
