@@ -14,8 +14,6 @@ from tests.support.graphs import add_and_multiply, divide_by_zero, sleep
 from tests.support.servers import Server
 from tests.support.wire import Wire, until
 
-pytestmark = pytest.mark.every_version
-
 
 def test_history_survives_the_kernel(server: Server, wire: Wire, tmp_path: Path) -> None:
     """Errors, cancellations and jobs are there again, though the server has forgotten them."""

@@ -20,8 +20,6 @@ from invoke_widgets.records import Counts
 from tests.support.graphs import add_and_multiply, divide, fail, graph, sleep
 from tests.support.wire import Wire, until
 
-pytestmark = pytest.mark.every_version
-
 
 def test_await_and_wait_give_the_item(console: iw.Console) -> None:
     """`await job` and `job.wait()` give the finished item, with its session."""

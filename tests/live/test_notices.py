@@ -22,8 +22,6 @@ from invoke_widgets.notices import (
 from tests.support.graphs import divide, sleep
 from tests.support.wire import Wire, until
 
-pytestmark = pytest.mark.every_version
-
 Notices = list[Notice]
 
 

@@ -18,8 +18,6 @@ from tests.support.graphs import Graph, add_and_multiply, divide, sleep
 from tests.support.servers import EmbeddedServer
 from tests.support.wire import Wire, until
 
-pytestmark = pytest.mark.every_version
-
 _GRAPHS: dict[str, Callable[[], Graph]] = {
     "completes": add_and_multiply,
     "fails": lambda: divide(1, 0),

@@ -26,8 +26,6 @@ from tests.support.graphs import Graph, add_and_multiply, divide, fail, sleep
 from tests.support.servers import EmbeddedServer
 from tests.support.wire import Wire, until
 
-pytestmark = pytest.mark.every_version
-
 LOST = "Connection reset by peer"
 MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
