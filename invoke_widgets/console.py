@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Dashboard,
         ErrorLogView,
         Gallery,
+        JobLine,
         JobSubmitter,
         QueueTable,
     )
@@ -649,6 +650,12 @@ class Console:
         from invoke_widgets.widgets import Gallery
 
         return Gallery(self)
+
+    def progress(self, handle: Job | Jobs) -> JobLine:
+        """Make a live line of a job, a batch or a retry; a cell that ends with one shows the same."""
+        from invoke_widgets.widgets import JobLine
+
+        return JobLine(self, handle)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self._displayed()._repr_mimebundle_(**kwargs)

@@ -47,7 +47,7 @@ class Context:
 
     Attributes:
         deliver: runs a function on the thread for the user's callbacks.
-        console: kept alive as long as a handle exists.
+        console: kept alive as long as a handle exists; its `progress` shows a handle in a notebook.
     """
 
     loop: LoopThread
@@ -55,7 +55,7 @@ class Context:
     store: QueueStore
     actions: Actions
     deliver: Callable[[Callable[[], object]], None]
-    console: object
+    console: Any
 
 
 class Handle(Generic[T]):
@@ -63,6 +63,10 @@ class Handle(Generic[T]):
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    def _ipython_display_(self, **options: Any) -> None:
+        """In a notebook: a live line."""
+        self._context.console.progress(self)._ipython_display_(**options)
 
     async def _finished(self) -> T:
         """Wait for the end, on the loop's thread."""

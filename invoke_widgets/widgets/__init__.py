@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from invoke_widgets.widgets.error_log import ErrorLogView
     from invoke_widgets.widgets.gallery import Gallery
     from invoke_widgets.widgets.header import Header
+    from invoke_widgets.widgets.job_line import JobLine
     from invoke_widgets.widgets.queue_table import QueueTable
     from invoke_widgets.widgets.submitter import JobSubmitter
     from invoke_widgets.widgets.text import console_text
@@ -24,6 +25,7 @@ _MODULES = {
     "Controls": "controls",
     "Dashboard": "dashboard",
     "ErrorLogView": "error_log",
+    "JobLine": "job_line",
     "JobSubmitter": "submitter",
     "QueueTable": "queue_table",
     "Gallery": "gallery",
@@ -38,6 +40,7 @@ __all__ = [
     "ErrorLogView",
     "Gallery",
     "Header",
+    "JobLine",
     "JobSubmitter",
     "QueueTable",
     "console_text",

@@ -32,6 +32,16 @@ _MOST_PICTURES = 48
 _HEADERS = ("item", "took", "values", "pictures")
 
 
+async def newest_thumbnails(client: Any, item_id: int, most: int) -> tuple[int, list[bytes]]:
+    """How many pictures a job made, and the thumbnails of the newest of them.
+
+    Raises:
+        JobException: the item, or one of the pictures, cannot be had.
+    """
+    names = image_names(await client.get_queue_item(item_id))
+    return len(names), [await client.get_image_thumbnail(name) for name in names[-most:]]
+
+
 class Gallery(Part):
     """The pictures of completed jobs as they come: the last picture of each, with the others behind it.
 

@@ -23,6 +23,7 @@ from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions, totals
+from invoke_widgets.widgets.gallery import newest_thumbnails
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.text import COLUMNS, DEFAULT_COLUMNS, clean, html_table
 
@@ -277,10 +278,9 @@ class QueueTable(Part):
             async with gate:
                 with contextlib.suppress(JobException):
                     if item_id not in self._pictures:
-                        names = image_names(await self.console.client.get_queue_item(item_id))
-                        newest = names[-_THUMBNAILS_OF_A_ROW:]
-                        shown = [await self.console.client.get_image_thumbnail(name) for name in newest]
-                        self._pictures[item_id] = (len(names), shown)
+                        self._pictures[item_id] = await newest_thumbnails(
+                            self.console.client, item_id, _THUMBNAILS_OF_A_ROW
+                        )
                         while len(self._pictures) > _KEPT_THUMBNAILS:
                             del self._pictures[next(iter(self._pictures))]
                     count, thumbnails = self._pictures[item_id]

@@ -1,0 +1,32 @@
+// A job or a batch as one line.
+
+const SHOWN = [["completed", "completed"], ["failed", "failed"], ["canceled", "canceled"], ["pending", "waiting"]];
+
+function JobLine({ model }) {
+  const [name, counts, total, running, error] = useTraits(model, "name", "counts", "total", "running", "error");
+  const [run, busy] = useAct();
+  const [pictures, setPictures] = useState([]);
+  const urls = useRef([]);
+  useMessages(model, (message, buffers) => {
+    if (message.t !== "pictures") return;
+    for (const url of urls.current) URL.revokeObjectURL(url);
+    urls.current = buffers.map((one) => URL.createObjectURL(new Blob([one])));
+    setPictures(urls.current);
+  });
+  useEffect(() => { run("hello"); return () => { for (const url of urls.current) URL.revokeObjectURL(url); }; }, []);
+  const done = (counts.completed ?? 0) + (counts.failed ?? 0) + (counts.canceled ?? 0);
+  const over = total > 0 && done >= total;
+  const share = total ? (done + (running.share ?? 0)) / total : 0;
+  const words = SHOWN.filter(([key]) => counts[key]).map(([key, word]) => `${total === 1 ? "" : `${count(counts[key])} `}${word}`).join(" · ");
+  return html`<div class="iwl-line">
+    <b>${name}</b><span class="iw-dim">${total === 1 ? "" : `${count(done)} of ${many(total, "job")}`}</span>
+    ${over ? null : html`<span class="iwl-meter"><${Progress} share=${share} label=${`Progress of this ${name.toLowerCase()}`} /></span>`}
+    <span role="status">${words}</span>
+    ${running.id ? html`<span class="iw-dim iw-cut">${[running.message || "running", running.share ? `${Math.round(running.share * 100)} %` : ""].filter(Boolean).join(" · ")}</span>` : null}
+    ${pictures.map((url) => html`<img class="iwt-thumb" src=${url} alt="" />`)}
+    <span class="iw-grow"></span>
+    ${over ? null : html`<${Button} busy=${busy("cancel")} onClick=${() => run("cancel")}>Cancel<//>`}
+  </div>
+  ${error && html`<div class="iwl-error iw-wrong">${error}</div>`}`;
+}
+export default part(JobLine);
