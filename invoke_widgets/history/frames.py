@@ -166,7 +166,7 @@ def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()
     `updated_at` is when the server changed the job last; for one with the status "gone" (see `JobLog`), when that was
     noticed.
 
-    After the fixed columns come the values that batches set, one column `node.field` each (dtype object), and the
+    After the fixed columns come the values that batches set, one column `node.field` each, and the
     outputs, one column `node.output` for each value except its type.
 
     Args:
@@ -185,14 +185,24 @@ def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()
             if name not in fields:
                 fields[name] = [None] * len(rows)
             fields[name][index] = value.value
-    extra = {name: _column(fields[name], OBJECT) for name in sorted(fields) if name not in JOBS}
+    extra = {name: _column(fields[name], _dtype_of(fields[name])) for name in sorted(fields) if name not in JOBS}
     produced: dict[str, list[Any]] = {}
     for index, by_node in enumerate(outputs):
         for name, value in _values(by_node):
             produced.setdefault(name, [None] * len(rows))[index] = value
     for name in sorted(produced):
-        extra[f"{name} (output)" if name in extra or name in JOBS else name] = _column(produced[name], OBJECT)
+        column = _column(produced[name], _dtype_of(produced[name]))
+        extra[f"{name} (output)" if name in extra or name in JOBS else name] = column
     return pd.concat([frame, pd.DataFrame(extra)], axis=1) if extra else frame
+
+
+def _dtype_of(values: Sequence[Any]) -> str:
+    """The dtype of values that were varied or put out: where they agree, one that can be computed with."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int} and not all(value is None or -_TOO_LARGE <= value < _TOO_LARGE for value in values):
+        return OBJECT
+    known = {frozenset({int}): INT, frozenset({int, float}): FLOAT, frozenset({float}): FLOAT}
+    return (known | {frozenset({bool}): FLAG, frozenset({str}): TEXT}).get(frozenset(kinds), OBJECT)
 
 
 def _values(by_node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

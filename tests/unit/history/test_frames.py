@@ -222,3 +222,27 @@ def test_parquet_without_pyarrow_raises_with_a_remedy(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
     expected = 'Writing Parquet requires pyarrow, which is not installed. pip install "invoke-widgets[parquet]"'
     assert (expected, "", False) == (done.stdout.partition(", or")[0], done.stderr, path.exists())
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2], "Int64"),
+        ([1, None], "Int64"),
+        ([1, 2.5], "Float64"),
+        (["a", "b"], "string"),
+        ([True, False], "boolean"),
+        ([1, "a"], "object"),
+        ([[1], [2]], "object"),
+        ([2**70], "object"),
+    ],
+)
+def test_varied_values_have_a_dtype_to_compute_with_where_they_agree(values: list[Any], dtype: str) -> None:
+    """Otherwise they stay what they are."""
+    rows = [
+        QueueItem(item_id=i, status="completed", batch_id="b", field_values=(FieldValue("a", "x", value),))
+        for i, value in enumerate(values)
+        if value is not None
+    ]
+    rows += [QueueItem(item_id=99, status="completed", batch_id="b")] if None in values else []
+    assert dtype == str(frames.jobs(rows)["a.x"].dtype)
