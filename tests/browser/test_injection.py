@@ -27,7 +27,8 @@ def test_dashboard_runs_no_script_from_server_text(lab: Lab, wire: Wire) -> None
     browser.evaluate("() => { window.pwned = 0; }")
     for text in _HOSTILE:
         named = {"batch_id": f"b {text}", "destination": text, "origin": text}
-        value = graph({text: {"type": "string", "value": text}})
+        picture = {"type": "blank_image", "width": 8, "height": 8}  # so that the gallery shows it
+        value = graph({text: {"type": "string", "value": text}, "picture": picture})
         varied = [[{"node_path": text, "field_name": "value", "items": [text]}]]
         failing = wire.enqueue(fail(text), **named)["item_ids"][0]
         completed = wire.enqueue(value, data=varied, **named)["item_ids"][0]
