@@ -197,7 +197,7 @@ function Progress({ share, label }) {
 }
 
 /** A button that opens a sheet. It closes on Escape, on a click elsewhere and when the focus leaves. */
-function Menu({ label, name, right, kind = "quiet", children, class: more = "" }) {
+function Menu({ label, name, right, kind = "quiet", role = "group", children, class: more = "" }) {
   const [open, setOpen] = useState(false);
   const box = useRef(null);
   useEffect(() => {
@@ -221,7 +221,7 @@ function Menu({ label, name, right, kind = "quiet", children, class: more = "" }
   return html`<div class=${`iw-menu ${more}`} ref=${box} onKeyDown=${key}
     onFocusOut=${(event) => { if (event.relatedTarget && !box.current.contains(event.relatedTarget)) setOpen(false); }}>
     <${Button} kind=${kind} aria-haspopup="true" aria-expanded=${String(open)} aria-label=${name} title=${name} onClick=${() => setOpen(!open)}>${label}<//>
-    ${open && html`<div class=${`iw-sheet ${right ? "iw-right" : ""}`} role="group" aria-label=${name}>${typeof children === "function" ? children(close) : children}</div>`}
+    ${open && html`<div class=${`iw-sheet ${right ? "iw-right" : ""}`} role=${role} aria-label=${name}>${typeof children === "function" ? children(close) : children}</div>`}
   </div>`;
 }
 
@@ -229,8 +229,8 @@ function Menu({ label, name, right, kind = "quiet", children, class: more = "" }
 function Chip({ name, value, options, onChange }) {
   const chosen = options.find(([key]) => key === value)?.[1] ?? value;
   return html`<span class=${`iw-chip ${value ? "iw-on" : ""}`}>
-    <${Menu} kind="quiet" name=${`Filter by ${name.toLowerCase()}`} label=${value ? `${name}: ${chosen}` : `${name} ▾`}>
-      ${(close) => options.map(([key, text]) => html`<button type="button" role="menuitemradio" aria-checked=${String(key === value)} key=${key}
+    <${Menu} role="radiogroup" kind="quiet" name=${`Filter by ${name.toLowerCase()}`} label=${value ? `${name}: ${chosen}` : `${name} ▾`}>
+      ${(close) => options.map(([key, text]) => html`<button type="button" role="radio" aria-checked=${String(key === value)} key=${key}
         onClick=${() => { onChange(key); close(); }}>${text}</button>`)}
     <//>
     ${value && html`<button type="button" aria-label=${`Remove the filter by ${name.toLowerCase()}`} onClick=${() => onChange("")}>✕</button>`}
