@@ -746,14 +746,20 @@ function plainCell(cell, text, title) {
   setTitle(cell, title ?? "");
 }
 
-/** Draw a pill into a cell, by the look of a status or a class of errors. */
+/** Draw a pill into a cell, by the look of a status or a class of errors. Its elements stay: a click may have begun on them. */
 function pillCell(cell, look) {
+  const [kind, sign, word] = look;
+  if (!cell._pill) {
+    cell._pill = make("span", "");
+    cell._pill.append(make("span", "", "", { "aria-hidden": "true" }), make("span"));
+    cell.replaceChildren(cell._pill);
+  }
   const key = look.join("\n");
-  if (cell._pill === key) return;
-  cell._pill = key;
-  const pill = make("span", `iw-pill iw-${look[0]}`);
-  pill.append(make("span", "", look[1], { "aria-hidden": "true" }), make("span", "", look[2]));
-  cell.replaceChildren(pill);
+  if (cell._look === key) return;
+  cell._look = key;
+  cell._pill.className = `iw-pill iw-${kind}`;
+  cell._pill.firstChild.textContent = sign;
+  cell._pill.lastChild.textContent = word;
 }
 
 /** The state of a table as traits of a model. */
