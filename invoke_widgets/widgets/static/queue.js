@@ -454,6 +454,8 @@ function Queue({ model, store }) {
       put(model, "selected", [id]);
       it.show(id);
       if (hidden) setNote(`Cleared the filters, which hid item ${id}.`);
+      // Last of all: a button that is drawn no more, such as that of an empty table, may have had the focus.
+      setTimeout(() => table.current?.focusRow(), 100);
     };
     model.on("iw-show", show);
     const close = () => { // what was asked about or said has changed
