@@ -344,12 +344,6 @@ class QueueTable(Part):
             self._busy_items.difference_update(ids)
         self.post({"t": "busy", "ids": ids, "on": False})
 
-    @property
-    def busy_items(self) -> frozenset[int]:
-        """The items for which a request is under way."""
-        with self.lock:
-            return frozenset(self._busy_items)
-
     # -- without widgets ---------------------------------------------------------------------------------------------
 
     def as_html(self) -> str:
