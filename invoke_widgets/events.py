@@ -88,7 +88,7 @@ class NodeCompleted(NodeEvent):
 class NodeFailed(NodeEvent):
     """`invocation_error`: comes after the item's own change to `failed`, and names the node."""
 
-    error_type: str
+    server_error_type: str
     error_message: str
     error_traceback: str
 
@@ -161,7 +161,7 @@ PARSERS: dict[str, Callable[[Mapping[str, Any]], Event]] = {
     ),
     "invocation_error": lambda d: NodeFailed(
         **_node(d),
-        error_type=str(d.get("error_type") or ""),
+        server_error_type=str(d.get("error_type") or ""),
         error_message=incoming(str(d.get("error_message") or "")),
         error_traceback=incoming(str(d.get("error_traceback") or "")),
     ),

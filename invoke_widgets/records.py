@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from invoke_widgets.errors import JobErrorType
+from invoke_widgets.errors.failures import diagnose_failure
 from invoke_widgets.errors.redact import incoming
 
 # --- fields of JSON objects ---------------------------------------------------------------------------------------
@@ -132,8 +133,9 @@ class QueueItem:
     """One job in the queue.
 
     Which fields are None depends on the source: a summary (since 6.14) has no `session`, `priority` or error; an event
-    has no `field_values`, `device` or `parent_item_id`. `session` is the server's JSON. `parent_item_id` is the item
-    whose node called a saved workflow (since 6.14) that this item runs.
+    has no `field_values`, `device` or `parent_item_id`. `server_error_type` is the server's name of the exception that
+    ended it ("ZeroDivisionError"). `session` is the server's JSON. `parent_item_id` is the item whose node called a saved
+    workflow (since 6.14) that this item runs.
     """
 
     item_id: int
@@ -149,7 +151,7 @@ class QueueItem:
     updated_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
-    error_type: str | None = None
+    server_error_type: str | None = None
     error_message: str | None = None
     error_traceback: str | None = field(default=None, repr=False)
     field_values: tuple[FieldValue, ...] | None = None
@@ -183,7 +185,7 @@ class QueueItem:
             updated_at=parse_time(data.get("updated_at")),
             started_at=parse_time(data.get("started_at")),
             completed_at=parse_time(data.get("completed_at")),
-            error_type=optional_text(data.get("error_type")),
+            server_error_type=optional_text(data.get("error_type")),
             error_message=_error_text(data.get("error_message")),
             error_traceback=_error_text(data.get("error_traceback")),
             # A full item, which has its session, leaves out null fields.
@@ -207,6 +209,12 @@ class QueueItem:
     def is_terminal(self) -> bool:
         """Whether the item is completed, failed or canceled, and will not change again."""
         return self.status in TERMINAL
+
+    @property
+    def error_type(self) -> JobErrorType | None:
+        """The class of the error that ended it; None if there is none, or it has not been read yet."""
+        error = (self.server_error_type, self.error_message, self.error_traceback)
+        return diagnose_failure(*error).error_type if any(error) else None
 
     @property
     def waited_s(self) -> float | None:
@@ -549,7 +557,8 @@ class JobError:
 
     `fingerprint` is equal for errors that differ only in ids and numbers; `ErrorLog.groups()` counts by it.
     `field_path` is the dotted path of a validation error. `attempt` counts from 1. `retry_at` is when a `RetryPolicy`
-    runs the job again, or did; None if it does not.
+    runs the job again, or did; None if it does not. `server_error_type` is the server's name of
+    the exception. `http_status` is that of the reply, if a request failed.
     """
 
     at: datetime
@@ -564,7 +573,7 @@ class JobError:
     field_path: str | None = None
     server_error_type: str | None = None
     traceback: str | None = field(default=None, repr=False)
-    status: int | None = None
+    http_status: int | None = None
     attempt: int = 1
     retry_at: datetime | None = None
     fingerprint: str = ""

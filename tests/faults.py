@@ -252,7 +252,7 @@ class _History:
 
 
 def _fields(item: QueueItem) -> tuple[object, ...]:
-    return (item.status, item.batch_id, item.created_at, item.started_at, item.completed_at, item.error_type)
+    return (item.status, item.batch_id, item.created_at, item.started_at, item.completed_at, item.server_error_type)
 
 
 def play(server: Server, seeds: Iterable[int], *, until: float | None = None) -> dict[str, Tally]:

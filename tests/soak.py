@@ -332,7 +332,7 @@ def _compare(server: EmbeddedServer, consoles: list[iw.Console]) -> list[str]:
 
 
 def _fields(item: QueueItem) -> tuple[object, ...]:
-    return (item.status, item.batch_id, item.created_at, item.started_at, item.completed_at, item.error_type)
+    return (item.status, item.batch_id, item.created_at, item.started_at, item.completed_at, item.server_error_type)
 
 
 def main() -> int:

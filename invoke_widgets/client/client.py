@@ -321,7 +321,7 @@ class InvokeClient:
         if item.queue_id != self.queue_id:  # up to 6.6, an item is found through any queue
             raise NotFound(
                 f"Queue item with id {item_id} not found in queue {self.queue_id}.",
-                details={"status": 404},
+                details={"http_status": 404},
                 item_id=item_id,
             )
         return item

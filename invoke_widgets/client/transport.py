@@ -226,7 +226,7 @@ def is_away(error: JobException) -> bool:
     """Whether the server cannot be reached, or a gateway says so on its behalf."""
     # A pool timeout means that all our own connections are in use, and says nothing about the server.
     unreachable = isinstance(error, ServerUnreachable) and "PoolTimeout" not in str(error.details.get("exception"))
-    return unreachable or error.status in _GATEWAY
+    return unreachable or error.http_status in _GATEWAY
 
 
 def asked_for(error: JobException, pause_s: float) -> float:
@@ -317,7 +317,7 @@ class Breaker:
             self._failures += 1
             if is_probe or (self._failures >= self._threshold and not self.is_open):
                 self._reopen(error)
-        elif error.status is not None:
+        elif error.http_status is not None:
             self._answered()
         elif is_probe and isinstance(error, ReplyLost | JobTimeout):
             self._reopen(error)
@@ -551,7 +551,11 @@ class Transport:
                 UnexpectedReply(
                     f"GET {path} was answered with a web page instead of a file.",
                     suggestion="Log in to the gateway in front of the server.",
-                    details={"request": f"GET {path}", "status": response.status_code, "body": response.text[:200]},
+                    details={
+                        "request": f"GET {path}",
+                        "http_status": response.status_code,
+                        "body": response.text[:200],
+                    },
                 )
             )
         return response.content, content_type
@@ -667,7 +671,7 @@ def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
         raise UnexpectedReply(
             f"{name} was answered with something that is not JSON, or only half of it.",
             suggestion="Is there a proxy in front of the server that truncates replies?",
-            details={"request": name, "status": response.status_code, "body": incoming(response.text)[:200]},
+            details={"request": name, "http_status": response.status_code, "body": incoming(response.text)[:200]},
             retryable=repeatable,
         ) from error
 
@@ -711,7 +715,7 @@ def _refused(response: httpx.Response, content_type: str, name: str) -> JobExcep
         return UnexpectedReply(
             f"{name} was answered with a redirect to {target[:200]!r}.",
             suggestion="Use that address, or log in to the gateway in front of the server.",
-            details={"request": name, "status": response.status_code},
+            details={"request": name, "http_status": response.status_code},
         )
     error = classify.exception_for_reply(response.status_code, content_type, response.content, name)
     wait = retry_after_s(response.headers.get("retry-after", ""))

@@ -69,7 +69,7 @@ class JobException(Exception):
     Args:
         message: what happened, in one line.
         suggestion: what the user can do about it; empty if nothing is known.
-        details: facts for a program: `request` ("PUT /api/..."), `status`, `body` (an excerpt), `errors`
+        details: facts for a program: `request` ("PUT /api/..."), `http_status`, `body` (an excerpt), `errors`
             (validation errors as `(path, message)` pairs).
         item_id: the queue item concerned, if any.
         batch_id: the batch concerned, if any.
@@ -103,9 +103,9 @@ class JobException(Exception):
         self.field = field
 
     @property
-    def status(self) -> int | None:
+    def http_status(self) -> int | None:
         """The HTTP status of the answer, if there was one."""
-        status = self.details.get("status")
+        status = self.details.get("http_status")
         return status if isinstance(status, int) else None
 
     def __str__(self) -> str:

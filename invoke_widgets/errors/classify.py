@@ -106,7 +106,7 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
     except (ValueError, RecursionError):
         data = None
     detail = data.get("detail") if isinstance(data, Mapping) else None
-    details: dict[str, Any] = {"request": request, "status": status, "body": text[:_MAX_EXCERPT]}
+    details: dict[str, Any] = {"request": request, "http_status": status, "body": text[:_MAX_EXCERPT]}
     found: _Found
     is_page = "html" in content_type or text.lstrip()[:15].lower().startswith(("<!doctype html", "<html"))
     said = "a web page" if is_page else one_line(incoming(detail) if isinstance(detail, str) else text, _LINE)

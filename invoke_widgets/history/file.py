@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType, JobException, ResourceError
 from invoke_widgets.errors.checks import positive, whole
-from invoke_widgets.records import FieldValue, JobError, parse_time
+from invoke_widgets.records import FieldValue, JobError, QueueItem, parse_time
 
 R = TypeVar("R")
 
@@ -523,6 +523,12 @@ _TIMES = frozenset(
     {"at", "retry_at", "requested_at", "created_at", "updated_at", "started_at", "completed_at"},
 )
 
+# Fields that had another name in earlier versions of this package.
+_RENAMED: Mapping[Any, Mapping[str, str]] = {
+    QueueItem: {"error_type": "server_error_type"},
+    JobError: {"status": "http_status"},
+}
+
 
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name != "session")
@@ -564,11 +570,14 @@ def merged(known: Mapping[str, Any], new: Mapping[str, Any], *, later: bool) -> 
 
 def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:
     """A record from JSON values; unknown fields are dropped. None if the values make no record, as in a damaged one."""
+    for before, now in _RENAMED.get(kind, {}).items():
+        if before in data:
+            data = {now: data[before], **data}
     values = {name: data[name] for name in _names(kind) if name in data}
     for name in _TIMES & values.keys():
         values[name] = parse_time(values[name])
     try:
-        if "error_type" in values and kind is JobError:
+        if "error_type" in values:
             values["error_type"] = JobErrorType(values["error_type"])
         if "item_ids" in values:
             values["item_ids"] = tuple(int(i) for i in values["item_ids"])

@@ -38,7 +38,7 @@ ERRORS: Schema = {
     "node_type": TEXT,
     "field_path": TEXT,
     "server_error_type": TEXT,
-    "status": INT,
+    "http_status": INT,
     "attempt": INT,
     "retry_at": TIME,
     "retryable": FLAG,
@@ -75,6 +75,7 @@ JOBS: Schema = {
     "waited_s": FLOAT,
     "ran_s": FLOAT,
     "error_type": TEXT,
+    "server_error_type": TEXT,
     "error_message": TEXT,
     "retried_from_item_id": INT,
 }

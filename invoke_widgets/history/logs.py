@@ -227,8 +227,8 @@ def job_error(item: QueueItem, *, attempt: int = 1, secrets: Iterable[str | None
         secrets: tokens in use, which are removed from the texts; other secrets were removed when the item was read.
     """
     node_id, node_type = failed_node(item)
-    diagnosis = failures.diagnose_failure(item.error_type, item.error_message, item.error_traceback)
-    message = without_known(item.error_message or item.error_type or "The server gives no reason.", secrets)
+    diagnosis = failures.diagnose_failure(item.server_error_type, item.error_message, item.error_traceback)
+    message = without_known(item.error_message or item.server_error_type or "The server gives no reason.", secrets)
     return JobError(
         at=item.completed_at or datetime.now(UTC),
         error_type=diagnosis.error_type,
@@ -239,10 +239,10 @@ def job_error(item: QueueItem, *, attempt: int = 1, secrets: Iterable[str | None
         batch_id=item.batch_id,
         node_id=node_id,
         node_type=node_type,
-        server_error_type=item.error_type,
+        server_error_type=item.server_error_type,
         traceback=None if item.error_traceback is None else without_known(item.error_traceback, secrets),
         attempt=attempt,
-        fingerprint=classify.fingerprint(diagnosis.error_type, item.error_type, node_type, message),
+        fingerprint=classify.fingerprint(diagnosis.error_type, item.server_error_type, node_type, message),
     )
 
 
@@ -341,7 +341,7 @@ class ErrorLog(KeptLog[JobError]):
         key = _item_key(item.item_id, item.batch_id)
         known = self._records.get(key)
         # A failure that could not be read is recorded without its error, which may become known later.
-        if known is not None and (known.server_error_type is not None or item.error_type is None):
+        if known is not None and (known.server_error_type is not None or item.server_error_type is None):
             self._add_node(key, known, *failed_node(item))
             self.link(item)
             return
@@ -392,7 +392,7 @@ class ErrorLog(KeptLog[JobError]):
                 item_id=error.item_id,
                 batch_id=error.batch_id,
                 field_path=path,
-                status=error.status,
+                http_status=error.http_status,
                 fingerprint=classify.fingerprint(error.error_type, None, None, message),
             ),
         )

@@ -445,15 +445,16 @@ def failure_of(item: QueueItem, attempts: tuple[int, ...] = ()) -> JobException:
         )
     error = job_error(item)
     attempt = f", attempt {attempts.index(item.item_id) + 1} at job {attempts[0]}," if len(attempts) > 1 else ""
+    reason = f"{item.server_error_type or 'unknown'}: {item.error_message or 'no message'}"
     return EXCEPTION_FOR[error.error_type](
-        f"Item {item.item_id}{attempt} failed: {item.error_type or 'unknown'}: {item.error_message or 'no message'}",
+        f"Item {item.item_id}{attempt} failed: {reason}",
         suggestion=error.suggestion,
         item_id=item.item_id,
         batch_id=item.batch_id,
         item=item,
         retryable=error.retryable,
         details={
-            "server_error_type": item.error_type,
+            "server_error_type": item.server_error_type,
             "traceback": item.error_traceback,
             "attempts": attempts or (item.item_id,),
         },

@@ -295,7 +295,7 @@ class Reruns:
         unplaced = chain.batch.unplaced.pop(new.item_id, None)
         now = unplaced or self._store.state.items.get(new.item_id)
         if now is not None and now.status == FAILED:
-            has_error = unplaced is not None or now.error_type is not None or now.error_message is not None
+            has_error = unplaced is not None or now.server_error_type is not None or now.error_message is not None
             self._decide(chain, now, self._errors.error_of(now) if has_error else self._errors.record_of(now))
         chain.notify()
         self._store.notify(chain.attempts)

@@ -267,7 +267,7 @@ class FailureReader:
         """Note a changed item that failed; `before` is its previous record."""
         if self._store.state.is_theirs(item):
             return
-        is_news = before is None or before.error_type is None or before.status != FAILED
+        is_news = before is None or before.server_error_type is None or before.status != FAILED
         if not _has_error(item) or (is_news and self._may_be_retry(item)):
             self._known[item.item_id] = item
             self._wanted.add(item.item_id)
@@ -334,7 +334,7 @@ class FailureReader:
 
 def _has_error(item: QueueItem) -> bool:
     """Whether an item's record says why it failed."""
-    return item.error_type is not None or item.error_message is not None
+    return item.server_error_type is not None or item.error_message is not None
 
 
 async def light_items(client: InvokeClient, item_ids: Iterable[int]) -> list[QueueItem]:

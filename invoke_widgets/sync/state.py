@@ -324,7 +324,7 @@ def _filled(base: QueueItem, other: QueueItem, fields: Collection[str]) -> Queue
     return replace(base, **missing) if missing else base
 
 
-_OUTCOME = ("error_type", "error_message", "error_traceback", "started_at", "completed_at", "updated_at",
+_OUTCOME = ("server_error_type", "error_message", "error_traceback", "started_at", "completed_at", "updated_at",
            "status_sequence")  # fmt: skip
 
 

@@ -320,7 +320,7 @@ class Sync:
     def _reconnecting(self, error: JobException, pause: float, *, is_internal: bool = False) -> None:
         self._away = error
         is_refused = isinstance(error, AccessDenied)
-        needs_token = is_refused and error.status in (None, 401) and self._client.transport.token is not None
+        needs_token = is_refused and error.http_status in (None, 401) and self._client.transport.token is not None
         self._store.set_connection(
             mode="reconnecting",
             error=error.message,

@@ -48,8 +48,8 @@ def facts(group: ErrorGroup) -> list[list[str]]:
     found = [("class", error.error_type.value), ("where", where(error))]
     if error.server_error_type:
         found.append(("server's type", error.server_error_type))
-    if error.status is not None:
-        found.append(("HTTP status", str(error.status)))
+    if error.http_status is not None:
+        found.append(("HTTP status", str(error.http_status)))
     if error.batch_id is not None:
         found.append(("batch", error.batch_id))
     if group.count > 1:

@@ -161,12 +161,12 @@ def _json(value: Any, indent: int | None = None) -> str:
 
 
 def _error(item: QueueItem) -> dict[str, Any] | None:
-    if not item.error_type and not item.error_message:
+    if not item.server_error_type and not item.error_message:
         return None
     error = job_error(item)
     return {
         "type": error.error_type.value,
-        "server_type": item.error_type,
+        "server_type": item.server_error_type,
         "message": item.error_message or "",
         "suggestion": error.suggestion,
         "node": f"{error.node_id} ({error.node_type})" if error.node_id and error.node_type else error.node_id,

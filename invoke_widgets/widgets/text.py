@@ -232,10 +232,14 @@ def fields_text(values: Iterable[FieldValue] | None) -> str | None:
 
 def error_text(item: QueueItem) -> str | None:
     """The error of an item, in one line; None if there is none."""
-    if not item.error_type and not item.error_message:
+    if not item.server_error_type and not item.error_message:
         return None
     message = " ".join((item.error_message or "").split())
-    return cell(f"{item.error_type}: {message}" if item.error_type and message else item.error_type or message)
+    return cell(
+        f"{item.server_error_type}: {message}"
+        if item.server_error_type and message
+        else item.server_error_type or message
+    )
 
 
 def texts(

@@ -58,7 +58,7 @@ def _failed(item_id: int) -> QueueItem:
         status="failed",
         batch_id="b",
         completed_at=T0,
-        error_type=failure.server_error_type,
+        server_error_type=failure.server_error_type,
         error_message=failure.message,
         error_traceback="Traceback (most recent call last):\n" + '  File "x.py", line 1, in f\n' * 20,
     )
@@ -97,7 +97,7 @@ def _real_failures(line: Callable[[str, float, float, str], None]) -> None:
         baseline = median_us(lambda text: _BASELINE.search(text.lower()), [f"{kind}: {message}"], 500)
         read = QueueItem.from_json(_told(kind, message))
         items = [replace(read, item_id=i) for i in range(2000)]
-        took = median_us(lambda item: failures.diagnose_failure(item.error_type, item.error_message), items, 1)
+        took = median_us(lambda item: failures.diagnose_failure(item.server_error_type, item.error_message), items, 1)
         line(f"classify: {what}", took, baseline, "µs")
         line(f"log: {what}", median_us(ErrorLog().record_failure, items, 1), baseline, "µs")
         line(f"read and clean: {what}", median_us(QueueItem.from_json, [_told(kind, message)], 500), baseline, "µs")
@@ -124,7 +124,7 @@ def main() -> None:
         "µs",
     )
     rows: list[dict[str, Any]] = []
-    plain = median_us(lambda i: rows.append({"id": i.item_id, "e": i.error_type, "m": i.error_message}),
+    plain = median_us(lambda i: rows.append({"id": i.item_id, "e": i.server_error_type, "m": i.error_message}),
                       [_failed(i) for i in range(5000)], rounds=1)  # fmt: skip
     log = ErrorLog()
     line(

@@ -214,7 +214,9 @@ def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
     focus("Queue", "tab")
     press("ArrowRight")
     expect(page.view.get_by_role("tab", name="Errors")).to_be_focused()
-    expect(page.view.locator(".iwt-body > .iwt-row").filter(has_text="out of luck").locator("visible=true")).to_be_visible()
+    expect(
+        page.view.locator(".iwt-body > .iwt-row").filter(has_text="out of luck").locator("visible=true")
+    ).to_be_visible()
     press("Tab", "Tab")
     for _ in range(12):
         if page.view.locator(".iwt-body > .iwt-row:focus").count():

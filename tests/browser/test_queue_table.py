@@ -149,7 +149,7 @@ def test_row_follows_status_and_progress(fed: Open) -> None:
     expect(page.row(1)).to_contain_text("62 % · Denoising 19/30")
     expect(page.row(1).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "62")
     expect(page.row(3)).to_contain_text("2nd")
-    page.kernel("console.receive(item(1, FAILED, error_type='RuntimeError', error_message='no luck'))")
+    page.kernel("console.receive(item(1, FAILED, server_error_type='RuntimeError', error_message='no luck'))")
     expect(page.row(1)).to_contain_text("RuntimeError: no luck")
     page.kernel("console.forget([1])")
     expect(page.row(1)).to_have_count(0)
@@ -473,7 +473,7 @@ def bad(i, text, status):
     session = {{"graph": graph, "execution_graph": {{"nodes": {{}}, "edges": []}}, "errors": {{text: text}},
                "results": {{text: {{"type": text, "value": text, "image": {{"image_name": text}}}}}}}}
     return item(i, status, batch_id=text, destination=text, device=text, origin=text, session_id=text, user_id=text,
-                error_type=text, error_message=text, error_traceback=text, session=session,
+                server_error_type=text, error_message=text, error_traceback=text, session=session,
                 field_values=(FieldValue(text, text, text),))
 items = [bad(i, text, status) for i, (text, status) in
          enumerate(itertools.product(hostile, [FAILED, IN_PROGRESS, hostile[0]]), 1)]
@@ -505,7 +505,7 @@ def test_table_breaks_no_axe_rule(fed: Open, theme: Any) -> None:
     """axe-core finds nothing in either theme, with every status, a selection and an open row."""
     page = fed(60, statuses="STATUSES[i % 6]")
     page.kernel("console.progress(55, 0.4, 'Step 4')\nclass Client:\n    async def get_queue_item(self, i):\n"
-                "        return item(i, FAILED, error_type='E', error_message='m', error_traceback='t',"
+                "        return item(i, FAILED, server_error_type='E', error_message='m', error_traceback='t',"
                 " session={'graph': {'nodes': {'a': {}}}})\nconsole.client = Client()")  # fmt: skip
     page.notebook.set_theme(theme)
     page.row(58).locator(".iwt-box").click()

@@ -100,7 +100,11 @@ def test_get_queue_item(client: BlockingClient, wire: Wire, server: Server) -> N
 def test_get_queue_item_that_failed(client: BlockingClient, wire: Wire) -> None:
     """The error's class, message and traceback."""
     item = client.get_queue_item(wire.run(divide_by_zero())["item_id"])
-    assert ("failed", "ZeroDivisionError", "division by zero") == (item.status, item.error_type, item.error_message)
+    assert ("failed", "ZeroDivisionError", "division by zero") == (
+        item.status,
+        item.server_error_type,
+        item.error_message,
+    )
     assert "ZeroDivisionError" in item.error_traceback
 
 

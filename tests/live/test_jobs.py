@@ -130,7 +130,11 @@ def test_batch_wait_frame_and_result_with_a_failure(console: iw.Console) -> None
     assert [1, 0, 3] == frame["div.b"].tolist()
     assert ([6, 2], "Int64") == (frame["div.value"].dropna().tolist(), str(frame["div.value"].dtype))
     assert [True, False, True] == frame["error_type"].isna().tolist()
-    assert "ZeroDivisionError" == frame["error_type"][1]
+    assert ("execution_failed", "ZeroDivisionError") == tuple(frame.loc[1, ["error_type", "server_error_type"]])
+    errors = console.errors.frame().set_index("item_id")[["error_type", "server_error_type"]]
+    for jobs in (frame, console.jobs.frame()):
+        failed = jobs[jobs["status"] == "failed"].set_index("item_id")[["error_type", "server_error_type"]]
+        assert errors.to_dict() == failed.to_dict()
 
 
 @pytest.mark.parametrize("form", ["wait", "await"])

@@ -44,7 +44,7 @@ def _fields(item: QueueItem) -> tuple[object, ...]:
         item.created_at,
         item.started_at,
         item.completed_at,
-        item.error_type,
+        item.server_error_type,
         item.field_values or (),
     )
 

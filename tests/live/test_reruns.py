@@ -389,7 +389,7 @@ def test_refused_retry_honors_retry_after(console: iw.Console, monkeypatch: pyte
     """A server that says when to come back is not asked earlier, and the snapshot shows when."""
 
     def refuse(item_ids: list[int]) -> None:
-        raise iw.ServerFailure("Not now.", details={"status": 500, "retry_after": 40.0})
+        raise iw.ServerFailure("Not now.", details={"http_status": 500, "retry_after": 40.0})
 
     retry_through(monkeypatch, refuse)
     job = console.submit(fail(LOST), retry=soon()).jobs[0]
@@ -406,7 +406,7 @@ def test_refused_retry_does_not_hold_up_others(
 
     def refuse(item_ids: list[int]) -> None:
         if bad in item_ids:
-            raise iw.ServerFailure("Unexpected error while retrying.", details={"status": 500})
+            raise iw.ServerFailure("Unexpected error while retrying.", details={"http_status": 500})
 
     names = [uuid.uuid4().hex for _ in range(9)]
     policy = iw.RetryPolicy(attempts=2, backoff_s=2, max_backoff_s=2)

@@ -499,7 +499,7 @@ class World:
 def _shown(item: QueueItem) -> tuple[object, ...]:
     times = (item.created_at, item.started_at, item.completed_at)
     values = tuple(map(str, item.field_values or ()))
-    return (item.status, item.batch_id, item.destination, *times, item.error_type, values)
+    return (item.status, item.batch_id, item.destination, *times, item.server_error_type, values)
 
 
 def _of_server(data: dict[str, Any]) -> tuple[object, ...]:

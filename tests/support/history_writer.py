@@ -20,7 +20,9 @@ def main(path: str) -> None:
     start = max((int(error.item_id or 0) for error in log), default=0) + 1
     for number in itertools.count(start):
         log.record_failure(
-            QueueItem(item_id=number, status="failed", batch_id="b", error_type="RuntimeError", error_message="x" * 500)
+            QueueItem(
+                item_id=number, status="failed", batch_id="b", server_error_type="RuntimeError", error_message="x" * 500
+            )
         )
         print(number, time.time(), flush=True)
         time.sleep(0.001)

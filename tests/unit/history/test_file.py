@@ -230,6 +230,30 @@ def test_a_record_logged_during_a_clearing_is_kept(path: Path, file: HistoryFile
     assert ([2], [2]) == ([e.item_id for e in there], _again(path))
 
 
+def test_a_file_of_an_earlier_version_is_read(path: Path) -> None:
+    """There `error_type` of a job was the server's class, and `status` of an error the reply's."""
+    with contextlib.closing(HistoryFile(path)) as file:
+        error = {"at": NOW.isoformat(), "error_type": "network_error", "message": "m", "status": 502}
+        job = {"item_id": 1, "status": "failed", "batch_id": "b", "error_type": "ZeroDivisionError",
+               "error_message": "division by zero", "created_at": NOW.isoformat()}  # fmt: skip
+        file.put(Row("errors", "here", "request:1", NOW.timestamp(), 0, lambda: error))
+        file.put(Row("jobs", "here", "item:1:b", NOW.timestamp(), 3, lambda: job))
+        assert file.flush()
+        (error_then,), (job_then,) = _errors(file), JobLog(file=file, source="here")
+        assert ("network_error", 502) == (error_then.error_type, error_then.http_status)
+        assert ("failed", "execution_failed", "ZeroDivisionError") == (
+            job_then.status,
+            job_then.error_type,
+            job_then.server_error_type,
+        )
+        # What is known now is merged with what was written then.
+        jobs = JobLog(file=file, source="here")
+        jobs.record(replace(job_then, server_error_type="OtherError"))
+        assert file.flush()
+        (merged,) = JobLog(file=file, source="here")
+        assert "OtherError" == merged.server_error_type
+
+
 def test_records_above_the_maximum_age_are_deleted(path: Path) -> None:
     """When the file is opened, and every few minutes."""
     file = HistoryFile(path)

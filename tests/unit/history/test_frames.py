@@ -17,7 +17,7 @@ import pytest
 from invoke_widgets.errors import JobErrorType
 from invoke_widgets.events import BatchEnqueued, ItemStatusChanged, NodeFailed, NodeProgress, QueueCleared
 from invoke_widgets.history import frames
-from invoke_widgets.history.logs import LoggedEvent
+from invoke_widgets.history.logs import LoggedEvent, job_error
 from invoke_widgets.records import Cancellation, FieldValue, JobError, Progress, QueueItem
 
 T0 = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
@@ -32,7 +32,7 @@ def _error(i: int) -> JobError:
         message=f"m{i}",
         item_id=i if known else None,
         node_id="n" if known else None,
-        status=None if known else 422,
+        http_status=None if known else 422,
     )
 
 
@@ -112,6 +112,25 @@ def test_values_are_those_of_the_records(make: Make, record: Callable[[int], Any
     assert [] == wrong
 
 
+def test_a_column_means_the_same_in_every_frame() -> None:
+    """`status` is a job's, `http_status` a reply's, `error_type` one of the eight and `server_error_type` a class."""
+    schemas = {
+        "errors": frames.ERRORS,
+        "jobs": frames.JOBS,
+        "cancellations": frames.CANCELLATIONS,
+        "events": frames.EVENTS,
+    }
+    assert ["jobs", "events"] == [name for name, schema in schemas.items() if "status" in schema]
+    assert ["errors"] == [name for name, schema in schemas.items() if "http_status" in schema]
+    job = QueueItem(item_id=1, status="failed", batch_id="b", server_error_type="OutOfMemoryError", error_message="m")
+    made = [frames.jobs([job]), frames.errors([job_error(job)])]
+    shared = set(frames.JOBS) & set(frames.ERRORS)
+    assert {"item_id", "batch_id", "error_type", "server_error_type"} == shared
+    first, second = [frame[sorted(shared)].to_dict("records") for frame in made]
+    assert first == second
+    assert "resource_error" == first[0]["error_type"]
+
+
 def test_durations_are_in_seconds() -> None:
     """From creation to start and from start to end; missing if unknown."""
     frame = frames.jobs([_job(0), _job(1)])
@@ -149,7 +168,7 @@ def test_events_have_item_node_and_progress() -> None:
     events = [
         ItemStatusChanged(queue_id="default", item=item),
         NodeProgress(**node, progress=Progress(item_id=5, message="half", percentage=0.5)),
-        NodeFailed(**node, error_type="E", error_message="why", error_traceback=""),
+        NodeFailed(**node, server_error_type="E", error_message="why", error_traceback=""),
     ]
     frame = frames.events(LoggedEvent(T0, event) for event in events)
     columns = ["event", "item_id", "node_id", "status", "message", "percentage"]

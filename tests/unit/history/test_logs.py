@@ -26,7 +26,7 @@ def failed(item_id: int = 1, message: str = "division by zero", **fields: object
         status="failed",
         batch_id="b",
         completed_at=T0 + timedelta(seconds=item_id),
-        error_type="ZeroDivisionError",
+        server_error_type="ZeroDivisionError",
         error_message=message,
         error_traceback="Traceback ...",
     )
@@ -40,7 +40,7 @@ def node_failed(item_id: int = 1) -> NodeFailed:
         batch_id="b",
         node_id="div",
         node_type="div",
-        error_type="ZeroDivisionError",
+        server_error_type="ZeroDivisionError",
         error_message="division by zero",
         error_traceback="Traceback ...",
     )
@@ -69,10 +69,10 @@ def test_equal_errors_are_one_group() -> None:
 def test_an_exception_is_recorded_once() -> None:
     """It may be caught in several places; another one with the same message is another record."""
     log = ErrorLog()
-    error = NotFound("Not found: x.", details={"status": 404})
-    for each in (error, error, NotFound("Not found: x.", details={"status": 404})):
+    error = NotFound("Not found: x.", details={"http_status": 404})
+    for each in (error, error, NotFound("Not found: x.", details={"http_status": 404})):
         log.record_exception(each)
-    assert [404, 404] == [e.status for e in log]
+    assert [404, 404] == [e.http_status for e in log]
 
 
 def test_attempts_are_numbered_along_a_chain() -> None:
@@ -147,7 +147,7 @@ def test_settle_marks_unfinished_jobs_as_gone() -> None:
 def test_an_error_that_becomes_known_later_completes_the_record() -> None:
     """A failure that was recorded without its error keeps the rest."""
     log = ErrorLog()
-    log.record_failure(failed(error_type=None, error_message=None, error_traceback=None))
+    log.record_failure(failed(server_error_type=None, error_message=None, error_traceback=None))
     log.note_retry(1, "b", T0)
     said = [e.message for e in log]
     log.record_failure(failed())
@@ -225,7 +225,7 @@ def test_job_error_diagnoses_a_failed_item() -> None:
 
 def test_job_error_of_an_unread_failure_says_that_there_is_no_reason() -> None:
     """Its error could not be read, or the server gave none."""
-    found = job_error(failed(error_type=None, error_message=None, error_traceback=None))
+    found = job_error(failed(server_error_type=None, error_message=None, error_traceback=None))
     assert ("The server gives no reason.", None) == (found.message, found.server_error_type)
 
 
@@ -258,7 +258,7 @@ def test_equal_out_of_memory_errors_are_one_group() -> None:
 def test_secrets_in_an_argument_are_not_recorded() -> None:
     """The message of a failed request may quote an argument, which no server sent."""
     log = ErrorLog()
-    log.record_exception(NotFound("url: 'http://me:c2lnbmF0dXJl@h' is not there.", details={"status": 404}))
+    log.record_exception(NotFound("url: 'http://me:c2lnbmF0dXJl@h' is not there.", details={"http_status": 404}))
     assert ["url: 'http://[token]@h' is not there."] == [e.message for e in log]
 
 

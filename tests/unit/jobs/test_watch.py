@@ -126,7 +126,7 @@ def test_a_failure_waits_for_its_error() -> None:
 def test_a_failure_whose_error_cannot_be_read_gives_a_notice() -> None:
     """After some seconds, or when the item is deleted, the notice has what is known of the failure."""
     snapshots = Snapshots(item(1), item(2, batch_id="c"), known=False)
-    assert [] == snapshots.see(replace(item(1, "failed"), error_type="OutOfMemoryError"))
+    assert [] == snapshots.see(replace(item(1, "failed"), server_error_type="OutOfMemoryError"))
     failed, *_ = snapshots.wait(6)
     assert isinstance(failed, JobFailed)
     assert (JobErrorType.RESOURCE_ERROR, 1) == (failed.error.error_type, failed.error.item_id)

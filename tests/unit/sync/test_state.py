@@ -18,7 +18,7 @@ from invoke_widgets.sync.state import QueueState, Shards
 ITEM = QueueItem(item_id=5, status="pending", batch_id="b", status_sequence=0)
 RUNNING = replace(ITEM, status="in_progress", status_sequence=1)
 COMPLETED = replace(ITEM, status="completed", status_sequence=2)
-FAILED = replace(ITEM, status="failed", status_sequence=2, error_type="E", error_message="m")
+FAILED = replace(ITEM, status="failed", status_sequence=2, server_error_type="E", error_message="m")
 
 
 def event(item: QueueItem) -> ItemStatusChanged:
@@ -75,10 +75,10 @@ def test_unknown_status_is_kept() -> None:
 def test_event_and_summary_complete_each_other() -> None:
     """An event has the error and a summary the field values: the snapshot has both, in either order."""
     values = (FieldValue("a", "b", 1),)
-    summary = replace(FAILED, status_sequence=None, error_type=None, error_message=None, field_values=values)
+    summary = replace(FAILED, status_sequence=None, server_error_type=None, error_message=None, field_values=values)
     for steps in ((event(FAILED), summary), (summary, event(FAILED))):
         item = after(*steps).items[5]
-        assert ("E", "m", values) == (item.error_type, item.error_message, item.field_values)
+        assert ("E", "m", values) == (item.server_error_type, item.error_message, item.field_values)
 
 
 def test_read_older_than_an_event_does_not_replace_it() -> None:

@@ -72,7 +72,11 @@ def console() -> Iterator[Any]:
 
 def failed(item_id: int, **fields: Any) -> QueueItem:
     """One of several with equal errors."""
-    error = {"error_type": "RuntimeError", "error_message": "out of luck", "error_traceback": "Traceback: no luck"}
+    error = {
+        "server_error_type": "RuntimeError",
+        "error_message": "out of luck",
+        "error_traceback": "Traceback: no luck",
+    }
     return item(item_id, FAILED, **error, **fields)
 
 

@@ -236,7 +236,7 @@ def test_closing_the_console_closes_its_tables() -> None:
 
 def test_static_html_and_text_are_escaped(console: FedConsole) -> None:
     """A page without a kernel gets the last state as an escaped table, and a terminal gets it as text."""
-    console.feed([item(6, FAILED, error_type="E", error_message="<script>alert(1)</script>")])
+    console.feed([item(6, FAILED, server_error_type="E", error_message="<script>alert(1)</script>")])
     bundle = QueueTable(console)._repr_mimebundle_()  # type: ignore[arg-type]
     bundle = bundle[0]
     assert "application/vnd.jupyter.widget-view+json" in bundle
@@ -251,7 +251,7 @@ def test_detail_of_a_failed_item_has_error_fields_and_graph() -> None:
     failed = item(
         7,
         FAILED,
-        error_type="OutOfMemoryError",
+        server_error_type="OutOfMemoryError",
         error_message="CUDA out of memory",
         error_traceback="Traceback …",
         session={"graph": {"nodes": {"a": {"type": "add"}}, "edges": []}},
@@ -274,7 +274,9 @@ def test_detail_cuts_long_outputs() -> None:
 def test_lone_surrogates_are_replaced(console: FedConsole) -> None:
     """A lone surrogate, which JSON can hold and no message may, is replaced wherever a text of the server goes out."""
     half = "a\ud83db"
-    bad = item(9, half, batch_id=half, destination=half, error_type=half, field_values=(FieldValue(half, half, half),))
+    bad = item(
+        9, half, batch_id=half, destination=half, server_error_type=half, field_values=(FieldValue(half, half, half),)
+    )
     console.feed([bad])
     table = QueueTable(console)  # type: ignore[arg-type]
     bundle = table._repr_mimebundle_()
