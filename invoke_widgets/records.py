@@ -134,8 +134,8 @@ class QueueItem:
 
     Which fields are None depends on the source: a summary (since 6.14) has no `session`, `priority` or error; an event
     has no `field_values`, `device` or `parent_item_id`. `server_error_type` is the server's name of the exception that
-    ended it ("ZeroDivisionError"). `session` is the server's JSON. `parent_item_id` is the item whose node called a saved
-    workflow (since 6.14) that this item runs.
+    ended it ("ZeroDivisionError"). `session` is the server's JSON. `parent_item_id` is the item whose node called a
+    saved workflow (since 6.14) that this item runs.
     """
 
     item_id: int

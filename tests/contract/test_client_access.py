@@ -28,7 +28,7 @@ def test_without_a_valid_token_access_is_denied(people: People, multiuser_server
     """A missing or wrong token is refused."""
     with BlockingClient(multiuser_server.url, token=token) as client, pytest.raises(AccessDenied) as caught:
         client.get_queue_status()
-    assert 401 == caught.value.status
+    assert 401 == caught.value.http_status
 
 
 def test_login_and_logout(people: People, stranger: BlockingClient) -> None:
@@ -65,7 +65,7 @@ def test_items_of_other_users_cannot_be_canceled(people: People, stranger: Block
     for attempt in (lambda: stranger.cancel_queue_item(item_id), stranger.pause):
         with pytest.raises(AccessDenied) as caught:
             attempt()
-        assert 403 == caught.value.status
+        assert 403 == caught.value.http_status
     item = stranger.get_queue_item(item_id)
     is_redacted = people.user.server.has("redacts_ids")
     assert ("in_progress", is_redacted) == (item.status, item.batch_id == "redacted")

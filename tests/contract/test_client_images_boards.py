@@ -58,7 +58,7 @@ def test_upload_of_invalid_image(client: BlockingClient) -> None:
     """What cannot be read as an image is refused."""
     with pytest.raises(InvalidRequest) as caught:
         client.upload_image(b"no image")
-    assert 415 == caught.value.status
+    assert 415 == caught.value.http_status
 
 
 def test_an_unknown_image_is_not_found(client: BlockingClient, server: Server) -> None:

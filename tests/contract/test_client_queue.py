@@ -72,7 +72,7 @@ def test_a_refused_batch_names_the_field(client: BlockingClient) -> None:
     with pytest.raises(InvalidRequest) as caught:
         client.enqueue_batch({"graph": graph({"n": {"type": "add", "a": "seven"}})})
     ((path, message),) = caught.value.details["errors"]
-    assert (422, "nodes.n.add.a", "should be an integer, got 'seven'") == (caught.value.status, path, message)
+    assert (422, "nodes.n.add.a", "should be an integer, got 'seven'") == (caught.value.http_status, path, message)
 
 
 def test_get_queue_item(client: BlockingClient, wire: Wire, server: Server) -> None:
@@ -114,7 +114,7 @@ def test_an_unknown_item_is_not_found(client: BlockingClient) -> None:
     for method in (client.get_queue_item, client.cancel_queue_item, client.delete_queue_item):
         with pytest.raises(NotFound, match="999999999") as caught:
             method(999_999_999)
-        statuses.append(caught.value.status)
+        statuses.append(caught.value.http_status)
     assert [404] * 3 == statuses
 
 
@@ -132,7 +132,7 @@ def test_unreadable_item_is_a_server_failure(client: BlockingClient, wire: Wire)
         with pytest.raises(ServerFailure, match=r"nodes\.add\.add\.a: should be an integer") as caught:
             client.get_queue_item(item_id)
         wire.put("clear")
-    assert 500 == caught.value.status
+    assert 500 == caught.value.http_status
 
 
 def test_current_and_next_item(client: BlockingClient, wire: Wire) -> None:
