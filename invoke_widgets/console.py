@@ -566,9 +566,10 @@ class Console:
         self._call(work())
 
     def reconnect(self, timeout: float = 30.0, *, token: str | None = None) -> Connection:
-        """Try to reach an unreachable server now, without waiting for `status.connection.next_try_at`.
+        """Check now whether the server answers, giving up what is under way, and return the connection.
 
-        If the server is reachable and is polled because there is no socket, try the socket.
+        An unreachable server is tried without waiting for `status.connection.next_try_at`; where a server is polled
+        because there is no socket, the socket is tried as well.
 
         Args:
             timeout: seconds.

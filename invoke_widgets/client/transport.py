@@ -50,7 +50,7 @@ _TOTAL_S = 20.0
 """Seconds after the first attempt at a request, after which no further one begins."""
 _LONGEST_WAIT_S = 3600.0
 _CONNECTIONS = 20
-_LONGEST_REQUEST_S = 60.0
+_LONGEST_CALL_S = 60.0
 _LONGEST_REPLY = 64 * 2**20
 _LONGEST_LIST = 256 * 2**20
 _OF_THE_WIRE = (b"content-encoding", b"content-length", b"transfer-encoding")
@@ -353,26 +353,27 @@ class _Pool:
 
     Args:
         connect: returns new connections.
-        total_s: seconds that one request may take in all; httpx's time-outs are for each read.
     """
 
-    def __init__(self, connect: Callable[[], httpx.AsyncClient], *, total_s: float) -> None:
+    def __init__(self, connect: Callable[[], httpx.AsyncClient]) -> None:
         self._connect = connect
-        self.total_s = total_s
         self.http = connect()
         self._tasks: dict[asyncio.Task[httpx.Response], httpx.AsyncClient] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: httpx.Request, *, until: float) -> httpx.Response:
         """Send a request and return its whole reply.
 
+        Args:
+            until: when to give up, on the loop's clock; httpx's time-outs are for each read.
+
         Raises:
-            TimeoutError: it took longer than `total_s`.
+            TimeoutError: the whole reply was not there by then.
             _TooLarge: the reply is larger than `limit_of` the request.
             httpx.HTTPError: it failed in another way.
         """
         http = self.http
-        task = asyncio.get_running_loop().create_task(self._exchange(http, request))
+        task = asyncio.get_running_loop().create_task(self._exchange(http, request, until))
         self._tasks[task] = http
         task.add_done_callback(self._ended)
         try:
@@ -382,8 +383,8 @@ class _Pool:
                 self.http = self._connect()  # the old ones are closed when the last request on them has ended
             raise
 
-    async def _exchange(self, http: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-        async with asyncio.timeout(self.total_s):
+    async def _exchange(self, http: httpx.AsyncClient, request: httpx.Request, until: float) -> httpx.Response:
+        async with asyncio.timeout_at(until):
             response = await http.send(request, stream=True)
             try:
                 content = bytearray()
@@ -428,6 +429,7 @@ class Transport:
         verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
 
     Attributes:
+        timeout: the same.
         verify: the same, without a file.
 
     Raises:
@@ -438,11 +440,13 @@ class Transport:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidRequest(f"timeout: should be a number of seconds above 0, got {timeout!r}.")
         self.url = normalise_url(url)
+        self.timeout = timeout
         self._login = _login_of(url)
         self._access: dict[str, str | None] = {"token": None}
         self.set_token(checked_token(token))
         self.verify = checked_verify(verify)
         self._is_probing = False
+        self._total_s = max(3 * timeout, _LONGEST_CALL_S)
         self.breaker = Breaker(self.url)
         for name in ("http11", "http2", "proxy"):
             # A kernel may have put httpx's successor in its place.
@@ -466,7 +470,7 @@ class Transport:
             return httpx.AsyncClient(base_url=self.url, timeout=timeouts, transport=connections)
 
         try:
-            self._pool = _Pool(connect, total_s=max(3 * timeout, _LONGEST_REQUEST_S))
+            self._pool = _Pool(connect)
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             if proxy is None:
                 raise
@@ -580,7 +584,8 @@ class Transport:
             files={"file": (name, content, media_type)},
             headers=self.authorization,
         )
-        return _decoded(await self._once(request, f"POST {path}", want_json=True), f"POST {path}", False)
+        response = await self._once(request, f"POST {path}", want_json=True, until=self._deadline())
+        return _decoded(response, f"POST {path}", False)
 
     async def _send(
         self,
@@ -596,6 +601,8 @@ class Transport:
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
 
+        until = self._deadline()
+
         async def send() -> httpx.Response:
             request = self._pool.http.build_request(
                 method,
@@ -604,7 +611,7 @@ class Transport:
                 params=_present(params),
                 headers=self.authorization | ({"Content-Type": "application/json"} if content is not None else {}),
             )
-            return await self._once(request, f"{method} {path}", want_json)
+            return await self._once(request, f"{method} {path}", want_json, until)
 
         if not repeatable:
             return await send()
@@ -628,13 +635,17 @@ class Transport:
             # What was sent before may have been carried out, so this must not say that nothing was sent.
             raise uncertain from error
 
-    async def _once(self, request: httpx.Request, name: str, want_json: bool) -> httpx.Response:
+    def _deadline(self) -> float:
+        """Return when a call that begins now has ended, with all its repeats, on the loop's clock."""
+        return asyncio.get_running_loop().time() + self._total_s
+
+    async def _once(self, request: httpx.Request, name: str, want_json: bool, until: float) -> httpx.Response:
         with self.breaker.request(probing=self._is_probing):
             try:
-                response = await self._pool.send(request)
+                response = await self._pool.send(request, until=until)
             except TimeoutError:
                 raise JobTimeout(
-                    f"{self.url} began to answer {name}, but did not end within {self._pool.total_s:.0f} s.",
+                    f"{self.url} did not answer {name} to its end within {self._total_s:.0f} s.",
                     suggestion="The server, or a proxy before it, is very slow: try again, or raise timeout=....",
                     details={"request": name, "sent": True},
                     retryable=True,
@@ -649,7 +660,9 @@ class Transport:
                 # Not chained: httpx's tracebacks are long, and its message is in the details.
                 raise map_exception(error, name, self.url, self._proxy) from None
             refreshed = response.headers.get("x-refreshed-token")
-            if refreshed and can_be_sent(refreshed):
+            # Not where another token was set meanwhile: this one continues that of the request.
+            is_current = request.headers.get("authorization") == self.authorization.get("Authorization")
+            if refreshed and is_current and can_be_sent(refreshed):
                 self._access["token"] = refreshed
             content_type = response.headers.get("content-type", "")
             if not response.is_success or (want_json and "json" not in content_type):

@@ -142,7 +142,7 @@ class Reads:
         """Read what is due: at most one list of ids, one chunk of items, and one chunk of failed items' errors.
 
         Raises:
-            JobException: a request failed; what it was to read stays marked, except the list of ids.
+            JobException: a request failed; what it was to read stays marked.
         """
         now = time.monotonic()
         if self._ids_dirty and now >= self._next_ids_at:
@@ -175,12 +175,16 @@ class Reads:
         self._ids_dirty = False
         self._unreadable.clear()
         started = time.monotonic()
-        if not await self._client.has("item_ids"):
-            await self._read_everything()
-        else:
-            before = self._store.state
-            listed = (await self._client.get_queue_item_ids()).item_ids
-            self._apply(lambda state: with_ids(state, listed, fresher=state.changed_since(before)))
+        try:
+            if not await self._client.has("item_ids"):
+                await self._read_everything()
+            else:
+                before = self._store.state
+                listed = (await self._client.get_queue_item_ids()).item_ids
+                self._apply(lambda state: with_ids(state, listed, fresher=state.changed_since(before)))
+        except BaseException:
+            self._ids_dirty = True
+            raise
         self._store.set(is_listed=True)
         self._next_ids_at = time.monotonic() + 2 * (time.monotonic() - started)
 

@@ -22,7 +22,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from invoke_widgets._loop import Backoff
+from invoke_widgets._loop import Backoff, closed_error
 from invoke_widgets.client import EventStream, InvokeClient, SocketKeeper, asked_for, is_away, is_ill
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
@@ -47,10 +47,6 @@ _LIVED_S = 5.0
 """Seconds that a connection must have lasted for its failure to start again with the shortest pause."""
 _REPORT_IT = "Please report it; the Python log has the traceback."
 _NEW_TOKEN = "Log in again, and pass the new token: console.reconnect(token=...)."
-
-
-class _Lost(Exception):
-    """The socket broke."""
 
 
 class Sync:
@@ -87,8 +83,9 @@ class Sync:
         )
         self._socket = SocketKeeper(self._stream, on_open=self._socket_opened, on_failed=self._socket_failed)
         self._wake = asyncio.Event()
-        self._lost = False
+        self._cut = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
+        self._connected_at = 0.0
         self._beat_at = 0.0
         self._beaten_at = 0.0
         self._full_poll_at = 0.0
@@ -98,8 +95,7 @@ class Sync:
         self._wedges = WedgeWatch(client, store)
         self._away: JobException | None = None
         self._no_socket: ServerUnreachable | None = None
-        self._now = asyncio.Event()
-        self._tried = asyncio.Event()
+        self._tried: asyncio.Event | None = None  # while somebody waits for the next attempt
         self._backoff = Backoff(0.25, 8.0)
         self._unsubscribe = client.transport.breaker.on_open(self._suspect)
 
@@ -119,31 +115,42 @@ class Sync:
 
     async def run(self) -> None:
         """Keep the store in step until canceled. Call `first_snapshot` first."""
-        connected_at = time.monotonic()
         self._backoff.reset()
         try:
             while True:
+                self._cut.clear()
+                self._wake.clear()
                 try:
-                    if self._store.state.connection.mode == "reconnecting":
-                        await self._connect()
-                        connected_at = time.monotonic()
-                        self._notify_tried()
-                    await self._maintain()
+                    has_reached = await self._turn()
                 except Exception as error:
-                    if self._is_connected and time.monotonic() - connected_at >= _LIVED_S:
-                        self._backoff.reset()
-                    if isinstance(error, _Lost):
-                        self._reconnecting(ReplyLost("the connection broke"), 0.0)
+                    if self._cut.is_set():
                         continue
                     if not isinstance(error, JobException):
                         logger.exception("internal error while reading the queue; it is tried again")
                     await self._try_later(error)
+                else:
+                    if has_reached and not self._cut.is_set():
+                        self._notify_tried()
+                    if not self._wake.is_set():
+                        await self._pause()
         finally:
             self._unsubscribe()
             self._failures.give_up()
             self._agreement.give_up()
             self._store.set_connection(mode="closed", next_try_at=None)
+            self._notify_tried()
             await self._socket.close()
+
+    async def _turn(self) -> bool:
+        """Connect, or read what is due. Returns whether it is known that the server answers."""
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                if self._is_connected:
+                    return await self._round()
+                await self._connect()
+                return True
+        finally:
+            self._limit = None
 
     @property
     def _is_connected(self) -> bool:
@@ -162,10 +169,14 @@ class Sync:
             self._client.transport.breaker.open(error, pause)
         self._reconnecting(error, pause, is_internal=is_internal)
         self._notify_tried()
-        await self._rest(pause)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._cut.wait()
 
     async def try_now(self, *, anew: bool = False) -> None:
-        """Make the next attempt to reach the server, or to open the socket, at once, and wait for its outcome.
+        """Check at once whether the server answers, or make the next attempt to reach it or to open the socket.
+
+        What is under way is given up: it began before, perhaps with another token, and may never be answered.
 
         Args:
             anew: whether to connect again even if the server is not away, since the token was replaced.
@@ -173,21 +184,20 @@ class Sync:
         Raises:
             AccessDenied: the server is there, but refuses the token.
             ServerUnreachable: the server is still away.
+            InvalidRequest: the console was closed meanwhile.
         """
         self._suspect()
         self._socket.hurry()
         if anew and self._is_connected:
             self._reconnecting(ReplyLost("the token was replaced"), 0.0)
-            self._cut_short()
-        if self._use_socket and self._store.state.connection.mode == "polling":
-            self._socket.try_if_due()
-            await self._socket.tried()
-        if self._store.state.connection.mode != "reconnecting":
-            return
-        tried = self._tried
-        self._now.set()
+        tried = self._tried = self._tried or asyncio.Event()
+        self._cut_short()
         await tried.wait()
+        if self._use_socket and self._store.state.connection.mode == "polling":
+            await self._socket.tried()
         connection = self._store.state.connection
+        if connection.mode == "closed":
+            raise closed_error()
         if connection.mode == "reconnecting":
             if isinstance(self._away, AccessDenied):
                 raise AccessDenied(
@@ -205,14 +215,9 @@ class Sync:
         self._wake.set()
 
     def _notify_tried(self) -> None:
-        tried, self._tried = self._tried, asyncio.Event()
-        tried.set()
-
-    async def _rest(self, pause: float) -> None:
-        self._now.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await self._now.wait()
+        tried, self._tried = self._tried, None
+        if tried is not None:
+            tried.set()
 
     def refresh(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
         """Arrange for the list of ids, these items, or all unfinished items to be read again soon."""
@@ -277,7 +282,6 @@ class Sync:
         if self._store.state.items and user != self._store.state.connection.user:
             self._reads.start_anew()  # this user may see other parts of each item
         self._store.set_connection(user=user)  # before items are read: it decides which of them are other users'
-        self._lost = False
         self._no_socket = None
         opened_first = self._use_socket and await self._socket.open_anew(_SOCKET_WAIT_S)
         if await self._reads.holds_other_jobs():
@@ -285,6 +289,8 @@ class Sync:
         self._agreement.start_anew()
         await self._read_status()
         await self._reads.read_first()
+        if self._cut.is_set() and self._store.state.connection.mode == "reconnecting":
+            return  # given up at its very end
         live = self._socket.is_open
         if live and not opened_first:  # events may have been missed
             self.refresh(unfinished=True)
@@ -299,7 +305,7 @@ class Sync:
             version=version,
             user=user,
         )
-        self._store.heard_at = time.monotonic()
+        self._store.heard_at = self._connected_at = time.monotonic()
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
     async def _check_access(self) -> User | None:
@@ -343,11 +349,13 @@ class Sync:
 
     def _socket_broke(self) -> None:
         self._socket.broke()
+        if self._is_connected:
+            self._reconnecting(ReplyLost("the connection broke"), 0.0)
         self._cut_short()
 
     def _cut_short(self) -> None:
-        """Connect again, whatever is under way."""
-        self._lost = True
+        """Give up what is under way, since a request in flight might only end by its timeout."""
+        self._cut.set()
         self._wake.set()
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
@@ -388,26 +396,10 @@ class Sync:
 
     # -- keeping in step -----------------------------------------------------------------------------------------
 
-    async def _maintain(self) -> None:
-        while True:
-            if self._lost:
-                raise _Lost
-            self._wake.clear()
-            await self._round()
-            if not self._wake.is_set():
-                await self._pause()
-
-    async def _round(self) -> None:
-        """Read what is due. A lost socket cuts it short, since a request in flight might only end by its timeout."""
-        try:
-            async with asyncio.timeout(None) as self._limit:
-                await self._reads.read()
-                if time.monotonic() >= self._beat_at:
-                    await self._heartbeat()
-        except TimeoutError:
-            raise _Lost from None
-        finally:
-            self._limit = None
+    async def _round(self) -> bool:
+        """Read what is due. Returns whether the counters were among it."""
+        await self._reads.read()
+        return time.monotonic() >= self._beat_at and await self._heartbeat()
 
     async def _pause(self) -> None:
         due = self._reads.due_in()
@@ -423,12 +415,13 @@ class Sync:
 
     # -- counters ------------------------------------------------------------------------------------------------
 
-    async def _heartbeat(self) -> None:
+    async def _heartbeat(self) -> bool:
+        """Check the counters, unless it would prove nothing yet. Returns whether they were read."""
         if self._use_socket:
             self._socket.try_if_due()
-        if self._agreement.is_awaited and not self._reads.is_read:
-            self._beat_at = time.monotonic() + _AWAITED_S  # a check would prove nothing yet
-            return
+        if self._agreement.is_awaited and not self._reads.is_read and self._tried is None:
+            self._beat_at = time.monotonic() + _AWAITED_S
+            return False
         self._beat_at = math.inf  # what happens meanwhile may set an earlier time
         before, polling, was_read = self._store.state, not self._socket.is_open, self._reads.is_read
         if was_read:
@@ -436,9 +429,20 @@ class Sync:
         else:
             self._agreement.skip()
         started = time.monotonic()
-        status = await self._read_status()
+        limit_s = self._client.transport.timeout
+        try:
+            async with asyncio.timeout(limit_s):
+                status = await self._read_status()
+        except TimeoutError:
+            raise JobTimeout(
+                f"{self._client.url} did not answer GET .../status within {limit_s:g} s.",
+                suggestion="The server, or a proxy before it, is very slow: raise timeout=... if it stays so.",
+                retryable=True,
+            ) from None
         took = time.monotonic() - started
         self._store.heard_at = time.monotonic()
+        if self._store.heard_at - self._connected_at >= _LIVED_S:
+            self._backoff.reset()
         verdict = None
         if was_read:
             theirs = Counts(**status.queue.counters())
@@ -451,6 +455,7 @@ class Sync:
             await self._wedges.look(status)
         self._beaten_at = time.monotonic()
         self._beat_at = min(self._beat_at, self._beaten_at + self._period(status, verdict, polling, took))
+        return True
 
     def _period(self, status: QueueAndProcessorStatus, verdict: Verdict | None, polling: bool, took: float) -> float:
         if self._agreement.is_awaited:

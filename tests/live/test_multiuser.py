@@ -251,6 +251,16 @@ def test_token_refused_after_an_outage_is_reported(people: People) -> None:
         assert "live" == console.reconnect(token=people.user.token).mode
 
 
+def test_refusal_of_an_attempt_that_began_before_is_not_taken_for_the_new_tokens(people: People) -> None:
+    """Its answer may come long after the token was replaced; `reconnect` does not wait for it."""
+    with ChaosProxy(people.user.server.url) as proxy, iw.connect(proxy.url, token=people.user.token) as console:
+        console._client.transport.set_token("expired")
+        until(lambda: console.status.connection.is_refused, "the refusal to be seen")
+        held = proxy.delay(10, path="/queue/default/status", times=1)
+        until(lambda: held.hits, "an attempt with the old token")
+        assert "live" == console.reconnect(token=login(people.nobody, USER)).mode
+
+
 def test_token_is_shown_nowhere(people: People, caplog: pytest.LogCaptureFixture) -> None:
     """No repr, log, data frame or exception has the token, even at debug level."""
     caplog.set_level(logging.DEBUG)

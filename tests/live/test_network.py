@@ -612,6 +612,32 @@ def test_unanswered_read_does_not_delay_the_reconnect(wire: Wire) -> None:
         assert 1 == hanging.hits
 
 
+def test_heartbeat_without_an_answer_turns_the_console_to_reconnecting(wire: Wire) -> None:
+    """Counters of which a byte comes now and then do not keep it "live" for longer than its timeout."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url, timeout=3) as console:
+        until(lambda: console.status.connection.mode == "live", "the socket")
+        dripping = proxy.slices(1, 1.0, path="/status")
+        until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
+        assert "/status" in console.status.connection.error
+        dripping.stop()
+        until(lambda: console.status.connection.mode == "live", "the console to come back")
+
+
+def test_reconnect_of_a_live_console_checks_at_once(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
+    """It does not wait for the answer that is under way, and raises if the server is away by now."""
+    until(lambda: through.status.connection.mode == "live", "the socket")
+    dripping = proxy.slices(1, 1.0, path="/status", times=1)
+    until(lambda: dripping.hits, "a heartbeat")
+    wire.put("processor/pause")
+    assert "live" == through.reconnect().mode
+    assert through.status.is_paused
+    refusing = proxy.bad_gateway(path="/api/")
+    with pytest.raises(ServerUnreachable, match="still away"):
+        through.reconnect()
+    refusing.stop()
+    assert "live" == through.reconnect().mode
+
+
 @pytest.mark.slow
 def test_console_polls_while_sockets_are_closed_at_once(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """While websockets are accepted and closed at once the console polls; it is live once they are kept."""

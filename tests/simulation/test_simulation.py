@@ -19,10 +19,6 @@ KNOWN = (
 )
 
 
-WITHOUT = ("drip",)
-"""Kinds of steps that are left out: a reply of which a byte comes each second has no deadline yet."""
-
-
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the simulation in a process of its own, whose clocks it replaces."""
     command = [sys.executable, "-m", "tests.simulation", *arguments]
@@ -30,7 +26,7 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def known() -> list[str]:
-    return [f"--known={pattern}" for pattern in KNOWN] + [f"--without={kind}" for kind in WITHOUT]
+    return [f"--known={pattern}" for pattern in KNOWN]
 
 
 def test_a_seed_replays_exactly() -> None:

@@ -385,6 +385,31 @@ def test_server_that_is_too_old_is_refused() -> None:
         connect(url)
 
 
+def test_refreshed_token_does_not_replace_one_that_was_set_meanwhile() -> None:
+    """It continues the token of the request, which may be another user's by now."""
+
+    async def work() -> str | None:
+        transport = Transport(url, token="old")
+        try:
+            asked = asyncio.ensure_future(transport.json("GET", "/api/v1/app/version"))
+            await asyncio.to_thread(arrived.wait)
+            transport.set_token("new")
+            replaced.set()
+            await asked
+            return transport.token
+        finally:
+            await transport.aclose()
+
+    def script(number: int, request: bytes) -> bytes:
+        arrived.set()
+        replaced.wait(30)
+        return answer(200, '{"version": "6.14.2"}', x_refreshed_token="old-refreshed")
+
+    arrived, replaced = threading.Event(), threading.Event()
+    with scripted(script) as (url, _):
+        assert "new" == asyncio.run(work())
+
+
 def test_refreshed_token_that_is_no_header_value_is_ignored() -> None:
     """Found by fuzzing: a refreshed token that cannot be sent as a header does not replace the old one."""
 

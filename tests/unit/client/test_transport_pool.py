@@ -101,7 +101,7 @@ async def test_a_pool_that_is_used_up_is_replaced() -> None:
 @_on_a_loop
 async def test_a_dripping_reply_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reply whose every byte comes in time, but whose end does not, is given up after the total time."""
-    monkeypatch.setattr(module, "_LONGEST_REQUEST_S", 0.0)
+    monkeypatch.setattr(module, "_LONGEST_CALL_S", 0.0)
 
     async def drip(request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(_HEAD + b"content-length: 1000\r\n\r\n")
@@ -112,8 +112,28 @@ async def test_a_dripping_reply_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async with _answering(drip) as url:
         transport = Transport(url, timeout=0.2)
-        with pytest.raises(JobTimeout, match="did not end within"):
+        with pytest.raises(JobTimeout, match="to its end within"):
             await transport.json("GET", "/api/v1/x")
+        await transport.aclose()
+
+
+@_on_a_loop
+async def test_repeats_share_the_time_of_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replies that are lost again and again, each after most of the time, do not add up."""
+    monkeypatch.setattr(module, "_LONGEST_CALL_S", 0.0)
+
+    async def lose(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(_HEAD + b"content-length: 1000\r\n\r\n")
+        for _ in range(8):
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+        raise ConnectionError
+
+    async with _answering(lose) as url:
+        transport = Transport(url, timeout=0.4)
+        with pytest.raises(JobTimeout, match="to its end within"):
+            await transport.json("GET", "/api/v1/x", repeatable=True)
         await transport.aclose()
 
 
