@@ -37,6 +37,7 @@ from invoke_widgets.jobs import (
     Watch,
     checked_stall,
     follow,
+    no_batch,
 )
 from invoke_widgets.notices import Notice
 from invoke_widgets.records import Cancellation, Connection, Counts, JobError, ProcessorStatus, QueueItem, Wedge
@@ -145,7 +146,7 @@ class Console:
         except BaseException:
             self._resources.close()
             raise
-        self._context = Context(loop, self._client, store, self._actions, self._deliver, self)
+        self._context = Context(loop, self._client, store, self._actions, self.jobs, self.errors, self._deliver, self)
         _open_consoles.add(self)
         self._collected = weakref.finalize(self, self._resources.close_soon)
         self._collected.atexit = False
@@ -190,7 +191,7 @@ class Console:
             actions.reruns.failed(item)
 
         sync = Sync(self._client, self._store, on_failed=failed, use_socket=use_socket)
-        actions = self._actions = Actions(self._client, self._store, sync, errors, self.cancellations)
+        actions = self._actions = Actions(self._client, self._store, sync, errors, self.cancellations, self.jobs)
         self._resources.reruns = actions.reruns
         try:
             async with asyncio.timeout(_FIRST_SNAPSHOT_S):
@@ -411,10 +412,10 @@ class Console:
         """A handle on an item.
 
         Raises:
-            NotFound: there is no such item in this queue.
+            NotFound: there is no such item in this queue, and the console has not seen how it ended.
         """
         item_id = checked_id(item_id)
-        if item_id not in self._store.state.items:
+        if item_id not in self._store.state.items and self._context.ended(item_id) is None:
             self._call(self._client.get_queue_item(item_id))
         return Job(self._context, item_id)
 
@@ -422,11 +423,11 @@ class Console:
         """A handle on a batch, from this console or another client.
 
         Raises:
-            NotFound: there is no such batch in this queue.
+            NotFound: there is no such batch in this queue, nor in `jobs`.
         """
         total = self._call(self._client.get_batch_status(batch_id)).total
-        if not total:
-            raise NotFound(f"There is no batch {batch_id!r} in queue {self.queue_id!r}.", batch_id=batch_id)
+        if not total and not self.jobs.of_batch(batch_id):
+            raise NotFound(no_batch(self._store.state, batch_id), batch_id=batch_id)
         if len(self._items_of(batch_id)) < total:
             self.refresh()
         if unread := [item.item_id for item in self._items_of(batch_id) if not item.was_read]:

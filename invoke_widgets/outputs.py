@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from invoke_widgets.records import QueueItem
@@ -68,6 +69,14 @@ def outputs(item: QueueItem) -> dict[str, Any]:
         iterated = len(runs) > 1 or bool(runs[0][0])
         answer[node_id] = [result for _, result in runs] if iterated else runs[0][1]
     return answer
+
+
+def without_graph(item: QueueItem) -> QueueItem:
+    """An item whose session has only what `outputs` needs: some kB, where a graph may have megabytes."""
+    if item.session is None:
+        return item
+    kept = {name: item.session[name] for name in ("results", "prepared_source_mapping") if name in item.session}
+    return replace(item, session=kept | {"prepared_iteration_paths": iteration_paths(item.session)})
 
 
 def failed_node(item: QueueItem) -> tuple[str | None, str | None]:

@@ -24,11 +24,12 @@ from invoke_widgets.events import Event, NodeCompleted, NodeFailed, NodeProgress
 from invoke_widgets.history import frames
 from invoke_widgets.history.file import HistoryFile, Row, from_json, merged, to_json
 from invoke_widgets.outputs import failed_node
-from invoke_widgets.records import GONE, IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
+from invoke_widgets.records import CANCELED, GONE, IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
 
 if TYPE_CHECKING:
     import pandas as pd
 
+K = TypeVar("K")
 R = TypeVar("R")
 
 _Place = tuple[float, int, int, str]
@@ -497,11 +498,23 @@ class JobLog(KeptLog[QueueItem]):
     _type = QueueItem
 
     def __init__(self, limit: int = LIMIT, **options: Any) -> None:
-        self._open: dict[int, set[str]] = {}
+        self._of_item: dict[int, set[str]] = {}
+        self._of_batch: dict[str, set[str]] = {}
         super().__init__(limit, **options)
 
     def frame(self) -> pd.DataFrame:
         return frames.jobs(self)
+
+    def of_item(self, item_id: int) -> QueueItem | None:
+        """The newest record of an item: on another server, or a new one, its id may have meant another job."""
+        with self._lock:
+            keys = self._of_item.get(item_id)
+            return self._records[max(keys, key=self._places.__getitem__)] if keys else None
+
+    def of_batch(self, batch_id: str) -> list[QueueItem]:
+        """The records of a batch."""
+        with self._lock:
+            return [self._records[key] for key in self._of_batch.get(batch_id, ())]
 
     def record(self, item: QueueItem) -> None:
         """Add an item, or replace its record."""
@@ -522,26 +535,31 @@ class JobLog(KeptLog[QueueItem]):
             item_ids: the items to look at; None for all.
         """
         with self._lock:
-            ids = list(self._open) if item_ids is None else item_ids
-            unfinished = {key: self._records[key] for item_id in ids for key in self._open.get(item_id, ())}
-        for key, record in unfinished.items():
-            if not is_there(record):
+            ids = list(self._of_item) if item_ids is None else item_ids
+            records = {key: self._records[key] for item_id in ids for key in self._of_item.get(item_id, ())}
+        for key, record in records.items():
+            if not record.is_terminal and record.status != GONE and not is_there(record):
                 self._put(key, replace(record, status=GONE, updated_at=datetime.now(UTC)))
+
+    def record_deleted(self, items: Iterable[QueueItem]) -> None:
+        """Record that the user has deleted items: the server canceled those that had not ended."""
+        for item in items:
+            record = self._records.get(_item_key(item.item_id, item.batch_id), item)
+            if not record.is_terminal:
+                now = datetime.now(UTC)
+                self.record(replace(record, status=CANCELED, completed_at=now, updated_at=now))
 
     def _keep(self, key: str, record: QueueItem) -> None:
         super()._keep(key, record)
-        self._set_open(key, record.item_id, key in self._records and not record.is_terminal and record.status != GONE)
+        if key in self._records:
+            self._of_item.setdefault(record.item_id, set()).add(key)
+            self._of_batch.setdefault(record.batch_id, set()).add(key)
 
     def _drop(self, key: str) -> None:
-        self._set_open(key, self._records[key].item_id, False)
+        record = self._records[key]
+        _discard(self._of_item, record.item_id, key)
+        _discard(self._of_batch, record.batch_id, key)
         super()._drop(key)
-
-    def _set_open(self, key: str, item_id: int, is_open: bool) -> None:
-        keys = self._open.pop(item_id, set()) - {key}
-        if is_open:
-            keys.add(key)
-        if keys:
-            self._open[item_id] = keys
 
     def _at(self, record: QueueItem) -> float:
         time = record.created_at or record.updated_at or datetime.now(UTC)
@@ -549,6 +567,13 @@ class JobLog(KeptLog[QueueItem]):
 
     def _rank(self, record: QueueItem) -> int:
         return _RANKS.get(record.status, _ENDED)
+
+
+def _discard(keys_of: dict[K, set[str]], which: K, key: str) -> None:
+    keys = keys_of.get(which, set())
+    keys.discard(key)
+    if not keys:
+        keys_of.pop(which, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed
+from invoke_widgets.jobs.cancel import no_batch
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
@@ -24,4 +25,5 @@ __all__ = [
     "as_completed",
     "checked_stall",
     "follow",
+    "no_batch",
 ]

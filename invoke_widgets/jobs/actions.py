@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from invoke_widgets.client import InvokeClient, checked_ids
 from invoke_widgets.errors import InvalidRequest, JobTimeout, ReplyLost, SubmissionFailed, UnexpectedReply
-from invoke_widgets.history import CancellationLog, ErrorLog
+from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.cancel import Canceler
 from invoke_widgets.jobs.reruns import Reruns, in_flight
 from invoke_widgets.jobs.submit import Submitter, logged
@@ -30,6 +30,7 @@ class Actions:
         sync: takes what answers say of items, and reads the rest again.
         errors: records what fails.
         cancellations: records each cancel.
+        jobs: records the end of what is deleted.
 
     Attributes:
         reruns: runs failed jobs again by their `RetryPolicy`.
@@ -42,17 +43,19 @@ class Actions:
         sync: Sync,
         errors: ErrorLog,
         cancellations: CancellationLog,
+        jobs: JobLog,
     ) -> None:
         self._client = client
         self._store = store
         self._sync = sync
         self._errors = errors
+        self._jobs = jobs
         self.reruns = Reruns(client, store, sync, errors)
         submitter = Submitter(client, store, sync, errors, self.reruns)
         self.submit = submitter.submit
         self.check = submitter.check
         self.surplus_of = submitter.surplus_of
-        canceler = Canceler(client, store, sync, errors, cancellations, self.reruns)
+        canceler = Canceler(client, store, sync, errors, cancellations, jobs, self.reruns)
         self.cancel = canceler.cancel
         self.cancel_many = canceler.cancel_many
         self.cancel_batch = canceler.cancel_batch
@@ -75,7 +78,7 @@ class Actions:
             raise InvalidRequest(
                 "item_ids: no item to retry.", suggestion="console.retry_failed() takes all failed.", field="item_ids"
             )
-        with logged(self._errors):
+        with logged(self._errors, asked[0] if len(asked) == 1 else None):
             roots = await self._callers(asked)
             return await self._retry(list(dict.fromkeys(roots[item_id] for item_id in asked)))
 
@@ -165,10 +168,14 @@ class Actions:
         Raises:
             NotFound: there is no such item in this queue.
         """
-        await self._changing(self._client.delete_queue_item(item_id))
+        state = self._store.state
+        item = state.items.get(item_id)
+        await self._changing(self._client.delete_queue_item(item_id), item_id)
+        if item is not None and not state.is_theirs(item):
+            self._jobs.record_deleted([item])
 
-    async def _changing(self, request: Awaitable[T]) -> T:
-        with logged(self._errors):
+    async def _changing(self, request: Awaitable[T], item_id: int | None = None) -> T:
+        with logged(self._errors, item_id):
             try:
                 return await request
             finally:

@@ -21,9 +21,10 @@ from invoke_widgets.jobs.job import (
     failure_of,
     last_attempt,
     status_of,
+    with_outputs,
 )
-from invoke_widgets.outputs import outputs
-from invoke_widgets.records import COMPLETED, STATUSES, Cancellation, Counts, QueueItem, Retried
+from invoke_widgets.outputs import outputs, without_graph
+from invoke_widgets.records import COMPLETED, GONE, STATUSES, Cancellation, Counts, QueueItem, Retried
 from invoke_widgets.sync import Change, whole_items
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
     @property
     def jobs(self) -> list[Job]:
         """A handle on each of its jobs; all attempts that a `RetryPolicy` made at a job count as one."""
-        return [Job(self._context, item_id) for item_id in self._firsts()]
+        return [Job(self._context, item_id, self._read) for item_id in self._firsts()]
 
     @property
     def status(self) -> Counts:
-        """Its `jobs` counted by status. Deleted ones, and those not read yet, are left out."""
+        """Its `jobs` counted by status. Those that were deleted before their end was seen, or not read yet, are not."""
         statuses = (job.status for job in self.jobs)
         return Counts.of(status for status in statuses if status != "unknown")
 
@@ -67,8 +68,9 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
         Args:
             timeout: seconds; None waits for ever.
-            on_failure: for each job that did not complete or was deleted: "raise" its exception; "skip" it; "return"
-                its exception in its place, so that the list has one entry for each of `jobs`.
+            on_failure: for each job that did not complete, or was deleted before its outputs were read: "raise" its
+                exception; "skip" it; "return" its exception in its place, so that the list has one entry for each of
+                `jobs`.
 
         Raises:
             JobException: of the first job that did not complete, with "raise".
@@ -93,25 +95,35 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
         Returns:
             For each job's last attempt, the columns of `console.jobs.frame()` with the values that were varied; then
-            one column `node.output` for each output value (`sum.value`), missing where the job did not produce it.
+            one column `node.output` for each output value (`sum.value`), missing where the job did not produce it, or
+            was deleted before it was read. A job whose end was not seen has the status "gone".
 
         Raises:
             JobTimeout: it took longer than `timeout` seconds.
         """
-        items = self.wait(timeout)
+        ended: list[tuple[Job, QueueItem | None]] = self._wait(self._ended, list, timeout)
+        items = [self._last_seen(job) if item is None else item for job, item in ended]
         return frames.jobs(items, outputs=[outputs(item) for item in items])
+
+    def _last_seen(self, job: Job) -> QueueItem:
+        """What is known of a job that was deleted before its end was seen."""
+        item_id = job.attempts[-1]
+        return self._context.jobs.of_item(item_id) or QueueItem(item_id=item_id, status=GONE, batch_id="")
 
     def _outcomes(self, ended: Iterable[tuple[Job, QueueItem | None]]) -> Iterator[QueueItem | JobException]:
         """Yield the completed item of each job, or the exception that says why there is none."""
         for job, item in ended:
             if item is None:
                 yield NotFound(
-                    f"Item {job.item_id} was deleted, and its outputs with it.",
+                    f"Item {job.item_id} was deleted before its end was seen.",
                     suggestion="Read results before pruning or clearing the queue.",
                     item_id=job.item_id,
                 )
             elif item.status == COMPLETED:
-                yield item
+                try:
+                    yield with_outputs(item)
+                except NotFound as error:
+                    yield error
             else:
                 yield failure_of(item, job.attempts)
 
@@ -145,7 +157,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         return tuple(item for _, item in await self._ended() if item is not None)
 
     async def _ended(self) -> list[tuple[Job, QueueItem | None]]:
-        """Wait for the jobs that it has now, and return each with its final item, or None if it was deleted."""
+        """Wait for the jobs that it has now, and return each with its final item; None if its end was not seen."""
         ended: list[tuple[Job, QueueItem | None]] = []
         for job in self.jobs:
             try:
@@ -154,7 +166,9 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
                 ended.append((job, None))
         ids = [item.item_id for _, item in ended if item is not None]
         whole = {item.item_id: item for item in await whole_items(self._context.client, ids)}
-        return [(job, None if item is None else whole.get(item.item_id, item)) for job, item in ended]
+        self._read.update((item_id, without_graph(item)) for item_id, item in whole.items())
+        read = self._read | whole
+        return [(job, None if item is None else read.get(item.item_id, item)) for job, item in ended]
 
     def _now(self) -> tuple[QueueItem, ...]:
         return tuple(item for job in self.jobs if (item := job.item) is not None)
@@ -233,8 +247,8 @@ class Batch(Jobs):
     @property
     def item_ids(self) -> tuple[int, ...]:
         """The ids of its items, ascending, including those that a retry added, by a `RetryPolicy` or by hand."""
-        items = self._context.store.state.items
-        seen = {item.item_id for item in items.values() if self._joined(item)}
+        known = (*self._context.store.state.items.values(), *self._context.jobs.of_batch(self.batch_id))
+        seen = {item.item_id for item in known if self._joined(item)}
         return tuple(sorted(seen | self._item_ids))
 
     def _joined(self, item: QueueItem) -> bool:
@@ -248,7 +262,7 @@ class Batch(Jobs):
         return [item_id for item_id in self.item_ids if attempts(item_id)[0] == item_id]
 
     def _is_first(self, item_id: int) -> bool:
-        item = self._context.store.state.items.get(item_id)
+        item = self._context.store.state.items.get(item_id) or self._context.ended(item_id)
         is_mine = item_id in self._item_ids or (item is not None and self._joined(item))
         return is_mine and self._context.actions.reruns.attempts(item_id)[0] == item_id
 

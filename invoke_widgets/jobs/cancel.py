@@ -25,7 +25,7 @@ from invoke_widgets.errors import (
     ServerUnreachable,
     classify,
 )
-from invoke_widgets.history import CancellationLog, ErrorLog
+from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.reruns import LOST, AttemptChain, Reruns
 from invoke_widgets.records import (
     CANCELED,
@@ -36,7 +36,7 @@ from invoke_widgets.records import (
     QueueItem,
     QueueStatus,
 )
-from invoke_widgets.sync import Change, QueueStore, Sync, light_items
+from invoke_widgets.sync import Change, QueueState, QueueStore, Sync, light_items
 
 _AT_ONCE = 4
 _STOP_WATCH_S = 600.0
@@ -70,6 +70,7 @@ class Canceler:
         sync: Sync,
         errors: ErrorLog,
         cancellations: CancellationLog,
+        jobs: JobLog,
         reruns: Reruns,
     ) -> None:
         self._client = client
@@ -77,6 +78,7 @@ class Canceler:
         self._sync = sync
         self._errors = errors
         self._cancellations = cancellations
+        self._jobs = jobs
         self._reruns = reruns
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -241,11 +243,7 @@ class Canceler:
         if not counts_all or not canceled:
             after = await self._batch_status(batch_id)
             if after is not None and not after.total:
-                return self._keep(
-                    record,
-                    outcome="not_found",
-                    message=f"There is no batch {batch_id} in this queue. {_remedy('not_found')}",
-                )
+                return self._keep(record, outcome="not_found", message=no_batch(self._store.state, batch_id))
             if before is not None and after is not None:
                 # Up to 6.13 the answer does not count the running item, which was canceled all the same.
                 canceled = max(canceled, after.canceled - before.canceled)
@@ -280,17 +278,22 @@ class Canceler:
             before = (await self._client.get_queue_status()).queue
         except JobException:
             before = None  # reported by the request that matters
+        state = self._store.state
+        own = [item for item in state.items.values() if not item.is_terminal and not state.is_theirs(item)]
         record = await self._bulk("clear", lambda item: True, self._client.clear)
+        if record.canceled:
+            self._jobs.record_deleted(own)
         if record.outcome not in ("canceled", "already_finished"):
             return record
         deleted = record.canceled
         unfinished = min(deleted, len(record.item_ids) if before is None else _unfinished_of(before, deleted))
-        return self._keep(
-            record,
-            outcome="canceled" if unfinished else "already_finished",
-            canceled=unfinished,
-            message=f"Cleared the queue: {deleted:,} deleted, {unfinished:,} of them unfinished.",
-        )
+        message = f"{deleted:,} deleted, {unfinished:,} of them unfinished."
+        if state.is_shared:
+            message = f"Cleared your items: {message}" if deleted else "Nothing in the queue is yours."
+        else:
+            message = f"Cleared the queue: {message}"
+        outcome = "canceled" if unfinished else "already_finished"
+        return self._keep(record, outcome=outcome, canceled=unfinished, message=message)
 
     async def _bulk(
         self,
@@ -452,6 +455,13 @@ def _unfinished_of(before: QueueStatus, deleted: int) -> int:
     """Return how many of the deleted items had not finished. Users who are not administrators clear only their own."""
     own = before.user_unfinished
     return own if own is not None and deleted < before.total else before.unfinished
+
+
+def no_batch(state: QueueState, batch_id: str) -> str:
+    """Say that the server knows no item of a batch: it says so too of a batch that is another user's."""
+    if state.is_shared:
+        return f"No item of batch {batch_id} in this queue is yours: it is another user's, or its id is wrong."
+    return f"There is no batch {batch_id} in this queue. {_remedy('not_found')}"
 
 
 def _remedy(outcome: str) -> str:

@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from invoke_widgets._loop import TICK_S, Channel, LoopThread, interruptible, receive
@@ -28,9 +28,9 @@ from invoke_widgets.errors import (
     checks,
 )
 from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent
-from invoke_widgets.history import job_error
+from invoke_widgets.history import ErrorLog, JobLog, job_error
 from invoke_widgets.jobs.actions import Actions
-from invoke_widgets.outputs import image_names, outputs
+from invoke_widgets.outputs import image_names, outputs, without_graph
 from invoke_widgets.records import CANCELED, COMPLETED, FAILED, PENDING, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueStore
 
@@ -46,6 +46,8 @@ class Context:
     """What a handle needs of its console.
 
     Attributes:
+        jobs: has the last known state of items that the server has deleted.
+        errors: has the tracebacks of these.
         deliver: runs a function on the thread for the user's callbacks.
         console: kept alive as long as a handle exists; its `progress` shows a handle in a notebook.
     """
@@ -54,15 +56,28 @@ class Context:
     client: InvokeClient
     store: QueueStore
     actions: Actions
+    jobs: JobLog
+    errors: ErrorLog
     deliver: Callable[[Callable[[], object]], None]
     console: Any
+
+    def ended(self, item_id: int) -> QueueItem | None:
+        """Return how an item that the server has deleted had ended; None if it is there, or its end was not seen."""
+        state = self.store.state
+        item = None if item_id in state.items or item_id in state.unread else self.jobs.of_item(item_id)
+        if item is None or not item.is_terminal:
+            return None
+        error = self.errors.record_of(item)
+        return item if error is None else replace(item, error_traceback=error.traceback)
 
 
 class Handle(Generic[T]):
     """Something that can be waited for and canceled: a `Job`, a `Batch` or a `Retry`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, read: dict[int, QueueItem] | None = None) -> None:
         self._context = context
+        self._read: dict[int, QueueItem] = {} if read is None else read
+        """The finished items that were read, without their graphs: outputs that were seen outlive their items."""
 
     def _ipython_display_(self, **options: Any) -> None:
         """In a notebook: a live line."""
@@ -107,7 +122,8 @@ class Handle(Generic[T]):
 
         Raises:
             JobTimeout: see `on_timeout`.
-            JobException: a job failed (see its `item`), was canceled or deleted. A batch raises for none of these.
+            JobException: a job failed (see its `item`), was canceled, or was deleted before its end was seen. A batch
+                raises for none of these.
             InvalidRequest: an argument does not fit, or the console was closed, before or meanwhile.
         """
         return self._wait(self._finished, self._now, timeout, on_timeout, on_interrupt)
@@ -188,14 +204,15 @@ class Handle(Generic[T]):
 class Job(Handle[QueueItem]):
     """One item of the queue. `await job`, or `job.wait()`, gives the finished item.
 
-    A job that was submitted with a `RetryPolicy` goes on while it is retried, and ends with its last attempt.
+    A job that was submitted with a `RetryPolicy` goes on while it is retried, and ends with its last attempt. After its
+    item was deleted, a job is what the console saw last: `status` and `wait` go on, and `result` if it was read before.
 
     Attributes:
         item_id: its id; with a policy, that of an attempt, usually the first.
     """
 
-    def __init__(self, context: Context, item_id: int) -> None:
-        super().__init__(context)
+    def __init__(self, context: Context, item_id: int, read: dict[int, QueueItem] | None = None) -> None:
+        super().__init__(context, read)
         self.item_id = item_id
 
     def __repr__(self) -> str:
@@ -223,7 +240,7 @@ class Job(Handle[QueueItem]):
     def status(self) -> str:
         """The server's status of its last attempt; "pending" between a failure and the next attempt.
 
-        "unknown" if it was deleted or has not been read yet.
+        "unknown" if it was deleted before its end was seen, or has not been read yet.
         """
         return status_of(self._context, self.attempts[-1])
 
@@ -235,13 +252,14 @@ class Job(Handle[QueueItem]):
             the order of the iterations.
 
         Raises:
+            NotFound: it completed, and was deleted before its outputs were read.
             JobException: as for `wait`.
         """
-        return outputs(self.wait(timeout))
+        return outputs(with_outputs(self.wait(timeout)))
 
     def image_names(self, timeout: float | None = None) -> list[str]:
         """Wait for it, and return the names of its output images."""
-        return image_names(self.wait(timeout))
+        return image_names(with_outputs(self.wait(timeout)))
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over `ItemStatusChanged` and the events of its nodes, from its present status to its end.
@@ -307,8 +325,11 @@ class Job(Handle[QueueItem]):
 
     async def _finished(self) -> QueueItem:
         item = await last_attempt(self._context, self.item_id)
-        with contextlib.suppress(NotFound):  # pruned meanwhile: what was seen last must do
+        try:
             item = await self._context.client.get_queue_item(item.item_id)
+            self._read[item.item_id] = without_graph(item)
+        except NotFound:  # deleted: what was seen last must do
+            item = self._read.get(item.item_id, item)
         if item.status != COMPLETED:
             raise failure_of(item, self.attempts)
         return item
@@ -390,7 +411,12 @@ async def _terminal(context: Context, item_id: int) -> QueueItem:
     state = context.store.state
     item = state.items.get(item_id)
     if item is None and item_id not in state.unread:
-        item = await context.client.get_queue_item(item_id)
+        try:
+            item = await context.client.get_queue_item(item_id)
+        except NotFound:
+            item = context.ended(item_id)
+            if item is None:
+                raise
     if item is not None and item.is_terminal:
         return item
     done: asyncio.Future[QueueItem | None] = asyncio.get_running_loop().create_future()
@@ -409,7 +435,7 @@ async def _terminal(context: Context, item_id: int) -> QueueItem:
         now = context.store.state.items.get(item_id)
         if now is not None and now.is_terminal:
             return now
-        found = await done
+        found = await done or context.ended(item_id)
         if found is None:
             raise _deleted(item_id)
         return found
@@ -422,10 +448,27 @@ async def _terminal(context: Context, item_id: int) -> QueueItem:
 
 def status_of(context: Context, item_id: int) -> str:
     """Return the status of a job's last attempt, as `Job.status` does."""
-    item = context.store.state.items.get(item_id)
+    item = context.store.state.items.get(item_id) or context.ended(item_id)
     if item is None:
         return "unknown"
     return PENDING if context.actions.reruns.will_go_on(item) else item.status
+
+
+def with_outputs(item: QueueItem) -> QueueItem:
+    """Return a completed item if it has its outputs.
+
+    Raises:
+        NotFound: it was deleted before they were read.
+    """
+    if item.session is None:
+        raise NotFound(
+            f"Item {item.item_id} completed, but was deleted before its outputs were read.",
+            suggestion="Read results before pruning or clearing the queue.",
+            item_id=item.item_id,
+            batch_id=item.batch_id,
+            item=item,
+        )
+    return item
 
 
 def failure_of(item: QueueItem, attempts: tuple[int, ...] = ()) -> JobException:

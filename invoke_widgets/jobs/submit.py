@@ -64,11 +64,12 @@ class Submission:
 
 
 @contextmanager
-def logged(errors: ErrorLog) -> Iterator[None]:
-    """Record a `JobException` that passes through."""
+def logged(errors: ErrorLog, item_id: int | None = None) -> Iterator[None]:
+    """Record a `JobException` that passes through, with the item that it is about."""
     try:
         yield
     except JobException as error:
+        error.item_id = error.item_id if item_id is None else item_id
         errors.record_exception(error)
         raise
 

@@ -293,10 +293,16 @@ class QueueState:
             return item.item_id in self.unread
         return there.batch_id == item.batch_id or self.is_theirs(there)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether there may be items that this user, who is no administrator, can neither read nor change."""
+        user = self.connection.user
+        return user is not None and not user.is_admin
+
     def is_theirs(self, item: QueueItem) -> bool:
         """Whether an item is another user's, and so cannot be read or changed by this user, who is no administrator."""
         user = self.connection.user
-        return user is not None and not user.is_admin and item.user_id not in (None, user.user_id)
+        return user is not None and self.is_shared and item.user_id not in (None, user.user_id)
 
 
 Step = tuple[QueueState, Ids]

@@ -82,10 +82,52 @@ def test_clear_counts_the_users_own_items(mine: iw.Console, people: People) -> N
     people.admin.put("processor/pause")
     people.admin.enqueue(add_and_multiply(), runs=3, data=None)
     mine.submit(add_and_multiply()).jobs[0].cancel()
-    assert "Cleared the queue: 1 deleted, 0 of them unfinished." == mine.clear().message
+    assert "Cleared your items: 1 deleted, 0 of them unfinished." == mine.clear().message
     mine.submit(add_and_multiply())
-    assert "Cleared the queue: 1 deleted, 1 of them unfinished." == mine.clear().message
+    assert "Cleared your items: 1 deleted, 1 of them unfinished." == mine.clear().message
     assert 3 == people.admin.get("status")["queue"]["pending"]
+
+
+def test_another_users_batch_may_be_there(mine: iw.Console, people: People) -> None:
+    """The server tells nothing of it, so that it is not said to be missing."""
+    people.admin.put("processor/pause")
+    batch_id = people.admin.enqueue(add_and_multiply(), runs=2)["batch"]["batch_id"]
+    mine.refresh()
+    record = mine.cancel_batch(batch_id)
+    assert ("not_found", 0) == (record.outcome, record.canceled)
+    assert f"No item of batch {batch_id} in this queue is yours" in record.message
+    assert "another user's" in record.message
+    with pytest.raises(iw.NotFound, match=r"No item of batch .* is yours"):
+        mine.batch(batch_id)
+    assert 2 == people.admin.get("status")["queue"]["pending"]
+    with iw.connect(mine.url, token=people.admin.token) as admin:
+        assert "There is no batch none in this queue." in admin.cancel_batch("none").message
+        assert 2 == admin.cancel_batch(batch_id).canceled
+
+
+def test_clear_without_own_items_says_so(mine: iw.Console, people: People) -> None:
+    """The queue is not cleared: other users' items stay."""
+    people.admin.put("processor/pause")
+    people.admin.enqueue(add_and_multiply(), runs=3, data=None)
+    record = mine.clear()
+    assert ("already_finished", 0, "Nothing in the queue is yours.") == (
+        record.outcome,
+        record.canceled,
+        record.message,
+    )
+    mine.submit(add_and_multiply())
+    assert "Cleared your items: 1 deleted, 1 of them unfinished." == mine.clear().message
+
+
+def test_refused_delete_and_retry_name_the_item(mine: iw.Console, people: People) -> None:
+    """The error log says which item they were about."""
+    theirs = people.admin.run(fail())["item_id"]
+    mine.refresh()
+    for action in (mine.delete, mine.retry):
+        with pytest.raises(AccessDenied) as caught:
+            action(theirs)
+        assert theirs == caught.value.item_id
+    assert [theirs, theirs] == mine.errors.frame()["item_id"].tolist()
 
 
 def test_buttons_count_the_users_own_items(mine: iw.Console, people: People) -> None:

@@ -110,7 +110,7 @@ class Console:
         self.store.subscribe(self._changed)
         self.store.subscribe_events(lambda e: self.errors.record_node(e) if isinstance(e, NodeFailed) else None)
         self.sync = Sync(self.client, self.store, on_failed=self._failed)
-        self.actions = Actions(self.client, self.store, self.sync, self.errors, self.cancellations)
+        self.actions = Actions(self.client, self.store, self.sync, self.errors, self.cancellations, self.jobs)
         self.task: asyncio.Task[None] | None = None
 
     def _failed(self, item: QueueItem) -> None:
