@@ -120,9 +120,14 @@ def connect(
     """
     from invoke_widgets.console import Console
 
-    return Console(
+    console = Console(
         url, token=token, queue_id=queue_id, history=history, timeout=timeout, verify=verify, use_socket=use_socket
     )
+    if control := console.client.transport.demo_control:
+        from invoke_widgets.demo_server.process import EmbeddedServer
+
+        console.demo = EmbeddedServer(console.url, control)
+    return console
 
 
 def demo(*, history: str | Path | HistoryFile | None = None, **options: Any) -> Console:

@@ -221,7 +221,7 @@ class Console:
 
     @property
     def demo(self) -> EmbeddedServer | None:
-        """The embedded server that `iw.demo()` started; None for another server. It is stopped with the console."""
+        """The demo server, for its drills; None for another server. It is stopped with the console that started it."""
         return self._resources.demo
 
     @demo.setter
@@ -747,6 +747,10 @@ class LoopBoundTransport:
     @property
     def token(self) -> str | None:
         return self._transport.token
+
+    @property
+    def demo_control(self) -> str | None:
+        return self._transport.demo_control
 
     def set_token(self, token: str | None) -> None:
         self._transport.set_token(token)

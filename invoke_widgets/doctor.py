@@ -204,7 +204,7 @@ def _kernel(version: str | None) -> Finding:
         remedy = 'pip install "invoke-widgets[demo]", unless the notebook runs in another environment.'
         return Finding("kernel", "warning", "ipykernel is not installed", remedy, data)
     if version.startswith("7.0."):
-        remedy = 'Widgets cannot be updated from a thread in 7.0: pip install "ipykernel>=7.4".'
+        remedy = 'Widgets cannot be updated from a thread in 7.0: pip install "ipykernel>=7.1,<7.4".'
         return Finding("kernel", "warning", f"ipykernel {version}", remedy, data)
     lives = [
         words

@@ -431,6 +431,7 @@ class Transport:
     Attributes:
         timeout: the same.
         verify: the same, without a file.
+        demo_control: the token for drills, which a demo server sends with its version; None from any other server.
 
     Raises:
         InvalidRequest: an argument, or the environment's proxy, cannot be used.
@@ -445,6 +446,7 @@ class Transport:
         self._access: dict[str, str | None] = {"token": None}
         self.set_token(checked_token(token))
         self.verify = checked_verify(verify)
+        self.demo_control: str | None = None
         self._is_probing = False
         self._total_s = max(3 * timeout, _LONGEST_CALL_S)
         self.breaker = Breaker(self.url)
@@ -664,6 +666,7 @@ class Transport:
             is_current = request.headers.get("authorization") == self.authorization.get("Authorization")
             if refreshed and is_current and can_be_sent(refreshed):
                 self._access["token"] = refreshed
+            self.demo_control = response.headers.get("x-demo-control") or self.demo_control
             content_type = response.headers.get("content-type", "")
             if not response.is_success or (want_json and "json" not in content_type):
                 raise self._with_proxy(_refused(response, content_type, name))

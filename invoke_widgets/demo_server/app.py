@@ -114,7 +114,9 @@ class DemoServer:
             before_item=self._pause,
             round_robin=self.settings.multiuser,
         )
-        self.services = Services(self.settings, store, bus, self.drills, users, images, cache, queue, worker)
+        self.services = Services(
+            self.settings, self.control, store, bus, self.drills, users, images, cache, queue, worker
+        )
         self._sockets = Sockets(users, self.drills)
         self.app: ASGIApp = _OwnAddress(
             FaultMiddleware(self._api(), self.drills, self.connections, self.control, self._sockets.drop)

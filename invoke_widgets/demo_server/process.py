@@ -1,4 +1,4 @@
-"""Launch the embedded server in a process of its own, which stops with this one."""
+"""Launch the embedded server in a process of its own, which stops with this one; start drills there."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class EmbeddedServer:
     """A running embedded server.
 
+    Args:
+        control: the token for drills.
+        process: its process, if it was started here; `stop` leaves any other running.
+
     Attributes:
         url: its address.
-        pid: its process id.
+        pid: the id of its process; None if it was not started here.
     """
 
-    def __init__(self, process: subprocess.Popen[str], url: str, control: str) -> None:
+    def __init__(self, url: str, control: str, process: subprocess.Popen[str] | None = None) -> None:
         self._process = process
         self._control = control
         self.url = url
-        self.pid = process.pid
+        self.pid = None if process is None else process.pid
 
     @classmethod
     def start(
@@ -80,17 +84,30 @@ class EmbeddedServer:
                 suggestion=_hint(errors, port),
             )
         threading.Thread(target=_drain, args=(process,), name="invoke-widgets demo output", daemon=True).start()
-        return cls(process, ready["url"], ready["control"])
+        return cls(ready["url"], ready["control"], process)
 
     def __repr__(self) -> str:
         return f"EmbeddedServer({self.url!r}, {'running' if self.is_running else 'stopped'})"
 
     @property
     def is_running(self) -> bool:
-        return self._process.poll() is None
+        if self._process is not None:
+            return not self._has_ended
+        try:
+            self._send("GET", "", None)
+        except (InvalidRequest, ServerUnreachable):
+            return False
+        return True
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether it was started here and has stopped."""
+        return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> None:
-        """Stop the server. May be called again."""
+        """Stop the server if it was started here. May be called again."""
+        if self._process is None:
+            return
         if self.is_running:
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -141,7 +158,7 @@ class EmbeddedServer:
         except (OSError, ValueError) as error:  # URLError is an OSError
             raise ServerUnreachable(
                 f"The demo server at {self.url} did not accept the drill: {getattr(error, 'reason', error)}.",
-                suggestion="" if self.is_running else "It has stopped; iw.demo() starts another.",
+                suggestion="It has stopped; iw.demo() starts another." if self._has_ended else "",
             ) from None
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import Receive, Scope, Send
 
@@ -23,8 +23,10 @@ _NEVER_STORE = {"Cache-Control": "max-age=0, no-cache, no-store, , must-revalida
 
 
 @router.get("/version", operation_id="app_version")
-def app_version() -> dict[str, str]:
+def app_version(services: Parts, response: Response) -> dict[str, str]:
     """Get the version of InvokeAI whose API this is."""
+    # Tells a client that this is no InvokeAI, and how to start drills. No page of another origin gets as far as here.
+    response.headers["X-Demo-Control"] = services.control
     return {"version": API_VERSION}
 
 

@@ -36,9 +36,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of one server."""
+    """The parts of one server, and the token that allows its drills."""
 
     settings: Settings
+    control: str
     store: Store
     bus: EventBus
     drills: Drills

@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # Not for the whole session: while playwright runs, asyncio.run does not work in this thread, which other tests need.
 @pytest.fixture(scope="package")
 def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("lab") / "lab") as lab:
+    # The kernel on which clicks wait in a cell that blocks: whoever does not install our extra `demo` may have it.
+    with Lab(tmp_path_factory.mktemp("lab") / "lab", ipykernel="7.4.0") as lab:
         yield lab
     assert [] == lab.foreign_requests
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
+from tests.kernels.install import kernel_folder
 from tests.support.browser import chromium_path
 from tests.support.servers import free_port
 
@@ -60,13 +61,18 @@ class Lab:
     Args:
         folder: an empty folder.
         environment: further environment variables of the kernels.
+        ipykernel: the kernels' version, which is installed if needed; None for the installed one.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: dict[str, str] | None = None, *, ipykernel: str | None = None
+    ) -> None:
         self.folder = folder
         self.foreign_requests: list[str] = []
         self.console_errors: list[str] = []
-        self._environment = environment or {}
+        self._environment = dict(environment or {})
+        if ipykernel is not None:
+            self._environment["PYTHONPATH"] = _path_with(ipykernel)
         self.notebooks = folder / "notebooks"
         self._log = folder / "jupyterlab.log"
         self._opened = 0
@@ -108,23 +114,38 @@ class Lab:
                 self._process.wait()
         self._browser = self._playwright = self._process = self._page = None
 
-    def open(self, cells: Sequence[str] | Path) -> NotebookPage:
+    def open(self, cells: Sequence[str] | Path, *, ipykernel: str | None = None) -> NotebookPage:
         """Open a new notebook with a kernel of its own, and return when the kernel is idle.
 
         Args:
             cells: the source of each code cell, or a notebook file to copy.
+            ipykernel: the kernel's version; None for that of the other notebooks.
         """
-        page = NotebookPage(self, self._app(), self.write(cells))
+        page = NotebookPage(self, self._app(), self.write(cells, ipykernel=ipykernel))
         page.show()
         return page
 
-    def write(self, cells: Sequence[str] | Path) -> str:
+    def write(self, cells: Sequence[str] | Path, *, ipykernel: str | None = None) -> str:
         """Write a new notebook, as for `open`, and return its name."""
         self._opened += 1
         name = f"test-{self._opened}.ipynb"
         notebook = json.loads(cells.read_text()) if isinstance(cells, Path) else _notebook_of(cells)
-        notebook["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        kernel = "python3" if ipykernel is None else self._add_kernel(ipykernel)
+        notebook["metadata"]["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
         (self.notebooks / name).write_text(json.dumps(notebook))
+        return name
+
+    def _add_kernel(self, ipykernel: str) -> str:
+        name = f"ipykernel-{ipykernel}"
+        spec = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": name,
+            "language": "python",
+            "env": {"PYTHONPATH": _path_with(ipykernel)},
+        }
+        folder = self.folder / "data" / "kernels" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "kernel.json").write_text(json.dumps(spec))
         return name
 
     def close_notebooks(self) -> None:
@@ -237,6 +258,11 @@ class Lab:
             Path(path).mkdir(parents=True, exist_ok=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "INVOKE"))}
         return {**kept, **own, **self._environment}
+
+
+def _path_with(ipykernel: str) -> str:
+    """The PYTHONPATH by which a kernel has this version."""
+    return os.pathsep.join([str(kernel_folder(ipykernel)), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _notebook_of(sources: Sequence[str]) -> dict[str, Any]:

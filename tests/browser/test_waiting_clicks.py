@@ -40,6 +40,21 @@ def page(lab: Lab, wire: Wire, tmp_path: Path) -> Iterator[BlockedPage]:
     opened.release()
 
 
+def test_a_click_in_a_blocking_cell_arrives_at_once_on_the_demos_kernel(lab: Lab, wire: Wire, tmp_path: Path) -> None:
+    """The item is canceled while the cell still runs, and the footer does not say that clicks wait."""
+    running, (pending,) = wire.running_and_pending(1)
+    blocks = f"import os, time\nwhile not os.path.exists({str(tmp_path / 'go-on')!r}): time.sleep(0.05)"
+    page = Page(lab, wire, blocks, notebook=lambda lab, cells: lab.open(cells, ipykernel="7.3.0"))
+    page.notebook.run_cell(2, wait=False)
+    expect(page.notebook.cell(2)).to_contain_text("[*]")
+    page.row(pending).get_by_role("button", name=f"Cancel item {pending}").click()
+    page.says(f"Canceled item {pending}.")
+    assert ["in_progress", "canceled"] == wire.statuses([running, pending])
+    expect(page.view.locator(".iw-foot").last).to_contain_text("Buttons work now")
+    expect(page.notebook.cell(2)).to_contain_text("[*]")
+    (tmp_path / "go-on").touch()
+
+
 def test_delayed_cancel_takes_the_selection_at_the_click(page: BlockedPage, wire: Wire) -> None:
     """Only what was selected at the click is canceled, however often the selection changes."""
     _, (first, second, third) = wire.running_and_pending(3)

@@ -104,3 +104,8 @@ def test_client_may_be_awaited_in_any_loop(console: iw.Console) -> None:
 
     version, reply = asyncio.run(ask())
     assert (version, version) == (reply["version"], asyncio.run(console.client.app_version()))
+
+
+def test_drills_are_offered_by_the_demo_server_alone(console: iw.Console, wire: Wire) -> None:
+    """A console knows a demo server by its version's reply."""
+    assert (console.demo is not None) == (wire.server.kind == "embedded")

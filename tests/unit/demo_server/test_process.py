@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+import invoke_widgets as iw
 from invoke_widgets.demo_server.process import EmbeddedServer
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 from tests.support.wire import until
@@ -38,6 +39,24 @@ def test_nested_drills_end_separately(demo: EmbeddedServer) -> None:
         answered.append(is_answered())
     answered.append(is_answered())
     assert [False, True, False, True] == answered
+
+
+def test_a_console_that_connects_by_address_has_the_drills(demo: EmbeddedServer) -> None:
+    """They reach the server, which runs on when the console is closed."""
+    division = {"nodes": {"quotient": {"type": "div", "a": 12, "b": 4}}, "edges": []}
+    with iw.connect(demo.url) as console:
+        assert console.demo is not None
+        with console.demo.drill("out_of_memory"):
+            console.submit(division).wait(30)
+        retried = console.retry_failed()
+        retried.wait(30)
+        statuses = [console.job(item_id).status for item_id in (1, *retried.item_ids)]
+        known = console.demo
+    assert (["failed", "completed"], True, None) == (statuses, demo.is_running, known.pid)
+    demo.stop()
+    assert not known.is_running
+    with pytest.raises(ServerUnreachable, match="did not accept the drill"), known.drill("slow"):
+        pass
 
 
 def test_drill_of_a_stopped_server(demo: EmbeddedServer) -> None:
