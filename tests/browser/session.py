@@ -121,7 +121,9 @@ class Lab:
             cells: the source of each code cell, or a notebook file to copy.
             ipykernel: the kernel's version; None for that of the other notebooks.
         """
-        page = NotebookPage(self, self._app(), self.write(cells, ipykernel=ipykernel))
+        app, name = self._app(), self.write(cells, ipykernel=ipykernel)
+        app.evaluate("() => jupyterapp.serviceManager.kernelspecs.refreshSpecs()")
+        page = NotebookPage(self, app, name)
         page.show()
         return page
 
