@@ -309,7 +309,7 @@ class QueueStatus(Counts):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue_id=text(data, "queue_id"),
@@ -340,7 +340,7 @@ class BatchStatus(Counts):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue_id=text(data, "queue_id"),
@@ -360,7 +360,7 @@ class DestinationCounts(Counts):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(queue_id=text(data, "queue_id"), destination=text(data, "destination"), **_counts(data))
 
@@ -374,7 +374,7 @@ class ProcessorStatus:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(is_started=bool(data.get("is_started")), is_processing=bool(data.get("is_processing")))
 
@@ -388,7 +388,7 @@ class QueueAndProcessorStatus:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue=QueueStatus.from_json(data.get("queue")),
@@ -408,7 +408,7 @@ class ItemIds:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(item_ids=integers(data, "item_ids"), total_count=count(data, "total_count"))
 
@@ -429,7 +429,7 @@ class EnqueueResult:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             queue_id=text(data, "queue_id"),
@@ -450,7 +450,7 @@ class AuthStatus:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             multiuser_enabled=bool(data.get("multiuser_enabled")), setup_required=bool(data.get("setup_required"))
@@ -472,7 +472,7 @@ class User:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             user_id=text(data, "user_id"),
@@ -485,12 +485,16 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """An image on the server. `image_url` and `thumbnail_url` are relative to the server's address."""
+class ImageRecord:
+    """An image on the server, as its `ImageDTO` says.
+
+    Attributes:
+        image_origin: "internal" if a job made it, "external" if it was uploaded.
+        session_id: of the item that made it; None for an upload.
+        node_id: the execution node that made it, not a node of the graph.
+    """
 
     image_name: str
-    image_url: str = ""
-    thumbnail_url: str = ""
     width: int = 0
     height: int = 0
     image_category: str | None = None
@@ -504,12 +508,10 @@ class Image:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             image_name=text(data, "image_name"),
-            image_url=optional_text(data.get("image_url")) or "",
-            thumbnail_url=optional_text(data.get("thumbnail_url")) or "",
             width=count(data, "width"),
             height=count(data, "height"),
             image_category=optional_text(data.get("image_category")),
@@ -524,7 +526,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
+class BoardRecord:
     """A board of the gallery. `image_count` leaves out intermediates; the cover is its newest image, if any."""
 
     board_id: str
@@ -536,7 +538,7 @@ class Board:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         return cls(
             board_id=text(data, "board_id"),

@@ -1,6 +1,13 @@
 """The thin asynchronous client: `InvokeClient` over HTTP, and the socket."""
 
-from invoke_widgets.client.client import MAX_IDS_PER_REQUEST, InvokeClient, checked_id, checked_ids
+from invoke_widgets.client.client import (
+    MAX_IDS_PER_REQUEST,
+    MAX_NAMES_PER_REQUEST,
+    InvokeClient,
+    checked_id,
+    checked_ids,
+    checked_image_name,
+)
 from invoke_widgets.client.socket import EventStream, SocketKeeper
 from invoke_widgets.client.transport import (
     Transport,
@@ -15,6 +22,7 @@ from invoke_widgets.client.transport import (
 
 __all__ = [
     "MAX_IDS_PER_REQUEST",
+    "MAX_NAMES_PER_REQUEST",
     "EventStream",
     "InvokeClient",
     "SocketKeeper",
@@ -22,6 +30,7 @@ __all__ = [
     "asked_for",
     "checked_id",
     "checked_ids",
+    "checked_image_name",
     "checked_token",
     "is_away",
     "is_ill",

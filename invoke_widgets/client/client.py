@@ -12,6 +12,7 @@ InvokeAI 6.0 to 6.14 are supported. What a server can do is derived from its ver
 from __future__ import annotations
 
 import copy
+import json
 import operator
 import os
 import re
@@ -25,10 +26,10 @@ from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply, Uns
 from invoke_widgets.records import (
     AuthStatus,
     BatchStatus,
-    Board,
+    BoardRecord,
     DestinationCounts,
     EnqueueResult,
-    Image,
+    ImageRecord,
     ItemIds,
     ProcessorStatus,
     QueueAndProcessorStatus,
@@ -69,6 +70,11 @@ def parse_version(text: str) -> tuple[int, int, int]:
 
 MAX_IDS_PER_REQUEST = 1000
 """The server's own limit for `item_summaries_by_ids` and `items_by_ids` (from 6.14 on)."""
+
+MAX_NAMES_PER_REQUEST = 1000
+"""The server's own limit for names of images (from 6.14 on)."""
+
+_LONGEST_NAME = 255
 
 _WHICH_IDS = "A job has its as job.item_id, a batch as batch.item_ids, and console.queue lists all items."
 
@@ -433,7 +439,8 @@ class InvokeClient:
         is_intermediate: bool | None = None,
         offset: int = 0,
         limit: int = 10,
-    ) -> tuple[list[Image], int]:
+        starred_first: bool = False,
+    ) -> tuple[list[ImageRecord], int]:
         """Return a page of images, newest first, and the number of images in all.
 
         Args:
@@ -441,20 +448,60 @@ class InvokeClient:
             is_intermediate: True for intermediate images only, False for all others, None for both.
             offset: number of images to skip.
             limit: maximum number of images to return.
+            starred_first: whether starred images come before all others.
         """
-        params = {"board_id": board_id, "is_intermediate": is_intermediate, "offset": offset, "limit": limit}
+        params = {
+            "board_id": board_id,
+            "is_intermediate": is_intermediate,
+            "offset": offset,
+            "limit": limit,
+            "starred_first": starred_first,
+        }
         data = await self._transport.json("GET", "/api/v1/images/", params=params, repeatable=True)
         if not isinstance(data, Mapping):
             raise UnexpectedReply(f"images: expected an object, got {type(data).__name__}.")
-        return each(data.get("items"), Image.from_json, "images"), count(data, "total")
+        return each(data.get("items"), ImageRecord.from_json, "images"), count(data, "total")
 
-    async def get_image_dto(self, image_name: str) -> Image:
+    async def get_image_dto(self, image_name: str) -> ImageRecord:
         """Return one image's record.
 
         Raises:
             NotFound: there is no such image.
         """
-        return await self._record("GET", self._image(image_name), Image.from_json)
+        return await self._record("GET", self._image(image_name), ImageRecord.from_json)
+
+    async def get_images_by_names(self, image_names: Iterable[str]) -> list[ImageRecord]:
+        """Return the records of images, in the order of their names; names that the server does not know are left out.
+
+        Raises:
+            InvalidRequest: there are more than 1,000 names, or one cannot be a name.
+        """
+        body = {"image_names": self._image_names(image_names)}
+        if not body["image_names"]:
+            return []
+        data = await self._transport.json("POST", "/api/v1/images/images_by_names", body=body, repeatable=True)
+        return each(data, ImageRecord.from_json, "POST /api/v1/images/images_by_names")
+
+    async def get_image_metadata(self, image_name: str) -> dict[str, Any] | None:
+        """Return the metadata that the image carries, or None.
+
+        Raises:
+            NotFound: there is no such image.
+        """
+        data = await self._transport.json("GET", f"{self._image(image_name)}/metadata", repeatable=True)
+        return dict(data) if isinstance(data, Mapping) else None
+
+    async def get_image_workflow(self, image_name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Return the workflow and the graph that the image carries, each None if it carries none.
+
+        Raises:
+            NotFound: there is no such image.
+        """
+        request = f"{self._image(image_name)}/workflow"
+        data = await self._transport.json("GET", request, repeatable=True)
+        if not isinstance(data, Mapping):
+            raise UnexpectedReply(f"GET {request} was answered with {type(data).__name__}, not an object.")
+        return parsed(_embedded, data.get("workflow"), request), parsed(_embedded, data.get("graph"), request)
 
     async def get_image_full(self, image_name: str) -> bytes:
         """Return the image file itself (PNG)."""
@@ -472,7 +519,7 @@ class InvokeClient:
         image_category: str = "user",
         is_intermediate: bool = False,
         board_id: str | None = None,
-    ) -> Image:
+    ) -> ImageRecord:
         """Upload the bytes of a PNG, JPEG or WebP file, and return the image's record."""
         data = await self._transport.upload(
             "/api/v1/images/upload",
@@ -481,7 +528,7 @@ class InvokeClient:
             content=content,
             media_type="image/png",
         )
-        return parsed(Image.from_json, data, "POST /api/v1/images/upload")
+        return parsed(ImageRecord.from_json, data, "POST /api/v1/images/upload")
 
     async def delete_image(self, image_name: str) -> None:
         """Delete an image.
@@ -491,27 +538,61 @@ class InvokeClient:
         """
         await self._transport.json("DELETE", self._image(image_name))
 
-    async def list_boards(self) -> list[Board]:
+    async def delete_images_from_list(self, image_names: Iterable[str]) -> list[str]:
+        """Delete images, skipping names that the server does not know, and return the names of the deleted ones."""
+        return await self._changed("images/delete", image_names, "deleted_images", repeatable="unsent")
+
+    async def star_images_in_list(self, image_names: Iterable[str]) -> list[str]:
+        """Star images, skipping names that the server does not know, and return the names of the starred ones."""
+        return await self._changed("images/star", image_names, "starred_images")
+
+    async def unstar_images_in_list(self, image_names: Iterable[str]) -> list[str]:
+        """Take the star off images, as `star_images_in_list` sets it."""
+        return await self._changed("images/unstar", image_names, "unstarred_images")
+
+    async def add_images_to_board(self, board_id: str, image_names: Iterable[str]) -> list[str]:
+        """Move images to a board, skipping names that the server does not know, and return the names of the moved ones.
+
+        A board that does not exist is an error, or the server returns no name.
+        """
+        return await self._changed("board_images/batch", image_names, "added_images", {"board_id": board_id})
+
+    async def remove_images_from_board(self, image_names: Iterable[str]) -> list[str]:
+        """Take images off their boards, and return the names of those that the server knows."""
+        return await self._changed("board_images/batch/delete", image_names, "removed_images")
+
+    async def list_boards(self) -> list[BoardRecord]:
         """Return all boards that are not archived."""
         data = await self._transport.json("GET", "/api/v1/boards/", params={"all": True}, repeatable=True)
-        return each(data, Board.from_json, "boards")
+        return each(data, BoardRecord.from_json, "boards")
 
-    async def create_board(self, board_name: str) -> Board:
+    async def create_board(self, board_name: str) -> BoardRecord:
         """Create an empty board, and return its record. Names need not be unique.
 
         Raises:
             InvalidRequest: the server rejects the name.
         """
         data = await self._transport.json("POST", "/api/v1/boards/", params={"board_name": board_name})
-        return parsed(Board.from_json, data, "POST /api/v1/boards/")
+        return parsed(BoardRecord.from_json, data, "POST /api/v1/boards/")
 
-    async def get_board(self, board_id: str) -> Board:
+    async def get_board(self, board_id: str) -> BoardRecord:
         """Return one board's record.
 
         Raises:
             NotFound: there is no such board.
         """
-        return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", Board.from_json)
+        return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", BoardRecord.from_json)
+
+    async def update_board(self, board_id: str, *, board_name: str) -> BoardRecord:
+        """Rename a board, and return its record.
+
+        Raises:
+            InvalidRequest: there is no such board, or the server rejects the name.
+        """
+        path = f"/api/v1/boards/{path_segment(board_id)}"
+        return await self._record(
+            "PATCH", path, BoardRecord.from_json, body={"board_name": board_name}, repeatable=True
+        )
 
     async def delete_board(self, board_id: str, *, include_images: bool = False) -> None:
         """Delete a board, and its images if `include_images`."""
@@ -571,9 +652,35 @@ class InvokeClient:
         return number
 
     def _image(self, image_name: str) -> str:
-        if not isinstance(image_name, str) or not image_name:
-            raise InvalidRequest(f"image_name: should be a name such as 'x.png', got {image_name!r}.")
-        return f"/api/v1/images/i/{path_segment(image_name)}"
+        return f"/api/v1/images/i/{path_segment(checked_image_name(image_name))}"
+
+    def _image_names(self, image_names: Iterable[str]) -> list[str]:
+        names = list(dict.fromkeys(map(checked_image_name, image_names)))
+        if len(names) > MAX_NAMES_PER_REQUEST:
+            raise InvalidRequest(
+                f"image_names: the server takes at most {MAX_NAMES_PER_REQUEST} names in one request, got {len(names)}."
+            )
+        return names
+
+    async def _changed(
+        self,
+        path: str,
+        image_names: Iterable[str],
+        key: str,
+        more: Mapping[str, str] | None = None,
+        *,
+        repeatable: Repeatable = True,
+    ) -> list[str]:
+        """Send names to an endpoint that skips unknown ones, and return the names that it lists under `key`."""
+        names = self._image_names(image_names)
+        if not names:
+            return []
+        body = {"image_names": names, **(more or {})}
+        data = await self._transport.json("POST", f"/api/v1/{path}", body=body, repeatable=repeatable)
+        changed = data.get(key) if isinstance(data, Mapping) else None
+        if not isinstance(changed, list):
+            raise UnexpectedReply(f"POST /api/v1/{path} was answered without {key!r}.")
+        return [name for name in names if name in changed]
 
     def _item(self, item_id: int) -> str:
         return f"{self._queue}/i/{checked_id(item_id)}"
@@ -652,3 +759,36 @@ def checked_id(item_id: Any, name: str = "item_id") -> int:
         pass
     kind = "an integer" if name == "item_id" else "integers"
     raise InvalidRequest(f"{name}: should be {kind}, got {item_id!r}.", suggestion=_WHICH_IDS, field=name)
+
+
+def checked_image_name(image_name: object) -> str:
+    """Return the name of an image unchanged, if it can be one part of a path: the server may have sent any text.
+
+    Raises:
+        InvalidRequest: it is not a string, or would be another path.
+    """
+    is_name = isinstance(image_name, str) and image_name.isprintable() and 0 < len(image_name) <= _LONGEST_NAME
+    if not is_name or image_name in (".", "..") or set("/\\") & set(str(image_name)):
+        raise InvalidRequest(
+            f"image_name: should be a name such as 'x.png', got {str(image_name)[:_LONGEST_NAME]!r}.",
+            suggestion="image.name, job.image_names() and a board's images have them.",
+            field="image_name",
+        )
+    return str(image_name)
+
+
+def _embedded(text: object) -> dict[str, Any] | None:
+    """Decode what an image carries as JSON text.
+
+    Raises:
+        ValueError: it is not a JSON object.
+    """
+    if text is None:
+        return None
+    try:
+        data = json.loads(text) if isinstance(text, str) else text
+    except RecursionError:
+        raise ValueError("its workflow is nested too deeply") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"what it carries is not a JSON object but {type(data).__name__}")  # noqa: TRY004
+    return data

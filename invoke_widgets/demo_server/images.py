@@ -154,6 +154,11 @@ class ImageStore:
         """Return an image's record in the form of the API, or raise ImageRecordNotFoundException."""
         return _dto(self._row(image_name))
 
+    def embedded(self, image_name: str) -> dict[str, str | None]:
+        """Return the metadata, workflow and graph of an image as JSON text, or raise ImageRecordNotFoundException."""
+        row = self._row(image_name)
+        return {key: row[key] for key in ("metadata", "workflow", "graph")}
+
     def page(self, wanted: ImageFilter, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
         """Return the number of images, and the records of one page of them."""
         where, params = wanted.where()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -12,9 +15,10 @@ from fastapi.responses import FileResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from .batch import WorkflowWithoutID
 from .images import ImageFilter, ImageRecordNotFoundException
 from .routes_queue import SQLiteDirection
-from .services import Parts, User
+from .services import Parts, Services, User
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
@@ -84,6 +88,29 @@ class DeleteImagesResult(BaseModel):
     failed_images: list[str]
 
 
+class StarredImagesResult(BaseModel):
+    """Which images were starred"""
+
+    affected_boards: list[str]
+    starred_images: list[str]
+    failed_images: list[str]
+
+
+class UnstarredImagesResult(BaseModel):
+    """Which images lost their star"""
+
+    affected_boards: list[str]
+    unstarred_images: list[str]
+    failed_images: list[str]
+
+
+class WorkflowAndGraphResponse(BaseModel):
+    """What an image was made with, as JSON text"""
+
+    workflow: str | None
+    graph: str | None
+
+
 class ImageRecordChanges(BaseModel, extra="allow"):
     """What may be changed of an image's record"""
 
@@ -143,10 +170,27 @@ def upload_image(
         user_id=user.user_id,
         session_id=session_id,
         board_id=board_id,
+        **_carried(image.info),
     )
     dto = services.images.dto(saved.image_name)
     response.headers["Location"] = dto["image_url"]
     return dto
+
+
+def _carried(info: Mapping[str | tuple[int, int], Any]) -> dict[str, str]:
+    """Return what an uploaded image carries as JSON text: its metadata, workflow and graph, where they are valid."""
+    carried = {key: info.get(f"invokeai_{key}") for key in ("metadata", "workflow", "graph")}
+    valid = {}
+    for key, text in carried.items():
+        with contextlib.suppress(ValueError, RecursionError):
+            if not isinstance(text, str) or not isinstance(data := json.loads(text), dict):
+                continue
+            if key == "workflow":
+                WorkflowWithoutID.model_validate(data)
+            is_graph = isinstance(data.get("nodes"), dict) and isinstance(data.get("edges"), list)
+            if key != "graph" or is_graph:
+                valid[key] = text
+    return valid
 
 
 @router.get("/", operation_id="list_image_dtos", response_model=OffsetPaginatedResults_ImageDTO_)
@@ -173,6 +217,65 @@ def delete_images_from_list(services: Parts, user: User, image_names: Names) -> 
             continue
     deleted = services.images.delete(image_names)
     return {"affected_boards": list(boards), "deleted_images": deleted, "failed_images": []}
+
+
+def _star(services: Services, image_names: list[str], starred: bool) -> tuple[list[str], list[str]]:
+    """Star images or take their star; return the affected boards and the names of the images that exist."""
+    boards: dict[str, None] = {}
+    changed = []
+    for name in dict.fromkeys(image_names):
+        try:
+            services.images.update(name, {"starred": starred})
+        except ImageRecordNotFoundException:
+            continue
+        boards[services.images.dto(name)["board_id"] or "none"] = None
+        changed.append(name)
+    return list(boards), changed
+
+
+@router.post("/star", operation_id="star_images_in_list", response_model=StarredImagesResult)
+def star_images_in_list(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
+    """Star images."""
+    boards, starred = _star(services, image_names, True)
+    return {"affected_boards": boards, "starred_images": starred, "failed_images": []}
+
+
+@router.post("/unstar", operation_id="unstar_images_in_list", response_model=UnstarredImagesResult)
+def unstar_images_in_list(services: Parts, user: User, image_names: Names) -> dict[str, Any]:
+    """Take the star off images."""
+    boards, unstarred = _star(services, image_names, False)
+    return {"affected_boards": boards, "unstarred_images": unstarred, "failed_images": []}
+
+
+@router.post("/images_by_names", operation_id="get_images_by_names", response_model=list[ImageDTO])
+def get_images_by_names(services: Parts, user: User, image_names: Names) -> list[dict[str, Any]]:
+    """Get the records of images, in the order of their names, skipping unknown ones."""
+    found = []
+    for name in image_names:
+        with contextlib.suppress(ImageRecordNotFoundException):
+            found.append(services.images.dto(name))
+    return found
+
+
+@router.get("/i/{image_name}/metadata", operation_id="get_image_metadata", response_model=dict[str, Any] | None)
+def get_image_metadata(services: Parts, user: User, image_name: ImageName) -> Any:
+    """Get the metadata that an image carries."""
+    text = _embedded(services, image_name)["metadata"]
+    return None if text is None else json.loads(text)
+
+
+@router.get("/i/{image_name}/workflow", operation_id="get_image_workflow", response_model=WorkflowAndGraphResponse)
+def get_image_workflow(services: Parts, user: User, image_name: ImageName) -> dict[str, str | None]:
+    """Get the workflow and the graph that an image carries."""
+    embedded = _embedded(services, image_name)
+    return {"workflow": embedded["workflow"], "graph": embedded["graph"]}
+
+
+def _embedded(services: Services, image_name: str) -> dict[str, str | None]:
+    try:
+        return services.images.embedded(image_name)
+    except ImageRecordNotFoundException:
+        raise HTTPException(404) from None
 
 
 @router.get("/i/{image_name}", operation_id="get_image_dto", response_model=ImageDTO)
