@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console, ConsoleStatus
     from invoke_widgets.history import HistoryFile
+    from invoke_widgets.images import Board, Boards, Image, Images
     from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, as_completed
     from invoke_widgets.records import BatchStatus, Cancellation, JobError, QueueItem, QueueStatus
 
@@ -31,10 +32,14 @@ __version__ = "0.1.0"
 _LAZY = {
     "Batch": "jobs",
     "BatchStatus": "records",
+    "Board": "images",
+    "Boards": "images",
     "Cancellation": "records",
     "Console": "console",
     "ConsoleStatus": "console",
     "HistoryFile": "history",
+    "Image": "images",
+    "Images": "images",
     "InvokeClient": "client",
     "Job": "jobs",
     "JobError": "records",
@@ -49,10 +54,14 @@ _MODULES = ("alerts", "analysis", "notices", "widgets", "workflows")
 __all__ = [
     "Batch",
     "BatchStatus",
+    "Board",
+    "Boards",
     "Cancellation",
     "Console",
     "ConsoleStatus",
     "HistoryFile",
+    "Image",
+    "Images",
     "InvokeClient",
     "Job",
     "JobError",

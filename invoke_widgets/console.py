@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, cast, overl
 from invoke_widgets._loop import CallbackThread, LoopThread
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
 from invoke_widgets.client import InvokeClient, Transport, checked_id, checked_ids, checked_token
-from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound
+from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound, checks
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
 from invoke_widgets.jobs import (
@@ -37,6 +37,7 @@ from invoke_widgets.jobs import (
     Watch,
     checked_stall,
     follow,
+    handles_of,
     no_batch,
 )
 from invoke_widgets.notices import Notice
@@ -46,6 +47,7 @@ from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
 if TYPE_CHECKING:
     from invoke_widgets.demo_server.process import EmbeddedServer
     from invoke_widgets.history import Plots
+    from invoke_widgets.images import Board, Boards, Images
     from invoke_widgets.widgets import (
         CancellationLogView,
         Controls,
@@ -444,6 +446,61 @@ class Console:
             NotFound: there is no such item in this queue.
         """
         return self._call(self._client.get_queue_item(item_id))
+
+    # -- pictures ------------------------------------------------------------------------------------------------------
+
+    def images(self, *, board: Board | str | None = None, limit: int = 50, intermediates: bool = False) -> Images:
+        """Read the newest pictures of the gallery, uploads included, the newest first.
+
+        Args:
+            board: only those on this board: its handle, name or id; "none" for those on no board.
+            limit: at most so many.
+            intermediates: whether to return intermediate pictures too.
+
+        Raises:
+            NotFound: there is no such board.
+        """
+        from invoke_widgets.images import latest_images
+
+        limit = checks.whole("limit", limit)
+        return self._call(latest_images(self._context, board, limit=limit, intermediates=intermediates))
+
+    def images_of(
+        self, jobs: Job | Jobs | Iterable[Job | Jobs], *, intermediates: bool = False, timeout: float | None = None
+    ) -> Images:
+        """Wait for jobs, and return the pictures that the last attempt at each made, in the jobs' order.
+
+        Jobs that failed or were canceled do not raise; what they left is among the pictures. What a job was given, such
+        as an upload, is not. `job.images` and `batch.images` are the same without arguments.
+
+        Args:
+            jobs: a job, a batch, a `Retry`, or any number of them.
+            intermediates: whether to return intermediate pictures too.
+            timeout: seconds; None waits for ever.
+
+        Raises:
+            InvalidRequest: `jobs` are not handles.
+            JobTimeout: they did not end in time; they go on.
+        """
+        from invoke_widgets.images import images_of
+
+        return self._call(images_of(self._context, handles_of(jobs), intermediates=intermediates, timeout=timeout))
+
+    @property
+    def boards(self) -> Boards:
+        """The boards of the gallery: iterate over them, `boards["fox"]`, `boards.create("fox")`."""
+        from invoke_widgets.images import Boards
+
+        return Boards(self._context)
+
+    def board(self, name: str) -> Board:
+        """Read a board by its name or id.
+
+        Raises:
+            NotFound: there is none.
+            InvalidRequest: several have this name.
+        """
+        return self.boards[name]
 
     # -- following what happens ----------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -95,18 +95,30 @@ def failed_node(item: QueueItem) -> tuple[str | None, str | None]:
 
 def image_names(item: QueueItem) -> list[str]:
     """The names of an item's output images, in the order of `outputs`."""
-    names: list[str] = []
+    return list(dict.fromkeys(_image_names(outputs(item))))
 
-    def collect(value: Any) -> None:
-        if isinstance(value, Mapping):
-            name = value.get("image_name")
-            if isinstance(name, str) and name not in names:
-                names.append(name)
-            for inner in value.values():
-                collect(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                collect(inner)
 
-    collect(outputs(item))
-    return names
+def made_images(item: QueueItem) -> dict[str, str]:
+    """The names of the images that an item made, each with the graph's node that put it out first.
+
+    A node may put out an image that it was given, such as an upload: what the graph names is not among them.
+    """
+    given = set(_image_names((item.session or {}).get("graph")))
+    made: dict[str, str] = {}
+    for node_id, output in outputs(item).items():
+        for name in _image_names(output):
+            if name not in given:
+                made.setdefault(name, node_id)
+    return made
+
+
+def _image_names(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        name = value.get("image_name")
+        if isinstance(name, str):
+            yield name
+        for inner in value.values():
+            yield from _image_names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _image_names(inner)

@@ -1,8 +1,8 @@
 """Acting on jobs (submit, cancel, retry), and the handles on them."""
 
 from invoke_widgets.jobs.actions import Actions
-from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed
-from invoke_widgets.jobs.cancel import no_batch
+from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed, ended_items, handles_of, jobs_of, stopped_items
+from invoke_widgets.jobs.cancel import a_few_at_once, no_batch
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
@@ -22,8 +22,13 @@ __all__ = [
     "Submission",
     "Unsubscribe",
     "Watch",
+    "a_few_at_once",
     "as_completed",
     "checked_stall",
+    "ended_items",
     "follow",
+    "handles_of",
+    "jobs_of",
     "no_batch",
+    "stopped_items",
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from invoke_widgets._loop import Backoff
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
 from invoke_widgets.events import Event
 from invoke_widgets.history import frames
+from invoke_widgets.jobs.cancel import let_go
 from invoke_widgets.jobs.job import (
     AsCompleted,
     Context,
@@ -24,11 +29,15 @@ from invoke_widgets.jobs.job import (
     with_outputs,
 )
 from invoke_widgets.outputs import outputs, without_graph
-from invoke_widgets.records import COMPLETED, GONE, STATUSES, Cancellation, Counts, QueueItem, Retried
+from invoke_widgets.records import CANCELED, COMPLETED, GONE, STATUSES, Cancellation, Counts, QueueItem, Retried
 from invoke_widgets.sync import Change, whole_items
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from invoke_widgets.images import Images
+
+_LET_GO_S = 30.0
 
 OnFailure = Literal["raise", "skip", "return"]
 
@@ -109,6 +118,15 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         """What is known of a job that was deleted before its end was seen."""
         item_id = job.attempts[-1]
         return self._context.jobs.of_item(item_id) or QueueItem(item_id=item_id, status=GONE, batch_id="")
+
+    @property
+    def images(self) -> Images:
+        """Wait for it, and return the pictures of its jobs, in their order: those of canceled and failed jobs too.
+
+        `console.images_of(batch, intermediates=True, timeout=60)` does the same with all images, and a limit.
+        """
+        found: Images = self._context.console.images_of(self)
+        return found
 
     def _outcomes(self, ended: Iterable[tuple[Job, QueueItem | None]]) -> Iterator[QueueItem | JobException]:
         """Yield the completed item of each job, or the exception that says why there is none."""
@@ -323,6 +341,46 @@ class Retry(Jobs):
         return f"the retry of {len(self.new_item_ids)} items"
 
 
+async def ended_items(handles: Iterable[Job | Jobs]) -> list[QueueItem]:
+    """Wait, on the loop, until jobs have ended, and return the whole item of the last attempt at each.
+
+    A canceled item is read once the worker has let go of it: before that it lacks what its last node puts out. Where
+    that takes longer than `_LET_GO_S` or cannot be known, it is read as it is. Deleted items are left out.
+
+    Raises:
+        JobException: a request failed.
+    """
+    jobs = jobs_of(handles)
+    for job in jobs:
+        with suppress(JobCanceled, NotFound):  # deleted
+            await last_attempt(job._context, job.item_id)
+    return await stopped_items(jobs[0]._context, [job.attempts[-1] for job in jobs]) if jobs else []
+
+
+async def stopped_items(context: Context, item_ids: Iterable[int]) -> list[QueueItem]:
+    """Read whole items that have ended, in the order of their ids; see `ended_items`.
+
+    Raises:
+        JobException: a request failed.
+    """
+    ids = list(dict.fromkeys(item_ids))
+    known = context.store.state.items
+    begun = {i for i in ids if (item := known.get(i)) is not None and item.status == CANCELED and item.started_at}
+    deadline, pause = time.monotonic() + _LET_GO_S, Backoff(0.03, 0.25, factor=1.3)
+    while begun and time.monotonic() < deadline:
+        if let_go(await context.client.get_queue_status(), begun) is not False:
+            break
+        await asyncio.sleep(pause.next())
+    whole = {item.item_id: item for item in await whole_items(context.client, ids)}
+    return [whole[item_id] for item_id in ids if item_id in whole]
+
+
+def jobs_of(handles: Iterable[Job | Jobs]) -> list[Job]:
+    """Return the jobs of handles, each once."""
+    each = (handle.jobs if isinstance(handle, Jobs) else [handle] for handle in handles)
+    return list(dict.fromkeys(job for some in each for job in some))
+
+
 def handles_of(jobs: object) -> list[Job | Jobs]:
     """Return one handle, or several, as a list.
 
@@ -354,5 +412,4 @@ def as_completed(jobs: Job | Jobs | Iterable[Job | Jobs], *, timeout: float | No
         JobTimeout: while iterating, once `timeout` has passed.
         JobException: while iterating, if a job's end cannot be known: its console was closed, or its server is away.
     """
-    each = (handle.jobs if isinstance(handle, Jobs) else [handle] for handle in handles_of(jobs))
-    return AsCompleted([job for some in each for job in some], timeout)
+    return AsCompleted(jobs_of(handles_of(jobs)), timeout)

@@ -33,6 +33,7 @@ from invoke_widgets.records import (
     PENDING,
     BatchStatus,
     Cancellation,
+    QueueAndProcessorStatus,
     QueueItem,
     QueueStatus,
 )
@@ -393,7 +394,7 @@ class Canceler:
         task.add_done_callback(self._tasks.discard)
 
     async def _record_stop(self, record: Cancellation, watch: _Stopwatch, item_ids: set[int]) -> None:
-        """Ask until the worker is idle or works on another item. With several workers that cannot be known."""
+        """Ask until the worker has let go of the items."""
         deadline = time.monotonic() + _STOP_WATCH_S
         backoff, after_failure = Backoff(0.03, 0.25, factor=1.3), Backoff(1.0, 1.0)
         while time.monotonic() < deadline:
@@ -403,16 +404,27 @@ class Canceler:
             except JobException:
                 await asyncio.sleep(after_failure.next())
                 continue
-            if status.queue.in_progress > 1:
+            has_stopped = let_go(status, item_ids)
+            if has_stopped is None:
                 return
-            is_other = status.queue.item_id is not None and status.queue.item_id not in item_ids
-            if is_other or not status.processor.is_processing:
+            if has_stopped:
                 stopped = watch.elapsed()
                 self._cancellations.record(replace(self._cancellations.latest(record), stopped_s=stopped))
                 if self._store.state.processor is before:  # else it was paused or resumed meanwhile
                     self._store.set(processor=status.processor)
                 return
             await asyncio.sleep(backoff.next())
+
+
+def let_go(status: QueueAndProcessorStatus, item_ids: Collection[int]) -> bool | None:
+    """Return whether the worker no longer works on canceled items, since it is idle or has taken another one.
+
+    None if that cannot be known, as there are several workers.
+    """
+    if status.queue.in_progress > 1:
+        return None
+    is_other = status.queue.item_id is not None and status.queue.item_id not in item_ids
+    return is_other or not status.processor.is_processing
 
 
 class _Stopwatch:

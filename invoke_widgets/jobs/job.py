@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from invoke_widgets._loop import TICK_S, Channel, LoopThread, interruptible, receive
 from invoke_widgets.client import InvokeClient
@@ -34,6 +34,9 @@ from invoke_widgets.outputs import image_names, outputs, without_graph
 from invoke_widgets.records import CANCELED, COMPLETED, FAILED, PENDING, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueStore
 
+if TYPE_CHECKING:
+    from invoke_widgets.images import Images
+
 T = TypeVar("T")
 R = TypeVar("R")
 OnTimeout = Literal["raise", "cancel", "detach"]
@@ -49,7 +52,8 @@ class Context:
         jobs: has the last known state of items that the server has deleted.
         errors: has the tracebacks of these.
         deliver: runs a function on the thread for the user's callbacks.
-        console: kept alive as long as a handle exists; its `progress` shows a handle in a notebook.
+        console: kept alive as long as a handle exists; its `progress` shows a handle in a notebook, and its `images_of`
+            finds a handle's pictures.
     """
 
     loop: LoopThread
@@ -260,6 +264,15 @@ class Job(Handle[QueueItem]):
     def image_names(self, timeout: float | None = None) -> list[str]:
         """Wait for it, and return the names of its output images."""
         return image_names(with_outputs(self.wait(timeout)))
+
+    @property
+    def images(self) -> Images:
+        """Wait for it, and return its pictures; if it failed or was canceled, those that it left.
+
+        `console.images_of(job, intermediates=True, timeout=60)` does the same with all images, and a limit.
+        """
+        found: Images = self._context.console.images_of(self)
+        return found
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over `ItemStatusChanged` and the events of its nodes, from its present status to its end.

@@ -21,7 +21,7 @@ policy, new_loop = type(asyncio.get_event_loop_policy()), asyncio.new_event_loop
 import invoke_widgets as iw
 from invoke_widgets import connect, demo, run, JobErrorType, JobException
 assert iw.InvokeClient and iw.Console and iw.Job and iw.Batch
-heavy = [name for name in ("pandas", "matplotlib", "ipywidgets", "nest_asyncio2", "nest_asyncio", "IPython")
+heavy = [name for name in ("pandas", "matplotlib", "ipywidgets", "nest_asyncio2", "nest_asyncio", "IPython", "PIL")
          if name in sys.modules]
 print(json.dumps({
     "threads": threading.active_count(),

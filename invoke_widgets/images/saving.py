@@ -1,0 +1,343 @@
+"""Saving pictures as files: names from a pattern, never outside the folder, never half a file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import string
+import sys
+import time
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke_widgets._loop import wait
+from invoke_widgets.errors import InvalidRequest, JobException, ResourceError
+from invoke_widgets.jobs import Context, a_few_at_once
+from invoke_widgets.workflows import near
+
+if TYPE_CHECKING:
+    from invoke_widgets.images.image import Image
+
+_LONGEST = 200
+"""Bytes of a file's name; most file systems take 255."""
+_SUFFIX = ".png"
+_QUIET_S = 1.0
+_TICK_S = 0.2
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What Windows refuses, and what would be another folder. Categories of Unicode: controls, marks of direction,
+# surrogates, private and unassigned characters, separators of lines.
+_REFUSED = frozenset('<>:"/\\|?*')
+_REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def file_names(pattern: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the name of a file for each row of values; names may repeat.
+
+    Each is safe on every system: one part of a path, at most 200 bytes, with the suffix ".png".
+
+    Raises:
+        InvalidRequest: the pattern is not one, it names an unknown value, or a format does not fit a value.
+    """
+    if not isinstance(pattern, str) or not pattern:
+        raise InvalidRequest(f"pattern: should be a text such as '{{name}}', got {pattern!r}.", field="pattern")
+    if set(pattern) & {"/", "\\"}:
+        raise InvalidRequest(
+            f"pattern: {pattern!r} has a slash, but should be the name of a file in the folder.",
+            suggestion="Save into another folder by the first argument.",
+            field="pattern",
+        )
+    known = dict.fromkeys(name for row in rows for name in row)
+    parts = list(_parts(pattern, list(known)))
+    return [
+        _safe("".join(text if name is None else _formatted(row.get(name), text, name) for text, name in parts))
+        for row in rows
+    ]
+
+
+def _parts(pattern: str, known: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the parts of a pattern: a text and None, or a format and the name of a value."""
+    try:
+        parsed = list(string.Formatter().parse(pattern))
+    except ValueError as error:
+        raise InvalidRequest(
+            f"pattern: {error}.", suggestion="Braces that are part of a name are doubled: '{{'.", field="pattern"
+        ) from error
+    for text, field, spec, conversion in parsed:
+        yield text, None
+        if field is None:
+            continue
+        # A name may contain what `str.format` gives a meaning: "Positive: Prompt", "add.a".
+        whole = field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        names = [name for name in known if whole == name or whole.startswith(f"{name}:")]
+        if not names:
+            raise InvalidRequest(
+                f"pattern: there is no value {field!r}.{near(field, known)}",
+                suggestion=f"There is: {', '.join(known)}." if known else "",
+                field="pattern",
+            )
+        name = max(names, key=len)
+        yield whole[len(name) + 1 :], name
+
+
+def _formatted(value: Any, spec: str, name: str) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in ("name", "image_name", "board_id") if key in value), None) or json.dumps(
+            value
+        )
+    if not isinstance(value, str | int | float):
+        value = str(value)
+    try:
+        # Each on its own: what a value holds may not become a part of a path together with its neighbour.
+        return _clean(format(value, spec))
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise InvalidRequest(
+            f"pattern: {name!r} is {value!r}, which the format {spec!r} does not fit: {error}.", field="pattern"
+        ) from error
+
+
+def _clean(text: str) -> str:
+    """Return a text with "_" for every character that a file's name cannot hold, and with single blanks."""
+    normal = unicodedata.normalize("NFC", " ".join(text.split()))
+    return "".join("_" if c in _REFUSED or unicodedata.category(c) in _REFUSED_CATEGORIES else c for c in normal)
+
+
+def _safe(text: str) -> str:
+    """Return a name for a file from any text."""
+    stem = _clean(text)
+    if stem.lower().endswith(_SUFFIX):
+        stem = stem[: -len(_SUFFIX)]
+    stem = _cut(stem, _LONGEST - len(_SUFFIX)).strip()
+    if stem.startswith("."):  # hidden, or another folder
+        stem = f"_{stem[1:]}"
+    if _RESERVED.match(stem):
+        stem = f"_{stem}"
+    return f"{_cut(stem, _LONGEST - len(_SUFFIX)).rstrip(' .') or '_'}{_SUFFIX}"
+
+
+def _cut(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")
+
+
+def numbered(name: str, number: int) -> str:
+    """Return a name with a number: `fox.png`, `fox-2.png`, `fox-3.png`."""
+    if number == 1:
+        return name
+    end = f"-{number}{_SUFFIX}"
+    return _cut(name.removesuffix(_SUFFIX), _LONGEST - len(end)) + end
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a picture goes.
+
+    Attributes:
+        path: its file, which is there if `is_saved`.
+        same: a file of the same name that may hold the same picture, if there is one.
+    """
+
+    image: Image
+    path: Path
+    is_saved: bool = False
+    same: Path | None = None
+
+
+def _targets(folder: Path, images: Sequence[Image], names: Sequence[str]) -> list[_Target]:
+    """Decide each picture's file, always in the same way: one that holds it already, or the first that is free."""
+    there = _files(folder)
+    runs: dict[str, list[str]] = {}  # by name: the files of that name and its numbers, without a gap
+    for name in names:
+        if name not in runs:
+            runs[name] = list(takewhile(there.__contains__, (_folded(numbered(name, n)) for n in count(1))))
+    wanted = list(zip(images, names, strict=True))
+    taken: set[str] = set()
+    saved: dict[int, Path] = {}
+    for index, (image, name) in enumerate(wanted):
+        time_ns = _time_ns(image)
+        own = [key for key in runs[name] if key not in taken and there[key].time_ns == time_ns is not None]
+        if own:
+            taken.add(own[0])
+            saved[index] = there[own[0]].path
+    targets: list[_Target] = []
+    numbers: dict[str, int] = {}
+    for index, (image, name) in enumerate(wanted):
+        if index in saved:
+            targets.append(_Target(image, saved[index], is_saved=True))
+            continue
+        like = next((key for key in runs[name] if key not in taken and there[key].time_ns is not None), None)
+        if like is not None:
+            taken.add(like)
+        number = numbers.get(name, 1)
+        while (key := _folded(numbered(name, number))) in there or key in taken:
+            number += 1
+        numbers[name] = number + 1
+        taken.add(key)
+        same = None if like is None else there[like].path
+        targets.append(_Target(image, folder / numbered(name, number), same=same))
+    return targets
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is in the folder already. `time_ns` is None for what is not a plain file."""
+
+    path: Path
+    time_ns: int | None
+
+
+def _files(folder: Path) -> dict[str, _File]:
+    found: dict[str, _File] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_file = entry.is_file(follow_symlinks=False)
+            time_ns = entry.stat(follow_symlinks=False).st_mtime_ns if is_file else None
+            found[_folded(entry.name)] = _File(Path(entry.path), time_ns)
+    return found
+
+
+def _folded(name: str) -> str:
+    """Return what two names have in common if some file system takes them for one."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _time_ns(image: Image) -> int | None:
+    made = image.created_at
+    return None if made is None else (made - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _write(path: Path, content: bytes, time_ns: int | None) -> None:
+    """Write a file whole or not at all, with the time at which its picture was made."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+        if time_ns is not None and time_ns >= 0:
+            os.utime(part, ns=(time_ns, time_ns))
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _put(target: _Target, content: bytes) -> Path:
+    """Write a picture to its file, unless the other file holds the same bytes."""
+    time_ns = _time_ns(target.image)
+    same = target.same
+    try:
+        if same is not None and same.stat().st_size == len(content) and same.read_bytes() == content:
+            if time_ns is not None and time_ns >= 0:
+                os.utime(same, ns=(time_ns, time_ns))
+            return same
+        _write(target.path, content, time_ns)
+    except OSError as error:
+        raise ResourceError(f"{target.path} could not be written: {error.strerror or error}.") from error
+    return target.path
+
+
+# --- saving -------------------------------------------------------------------------------------------------------
+
+
+def save_one(image: Image, path: Path) -> Path:
+    """See `Image.save`."""
+    if path.is_dir():
+        path = path / file_names("{name}", [{"name": image.name}])[0]
+    _write(path, image.bytes(), _time_ns(image))
+    return path
+
+
+def save_all(images: Sequence[Image], folder: Path, pattern: str, *, progress: bool) -> list[Path]:
+    """See `Images.save`."""
+    rows = [
+        {
+            **image.values,
+            "name": image.name,
+            "index": index,
+            "item_id": image.item_id,
+            "batch_id": image.batch_id,
+        }
+        for index, image in enumerate(images)
+    ]
+    names = file_names(pattern, rows)
+    if not images:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    targets = _targets(folder, images, names)
+    missing = [target for target in targets if not target.is_saved]
+    context = images[0]._context
+    tally = _Progress(len(missing), shown=progress)
+    future = context.loop.start(_fetch(context, missing, tally))
+    try:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                saved = wait(future, _TICK_S)
+                break
+            tally.show()
+    finally:
+        tally.end()
+    failures = [each for each in saved if isinstance(each, JobException)]
+    if failures:
+        raise type(failures[0])(
+            f"{len(failures)} of {len(images)} pictures could not be saved: {failures[0].message}",
+            suggestion=failures[0].suggestion or "Call it again: what is saved is not fetched again.",
+            retryable=failures[0].retryable,
+        )
+    paths = (each for each in saved if isinstance(each, Path))
+    return [target.path if target.is_saved else next(paths) for target in targets]
+
+
+async def _fetch(context: Context, missing: Sequence[_Target], tally: _Progress) -> list[Path | JobException]:
+    async def one(target: _Target) -> Path:
+        content = await context.client.get_image_full(target.image.name)
+        path = await asyncio.to_thread(_put, target, content)
+        tally.add(len(content))
+        return path
+
+    return await a_few_at_once(one, missing)
+
+
+class _Progress:
+    """A line on stderr, once it takes longer than a moment."""
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        self._total = total
+        self._shown = shown
+        self._start = time.monotonic()
+        self._done = self._bytes = 0
+        self._length = 0
+
+    def add(self, size: int) -> None:
+        self._done += 1
+        self._bytes += size
+
+    def show(self) -> None:
+        if not self._shown or time.monotonic() - self._start < _QUIET_S:
+            return
+        filled = 20 * self._done // self._total
+        line = f"Saved {self._done} of {self._total} |{'█' * filled}{' ' * (20 - filled)}| {self._bytes / 1e6:.1f} MB"
+        sys.stderr.write(f"\r{line.ljust(self._length)}")
+        sys.stderr.flush()
+        self._length = len(line)
+
+    def end(self) -> None:
+        if self._length:
+            self.show()
+            sys.stderr.write("\n")
+            sys.stderr.flush()
