@@ -248,7 +248,8 @@ class Console:
 
         Right after connecting to a long queue this waits until its items have been read, for at most 30 s.
         """
-        if self._store.state.unread and not self._loop.is_current and self._loop.is_running:
+        state = self._store.state
+        if (state.unread or not state.is_listed) and not self._loop.is_current and self._loop.is_running:
             self._loop.call(self._sync.filled(_FILL_S))
         items = self._store.state.items
         return [items[item_id] for item_id in sorted(items, reverse=True)]

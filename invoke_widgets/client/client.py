@@ -48,6 +48,7 @@ SINCE: dict[str, tuple[int, int]] = {
     "item_ids": (6, 7),
     "items_by_ids": (6, 7),
     "item_summaries_by_ids": (6, 14),
+    "device": (6, 14),  # of an item
     "auth": (6, 12),
     "cancel_loads_first": (6, 12),  # before, an item that cannot be loaded is canceled, and the answer is 500
     "delete_checks_id": (6, 12),  # before, deleting an item that is not there is a success
@@ -312,6 +313,29 @@ class InvokeClient:
         """
         await self._need("item_summaries_by_ids")
         return await self._by_ids("item_summaries_by_ids", item_ids)
+
+    async def list_queue_items(
+        self, *, limit: int = 50, after: QueueItem | None = None
+    ) -> tuple[list[QueueItem], bool]:
+        """Return a page of whole items in the order in which they run, and whether there are more (before 6.7).
+
+        Pages after the first have items of other queues, too.
+
+        Args:
+            limit: maximum number of items to return.
+            after: the last item of the page before.
+        """
+        if await self.has("item_ids"):
+            raise UnsupportedByServer(
+                "list_queue_items needs a version before InvokeAI 6.7; newer ones have item_ids.",
+                suggestion="Use get_queue_item_ids().",
+            )
+        cursor = {} if after is None else {"cursor": after.item_id, "priority": after.priority}
+        path = f"{self._queue}/list"
+        data = await self._transport.json("GET", path, params={"limit": limit, **cursor}, repeatable=True)
+        if not isinstance(data, Mapping):
+            raise UnexpectedReply(f"GET {path}: expected an object, got {type(data).__name__}.")
+        return each(data.get("items"), self._queue_item, f"GET {path}"), data.get("has_more") is True
 
     async def list_all_queue_items(self, *, destination: str | None = None) -> list[QueueItem]:
         """Return all items, sessions included (6 MB for 1000 SDXL jobs): prefer ids and summaries."""

@@ -1,5 +1,7 @@
 """Reads what the snapshot lacks: ids first, then items in bounded chunks, newest first.
 
+Versions before 6.7 have no list of ids: there, all items are read page by page, in the order in which they run.
+
 A read may be older than an event that arrived while it was under way, so what changed in the snapshot meanwhile
 (`QueueState.changed_since`) takes precedence.
 """
@@ -11,22 +13,70 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
-from invoke_widgets.errors import ServerFailure
+from invoke_widgets.errors import NotFound, ServerFailure
 from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.records import FAILED, QueueItem
-from invoke_widgets.sync.state import Ids, QueueState, Step, with_ids, with_items
+from invoke_widgets.sync.state import Ids, QueueState, Step, with_ids, with_items, with_new_ids
 from invoke_widgets.sync.store import QueueStore
 
 _FIRST_PAGE = 100
+_PAGE = 500
 _COALESCE_S = 0.3
+_PAUSES = 2.0
+"""How many times as long as reading something large took it is not read again."""
 _PRIORITIES_KEPT = 1000
 _FAILED_PER_READ = 50
 _WHOLE_PER_REQUEST = 100
 """Whole items are large (an SDXL graph pending: 5 kB), and the server answers nothing else while it writes them."""
+_ONE_BY_ONE = 10
+"""Where no request reads several items, at most so many are read singly instead of all of the queue."""
+
+
+@dataclass
+class _Paced:
+    """Something large to read, which is not begun again before a pause that grows with the time that it took.
+
+    Attributes:
+        is_wanted: whether it is to be read, again if it is being read.
+        due_at: when it may be begun.
+    """
+
+    is_wanted: bool = False
+    due_at: float = 0.0
+    _began_at: float | None = None
+
+    @property
+    def is_due(self) -> bool:
+        return self.is_wanted and time.monotonic() >= self.due_at
+
+    def begin(self) -> None:
+        self.is_wanted = False
+        self._began_at = time.monotonic()
+
+    def end(self) -> None:
+        if self._began_at is not None:
+            now = time.monotonic()
+            self.due_at = now + _PAUSES * (now - self._began_at)
+            self._began_at = None
+
+
+@dataclass
+class _Pages:
+    """A read of all items, page by page.
+
+    Attributes:
+        before: the snapshot when it began.
+        found: the ids on the pages so far.
+        last: the last item on them, after which the next page begins.
+    """
+
+    before: QueueState
+    found: set[int] = field(default_factory=set)
+    last: QueueItem | None = None
 
 
 class Reads:
@@ -54,22 +104,28 @@ class Reads:
         self._apply = apply
         self._failures = failures
         self._on_wanted = on_wanted
-        self._ids_dirty = False
-        self._next_ids_at = 0.0
+        self._ids = _Paced()
+        self._unfinished = _Paced()
         self._stale: set[int] = set()
+        self._again: set[int] = set()  # what is left of reading all unfinished items again
         self._later: set[int] = set()
         self._later_at = 0.0
         self._unreadable: set[int] = set()
+        self._has_devices = True
+        self._has_ids = True
+        self._pages: _Pages | None = None  # while they are being read
         self._priorities: OrderedDict[str, int] = OrderedDict()
 
     # -- marking what to read ----------------------------------------------------------------------------------------
 
     def want(self, item_ids: Iterable[int] = (), *, ids: bool = True, unfinished: bool = False) -> None:
         """Mark the list of ids, these items, or all unfinished items to be read."""
-        self._ids_dirty = self._ids_dirty or ids
-        self._stale.update(item_ids)
-        if unfinished:
-            self._stale.update(self._store.state.tallies.unfinished)
+        if self._has_ids:
+            self._ids.is_wanted |= ids
+            self._unfinished.is_wanted |= unfinished
+            self._stale.update(item_ids)
+        else:
+            self._ids.is_wanted = True
         self._on_wanted()
 
     def want_rest(self, item_id: int) -> None:
@@ -77,7 +133,7 @@ class Reads:
         item = self._store.state.items.get(item_id)
         if item is None:
             return
-        if item.field_values is None or (item.device is None and item.started_at is not None):
+        if item.field_values is None or (self._has_devices and item.device is None and item.started_at is not None):
             if not self._later:
                 self._later_at = time.monotonic() + _COALESCE_S
             self._later.add(item_id)
@@ -85,7 +141,7 @@ class Reads:
 
     def hurry(self) -> None:
         """Make everything that is marked due at once, instead of collecting more first."""
-        self._next_ids_at = self._later_at = 0.0
+        self._ids.due_at = self._unfinished.due_at = self._later_at = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -95,12 +151,13 @@ class Reads:
     @property
     def is_reading_items(self) -> bool:
         """Whether some listed items are still to be read, and can be."""
-        return not self._store.state.unread <= self._unreadable
+        state = self._store.state
+        return not (state.is_listed and state.unread <= self._unreadable)
 
     @property
     def is_read(self) -> bool:
         """Whether nothing is left to read except what events left out (field values, device)."""
-        return not (self._ids_dirty or self._is_due)
+        return not (self._ids.is_wanted or self._unfinished.is_wanted or self._is_due)
 
     @property
     def unreadable(self) -> Set[int]:
@@ -111,12 +168,14 @@ class Reads:
         """Return the seconds until a read is due, 0 if one is already; None if nothing is left to read."""
         if self._is_due:
             return 0.0
-        due = ([self._next_ids_at] if self._ids_dirty else []) + ([self._later_at] if self._later else [])
+        due = [paced.due_at for paced in (self._ids, self._unfinished) if paced.is_wanted]
+        due += [self._later_at] if self._later else []
         return max(min(due) - time.monotonic(), 0.0) if due else None
 
     @property
     def _is_due(self) -> bool:
-        return bool(self._stale or self._failures.is_waiting or self.is_reading_items)
+        has_items = self._has_ids and (self._stale or self._again or self.is_reading_items)
+        return bool(has_items or self._pages or self._failures.is_waiting)
 
     def saw_batch(self, event: BatchEnqueued) -> None:
         """Remember a batch's priority, which only its event carries."""
@@ -133,24 +192,34 @@ class Reads:
         Raises:
             JobException: a request failed.
         """
-        self._next_ids_at = 0.0
-        self.want(unfinished=True)
-        await self._read_ids()
-        await self._read_chunk(_FIRST_PAGE)
+        self._has_devices = await self._client.has("device")
+        self._has_ids = await self._client.has("item_ids")
+        self._pages = None
+        if self._has_ids:
+            await self._read_ids()
+            self._read_unfinished()
+            await self._read_chunk(_FIRST_PAGE)
+        else:
+            await self._read_page(_FIRST_PAGE)
 
     async def read(self) -> None:
-        """Read what is due: at most one list of ids, one chunk of items, and one chunk of failed items' errors.
+        """Read what is due: at most one list of ids, one chunk or page of items, and one chunk of failed items' errors.
 
         Raises:
             JobException: a request failed; what it was to read stays marked.
         """
-        now = time.monotonic()
-        if self._ids_dirty and now >= self._next_ids_at:
-            await self._read_ids()
-        if self._later and now >= self._later_at:
-            self._stale |= self._later
-            self._later.clear()
-        await self._read_chunk()
+        if self._later and time.monotonic() >= self._later_at:
+            later, self._later = self._later, set()
+            self.want(later, ids=False)
+        if self._has_ids:
+            if self._ids.is_due:
+                await self._read_ids()
+            # What has never been read comes first, or each read of a long queue would begin before the last has ended.
+            if self._unfinished.is_due and not (self._again or self.is_reading_items):
+                self._read_unfinished()
+            await self._read_chunk()
+        elif self._pages or self._ids.is_due:
+            await self._read_page(_PAGE)
         if self._failures.is_waiting:
             await self._failures.read()
 
@@ -159,7 +228,8 @@ class Reads:
         known = self._store.state.items
         if not known:
             return False
-        found = await light_items(self._client, heapq.nlargest(_FIRST_PAGE, known))
+        number = _FIRST_PAGE if await self._client.has("items_by_ids") else _ONE_BY_ONE
+        found = await light_items(self._client, heapq.nlargest(number, known))
         return any(item.batch_id != known[item.item_id].batch_id for item in found)
 
     def start_anew(self) -> None:
@@ -168,59 +238,78 @@ class Reads:
         gone = frozenset(self._store.state.items)
         self._apply(lambda state: (QueueState(connection=connection), gone))
         self._failures.start_anew()
-        for waiting in (self._stale, self._later, self._unreadable):
+        for waiting in (self._stale, self._again, self._later, self._unreadable):
             waiting.clear()
 
     async def _read_ids(self) -> None:
-        self._ids_dirty = False
+        self._ids.begin()
         self._unreadable.clear()
-        started = time.monotonic()
-        try:
-            if not await self._client.has("item_ids"):
-                await self._read_everything()
-            else:
-                before = self._store.state
-                listed = (await self._client.get_queue_item_ids()).item_ids
-                self._apply(lambda state: with_ids(state, listed, fresher=state.changed_since(before)))
-        except BaseException:
-            self._ids_dirty = True
-            raise
-        self._store.set(is_listed=True)
-        self._next_ids_at = time.monotonic() + 2 * (time.monotonic() - started)
-
-    async def _read_everything(self) -> None:
-        """Read all items, for versions before 6.7, which have no list of ids.
-
-        There, one item that cannot be loaded makes the whole request fail.
-        """
         before = self._store.state
-        with _taken(self._stale, list(self._stale)):
-            try:
-                items = [item.without_session() for item in await self._client.list_all_queue_items()]
-            except ServerFailure as error:
-                if not error.details.get("poison"):
-                    raise
-                self._unreadable.update(self._store.state.unread)
-                return
-            listed = [item.item_id for item in items]
-            fresher = self._store.state.changed_since(before)
-            self._apply(lambda state: with_ids(state, listed, fresher=fresher))
-            self._apply(lambda state: with_items(state, items, fresher=fresher))
+        try:
+            listed = (await self._client.get_queue_item_ids()).item_ids
+        except BaseException:
+            self._ids.is_wanted = True
+            raise
+        self._apply(lambda state: with_ids(state, listed, fresher=state.changed_since(before)))
+        self._store.set(is_listed=True)
+        self._ids.end()
+
+    async def _read_page(self, size: int) -> None:
+        """Read the next page of all items; after the last one, what was on none is gone."""
+        if self._pages is None:
+            self._ids.begin()
+            self._unreadable.clear()
+            self._pages = _Pages(self._store.state)
+        pages, before = self._pages, self._store.state
+        try:
+            read, has_more = await self._client.list_queue_items(limit=size, after=pages.last)
+        except ServerFailure as error:
+            if not error.details.get("poison"):
+                raise
+            # One item that cannot be loaded makes the request for its page fail.
+            self._unreadable.update(self._store.state.unread)
+            self._end_pages()
+            return
+        # Pages after the first have items of other queues as well (6.0.2).
+        items = [item.without_session() for item in read if item.queue_id == self._client.queue_id]
+        ids = {item.item_id for item in items}
+        fresher = self._store.state.changed_since(before)
+        self._apply(lambda state: with_new_ids(state, ids - fresher))
+        self._apply(lambda state: with_items(state, items, fresher=fresher))
+        pages.found |= ids
+        if has_more and read:
+            pages.last = read[-1]
+            return
+        fresher = self._store.state.changed_since(pages.before)
+        self._apply(lambda state: with_ids(state, pages.found - fresher, fresher=fresher))
+        self._end_pages()
+
+    def _end_pages(self) -> None:
+        self._pages = None
+        self._ids.end()
+        self._store.set(is_listed=True)
+
+    def _read_unfinished(self) -> None:
+        self._unfinished.begin()
+        self._again.update(self._store.state.tallies.unfinished)
 
     async def _read_chunk(self, size: int = 1000) -> None:
         before = self._store.state
-        self._stale = {i for i in self._stale if i in before.items or i in before.unread}
+        for waiting in (self._stale, self._again):
+            waiting -= {i for i in waiting if not (i in before.items or i in before.unread)}
         unread = before.unread - self._unreadable - self._stale
-        if not self._stale and not unread:
-            return
-        if not await self._client.has("items_by_ids"):
-            await self._read_everything()
-            return
+        groups = (self._stale, unread, self._again - self._stale - unread)
+        chunk = [item_id for group in groups for item_id in sorted(group, reverse=True)]
+        if chunk:
+            await self._read_items(chunk, size)
+        if not self._again:
+            self._unfinished.end()
+
+    async def _read_items(self, waiting: list[int], size: int) -> None:
+        before = self._store.state
         summaries = await self._client.has("item_summaries_by_ids")
-        # In a busy queue some items are always stale: fill up the chunk with unread ones, or they would never be read.
-        waiting = [*sorted(self._stale, reverse=True), *sorted(unread, reverse=True)]
-        chunk = waiting[: size if summaries else min(size, 100)]
-        with _taken(self._stale, chunk):
+        chunk = waiting[: size if summaries else min(size, _WHOLE_PER_REQUEST)]
+        with _taken(self._stale, chunk), _taken(self._again, chunk):
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # The server leaves out whole items that it cannot load, so what is missing need not be gone.
             asked = chunk if summaries else None
@@ -363,12 +452,27 @@ async def whole_items(client: InvokeClient, item_ids: Iterable[int]) -> list[Que
     if await client.has("items_by_ids"):
         return await _in_chunks(client.get_queue_items_by_item_ids, item_ids, _WHOLE_PER_REQUEST)
     wanted = set(item_ids)
+    if len(wanted) <= _ONE_BY_ONE:
+        found = [await _loaded(client, item_id) for item_id in sorted(wanted)]
+        return [item for item in found if item is not None]
     try:
         return [item for item in await client.list_all_queue_items() if item.item_id in wanted]
     except ServerFailure as error:
         if not error.details.get("poison"):
             raise
         return []  # one item that cannot be loaded makes the whole request fail
+
+
+async def _loaded(client: InvokeClient, item_id: int) -> QueueItem | None:
+    """Read one item; None if it does not exist, or the server cannot load it."""
+    try:
+        return await client.get_queue_item(item_id)
+    except NotFound:
+        return None
+    except ServerFailure as error:
+        if not error.details.get("poison"):
+            raise
+        return None
 
 
 async def ids_after(client: InvokeClient, item_id: int) -> list[int]:
@@ -394,9 +498,10 @@ async def _in_chunks(
 @contextmanager
 def _taken(waiting: set[int], item_ids: list[int]) -> Iterator[None]:
     """Remove ids from those waiting to be read, and put them back if the read fails."""
-    waiting.difference_update(item_ids)
+    taken = waiting.intersection(item_ids)
+    waiting -= taken
     try:
         yield
     except BaseException:
-        waiting.update(item_ids)
+        waiting |= taken
         raise

@@ -420,6 +420,7 @@ class Sync:
         if self._use_socket:
             self._socket.try_if_due()
         if self._agreement.is_awaited and not self._reads.is_read and self._tried is None:
+            self._reads.hurry()
             self._beat_at = time.monotonic() + _AWAITED_S
             return False
         self._beat_at = math.inf  # what happens meanwhile may set an earlier time

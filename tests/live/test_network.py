@@ -612,6 +612,74 @@ def test_unanswered_read_does_not_delay_the_reconnect(wire: Wire) -> None:
         assert 1 == hanging.hits
 
 
+@pytest.mark.slow
+def test_long_queue_is_read_without_a_socket_from_a_slow_server(wire: Wire, proxy: ChaosProxy) -> None:
+    """Each item is read once before any is read again, and the next read of all waits for some time after the last."""
+    wire.put("processor/pause")
+    wire.enqueue(runs=1000)
+    proxy.say(b'{"version": "6.8.1"}', path="/app/version")  # which reads 100 whole items at a time
+    proxy.delay(0.4, path="/items_by_ids")
+
+    def reads() -> list[int]:
+        """Return the numbers of reads of items between checks of the counters."""
+        names = ["-" if seen.path.endswith("/status") else "r" for seen in proxy.seen if seen.path.endswith(kinds)]
+        return [len(run) for run in "".join(names).split("-")]
+
+    kinds = ("/status", "/items_by_ids")
+    with iw.connect(proxy.url, use_socket=False) as console:
+        store = console.internals.store
+        until(lambda: len(store.state.items) == 1000, "all items to be read")
+        assert sum(reads()) in (10, 11)  # by now the next read of all may have begun
+        assert 1000 == len(console.queue)
+        until(lambda: sum(reads()) > 10, "the next read of all")
+        until(lambda: sum(reads()) > 20, "the one after it")
+        pauses = "".join("r" if count else "-" for count in reads())
+        assert 1 <= pauses.count("-" * 8)
+
+
+@pytest.mark.every_version
+@pytest.mark.slow
+def test_jobs_that_run_are_not_read_again(wire: Wire, proxy: ChaosProxy) -> None:
+    """Up to 6.13 items have no device, so that nothing is left to read when one starts or ends."""
+    wire.put("processor/pause")
+    wire.enqueue(runs=3)
+    if wire.server.has("device"):
+        proxy.say(b'{"version": "6.8.1"}', path="/app/version")
+    with iw.connect(proxy.url) as console:
+        until(lambda: console.status.connection.mode == "live", "the socket")
+        console.refresh()
+        before = len(proxy.seen)
+
+        def seen(*names: str) -> list[str]:
+            return [seen.path for seen in proxy.seen[before:] if seen.path.endswith(names)]
+
+        wire.put("processor/resume")
+        until(lambda: {item.status for item in console.queue} == {"completed"}, "the jobs")
+        checks = len(seen("/status"))
+        until(lambda: len(seen("/status")) >= checks + 2, "two more checks of the counters")
+        assert [] == seen("/items_by_ids", "/list", "/list_all")
+
+
+@pytest.mark.every_version
+def test_long_queue_is_shown_before_all_of_it_is_read(wire: Wire, proxy: ChaosProxy) -> None:
+    """No request has all items in one answer, and in the end the snapshot equals the server's list."""
+    wire.put("processor/pause")
+    wire.enqueue(runs=900)
+    with iw.connect(proxy.url) as console:
+        assert 900 == len(console.queue)
+        if not wire.server.has("item_ids"):
+            assert 1 < sum(seen.path.endswith("/list") for seen in proxy.seen)
+        assert not [seen.path for seen in proxy.seen if seen.path.endswith("/list_all")]
+        first = console.queue[-1].item_id
+        wire.send("DELETE", f"i/{first}")
+        (prepended,) = wire.enqueue(prepend=True)["item_ids"]
+        wire.put(f"i/{first + 1}/cancel")
+        console.refresh()
+        shown = {item.item_id: item.status for item in console.queue}
+        assert {item["item_id"]: item["status"] for item in wire.get("list_all")} == shown
+        assert ("pending", "canceled") == (shown[prepended], shown[first + 1])
+
+
 def test_heartbeat_without_an_answer_turns_the_console_to_reconnecting(wire: Wire) -> None:
     """Counters of which a byte comes now and then do not keep it "live" for longer than its timeout."""
     with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url, timeout=3) as console:

@@ -116,6 +116,7 @@ CALLS: tuple[Callable[[InvokeClient], Coroutine[Any, Any, object]], ...] = (
     lambda c: c.get_queue_item_ids(),
     lambda c: c.get_queue_items_by_item_ids([1]),
     lambda c: c.get_queue_item_summaries_by_ids([1]),
+    lambda c: (setattr(c._known, "version", (6, 6, 0)), c.list_queue_items())[1],
     lambda c: c.list_all_queue_items(),
     lambda c: c.get_queue_item(1),
     lambda c: c.get_current_queue_item(),
