@@ -22,7 +22,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
-from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors import InvalidRequest, checks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -471,7 +471,11 @@ class Listeners(Generic[P]):
 
         Returns:
             A function that ends it; calling it again does nothing.
+
+        Raises:
+            InvalidRequest: it is no function.
         """
+        checks.function("function", function)
         token = object()
         with self._lock:
             self._functions = {**self._functions, token: function}

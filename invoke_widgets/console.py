@@ -131,8 +131,9 @@ class Console:
         use_socket: bool = True,
         history: str | Path | HistoryFile | None = None,
     ) -> None:
+        use_socket = checks.flag("use_socket", use_socket)
         self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
-        self._history = HistoryFile(history) if isinstance(history, str | Path) else history
+        self._history = history if history is None or isinstance(history, HistoryFile) else HistoryFile(history)
         loop = self._loop = LoopThread()
         store = self._store = QueueStore(loop.schedule)
         self._callbacks = CallbackThread()
@@ -428,6 +429,7 @@ class Console:
         Raises:
             NotFound: there is no such batch in this queue, nor in `jobs`.
         """
+        checks.text("batch_id", batch_id, "a batch's id")
         total = self._call(self._client.get_batch_status(batch_id)).total
         if not total and not self.jobs.of_batch(batch_id):
             raise NotFound(no_batch(self._store.state, batch_id), batch_id=batch_id)
@@ -517,7 +519,12 @@ class Console:
 
         Returns:
             A function that ends the subscription.
+
+        Raises:
+            InvalidRequest: an argument is invalid.
         """
+        checks.function("listener", listener)
+        interval = checks.seconds("interval", interval)
         self._loop.check()
         changes = _Coalesced(self._deliver, listener)
         unsubscribe = self._store.subscribe(changes.put, interval=interval)
@@ -540,8 +547,9 @@ class Console:
             A function that ends the subscription.
 
         Raises:
-            InvalidRequest: `stalled_s` is invalid.
+            InvalidRequest: an argument is invalid.
         """
+        checks.function("listener", listener)
         checked_stall(stalled_s)
         return follow(
             self._loop,
@@ -613,6 +621,7 @@ class Console:
         Raises:
             JobTimeout: they did not agree within `timeout` seconds.
         """
+        timeout = checks.seconds("timeout", timeout)
 
         async def work() -> None:
             self._sync.refresh(unfinished=True)
@@ -641,6 +650,7 @@ class Console:
             ServerUnreachable: the server is still unreachable.
             JobTimeout: the server did not answer within `timeout` seconds; the console goes on trying.
         """
+        timeout = checks.seconds("timeout", timeout)
         if checked_token(token) is not None:
             self._client.transport.set_token(token)
 

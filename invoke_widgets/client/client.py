@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from invoke_widgets.client.transport import Repeatable, Transport, can_be_sent, path_segment
-from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply, UnsupportedByServer
+from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply, UnsupportedByServer, checks
 from invoke_widgets.records import (
     AuthStatus,
     BatchStatus,
@@ -86,6 +86,7 @@ class _Known:
 
     version: tuple[int, int, int] | None = None
     openapi: dict[str, Any] | None = None
+    max_queue_size: int | None = None
 
 
 class InvokeClient:
@@ -113,8 +114,7 @@ class InvokeClient:
         timeout: float = 30.0,
         verify: Any = True,
     ) -> None:
-        if not isinstance(queue_id, str) or not queue_id:
-            raise InvalidRequest(f"queue_id: should be a name such as 'default', got {queue_id!r}.")
+        checks.text("queue_id", queue_id, "a name such as 'default'")
         token = token or os.environ.get("INVOKEAI_TOKEN") or None
         self._start(Transport(url, token=token, timeout=timeout, verify=verify), queue_id)
 
@@ -272,8 +272,22 @@ class InvokeClient:
         """Return the queue's counters, and whether the worker runs and is busy."""
         return await self._record("GET", f"{self._queue}/status", QueueAndProcessorStatus.from_json)
 
+    async def max_queue_size(self) -> int:
+        """Return the number of items that the queue can hold; read once."""
+        if self._known.max_queue_size is None:
+            path = "/api/v1/app/runtime_config"
+            data = await self._transport.json("GET", path, repeatable=True)
+            config = data.get("config") if isinstance(data, Mapping) else None
+            number = config.get("max_queue_size") if isinstance(config, Mapping) else None
+            if not isinstance(number, int):
+                raise UnexpectedReply(f"GET {path} was answered without 'max_queue_size'.")
+            self._known.max_queue_size = number
+        return self._known.max_queue_size
+
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
         """Return the counters of one batch; zeros if it is unknown."""
+        if "/" in batch_id:  # no path can name it
+            return BatchStatus(queue_id=self.queue_id, batch_id=batch_id)
         return await self._record("GET", f"{self._queue}/b/{path_segment(batch_id)}/status", BatchStatus.from_json)
 
     async def counts_by_destination(self, destination: str) -> DestinationCounts:
@@ -439,7 +453,9 @@ class InvokeClient:
         Returns:
             The ids of the OLD items that were retried, ascending.
         """
-        ids = checked_ids(item_ids)
+        ids = _possible(checked_ids(item_ids))
+        if not ids:
+            return ()
         data = await self._transport.json("PUT", f"{self._queue}/retry_items_by_id", body=ids)
         taken = data.get("retried_item_ids") if isinstance(data, Mapping) else None
         if not isinstance(taken, list) or not all(isinstance(i, int) for i in taken):
@@ -727,6 +743,7 @@ class InvokeClient:
             raise InvalidRequest(
                 f"item_ids: the server takes at most {MAX_IDS_PER_REQUEST} ids in one request, got {len(ids)}."
             )
+        ids = _possible(ids)
         return await self._records("POST", f"{self._queue}/{endpoint}", body={"item_ids": ids}) if ids else []
 
 
@@ -755,6 +772,11 @@ def each(data: object, parse: Callable[[object], T], request: str) -> list[T]:
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise UnexpectedReply(f"{request}: expected a list, got {type(data).__name__}.")
     return [parsed(parse, item, request) for item in data]
+
+
+def _possible(item_ids: Iterable[int]) -> list[int]:
+    """Leave out ids that are larger than a server's database can hold: it fails at them."""
+    return [item_id for item_id in item_ids if abs(item_id) < 2**63]
 
 
 def checked_ids(item_ids: object) -> list[int]:

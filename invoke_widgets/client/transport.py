@@ -40,6 +40,7 @@ from invoke_widgets.errors import (
     ServerFailure,
     ServerUnreachable,
     UnexpectedReply,
+    checks,
     classify,
 )
 from invoke_widgets.errors.redact import incoming
@@ -94,7 +95,7 @@ def normalise_url(url: str) -> str:
 
 def _parsed(url: str) -> httpx.URL:
     if not isinstance(url, str) or not url.strip():
-        raise InvalidRequest("url: should be an address such as 'http://127.0.0.1:9090'.")
+        raise InvalidRequest("url: should be an address such as 'http://127.0.0.1:9090'.", field="url")
     text = url.strip()
     if "://" not in text:
         text = f"http://{text}"
@@ -102,11 +103,13 @@ def _parsed(url: str) -> httpx.URL:
         parsed = httpx.URL(text)
         host = parsed.host  # is decoded only now
     except (httpx.InvalidURL, ValueError) as error:
-        raise InvalidRequest(f"url: {incoming(repr(url))} is not an address: {error}.") from error
+        raise InvalidRequest(f"url: {incoming(repr(url))} is not an address: {error}.", field="url") from error
     if parsed.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"url: {incoming(repr(url))} should start with http:// or https:// and name a host.")
+        raise InvalidRequest(
+            f"url: {incoming(repr(url))} should start with http:// or https:// and name a host.", field="url"
+        )
     if parsed.port is not None and not 0 < parsed.port < 65536:
-        raise InvalidRequest(f"url: {incoming(repr(url))} should have a port from 1 to 65535.")
+        raise InvalidRequest(f"url: {incoming(repr(url))} should have a port from 1 to 65535.", field="url")
     return parsed
 
 
@@ -124,23 +127,30 @@ def checked_verify(verify: object) -> bool | ssl.SSLContext:
     Raises:
         InvalidRequest: `verify` is nothing of the kind, or a file without certificates.
     """
-    if isinstance(verify, bool | ssl.SSLContext):
+    if isinstance(verify, ssl.SSLContext):
         return verify
-    if not isinstance(verify, str | os.PathLike):
-        raise InvalidRequest(
-            f"verify: should be True, False, an ssl.SSLContext, or a file of certificates, got {verify!r}."
-        )
+    if not isinstance(verify, str | os.PathLike) or not str(verify):
+        try:
+            return checks.flag("verify", verify)
+        except InvalidRequest:
+            raise InvalidRequest(
+                f"verify: should be True, False, an ssl.SSLContext, or a file of certificates, got {verify!r}.",
+                field="verify",
+            ) from None
     path = Path(verify)
     try:
         is_folder = path.is_dir()
         return ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise InvalidRequest(f"verify: {str(path)!r} is not a file of certificates in PEM format ({error}).") from None
+        raise InvalidRequest(
+            f"verify: {str(path)!r} is not a file of certificates in PEM format ({error}).", field="verify"
+        ) from None
 
 
 def path_segment(value: object) -> str:
-    """Return `value` quoted as one segment of a path."""
-    return quote(str(value), safe="")
+    """Return `value` quoted as one segment of a path; "..", too, is a name here and not the folder above."""
+    quoted = quote(str(value), safe="")
+    return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
 def can_be_sent(token: str) -> bool:
@@ -438,8 +448,7 @@ class Transport:
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0, verify: Any = True) -> None:
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-            raise InvalidRequest(f"timeout: should be a number of seconds above 0, got {timeout!r}.")
+        timeout = checks.seconds("timeout", timeout, or_zero=False)
         self.url = normalise_url(url)
         self.timeout = timeout
         self._login = _login_of(url)

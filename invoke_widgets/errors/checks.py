@@ -1,26 +1,31 @@
 """Argument checks, which raise `InvalidRequest` with the argument's name as its `field`.
 
-NumPy's integers and floats are taken, so that a value may come from a frame. Booleans and numeric strings are refused:
-where a number is due, they are a mistake.
+NumPy's scalars are taken, so that a value may come from a frame. Where a number is due, booleans and numeric strings
+are refused, and where a flag is due, whatever else is true or false: they are a mistake.
 """
 
 from __future__ import annotations
 
 import math
 import numbers
+from typing import Any
 
 from invoke_widgets.errors import InvalidRequest
+
+_LARGEST = 2**63 - 1
+"""The largest integer that a server's database, or a history file, can hold."""
 
 
 def whole(name: str, value: object, *, at_least: int = 1) -> int:
     """`value` as an `int`.
 
     Raises:
-        InvalidRequest: it is not an integer, or less than `at_least`.
+        InvalidRequest: it is not an integer, less than `at_least`, or larger than any database can hold.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < at_least:
-        raise InvalidRequest(f"{name}: should be an integer of {at_least} or more, got {value!r}.", field=name)
-    return int(value)
+    number = int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else None
+    if number is None or not at_least <= number <= _LARGEST:
+        raise InvalidRequest(f"{name}: should be an integer of {at_least} or more, got {value!r:.80}.", field=name)
+    return number
 
 
 def positive(name: str, value: object, *, or_zero: bool = False) -> float:
@@ -47,10 +52,62 @@ def seconds(name: str, value: object, *, or_zero: bool = True, or_infinite: bool
     return _number(name, value, "a number of seconds,", or_zero=or_zero, or_infinite=or_infinite)
 
 
+def limit(name: str, value: object) -> float | None:
+    """`value` as a `float` of seconds to wait; None, as for None or `math.inf`, waits for ever.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    limit_s = math.inf if value is None else seconds(name, value, or_infinite=True)
+    return None if limit_s == math.inf else limit_s
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value` as a `bool`.
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    plain = value.item() if hasattr(value, "dtype") and getattr(value, "ndim", 0) == 0 else value
+    if not isinstance(plain, bool):
+        raise InvalidRequest(f"{name}: should be True or False, got {value!r:.80}.", field=name)
+    return plain
+
+
+def text(name: str, value: object, what: str) -> str:
+    """`value` if it is a string that can be sent, and not empty. `what` it should be, in words: "a batch's id".
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    if isinstance(value, str) and value:
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(
+                f"{name}: holds half of a character at position {error.start}, which cannot be sent.", field=name
+            ) from None
+        return value
+    raise InvalidRequest(f"{name}: should be {what}, got {value!r:.80}.", field=name)
+
+
+def function(name: str, value: object) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        InvalidRequest: it cannot.
+    """
+    if not callable(value):
+        raise InvalidRequest(f"{name}: should be a function, got {value!r:.80}.", field=name)
+
+
 def _number(name: str, value: object, kind: str, *, or_zero: bool, or_infinite: bool) -> float:
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.nan
         if (number > 0 or (or_zero and number == 0)) and (or_infinite or not math.isinf(number)):
             return number
     least = "0 or above" if or_zero else "above 0"
-    raise InvalidRequest(f"{name}: should be {kind} {least}, got {value!r}.", field=name)
+    raise InvalidRequest(f"{name}: should be {kind} {least}, got {value!r:.80}.", field=name)

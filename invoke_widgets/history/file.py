@@ -28,8 +28,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from invoke_widgets.errors import InvalidRequest, JobErrorType, JobException, ResourceError
-from invoke_widgets.errors.checks import positive, whole
+from invoke_widgets.errors import InvalidRequest, JobErrorType, JobException, ResourceError, checks
 from invoke_widgets.records import FieldValue, JobError, QueueItem, parse_time
 
 R = TypeVar("R")
@@ -136,13 +135,9 @@ class HistoryFile:
     """
 
     def __init__(self, path: str | Path, *, max_age_days: float = 90.0, max_records: int = 100_000) -> None:
-        self._max_age_s = positive("max_age_days", max_age_days) * 86400.0
-        self._max_records = whole("max_records", max_records)
-        if str(path) == ":memory:":
-            raise InvalidRequest(
-                "history: ':memory:' is not a file.", suggestion="Name a file. Without a history, logs are in memory."
-            )
-        self.path = Path(path).expanduser()
+        self._max_age_s = checks.positive("max_age_days", max_age_days) * 86400.0
+        self._max_records = checks.whole("max_records", max_records)
+        self.path = Path(_file_name(path)).expanduser()
         self.problem = ""
         self._queue: queue.SimpleQueue[Row | _Task] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -368,6 +363,23 @@ class HistoryFile:
 
 
 # -- the database ------------------------------------------------------------------------------------------------------
+
+
+def _file_name(path: object) -> str:
+    """Return the name of a file.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    name = checks.text("history", name, "the name of a file")
+    if name == ":memory:" or "\0" in name:
+        raise InvalidRequest(
+            f"history: {name!r} is not a file.",
+            suggestion="Name a file. Without a history, logs are in memory.",
+            field="history",
+        )
+    return name
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

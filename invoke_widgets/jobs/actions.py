@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import TypeVar
 
-from invoke_widgets.client import InvokeClient, checked_ids
+from invoke_widgets.client import InvokeClient, checked_id, checked_ids
 from invoke_widgets.errors import InvalidRequest, JobTimeout, ReplyLost, SubmissionFailed, UnexpectedReply
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.cancel import Canceler
@@ -168,6 +168,7 @@ class Actions:
         Raises:
             NotFound: there is no such item in this queue.
         """
+        item_id = checked_id(item_id)
         state = self._store.state
         item = state.items.get(item_id)
         await self._changing(self._client.delete_queue_item(item_id), item_id)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from invoke_widgets._loop import Backoff
-from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound
+from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound, checks
 from invoke_widgets.events import Event
 from invoke_widgets.history import frames
 from invoke_widgets.jobs.cancel import let_go
@@ -151,6 +151,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         Returns:
             A function that ends it.
         """
+        checks.function("listener", listener)
         tally = _Tally(self)
         last: list[Counts | None] = [None]
 
@@ -165,7 +166,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over the events of all its jobs, until the last has finished. `timeout`: see `Job.iter_events`."""
-        return events_of(self._context.loop, self.jobs, timeout, self._named())
+        return events_of(self._context.loop, self.jobs, checks.limit("timeout", timeout), self._named())
 
     def aiter_events(self) -> AsyncIterator[Event]:
         """`iter_events`, for `async for`."""

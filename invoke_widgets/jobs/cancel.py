@@ -23,6 +23,7 @@ from invoke_widgets.errors import (
     JobException,
     NotFound,
     ServerUnreachable,
+    checks,
     classify,
 )
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
@@ -115,8 +116,7 @@ class Canceler:
             InvalidRequest: `batch_id` is not a batch's id.
             CancellationFailed: the server could not be reached at all.
         """
-        if not isinstance(batch_id, str) or not batch_id:
-            raise InvalidRequest(f"batch_id: should be a batch's id, got {batch_id!r}.", field="batch_id")
+        checks.text("batch_id", batch_id, "a batch's id")
         return await self._calling_off(self._reruns.chains_of(batch_id), self._cancel_batch(batch_id), batch_id)
 
     async def cancel_pending(self) -> Cancellation:
@@ -248,6 +248,11 @@ class Canceler:
             if before is not None and after is not None:
                 # Up to 6.13 the answer does not count the running item, which was canceled all the same.
                 canceled = max(canceled, after.canceled - before.canceled)
+            if not canceled and after is not None and after.unfinished and self._store.state.is_shared:
+                # Before 6.13 a user is told of others' batches.
+                theirs = AccessDenied("It is another user's.", suggestion=_remedy("refused"))
+                self._failed("refused", f"Batch {batch_id} was not canceled:", theirs, batch_id=batch_id)
+                return self._keep(record, outcome="refused", message=f"Batch {batch_id} was not canceled. {theirs}")
         outcome = "canceled" if canceled else "already_finished"
         finished = max((len(record.item_ids) if before is None else before.unfinished) - canceled, 0)
         message = f"Batch {_short(batch_id)} had already finished."

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import math
 import queue
 import threading
 import time
@@ -280,7 +279,7 @@ class Job(Handle[QueueItem]):
         Args:
             timeout: seconds without any event after which `JobTimeout` is raised.
         """
-        return events_of(self._context.loop, [self], timeout, f"item {self.item_id}")
+        return events_of(self._context.loop, [self], checks.limit("timeout", timeout), f"item {self.item_id}")
 
     def aiter_events(self) -> AsyncIterator[Event]:
         """`iter_events`, for `async for`."""
@@ -299,6 +298,7 @@ class Job(Handle[QueueItem]):
             if not change.item_ids.isdisjoint(attempts) and item is not None:
                 self._context.deliver(lambda: listener(item))
 
+        checks.function("listener", listener)
         self._context.loop.check()
         return self._context.store.subscribe(changed)
 
@@ -382,10 +382,7 @@ def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | Non
         raise InvalidRequest(
             f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.", field="on_interrupt"
         )
-    limit_s = None if timeout is None else checks.seconds("timeout", timeout, or_infinite=True)
-    return (None if limit_s == math.inf else limit_s), on_interrupt or (
-        "cancel" if on_timeout == "cancel" else "detach"
-    )
+    return checks.limit("timeout", timeout), on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
 
 
 async def ticking(future: concurrent.futures.Future[Any]) -> None:
@@ -588,7 +585,8 @@ class AsCompleted:
 
     def __init__(self, jobs: Iterable[Job], timeout: float | None) -> None:
         self._jobs = list(dict.fromkeys(jobs))
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        limit_s = checks.limit("timeout", timeout)
+        self._deadline = None if limit_s is None else time.monotonic() + limit_s
 
     @contextlib.contextmanager
     def _outcomes(self) -> Iterator[queue.SimpleQueue[_Outcome]]:

@@ -45,6 +45,8 @@ from invoke_widgets.workflows import Data, normal_data, normal_graph
 _ITEM_S, _NODE_S = 400e-6, 20e-6
 _LONGEST_BUILD_S = 300.0
 _SENDS = 4
+_ALWAYS_FIT = 1_000
+"""A batch of at most so many items is sent without asking how many the queue can hold: 10,000, unless configured."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
 
 _MAY_PASS = (ServerUnreachable, SubmissionFailed, *LOST)
@@ -197,8 +199,9 @@ class Submitter:
         """Return the body of a batch, and the number of its items."""
         count = checks.whole("runs", submission.runs)
         graph, destination = submission.graph, submission.destination
-        if destination is not None and not isinstance(destination, str):
-            raise InvalidRequest(f"destination: should be a string, got {destination!r}.", field="destination")
+        checks.flag("prepend", submission.prepend)
+        if destination is not None:
+            checks.text("destination", destination, "a text, or None")
         values = normal_data(submission.data)
         if workflows.is_workflow(graph):
             values = workflows.own_data(graph) + workflows.with_ids(graph, values)
@@ -212,7 +215,23 @@ class Submitter:
             body["data"] = values
         if destination is not None:
             body["destination"] = destination
-        return body, count * _combinations(values)
+        requested = count * _combinations(values)
+        if requested > _ALWAYS_FIT:
+            await self._check_room(requested, "runs" if count > 1 else "data")
+        return body, requested
+
+    async def _check_room(self, requested: int, field: str) -> None:
+        """Refuse a batch that is larger than the whole queue: the server would silently take a part of it."""
+        try:
+            room = await self._client.max_queue_size()
+        except JobException:
+            return  # not checked: the server decides
+        if requested > room:
+            raise InvalidRequest(
+                f"{field}: {requested:,} items are more than the queue of this server can hold: {room:,}.",
+                suggestion="Submit fewer at a time, or raise max_queue_size in the server's configuration.",
+                field=field,
+            )
 
     # -- enqueueing ----------------------------------------------------------------------------------------------------
 
@@ -269,7 +288,7 @@ class Submitter:
             ) from failure
         batch.sends += 1
         try:
-            answer = await self._client.enqueue_batch(batch.body, prepend=prepend)
+            answer = await self._client.enqueue_batch(batch.body, prepend=bool(prepend))
         except (ServerUnreachable, *LOST) as error:
             batch.arrivals += not isinstance(error, ServerUnreachable)
             batch.failure = error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.errors import JobException
+from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.outputs import image_names
 from invoke_widgets.records import IN_PROGRESS, TERMINAL, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueState
@@ -45,11 +45,12 @@ _READ_AT_ONCE = 4
 
 
 def _checked_columns(names: Iterable[str]) -> list[str]:
-    chosen = list(names)
-    if unknown := [name for name in chosen if name not in COLUMNS]:
-        raise ValueError(f"columns: there is no {unknown[0]!r}; there are {', '.join(COLUMNS)}.")
+    chosen = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else []
     if not chosen:
-        raise ValueError(f"columns: at least one of {', '.join(COLUMNS)}.")
+        raise InvalidRequest(f"columns: should be a list, at least one of {', '.join(COLUMNS)}.", field="columns")
+    if unknown := [name for name in chosen if name not in COLUMNS]:
+        known = ", ".join(COLUMNS)
+        raise InvalidRequest(f"columns: there is no {unknown[0]!r}; there are {known}.", field="columns")
     return chosen
 
 
@@ -105,7 +106,7 @@ class QueueTable(Part):
         self._streams = itertools.count(1)
         self._pictures: dict[int, tuple[int, list[bytes]]] = {}  # item -> how many pictures, the newest thumbnails
         state = self._state = console.internals.store.state
-        usual = _checked_columns(columns or DEFAULT_COLUMNS)
+        usual = _checked_columns(DEFAULT_COLUMNS if columns is None else columns)
         super().__init__(
             console,
             on_said=on_said,

@@ -35,6 +35,11 @@ def test_openapi(client: BlockingClient) -> None:
     assert "/api/v1/app/version" in client.openapi()["paths"]
 
 
+def test_max_queue_size(client: BlockingClient, wire: Wire) -> None:
+    """The queue's own limit, as its server is configured."""
+    assert wire.server.max_queue_size == client.max_queue_size()
+
+
 def test_enqueue_batch(client: BlockingClient, wire: Wire) -> None:
     """The answer has the batch's id and its items in ascending order."""
     with wire.paused():

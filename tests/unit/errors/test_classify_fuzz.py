@@ -109,6 +109,7 @@ CALLS: tuple[Callable[[InvokeClient], Coroutine[Any, Any, object]], ...] = (
     lambda c: c.get_current_user_info(),
     lambda c: c.login("a", "b"),
     lambda c: c.openapi(),
+    lambda c: c.max_queue_size(),
     lambda c: c.enqueue_batch({}),
     lambda c: c.get_queue_status(),
     lambda c: c.get_batch_status("b"),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ipywidgets.widgets import widget as core
 from traitlets import TraitError
 
+from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.records import (
     COMPLETED,
     FAILED,
@@ -202,7 +203,7 @@ def test_selected_holds_only_items_in_the_queue(console: FedConsole) -> None:
 @pytest.mark.parametrize("columns", [["item", "nonsense"], ("x",)])
 def test_unknown_columns_raise(console: FedConsole, columns: list[str]) -> None:
     """The message names the column and those that exist."""
-    with pytest.raises(ValueError, match=r"columns: there is no '(nonsense|x)'; there are item, status"):
+    with pytest.raises(InvalidRequest, match=r"columns: there is no '(nonsense|x)'; there are item, status"):
         QueueTable(console, columns=columns)  # type: ignore[arg-type]
 
 
