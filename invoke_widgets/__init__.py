@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from invoke_widgets import errors as _errors
 from invoke_widgets._run import run
 from invoke_widgets.errors import *  # noqa: F403 - the exception tree, as errors.__all__ names it
+from invoke_widgets.errors import redact as _redact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,7 @@ def connect(
     """
     from invoke_widgets.console import Console
 
+    url, token = _redact.address(url), _redact.secret(token)
     console = Console(
         url, token=token, queue_id=queue_id, history=history, timeout=timeout, verify=verify, use_socket=use_socket
     )

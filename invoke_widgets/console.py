@@ -20,6 +20,7 @@ from invoke_widgets._loop import CallbackThread, LoopThread
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
 from invoke_widgets.client import InvokeClient, Transport, checked_id, checked_ids, checked_token
 from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound, checks
+from invoke_widgets.errors.redact import address, secret
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
 from invoke_widgets.jobs import (
@@ -131,6 +132,7 @@ class Console:
         use_socket: bool = True,
         history: str | Path | HistoryFile | None = None,
     ) -> None:
+        url, token = address(url), secret(token)
         use_socket = checks.flag("use_socket", use_socket)
         self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
         self._history = history if history is None or isinstance(history, HistoryFile) else HistoryFile(history)
@@ -263,6 +265,8 @@ class Console:
         return Plots(self.errors, self.cancellations, self.jobs)
 
     def __repr__(self) -> str:
+        if "_store" not in self.__dict__:  # a traceback shows it while it is being made
+            return "Console()"
         status = self.status
         counts = f"{status.in_progress} running, {status.pending} pending, {status.failed} failed"
         return f"Console({self.url!r}, {status.connection.mode}: {counts})"
@@ -650,6 +654,7 @@ class Console:
             ServerUnreachable: the server is still unreachable.
             JobTimeout: the server did not answer within `timeout` seconds; the console goes on trying.
         """
+        token = secret(token)
         timeout = checks.seconds("timeout", timeout)
         if checked_token(token) is not None:
             self._client.transport.set_token(token)

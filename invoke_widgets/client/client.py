@@ -23,6 +23,7 @@ from typing import Any, Self, TypeVar
 
 from invoke_widgets.client.transport import Repeatable, Transport, can_be_sent, path_segment
 from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply, UnsupportedByServer, checks
+from invoke_widgets.errors.redact import address, secret
 from invoke_widgets.records import (
     AuthStatus,
     BatchStatus,
@@ -114,8 +115,8 @@ class InvokeClient:
         timeout: float = 30.0,
         verify: Any = True,
     ) -> None:
+        url, token = address(url), secret(token or os.environ.get("INVOKEAI_TOKEN") or None)
         checks.text("queue_id", queue_id, "a name such as 'default'")
-        token = token or os.environ.get("INVOKEAI_TOKEN") or None
         self._start(Transport(url, token=token, timeout=timeout, verify=verify), queue_id)
 
     @classmethod
@@ -141,7 +142,8 @@ class InvokeClient:
         return client
 
     def __repr__(self) -> str:
-        return f"InvokeClient({self.url!r}, queue_id={self.queue_id!r})"
+        # A traceback shows it while it is being made.
+        return f"InvokeClient({getattr(self, 'url', '')!r}, queue_id={getattr(self, 'queue_id', '')!r})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -232,11 +234,12 @@ class InvokeClient:
         Raises:
             AccessDenied: the e-mail or password is wrong, or the server is in single-user mode.
         """
+        password = secret(password)
         await self._need("auth")
         data = await self._transport.json(
             "POST", "/api/v1/auth/login", body={"email": email, "password": password, "remember_me": remember_me}
         )
-        token = data.get("token") if isinstance(data, Mapping) else None
+        token = data = secret(data.get("token")) if isinstance(data, Mapping) else None
         if not isinstance(token, str) or not token or not can_be_sent(token):
             raise UnexpectedReply("The login was answered without a token that can be sent.")
         self._transport.set_token(token)

@@ -43,7 +43,7 @@ from invoke_widgets.errors import (
     checks,
     classify,
 )
-from invoke_widgets.errors.redact import incoming
+from invoke_widgets.errors.redact import Address, Body, Secret, address, incoming, secret
 
 _KEEPALIVE_S = 3.0
 _ATTEMPTS = 3
@@ -96,9 +96,9 @@ def normalise_url(url: str) -> str:
 def _parsed(url: str) -> httpx.URL:
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest("url: should be an address such as 'http://127.0.0.1:9090'.", field="url")
-    text = url.strip()
+    text = Address(url.strip())
     if "://" not in text:
-        text = f"http://{text}"
+        text = Address(f"http://{text}")
     try:
         parsed = httpx.URL(text)
         host = parsed.host  # is decoded only now
@@ -118,7 +118,7 @@ def _login_of(url: str) -> str | None:
     parsed = _parsed(url)
     if not parsed.userinfo:
         return None
-    return f"Basic {base64.b64encode(f'{parsed.username}:{parsed.password}'.encode()).decode()}"
+    return Secret(f"Basic {base64.b64encode(f'{parsed.username}:{parsed.password}'.encode()).decode()}")
 
 
 def checked_verify(verify: object) -> bool | ssl.SSLContext:
@@ -448,6 +448,7 @@ class Transport:
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0, verify: Any = True) -> None:
+        url, token = address(url), secret(token)
         timeout = checks.seconds("timeout", timeout, or_zero=False)
         self.url = normalise_url(url)
         self.timeout = timeout
@@ -492,7 +493,7 @@ class Transport:
         self._proxy = None if proxy is None else shown_proxy(proxy)
 
     def __repr__(self) -> str:
-        return f"Transport({self.url!r})"
+        return f"Transport({getattr(self, 'url', '')!r})"  # a traceback shows it while it is being made
 
     @property
     def token(self) -> str | None:
@@ -510,13 +511,13 @@ class Transport:
                 "token: cannot be sent beside the user and password of the address: both go into one header.",
                 suggestion="Leave one of them out (INVOKEAI_TOKEN is a token too).",
             )
-        self._access["token"] = token
+        self._access["token"] = secret(token)
 
     @property
     def authorization(self) -> dict[str, str]:
         """The header for the token, or for the user and password of the address; empty without them."""
         value = f"Bearer {self.token}" if self.token else self._login
-        return {"Authorization": value} if value else {}
+        return {"Authorization": Secret(value)} if value else {}
 
     def probing(self) -> Transport:
         """Return a view of these connections whose requests are sent even while the breaker is open."""
@@ -608,7 +609,7 @@ class Transport:
         want_json: bool = True,
     ) -> httpx.Response:
         try:
-            content = None if body is None else json.dumps(body, allow_nan=False).encode()
+            content = None if body is None else Body(json.dumps(body, allow_nan=False).encode())
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
 
@@ -670,7 +671,7 @@ class Transport:
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 # Not chained: httpx's tracebacks are long, and its message is in the details.
                 raise map_exception(error, name, self.url, self._proxy) from None
-            refreshed = response.headers.get("x-refreshed-token")
+            refreshed = secret(response.headers.get("x-refreshed-token"))
             # Not where another token was set meanwhile: this one continues that of the request.
             is_current = request.headers.get("authorization") == self.authorization.get("Authorization")
             if refreshed and is_current and can_be_sent(refreshed):

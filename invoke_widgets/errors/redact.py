@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TypeVar
 
 LONGEST = 20_000
 """How many characters of a text are kept. More of a traceback helps nobody."""
@@ -69,6 +70,44 @@ _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
      r"""[^\n'"\\]{3,}"""), r"\1[token]"),
     (("bearer",), re.compile(r"(?i)(\bbearer[ \t]{1,9})(?=[\w.~+/=-]{0,200}\d)[\w.~+/=-]{6,}"), r"\1[token]"),
 )  # fmt: skip
+
+
+class Secret(str):
+    """A token or password: a text like any other, but not where the values of variables are shown.
+
+    IPython's verbose tracebacks, crash reports and debuggers show the variables of each frame by their `repr`. Whoever
+    is given a secret wraps it first, so that the plain text is in no frame below the caller's.
+    """
+
+    def __repr__(self) -> str:
+        return "[token]"
+
+
+class Address(str):
+    """A server's address, shown without the user and password that it may have."""
+
+    def __repr__(self) -> str:
+        return repr(re.sub(r"(^|//)[^/\s]*@", r"\1[token]@", str(self), count=1))
+
+
+class Body(bytes):
+    """What is sent, which may hold a password; shown as its length."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} bytes>"
+
+
+S = TypeVar("S")
+
+
+def secret(value: S) -> S:
+    """`value` as a `Secret` if it is a string; else unchanged, to be refused elsewhere."""
+    return Secret(value) if isinstance(value, str) else value  # type: ignore[return-value]
+
+
+def address(value: S) -> S:
+    """`value` as an `Address` if it is a string; else unchanged, to be refused elsewhere."""
+    return Address(value) if isinstance(value, str) else value  # type: ignore[return-value]
 
 
 def incoming(text: str) -> str:

@@ -151,7 +151,7 @@ class HistoryFile:
         self._thread.start()
 
     def __repr__(self) -> str:
-        return f"HistoryFile({str(self.path)!r})"
+        return f"HistoryFile({str(getattr(self, 'path', ''))!r})"  # a traceback shows it while it is being made
 
     def put(self, row: Row) -> None:
         """Have a record written soon. Returns at once; does nothing after `close()`."""

@@ -189,6 +189,7 @@ def test_what_comes_out_of_a_frame_is_taken(console: iw.Console, wire: Wire) -> 
     assert [first] == list(console.retry(failed).new_item_ids)
     assert 2 == len(console.submit(divide(6, 1), runs=np.int64(2), patience=np.int32(1), prepend=np.bool_(True)))
     assert "completed" == console.batch(frame["batch_id"].iloc[0]).jobs[1].wait(np.int64(60)).status
+    console.batch(frame["batch_id"].iloc[0]).wait(60)
     assert "already_finished" == console.cancel_batch(frame["batch_id"].iloc[0]).outcome
     console.refresh(np.float32(30))
     console.delete(np.uint16(first))
