@@ -1,7 +1,7 @@
 """Frozen records: the server's data, and what the package derives from it.
 
-In order: fields of JSON objects; the queue's items and counters; answers to requests; the gallery; and records of our
-own (errors, cancellations, retries, progress, a stuck queue, the connection).
+In order: fields of JSON objects; the queue's items and counters; answers to requests; the gallery; workflows and
+models; and records of our own (errors, cancellations, retries, progress, a stuck queue, the connection).
 
 Each `from_json` takes a decoded JSON object and raises `ValueError` if its identity is missing. Otherwise it is
 lenient: extra fields are dropped, an unknown status is kept, a missing optional field is None. Field names are the
@@ -548,6 +548,76 @@ class BoardRecord:
             cover_image_name=optional_text(data.get("cover_image_name")),
             created_at=parse_time(data.get("created_at")),
         )
+
+
+# --- workflows and models -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRecord:
+    """A workflow in the server's library. `workflow` is its JSON, as the editor exports it; None in lists.
+
+    `category` is "default" for what came with the server, else "user". `tags` are separated by commas.
+    """
+
+    workflow_id: str
+    name: str
+    description: str = ""
+    category: str = ""
+    tags: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    workflow: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        data = mapping(data)
+        workflow = data.get("workflow") if isinstance(data.get("workflow"), Mapping) else None
+        meta = workflow.get("meta") if workflow else None
+        told = {"category": meta.get("category") if isinstance(meta, Mapping) else None, **(workflow or {}), **data}
+        return cls(
+            workflow_id=text(data, "workflow_id"),
+            name=text(data, "name"),
+            description=optional_text(told.get("description")) or "",
+            category=optional_text(told.get("category")) or "",
+            tags=optional_text(told.get("tags")) or "",
+            created_at=parse_time(data.get("created_at")),
+            updated_at=parse_time(data.get("updated_at")),
+            workflow=workflow,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """An installed model. `type` is "main", "lora", "vae" and so on, `base` its architecture, such as "sdxl"."""
+
+    key: str
+    hash: str
+    name: str
+    base: str
+    type: str
+    format: str = ""
+    description: str = ""
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        data = mapping(data)
+        return cls(
+            key=text(data, "key"),
+            hash=text(data, "hash"),
+            name=text(data, "name"),
+            base=text(data, "base"),
+            type=text(data, "type"),
+            format=optional_text(data.get("format")) or "",
+            description=optional_text(data.get("description")) or "",
+        )
+
+    @property
+    def identifier(self) -> dict[str, str]:
+        """The value that a model field of a node takes."""
+        return {"key": self.key, "hash": self.hash, "name": self.name, "base": self.base, "type": self.type}
 
 
 # --- records of our own -------------------------------------------------------------------------------------------

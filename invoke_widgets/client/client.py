@@ -32,10 +32,12 @@ from invoke_widgets.records import (
     EnqueueResult,
     ImageRecord,
     ItemIds,
+    ModelRecord,
     ProcessorStatus,
     QueueAndProcessorStatus,
     QueueItem,
     User,
+    WorkflowRecord,
     count,
 )
 
@@ -53,6 +55,7 @@ SINCE: dict[str, tuple[int, int]] = {
     "auth": (6, 12),
     "cancel_loads_first": (6, 12),  # before, an item that cannot be loaded is canceled, and the answer is 500
     "delete_checks_id": (6, 12),  # before, deleting an item that is not there is a success
+    "delete_checks_workflow": (6, 13),  # before, deleting a workflow that is not there is answered with 500
     "events_twice": (6, 13),
     "events_once": (6, 14),
 }
@@ -501,9 +504,7 @@ class InvokeClient:
             "starred_first": starred_first,
         }
         data = await self._transport.json("GET", "/api/v1/images/", params=params, repeatable=True)
-        if not isinstance(data, Mapping):
-            raise UnexpectedReply(f"images: expected an object, got {type(data).__name__}.")
-        return each(data.get("items"), ImageRecord.from_json, "images"), count(data, "total")
+        return each(_member(data, "items", "images"), ImageRecord.from_json, "images"), count(data, "total")
 
     async def get_image_dto(self, image_name: str) -> ImageRecord:
         """Return one image's record.
@@ -652,6 +653,90 @@ class InvokeClient:
             raise UnexpectedReply("The board's image names are not a list.")
         return [str(name) for name in data]
 
+    # -- workflows, models and prompts -------------------------------------------------------------------------------
+
+    async def list_workflows(
+        self,
+        *,
+        categories: Iterable[str] = (),
+        query: str = "",
+        page: int = 0,
+        per_page: int | None = None,
+    ) -> list[WorkflowRecord]:
+        """Return the workflows of the server's library, by name, without their JSON.
+
+        Args:
+            categories: "default" for those that came with the server, "user" for the rest; both if it is empty.
+            query: text that must be in the name, the description or the tags.
+            page: number of pages to skip.
+            per_page: maximum number of workflows to return; None for all.
+        """
+        params = {"categories": list(categories), "query": query or None, "page": page, "per_page": per_page}
+        data = await self._transport.json("GET", "/api/v1/workflows/", params=params, repeatable=True)
+        return each(_member(data, "items", "workflows"), WorkflowRecord.from_json, "workflows")
+
+    async def get_workflow(self, workflow_id: str) -> WorkflowRecord:
+        """Return one workflow of the server's library, with its JSON.
+
+        Raises:
+            NotFound: there is no such workflow.
+        """
+        return await self._record("GET", self._workflow(workflow_id), WorkflowRecord.from_json)
+
+    async def create_workflow(self, workflow: Mapping[str, Any]) -> WorkflowRecord:
+        """Add a workflow, as the editor exports it, to the server's library, and return its record.
+
+        The record's JSON is the server's copy: it has an id, and lacks what the server does not know.
+
+        Raises:
+            InvalidRequest: the server rejects the workflow.
+        """
+        data = await self._transport.json("POST", "/api/v1/workflows/", body={"workflow": dict(workflow)})
+        return parsed(WorkflowRecord.from_json, data, "POST /api/v1/workflows/")
+
+    async def delete_workflow(self, workflow_id: str) -> None:
+        """Delete a workflow from the server's library; one that came with the server cannot be deleted.
+
+        Raises:
+            NotFound: there is no such workflow.
+        """
+        if not await self.has("delete_checks_workflow"):
+            await self.get_workflow(workflow_id)
+        await self._transport.json("DELETE", self._workflow(workflow_id))
+
+    async def list_models(self, *, model_type: str | None = None, base: str | None = None) -> list[ModelRecord]:
+        """Return the installed models; the server's operation is `list_model_records`.
+
+        Args:
+            model_type: only this type, such as "main", "lora" or "vae".
+            base: only this base, such as "sd-1", "sdxl" or "flux".
+        """
+        params = {"model_type": model_type, "base_models": base}
+        data = await self._transport.json("GET", "/api/v2/models/", params=params, repeatable=True)
+        return each(_member(data, "models", "models"), ModelRecord.from_json, "models")
+
+    async def parse_dynamicprompts(
+        self, prompt: str, *, max_prompts: int = 1000, combinatorial: bool = True, seed: int | None = None
+    ) -> list[str]:
+        """Return the prompts that a template such as "a {red|blue} cat" stands for.
+
+        Args:
+            max_prompts: maximum number of prompts to return, 1 to 10000.
+            combinatorial: whether to return each combination once; or random ones, as many as `max_prompts`.
+            seed: of the random ones; None for others each time.
+
+        Raises:
+            InvalidRequest: the template cannot be understood.
+        """
+        body = {"prompt": prompt, "max_prompts": max_prompts, "combinatorial": combinatorial, "seed": seed}
+        data = await self._transport.json("POST", "/api/v1/utilities/dynamicprompts", body=body, repeatable=True)
+        prompts = _member(data, "prompts", "dynamicprompts")
+        if not isinstance(prompts, list):
+            raise UnexpectedReply("dynamicprompts was answered without prompts.")
+        if reason := data.get("error"):
+            raise InvalidRequest(f"prompt: {prompt[:80]!r} cannot be understood: {str(reason)[:200]}.", field="prompt")
+        return [str(one) for one in prompts]
+
     # -- requests ------------------------------------------------------------------------------------------------
 
     async def _need(self, feature: str) -> None:
@@ -725,6 +810,11 @@ class InvokeClient:
             raise UnexpectedReply(f"POST /api/v1/{path} was answered without {key!r}.")
         return [name for name in names if name in changed]
 
+    def _workflow(self, workflow_id: str) -> str:
+        if not isinstance(workflow_id, str) or not workflow_id:
+            raise InvalidRequest(f"workflow_id: should be an id, got {workflow_id!r}.", field="workflow_id")
+        return f"/api/v1/workflows/i/{path_segment(workflow_id)}"
+
     def _item(self, item_id: int) -> str:
         return f"{self._queue}/i/{checked_id(item_id)}"
 
@@ -768,6 +858,12 @@ def parsed(parse: Callable[[object], T], data: object, request: str) -> T:
             f"{request} was answered with JSON that does not fit: {error}.",
             suggestion="Is this the address of an InvokeAI server of version 6?",
         ) from error
+
+
+def _member(data: object, key: str, request: str) -> object:
+    if not isinstance(data, Mapping):
+        raise UnexpectedReply(f"{request}: expected an object, got {type(data).__name__}.")
+    return data.get(key)
 
 
 def each(data: object, parse: Callable[[object], T], request: str) -> list[T]:

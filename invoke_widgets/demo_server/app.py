@@ -20,10 +20,11 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import routes_app, routes_auth, routes_boards, routes_images, routes_queue
+from . import routes_app, routes_auth, routes_boards, routes_images, routes_library, routes_queue
 from .events import EventBus
 from .faults import Connections, Drills, FaultMiddleware
 from .images import ImageStore
+from .library import Library
 from .nodes import NODES, OUTPUTS
 from .queue import Queue
 from .services import Services, Settings
@@ -114,8 +115,9 @@ class DemoServer:
             before_item=self._pause,
             round_robin=self.settings.multiuser,
         )
+        library = Library(store)
         self.services = Services(
-            self.settings, self.control, store, bus, self.drills, users, images, cache, queue, worker
+            self.settings, self.control, store, bus, self.drills, users, images, library, cache, queue, worker
         )
         self._sockets = Sockets(users, self.drills)
         self.app: ASGIApp = _OwnAddress(
@@ -146,6 +148,7 @@ class DemoServer:
             routes_images.router,
             routes_boards.router,
             routes_boards.images_router,
+            routes_library.router,
         ):
             api.include_router(router)
 

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from .events import EventBus
 from .faults import Drills
 from .images import ImageStore
+from .library import Library
 from .queue import Queue
 from .store import Store
 from .users import SYSTEM, CurrentUser, Users
@@ -45,6 +46,7 @@ class Services:
     drills: Drills
     users: Users
     images: ImageStore
+    library: Library
     cache: NodeCache
     queue: Queue
     worker: Worker

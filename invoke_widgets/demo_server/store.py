@@ -50,6 +50,11 @@ CREATE TABLE IF NOT EXISTS boards (
     board_id TEXT PRIMARY KEY, board_name TEXT NOT NULL, user_id TEXT NOT NULL, archived INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL DEFAULT({_NOW}), updated_at TEXT NOT NULL DEFAULT({_NOW})
 );
+CREATE TABLE IF NOT EXISTS workflows (
+    workflow_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
+    category TEXT NOT NULL, tags TEXT NOT NULL, user_id TEXT NOT NULL, is_public INTEGER NOT NULL,
+    created_at TEXT NOT NULL DEFAULT({_NOW}), updated_at TEXT NOT NULL DEFAULT({_NOW})
+);
 """
 
 

@@ -1,6 +1,6 @@
 """The nodes: InvokeAI's own that need no model, with the same names, fields and defaults."""
 
-from . import collections, images, math, primitives, probe, strings  # noqa: F401 - importing registers them
+from . import collections, images, math, models, primitives, probe, strings  # noqa: F401 - importing registers them
 from .base import (
     NODES,
     OUTPUTS,
@@ -18,18 +18,22 @@ from .base import (
     new_id,
 )
 from .collections import CollectInvocation, IterateInvocation
+from .models import MODELS, BaseModelType, ModelType
 
 __all__ = [
+    "MODELS",
     "NODES",
     "OUTPUTS",
     "AnyInvocation",
     "AnyInvocationOutput",
     "BaseInvocation",
     "BaseInvocationOutput",
+    "BaseModelType",
     "CanceledException",
     "CollectInvocation",
     "ImageField",
     "IterateInvocation",
+    "ModelType",
     "NodeContext",
     "SavedImage",
     "VideoField",
