@@ -26,10 +26,12 @@ from invoke_widgets.errors import (
     ReplyLost,
     ServerFailure,
     ServerUnreachable,
+    SubmissionFailed,
     UnexpectedReply,
 )
 from invoke_widgets.events import Event, ItemsRetried
 from invoke_widgets.history import ErrorLog
+from invoke_widgets.jobs.newer import NewerItems
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.records import CANCELED, FAILED, PENDING, JobError, QueueItem
 from invoke_widgets.sync import QueueState, QueueStore, Step, Sync, ids_after, light_items, whole_items
@@ -46,7 +48,7 @@ _UNDECIDED_S = 30.0
 """The longest wait for a failed item's error, without which it cannot be decided whether to run it again."""
 
 _EVENT_LOOKS = 5
-"""How many times to look for a retry that an event reported before it is taken as deleted again."""
+"""How many times to look for a retry that an event reported before it is taken as deleted, and the job as ended."""
 
 _ATTEMPTS_KEPT = 20_000
 """Beyond this, the oldest batches that have ended are forgotten, but never the latest batch. Twice as many as a full
@@ -133,6 +135,7 @@ class AttemptChain:
         looks: the number of times left to look for a retry that an event reported.
         refusals: how often the server has refused the next attempt.
         backoff: the pauses between refusals.
+        newer: what is known of newer items, since a request for the next attempt whose reply was lost; else None.
         withdrawn: attempts that were canceled because they were one too many.
         changed: set, and replaced, at each change.
     """
@@ -144,6 +147,7 @@ class AttemptChain:
     looks: int = 0
     refusals: int = 0
     backoff: Backoff = field(default_factory=lambda: Backoff(_REFUSED_S, _MAX_REFUSED_S))
+    newer: NewerItems | None = None
     withdrawn: set[int] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -287,6 +291,7 @@ class Reruns:
         if chain.is_due:
             chain.state = ChainState.RUNNING
         chain.looks = chain.refusals = 0
+        self._forget_newer([chain])
         chain.backoff.reset()
         for item_id in chain.attempts:
             self._ready.pop(item_id, None)
@@ -305,6 +310,7 @@ class Reruns:
         self._unsubscribe()
         for task in self._tasks:
             task.cancel()
+        self._forget_newer(self._chains.values())
         for item_id in self._store.state.retrying:
             if (chain := self._chains.get(item_id)) is not None:
                 self._errors.note_retry(item_id, chain.batch.batch_id, None)
@@ -529,6 +535,8 @@ class Reruns:
                 self._give_up([item_id])
             elif chain.looks:
                 chain.looks -= 1
+                if not chain.looks:
+                    self._give_up([item_id])
             elif chain.holds or chain.state is ChainState.WAITING:
                 self._ready.pop(item_id)  # comes back after the cancel or the pause
             else:
@@ -539,7 +547,8 @@ class Reruns:
                 await self._send(alike[start : start + size], refused)
 
     async def _send(self, wanted: list[int], refused: dict[int, JobException]) -> None:
-        await self._link_newer(wanted)  # another client may have retried them since
+        newest = await self._link_newer(wanted)  # another client may have retried them since
+        await self._settle(wanted)
         chains = {item_id: chain for item_id in wanted if (chain := self._ready.get(item_id)) and _may_send(chain)}
         if not chains:
             return
@@ -547,9 +556,13 @@ class Reruns:
         in_flight.add(self._store.state, item_ids)
         error: JobException | None = None
         looks: tuple[float, ...] = LOOKS_S
+        newer = NewerItems(self._store, newest)
+        for chain in chains.values():
+            chain.newer = newer
         try:
             taken = await self._client.retry_items_by_id(item_ids)
         except NotFound:  # up to 6.13 a single missing item fails the whole request
+            self._forget_newer(chains.values())
             if len(item_ids) == 1:
                 self._give_up(item_ids)
             else:
@@ -560,7 +573,11 @@ class Reruns:
             taken, error = tuple(item_ids), lost  # perhaps
             if isinstance(lost, ServerFailure) and not is_away(lost):
                 looks = LOOKS_S[:1]  # the server itself answered, so it is done with the request
+        except ServerUnreachable:
+            self._forget_newer(chains.values())
+            raise
         else:
+            self._forget_newer(chains.values())
             in_flight.discard(self._store.state, set(item_ids) - set(taken))
         # Later requests may overtake it (6.14 works in threads), but it is small and inserts everything in one
         # transaction: what is not there after several looks within three seconds is very probably not on its way.
@@ -574,14 +591,39 @@ class Reruns:
         if error is not None:
             refused.update((item_id, error) for item_id in item_ids if item_id in self._ready)
 
-    async def _link_newer(self, item_ids: Iterable[int]) -> None:
-        """Link the attempts after these that are on the server."""
+    async def _settle(self, item_ids: Iterable[int]) -> None:
+        """Give up those whose next attempt may have been made and deleted, after a request whose reply was lost.
+
+        Those that are there have been linked.
+        """
+        sent = [chain for i in item_ids if (chain := self._ready.get(i)) is not None and chain.newer is not None]
+        for newer in {id(chain.newer): chain.newer for chain in sent}.values():
+            assert newer is not None
+            now = await newer.read(self._client)
+            chains = [chain for chain in sent if chain.newer is newer]
+            batches = {item.batch_id for i, item in now.items.items() if i not in now.listed and i not in self._chains}
+            for chain in chains:
+                if chain.last in self._ready and (not now.is_whole or chain.batch.batch_id in batches):
+                    self._errors.record_exception(_uncertain(chain))
+                    self._give_up([chain.last])
+            self._forget_newer(chains)
+
+    def _forget_newer(self, chains: Iterable[AttemptChain]) -> None:
+        for chain in chains:
+            newer, chain.newer = chain.newer, None
+            if newer is not None and all(other.newer is not newer for other in self._chains.values()):
+                newer.close()
+
+    async def _link_newer(self, item_ids: Iterable[int]) -> int:
+        """Link the attempts after these that are on the server. Returns the newest item that it has ever had."""
         chains = {chain.attempts[0]: chain for i in item_ids if (chain := self._ready.get(i)) is not None}
         if not chains:
-            return
+            return self._store.state.newest_id
         batches = {chain.batch.batch_id for chain in chains.values()}
         known = self._store.state.items
-        ids = [i for i in await ids_after(self._client, min(chains)) if i not in self._chains]
+        listed = await ids_after(self._client, min(chains))
+        newest = max((self._store.state.newest_id, *listed))
+        ids = [i for i in listed if i not in self._chains]
         same = [i for i in ids if i in known and known[i].batch_id in batches]
         unread = await light_items(self._client, [i for i in ids if i not in known])
         same += [item.item_id for item in unread if item.batch_id in batches]
@@ -591,6 +633,7 @@ class Reruns:
         for new in sorted(found, key=lambda item: item.item_id):
             self._sync.apply(new.without_session())
             self.link(new.retried_from_item_id or 0, new.without_session())
+        return newest
 
     def _was_refused(self, item_id: int, error: JobException) -> None:
         """Try later what a reachable server did not take, but not for ever."""
@@ -637,6 +680,15 @@ class Reruns:
             pass
         except JobException as error:
             self._errors.record_exception(error)
+
+
+def _uncertain(chain: AttemptChain) -> SubmissionFailed:
+    return SubmissionFailed(
+        f"The connection broke while item {chain.last} was being retried, and items that may be its next attempt were "
+        "deleted meanwhile, so it is not certain whether it ran again: it is not retried once more.",
+        suggestion="Look for its images before retrying it.",
+        batch_id=chain.batch.batch_id,
+    )
 
 
 def _may_send(chain: AttemptChain) -> bool:

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from invoke_widgets import workflows
@@ -33,11 +33,12 @@ from invoke_widgets.errors import (
 from invoke_widgets.events import BatchEnqueued, Event
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.jobs.cancel import a_few_at_once
+from invoke_widgets.jobs.newer import NewerItems
 from invoke_widgets.jobs.reruns import LOOKS_S, LOST, Reruns
 from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
 from invoke_widgets.jobs.schemas import NodeSchemas
 from invoke_widgets.records import EnqueueResult, QueueItem
-from invoke_widgets.sync import Change, QueueStore, Sync, ids_after, light_items
+from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items
 from invoke_widgets.workflows import Data, normal_data, normal_graph
 
 # The time a server takes to make an item, and for each of its nodes: about ten times what was measured on 6.14.2 with
@@ -81,43 +82,24 @@ class _Batch:
     """A batch on its way.
 
     Attributes:
-        newest: the newest item before it.
+        newer: the items that are newer than it.
         arrivals: how many times it may have arrived.
         sends: how many times it was sent since the server was last waited for.
         failure: why it is not known to be there; None while it has not been sent.
         enqueued: the number of its items, if the event for it arrived.
-        seen: the items newer than `newest` that the console has seen, of any batch, even if they were deleted since.
     """
 
     body: dict[str, Any]
     requested: int
-    newest: int
+    newer: NewerItems
     arrivals: int = 0
     sends: int = 0
     failure: JobException | None = None
     enqueued: int | None = None
-    seen: dict[int, QueueItem] = field(default_factory=dict)
 
-    @contextmanager
-    def observed(self, store: QueueStore) -> Iterator[None]:
-        """Note what the snapshot and the events say of newer items: they may be deleted before they are looked for."""
-
-        def changed(change: Change) -> None:
-            for item_id in change.item_ids:
-                item = change.state.items.get(item_id)
-                if item is not None and item_id > self.newest:
-                    self.seen[item_id] = item
-
-        def event(event: Event) -> None:
-            if isinstance(event, BatchEnqueued) and event.batch_id == self.batch_id:
-                self.enqueued = event.enqueued
-
-        ends = (store.subscribe(changed), store.subscribe_events(event))
-        try:
-            yield
-        finally:
-            for end in ends:
-                end()
+    def receive(self, event: Event) -> None:
+        if isinstance(event, BatchEnqueued) and event.batch_id == self.batch_id:
+            self.enqueued = event.enqueued
 
     def own(self, items: Iterable[QueueItem]) -> tuple[int, ...]:
         """Return the ids of its own items, leaving out those that these have called."""
@@ -252,8 +234,9 @@ class Submitter:
             try:
                 if batch is None:
                     body, requested = await self._checked(batch_id, submission)
-                    batch = _Batch(body, requested, newest=self._store.state.newest_id)
-                    observing.enter_context(batch.observed(self._store))
+                    batch = _Batch(body, requested, NewerItems(self._store, self._store.state.newest_id))
+                    observing.callback(batch.newer.close)
+                    observing.callback(self._store.subscribe_events(batch.receive))
                 if batch.failure is not None and (found := await self._look_for(batch, batch.failure)) is not None:
                     return found
                 if isinstance(batch.failure, ServerFailure) and not batch.failure.retryable:
@@ -332,24 +315,17 @@ class Submitter:
     async def _look_back(self, batch: _Batch, failure: JobException) -> EnqueueResult | None:
         """Return the batch if it came and its items were deleted since; None if no item newer than it can be its own.
 
-        The server counts only what is still in the queue. Its ids are never reused, so an item that was deleted
-        leaves a gap.
-
         Raises:
             SubmissionFailed: a newer item can no longer be told, or the server does not answer.
         """
-        told, newest = dict(batch.seen), self._store.state.newest_id
         try:
-            listed = await ids_after(self._client, batch.newest)
-            read = await light_items(self._client, [item_id for item_id in listed if item_id not in told])
+            newer = await batch.newer.read(self._client)
         except (NetworkError, JobTimeout) as error:
             raise _uncertain(batch, "the server does not answer", error) from failure
-        told |= {item_id: batch.seen[item_id] for item_id in listed if item_id in batch.seen}
-        told |= {item.item_id: item for item in read}
-        own = batch.own(told.values())
+        own = batch.own(newer.items.values())
         if len(own) >= (batch.requested if batch.enqueued is None else batch.enqueued):
             return self._result(batch, own, len(own), batch.requested)
-        if own or batch.enqueued or max((newest, *listed, *told)) - batch.newest > len(told):
+        if own or batch.enqueued or not newer.is_whole:
             raise _uncertain(batch, "items that may be its own were deleted meanwhile", failure) from failure
         return None
 
@@ -388,7 +364,7 @@ class Submitter:
 
     async def _ids_of(self, batch: _Batch) -> tuple[int, ...]:
         """Read the ids of a batch's own items, leaving out those that these have called."""
-        items = await light_items(self._client, await ids_after(self._client, batch.newest))
+        items = await light_items(self._client, await ids_after(self._client, batch.newer.newest))
         return batch.own(items)
 
 

@@ -351,6 +351,26 @@ def test_lost_reply_to_a_retry_makes_one_attempt(wire: Wire, fault: str) -> None
         assert 2 == len(job.attempts)
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_retry_whose_job_was_deleted_before_it_was_looked_for_is_not_sent_again(wire: Wire, live: bool) -> None:
+    """If the reply is lost, and an item that may be the new attempt is gone, the job is not run twice."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url, use_socket=live) as console:
+        job = console.submit(flaky(1), retry=iw.RetryPolicy(backoff_s=2)).jobs[0]
+        until(lambda: console.internals.store.state.retrying, "the next attempt to be due")
+        proxy.lose_reply(path="retry_items_by_id", times=1)
+        unread = proxy.server_error(path="/items_by_ids$")
+        (new,) = until(lambda: [i for i in wire.item_ids() if i > job.item_id], "the retry")
+        wire.wait_for(new)
+        wire.send("DELETE", f"i/{new}")
+        wire.run()
+        unread.stop()
+        with pytest.raises(iw.NetworkError):
+            job.wait(60)
+        assert 1 == sum("retry_items" in seen.path for seen in proxy.seen)
+        uncertain = [] if live else ["submission_failed"]  # an event says that it was retried
+        assert uncertain == [e.error_type for e in console.errors if "not certain" in e.message]
+
+
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries that the server refuses are sent again after short pauses."""

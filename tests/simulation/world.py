@@ -438,6 +438,9 @@ class World:
                 by_hand = [d for d in retries if d.by == "others" or self._asked_by_hand(d.by)]
                 if by_hand:
                     continue
+                for item_id, times in Counter(d.argument for d in retries if d.by == done.who).items():
+                    if times > 1:
+                        self.wrong(f"attempt {item_id} of {batch_id} was retried {times} times")
                 if len(chain) > allowed:
                     self.wrong(f"job {first} of {batch_id} had {len(chain)} attempts of {allowed}")
                 last = chain[-1]
