@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from invoke_widgets import alerts, analysis, notices, widgets, workflows
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console, ConsoleStatus
-    from invoke_widgets.history import HistoryFile
+    from invoke_widgets.history import HistoryFile, Plots
     from invoke_widgets.images import Board, Boards, Image, Images
     from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, as_completed
     from invoke_widgets.records import BatchStatus, Cancellation, JobError, QueueItem, QueueStatus
@@ -44,6 +44,7 @@ _LAZY = {
     "InvokeClient": "client",
     "Job": "jobs",
     "JobError": "records",
+    "Plots": "history",
     "QueueItem": "records",
     "QueueStatus": "records",
     "Retry": "jobs",
@@ -66,6 +67,7 @@ __all__ = [
     "InvokeClient",
     "Job",
     "JobError",
+    "Plots",
     "QueueItem",
     "QueueStatus",
     "Retry",

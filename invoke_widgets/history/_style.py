@@ -1,9 +1,8 @@
-"""How figures look: colours, axes of times and durations, legends. Sets nothing global.
+"""How figures look: colours, axes of times and durations. Sets nothing global.
 
-Each colour has a contrast of at least 3:1 against both white and #111111, so that one table serves light and dark pages
-(WCAG 2.2, 1.4.11), as long as it is drawn opaque. Within a table any two colours stay apart in normal sight and in
-simulated protanopia, deuteranopia and tritanopia: at least 0.13 (statuses) and 0.10 (classes of errors) in OKLab. Tests
-hold all of that. Colour is never the only sign: a word, a mark or a hatch goes with it.
+The colours are those of the views (`widgets/static/ui.css`): one for each status, light and dark, with a contrast of at
+least 4.5:1 to their page, as long as they are drawn opaque. Colour is never the only sign: each row has its name, and
+no figure needs a legend.
 """
 
 from __future__ import annotations
@@ -15,63 +14,37 @@ from datetime import datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.errors.text import cut, one_line
-from invoke_widgets.records import CANCELED, COMPLETED, FAILED, IN_PROGRESS, PENDING, STATUSES, WAITING
+from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.text import one_line
+from invoke_widgets.records import CANCELED, COMPLETED, FAILED, IN_PROGRESS, PENDING, STATUSES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-STATUS_COLORS: Final[dict[str, str]] = {
-    PENDING: "#825981",
-    IN_PROGRESS: "#4449ef",
-    WAITING: "#a67fde",
-    COMPLETED: "#2ca682",
-    FAILED: "#ad3c09",
-    CANCELED: "#f75b0c",
-}
-"""Status -> colour; `OTHER_COLOR` for an unknown one."""
+LIGHT: Final[dict[str, str]] = {
+    "background": "#ffffff", "text": "#1c1e21", "dim": "#5d646d", "line": "#dfe3e8",
+    IN_PROGRESS: "#2f5fe0", PENDING: "#6a5a8c", COMPLETED: "#1a7355", FAILED: "#b3321b", CANCELED: "#523c06",
+}  # fmt: skip
+DARK: Final[dict[str, str]] = {
+    "background": "#15171a", "text": "#e7e9ec", "dim": "#a8b0ba", "line": "#343a41",
+    IN_PROGRESS: "#8fb0ff", PENDING: "#cdbef0", COMPLETED: "#79d3ae", FAILED: "#ff9e88", CANCELED: "#f0d48a",
+}  # fmt: skip
+"""Background, text, lines and statuses of a figure, light and dark. Statuses that are in neither have the text's."""
 
-ERROR_COLORS: Final[dict[JobErrorType, str]] = {
-    JobErrorType.SUBMISSION_FAILED: "#3557f1",
-    JobErrorType.VALIDATION_ERROR: "#c9851a",
-    JobErrorType.EXECUTION_FAILED: "#bd240e",
-    JobErrorType.TIMEOUT_ERROR: "#a61db0",
-    JobErrorType.NETWORK_ERROR: "#2896f7",
-    JobErrorType.RESOURCE_ERROR: "#fc3fb8",
-    JobErrorType.CANCELLATION_FAILED: "#685e6d",
-    JobErrorType.UNKNOWN_ERROR: "#947c70",
-}
-"""Class of error -> colour."""
-
-OTHER_COLOR: Final = "#808080"
-"""For what is in neither table."""
-
-LIGHT: Final[dict[str, str]] = {"background": "#ffffff", "text": "#1f1f1f", "dim": "#5c5c5c", "line": "#dcdcdc"}
-DARK: Final[dict[str, str]] = {"background": "#111111", "text": "#e6e6e6", "dim": "#b0b0b0", "line": "#3a3a3a"}
-"""Background, text and lines of a figure, light and dark."""
-
-HATCHES: Final = {FAILED: "xxx", CANCELED: "///", IN_PROGRESS: "..."}
-"""Status -> pattern of its bars, a sign beside the colour."""
-
-_SHORTEST = timedelta(seconds=10)
+_SHORTEST, _MINUTES, _DAY = timedelta(seconds=10), timedelta(minutes=10), timedelta(days=1)
 NAME: Final = 30
 """The longest name shown: those of devices and statuses come from the server."""
 
 _LATEST = datetime(9999, 12, 31, 23, 59, 59)
 """The last moment that an axis can show."""
 
-_LINE = 124
-"""Number of letters that fit in one line of a legend."""
-
-_DESCRIPTION = 1000
-"""Number of letters of a description at most."""
+_DESCRIPTION, _TITLE = 1000, 100
+"""Number of letters of a description and of a title at most."""
 
 
-def color_of(status: str) -> str:
-    """The colour of a status; unknown ones share one."""
-    return STATUS_COLORS.get(status, OTHER_COLOR)
+def color_of(axes: Axes, status: str) -> str:
+    """The colour of a status on these axes."""
+    return _colors(axes).get(status, ink(axes))
 
 
 def known_first(statuses: Iterable[str]) -> list[str]:
@@ -80,20 +53,25 @@ def known_first(statuses: Iterable[str]) -> list[str]:
     return [s for s in STATUSES if s in there] + sorted(there - set(STATUSES))
 
 
-def new_figure(title: str, dark: bool) -> tuple[Figure, Axes]:
-    """Make an empty figure and its axes, for a light or a dark page.
+def axes_for(ax: Axes | None, dark: bool | None) -> Axes:
+    """The given axes, or those of a new figure, in our style.
 
-    Colours are set on the figure itself: `rc_context` would change them for all threads.
+    Colours are set on the axes themselves: `rc_context` would change them for all threads.
 
     Raises:
-        InvalidRequest: `dark` is not a bool.
+        InvalidRequest: `dark` is not a bool, or `ax` no axes.
     """
-    if not isinstance(dark, bool):
+    if dark is not None and not isinstance(dark, bool):
         raise InvalidRequest(f"dark: should be True or False, got {dark!r}.")
+    from matplotlib import rcParams
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    class Shown(Figure):
-        """A figure that notebooks show even if pyplot was never imported, and that a screen reader can read.
+    if ax is not None and not isinstance(ax, Axes):
+        raise InvalidRequest(f"ax: should be matplotlib's Axes, got {ax!r}.")
+
+    class Shown(Axes):
+        """Axes that notebooks show even if pyplot was never imported, and that a screen reader can read.
 
         JupyterLab gives an `image/png` no alternative text. So the image comes as HTML, and once more as it is, for
         formats without HTML such as PDF.
@@ -101,32 +79,48 @@ def new_figure(title: str, dark: bool) -> tuple[Figure, Axes]:
 
         def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
             file = BytesIO()
-            self.savefig(file, format="png", dpi=110)
+            self.get_figure(root=True).savefig(file, format="png", dpi=110)  # type: ignore[union-attr]
             png = b64encode(file.getvalue()).decode()
             label = str(self.get_label())
             image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(label)}">'
             return {"text/html": image, "image/png": png, "text/plain": label}
 
-    Shown.__name__ = Shown.__qualname__ = "Figure"
-    colors = DARK if dark else LIGHT
-    figure = Shown(figsize=(9, 3.6), layout="constrained", facecolor=colors["background"])
-    describe(figure, title)
-    axes = figure.add_subplot(facecolor=colors["background"])
-    axes.set_title(title, loc="left", fontweight="bold", fontsize=12, color=colors["text"])
-    axes.grid(True, axis="x", color=colors["line"], linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(colors["line"])
-    axes.tick_params(axis="x", which="both", color=colors["line"], labelcolor=colors["dim"])
-    axes.tick_params(axis="y", length=0, labelcolor=colors["text"], labelsize=10)
-    axes.xaxis.get_offset_text().set_color(colors["dim"])
-    axes.yaxis.label.set_color(colors["text"])
-    return figure, axes
+    Shown.__name__ = Shown.__qualname__ = "Axes"
+    if ax is None:
+        colors = DARK if (_is_dark(rcParams["figure.facecolor"]) if dark is None else dark) else LIGHT
+        figure = Figure(figsize=(9, 3.6), layout="constrained", facecolor=colors["background"])
+        ax = figure.add_subplot(axes_class=Shown, facecolor=colors["background"])
+    elif dark is not None:
+        ax.set_facecolor((DARK if dark else LIGHT)["background"])
+    colors = _colors(ax)
+    ax.grid(True, axis="x", color=colors["line"], linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["bottom"].set_color(colors["line"])
+    ax.tick_params(axis="x", which="both", color=colors["line"], labelcolor=colors["dim"])
+    ax.tick_params(axis="y", length=0, labelcolor=colors["text"], labelsize=10)
+    ax.xaxis.get_offset_text().set_color(colors["dim"])
+    ax.yaxis.label.set_color(colors["text"])
+    return ax
 
 
-def describe(figure: Figure, words: str) -> None:
-    """Set a figure's label, which is also its alternative text: a sentence that says what it shows."""
-    figure.set_label(one_line(words, _DESCRIPTION))
+def _is_dark(color: Any) -> bool:
+    from matplotlib.colors import to_rgb
+
+    return sum(to_rgb(color)) < 1.5
+
+
+def _colors(axes: Axes) -> dict[str, str]:
+    return DARK if _is_dark(axes.get_facecolor()) else LIGHT
+
+
+def say(axes: Axes, title: str, words: str) -> Axes:
+    """Set the title, and the label of the axes, which is the image's alternative text; return the axes."""
+    axes.set_title(
+        one_line(title, _TITLE), loc="left", fontweight="bold", fontsize=12, color=ink(axes), parse_math=False
+    )
+    axes.set_label(one_line(f"{title}. {words}", _DESCRIPTION))
+    return axes
 
 
 def span(first: datetime, last: datetime) -> str:
@@ -136,7 +130,7 @@ def span(first: datetime, last: datetime) -> str:
 
 def ink(axes: Axes) -> str:
     """The colour of text on these axes."""
-    return str(axes.yaxis.label.get_color())
+    return _colors(axes)["text"]
 
 
 def paper(axes: Axes) -> Any:
@@ -163,19 +157,27 @@ def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> No
               markeredgecolor=paper(axes), markeredgewidth=0.5)  # fmt: skip
 
 
-def rows(figure: Figure, axes: Axes, labels: Sequence[str], *, each: float = 0.22) -> None:
-    """Label the rows of a figure from the top, and make it higher if they need more room."""
-    axes.set_yticks(range(len(labels)), [cut(label, NAME) for label in labels], parse_math=False)
+def rows(axes: Axes, labels: Sequence[str], *, each: float) -> None:
+    """Label the rows from the top, and give a figure of our own the height that they need (`each`, in inches)."""
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    figure.set_figheight(max(figure.get_figheight(), 1.2 + each * len(labels)))
+    figure: Any = axes.get_figure()
+    if hasattr(axes, "_repr_mimebundle_"):
+        figure.set_figheight(1.2 + each * max(len(labels), 2))
 
 
-def say_nothing(figure: Figure, axes: Axes, words: str) -> Figure:
-    """Have a figure say why it is empty, and return it."""
+def say_nothing(axes: Axes, words: str) -> Axes:
+    """Have axes say why they are empty, and return them."""
     axes.set_axis_off()
-    describe(figure, f"{figure.get_label()}: {words}")
+    axes.set_label(words)
     axes.text(0.5, 0.5, words, ha="center", va="center", size=13, transform=axes.transAxes, color=ink(axes))
-    return figure
+    return axes
+
+
+def when(moment: datetime, first: datetime, last: datetime) -> str:
+    """A time of day, with what is needed to tell it from others between `first` and `last`: "14:05"."""
+    length = last - first
+    return f"{moment:{'%H:%M:%S' if length < _MINUTES else '%H:%M' if length < _DAY else '%Y-%m-%d %H:%M'}}"
 
 
 def note(axes: Axes, text: str, x: float, y: float, offset: tuple[float, float]) -> None:
@@ -234,30 +236,3 @@ def seconds_axis(axes: Axes, values: Iterable[float]) -> None:
         FuncFormatter(lambda value, _: f"{value * 1000:g} ms" if value < 1 else f"{value:,.0f} s")
     )
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def legend(figure: Figure, axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
-    """Add a legend below; each entry is a text, a colour, and a marker, "-" for a line, or the hatch of a bar."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    handles: list[Any] = []
-    for name, color, sign in entries:
-        label = cut(name, NAME)
-        if sign == "-":
-            handles.append(Line2D([], [], color=color, label=label, linewidth=2.5))
-        elif sign in Line2D.markers and sign:
-            handles.append(Line2D([], [], linestyle="none", marker=sign, color=color, label=label, markersize=8))
-        else:
-            handles.append(Patch(facecolor=color, hatch=sign, label=label, edgecolor=paper(axes), linewidth=0))
-    lengths = [len(handle.get_label()) + 7 for handle in handles]
-    found = figure.legend(
-        handles=handles,
-        loc="outside lower left",
-        ncols=len(handles) if sum(lengths) <= _LINE else max(_LINE // max(lengths), 1),
-        frameon=False,
-        fontsize=9,
-        labelcolor=ink(axes),
-    )
-    for text in found.get_texts():
-        text.set_parse_math(False)

@@ -7,34 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets.errors import JobErrorType
+from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.errors.text import cut
 from invoke_widgets.history import frames
 from invoke_widgets.history._style import (
-    ERROR_COLORS,
-    HATCHES,
     NAME,
+    axes_for,
     color_of,
-    describe,
     dots,
     ink,
     known_first,
-    legend,
-    new_figure,
     note,
-    paper,
     rim,
     rows,
+    say,
     say_nothing,
     seconds,
     seconds_axis,
     span,
     time_axis,
+    when,
 )
 from invoke_widgets.records import (
-    CANCELED,
     FAILED,
     GONE,
     IN_PROGRESS,
@@ -48,104 +45,133 @@ from invoke_widgets.records import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
-_MARKS = dict(zip(JobErrorType, ("o", "s", "X", "D", "^", "P", "v", "*"), strict=True))
-_PARTS = (
-    ("acknowledged_s", "acknowledged: the server answered", "#2896f7", "o"),
-    ("effective_s", "effective: the status changed", "#2ca682", "s"),
-    ("stopped_s", "stopped: the worker moved on", "#f75b0c", "D"),
-)
+    from invoke_widgets.jobs import Batch
+
+_PARTS = {"acknowledged_s": "answered", "effective_s": "status changed", "stopped_s": "worker stopped"}
 _SCOPES = ("item", "batch", "pending", "clear")
 _MOST_JOBS = 2000
 _THINNEST = 400
 _WIDE = 80
-"""A bar takes at least 1/400 of the time axis, about two pixels; one of 1/80 has room for a hatch."""
+"""A bar takes at least 1/400 of the time axis, about two pixels; beside one of 1/80 there is room for a gap."""
+_BINS = 60
+_LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 604800)
+"""At most that many intervals of a time axis, and their lengths in seconds; longer ones are multiples of the last."""
 
 
 class Plots:
-    """Figures of three logs, as `console.plots` has them.
+    """Figures of three logs, as `console.plots` has them; `iw.Plots(jobs=frame)` makes them of a frame of yours.
 
-    Each method returns a `matplotlib.figure.Figure`, and takes `dark`: whether it is for a dark page. Times are in UTC.
+    Each title says what was found. Each method returns matplotlib's `Axes`, which a notebook shows; to write a file:
+    `.figure.savefig(path)`. Times are in UTC. All take:
+
+    - `since`: a time, or how long ago such as "15min" or a `timedelta`; what ended before is left out.
+    - `batch`: a `Batch` or its id; what belongs to others is left out.
+    - `ax`: axes to draw on, as `plt.subplots()` makes them; by default those of a new figure.
+    - `dark`: whether it is for a dark page; by default as `ax` is, or matplotlib's own style.
 
     Args:
-        errors: a log, or records.
-        cancellations: a log, or records.
-        jobs: a log, or records.
+        errors: a log, its frame, or records.
+        cancellations: a log, its frame, or records.
+        jobs: a log, its frame, or records.
     """
 
     def __init__(
         self,
-        errors: Iterable[JobError] = (),
-        cancellations: Iterable[Cancellation] = (),
-        jobs: Iterable[QueueItem] = (),
+        errors: Iterable[JobError] | pd.DataFrame = (),
+        cancellations: Iterable[Cancellation] | pd.DataFrame = (),
+        jobs: Iterable[QueueItem] | pd.DataFrame = (),
     ) -> None:
         self._errors = errors
         self._cancellations = cancellations
         self._jobs = jobs
 
-    def error_timeline(self, *, dark: bool = False) -> Figure:
-        """Plot each error at its time, one row per class, with its count."""
-        frame = frames.errors(self._errors)
-        figure, axes = new_figure("Errors", dark)
+    def error_timeline(
+        self,
+        *,
+        since: datetime | timedelta | str | None = None,
+        batch: Batch | str | None = None,
+        ax: Axes | None = None,
+        dark: bool | None = None,
+    ) -> Axes:
+        """Plot the number of errors over time, one row per class."""
+        import numpy as np
+        from matplotlib.dates import date2num
+
+        frame = _chosen(_frame(self._errors, frames.errors), ["at"], since, batch)
+        axes = axes_for(ax, dark)
         if frame.empty:
-            return say_nothing(figure, axes, "No errors.")
+            return say_nothing(axes, "No errors.")
+        first, last = frame["at"].min(), frame["at"].max()
         counts = frame["error_type"].value_counts()
         classes = [kind for kind in JobErrorType if kind in counts.index]
-        for row, kind in enumerate(classes):
-            times = _naive(frame.loc[frame["error_type"] == kind, "at"])
-            size = 13 if _MARKS[kind] == "*" else 9
-            dots(axes, times, [row] * len(times), ERROR_COLORS[kind], _MARKS[kind], size)
-        rows(figure, axes, [f"{kind}  {counts[kind]}" for kind in classes])
-        time_axis(axes, frame["at"].min(), frame["at"].max())
+        left, right = time_axis(axes, first, last)
+        width = _interval(right - left) / 86400
+        numbers = np.floor(date2num(_naive(frame["at"])) / width)  # type: ignore[no-untyped-call]
+        levels = {kind: np.unique(numbers[frame["error_type"] == kind], return_counts=True) for kind in classes}
+        highest = max(int(count.max()) for _, count in levels.values())
+        for row, (number, count) in enumerate(levels.values()):
+            # From the row's line upwards; the axis of rows points down. One error among many is still to be seen.
+            heights = 0.12 + 0.68 * count / highest
+            axes.bar((number + 0.5) * width, -heights, width * 0.86, row + 0.4, color=color_of(axes, FAILED))
+            axes.axhline(row + 0.4, color=axes.spines["bottom"].get_edgecolor(), linewidth=0.8, zorder=0)
+        rows(axes, [f"{kind}  {counts[kind]}" for kind in classes], each=0.7)
+        total = "1 error" if len(frame) == 1 else f"{len(frame):,} errors"
         summary = ", ".join(f"{kind} {counts[kind]}" for kind in classes)
-        describe(figure, f"Errors: {len(frame)} {span(frame['at'].min(), frame['at'].max())}: {summary}.")
-        return figure
+        return say(axes, f"{total}{_most(frame['at'])}", f"Errors {span(first, last)}: {summary}.")
 
-    def cancellation_latency(self, *, dark: bool = False) -> Figure:
-        """Plot the times until cancels were acknowledged, effective and stopped, by scope, with their medians."""
-        parts = [part for part, *_ in _PARTS]
-        every = frames.cancellations(self._cancellations)
-        frame = every[every[parts].notna().any(axis=1)]
-        figure, axes = new_figure("Cancellations: time until …", dark)
+    def cancellation_latency(
+        self,
+        *,
+        since: datetime | timedelta | str | None = None,
+        batch: Batch | str | None = None,
+        ax: Axes | None = None,
+        dark: bool | None = None,
+    ) -> Axes:
+        """Plot the times until cancels were answered, changed the status and stopped the worker, by scope."""
+        every = _chosen(_frame(self._cancellations, frames.cancellations), ["requested_at"], since, batch)
+        frame = every[every[[*_PARTS]].notna().any(axis=1)]
+        axes = axes_for(ax, dark)
         if frame.empty:
             why = "No cancellations." if every.empty else f"None of {len(every)} cancellations has a time yet."
-            return say_nothing(figure, axes, why)
-        frame[parts] = frame[parts].clip(lower=0.0001)  # a logarithmic axis has no zero
-        scopes = [scope for scope in _SCOPES if (frame["scope"] == scope).any()]
-        medians: dict[str, list[str]] = {scope: [] for scope in scopes}
-        for number, (part, _, color, marker) in enumerate(_PARTS):
-            for row, scope in enumerate(scopes):
+            return say_nothing(axes, why)
+        frame = frame.assign(**frame[[*_PARTS]].clip(lower=0.0001))  # a logarithmic axis has no zero
+        counts = frame["scope"].value_counts()
+        labels: list[str] = []
+        medians: list[str] = []
+        for scope in (scope for scope in _SCOPES if scope in counts.index):
+            for part, words in _PARTS.items():
                 values = frame.loc[frame["scope"] == scope, part].dropna().astype(float)
                 if values.empty:
                     continue
-                y = row + (number - 1) * 0.27
-                dots(axes, values, [y] * len(values), color, marker, 7)
-                median = float(values.median())
-                if len(values) > 1:  # a single mark has no room for another
-                    axes.plot([median], [y], linestyle="none", marker="|", color=ink(axes), markersize=11,
-                              markeredgewidth=2, path_effects=rim(axes, 3))  # fmt: skip
-                note(axes, seconds(median), float(values.max()), y, (8, 0))
-                medians[scope].append(f"{part.removesuffix('_s')} {seconds(median)}")
-        counts = frame["scope"].value_counts()
-        rows(figure, axes, [f"{scope}  {counts[scope]}" for scope in scopes])
-        seconds_axis(axes, [value for part in parts for value in frame[part].dropna()])
-        legend(figure, axes, [(label, color, marker) for _, label, color, marker in _PARTS] +
-               [("median", ink(axes), "|")])  # fmt: skip
-        summary = "; ".join(f"{scope} ({counts[scope]}): {', '.join(medians[scope])}" for scope in scopes)
-        describe(figure, f"Cancellations: median time until each part, by scope: {summary}.")
-        return figure
+                _dots_and_median(axes, values, len(labels), color_of(axes, IN_PROGRESS), 0.16)
+                labels.append(f"{scope}: {words}  {len(values)}")
+                medians.append(f"{scope} {words} {seconds(float(values.median()))}")
+        rows(axes, labels, each=0.34)
+        seconds_axis(axes, [value for part in _PARTS for value in frame[part].dropna()])
+        took = next(frame[part].dropna() for part in ("effective_s", *_PARTS) if frame[part].notna().any())
+        title = f"{_half(took, 'cancel')} took effect within {seconds(took.median())}"
+        title += f", the slowest within {seconds(took.max())}" if len(took) > 1 else ""
+        return say(axes, title, f"Median time until each part, by scope: {'; '.join(medians)}.")
 
-    def queue_depth(self, *, dark: bool = False) -> Figure:
+    def queue_depth(
+        self,
+        *,
+        since: datetime | timedelta | str | None = None,
+        batch: Batch | str | None = None,
+        ax: Axes | None = None,
+        dark: bool | None = None,
+    ) -> Axes:
         """Plot the numbers of waiting and running jobs over time, up to now if some are unfinished."""
         import pandas as pd
         from matplotlib.ticker import MaxNLocator
 
-        frame = frames.jobs(self._jobs)
+        frame = _chosen_jobs(self._jobs, since, batch)
         frame = frame[frame["created_at"].notna()]
-        figure, axes = new_figure("Queue: jobs waiting and running", dark)
+        axes = axes_for(ax, dark)
         if frame.empty:
-            return say_nothing(figure, axes, "No jobs.")
+            return say_nothing(axes, "No jobs.")
         finished = frame["status"].isin([*sorted(TERMINAL), GONE])
         # It is not known until when a job that is gone waited or ran, but not until now.
         ended = frame["completed_at"].where(finished).fillna(frame["started_at"].where(frame["status"] == GONE))
@@ -156,102 +182,183 @@ class Plots:
             last = max(last, pd.Timestamp.now("UTC"))
         most: list[int] = []
         # An area and a line do not hide each other, and differ in more than their colours.
-        for begin, end, status, wide in (
-            (frame["created_at"], left, PENDING, 1.0),
-            (frame["started_at"], ended, IN_PROGRESS, 2.5),
+        for begin, end, status, wide, word in (
+            (frame["created_at"], left, PENDING, 1.0, "waiting"),
+            (frame["started_at"], ended, IN_PROGRESS, 2.5, "running"),
         ):
             moments, level = _steps(begin, end, last)
             most.append(int(level.max()) if len(level) else 0)
-            color = color_of(status)
+            color = color_of(axes, status)
             effects = rim(axes, wide + 3) if status == IN_PROGRESS else None
             axes.step(moments, level, where="post", color=color, linewidth=wide, path_effects=effects)
             if status == PENDING:
                 axes.fill_between(moments, level, step="post", facecolor=color, linewidth=0)
+            if most[-1]:
+                top = int(level.argmax())
+                note(axes, f"{most[-1]} {word}", moments[top], most[-1], (0, 9))
         axes.set_ylabel("jobs")
-        axes.set_ylim(bottom=0, top=max(*most, 1) * 1.05)
+        axes.set_ylim(bottom=0, top=max(*most, 1) * 1.2)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         first = min(times.min() for times in (frame["created_at"], frame["started_at"]) if times.notna().any())
-        time_axis(axes, first, last)
-        legend(figure, axes, [("waiting", color_of(PENDING), ""), ("running", color_of(IN_PROGRESS), "-")])
-        when = span(frame["created_at"].min(), last)
-        describe(figure, f"Queue {when}: at most {most[0]} jobs waited at once, and at most {most[1]} ran.")
-        return figure
+        time_axis(axes, max(first, _moment(since)) if since is not None else first, last)
+        title = f"At most {most[0]:,} waited at once, and {most[1]:,} ran"
+        return say(axes, title, f"Jobs in the queue {span(frame['created_at'].min(), last)}.")
 
-    def job_gantt(self, *, dark: bool = False) -> Figure:
-        """Plot when each job ran, by device and status; at most the newest 2000."""
+    def job_gantt(
+        self,
+        *,
+        since: datetime | timedelta | str | None = None,
+        batch: Batch | str | None = None,
+        ax: Axes | None = None,
+        dark: bool | None = None,
+    ) -> Axes:
+        """Plot when each job ran, one row per device and status; at most the newest 2000."""
         import pandas as pd
 
-        ran = frames.jobs(self._jobs)
+        ran = _chosen_jobs(self._jobs, since, batch)
         ran = ran[ran["started_at"].notna()]
         frame = ran.sort_values("started_at").tail(_MOST_JOBS)
         rest = f", the newest {len(frame)} of {len(ran)}" if len(frame) < len(ran) else ""
-        figure, axes = new_figure(f"Jobs by device{rest}", dark)
+        axes = axes_for(ax, dark)
         if frame.empty:
-            return say_nothing(figure, axes, "No job has run.")
+            return say_nothing(axes, "No job has run.")
         now = max(pd.Timestamp.now("UTC"), frame["started_at"].max())
         running = frame["status"] == IN_PROGRESS
         end = frame["completed_at"].fillna(frame["started_at"]).where(~running, now)
-        device = frame["device"].fillna("unknown device")
-        devices, statuses = sorted(device.unique(), key=_natural), known_first(frame["status"].unique())
-        left, right = time_axis(axes, frame["started_at"].min(), max(frame["started_at"].max(), end.max()))
+        frame = frame.assign(device=frame["device"].fillna("unknown device"))
+        first, last = frame["started_at"].min(), max(frame["started_at"].max(), end.max())
+        left, right = time_axis(axes, max(first, _moment(since)) if since is not None else first, last)
         # Otherwise a job of seconds in a week would be thinner than a pixel, and not be drawn.
         thinnest, wide = (pd.Timedelta(right - left) / part for part in (_THINNEST, _WIDE))
-        row_of = {name: row for row, name in enumerate(devices)}
-        for status in statuses:
-            mine = frame["status"] == status
-            start, took = frame.loc[mine, "started_at"], (end - frame["started_at"])[mine]
-            width = took.where(took > thinnest, thinnest)
-            # Failures are drawn last, over their neighbours where there is no room for all.
-            level = 3 if status == FAILED else 2.5 if status == CANCELED else 2
-            for roomy in (False, True):
-                these = (width >= wide) == roomy
-                spans = pd.DataFrame({"start": _naive(start[these]), "width": width[these]})
-                if roomy:
-                    spans["width"] -= thinnest / 2  # a gap between two in a row
-                for name, bars in spans.groupby(device):
-                    axes.broken_barh([*bars.itertuples(index=False, name=None)], (row_of[name] - 0.3, 0.6),
-                                     facecolor=color_of(status), edgecolor=paper(axes), linewidth=0, zorder=level,
-                                     hatch=HATCHES.get(status) if roomy else None)  # fmt: skip
-        rows(figure, axes, devices)
-        counts = frame["status"].value_counts()
-        legend(figure, axes, [(f"{s}  {counts[s]}", color_of(s), HATCHES.get(s, "")) for s in statuses])
-        summary = ", ".join(f"{cut(status, NAME)} {counts[status]}" for status in statuses)
-        on = f"on {', '.join(cut(name, NAME) for name in devices)}, {span(frame['started_at'].min(), end.max())}"
-        describe(figure, f"Jobs by device{rest}: {len(frame)} {on}: {summary}.")
-        return figure
+        counts = frame.groupby(["device", "status"]).size()
+        order = known_first(frame["status"].unique())
+        pairs = sorted(counts.index, key=lambda pair: (_natural(pair[0]), order.index(pair[1])))
+        for row, (device, status) in enumerate(pairs):
+            mine = frame[(frame["device"] == device) & (frame["status"] == status)]
+            width = (end - frame["started_at"])[mine.index]
+            width = width.where(width > thinnest, thinnest)
+            width = width.where(width < wide, width - thinnest / 2)  # a gap between two in a row
+            bars = pd.DataFrame({"start": _naive(mine["started_at"]), "width": width})
+            axes.broken_barh([*bars.itertuples(index=False, name=None)], (row - 0.3, 0.6),
+                             facecolor=color_of(axes, status), linewidth=0)  # fmt: skip
+        names = [f"{cut(device, NAME)}: {cut(status, NAME)}  {counts[device, status]}" for device, status in pairs]
+        rows(axes, names, each=0.5)
+        failed = frame.loc[frame["status"] == FAILED, "completed_at"].dropna()
+        jobs = "1 job" if len(frame) == 1 else f"{len(frame):,} jobs"
+        title = f"{len(failed):,} of {jobs} failed{_most(failed)}" if len(failed) else f"{jobs} ran, and none failed"
+        return say(axes, title + rest, f"By device, {span(first, last)}: {', '.join(names)}.")
 
-    def durations(self, *, dark: bool = False) -> Figure:
+    def durations(
+        self,
+        *,
+        since: datetime | timedelta | str | None = None,
+        batch: Batch | str | None = None,
+        ax: Axes | None = None,
+        dark: bool | None = None,
+    ) -> Axes:
         """Plot how long jobs ran, by status: a dot per job, a line for the middle half, the median in words."""
-        import numpy as np
-
-        frame = frames.jobs(self._jobs)
+        frame = _chosen_jobs(self._jobs, since, batch)
         frame = frame[frame["ran_s"].notna()]
-        figure, axes = new_figure("Jobs: how long they ran", dark)
+        axes = axes_for(ax, dark)
         if frame.empty:
-            return say_nothing(figure, axes, "No job has finished.")
+            return say_nothing(axes, "No job has finished.")
         ran = frame["ran_s"].astype(float).clip(lower=0.001)
         statuses = known_first(frame["status"].unique())
+        counts = frame["status"].value_counts()
         summary = []
-        spread = np.random.default_rng(0)  # dots of equal value are spread, the same way each time
-        high_up = 0.36 * min(len(statuses) / 3, 1)  # few rows are far apart
         for row, status in enumerate(statuses):
             values = ran[frame["status"] == status]
-            dots(axes, values, row + spread.uniform(-0.7, 0.7, len(values)) * high_up, color_of(status), "o", 5.5)
+            _dots_and_median(axes, values, row, color_of(axes, status), 0.36 * min(len(statuses) / 3, 1))
             low, median, high = values.quantile([0.25, 0.5, 0.75])
-            if len(values) > 1:  # a single dot has no room for more
-                axes.plot([low, high], [row, row], color=ink(axes), linewidth=2, path_effects=rim(axes, 4))
-                axes.plot([median], [row], marker="|", markersize=16, markeredgewidth=3, color=ink(axes),
-                          path_effects=rim(axes, 5))  # fmt: skip
-            note(axes, seconds(median), median, row - high_up, (0, 0))
             summary.append(
                 f"{cut(status, NAME)} {len(values)}, median {seconds(median)}, "
                 f"half within {seconds(low)} to {seconds(high)}"
             )
-        counts = frame["status"].value_counts()
-        rows(figure, axes, [f"{status}  {counts[status]}" for status in statuses], each=0.6)
+        rows(axes, [f"{cut(status, NAME)}  {counts[status]}" for status in statuses], each=0.8)
         seconds_axis(axes, ran)
-        describe(figure, f"Jobs: how long they ran: {'; '.join(summary)}.")
-        return figure
+        title = f"{_half(ran, 'job')} ran for {seconds(ran.median())} or less"
+        title += f", the longest for {seconds(ran.max())}" if len(ran) > 1 else ""
+        return say(axes, title, f"How long jobs ran: {'; '.join(summary)}.")
+
+
+def _frame(source: Any, make: Any) -> pd.DataFrame:
+    """A frame as it is, or that of records."""
+    import pandas as pd
+
+    frame: pd.DataFrame = source if isinstance(source, pd.DataFrame) else make(source)
+    return frame
+
+
+def _chosen(frame: pd.DataFrame, ends: list[str], since: Any, batch: Any) -> pd.DataFrame:
+    """The rows of a batch, and without those whose times in the columns `ends` are all before `since`."""
+    if since is not None:
+        frame = frame[~(frame[ends].max(axis=1) < _moment(since))]
+    if batch is not None:
+        frame = frame[(frame["batch_id"] == getattr(batch, "batch_id", batch)).fillna(False)]
+    return frame
+
+
+def _chosen_jobs(jobs: Any, since: Any, batch: Any) -> pd.DataFrame:
+    frame = _frame(jobs, frames.jobs)
+    return _chosen(frame, ["completed_at"], since, batch)
+
+
+def _moment(since: Any) -> Any:
+    """A time in UTC, from a time, which is in UTC if it has no zone, or from how long ago it was.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    import pandas as pd
+
+    try:
+        if isinstance(since, datetime):
+            moment = pd.Timestamp(since)
+            return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+        return pd.Timestamp.now("UTC") - pd.Timedelta(since)
+    except (ValueError, TypeError, OverflowError):
+        raise InvalidRequest(f"since: should be a time, or how long ago such as '15min', got {since!r}.") from None
+
+
+def _interval(length: timedelta) -> float:
+    """The seconds of the intervals into which a time axis is divided."""
+    least = length.total_seconds() / _BINS
+    return next((seconds for seconds in _LENGTHS if seconds >= least), least)
+
+
+def _most(times: pd.Series[Any]) -> str:
+    """When most of them were, as the end of a title: ", most at 14:05"."""
+    first, last = times.min(), times.max()
+    if len(times) < 2 or first == last:
+        return f" at {when(first, first, last)}"
+    import pandas as pd
+
+    width = _interval(last - first) * 1_000_000
+    numbers = pd.Series(times.dt.as_unit("us").astype("int64") // int(width)).value_counts().sort_index()
+    if numbers.max() == 1:
+        return f", from {when(first, first, last)} to {when(last, first, last)}"
+    fullest: Any = numbers.idxmax()
+    moment = pd.Timestamp(fullest * int(width), unit="us", tz="UTC")
+    return f", most at {when(moment, first, last)}"
+
+
+def _half(values: pd.Series[Any], noun: str) -> str:
+    return f"The only {noun}" if len(values) == 1 else f"Half of {len(values):,} {noun}s"
+
+
+def _dots_and_median(axes: Axes, values: pd.Series[Any], row: int, color: str, high_up: float) -> None:
+    """Draw a dot per value, a line for the middle half, and the median, with its number above."""
+    import numpy as np
+
+    spread = np.random.default_rng(0)  # dots of equal value are spread, the same way each time
+    dots(axes, values, row + spread.uniform(-0.7, 0.7, len(values)) * high_up, color, "o", 5.5)
+    low, median, high = values.quantile([0.25, 0.5, 0.75])
+    if len(values) > 1:  # a single dot has no room for more
+        axes.plot([low, high], [row, row], color=ink(axes), linewidth=2, path_effects=rim(axes, 4))
+        tall = 16 if high_up > 0.2 else 11
+        axes.plot([median], [row], marker="|", markersize=tall, markeredgewidth=3, color=ink(axes),
+                  path_effects=rim(axes, 5))  # fmt: skip
+    note(axes, seconds(median), median, row, (0, 12))
 
 
 def _naive(times: pd.Series[Any]) -> Any:

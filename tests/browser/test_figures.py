@@ -25,7 +25,7 @@ def test_figure_has_alternative_text(lab: Lab, wire: Wire, pictures: Path) -> No
     notebook.kernel_execute(f"console.job({item_id})\nwhile not len(console.errors): pass")
     for cell in (1, 2, 3):
         notebook.run_cell(cell)
-    for cell, name in ((1, r"^Errors: 1 from .*: execution_failed 1\.$"), (3, r"^Jobs: how long they ran: failed 1, ")):
+    for cell, name in ((1, r"^1 error at .*: execution_failed 1\.$"), (3, r"^The only job ran for .* failed 1, ")):
         image = notebook.output(cell).get_by_role("img", name=re.compile(name))
         expect(image).to_be_visible()
         assert 500 < image.evaluate("image => image.getBoundingClientRect().width")

@@ -61,7 +61,7 @@ def test_cleared_jobs_are_gone(wire: Wire) -> None:
         wire.put("clear")
         until(lambda: not console.status.total, "the clearing")
         until(lambda: dict.fromkeys(ids, "gone") == _statuses(console), "the jobs to be gone")
-        waiting, _ = console.plots.queue_depth().axes[0].lines
+        waiting, _ = console.plots.queue_depth().lines
         assert 0.0 == waiting.get_ydata()[-1]
 
 
@@ -183,5 +183,5 @@ def test_console_plots_and_events(server: Server, wire: Wire) -> None:
         console.submit(divide_by_zero())
         until(lambda: len(console.errors), "the error")
         until(lambda: "NodeFailed" in console.events.frame()["event"].tolist(), "the node's event")
-        words = [label.get_text() for label in console.plots.error_timeline().axes[0].get_yticklabels()]
+        words = [label.get_text() for label in console.plots.error_timeline().get_yticklabels()]
     assert ["execution_failed  1"] == words
