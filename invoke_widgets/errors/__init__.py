@@ -24,8 +24,10 @@ the job is waited for. The tree::
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
+from types import TracebackType
 from typing import Any, ClassVar
 
 __all__ = [
@@ -48,6 +50,9 @@ __all__ = [
     "UnknownError",
     "UnsupportedByServer",
 ]
+
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 class JobErrorType(StrEnum):
@@ -110,6 +115,25 @@ class JobException(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.suggestion}".strip()
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the user's own lines and the error; with `%xmode Verbose`, all frames and causes."""
+        shown = sys.modules["IPython"].get_ipython().InteractiveTB
+        frames, at = [], self.__traceback__
+        while at is not None and at.tb_frame.f_globals.get("__name__", "").partition(".")[0] != _PACKAGE:
+            frames.append(at)
+            at = at.tb_next
+        if at is None or not frames or shown.mode == "Verbose":
+            return list(shown.structured_traceback(type(self), self, self.__traceback__))
+        for frame in reversed(frames):
+            at = TracebackType(at if frame is not frames[-1] else None, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+        cause, suppressed = self.__cause__, self.__suppress_context__
+        self.__cause__ = None
+        try:
+            lines = list(shown.structured_traceback(type(self), self, at))
+        finally:
+            self.__cause__, self.__suppress_context__ = cause, suppressed
+        return [*lines, f"(%xmode Verbose shows the lines of {_PACKAGE}, too.)"]
 
 
 class SubmissionFailed(JobException):

@@ -114,6 +114,48 @@ def _shell() -> Any:
     return module.get_ipython() if module is not None else None
 
 
+def current_cell() -> str | None:
+    """The identity of the cell that is running: its id where the front end sends it, else its source; None without."""
+    shell = _shell()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return None
+    try:
+        metadata = kernel.get_parent("shell").get("metadata") or {}
+    except Exception:  # noqa: BLE001 - not a documented interface, as in `front_end`
+        metadata = {}
+    return str(metadata.get("cellId") or (shell.user_ns.get("In") or [""])[-1])
+
+
+def after_cell(function: Callable[[], object]) -> None:
+    """Call a function once, when the cell that is running has ended."""
+    shell = _shell()
+
+    def ended(_: object) -> None:
+        shell.events.unregister("post_run_cell", ended)
+        function()
+
+    shell.events.register("post_run_cell", ended)
+
+
+def forget_outputs(is_old: Callable[[object], bool]) -> None:
+    """Take results out of IPython's cache of them (`Out`, `_`), which would keep them for ever."""
+    shell = _shell()
+    out = shell.user_ns.get("Out", {})
+    old = [number for number, value in out.items() if is_old(value)]
+    for number in old:
+        del out[number]
+    for names in (shell.user_ns, shell.user_ns_hidden):
+        for number in old:
+            names.pop(f"_{number}", None)
+        for name in ("_", "__", "___"):
+            if is_old(names.get(name)):
+                names[name] = ""
+    for name in ("_", "__", "___"):
+        if is_old(getattr(shell.displayhook, name, None)):
+            setattr(shell.displayhook, name, "")
+
+
 class CellWatch:
     """Knows which kind of cell is running. One for all views; it listens to IPython while it has listeners."""
 

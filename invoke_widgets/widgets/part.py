@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import gc
 import heapq
 import itertools
 import logging
@@ -28,6 +29,7 @@ import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException, NetworkError, classify
 from invoke_widgets.sync import Change
+from invoke_widgets.widgets import kernel
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.snapshot import Snapshot, publisher
 from invoke_widgets.widgets.text import clean
@@ -100,6 +102,8 @@ class DrawingThread:
         while (function := self._next()) is not None:
             try:
                 function()
+            except ReferenceError:  # the console was collected meanwhile; its views are about to be closed
+                pass
             except Exception:  # one view's failure must not stop the others
                 logger.exception("drawing failed")
             del function  # or it would keep its view until the next one comes
@@ -115,14 +119,39 @@ class DrawingThread:
 
 
 class Views:
-    """The open views of a console, and the thread that draws them: `open` and `thread`."""
+    """The open views of a console, and the thread that draws them: `open` and `thread`.
+
+    ipywidgets keeps each widget until it is closed, and a view keeps its console. So when the cell that made the first
+    view is run again, and connects to the same queue, the views that were made and shown in that cell alone give up
+    their hold: unless something else refers to the console, it is collected, and they are closed with it.
+    """
 
     def __init__(self, console: Console) -> None:
         self.open: weakref.WeakSet[Part] = weakref.WeakSet()
         self.thread = DrawingThread()
         console.internals.on_close(self._close)
-        # A console that is collected rather than closed.
-        weakref.finalize(console, self.thread.stop).atexit = False
+        # A console that is collected rather than closed: that may be on any thread, which must not wait.
+        weakref.finalize(console, self.thread.put, self._close).atexit = False
+        self._cell = kernel.current_cell()
+        self._console = weakref.ref(console)
+        if self._cell is not None:
+            made = self._cell, console.url, console.queue_id
+            if (before := _made.get(made)) is not None:
+                kernel.after_cell(before.let_go)
+            _made[made] = self
+
+    def let_go(self) -> None:
+        """Keep the console no longer; called when the cell has been run again."""
+        if (console := self._console()) is not None:
+            self._hold_weakly(console)
+            del console
+            gc.collect()
+
+    def _hold_weakly(self, console: Console) -> None:
+        mine = [view for view in self.open if view.cells == {self._cell}]
+        for view in mine:
+            view.console = weakref.proxy(console)
+        kernel.forget_outputs(lambda value: value is console or any(value is view for view in mine))
 
     def _close(self) -> None:
         for view in list(self.open):
@@ -132,6 +161,8 @@ class Views:
 
 _views: weakref.WeakKeyDictionary[Console, Views] = weakref.WeakKeyDictionary()
 _views_lock = threading.Lock()
+_made: weakref.WeakValueDictionary[tuple[str, str, str], Views] = weakref.WeakValueDictionary()
+"""By cell, address and queue: the views of the console that was made there last."""
 
 
 def views_of(console: Console) -> Views:
@@ -169,6 +200,7 @@ class Part(anywidget.AnyWidget):
             console's own thread.
         said: the last outcome: `text`, `at` in seconds since 1970, `undo`, the ids of items that a retry brings back,
             where that undoes it, and `batch`, the id of a batch that was made.
+        cells: the cells in which it was made and shown.
         log_changed: in `draw`, whether one of the logs that are followed has changed.
     """
 
@@ -182,6 +214,8 @@ class Part(anywidget.AnyWidget):
     def __init__(self, console: Console, *, on_said: Callable[[Said], object] | None = None, **values: Any) -> None:
         self.console = console
         self.lock = threading.RLock()
+        self._url = console.url
+        self.cells = {kernel.current_cell()}
         self._on_said = on_said
         self._unsubscribe: list[Callable[[], None]] = []
         self._snapshot: Snapshot | None = None
@@ -460,6 +494,7 @@ class Part(anywidget.AnyWidget):
         publish = publisher()
         if publish is None or self._closed:
             raise NotImplementedError
+        self.cells.add(kernel.current_cell())
         first = self._snapshot is None
         if self._snapshot is None:
             self._snapshot = Snapshot(self, publish)
@@ -472,7 +507,7 @@ class Part(anywidget.AnyWidget):
             self.run(self._snapshot.follow())
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.console.url!r})"
+        return f"{type(self).__name__}({self._url!r})"
 
     # -- closing -----------------------------------------------------------------------------------------------------
 
