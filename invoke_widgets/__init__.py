@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console, ConsoleStatus
     from invoke_widgets.history import HistoryFile, Plots
-    from invoke_widgets.images import Board, Boards, Image, Images
+    from invoke_widgets.images import Board, Boards, Cleanup, Image, Images
     from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, as_completed
     from invoke_widgets.records import BatchStatus, Cancellation, JobError, QueueItem, QueueStatus
 
@@ -36,6 +36,7 @@ _LAZY = {
     "Board": "images",
     "Boards": "images",
     "Cancellation": "records",
+    "Cleanup": "images",
     "Console": "console",
     "ConsoleStatus": "console",
     "HistoryFile": "history",
@@ -59,6 +60,7 @@ __all__ = [
     "Board",
     "Boards",
     "Cancellation",
+    "Cleanup",
     "Console",
     "ConsoleStatus",
     "HistoryFile",

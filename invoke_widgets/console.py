@@ -23,6 +23,19 @@ from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, 
 from invoke_widgets.errors.redact import address, secret
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
+from invoke_widgets.images import (
+    Board,
+    Boards,
+    Cleanup,
+    Image,
+    Images,
+    Uploads,
+    board_id_of,
+    content_of,
+    images_of,
+    latest_images,
+    left_behind,
+)
 from invoke_widgets.jobs import (
     Actions,
     Batch,
@@ -48,7 +61,6 @@ from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
 if TYPE_CHECKING:
     from invoke_widgets.demo_server.process import EmbeddedServer
     from invoke_widgets.history import Plots
-    from invoke_widgets.images import Board, Boards, Images
     from invoke_widgets.widgets import (
         CancellationLogView,
         Controls,
@@ -151,6 +163,7 @@ class Console:
         except BaseException:
             self._resources.close()
             raise
+        self._uploads = Uploads(self._client)
         self._context = Context(loop, self._client, store, self._actions, self.jobs, self.errors, self._deliver, self)
         _open_consoles.add(self)
         self._collected = weakref.finalize(self, self._resources.close_soon)
@@ -467,8 +480,6 @@ class Console:
         Raises:
             NotFound: there is no such board.
         """
-        from invoke_widgets.images import latest_images
-
         limit = checks.whole("limit", limit)
         return self._call(latest_images(self._context, board, limit=limit, intermediates=intermediates))
 
@@ -489,15 +500,71 @@ class Console:
             InvalidRequest: `jobs` are not handles.
             JobTimeout: they did not end in time; they go on.
         """
-        from invoke_widgets.images import images_of
-
         return self._call(images_of(self._context, handles_of(jobs), intermediates=intermediates, timeout=timeout))
+
+    def upload(self, image: Any, *, board: Board | str | None = None, intermediate: bool = False) -> Image:
+        """Upload a picture, unless this console has uploaded the same content before and it is still there.
+
+        Args:
+            image: a path, the bytes of a PNG, JPEG or WebP file, an image of Pillow, or an array of bytes of the shape
+                (height, width), (height, width, 3) or (height, width, 4). An `Image` is returned as it is.
+            board: the board to put it on: its handle, name or id.
+            intermediate: whether the gallery should not show it.
+
+        Returns:
+            An `Image`; in a graph, its field is `{"image_name": image.name}`.
+
+        Raises:
+            InvalidRequest: there is no such file, or it is no picture.
+            NotFound: there is no such board.
+            JobException: it could not be uploaded; after a lost reply it may be there.
+        """
+        if isinstance(image, Image):
+            return image
+        content = content_of(image)
+
+        async def work() -> Image:
+            board_id = None if board in (None, "none") else await board_id_of(self._client, board)
+            record = await self._uploads.upload(content, board_id=board_id, is_intermediate=intermediate)
+            return Image(self._context, record)
+
+        return self._call(work())
+
+    def cleanup(
+        self, jobs: Job | Jobs | Iterable[Job | Jobs], images: Board | str = "delete", *, dry_run: bool = True
+    ) -> Cleanup:
+        """Delete, or move to a board, the images that failed and canceled jobs left; by default only say which.
+
+        Only images that one of these jobs made itself, intermediate ones included: never an upload, a starred image, or
+        one that another job in the queue was given or put out, as a retry does that got it from the server's cache.
+        All attempts at a job count, also those before one that completed. Waits until the worker has let go of canceled
+        jobs, but not for jobs that have not ended.
+
+        Args:
+            jobs: a job, a batch, a `Retry`, or any number of them.
+            images: "delete"; or the board to move them to, by its handle, name or id.
+            dry_run: whether to do nothing, and only return what would be done.
+
+        Raises:
+            InvalidRequest: `jobs` are not handles.
+            NotFound: there is no such board.
+        """
+        handles = handles_of(jobs)
+
+        async def work() -> tuple[Images, list[tuple[Image, str]], list[int]]:
+            if images != "delete":
+                await board_id_of(self._client, images)  # before anything else, if there is no such board
+            return await left_behind(self._context, handles)
+
+        found, kept, unfinished = self._call(work())
+        if not dry_run:
+            found.delete() if images == "delete" else found.move(images)
+        target = images.name if isinstance(images, Board) else images
+        return Cleanup(found, tuple(kept), tuple(unfinished), target, dry_run)
 
     @property
     def boards(self) -> Boards:
         """The boards of the gallery: iterate over them, `boards["fox"]`, `boards.create("fox")`."""
-        from invoke_widgets.images import Boards
-
         return Boards(self._context)
 
     def board(self, name: str) -> Board:

@@ -72,11 +72,12 @@ def outputs(item: QueueItem) -> dict[str, Any]:
 
 
 def without_graph(item: QueueItem) -> QueueItem:
-    """An item whose session has only what `outputs` needs: some kB, where a graph may have megabytes."""
+    """An item whose session has only what the functions here need: some kB, where a graph may have megabytes."""
     if item.session is None:
         return item
     kept = {name: item.session[name] for name in ("results", "prepared_source_mapping") if name in item.session}
-    return replace(item, session=kept | {"prepared_iteration_paths": iteration_paths(item.session)})
+    derived = {"prepared_iteration_paths": iteration_paths(item.session), _GIVEN: _given(item.session)}
+    return replace(item, session=kept | derived)
 
 
 def failed_node(item: QueueItem) -> tuple[str | None, str | None]:
@@ -103,13 +104,26 @@ def made_images(item: QueueItem) -> dict[str, str]:
 
     A node may put out an image that it was given, such as an upload: what the graph names is not among them.
     """
-    given = set(_image_names((item.session or {}).get("graph")))
+    given = _given(item.session or {})
     made: dict[str, str] = {}
     for node_id, output in outputs(item).items():
         for name in _image_names(output):
             if name not in given:
                 made.setdefault(name, node_id)
     return made
+
+
+def all_image_names(item: QueueItem) -> set[str]:
+    """The names of all images that an item was given or put out."""
+    return {*image_names(item), *_given(item.session or {})}
+
+
+_GIVEN = "given_images"
+"""In a session without its graph: the names of the images that the graph names."""
+
+
+def _given(session: Mapping[str, Any]) -> list[str]:
+    return list(session[_GIVEN]) if _GIVEN in session else list(_image_names(session.get("graph")))
 
 
 def _image_names(value: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Acting on jobs (submit, cancel, retry), and the handles on them."""
 
 from invoke_widgets.jobs.actions import Actions
-from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed, ended_items, handles_of, jobs_of, stopped_items
+from invoke_widgets.jobs.batch import Batch, Jobs, Retry, as_completed, ended_items, handles_of, jobs_of, let_go_of
 from invoke_widgets.jobs.cancel import a_few_at_once, no_batch
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.reruns import Reruns
@@ -29,6 +29,6 @@ __all__ = [
     "follow",
     "handles_of",
     "jobs_of",
+    "let_go_of",
     "no_batch",
-    "stopped_items",
 ]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from invoke_widgets._loop import Backoff
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound, checks
 from invoke_widgets.events import Event
 from invoke_widgets.history import frames
@@ -174,6 +175,9 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
     async def _finished(self) -> tuple[QueueItem, ...]:
         return tuple(item for _, item in await self._ended() if item is not None)
+
+    async def _ended_items(self) -> list[QueueItem]:
+        return list(await self._finished())
 
     async def _ended(self) -> list[tuple[Job, QueueItem | None]]:
         """Wait for the jobs that it has now, and return each with its final item; None if its end was not seen."""
@@ -343,37 +347,37 @@ class Retry(Jobs):
 
 
 async def ended_items(handles: Iterable[Job | Jobs]) -> list[QueueItem]:
-    """Wait, on the loop, until jobs have ended, and return the whole item of the last attempt at each.
+    """Wait, on the loop, until jobs have ended, and return the last attempt at each, with its outputs.
 
-    A canceled item is read once the worker has let go of it: before that it lacks what its last node puts out. Where
-    that takes longer than `_LET_GO_S` or cannot be known, it is read as it is. Deleted items are left out.
-
-    Raises:
-        JobException: a request failed.
-    """
-    jobs = jobs_of(handles)
-    for job in jobs:
-        with suppress(JobCanceled, NotFound):  # deleted
-            await last_attempt(job._context, job.item_id)
-    return await stopped_items(jobs[0]._context, [job.attempts[-1] for job in jobs]) if jobs else []
-
-
-async def stopped_items(context: Context, item_ids: Iterable[int]) -> list[QueueItem]:
-    """Read whole items that have ended, in the order of their ids; see `ended_items`.
+    A canceled item is read once the worker has let go of it. Items that were deleted before their end was seen are left
+    out.
 
     Raises:
         JobException: a request failed.
     """
-    ids = list(dict.fromkeys(item_ids))
-    known = context.store.state.items
-    begun = {i for i in ids if (item := known.get(i)) is not None and item.status == CANCELED and item.started_at}
+    items: list[QueueItem] = []
+    for handle in handles:
+        for job in jobs_of([handle]):
+            with suppress(JobCanceled, NotFound):  # deleted
+                await let_go_of([await last_attempt(job._context, job.item_id)], job._context.client)
+        items += await handle._ended_items()
+    return items
+
+
+async def let_go_of(items: Iterable[QueueItem], client: InvokeClient) -> None:
+    """Wait until the worker has let go of canceled items: before that they lack what their last node puts out.
+
+    Returns without it where that takes longer than `_LET_GO_S`, or cannot be known as there are several workers.
+
+    Raises:
+        JobException: a request failed.
+    """
+    begun = {item.item_id for item in items if item.status == CANCELED and item.started_at is not None}
     deadline, pause = time.monotonic() + _LET_GO_S, Backoff(0.03, 0.25, factor=1.3)
     while begun and time.monotonic() < deadline:
-        if let_go(await context.client.get_queue_status(), begun) is not False:
+        if let_go(await client.get_queue_status(), begun) is not False:
             break
         await asyncio.sleep(pause.next())
-    whole = {item.item_id: item for item in await whole_items(context.client, ids)}
-    return [whole[item_id] for item_id in ids if item_id in whole]
 
 
 def jobs_of(handles: Iterable[Job | Jobs]) -> list[Job]:

@@ -90,6 +90,10 @@ class Handle(Generic[T]):
         """Wait for the end, on the loop's thread."""
         raise NotImplementedError
 
+    async def _ended_items(self) -> list[QueueItem]:
+        """Wait for the end, and return the final items with their outputs, whatever became of them."""
+        raise NotImplementedError
+
     def _now(self) -> T:
         """Return what is known now."""
         raise NotImplementedError
@@ -337,15 +341,25 @@ class Job(Handle[QueueItem]):
         return unsubscribe
 
     async def _finished(self) -> QueueItem:
-        item = await last_attempt(self._context, self.item_id)
+        item = await self._whole(await last_attempt(self._context, self.item_id))
+        if item.status != COMPLETED:
+            raise failure_of(item, self.attempts)
+        return item
+
+    async def _whole(self, item: QueueItem) -> QueueItem:
+        """Read an item that has ended with its outputs."""
         try:
             item = await self._context.client.get_queue_item(item.item_id)
             self._read[item.item_id] = without_graph(item)
         except NotFound:  # deleted: what was seen last must do
             item = self._read.get(item.item_id, item)
-        if item.status != COMPLETED:
-            raise failure_of(item, self.attempts)
         return item
+
+    async def _ended_items(self) -> list[QueueItem]:
+        try:
+            return [await self._whole(await last_attempt(self._context, self.item_id))]
+        except (JobCanceled, NotFound):  # deleted before its end was seen
+            return []
 
     def _now(self) -> QueueItem:
         item = self.item

@@ -8,10 +8,12 @@ import io
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -93,9 +95,9 @@ def test_workflow_that_was_sent_with_the_batch(console: iw.Console, wire: Wire) 
 
 def test_what_a_job_was_given_is_not_its_picture(console: iw.Console) -> None:
     """An upload that passes through a node is not among the job's pictures."""
-    upload = asyncio.run(console.client.upload_image(_png()))
+    upload = console.upload(_png())
     nodes = {
-        "show": {"type": "show_image", "image": {"image_name": upload.image_name}},
+        "show": {"type": "show_image", "image": {"image_name": upload.name}},
         "resize": {"type": "img_resize", "width": 16, "height": 16, "use_cache": False},
     }
     images = console.submit(graph(nodes, "show.image -> resize.image")).images
@@ -120,6 +122,22 @@ def test_failed_and_canceled_jobs_have_what_they_left(console: iw.Console) -> No
     job.cancel()
     assert (["blank"], "canceled") == ([image.node_id for image in job.images], job.status)
     assert [] == list(console.submit(add_and_multiply()).images)
+
+
+def test_images_of_jobs_that_were_pruned(console: iw.Console) -> None:
+    """What was read before stays known to the handle, and the pictures are still there."""
+    upload = console.upload(_png())
+    nodes = {
+        "show": {"type": "show_image", "image": {"image_name": upload.name}},
+        "resize": {"type": "img_resize", "width": 16, "height": 16, "use_cache": False},
+    }
+    batch = console.submit(graph(nodes, "show.image -> resize.image"))
+    job = batch.jobs[0]
+    images = batch.images
+    assert images == job.images
+    console.prune()
+    assert ["resize"] == [image.node_id for image in images]
+    assert (images, images) == (batch.images, job.images)
 
 
 def test_images_of_waits_no_longer_than_asked(console: iw.Console) -> None:
@@ -168,6 +186,205 @@ def test_how_images_show(console: iw.Console, wire: Wire) -> None:
     assert iw.Images() == images[12:]
     wire.delete(f"/images/i/{images[0].name}")
     assert (1, 11) == (shown.count(html.escape(repr(images[0]))) // 2, images._repr_html_().count("<img"))
+
+
+# -- uploads -----------------------------------------------------------------------------------------------------------
+
+
+def test_upload_of_everything_that_is_a_picture(console: iw.Console, tmp_path: Path) -> None:
+    """A path, bytes, an image of Pillow and an array; an `Image` stays what it is."""
+    (tmp_path / "a.png").write_bytes(_png((1, 2, 3)))
+    pillow = PIL.Image.new("RGBA", (8, 4), (4, 5, 6, 7))
+    array = np.full((4, 8, 3), 9, np.uint8)
+    sources = [tmp_path / "a.png", str(tmp_path / "a.png"), _png((1, 2, 3)), pillow, array]
+    images = [console.upload(source) for source in sources]
+    assert ((1, 2, 3), (4, 5, 6, 7), (9, 9, 9)) == tuple(images[i].pil().getpixel((0, 0)) for i in (0, 3, 4))
+    assert images[0] == images[1] == images[2] == console.upload(images[0])
+    assert 3 == len(set(images))
+    assert (None, None, {}, False) == (
+        images[0].session_id,
+        images[0].item_id,
+        images[0].values,
+        images[0].is_intermediate,
+    )
+
+
+def test_upload_once_per_content(console: iw.Console, wire: Wire) -> None:
+    """Also at the same time; again where it was deleted, or is wanted on a board."""
+    content = _png((11, 12, 13))
+    with ThreadPoolExecutor(4) as pool:
+        (image,) = set(pool.map(console.upload, [content] * 8))
+    board = console.boards.create("uploads")
+    on_board = console.upload(content, board="uploads")
+    assert (board.board_id, [on_board]) == (on_board.board_id, list(board.images()))
+    assert on_board == console.upload(content, board=board)
+    assert image != on_board
+    image.delete()
+    assert image != console.upload(content)
+    assert console.upload(content, intermediate=True).is_intermediate
+    board.delete(images=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("/no/such/file.png", "there is no file"),
+        (b"no picture", "Failed to read image"),
+        (7, "cannot be made a PNG: got int"),
+        (np.zeros((2, 2, 5), np.uint8), "cannot be made a PNG"),
+        (np.zeros((2, 2, 3), np.float64), "cannot be made a PNG"),
+        (PIL.Image.new("CMYK", (2, 2)), "cannot be made a PNG"),
+    ],
+)
+def test_upload_of_what_is_no_picture(console: iw.Console, source: Any, message: str) -> None:
+    """It says what is wrong, and what would do."""
+    with pytest.raises(iw.InvalidRequest, match=message):
+        console.upload(source)
+
+
+# -- boards and stars --------------------------------------------------------------------------------------------------
+
+
+def test_boards(console: iw.Console, wire: Wire) -> None:
+    """Make, find by name or id, list, rename and delete."""
+    board = console.boards.create("foxes")
+    assert board == console.board("foxes") == console.boards[board.board_id]
+    assert board in list(console.boards)
+    assert ("Board('foxes', 0 pictures)", True) == (repr(board), repr(board) in repr(console.boards))
+    with pytest.raises(iw.InvalidRequest, match="there is a board 'foxes' already"):
+        console.boards.create("foxes")
+    for name in ("", " ", "none", None):
+        with pytest.raises(iw.InvalidRequest, match="name: should be a text"):
+            console.boards.create(name)  # type: ignore[arg-type]
+    twin = wire.post("/boards/", board_name="foxes")["board_id"]
+    with pytest.raises(iw.InvalidRequest, match="2 boards are called 'foxes'") as caught:
+        console.board("foxes")
+    assert twin in caught.value.suggestion
+    board.rename("wolves")
+    assert (board, "wolves") == (console.board("wolves"), board.name)
+    for each in (board, console.board(twin)):
+        each.delete()
+    with pytest.raises(iw.NotFound, match="no board 'wolves'"):
+        console.board("wolves")
+
+
+def test_move_star_and_delete(console: iw.Console) -> None:
+    """The handles show what changed, as a new read does; what is gone is named, and the others are changed."""
+    images = _pictures(console, 3)
+    board = console.boards.create("moves")
+    images.move("moves")
+    images[0].star()
+    assert ([board.board_id] * 3, [True, False, False]) == (
+        [image.board_id for image in images],
+        [image.starred for image in images],
+    )
+    read = {image.name: (image.board_id, image.starred) for image in board.images()}
+    assert {image.name: (image.board_id, image.starred) for image in images} == read
+    assert "starred" in repr(images[0])
+    images[0].star(False)
+    images[0].move(None)
+    assert (None, False) == (images[0].board_id, images[0].starred)
+    assert set(images[1:]) == set(board.images())
+    images[1].delete()
+    with pytest.raises(iw.NotFound, match=f"1 of 3 pictures were not starred.*{images[1].name}"):
+        images.star()
+    assert [True, False, True] == [image.starred for image in images]
+    with pytest.raises(iw.NotFound, match=r"no board 'mooves'. Did you mean 'moves'"):
+        images.move("mooves")
+    with pytest.raises(iw.InvalidRequest, match="board: should be"):
+        images.move(7)  # type: ignore[arg-type]
+    board.delete(images=True)
+    for change in (iw.Images().star, iw.Images().delete):
+        change()
+    iw.Images().move(None)
+
+
+# -- cleaning up -------------------------------------------------------------------------------------------------------
+
+
+def _left(**more: dict[str, Any]) -> dict[str, Any]:
+    """A graph that makes an image and then fails, or sleeps."""
+    return graph({"blank": blank_image()["nodes"]["blank"], **more})
+
+
+_FAIL = {"type": "probe_fail", "message": "no", "use_cache": False}
+
+
+def _exist(console: iw.Console, images: Iterable[iw.Image]) -> list[bool]:
+    names = [image.name for image in images]
+    found = {record.image_name for record in asyncio.run(console.client.get_images_by_names(names))}
+    return [name in found for name in names]
+
+
+def test_cleanup_never_takes_an_upload_or_anothers(console: iw.Console) -> None:
+    """Only what the failed and canceled jobs made: by default it is only named."""
+    upload = console.upload(_png((21, 22, 23)))
+    given = {"type": "img_resize", "image": {"image_name": upload.name}, "width": 8, "height": 8, "use_cache": False}
+    show = {"type": "show_image", "image": {"image_name": upload.name}}
+    good = console.submit(blank_image())
+    failed = console.submit(_left(fail=_FAIL, given=given, show=show))
+    slept = console.submit(_left(sleep={"type": "probe_sleep", "seconds": 60, "use_cache": False}))
+    until(
+        lambda: [e for e in console.events if isinstance(e.event, NodeCompleted) and e.event.item_id in slept.item_ids],
+        "it",
+    )
+    slept.cancel()
+    jobs = [good, failed, slept]
+    kept = [upload, *good.images]
+    left = [*console.images_of([failed, slept], intermediates=True)]
+    plan = console.cleanup(jobs)
+    assert (set(left), (), (), True) == (set(plan.images), plan.kept, plan.unfinished, plan.dry_run)
+    assert f"Would delete {len(left)} images of 2 jobs." == repr(plan).splitlines()[0]
+    assert all(_exist(console, [*kept, *left]))
+    done = console.cleanup(jobs, dry_run=False)
+    assert f"Deleted {len(left)} images of 2 jobs." == repr(done)
+    assert [True] * len(kept) + [False] * len(left) == _exist(console, [*kept, *left])
+    assert "Deleted 0 images of 0 jobs." == repr(console.cleanup(jobs, dry_run=False))
+
+
+def test_cleanup_keeps_what_is_starred_or_in_use(console: iw.Console) -> None:
+    """A starred image stays, and one that another job was given; a job that has not ended is not looked at."""
+    batch = console.submit(_left(fail=_FAIL), runs=3)
+    starred, used, left = batch.images
+    starred.star()
+    nodes = {"show": {"type": "show_image", "image": {"image_name": used.name}}}
+    other = console.submit(graph(nodes))
+    other.wait()
+    running = console.submit(sleep(60))
+    plan = console.cleanup([batch, running])
+    assert ([left], running.item_ids) == (list(plan.images), plan.unfinished)
+    assert {(starred, "starred"), (used, f"used by item {other.item_ids[0]}")} == set(plan.kept)
+    assert repr(plan).splitlines()[1:] == [
+        f"Kept: 1 starred, 1 used by item {other.item_ids[0]}.",
+        "1 job had not ended, and was not looked at.",
+        "Nothing was done: dry_run=False does it.",
+    ]
+    running.cancel()
+
+
+def test_cleanup_keeps_what_a_retry_got_from_the_cache(console: iw.Console, tmp_path: Path) -> None:
+    """The next attempt puts out the picture of the one that failed, where the server has it in its cache."""
+    blank = {**blank_image(40, 24, (1, 2, 3))["nodes"]["blank"], "use_cache": True, "metadata": {"test": str(tmp_path)}}
+    fail_once = {**_FAIL, "times": 1, "name": str(tmp_path)}
+    policy = iw.RetryPolicy(on=Exception, attempts=2, backoff_s=0.1)
+    batch = console.submit(graph({"blank": blank, "fail": fail_once}), retry=policy)
+    (picture,) = batch.images
+    _, last = batch.jobs[0].attempts
+    is_cached = picture.session_id != console.item(last).session_id
+    done = console.cleanup(batch, dry_run=False)
+    assert [(picture, f"used by item {last}")] * is_cached == list(done.kept)
+    assert ("completed", [True]) == (batch.jobs[0].status, _exist(console, [picture]))
+
+
+def test_cleanup_to_a_board(console: iw.Console) -> None:
+    """The images are moved, not deleted; a board that is not there is said first."""
+    batch = console.submit(_left(fail=_FAIL))
+    with pytest.raises(iw.NotFound, match="no board 'bin'"):
+        console.cleanup(batch, "bin", dry_run=False)
+    board = console.boards.create("bin")
+    done = console.cleanup(batch, "bin", dry_run=False)
+    assert ("Moved 1 image of 1 job to the board 'bin'.", list(batch.images)) == (repr(done), list(board.images()))
+    board.delete(images=True)
 
 
 # -- saving ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,116 @@
+"""Cleaning up what failed and canceled jobs left behind.
+
+What is deleted was made by one of these jobs and is of no use to any other. Its session is that of the item: uploads
+have none, and a picture that the server's cache gave the job has another. And no other job that is still in the queue
+names it, as one that got it from the cache does, such as the next attempt at the same job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from invoke_widgets.images.image import Image, Images, pictures
+from invoke_widgets.jobs import Context, Job, Jobs, jobs_of, let_go_of
+from invoke_widgets.outputs import all_image_names
+from invoke_widgets.records import CANCELED, FAILED, QueueItem
+from invoke_widgets.sync import whole_items
+
+_READ_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """What a clean-up found.
+
+    Attributes:
+        images: what is deleted or moved; with `dry_run`, what would be. Intermediate images are among them.
+        kept: what is left alone, each with the reason.
+        unfinished: the ids of jobs that have not ended, whose images were not looked at.
+        target: the board's name, or "delete".
+        dry_run: whether nothing was done.
+    """
+
+    images: Images
+    kept: tuple[tuple[Image, str], ...]
+    unfinished: tuple[int, ...]
+    target: str
+    dry_run: bool
+
+    def __repr__(self) -> str:
+        jobs = len({image.item_id for image in self.images})
+        done = {
+            (True, True): "Would delete",
+            (True, False): "Deleted",
+            (False, True): "Would move",
+            (False, False): "Moved",
+        }[self.target == "delete", self.dry_run]
+        where = "" if self.target == "delete" else f" to the board {self.target!r}"
+        lines = [f"{done} {_number(len(self.images), 'image')} of {_number(jobs, 'job')}{where}."]
+        if self.kept:
+            reasons = dict.fromkeys(reason for _, reason in self.kept)
+            counts = (f"{sum(r == reason for _, r in self.kept)} {reason}" for reason in reasons)
+            lines.append(f"Kept: {', '.join(counts)}.")
+        if self.unfinished:
+            lines.append(f"{_number(len(self.unfinished), 'job')} had not ended, and was not looked at.")
+        if self.dry_run and self.images:
+            lines.append("Nothing was done: dry_run=False does it.")
+        return "\n".join(lines)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+async def left_behind(
+    context: Context, handles: Iterable[Job | Jobs]
+) -> tuple[Images, list[tuple[Image, str]], list[int]]:
+    """Find, on the loop, what the failed and canceled attempts at jobs left.
+
+    Returns:
+        What can be deleted; what cannot, with the reason; and the ids of the jobs that have not ended.
+
+    Raises:
+        JobException: a request failed.
+    """
+    state = context.store.state
+    jobs = jobs_of(handles)
+    unfinished = [job.item_id for job in jobs if job.status not in ("completed", FAILED, CANCELED, "unknown")]
+    attempts = {i for job in jobs if job.item_id not in set(unfinished) for i in job.attempts}
+    known = [item for i in sorted(attempts) if (item := state.items.get(i)) is not None]
+    ended = [item for item in known if item.status in (FAILED, CANCELED)]
+    await let_go_of(ended, context.client)
+    whole = await whole_items(context.client, [item.item_id for item in ended])
+    found = await pictures(context, whole, intermediates=True)
+    made = {(item.item_id, item.session_id) for item in whole}  # summaries have no session: None is in none of these
+    own = [image for image in found if image.session_id is not None and (image.item_id, image.session_id) in made]
+    used = await _used_by_others(context, own, whole)
+    kept = [(image, "made by another job") for image in found if image not in own]
+    kept += [(image, "starred") for image in own if image.starred]
+    kept += [(image, f"used by item {used[image.name]}") for image in own if image.name in used and not image.starred]
+    return Images(image for image in own if not image.starred and image.name not in used), kept, unfinished
+
+
+async def _used_by_others(context: Context, images: Sequence[Image], makers: Sequence[QueueItem]) -> dict[str, int]:
+    """Return which images other items name, in their graphs or outputs, each with such an item."""
+    if not images:
+        return {}
+    first = min((item.started_at for item in makers if item.started_at is not None), default=None)
+    own = {item.item_id for item in makers}
+    others = [
+        item.item_id for item in context.store.state.items.values() if item.item_id not in own and _may_use(item, first)
+    ]
+    names = {image.name for image in images}
+    used: dict[str, int] = {}
+    for start in range(0, len(others), _READ_AT_ONCE):
+        for item in await whole_items(context.client, others[start : start + _READ_AT_ONCE]):
+            used.update((name, item.item_id) for name in all_image_names(item) if name in names)
+    return used
+
+
+def _may_use(item: QueueItem, since: datetime | None) -> bool:
+    """Return whether an item can name an image that was made after `since`: not if it had ended, or never began."""
+    if not item.is_terminal:
+        return True
+    return item.started_at is not None and (since is None or item.completed_at is None or item.completed_at >= since)
