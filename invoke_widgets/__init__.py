@@ -20,7 +20,7 @@ from invoke_widgets.errors import redact as _redact
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from invoke_widgets import alerts, analysis, notices, widgets, workflows
+    from invoke_widgets import alerts, analysis, examples, notices, widgets, workflows
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console, ConsoleStatus
     from invoke_widgets.history import HistoryFile, Plots
@@ -52,7 +52,7 @@ _LAZY = {
     "RetryPolicy": "jobs",
     "as_completed": "jobs",
 }
-_MODULES = ("alerts", "analysis", "notices", "widgets", "workflows")
+_MODULES = ("alerts", "analysis", "examples", "notices", "widgets", "workflows")
 
 __all__ = [
     "Batch",
@@ -80,6 +80,7 @@ __all__ = [
     "as_completed",
     "connect",
     "demo",
+    "examples",
     "notices",
     "run",
     "widgets",
