@@ -10,7 +10,7 @@ import atexit
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, cast, overl
 from invoke_widgets._loop import CallbackThread, LoopThread
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
 from invoke_widgets.client import InvokeClient, Transport, checked_id, checked_ids, checked_token
-from invoke_widgets.errors import CancellationFailed, JobException, JobTimeout, NotFound, checks
+from invoke_widgets.errors import CancellationFailed, InvalidRequest, JobException, JobTimeout, NotFound, checks
 from invoke_widgets.errors.redact import address, secret
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
@@ -264,11 +264,14 @@ class Console:
 
         Right after connecting to a long queue this waits until its items have been read, for at most 30 s.
         """
+        self._fill()
+        items = self._store.state.items
+        return [items[item_id] for item_id in sorted(items, reverse=True)]
+
+    def _fill(self) -> None:
         state = self._store.state
         if (state.unread or not state.is_listed) and not self._loop.is_current and self._loop.is_running:
             self._loop.call(self._sync.filled(_FILL_S))
-        items = self._store.state.items
-        return [items[item_id] for item_id in sorted(items, reverse=True)]
 
     @property
     def plots(self) -> Plots:
@@ -343,21 +346,36 @@ class Console:
     def cancel(self, item_ids: SupportsIndex) -> Cancellation: ...
     @overload
     def cancel(self, item_ids: Iterable[SupportsIndex]) -> list[Cancellation]: ...
-    def cancel(self, item_ids: SupportsIndex | Iterable[SupportsIndex]) -> Cancellation | list[Cancellation]:
+    @overload
+    def cancel(self, *, where: Mapping[str, Any]) -> list[Cancellation]: ...
+    def cancel(
+        self,
+        item_ids: SupportsIndex | Iterable[SupportsIndex] | None = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+    ) -> Cancellation | list[Cancellation]:
         """Cancel one item, or several at most four at a time, and return the outcome of each.
 
         `stopped_s` becomes known later: `cancellations.latest(cancellation)` returns the current record.
 
         Args:
             item_ids: an id, or ids such as a table's `selected` or a frame's `item_id`.
+            where: instead, cancel your unfinished items that fit: `{"destination": "tests"}`. Any of `item_id`,
+                `status` ("pending", or "unfinished"), `batch_id`, `destination`, or the name of a varied field
+                (`"sum.a"`), each with a value or a list of values; a queue table's filters are its `where`.
 
         Raises:
-            InvalidRequest: they are not integers.
+            InvalidRequest: they are not integers, or `where` does not fit.
             CancellationFailed: the server could not be reached; of several items, for at least one of them.
         """
-        if not isinstance(item_ids, Iterable):
-            return self._call(self._actions.cancel(item_ids))
-        records, failures = self._call(self._actions.cancel_many(checked_ids(item_ids)))
+        if where is not None:
+            _only_where(item_ids)
+            self._fill()
+            records, failures = self._call(self._actions.cancel_where(where))
+        elif isinstance(item_ids, Iterable):
+            records, failures = self._call(self._actions.cancel_many(checked_ids(item_ids)))
+        else:
+            return self._call(self._actions.cancel(checked_id(item_ids)))
         if failures:
             raise failures[0]
         return records
@@ -374,20 +392,28 @@ class Console:
         """Cancel and delete all items, the one in progress included. Unlike the button, this does not ask first."""
         return self._call(self._actions.clear())
 
-    def retry(self, item_ids: int | Iterable[int]) -> Retry:
+    def retry(self, item_ids: int | Iterable[int] | None = None, *, where: Mapping[str, Any] | None = None) -> Retry:
         """Enqueue failed or canceled items again.
 
         Args:
             item_ids: one id, or several. An item that another one called is retried through its outermost caller.
+            where: instead, retry the last attempt of your failed jobs that fit: `{"error_type": "network_error"}`. As
+                for `cancel`; also `error_type`, `server_error_type`, and `fingerprint`, that of an error group.
+                With `{"status": "canceled"}`, canceled jobs.
 
         Returns:
             A `Retry`, which links the new items to the old ones and can be waited for.
 
         Raises:
-            InvalidRequest: `item_ids` is empty, or is not integers.
+            InvalidRequest: `item_ids` is empty, or is not integers; or `where` does not fit.
             SubmissionFailed: the answer was lost; look at the queue before trying again.
         """
-        return Retry(self._context, self._call(self._actions.retry(item_ids)))
+        if where is not None:
+            _only_where(item_ids)
+            self._fill()
+            return Retry(self._context, self._call(self._actions.retry_where(where)))
+        ids = [] if item_ids is None else item_ids
+        return Retry(self._context, self._call(self._actions.retry(ids)))
 
     def retry_failed(self) -> Retry:
         """Retry the last attempt of every failed job, unless this process has retried it already.
@@ -1022,6 +1048,11 @@ def _keep_logs(store: QueueStore, jobs: JobLog, errors: ErrorLog, events: EventL
 
     store.subscribe(changed)
     store.subscribe_events(received)
+
+
+def _only_where(item_ids: object) -> None:
+    if item_ids is not None:
+        raise InvalidRequest("where: cannot be combined with item_ids.", field="where")
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

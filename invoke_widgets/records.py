@@ -10,7 +10,7 @@ server's. Times are UTC-aware `datetime`s (the server sends naive UTC strings).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -231,11 +231,11 @@ class QueueItem:
         return self if self.session is None else replace(self, session=None)
 
 
-def retryable(items: Mapping[int, QueueItem]) -> list[int]:
-    """The ids of failed items that have not been retried yet, ascending.
+def retryable(items: Mapping[int, QueueItem], statuses: Container[str] = (FAILED,)) -> list[int]:
+    """The ids of items with one of these statuses that have not been retried yet, ascending.
 
-    A retry's new item names the first item of its attempt chain, so only the newest failed item of a chain counts. An
-    item that another item called is left out: it fails with its parent, and only a retry of the parent runs it again.
+    A retry's new item names the first item of its attempt chain, so only the newest item of a chain counts. An item
+    that another item called is left out: it fails with its parent, and only a retry of the parent runs it again.
     """
     newest: dict[int, int] = {}
     for item in items.values():
@@ -243,7 +243,7 @@ def retryable(items: Mapping[int, QueueItem]) -> list[int]:
             continue
         root = item.retried_from_item_id or item.item_id
         newest[root] = max(newest.get(root, 0), item.item_id)
-    return sorted(item_id for item_id in newest.values() if items[item_id].status == FAILED)
+    return sorted(item_id for item_id in newest.values() if items[item_id].status in statuses)
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

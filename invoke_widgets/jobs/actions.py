@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from invoke_widgets.client import InvokeClient, checked_id, checked_ids
-from invoke_widgets.errors import InvalidRequest, JobTimeout, ReplyLost, SubmissionFailed, UnexpectedReply
+from invoke_widgets.errors import (
+    InvalidRequest,
+    JobErrorType,
+    JobException,
+    JobTimeout,
+    ReplyLost,
+    SubmissionFailed,
+    UnexpectedReply,
+)
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.cancel import Canceler
 from invoke_widgets.jobs.reruns import Reruns, in_flight
 from invoke_widgets.jobs.submit import Submitter, logged
-from invoke_widgets.records import ProcessorStatus, Retried, retryable
+from invoke_widgets.records import (
+    CANCELED,
+    FAILED,
+    STATUSES,
+    TERMINAL,
+    Cancellation,
+    ProcessorStatus,
+    QueueItem,
+    Retried,
+    retryable,
+)
 from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items, whole_items
+from invoke_widgets.workflows import near
 
 T = TypeVar("T")
+
+UNFINISHED = "unfinished"
+"""Stands for all statuses that are not terminal, as in the filters of a `QueueTable`."""
 
 _RETRY_LOOKS = 5
 _LOOK_PAUSE_S = 0.2
@@ -90,16 +112,59 @@ class Actions:
         Raises:
             SubmissionFailed: as for `retry`.
         """
+        return await self._retry_last(retryable(self._store.state.items))
+
+    # -- what fits a description ---------------------------------------------------------------------------------------
+
+    async def cancel_where(self, where: object) -> tuple[list[Cancellation], list[JobException]]:
+        """Cancel the user's own unfinished items that fit, and return what `cancel_many` does.
+
+        Raises:
+            InvalidRequest: `where` does not fit; see `Console.cancel`.
+        """
+        state, fits = self._store.state, self._fits(where)
+        own = [i for i in state.tallies.unfinished if not state.is_theirs(state.items[i]) and fits(state.items[i])]
+        # The running ones last: else the next ones would begin meanwhile.
+        return await self.cancel_many(sorted(own, reverse=True))
+
+    async def retry_where(self, where: object) -> Retried:
+        """Retry the last attempts that fit: failed ones, or canceled ones too if `status` says so.
+
+        Raises:
+            InvalidRequest: `where` does not fit; see `Console.retry`.
+            SubmissionFailed: as for `retry`.
+        """
+        state, fits = self._store.state, self._fits(where)
+        statuses = (FAILED, CANCELED) if isinstance(where, Mapping) and "status" in where else (FAILED,)
+        return await self._retry_last([i for i in retryable(state.items, statuses) if fits(state.items[i])])
+
+    def _fits(self, where: object) -> Callable[[QueueItem], bool]:
+        """Return a function that tells whether an item fits."""
+        wanted = checked_where(where)
+
+        def fits(item: QueueItem) -> bool:
+            return all(self._value(item, name) in values for name, values in wanted.items())
+
+        return fits
+
+    def _value(self, item: QueueItem, name: str) -> Any:
+        if name == "fingerprint":
+            error = self._errors.record_of(item)
+            return error and error.fingerprint
+        if name in WHERE:
+            return getattr(item, name)
+        return next((v.value for v in item.field_values or () if f"{v.node_path}.{v.field_name}" == name), None)
+
+    # -- retry, as it is sent ------------------------------------------------------------------------------------------
+
+    async def _retry_last(self, item_ids: Iterable[int]) -> Retried:
+        """Retry last attempts, but those that this process has retried already, and those of other users."""
         state = self._store.state
-        failed = [
-            item_id
-            for item_id in retryable(state.items)
-            if not in_flight.was_retried(state, item_id) and not state.is_theirs(state.items[item_id])
-        ]
+        mine = [i for i in item_ids if not in_flight.was_retried(state, i) and not state.is_theirs(state.items[i])]
         with logged(self._errors):
-            roots = await self._callers(failed) if failed else {}
+            roots = await self._callers(mine) if mine else {}
         # An item that is known only from events may turn out to have been called by another.
-        own = [item_id for item_id in failed if roots[item_id] == item_id]
+        own = [item_id for item_id in mine if roots[item_id] == item_id]
         return await self.retry(own) if own else Retried(new_item_ids={})
 
     async def _retry(self, ids: list[int]) -> Retried:
@@ -207,6 +272,48 @@ class Actions:
             ServerUnreachable: it is still away.
         """
         await self._sync.try_now(anew=anew)
+
+
+WHERE = ("item_id", "status", "batch_id", "destination", "error_type", "server_error_type", "fingerprint")
+"""What items can be selected by, besides the values that a batch varied."""
+
+
+def checked_where(where: object) -> dict[str, list[Any]]:
+    """Return a description as the values that each name may have.
+
+    Raises:
+        InvalidRequest: it does not fit; `field` says which part.
+    """
+    if not isinstance(where, Mapping) or not where:
+        raise InvalidRequest(
+            f"where: should be a mapping with at least one of {', '.join(WHERE)} or 'node.field', got {where!r:.80}.",
+            suggestion="Example: where={'status': 'failed', 'error_type': 'network_error'}.",
+            field="where",
+        )
+    return {_checked_name(name): _checked_values(name, value) for name, value in where.items()}
+
+
+def _checked_name(name: object) -> str:
+    if isinstance(name, str) and (name in WHERE or "." in name):
+        return name
+    known = ", ".join(WHERE)
+    near_by = near(str(name), WHERE)
+    raise InvalidRequest(
+        f"where: there is no {name!r}; there are {known} and 'node.field'.{near_by}", field=f"where.{name}"
+    )
+
+
+def _checked_values(name: str, value: object) -> list[Any]:
+    place = f"where.{name}"
+    values = list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
+    if not values or isinstance(value, Mapping):
+        raise InvalidRequest(f"{place}: should be a value or a list of values, got {value!r:.80}.", field=place)
+    known = {"status": (*STATUSES, UNFINISHED), "error_type": tuple(JobErrorType)}.get(name)
+    if known and (unknown := [one for one in values if one not in known]):
+        raise InvalidRequest(f"{place}: there is no {unknown[0]!r}; there are {', '.join(known)}.", field=place)
+    if name == "status" and UNFINISHED in values:
+        values += [status for status in STATUSES if status not in TERMINAL]
+    return values
 
 
 def _root(item_id: int, parents: Mapping[int, int | None]) -> int:

@@ -135,6 +135,20 @@ class QueueTable(Part):
         return _checked_columns(proposal["value"])
 
     @property
+    def where(self) -> dict[str, Any]:
+        """What its filters show, for an action on all of that: `console.cancel(where=table.where)`.
+
+        Raises:
+            InvalidRequest: a text is searched for, which is not a part of a `where`.
+        """
+        filters = dict(self.filters)
+        if filters.pop("text", ""):
+            raise InvalidRequest("filters: a text is searched for, so that they are no where.", field="filters.text")
+        names = {"batch": "batch_id", "items": "item_id"}
+        where: dict[str, Any] = {names.get(name, name): value for name, value in filters.items() if value}
+        return where | ({"item_id": [int(one) for one in where["item_id"].split(",")]} if "item_id" in where else {})
+
+    @property
     def selected_jobs(self) -> list[Job]:
         """The selected items as jobs."""
         return [self.console.job(item_id) for item_id in self.selected]

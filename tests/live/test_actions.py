@@ -285,16 +285,20 @@ def test_failures_are_recorded_once_with_their_node(console: iw.Console) -> None
 
 
 def test_full_queue_takes_fewer_items(console: iw.Console, wire: Wire) -> None:
-    """A full queue takes what fits; the batch has both numbers."""
+    """A full queue takes what fits; the batch has both numbers. What could never fit is not sent."""
     console.pause()
-    batch = console.submit(add_and_multiply(), runs=wire.server.max_queue_size + 5)
-    assert (wire.server.max_queue_size, wire.server.max_queue_size + 5) == (batch.enqueued, batch.requested)
-    assert wire.server.max_queue_size == len(batch.item_ids)
+    room = wire.server.max_queue_size
+    with pytest.raises(iw.InvalidRequest, match=f"runs: {room + 5:,} items are more than .* can hold: {room:,}"):
+        console.submit(add_and_multiply(), runs=room + 5)
+    wire.enqueue(add_and_multiply(), runs=5)
+    batch = console.submit(add_and_multiply(), runs=room)
+    assert (room - 5, room) == (batch.enqueued, batch.requested)
+    assert room - 5 == len(batch.item_ids)
     none = console.submit(add_and_multiply())
     assert (0, 1, ()) == (none.enqueued, none.requested, none.item_ids)
-    assert ["resource_error"] * 2 == [error.error_type for error in console.errors]
+    assert ["validation_error", *["resource_error"] * 2] == [error.error_type for error in console.errors]
     console.refresh()
-    assert wire.server.max_queue_size == len(console.queue)
+    assert room == len(console.queue)
 
 
 @pytest.mark.slow

@@ -25,6 +25,9 @@ print(json.dumps({
 """
 
 
+pytestmark = pytest.mark.slow
+
+
 class Notebook:
     """Cells that are run in a kernel, as JupyterLab sends them."""
 

@@ -1,0 +1,106 @@
+"""Canceling and retrying what fits a description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import invoke_widgets as iw
+from invoke_widgets.widgets.queue_table import QueueTable
+from tests.support.graphs import divide, fail, sleep
+from tests.support.wire import Wire, until
+
+pytestmark = pytest.mark.every_version
+
+
+def test_cancel_where(console: iw.Console, wire: Wire) -> None:
+    """By destination, batch, status and varied value; what has ended is left alone, and the outcomes are the count."""
+    done = console.submit(divide(6, 1), destination="here")
+    done.wait(60)
+    with wire.paused():
+        here = console.submit(divide(6, 1), data={"div.b": [1, 2, 3]}, destination="here")
+        there = console.submit(divide(6, 1), runs=2, destination="there")
+        console.refresh()
+        first, second, third = here.item_ids
+        assert [second] == [record.item_ids[0] for record in console.cancel(where={"div.b": 2, "destination": "here"})]
+        assert {first, third} == {record.item_ids[0] for record in console.cancel(where={"destination": "here"})}
+        assert [] == console.cancel(where={"destination": "here"})
+        assert 2 == len(console.cancel(where={"batch_id": [there.batch_id, "none"], "status": "unfinished"}))
+        console.refresh()
+    assert ["completed", *["canceled"] * 5] == [item.status for item in reversed(console.queue)]
+
+
+def test_cancel_where_leaves_nothing_to_start(console: iw.Console, wire: Wire) -> None:
+    """The running job is canceled last, so that the next one does not begin."""
+    batch = console.submit(sleep(60), runs=5)
+    wire.wait_for(batch.item_ids[0], "in_progress")
+    console.refresh()
+    assert 5 == len(console.cancel(where={"batch_id": batch.batch_id}))
+    assert [1] == [len([item for item in console.queue if item.started_at is not None])]
+
+
+def test_retry_where(console: iw.Console) -> None:
+    """By error class, the server's class, and group; each job's last attempt, once."""
+    zero, memory = console.submit(divide(1, 0)), console.submit(fail("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    for batch in (zero, memory):
+        batch.wait(60)
+    until(lambda: len(console.errors) == 2, "both errors")
+    (first,), (second,) = zero.item_ids, memory.item_ids
+    assert [second] == list(console.retry(where={"error_type": "resource_error"}).new_item_ids)
+    again = console.retry(where={"server_error_type": "ZeroDivisionError", "batch_id": zero.batch_id})
+    assert [first] == list(again.new_item_ids)
+    again.wait(60)
+    until(lambda: len(console.errors) >= 3, "its error")
+    (group,) = (group for group in console.errors.groups() if group.error_type == "execution_failed")
+    console.refresh()
+    assert again.item_ids == tuple(console.retry(where={"fingerprint": group.fingerprint}).new_item_ids)
+    assert 0 == len(console.retry(where={"destination": "nowhere"}))
+
+
+def test_retry_where_canceled(console: iw.Console, wire: Wire) -> None:
+    """Only if it is asked for."""
+    with wire.paused():
+        batch = console.submit(divide(1, 1), runs=2)
+        canceled = batch.item_ids
+        batch.cancel()
+        console.refresh()
+        assert 0 == len(console.retry(where={"batch_id": batch.batch_id}))
+        again = console.retry(where={"batch_id": batch.batch_id, "status": ["canceled", "failed"]})
+        assert set(canceled) == set(again.new_item_ids)
+    assert ["completed"] * 2 == [item.status for item in again.wait(60)]
+
+
+def test_the_filters_of_a_table_are_a_where(console: iw.Console, wire: Wire) -> None:
+    """What it shows is what is acted on; a text that is searched for is none."""
+    with wire.paused():
+        batch = console.submit(divide(1, 1), runs=2)
+        console.refresh()
+        table = QueueTable(console)
+        table.filters = {"status": "unfinished", "batch": batch.batch_id, "items": f"{batch.item_ids[0]}"}
+        expected = {"status": "unfinished", "batch_id": batch.batch_id, "item_id": [batch.item_ids[0]]}
+        assert expected == table.where
+        assert [batch.item_ids[:1]] == [record.item_ids for record in console.cancel(where=table.where)]
+        table.filters = {"text": "div"}
+        with pytest.raises(iw.InvalidRequest, match="text"):
+            _ = table.where
+        table.close()
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        (None, ""), ({}, "where"), ("failed", "where"), ([], "where"), (5, "where"), ({5: 1}, "where"),
+        ({"stauts": "failed"}, "where.stauts"), ({"status": "done"}, "where.status"),
+        ({"status": None}, "where.status"), ({"error_type": "ZeroDivisionError"}, "where.error_type"),
+        ({"status": []}, "where.status"), ({"batch_id": {"a": 1}}, "where.batch_id"),
+    ],
+)  # fmt: skip
+def test_a_where_that_does_not_fit_is_refused(console: iw.Console, where: Any, field: str) -> None:
+    """Nothing is everything: an empty one is refused."""
+    for call in (console.cancel, console.retry):
+        with pytest.raises(iw.InvalidRequest) as caught:
+            call(where=where)
+        assert (caught.value.field or "").startswith(field)
+        with pytest.raises(iw.InvalidRequest, match="where"):
+            call(1, where={"status": "failed"})
