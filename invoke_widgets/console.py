@@ -506,6 +506,7 @@ class Console:
         Raises:
             NotFound: there is no such board.
         """
+        checks.flag("intermediates", intermediates)
         limit = checks.whole("limit", limit)
         return self._call(latest_images(self._context, board, limit=limit, intermediates=intermediates))
 
@@ -526,7 +527,9 @@ class Console:
             InvalidRequest: `jobs` are not handles.
             JobTimeout: they did not end in time; they go on.
         """
-        return self._call(images_of(self._context, handles_of(jobs), intermediates=intermediates, timeout=timeout))
+        checks.flag("intermediates", intermediates)
+        limit_s = checks.limit("timeout", timeout)
+        return self._call(images_of(self._context, handles_of(jobs), intermediates=intermediates, limit_s=limit_s))
 
     def upload(self, image: Any, *, board: Board | str | None = None, intermediate: bool = False) -> Image:
         """Upload a picture, unless this console has uploaded the same content before and it is still there.
@@ -545,6 +548,7 @@ class Console:
             NotFound: there is no such board.
             JobException: it could not be uploaded; after a lost reply it may be there.
         """
+        checks.flag("intermediate", intermediate)
         if isinstance(image, Image):
             return image
         content = content_of(image)
@@ -575,6 +579,7 @@ class Console:
             InvalidRequest: `jobs` are not handles.
             NotFound: there is no such board.
         """
+        checks.flag("dry_run", dry_run)
         handles = handles_of(jobs)
 
         async def work() -> tuple[Images, list[tuple[Image, str]], list[int]]:

@@ -198,8 +198,8 @@ def list_image_dtos(
     services: Parts,
     user: User,
     wanted: Wanted,
-    offset: Annotated[int, Query(description="The page offset")] = 0,
-    limit: Annotated[int, Query(description="The number of images per page")] = 10,
+    offset: Annotated[int, Query(ge=0, description="The page offset")] = 0,
+    limit: Annotated[int, Query(ge=0, le=MAX_NAMES, description="The number of images per page")] = 10,
 ) -> dict[str, Any]:
     """List images."""
     total, items = services.images.page(wanted, offset, limit)

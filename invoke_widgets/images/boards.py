@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import InvalidRequest, NotFound
+from invoke_widgets.errors import InvalidRequest, NotFound, checks
 from invoke_widgets.jobs import Context
 from invoke_widgets.records import BoardRecord
 from invoke_widgets.workflows import near
@@ -71,7 +71,8 @@ class Board:
         Raises:
             NotFound: there is no such board any more.
         """
-        self._context.loop.call(self._context.client.delete_board(self.board_id, include_images=images))
+        include_images = checks.flag("images", images)
+        self._context.loop.call(self._context.client.delete_board(self.board_id, include_images=include_images))
 
 
 class Boards:
@@ -108,11 +109,12 @@ class Boards:
         Raises:
             InvalidRequest: a board has this name already, or the server refuses it.
         """
+        checked = checked_name(name)
 
         async def work() -> BoardRecord:
-            if any(board.board_name == name for board in await self._context.client.list_boards()):
+            if any(board.board_name == checked for board in await self._context.client.list_boards()):
                 raise InvalidRequest(f"name: there is a board {name!r} already.", field="name")
-            return await self._context.client.create_board(checked_name(name))
+            return await self._context.client.create_board(checked)
 
         return Board(self._context, self._context.loop.call(work()))
 
@@ -123,9 +125,11 @@ def checked_name(name: object) -> str:
     Raises:
         InvalidRequest: it is empty, no text, or what the server calls no board.
     """
-    if not isinstance(name, str) or not name.strip() or name == NO_BOARD:
-        raise InvalidRequest(f"name: should be a text other than {NO_BOARD!r}, got {name!r}.", field="name")
-    return name
+    what = f"a text other than {NO_BOARD!r}"
+    text = checks.text("name", name, what)
+    if not text.strip() or text == NO_BOARD:
+        raise InvalidRequest(f"name: should be {what}, got {name!r}.", field="name")
+    return text
 
 
 async def find(client: InvokeClient, name: object) -> BoardRecord:
@@ -136,7 +140,7 @@ async def find(client: InvokeClient, name: object) -> BoardRecord:
         InvalidRequest: several have this name, or it is no text.
     """
     if not isinstance(name, str):
-        raise InvalidRequest(f"board: should be a board, its name or its id, got {name!r}.", field="board")
+        raise InvalidRequest(f"board: should be a board, its name or its id, got {name!r:.80}.", field="board")
     boards = await client.list_boards()
     found = [board for board in boards if board.board_id == name] or [b for b in boards if b.board_name == name]
     if not found:

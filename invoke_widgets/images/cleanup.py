@@ -8,13 +8,13 @@ names it, as one that got it from the cache does, such as the next attempt at th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from invoke_widgets.images.image import Image, Images, pictures
 from invoke_widgets.jobs import Context, Job, Jobs, jobs_of, let_go_of
 from invoke_widgets.outputs import all_image_names
-from invoke_widgets.records import CANCELED, FAILED, QueueItem
+from invoke_widgets.records import CANCELED, FAILED, PENDING, QueueItem
 from invoke_widgets.sync import whole_items
 
 _READ_AT_ONCE = 100
@@ -74,11 +74,16 @@ async def left_behind(
     Raises:
         JobException: a request failed.
     """
-    state = context.store.state
-    jobs = jobs_of(handles)
-    unfinished = [job.item_id for job in jobs if job.status not in ("completed", FAILED, CANCELED, "unknown")]
-    attempts = {i for job in jobs if job.item_id not in set(unfinished) for i in job.attempts}
-    known = [item for i in sorted(attempts) if (item := state.items.get(i)) is not None]
+    items: dict[int, QueueItem | None] = {}
+    for job in jobs_of(handles):
+        items.update((item_id, context.store.state.items.get(item_id)) for item_id in job.attempts)
+        if job.status == PENDING:  # its last attempt has failed, but will be followed by another
+            items[job.attempts[-1]] = job.item and replace(job.item, status=PENDING)
+    # Right after a submit, items may not have been read yet.
+    for item in await whole_items(context.client, [item_id for item_id, item in items.items() if item is None]):
+        items[item.item_id] = item
+    known = [item for _, item in sorted(items.items()) if item is not None]
+    unfinished = [item.item_id for item in known if not item.is_terminal]
     ended = [item for item in known if item.status in (FAILED, CANCELED)]
     await let_go_of(ended, context.client)
     whole = await whole_items(context.client, [item.item_id for item in ended])

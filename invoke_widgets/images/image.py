@@ -157,7 +157,7 @@ class Image:
         Args:
             path: the file; or a folder, in which it gets its name on the server.
         """
-        return saving.save_one(self, Path(path))
+        return saving.save_one(self, checked_path("path", path))
 
 
 class Images(Sequence[Image]):
@@ -227,7 +227,8 @@ class Images(Sequence[Image]):
             InvalidRequest: a name in the pattern is not known, or a format does not fit; nothing was fetched.
             JobException: some pictures could not be fetched or written; the others are saved.
         """
-        return saving.save_all(self, Path(folder), pattern, progress=progress)
+        checks.flag("progress", progress)
+        return saving.save_all(self, checked_path("folder", folder), pattern, progress=progress)
 
     def star(self, on: bool = True) -> None:
         """Star them, or with False take their stars off.
@@ -235,6 +236,7 @@ class Images(Sequence[Image]):
         Raises:
             NotFound: some are no longer on the server; the others were starred.
         """
+        checks.flag("on", on)
         if self:
             client = self[0]._context.client
             change = client.star_images_in_list if on else client.unstar_images_in_list
@@ -282,6 +284,17 @@ class Images(Sequence[Image]):
             )
 
 
+def checked_path(name: str, path: object) -> Path:
+    """Return a path given by the user; "~" is their home.
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path) or "\0" in str(path):
+        raise InvalidRequest(f"{name}: should be a path, got {path!r:.80}.", field=name)
+    return Path(path).expanduser()
+
+
 def _figure(image: Image, thumbnail: bytes | JobException) -> str:
     caption = ", ".join(f"{name} {value}" for name, value in image.values.items()) or image.name
     said = html.escape(one_line(caption, _CAPTION))
@@ -317,7 +330,7 @@ def chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 async def images_of(
-    context: Context, handles: Iterable[Job | Jobs], *, intermediates: bool, timeout: float | None
+    context: Context, handles: Iterable[Job | Jobs], *, intermediates: bool, limit_s: float | None
 ) -> Images:
     """Wait, on the loop, until jobs have ended, and return their pictures in the jobs' order.
 
@@ -325,13 +338,12 @@ async def images_of(
         context: the console's, which is that of the handles.
         handles: the jobs.
         intermediates: whether to return intermediate pictures too.
-        timeout: seconds; None waits for ever.
+        limit_s: seconds; None waits for ever.
 
     Raises:
         JobTimeout: it took longer.
         JobException: a request failed.
     """
-    limit_s = None if timeout is None else checks.seconds("timeout", timeout, or_infinite=True)
     try:
         async with asyncio.timeout(limit_s) as limit:
             items = await ended_items(handles)
@@ -356,7 +368,16 @@ async def pictures(context: Context, items: Iterable[QueueItem], *, intermediate
 async def latest_images(context: Context, board: Board | str | None, *, limit: int, intermediates: bool) -> Images:
     """Return the newest pictures of a board ("none": on no board; None: of all), the newest first."""
     board_id = None if board is None else await board_id_of(context.client, board)
-    found, _ = await context.client.list_image_dtos(
-        board_id=board_id, limit=limit, is_intermediate=None if intermediates else False
-    )
-    return Images(Image(context, record) for record in found)
+    found: dict[str, ImageRecord] = {}
+    while len(found) < limit:
+        page, _ = await context.client.list_image_dtos(
+            board_id=board_id,
+            offset=len(found),
+            limit=min(limit - len(found), MAX_NAMES_PER_REQUEST),
+            is_intermediate=None if intermediates else False,
+        )
+        before = len(found)
+        found.update((record.image_name, record) for record in page)  # a new one shifts the pages
+        if len(found) == before:
+            break
+    return Images(Image(context, record) for record in found.values())

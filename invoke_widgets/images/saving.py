@@ -76,7 +76,7 @@ def _parts(pattern: str, known: Sequence[str]) -> Iterator[tuple[str, str | None
         ) from error
     for text, field, spec, conversion in parsed:
         yield text, None
-        if field is None:
+        if field is None or not known:  # of no picture no value is known
             continue
         # A name may contain what `str.format` gives a meaning: "Positive: Prompt", "add.a".
         whole = field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
@@ -84,7 +84,7 @@ def _parts(pattern: str, known: Sequence[str]) -> Iterator[tuple[str, str | None
         if not names:
             raise InvalidRequest(
                 f"pattern: there is no value {field!r}.{near(field, known)}",
-                suggestion=f"There is: {', '.join(known)}." if known else "",
+                suggestion=f"There is: {', '.join(known)}.",
                 field="pattern",
             )
         name = max(names, key=len)
