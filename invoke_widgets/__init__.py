@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from invoke_widgets.console import Console, ConsoleStatus
     from invoke_widgets.history import HistoryFile, Plots
     from invoke_widgets.images import Board, Boards, Cleanup, Image, Images
-    from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, as_completed
+    from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, Sweep, as_completed
     from invoke_widgets.records import BatchStatus, Cancellation, JobError, QueueItem, QueueStatus
+    from invoke_widgets.workflows import Workflow
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,8 @@ _LAZY = {
     "QueueStatus": "records",
     "Retry": "jobs",
     "RetryPolicy": "jobs",
+    "Sweep": "jobs",
+    "Workflow": "workflows",
     "as_completed": "jobs",
 }
 _MODULES = ("alerts", "analysis", "examples", "notices", "widgets", "workflows")
@@ -74,6 +77,8 @@ __all__ = [
     "QueueStatus",
     "Retry",
     "RetryPolicy",
+    "Sweep",
+    "Workflow",
     "__version__",
     "alerts",
     "analysis",

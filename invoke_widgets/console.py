@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import statistics
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -47,6 +48,7 @@ from invoke_widgets.jobs import (
     Retry,
     RetryPolicy,
     Submission,
+    Sweep,
     Unsubscribe,
     Watch,
     checked_stall,
@@ -55,8 +57,18 @@ from invoke_widgets.jobs import (
     no_batch,
 )
 from invoke_widgets.notices import Notice
-from invoke_widgets.records import Cancellation, Connection, Counts, JobError, ProcessorStatus, QueueItem, Wedge
+from invoke_widgets.records import (
+    Cancellation,
+    Connection,
+    Counts,
+    EnqueueResult,
+    JobError,
+    ProcessorStatus,
+    QueueItem,
+    Wedge,
+)
 from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
+from invoke_widgets.workflows import Plan, Workflow, fields, near, read_source
 
 if TYPE_CHECKING:
     from invoke_widgets.demo_server.process import EmbeddedServer
@@ -67,9 +79,11 @@ if TYPE_CHECKING:
         Dashboard,
         ErrorLogView,
         Gallery,
+        Grid,
         JobLine,
         JobSubmitter,
         QueueTable,
+        WorkflowForm,
     )
 
 T = TypeVar("T")
@@ -79,6 +93,9 @@ logger = logging.getLogger(__name__)
 _FIRST_ANSWER_S = 5.0
 _FIRST_SNAPSHOT_S = 60.0
 _FILL_S = 30.0
+_SAY_ABOVE = 50
+"""Jobs; above, a sweep says how many it sends."""
+_RECENT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +125,23 @@ class Internals:
     Attributes:
         actions: the actions as coroutines that run on the console's loop.
         store: the current snapshot of the queue.
+        call: runs a coroutine on the console's loop, and waits for its result.
         start: runs a coroutine on the console's loop and returns at once; `start(work, done)` calls `done` on the
             loop's thread with the result or the exception.
         on_close: has a function called when the console is closed.
+        load_workflow: `Console.workflow` as a coroutine, of a workflow, a graph, or a name in the library.
+        enqueue: `Console.enqueue` as a coroutine.
+        about: how long a number of jobs will take, in words.
     """
 
     actions: Actions
     store: QueueStore
+    call: Callable[..., Any]
     start: Callable[..., None]
     on_close: Callable[[Callable[[], None]], None]
+    load_workflow: Callable[[dict[str, Any] | str], Coroutine[Any, Any, Workflow]]
+    enqueue: Callable[..., Coroutine[Any, Any, list[EnqueueResult]]]
+    about: Callable[[int], str]
 
 
 class Console:
@@ -157,6 +182,7 @@ class Console:
         )
         transport = LoopBoundTransport(self._client.transport, loop, self)
         self.client = InvokeClient.over(cast("Transport", transport), queue_id)
+        self.client.value_names = self._client.value_names
         try:
             self._open_logs(token)
             self._sync = loop.call(self._start(use_socket))
@@ -339,8 +365,95 @@ class Console:
             retry=retry,
             patience=patience,
         )
-        done = self._call(self._actions.submit(submission))
-        return Batch(self._context, done.batch_id, done.item_ids, enqueued=done.enqueued, requested=done.requested)
+        return self._swept([self._call(self._actions.submit(submission))]).batches[0]
+
+    def workflow(self, source: object) -> Workflow:
+        """Load a workflow, or a graph, whose fields are then set by name.
+
+        Args:
+            source: the path of a file that InvokeAI's editor exported, or of a PNG that carries a workflow; a PIL image
+                that does; the JSON of a workflow or graph; the name or id of a workflow in the server's library; or a
+                `Workflow`, which is loaded again with what was set, as when a model has been installed meanwhile.
+
+        Raises:
+            InvalidRequest: it is none of these, or has no workflow in it.
+            NotFound: neither a file nor the server's library has this name.
+            JobException: the server cannot be reached.
+        """
+        return self._call(
+            self._load_workflow(source.to_dict() if isinstance(source, Workflow) else read_source(source))
+        )
+
+    async def _load_workflow(self, source: dict[str, Any] | str) -> Workflow:
+        loaded = await self._workflow_of_library(source) if isinstance(source, str) else source
+        schemas = await self._actions.node_schemas()
+        kinds = {known.kind for known in fields(loaded, schemas)}
+        models = await self._client.list_models() if "model" in kinds else ()
+        boards = await self._client.list_boards() if "board" in kinds else ()
+        return Workflow(loaded, schemas, console=self, models=models, boards=boards)
+
+    async def _workflow_of_library(self, name: str) -> dict[str, Any]:
+        listed = await self._client.list_workflows()
+        for matches in (
+            [one for one in listed if one.workflow_id == name],
+            [one for one in listed if one.name == name],
+            [one for one in listed if one.name.casefold() == name.casefold()],
+        ):
+            if len(matches) == 1:
+                return dict((await self._client.get_workflow(matches[0].workflow_id)).workflow or {})
+            if matches:
+                raise InvalidRequest(
+                    f"The server's library has {len(matches)} workflows named {name!r}.",
+                    suggestion=f"Pass the id of one: {', '.join(one.workflow_id for one in matches)}.",
+                    field="source",
+                )
+        raise NotFound(
+            f"There is no file {name!r}, and no workflow of this name in the server's library."
+            + near(name, [one.name for one in listed])
+        )
+
+    def enqueue(
+        self,
+        plan: Plan,
+        *,
+        prepend: bool = False,
+        destination: str | None = None,
+        retry: RetryPolicy | None = None,
+        patience: float = 0.0,
+    ) -> Sweep:
+        """Enqueue what `Workflow.plan` worked out; for the arguments and exceptions see `submit`."""
+        if plan.jobs > _SAY_ABOVE:
+            print(f"{plan.jobs:,} jobs{self._about(plan.jobs)}.")
+        options = {"prepend": prepend, "destination": destination, "retry": retry, "patience": patience}
+        return self._swept(self._call(self._enqueue(plan, **options)))
+
+    async def _enqueue(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
+        for upload in plan.uploads:
+            if not upload["image_name"]:
+                from invoke_widgets.images import content_of
+
+                content = content_of(upload.source)
+                record = await self._uploads.upload(content, board_id=None, is_intermediate=False)
+                upload["image_name"] = record.image_name
+        return await self._actions.submit_plan(plan, **options)
+
+    def _about(self, jobs: int) -> str:
+        """How long jobs will take about, by the last that completed: ", about 3 min"; "" without any."""
+        items = self._store.state.items
+        took = [ran for item_id in sorted(items, reverse=True) if (ran := items[item_id].ran_s)]
+        if not took:
+            return ""
+        seconds = statistics.median(took[:_RECENT]) * jobs
+        return f", about {seconds / 60:,.0f} min" if seconds > 90 else f", about {seconds:,.0f} s"
+
+    def _swept(self, results: Iterable[EnqueueResult]) -> Sweep:
+        return Sweep(
+            self._context,
+            [
+                Batch(self._context, done.batch_id, done.item_ids, enqueued=done.enqueued, requested=done.requested)
+                for done in results
+            ],
+        )
 
     @overload
     def cancel(self, item_ids: SupportsIndex) -> Cancellation: ...
@@ -789,6 +902,18 @@ class Console:
 
         return JobSubmitter(self, graph=graph, runs=runs, data=data, prepend=prepend, destination=destination)
 
+    def workflow_form(self, workflow: Workflow) -> WorkflowForm:
+        """Make a workflow's own form; `workflow.form()` is the same."""
+        from invoke_widgets.widgets import WorkflowForm
+
+        return WorkflowForm(self, workflow)
+
+    def grid(self, jobs: Jobs, *, x: str | None = None, y: str | None = None, facet: str = "") -> Grid:
+        """Make a view of a batch or sweep in rows and columns by the values that differ; see `Jobs.grid`."""
+        from invoke_widgets.widgets import Grid
+
+        return Grid(self, jobs, x=x, y=y, facet=facet)
+
     def queue_table(self, *, columns: Sequence[str] | None = None, height: int | str = 380) -> QueueTable:
         """Make a view of the queue, with its `selected`, `filters`, `sort` and `columns` as traits.
 
@@ -851,7 +976,16 @@ class Console:
     @property
     def internals(self) -> Internals:
         """What the package's own views work with: not for users, and free to change."""
-        return Internals(self._actions, self._store, self._start_work, self._closing.append)
+        return Internals(
+            self._actions,
+            self._store,
+            self._call,
+            self._start_work,
+            self._closing.append,
+            self._load_workflow,
+            self._enqueue,
+            self._about,
+        )
 
     # -- closing -----------------------------------------------------------------------------------------------------
 

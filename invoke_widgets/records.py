@@ -108,24 +108,52 @@ TERMINAL = frozenset({COMPLETED, FAILED, CANCELED})
 
 @dataclass(frozen=True, slots=True)
 class FieldValue:
-    """A value that a batch set for an item, in the field `field_name` of the node `node_path`."""
+    """A value that was set for an item, in the field `field_name` of the node `node_path`.
+
+    `name` is what the field was called when it was set by name, as in a workflow; then a value that all jobs of a batch
+    share is here too, with an empty `node_path`.
+    """
 
     node_path: str
     field_name: str
     value: Any
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name, or "node.field"."""
+        return self.name or f"{self.node_path}.{self.field_name}"
 
     @classmethod
     def many(cls, data: object) -> tuple[Self, ...]:
         if not isinstance(data, list):
             return ()
         return tuple(
-            cls(str(v.get("node_path", "")), str(v.get("field_name", "")), v.get("value"))
+            cls(str(v.get("node_path", "")), str(v.get("field_name", "")), v.get("value"), str(v.get("name", "")))
             for v in data
             if isinstance(v, Mapping)
         )
 
     def __str__(self) -> str:
-        return f"{self.node_path}.{self.field_name}={self.value!r}"
+        return f"{self.label}={self.value!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class ValueNames:
+    """How the values of a batch's items are called.
+
+    Attributes:
+        names: node id and field -> name, of the values that differ between the items.
+        shared: name -> value, of those that all items have in common.
+    """
+
+    names: Mapping[tuple[str, str], str]
+    shared: Mapping[str, Any]
+
+    def of(self, values: Iterable[FieldValue]) -> tuple[FieldValue, ...]:
+        """Return an item's values with their names, those that all items share first."""
+        shared = [FieldValue("", name, value, name) for name, value in self.shared.items()]
+        return (*shared, *(replace(v, name=self.names.get((v.node_path, v.field_name), "")) for v in values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import operator
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -37,6 +37,7 @@ from invoke_widgets.records import (
     QueueAndProcessorStatus,
     QueueItem,
     User,
+    ValueNames,
     WorkflowRecord,
     count,
 )
@@ -105,6 +106,9 @@ class InvokeClient:
         timeout: seconds to wait for each part of a response; below 3 is unsafe, since the server may pause that long.
         verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
 
+    Attributes:
+        value_names: by batch_id, how the values of its items are called; the items that are read carry the names.
+
     Raises:
         InvalidRequest: an argument, or the environment's proxy, cannot be used.
     """
@@ -134,6 +138,7 @@ class InvokeClient:
         self._transport = transport
         self._queue = f"/api/v1/queue/{path_segment(queue_id)}"
         self._known = _Known()
+        self.value_names: dict[str, ValueNames] = {}
 
     def probing(self) -> Self:
         """Return a view of this client whose requests are sent even while others fail fast.
@@ -819,7 +824,11 @@ class InvokeClient:
         return f"{self._queue}/i/{checked_id(item_id)}"
 
     def _queue_item(self, data: object) -> QueueItem:
-        return QueueItem.from_json(data, queue_id=self.queue_id)
+        item = QueueItem.from_json(data, queue_id=self.queue_id)
+        names = self.value_names.get(item.batch_id)
+        if names is None or item.field_values is None:
+            return item
+        return replace(item, field_values=names.of(item.field_values))
 
     def _queue_item_or_none(self, data: object) -> QueueItem | None:
         return None if data is None else self._queue_item(data)

@@ -12,7 +12,7 @@ from invoke_widgets.history.logs import (
     group_errors,
     job_error,
 )
-from invoke_widgets.history.plots import Plots
+from invoke_widgets.history.plots import Plots, picture_grid
 
 __all__ = [
     "CancellationLog",
@@ -26,4 +26,5 @@ __all__ = [
     "Plots",
     "group_errors",
     "job_error",
+    "picture_grid",
 ]

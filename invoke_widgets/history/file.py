@@ -22,7 +22,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from types import UnionType
@@ -570,7 +570,7 @@ def to_json(record: Any, reset: Iterable[str] = ()) -> dict[str, Any]:
         if isinstance(value, datetime):
             value = value.isoformat()
         elif name == "field_values":
-            value = [{"node_path": v.node_path, "field_name": v.field_name, "value": v.value} for v in value]
+            value = [asdict(v) for v in value]
         data[name] = value
     return data | {name: None for name in reset if name not in data}
 

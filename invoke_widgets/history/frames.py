@@ -182,7 +182,7 @@ def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()
     fields: dict[str, list[Any]] = {}
     for index, row in enumerate(rows):
         for value in row.field_values or ():
-            name = f"{value.node_path}.{value.field_name}"
+            name = value.label
             if name not in fields:
                 fields[name] = [None] * len(rows)
             fields[name][index] = value.value

@@ -524,7 +524,11 @@ class JobLog(KeptLog[QueueItem]):
             message = without_known(item.error_message or "", self._secrets())
             item = replace(item, error_message=message, error_traceback=None)
         key = _item_key(item.item_id, item.batch_id)
-        if self._records.get(key) != item:
+        known = self._records.get(key)
+        if known is not None and any(value.name for value in known.field_values or ()):
+            # The server does not know the names: an earlier session of this history submitted the job.
+            item = replace(item, field_values=known.field_values)
+        if known != item:
             self._put(key, item)
 
     def settle(self, is_there: Callable[[QueueItem], bool], item_ids: Iterable[int] | None = None) -> None:

@@ -6,8 +6,9 @@ matplotlib is imported when the first figure is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
@@ -384,3 +385,45 @@ def _steps(begin: pd.Series[Any], end: pd.Series[Any], last: pd.Timestamp) -> tu
     # Of several steps at one moment only the last one counts.
     lasting = np.append(times[1:] != times[:-1], True)
     return times[lasting], levels[lasting]
+
+
+def picture_grid(
+    cells: Mapping[tuple[int, int], tuple[bytes | None, str]],
+    *,
+    columns: Sequence[str],
+    rows: Sequence[str],
+    x: str = "",
+    y: str = "",
+    size: float = 2.0,
+) -> Figure:
+    """Draw pictures in rows and columns, with the labels of both.
+
+    Args:
+        cells: row and column -> the bytes of a PNG, JPEG or WebP file, or None and what to write instead.
+        columns, rows: the labels; an empty list for one column or row without.
+        x, y: what the columns and the rows are.
+        size: of each picture, in inches.
+    """
+    import numpy as np
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    across, down = max(len(columns), 1), max(len(rows), 1)
+    figure = Figure(figsize=(across * size + 0.6, down * size + 0.5), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False)
+    for (row, column), axis in np.ndenumerate(axes):
+        content, text = cells.get((row, column), (None, ""))
+        axis.set_xticks([])
+        axis.set_yticks([])
+        if content is not None:
+            with Image.open(BytesIO(content)) as picture:
+                axis.imshow(picture.convert("RGB"))
+        else:
+            axis.text(
+                0.5, 0.5, cut(text, 60), ha="center", va="center", transform=axis.transAxes, wrap=True, parse_math=False
+            )
+        if row == 0 and columns:
+            axis.set_title(cut(f"{x} {columns[column]}".strip(), NAME), fontsize=9, parse_math=False)
+        if column == 0 and rows:
+            axis.set_ylabel(cut(f"{y} {rows[row]}".strip(), NAME), fontsize=9, parse_math=False)
+    return figure

@@ -76,6 +76,7 @@ class Actions:
         submitter = Submitter(client, store, sync, errors, self.reruns)
         self.submit = submitter.submit
         self.check = submitter.check
+        self.node_schemas = submitter.node_schemas
         self.surplus_of = submitter.surplus_of
         canceler = Canceler(client, store, sync, errors, cancellations, jobs, self.reruns)
         self.cancel = canceler.cancel
@@ -83,6 +84,29 @@ class Actions:
         self.cancel_batch = canceler.cancel_batch
         self.cancel_pending = canceler.cancel_pending
         self.clear = canceler.clear
+
+    # -- submit --------------------------------------------------------------------------------------------------------
+
+    async def submit_plan(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
+        """Enqueue a workflow's plan, batch by batch; for `options` and exceptions see `Console.submit`.
+
+        Raises:
+            JobException: a batch was not taken. Its message says how many jobs were before it: they are in the queue.
+        """
+        done: list[EnqueueResult] = []
+        for part in plan.parts:
+            names = ValueNames(part.names, part.shared)
+            submission = Submission(
+                graph=part.graph, runs=part.runs, data=part.data, workflow=part.workflow, names=names, **options
+            )
+            try:
+                done.append(await self.submit(submission))
+            except JobException as error:
+                if done:
+                    before = sum(result.enqueued for result in done)
+                    error.message = f"{error.message} The {before:,} jobs before it were enqueued."
+                raise
+        return done
 
     # -- retry ---------------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from invoke_widgets.images import Images
+    from invoke_widgets.widgets import Grid
 
 _LET_GO_S = 30.0
 
@@ -128,6 +129,22 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         """
         found: Images = self._context.console.images_of(self)
         return found
+
+    def grid(self, *, x: str | None = None, y: str | None = None, facet: str = "") -> Grid:
+        """Show its jobs in rows and columns by the values that differ, each with its state, picture or error, live.
+
+        Args:
+            x, y: the names of the values for the columns and the rows; by default the first two that differ.
+            facet: the name of a third value, for grids one below the other.
+
+        Returns:
+            A view; its `figure()` is a matplotlib figure.
+
+        Raises:
+            InvalidRequest: the jobs have no such value.
+        """
+        grid: Grid = self._context.console.grid(self, x=x, y=y, facet=facet)
+        return grid
 
     def _outcomes(self, ended: Iterable[tuple[Job, QueueItem | None]]) -> Iterator[QueueItem | JobException]:
         """Yield the completed item of each job, or the exception that says why there is none."""
@@ -296,6 +313,38 @@ class Batch(Jobs):
         return f"batch {self.batch_id}"
 
 
+class Sweep(Jobs):
+    """The jobs of one sweep, in one batch or, where values differ that a server does not vary within one, in several.
+
+    Attributes:
+        batches: the batches, in the order in which they were enqueued.
+    """
+
+    def __init__(self, context: Context, batches: Iterable[Batch]) -> None:
+        super().__init__(context)
+        self.batches = tuple(batches)
+
+    def __repr__(self) -> str:
+        return f"Sweep({len(self)} jobs in {len(self.batches)} {'batch' if len(self.batches) == 1 else 'batches'})"
+
+    @property
+    def item_ids(self) -> tuple[int, ...]:
+        """The ids of its items, including those that a retry added; batch by batch."""
+        return tuple(item_id for batch in self.batches for item_id in batch.item_ids)
+
+    def _firsts(self) -> list[int]:
+        return [item_id for batch in self.batches for item_id in batch._firsts()]
+
+    def _is_first(self, item_id: int) -> bool:
+        return any(batch._is_first(item_id) for batch in self.batches)
+
+    async def _cancel(self) -> Cancellation:
+        return _in_one([await batch._cancel() for batch in self.batches])
+
+    def _named(self) -> str:
+        return f"the sweep of {len(self)} jobs"
+
+
 class Retry(Jobs):
     """The jobs of one retry. `await retry`, or `retry.wait()`, gives the finished new items.
 
@@ -332,15 +381,7 @@ class Retry(Jobs):
         records, failures = await self._context.actions.cancel_many([job.attempts[-1] for job in self.jobs])
         if failures:
             raise failures[0]
-        worst = next((record for record in records if record.outcome not in ("canceled", "already_finished")), None)
-        best = next((record for record in records if record.outcome == "canceled"), records[0])
-        canceled = sum(record.canceled for record in records)
-        return replace(
-            worst or best,
-            canceled=canceled,
-            item_ids=tuple(sorted(item_id for record in records for item_id in record.item_ids)),
-            message=f"Canceled {canceled} of {len(records)}.",
-        )
+        return _in_one(records)
 
     def _named(self) -> str:
         return f"the retry of {len(self.new_item_ids)} items"
@@ -384,6 +425,17 @@ def jobs_of(handles: Iterable[Job | Jobs]) -> list[Job]:
     """Return the jobs of handles, each once."""
     each = (handle.jobs if isinstance(handle, Jobs) else [handle] for handle in handles)
     return list(dict.fromkeys(job for some in each for job in some))
+
+
+def _in_one(records: list[Cancellation]) -> Cancellation:
+    """Several cancellations as one, with the worst of their outcomes."""
+    worst = next((record for record in records if record.outcome not in ("canceled", "already_finished")), None)
+    best = next((record for record in records if record.outcome == "canceled"), records[0])
+    canceled = sum(record.canceled for record in records)
+    item_ids = tuple(sorted(item_id for record in records for item_id in record.item_ids))
+    return replace(
+        worst or best, canceled=canceled, item_ids=item_ids, message=f"Canceled {canceled} of {len(item_ids)}."
+    )
 
 
 def handles_of(jobs: object) -> list[Job | Jobs]:

@@ -36,10 +36,9 @@ from invoke_widgets.jobs.cancel import a_few_at_once
 from invoke_widgets.jobs.newer import NewerItems
 from invoke_widgets.jobs.reruns import LOOKS_S, LOST, Reruns
 from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
-from invoke_widgets.jobs.schemas import NodeSchemas
-from invoke_widgets.records import EnqueueResult, QueueItem
+from invoke_widgets.records import EnqueueResult, QueueItem, ValueNames
 from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items
-from invoke_widgets.workflows import Data, normal_data, normal_graph
+from invoke_widgets.workflows import Data, NodeSchemas, normal_data, normal_graph, plain
 
 # The time a server takes to make an item, and for each of its nodes: about ten times what was measured on 6.14.2 with
 # two cores and nothing else to do (10,000 items of 2 nodes: 0.4 s; of 150: 3.5 s; of 300: 5.2 s).
@@ -55,7 +54,12 @@ _MAY_PASS = (ServerUnreachable, SubmissionFailed, *LOST)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """The arguments of `Console.submit`, which describes them; not checked yet."""
+    """The arguments of `Console.submit`, which describes them; not checked yet.
+
+    Attributes:
+        workflow: the edited workflow that the graph was made of, which the server puts into the pictures.
+        names: how the values are called.
+    """
 
     graph: Any
     runs: int = 1
@@ -64,6 +68,8 @@ class Submission:
     destination: str | None = None
     retry: RetryPolicy | None = None
     patience: float = 0.0
+    workflow: Mapping[str, Any] | None = None
+    names: ValueNames | None = None
 
 
 @contextmanager
@@ -143,6 +149,8 @@ class Submitter:
         """
         policy = checked_policy(submission.retry)
         batch_id = str(uuid.uuid4())
+        if submission.names is not None:
+            self._client.value_names[batch_id] = submission.names
         if policy is not None:
             self._reruns.begin(batch_id, policy)
         try:
@@ -195,6 +203,8 @@ class Submitter:
         body: dict[str, Any] = {"batch_id": batch_id, "graph": checked, "runs": count, "origin": "invoke_widgets"}
         if values:
             body["data"] = values
+        if submission.workflow is not None:
+            body["workflow"] = plain("workflow", submission.workflow)
         if destination is not None:
             body["destination"] = destination
         requested = count * _combinations(values)

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from invoke_widgets.widgets.dashboard import Dashboard
     from invoke_widgets.widgets.error_log import ErrorLogView
     from invoke_widgets.widgets.gallery import Gallery
+    from invoke_widgets.widgets.grid import Grid
     from invoke_widgets.widgets.header import Header
     from invoke_widgets.widgets.job_line import JobLine
     from invoke_widgets.widgets.queue_table import QueueTable
     from invoke_widgets.widgets.submitter import JobSubmitter
     from invoke_widgets.widgets.text import console_text
+    from invoke_widgets.widgets.workflow_form import WorkflowForm
 
 _MODULES = {
     "CancellationLogView": "cancellation_log",
@@ -29,7 +31,9 @@ _MODULES = {
     "JobSubmitter": "submitter",
     "QueueTable": "queue_table",
     "Gallery": "gallery",
+    "Grid": "grid",
     "Header": "header",
+    "WorkflowForm": "workflow_form",
     "console_text": "text",
 }
 
@@ -39,10 +43,12 @@ __all__ = [
     "Dashboard",
     "ErrorLogView",
     "Gallery",
+    "Grid",
     "Header",
     "JobLine",
     "JobSubmitter",
     "QueueTable",
+    "WorkflowForm",
     "console_text",
 ]
 

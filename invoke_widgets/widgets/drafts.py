@@ -184,7 +184,7 @@ def settable_fields(graph: Any) -> list[str]:
         InvalidRequest: a workflow does not have the editor's form.
     """
     if workflows.is_workflow(graph):
-        return [field.name for field in workflows.fields(graph)]
+        return [field.path for field in workflows.fields(graph)]
     nodes = graph.get("nodes") if isinstance(graph, Mapping) else None
     if not isinstance(nodes, Mapping):
         return []

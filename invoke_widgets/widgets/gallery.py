@@ -42,6 +42,33 @@ async def newest_thumbnails(client: Any, item_id: int, most: int) -> tuple[int, 
     return len(names), [await client.get_image_thumbnail(name) for name in names[-most:]]
 
 
+async def read_pictures(client: Any, item_ids: list[int]) -> list[tuple[int, QueueItem | None, list[str]]]:
+    """For each id the job and the names of its pictures; None where it made none, or was deleted."""
+    gate = asyncio.Semaphore(_READ_AT_ONCE)
+
+    async def read(item_id: int) -> tuple[int, QueueItem | None, list[str]]:
+        async with gate:
+            with contextlib.suppress(JobException):  # it was deleted since
+                item = await client.get_queue_item(item_id)
+                if names := image_names(item)[-_MOST_PICTURES:]:
+                    return item_id, item.without_session(), names
+        return item_id, None, []
+
+    return await asyncio.gather(*map(read, item_ids))
+
+
+async def send_picture(view: Part, name: str, page: str, *, full: bool) -> None:
+    """Send a picture to the page that asked; without its bytes where it cannot be had."""
+    client = view.console.client
+    message = {"t": "picture" if full else "thumbnail", "name": name}
+    try:
+        content = await (client.get_image_full(name) if full else client.get_image_thumbnail(name))
+    except JobException as error:
+        view.post({**message, "failed": clean(str(error))}, page=page)
+    else:
+        view.post(message, (content,), page=page)
+
+
 class Gallery(Part):
     """The pictures of completed jobs as they come: the last picture of each, with the others behind it.
 
@@ -58,7 +85,7 @@ class Gallery(Part):
         older: whether there are further completed jobs to look at.
     """
 
-    _esm = script("gallery.js")
+    _esm = script("pictures.js", "gallery.js")
     _css = style("gallery.css")
 
     cards: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -116,20 +143,7 @@ class Gallery(Part):
 
     def _read(self) -> None:
         if (unread := self._unread()) and self.console.internals.store.state.connection.mode in ("live", "polling"):
-            self.run(self._read_items(unread), self._take, key="read", always=self.mark)
-
-    async def _read_items(self, item_ids: list[int]) -> list[tuple[int, QueueItem | None, list[str]]]:
-        gate = asyncio.Semaphore(_READ_AT_ONCE)
-
-        async def read(item_id: int) -> tuple[int, QueueItem | None, list[str]]:
-            async with gate:
-                with contextlib.suppress(JobException):  # it was deleted since
-                    item = await self.console.client.get_queue_item(item_id)
-                    if names := image_names(item)[-_MOST_PICTURES:]:
-                        return item_id, item.without_session(), names
-            return item_id, None, []
-
-        return await asyncio.gather(*map(read, item_ids))
+            self.run(read_pictures(self.console.client, unread), self._take, key="read", always=self.mark)
 
     def _take(self, read: list[tuple[int, QueueItem | None, list[str]]]) -> None:
         for item_id, item, names in read:
@@ -161,20 +175,9 @@ class Gallery(Part):
         return {
             "load": self.load,
             "older": self.load_older,
-            "thumbnail": lambda name, page: self.run(self._send_picture(name, page, full=False)),
-            "picture": lambda name, page: self.run(self._send_picture(name, page, full=True)),
+            "thumbnail": lambda name, page: self.run(send_picture(self, name, page, full=False)),
+            "picture": lambda name, page: self.run(send_picture(self, name, page, full=True)),
         }
-
-    async def _send_picture(self, name: str, page: str, *, full: bool) -> None:
-        """Send a picture to the page that asked; without its bytes where it cannot be had."""
-        client = self.console.client
-        message = {"t": "picture" if full else "thumbnail", "name": name}
-        try:
-            content = await (client.get_image_full(name) if full else client.get_image_thumbnail(name))
-        except JobException as error:
-            self.post({**message, "failed": clean(str(error))}, page=page)
-        else:
-            self.post(message, (content,), page=page)
 
     # -- without widgets ---------------------------------------------------------------------------------------------
 

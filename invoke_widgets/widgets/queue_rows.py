@@ -202,7 +202,7 @@ def detail(item: QueueItem) -> Any:
         "times": [[name, time.isoformat()] for name, time in times.items() if time is not None],
         "fields": [
             [
-                f"{v.node_path}.{v.field_name}",
+                v.label,
                 cut(v.value if isinstance(v.value, str) else _json(v.value), _LONGEST_VALUE),
             ]
             for v in item.field_values or ()

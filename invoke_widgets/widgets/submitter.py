@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.errors.text import cut
 from invoke_widgets.sync import Change
@@ -32,9 +33,12 @@ from invoke_widgets.widgets.drafts import (
 )
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.text import clean, printable
+from invoke_widgets.widgets.workflow_form import WorkflowForm
+from invoke_widgets.workflows import PICTURE, Workflow, read_source
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
+    from invoke_widgets.records import WorkflowRecord
 
 EXAMPLE: dict[str, Any] = {"nodes": {"sum": {"type": "add", "a": 1, "b": 2}}, "edges": []}
 _CHECK_AFTER_S = 0.25
@@ -53,7 +57,7 @@ def recent(console: Console) -> deque[Draft]:
 
 
 class JobSubmitter(Part):
-    """A form that submits a graph, a batch, or a workflow of InvokeAI's editor.
+    """A form that submits a graph, a batch, or a workflow of InvokeAI's editor, which is shown by its own form.
 
     Args:
         console: where to submit.
@@ -68,6 +72,8 @@ class JobSubmitter(Part):
             with it and what to do.
         plan: what would be enqueued, in words.
         sendable: whether the form can be read, and is not known to be wrong.
+        library: id and name of each workflow in the server's library, once it was asked for.
+        shown: refers to the form of a workflow, in place of this one; "" for none.
     """
 
     _esm = script("submitter.js")
@@ -82,6 +88,9 @@ class JobSubmitter(Part):
     file_limit = traitlets.Int(FILE_LIMIT).tag(sync=True)
     most_runs = traitlets.Int(MAX_RUNS).tag(sync=True)
     example = traitlets.Unicode(json.dumps(EXAMPLE)).tag(sync=True)
+    library: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    shown = traitlets.Unicode().tag(sync=True)
+    is_workflow = traitlets.Bool().tag(sync=True)
 
     def __init__(
         self,
@@ -98,6 +107,7 @@ class JobSubmitter(Part):
         self._readable = False
         self._ignored: tuple[str, ...] = ()
         self._ignored_of = ""  # the graph that was pasted with something that is not sent
+        self._form: WorkflowForm | None = None
         super().__init__(console, on_said=on_said)
         self.observe(self.guard(self._changed), names="form")
         if graph is not None:
@@ -136,11 +146,51 @@ class JobSubmitter(Part):
 
     def _take_file(self, name: str, content: bytes) -> None:
         try:
+            if content.startswith(PICTURE):
+                self.load(_in_picture(name, content))
+                return
             text = read_file(name, content)
         except InvalidRequest as error:
             self.problems = {**self.problems, "file": _problem(error)}
-        else:
-            self.form = {**self.form, "graph": text}
+            return
+        self.form = {**self.form, "graph": text}
+        if self.is_workflow:
+            self.load(read_source(text))
+
+    # -- workflows ---------------------------------------------------------------------------------------------------
+
+    def load(self, source: dict[str, Any] | str | None = None) -> None:
+        """Start showing a workflow's own form in place of this one, and return at once.
+
+        Args:
+            source: the workflow, or its name or id in the server's library; by default what is in the form.
+        """
+        if source is None:
+            source = read_source(str(self.form["graph"]))
+        self.run(self.console.internals.load_workflow(source), self._show, key="load")
+
+    def _show(self, workflow: Workflow) -> None:
+        self._hide()
+        self._form = WorkflowForm(self.console, workflow, on_said=self.repeat)
+        self.shown = f"IPY_MODEL_{self._form.model_id}"
+
+    def _hide(self) -> None:
+        """Show the JSON again, that of the workflow as it was loaded."""
+        form, self._form = self._form, None
+        self.shown = ""
+        if form is not None:
+            graph = clean(json.dumps(form.workflow.to_dict(), indent=2, ensure_ascii=False))
+            form.close()
+            self.form = {**self.form, "graph": graph, "rows": []}
+
+    def _list_library(self) -> None:
+        def draw(records: list[WorkflowRecord]) -> None:
+            self.library = [[clean(one.workflow_id), clean(one.name)] for one in records]
+
+        self.run(self.console.client.list_workflows(), draw, key="library")
+
+    def within(self) -> tuple[Any, ...]:
+        return () if self._form is None else (self._form,)
 
     def _refuse_file(self, why: str, name: str, size: int = 0) -> None:
         self.problems = {**self.problems, "file": _problem(refused(why, name, size))}
@@ -158,6 +208,7 @@ class JobSubmitter(Part):
                 self._readable = False
                 self._draw_problem(error)
                 return
+            self.is_workflow = draft is not None and workflows.is_workflow(draft.graph)
             if draft is None:
                 self._draw_problem(None)
                 self.sendable = False
@@ -246,7 +297,14 @@ class JobSubmitter(Part):
         return bool(self.console.internals.store.state.connection.mode != "closed")
 
     def handlers(self) -> dict[str, Callable[..., object]]:
-        return {"submit": self.submit, "recent": self._fill_recent, "refused": self._refuse_file}
+        return {
+            "submit": self.submit,
+            "recent": self._fill_recent,
+            "refused": self._refuse_file,
+            "library": self._list_library,
+            "load": self.load,
+            "json": self._hide,
+        }
 
     def submit(self, form: Mapping[str, Any] | None = None) -> None:
         """Start enqueuing what the form says, and return at once.
@@ -309,6 +367,20 @@ def read_file(name: str, content: bytes) -> str:
     if not text.strip():
         raise InvalidRequest(f"{_named(name)} is empty.", suggestion=_FILE_REMEDY)
     return text
+
+
+def _in_picture(name: str, content: bytes) -> dict[str, Any] | str:
+    """The workflow in a picture.
+
+    Raises:
+        InvalidRequest: it has none; the message begins with the file's name.
+    """
+    try:
+        return read_source(content)
+    except InvalidRequest:
+        raise InvalidRequest(
+            f"{_named(name)} is a picture without a workflow.", suggestion="Choose one that InvokeAI saved."
+        ) from None
 
 
 def refused(why: str, name: str, size: object = None) -> InvalidRequest:

@@ -220,7 +220,7 @@ def fields(values: Iterable[FieldValue] | None) -> list[list[str]] | None:
     found = []
     for value in values:
         shown = value.value if isinstance(value.value, str) else json.dumps(value.value, default=str)
-        found.append([cell(f"{value.node_path}.{value.field_name}"), cell(" ".join(shown.split()))])
+        found.append([cell(value.label), cell(" ".join(shown.split()))])
     return found[:_MOST_FIELDS]
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.jobs.schemas import NodeSchemas
+from invoke_widgets.workflows import NodeSchemas
 from tests.support.servers import Server
 
 _QUEUE = "/api/v1/queue/{queue_id}"

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import invoke_widgets as iw
@@ -17,7 +18,7 @@ from invoke_widgets.widgets.submitter import JobSubmitter, recent
 from tests.support import editor
 from tests.support.parts import said
 from tests.support.real_server.install import VERSIONS, installed
-from tests.support.wire import until
+from tests.support.wire import Wire, until
 
 _BUILDER = Path(__file__).parents[1] / "support" / "real_server" / "builder.py"
 
@@ -69,6 +70,125 @@ def test_form_suggests_the_fields_of_a_workflow(console: iw.Console) -> None:
     assert said(form).startswith("Enqueued 2 of 2")
     until(lambda: recent(console), "it to be remembered")
     assert "A sum, 2 jobs" == recent(console)[0].label
+    form.close()
+
+
+# -- fields by name, sweeps, grids -----------------------------------------------------------------------------------
+
+PICTURE: dict[str, Any] = {"nodes": {"p": {"type": "blank_image", "width": 64, "height": 64}}, "edges": []}
+
+
+def test_workflow_is_run_by_the_names_of_its_fields(console: iw.Console) -> None:
+    """What was set and what was varied are columns by these names, and so are the values of batch nodes."""
+    drawn = editor.sums()
+    drawn["nodes"].append(editor.node("many", "integer_batch", "Many", integers=[1, 2], batch_group_id="None"))
+    drawn["edges"].append(editor.edge("many.value -> n1.a"))
+    workflow = console.workflow(drawn)
+    workflow["B"] = 100
+    frame = workflow.submit().frame(30)
+    assert [(1, 100, 103), (2, 100, 104)] == list(zip(frame["First Sum.a"], frame["B"], frame["n2.value"], strict=True))
+    frame = workflow.sweep({"First Sum.a": [5], "B": [10, 20]}).frame(30)
+    assert [(5, 10, 17), (5, 20, 27)] == list(zip(frame["First Sum.a"], frame["B"], frame["n2.value"], strict=True))
+
+
+def test_sweep_over_values_that_take_a_batch_each_is_one_handle(console: iw.Console) -> None:
+    """Colors cannot be varied within a batch: the jobs of all batches wait, fail and are framed together."""
+    workflow = console.workflow(PICTURE)
+    sweep = workflow.sweep({"p.color": ["#ff0000", "#0000ff"], "p.width": [32, 64]})
+    frame = sweep.frame(30)
+    assert (2, 4, ["completed"] * 4) == (len(sweep.batches), len(sweep), list(frame["status"]))
+    assert [("#ff0000", 32), ("#ff0000", 64), ("#0000ff", 32), ("#0000ff", 64)] == list(
+        zip(frame["p.color"], frame["p.width"], strict=True)
+    )
+    assert [(32, (255, 0, 0)), (64, (255, 0, 0)), (32, (0, 0, 255)), (64, (0, 0, 255))] == [
+        (image.width, image.pil().convert("RGB").getpixel((1, 1))) for image in sweep.images
+    ]
+
+
+def test_names_of_values_survive_the_console_and_a_retry(wire: Wire, tmp_path: Path) -> None:
+    """They are in the history with the job, also where the server no longer has it; a retried job keeps them."""
+    drawn = editor.workflow([editor.node("f", "probe_fail", "Trouble", message="x", use_cache=False)])
+    path = tmp_path / "history.sqlite"
+    with iw.connect(wire.server.url, history=path) as console:
+        sweep = console.workflow(drawn).sweep({"Trouble.message": ["one", "two"]})
+        sweep.wait(30)
+        console.retry(sweep.item_ids).wait(30)
+        console.prune()
+    with iw.connect(wire.server.url, history=path) as console:
+        frame = console.jobs.frame()
+    assert ["one", "one", "two", "two"] == sorted(frame["Trouble.message"])
+
+
+def test_pictures_carry_the_edited_workflow(console: iw.Console) -> None:
+    """So that InvokeAI, and this package, can load it again from a picture."""
+    drawn = editor.workflow([editor.node("p", "blank_image", width=64, height=64)])
+    drawn["nodes"][0]["data"]["isIntermediate"] = False
+    workflow = console.workflow(drawn)
+    workflow["blank_image.width"] = 96
+    (image,) = workflow.submit().images
+    again = console.workflow(image.pil())
+    assert (96, 96, "id" in (image.workflow() or {"id": 0})) == (image.width, again["blank_image.width"], False)
+
+
+def test_seeds_are_recorded(console: iw.Console) -> None:
+    """Random ones, one for each job, are a column, and what the nodes were given."""
+    graph = {"nodes": {"n": {"type": "random_range", "low": 0, "high": 10**9, "size": 2}}, "edges": []}
+    sweep = console.workflow(graph).submit(runs=3, seed="random")
+    frame = sweep.frame(30)
+    expected = [list(numpy.random.default_rng(seed).integers(0, 10**9, 2)) for seed in frame["seed"]]
+    assert (3, expected) == (len(set(frame["seed"])), [result["n"]["collection"] for result in sweep.result()])
+
+
+def test_workflow_of_the_library_is_loaded_by_name(console: iw.Console) -> None:
+    """By its name or id; another name has a suggestion."""
+    made = iw.run(console.client.create_workflow({**editor.sums(), "name": "Adds two numbers"}))
+    try:
+        for name in ("Adds two numbers", "adds two numbers", made.workflow_id):
+            workflow = console.workflow(name)
+            assert ("Adds two numbers", 10) == (workflow.name, workflow["B"])
+        with pytest.raises(iw.NotFound, match="Did you mean 'Adds two numbers'"):
+            console.workflow("Adds two number")
+    finally:
+        iw.run(console.client.delete_workflow(made.workflow_id))
+
+
+def test_nothing_is_sent_of_a_sweep_with_a_wrong_value(console: iw.Console) -> None:
+    """The name is the one that was used."""
+    with pytest.raises(InvalidRequest, match=r"p\.width: should be an integer, got 'wide'"):
+        console.workflow(PICTURE).sweep({"p.color": ["#ff0000", "#00ff00"], "p.width": [64, "wide"]})
+    assert 0 == console.status.total
+
+
+def test_grid_shows_states_pictures_and_errors_by_value(console: iw.Console) -> None:
+    """In rows and columns, with the jobs' own ends; and as a figure."""
+    sweep = console.workflow(PICTURE).sweep({"p.color": ["#ff0000", "#00ff00"], "p.width": [64, 32, 128]})
+    grid = sweep.grid(x="p.width", y="p.color")
+    until(lambda: 6 == len(grid.layout_["cells"]), "the values")
+    until(lambda: 6 == sum(bool(state.get("names")) for state in grid.states.values()), "the pictures")
+    assert (["32", "64", "128"], ["#ff0000", "#00ff00"]) == (grid.layout_["columns"], grid.layout_["rows"])
+    assert [[1, 0], [0, 0], [2, 0], [1, 1], [0, 1], [2, 1]] == [cell["at"][:2] for cell in grid.layout_["cells"]]
+    assert (6, "p.width 32") == (len(grid.figure().axes), grid.figure().axes[0].get_title())
+    grid.y = ""
+    assert [0, 0, 0, 0, 0, 0] == [cell["at"][1] for cell in grid.layout_["cells"]]
+    with pytest.raises(InvalidRequest, match="x: the jobs have no value 'width'"):
+        sweep.grid(x="width")
+    grid.close()
+
+
+def test_workflow_form_submits_a_sweep(console: iw.Console) -> None:
+    """What is typed is planned, checked by the field's name, and enqueued."""
+    form = console.workflow(editor.sums()).form()
+    form.form = {**form.form, "values": {"B": "1, x"}}
+    until(lambda: "B" in form.problems, "the check")
+    assert (0, "B: should be values such as") == (form.jobs, form.problems["B"][:27])
+    form.form = {**form.form, "values": {"B": "1..3", "First Sum.a": "7"}, "runs": 2}
+    until(lambda: 6 == form.jobs, "the plan")
+    assert form.plan.startswith("6 jobs: 3 B")
+    form.submit()
+    until(lambda: form.said, "the outcome")
+    assert form.said["text"].startswith("Enqueued 6 of 6")
+    batch = console.batch(form.said["batch"])
+    assert [10, 10, 11, 11, 12, 12] == sorted(result["n2"]["value"] for result in batch.result(30))
     form.close()
 
 

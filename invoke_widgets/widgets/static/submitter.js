@@ -26,9 +26,16 @@ function ValuesRow({ row, index, rows, fields, problem, list, onChange, onRemove
   </div>`;
 }
 
+/** The workflows of the server, read when the menu opens. */
+function Library({ library, busy, onOpen, onLoad }) {
+  useEffect(() => { onOpen(); }, []);
+  if (!library.length) return html`<p class="iw-dim">${busy ? "Reading …" : "The server has no workflows."}</p>`;
+  return library.map(([id, name]) => html`<button type="button" key=${id} onClick=${() => onLoad(id)}>${name}</button>`);
+}
+
 function Submitter({ model }) {
   const { root } = useContext(Scope);
-  const [form, problems, plan, sendable, fields, drafts] = useTraits(model, "form", "problems", "plan", "sendable", "fields", "drafts");
+  const [form, problems, plan, sendable, fields, drafts, library, shown, isWorkflow] = useTraits(model, "form", "problems", "plan", "sendable", "fields", "drafts", "library", "shown", "is_workflow");
   const [run, busy] = useAct();
   const [typed, setTyped] = useState(form);
   const [dropping, setDropping] = useState(false);
@@ -92,13 +99,15 @@ function Submitter({ model }) {
   const group = 1 + Math.max(0, ...rows.map(([, , other]) => other));
   return html`<div class=${`iws-form ${dropping ? "iws-dropping" : ""}`}>
     <div class="iw-tools">
-      <input type="file" accept=".json,application/json" hidden ref=${file} onChange=${(event) => { if (event.target.files.length) take([...event.target.files]); event.target.value = ""; }} />
-      <${Button} title="A graph, a batch or a workflow as JSON; it can also be dropped onto this form" onClick=${() => file.current.click()}>Open file…<//>
+      <input type="file" accept=".json,application/json,image/png,image/webp" hidden ref=${file} onChange=${(event) => { if (event.target.files.length) take([...event.target.files]); event.target.value = ""; }} />
+      <${Button} title="A graph, a batch or a workflow as JSON, or a picture that carries a workflow; it can also be dropped onto this form" onClick=${() => file.current.click()}>Open file…<//>
       <${Button} title="A graph that adds two numbers" onClick=${() => change({ ...typed, graph: JSON.stringify(JSON.parse(model.get("example")), null, 2), rows: [] })}>Example<//>
+      <${Menu} kind="outline" label="Library ▾" name="Workflows of the server">${(close) => html`<${Library} library=${library} busy=${busy("library")} onOpen=${() => run("library")} onLoad=${(id) => { close(); run("load", { source: id }); }} />`}<//>
       ${drafts.length > 0 && html`<${Menu} kind="outline" label="Recent ▾" name="Recently enqueued">${(close) => drafts.map((label, number) => html`<button type="button" onClick=${() => { close(); run("recent", { number }); }}>${label}</button>`)}<//>`}
+      ${shown ? html`<${Button} title="The workflow as JSON" onClick=${() => run("json")}>Edit as JSON<//>` : isWorkflow && html`<${Button} kind="solid" busy=${busy("load")} onClick=${() => run("load")}>Show its form<//>`}
       <${Problem} problem=${problems.file} />
     </div>
-    <div class="iws-body">
+    ${shown ? html`<${Child} model=${model} reference=${shown} />` : html`<div class="iws-body">
       <label class="iw-field"><span class="iw-name">Graph</span><textarea rows="9" spellcheck="false" value=${typed.graph} placeholder=${model.get("example")} aria-invalid=${problems.graph ? "true" : null} onInput=${(event) => change({ graph: event.target.value })}></textarea></label>
       ${problems.ignored && html`<div class="iw-dim iw-small" role="status">${problems.ignored.message}</div>`}
       <${Problem} problem=${problems.graph} />
@@ -115,7 +124,7 @@ function Submitter({ model }) {
       <${Problem} problem=${problems.runs} /><${Problem} problem=${problems.destination} />
     </div>
     <div class="iw-tools iws-end"><span class="iw-dim iw-grow" role="status">${plan}</span>
-      <${Button} kind="solid" busy=${busy("submit")} disabled=${!sendable} onClick=${submit}>Enqueue<//></div>
+      <${Button} kind="solid" busy=${busy("submit")} disabled=${!sendable} onClick=${submit}>Enqueue<//></div>`}
   </div>`;
 }
 export default part(Submitter);

@@ -12,7 +12,7 @@ from typing import Any
 import fastjsonschema
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.workflows import Data, near
+from invoke_widgets.workflows.graph import Data, near
 
 
 class _NotFetchedError(Exception):
@@ -54,6 +54,27 @@ class NodeSchemas:
         """
         properties: Mapping[str, Any] = self._nodes[node_type].get("properties", {})
         return properties
+
+    def has(self, node_type: str) -> bool:
+        """Return whether the server has a node type."""
+        return node_type in self._nodes
+
+    def title(self, node_type: str) -> str:
+        """Return what the editor calls a node type; "" if the server does not have it."""
+        return str(self._nodes.get(node_type, {}).get("title", ""))
+
+    def inputs(self, node_type: str) -> Mapping[str, Any]:
+        """Return the JSON schema of each input of a node type, by name; none if the server does not have the type."""
+        properties = self._nodes.get(node_type, {}).get("properties", {})
+        return {name: schema for name, schema in properties.items() if isinstance(schema, Mapping)}
+
+    def check_value(self, place: str, node_type: str, field: str, value: Any) -> None:
+        """Check one value of a field.
+
+        Raises:
+            InvalidRequest: it does not fit; the message begins with `place`.
+        """
+        self._check_values(place, self.fields(node_type)[field], [value], in_batch=False)
 
     def check_graph(self, graph: Mapping[str, Any]) -> None:
         """Check node types and field names.
@@ -131,23 +152,24 @@ class NodeSchemas:
                 waiting.append(found[name])
         return found
 
-    def _check_values(self, place: str, field: Mapping[str, Any], values: list[Any]) -> None:
+    def _check_values(self, place: str, field: Mapping[str, Any], values: list[Any], *, in_batch: bool = True) -> None:
         schema = {**field, "components": {"schemas": self._referred(field)}}
         try:
             fits = fastjsonschema.compile(schema, _NO_FETCHING, use_default=False, use_formats=False)
         except _NotFetchedError:
             return  # not checked: the server decides
         for index, value in enumerate(values):
+            at = f"{place}[{index}]" if in_batch else place
             if value is None:
-                raise InvalidRequest(f"{place}[{index}]: cannot be None.", field=place)
+                raise InvalidRequest(f"{at}: cannot be None.", field=place)
             if isinstance(value, bool) and field.get("type") != "boolean" and "anyOf" not in field:
-                raise InvalidRequest(f"{place}[{index}]: should be {_kind(field)}, got {value!r}.", field=place)
+                raise InvalidRequest(f"{at}: should be {_kind(field)}, got {value!r}.", field=place)
             try:
                 fits(value)
             except fastjsonschema.JsonSchemaValueException as error:
                 raise InvalidRequest(
-                    f"{place}[{index}]: {_expected(error, field)}, got {value!r:.80}.",
-                    suggestion="The server would accept it and then never get past it.",
+                    f"{at}: {_expected(error, field)}, got {value!r:.80}.",
+                    suggestion="The server would accept it and then never get past it." if in_batch else "",
                     field=place,
                 ) from None
 

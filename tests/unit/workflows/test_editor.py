@@ -51,36 +51,27 @@ def test_a_board_auto_or_none_is_left_out(board: object, kept: object) -> None:
     assert (kept or None) == workflows.graph_of(drawn)["nodes"]["n"].get("board")
 
 
-def test_fields_lists_the_settable_inputs() -> None:
-    """By the node's label or type where no other shares it, the form's first; wired inputs are none."""
-    assert [
-        ("n2.b", 10, True),
-        ("First Sum.a", 1, False),
-        ("First Sum.b", 2, False),
-    ] == [(field.name, field.value, field.in_form) for field in workflows.fields(editor.sums())]
-
-
-def test_fields_follow_the_order_of_the_form() -> None:
-    """The form's order, through its containers, instead of what was exposed before there were forms."""
-    drawn = editor.sums()
-    drawn["nodes"][0]["data"]["inputs"]["b"]["label"] = "how many"
+def test_form_elements_come_in_order_and_once() -> None:
+    """Through its containers, without what is missing or within itself; each with the heading before it."""
 
     def shown(node_id: str, field: str) -> dict[str, Any]:
         place = {"nodeId": node_id, "fieldName": field}
         return {"type": "node-field", "data": {"fieldIdentifier": place}}
 
+    drawn = editor.sums()
     drawn["form"] = {
         "rootElementId": "root",
         "elements": {
-            "root": {"type": "container", "data": {"children": ["row", "last", "row", "gone", 5]}},
-            "row": {"type": "container", "data": {"children": ["first"]}},
+            "root": {"type": "container", "data": {"children": ["title", "row", "last", "row", "gone", 5]}},
+            "title": {"type": "heading", "data": {"content": "First"}},
+            "row": {"type": "container", "data": {"layout": "row", "children": ["first", "root"]}},
             "first": shown("n1", "b"),
             "last": shown("n1", "a"),
         },
     }
-    assert [("First Sum.b", "how many", True), ("First Sum.a", "", True), ("n2.b", "", False)] == [
-        (field.name, field.label, field.in_form) for field in workflows.fields(drawn)
-    ]
+    form = workflows.form_of(drawn)
+    assert ["heading", "container", "node-field"] == [element["type"] for element in form]
+    assert [("n1", "b", "First"), ("n1", "a", "First")] == list(workflows.form_fields(form))
 
 
 def test_nodes_are_found_by_label_type_and_id() -> None:
@@ -283,3 +274,47 @@ def test_numpy_values_of_a_graph_become_plain() -> None:
     graph = {"nodes": {"a": {"type": "add", "a": numpy.int64(3), "list": numpy.array([1.5, 2.5])}}, "edges": []}
     node = workflows.normal_graph(graph)["nodes"]["a"]
     assert (int, [1.5, 2.5]) == (type(node["a"]), node["list"])
+
+
+def generated(kind: str, **settings: Any) -> list[Any]:
+    """Return the values that a generator gives a batch node, behind a connector."""
+    family = kind.partition("_generator")[0]
+    field = f"{family}s"
+    nodes = [
+        editor.node("x", "value"),
+        editor.node("batch", f"{family}_batch", **{field: [], "batch_group_id": "None"}),
+        editor.connector("c"),
+        editor.node("g", f"{family}_generator", generator={"type": kind, **settings}),
+    ]
+    drawn = editor.workflow(nodes, f"g.{field} -> c.in", f"c.out -> batch.{field}", "batch.value -> x.value")
+    return list(workflows.own_data(drawn)[0][0]["items"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "values"),
+    [
+        ("integer_generator_arithmetic_sequence", {"start": 100, "step": 10, "count": 4}, [100, 110, 120, 130]),
+        ("integer_generator_arithmetic_sequence", {"start": 7, "step": 0, "count": 4}, [7]),
+        ("float_generator_arithmetic_sequence", {"start": 0, "step": 0.5, "count": 3}, [0, 0.5, 1]),
+        ("float_generator_linear_distribution", {"start": 1, "end": 3, "count": 3}, [1, 2, 3]),
+        ("float_generator_linear_distribution", {"start": 1, "end": 3, "count": 1}, [1]),
+        ("integer_generator_linear_distribution", {"start": 0, "end": 5, "count": 3}, [0, 3, 5]),
+        ("integer_generator_parse_string", {"input": "1, 2.9,x, 3px,", "splitOn": ","}, [1, 2, 3]),
+        ("float_generator_parse_string", {"input": "1;.5;2e3;-", "splitOn": ";"}, [1, 0.5, 2000]),
+        ("string_generator_parse_string", {"input": "a cat\na dog\n", "splitOn": "\\n"}, ["a cat", "a dog"]),
+        ("string_generator_parse_string", {"input": "a,b", "splitOn": ""}, ["a,b"]),
+        ("integer_generator", {"values": [4, 2]}, [4, 2]),
+    ],
+)
+def test_generators_give_what_the_editor_gives(kind: str, settings: dict[str, Any], values: list[Any]) -> None:
+    """The editor's formulas, its rounding, and how it reads numbers out of text."""
+    assert values == generated(kind, **settings)
+
+
+def test_seeded_random_is_the_editors() -> None:
+    """The numbers of its Mersenne Twister for the seed 5489: 3499211612, 581869302, 3890346734."""
+    expected = [3499211612 / 2**32, 581869302 / 2**32, 3890346734 / 2**32]
+    kind = "float_generator_random_distribution_uniform"
+    assert expected == generated(kind, min=0, max=1, count=3, seed=5489)
+    whole = generated("integer_generator_random_distribution_uniform", min=1, max=6, count=3, seed=5489)
+    assert [int(number * 6) + 1 for number in expected] == whole

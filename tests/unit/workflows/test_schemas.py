@@ -10,8 +10,7 @@ import numpy
 import pytest
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.jobs.schemas import NodeSchemas
-from invoke_widgets.workflows import normal_data, normal_graph
+from invoke_widgets.workflows import NodeSchemas, normal_data, normal_graph
 
 _INT = {"type": "integer", "default": 0, "field_kind": "input"}
 _ATTRIBUTE = {"type": "string", "field_kind": "node_attribute"}

@@ -1,0 +1,241 @@
+"""The fields of a workflow or graph that can be set, by names in words, with what a server's schema says of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from invoke_widgets.workflows.editor import (
+    BATCH_FIELDS,
+    GENERATORS,
+    edges_of,
+    form_fields,
+    form_of,
+    inputs_of,
+    invocations,
+    is_workflow,
+    node_names,
+)
+from invoke_widgets.workflows.graph import normal_graph
+from invoke_widgets.workflows.schemas import NodeSchemas
+
+NOT_SET = frozenset({"id", "type", "is_intermediate", "use_cache", "metadata"})
+_KINDS = {"string": "text", "integer": "integer", "number": "number", "boolean": "switch", "array": "list"}
+_REFERENCES = {
+    "ModelIdentifierField": "model",
+    "BoardField": "board",
+    "ColorField": "color",
+    "ImageField": "image",
+    "VideoField": "video",
+}
+VARIED_BY_SERVER = frozenset({"text", "integer", "number", "choice", "image"})
+"""The kinds of fields whose values a server varies within a batch (seen on 6.14.2); others take a batch for each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowField:
+    """A field of a workflow or graph that can be set.
+
+    Attributes:
+        name: what it is called: its label in the form, or the title of the node's input, made unique by the node's
+            name or the heading above it; outside the form, or in a graph, "node.field".
+        path: "node.field", where the node is named by its label, type or id, the first that no other node shares.
+        kind: "text", "integer", "number", "switch", "choice", "model", "board", "color", "image", "video", "list" or
+            "other";
+            "" if no server's schema was given.
+        value: its value in the workflow; the server's default if it has none; None if it is open.
+        choices: the allowed values of a "choice".
+        minimum, maximum, step: the bounds of a number, each None if there is none.
+        required: whether the workflow cannot run without a value.
+        description: what the workflow's author or the server says about it.
+        in_form: whether the workflow's author put it into the form or exposed it.
+        heading: the heading above it in the form.
+        fed_by: the path of the output that an edge feeds it from, "node.field"; setting it takes the edge out.
+        problem: why this server cannot run it; "" if it can.
+        bases, types: the bases and types of the models that it takes; () for any.
+        node_id, field: where its value is in the graph.
+    """
+
+    name: str
+    path: str
+    kind: str = ""
+    value: Any = None
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    required: bool = False
+    description: str = ""
+    in_form: bool = False
+    heading: str = ""
+    fed_by: str = ""
+    problem: str = ""
+    bases: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    node_id: str
+    field: str
+
+
+def fields(source: Mapping[str, Any], schemas: NodeSchemas | None = None) -> list[WorkflowField]:
+    """List the fields that can be set, the form's first and in its order.
+
+    Args:
+        source: a graph, or the JSON of a workflow that InvokeAI's editor exports.
+        schemas: the node types of a server, which add what it knows of each field. Without them, the fields are those
+            that have a value and no edge.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
+    return _of_workflow(source, schemas) if is_workflow(source) else _of_graph(source, schemas)
+
+
+def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas | None) -> list[WorkflowField]:
+    checked = normal_graph(graph)
+    fed = {
+        (edge["destination"]["node_id"], edge["destination"]["field"]): ".".join(edge["source"].values())
+        for edge in checked["edges"]
+    }
+    found = []
+    for node_id, node in checked["nodes"].items():
+        for field in dict.fromkeys((*node, *_known(schemas, node["type"]))):
+            described = _described(schemas, node["type"], field, node.get(field), fed.get((node_id, field), ""))
+            if described is not None:
+                path = f"{node_id}.{field}"
+                found.append(replace(described, name=path, path=path, node_id=node_id, field=field))
+    return found
+
+
+def _of_workflow(workflow: Mapping[str, Any], schemas: NodeSchemas | None) -> list[WorkflowField]:
+    nodes = invocations(workflow)
+    names = node_names(nodes)
+    fed = {
+        (edge["destination"]["node_id"], edge["destination"]["field"]): (
+            f"{names[edge['source']['node_id']]}.{edge['source']['field']}"
+        )
+        for edge in edges_of(workflow, nodes)
+    }
+    exposed = {(node_id, field): heading for node_id, field, heading in form_fields(form_of(workflow))}
+    found: dict[tuple[str, str], WorkflowField] = {}
+    titles: dict[tuple[str, str], str] = {}
+    for node_id, data in nodes.items():
+        given = dict(inputs_of(data))
+        for field in dict.fromkeys((*given, *_known(schemas, data["type"]))):
+            place, input_ = (node_id, field), given.get(field, {})
+            described = _described(schemas, data["type"], field, input_.get("value"), fed.get(place, ""))
+            if described is None:
+                continue
+            path = f"{names[node_id]}.{field}"
+            titles[place] = _text(input_.get("label")) or _title(schemas, data["type"], field)
+            found[place] = replace(
+                described,
+                name=path,
+                path=path,
+                description=_text(input_.get("description")) or described.description,
+                in_form=place in exposed,
+                heading=exposed.get(place, ""),
+                node_id=node_id,
+                field=field,
+            )
+    in_form = [place for place in exposed if place in found]
+    for place, name in _named(in_form, titles, exposed, nodes, schemas).items():
+        found[place] = replace(found[place], name=name)
+    return [found[place] for place in (*in_form, *(place for place in found if place not in exposed))]
+
+
+def _named(
+    places: list[tuple[str, str]],
+    titles: Mapping[tuple[str, str], str],
+    headings: Mapping[tuple[str, str], str],
+    nodes: Mapping[str, Mapping[str, Any]],
+    schemas: NodeSchemas | None,
+) -> dict[tuple[str, str], str]:
+    """Name a form's fields in words: by title, on a clash with the node's name or the heading, at last by number."""
+
+    def node(place: tuple[str, str]) -> str:
+        data = nodes[place[0]]
+        return _text(data.get("label")) or (schemas.title(data["type"]) if schemas is not None else "") or data["type"]
+
+    names = {place: titles[place] for place in places}
+    for prefix in (node, lambda place: headings[place]):
+        counts = Counter(names.values())
+        names |= {
+            place: f"{before}: {titles[place]}"
+            for place, name in names.items()
+            if counts[name] > 1 and (before := prefix(place))
+        }
+    taken: Counter[str] = Counter()
+    for place, name in names.items():
+        taken[name] += 1
+        if taken[name] > 1:
+            names[place] = f"{name} ({taken[name]})"
+    return names
+
+
+def _known(schemas: NodeSchemas | None, node_type: str) -> Mapping[str, Any]:
+    return schemas.inputs(node_type) if schemas is not None else {}
+
+
+def _text(value: object) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def _title(schemas: NodeSchemas | None, node_type: str, field: str) -> str:
+    title = _text(_known(schemas, node_type).get(field, {}).get("title"))
+    words = field.replace("_", " ").strip()
+    return title or words[:1].upper() + words[1:]
+
+
+def _described(
+    schemas: NodeSchemas | None, node_type: str, field: str, value: Any, fed_by: str
+) -> WorkflowField | None:
+    """What is known of a field, without its names; None if it cannot be set."""
+    if field in NOT_SET:
+        return None
+    described = WorkflowField(name="", path="", value=value, fed_by=fed_by, node_id="", field="")
+    if node_type in BATCH_FIELDS:  # the editor's own: they become the batch's values
+        return replace(described, kind="list") if field == BATCH_FIELDS[node_type] else None
+    if node_type in GENERATORS:
+        return None
+    if schemas is None:
+        return None if fed_by else described
+    if not schemas.has(node_type):
+        return replace(described, problem=f"this server has no node type {node_type!r}")
+    schema = schemas.inputs(node_type).get(field)
+    if schema is None:
+        return (
+            replace(described, problem=f"{node_type!r} has no such field on this server") if value is not None else None
+        )
+    if schema.get("input") == "connection" or schema.get("ui_hidden"):
+        return None
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    kind = next(filter(None, map(_kind, options)), "other")
+    bounds = next(
+        (option for option in (schema, *options) if "minimum" in option or "exclusiveMinimum" in option), schema
+    )
+    is_whole = kind == "integer"
+    least, most = bounds.get("minimum"), bounds.get("maximum", schema.get("maximum"))
+    if least is None and "exclusiveMinimum" in bounds and is_whole:
+        least = bounds["exclusiveMinimum"] + 1
+    return replace(
+        described,
+        kind=kind,
+        value=schema.get("default") if value is None else value,
+        choices=tuple(next((option["enum"] for option in (schema, *options) if "enum" in option), ())),
+        minimum=least,
+        maximum=most,
+        step=schema.get("multipleOf", 1 if is_whole else None),
+        required=bool(schema.get("orig_required")) and not fed_by,
+        description=_text(schema.get("description")),
+        bases=tuple(schema.get("ui_model_base") or ()),
+        types=tuple(schema.get("ui_model_type") or ()),
+    )
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "choice"
+    reference = str(schema.get("$ref", "")).rpartition("/")[2]
+    return _REFERENCES.get(reference, "") if reference else _KINDS.get(str(schema.get("type")), "")
