@@ -47,6 +47,7 @@ from invoke_widgets.records import (
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from invoke_widgets.jobs import Batch
 

@@ -1,7 +1,17 @@
 """Acting on jobs (submit, cancel, retry), and the handles on them."""
 
 from invoke_widgets.jobs.actions import Actions
-from invoke_widgets.jobs.batch import Batch, Jobs, Retry, Sweep, as_completed, ended_items, handles_of, jobs_of, let_go_of
+from invoke_widgets.jobs.batch import (
+    Batch,
+    Jobs,
+    Retry,
+    Sweep,
+    as_completed,
+    ended_items,
+    handles_of,
+    jobs_of,
+    let_go_of,
+)
 from invoke_widgets.jobs.cancel import a_few_at_once, no_batch
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.reruns import Reruns

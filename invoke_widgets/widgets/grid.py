@@ -52,7 +52,9 @@ class Grid(Part):
     x = traitlets.Unicode().tag(sync=True)
     y = traitlets.Unicode().tag(sync=True)
     facet = traitlets.Unicode().tag(sync=True)
-    layout_: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    layout_: traitlets.Dict[str, Any] = traitlets.Dict({"columns": [], "rows": [], "facets": [], "cells": []}).tag(
+        sync=True
+    )
     states: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -86,10 +88,11 @@ class Grid(Part):
             return
         found = [(job, job.attempts[-1]) for job in self._jobs.jobs]
         self._attempts = {item_id for job, _ in found for item_id in job.attempts}
-        for job, last in found:
-            item = state.items.get(last)
-            if item is not None:
-                self._items[job.item_id] = item
+        seen = {item.item_id: item for item in self._items.values()}  # also what was deleted since
+        last_ones = [item for _, last in found if (item := state.items.get(last) or seen.get(last)) is not None]
+        # A retry by hand is another attempt in the same cell.
+        last_ones.sort(key=lambda item: item.item_id)
+        self._items = {item.retried_from_item_id or item.item_id: item for item in last_ones}
         had = len(self._values)
         for job_id, item in self._items.items():
             if item.field_values is not None and job_id not in self._values:

@@ -66,6 +66,7 @@ def test_dropped_workflow_is_run_as_a_sweep_and_seen_as_a_grid(lab: Lab, wire: W
     page.says("Enqueued 5 of 5 as batch")
     page.notebook.run_cell(2)
     grid = View(page.notebook.output(2))
+    cells(grid.view).last.scroll_into_view_if_needed()  # what is not seen is not read
     expect(cells(grid.view).locator("img")).to_have_count(5)
     assert [f"Width {n}" for n in range(32, 65, 8)] == grid.view.get_by_role("columnheader").locator(
         "visible=true"

@@ -129,9 +129,9 @@ function Grid({ model }) {
       ${facets.map((facetValue, f) => html`<section key=${facetValue}>
         ${facet && html`<h4>${facet} ${facetValue}</h4>`}
         ${flat ? html`<div class="iwx-flat" role="row">${cells.filter((cell) => cell.at[2] === f).map(draw)}</div>` : html`<div class="iwx-table" style=${`--iwx-columns:${columns.length}`}>
-          ${x && html`<div class="iwx-row" role="row"><span role="columnheader" class="iwx-corner"></span>${columns.map((value, c) => html`<${Heading} key=${value} role="columnheader" name=${x} value=${value} cells=${cells.filter((cell) => cell.at[0] === c)} states=${states} onRetry=${retry} onCancel=${cancel} />`)}</div>`}
+          ${x && html`<div class="iwx-row" role="row"><span class="iwx-corner" aria-hidden="true"></span>${columns.map((value, c) => html`<${Heading} key=${value} role="columnheader" name=${x} value=${value} cells=${cells.filter((cell) => cell.at[0] === c)} states=${states} onRetry=${retry} onCancel=${cancel} />`)}</div>`}
           ${rows.map((value, r) => html`<div class="iwx-row" role="row" key=${value}>
-            ${y ? html`<${Heading} role="rowheader" name=${y} value=${value} cells=${cells.filter((cell) => cell.at[1] === r)} states=${states} onRetry=${retry} onCancel=${cancel} />` : html`<span role="rowheader"></span>`}
+            ${y ? html`<${Heading} role="rowheader" name=${y} value=${value} cells=${cells.filter((cell) => cell.at[1] === r)} states=${states} onRetry=${retry} onCancel=${cancel} />` : html`<span aria-hidden="true"></span>`}
             ${columns.map((_, c) => { const here = cells.filter((cell) => cell.at[0] === c && cell.at[1] === r && cell.at[2] === f); return html`<div class=${`iwx-place ${here.length > 1 ? "iwx-many" : ""}`} key=${c} role="presentation">${here.map(draw)}</div>`; })}
           </div>`)}
         </div>`}

@@ -85,7 +85,8 @@ _ODD = st.one_of(_ID, st.text(max_size=3), st.lists(_ID, max_size=3), _PLAIN)
 _COUNTED = st.fixed_dictionaries({"queue_id": _ODD, "batch_id": _ODD, "destination": _ODD}, optional={"total": _ODD})
 _FIELDS = ["item_id", "status", "batch_id", "queue_id", "destination", "item_ids", "total", "total_count", "enqueued",
            "requested", "priority", "retried_item_ids", "canceled", "deleted", "version", "token", "is_started",
-           "image_name", "board_id", "board_name", "paths", "session", "created_at", "detail"]  # fmt: skip
+           "image_name", "board_id", "board_name", "paths", "models", "key", "workflow_id", "name", "workflow",
+           "prompts", "error", "session", "created_at", "detail"]  # fmt: skip
 _ANSWER = st.builds(
     dict.__or__,
     st.dictionaries(st.sampled_from(_FIELDS), _ODD, max_size=8),
@@ -144,6 +145,21 @@ CALLS: tuple[Callable[[InvokeClient], Coroutine[Any, Any, object]], ...] = (
     lambda c: c.get_board("b"),
     lambda c: c.delete_board("b"),
     lambda c: c.list_all_board_image_names("b"),
+    lambda c: c.get_images_by_names(["i"]),
+    lambda c: c.get_image_metadata("i"),
+    lambda c: c.get_image_workflow("i"),
+    lambda c: c.delete_images_from_list(["i"]),
+    lambda c: c.star_images_in_list(["i"]),
+    lambda c: c.unstar_images_in_list(["i"]),
+    lambda c: c.add_images_to_board("b", ["i"]),
+    lambda c: c.remove_images_from_board(["i"]),
+    lambda c: c.update_board("b", board_name="n"),
+    lambda c: c.list_workflows(),
+    lambda c: c.get_workflow("w"),
+    lambda c: c.create_workflow({}),
+    lambda c: c.delete_workflow("w"),
+    lambda c: c.list_models(),
+    lambda c: c.parse_dynamicprompts("p"),
 )
 # Those that are asked for again after a while are left to tests of their own.
 _STATUS = st.sampled_from([200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 409, 418, 422, 500, 507])
