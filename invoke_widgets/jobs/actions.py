@@ -19,20 +19,22 @@ from invoke_widgets.errors import (
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.cancel import Canceler
 from invoke_widgets.jobs.reruns import Reruns, in_flight
-from invoke_widgets.jobs.submit import Submitter, logged
+from invoke_widgets.jobs.submit import Submission, Submitter, logged
 from invoke_widgets.records import (
     CANCELED,
     FAILED,
     STATUSES,
     TERMINAL,
     Cancellation,
+    EnqueueResult,
     ProcessorStatus,
     QueueItem,
     Retried,
+    ValueNames,
     retryable,
 )
 from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items, whole_items
-from invoke_widgets.workflows import near
+from invoke_widgets.workflows import Plan, near
 
 T = TypeVar("T")
 
