@@ -2,8 +2,8 @@
 
 >>> console.submit(iw.examples.square(), data={"blur.radius": [2, 8, 24]})
 
-Each is InvokeAI's own JSON, and may be changed before it is submitted. Images are intermediate, which keeps them out of
-the server's gallery.
+Each is InvokeAI's own JSON, and may be changed before it is submitted. Images on the way to a result are intermediate, which
+keeps them out of the server's gallery.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def square(size: int = 192, radius: float = 8) -> Graph:
             "ground": _blank(size, (24, 32, 64)),
             "patch": _blank(size // 2, (255, 176, 32)),
             "paste": {"type": "img_paste", "x": size // 4, "y": size // 4, **_UNSEEN},
-            "blur": {"type": "img_blur", "radius": radius, **_UNSEEN},
+            "blur": {"type": "img_blur", "radius": radius},
         },
         "ground.image -> paste.base_image",
         "patch.image -> paste.image",

@@ -43,11 +43,12 @@ def test_failing_examples_fail_as_they_say(console: iw.Console) -> None:
 
 
 def test_picture_example_is_varied_by_its_radius(console: iw.Console) -> None:
-    """Pictures of the size that was asked for, none of them in the gallery."""
+    """Pictures of the size that was asked for, and only they are in the gallery."""
     batch = console.submit(iw.examples.square(size=64), data={"blur.radius": [0, 8]})
     images = [output["blur"] for output in batch.result(60)]
     assert [(64, 64), (64, 64)] == [(image["width"], image["height"]) for image in images]
-    assert 0 == len(console.images())
+    assert {image["image"]["image_name"] for image in images} == {image.name for image in console.images()}
+    assert [image["image"]["image_name"] for image in images] == [image.name for image in batch.images]
 
 
 def test_slow_example_runs_in_steps_and_can_be_canceled(console: iw.Console) -> None:

@@ -14,8 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import invoke_widgets as iw
-from invoke_widgets import alerts, analysis, notices, widgets, workflows
-from invoke_widgets.history import Plots
+from invoke_widgets import alerts, analysis, examples, notices, widgets, workflows
 from invoke_widgets.widgets.part import Part
 
 PATH = Path(__file__).resolve().parents[2] / "notebooks" / "reference.md"
@@ -26,6 +25,7 @@ _MODULES: list[tuple[str, ModuleType]] = [
     ("invoke_widgets.notices", notices),
     ("invoke_widgets.analysis", analysis),
     ("invoke_widgets.workflows", workflows),
+    ("invoke_widgets.examples", examples),
     ("invoke_widgets.widgets", widgets),
 ]
 # Of these only the names that the package itself defines: the rest comes from anywidget.
@@ -46,8 +46,6 @@ def text() -> str:
         lines += [f"## `{name}`", ""]
         for public in sorted(getattr(module, "__all__", _public(module))):
             lines += _entry(f"{public}", getattr(module, public), undocumented)
-        if module is iw:
-            lines += _entry("Plots", Plots, undocumented)
     if undocumented:
         raise UndocumentedError(", ".join(undocumented))
     return "\n".join(lines).rstrip() + "\n"

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pytest
 
+import invoke_widgets as iw
 from invoke_widgets import __version__, cli, doctor
 from tests.contract.people import ADMIN, USER, login
 from tests.support.servers import EmbeddedServer, Server
@@ -225,6 +226,17 @@ def test_demo_check_runs_the_quickstart() -> None:
 def test_notebooks_run_on_every_server(wire: Wire, notebook: Path) -> None:
     """All cells succeed on the server that INVOKE_WIDGETS_URL names."""
     assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": wire.server.url})
+
+
+@pytest.mark.slow
+def test_errors_notebook_has_its_drill_on_a_server_that_it_did_not_start(wire: Wire) -> None:
+    """As with `invoke-widgets demo`: jobs run out of memory, and their retries succeed."""
+    with iw.connect(wire.server.url) as console:
+        [notebook] = (path for path in _NOTEBOOKS if path.stem == "errors")
+        assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": wire.server.url})
+        # After the sweep: two without an image, two without memory, and the retry of each in the same order.
+        statuses = console.jobs.frame().sort_values("item_id")["status"].tolist()[20:28]
+    assert ["failed"] * 6 + ["completed"] * 2 == statuses
 
 
 @pytest.mark.slow
