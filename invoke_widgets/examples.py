@@ -2,8 +2,8 @@
 
 >>> console.submit(iw.examples.square(), data={"blur.radius": [2, 8, 24]})
 
-Each is InvokeAI's own JSON, and may be changed before it is submitted. Only the last image goes to the server's gallery:
-those on the way to it are intermediate.
+Each is InvokeAI's own JSON, and may be changed before it is submitted. Only the last image goes to the server's
+gallery: those on the way to it are intermediate.
 """
 
 from __future__ import annotations
