@@ -71,6 +71,7 @@ class EventStream:
         self._verify = verify
         self._socket: socketio.AsyncClient | None = None
         self._http: aiohttp.ClientSession | None = None
+        self._websocket: aiohttp.ClientWebSocketResponse | None = None
         self.sends_copies = False
         """Whether the server's version sends each event twice. Without it, equal events may be genuine."""
         self._recent: deque[tuple[str, Any]] = deque(maxlen=32)
@@ -129,6 +130,7 @@ class EventStream:
             await self._shut(socket)
             raise
         self._socket = socket
+        self._websocket = socket.eio.ws
 
     @property
     def is_connected(self) -> bool:
@@ -164,12 +166,15 @@ class EventStream:
 
     async def _shut(self, socket: socketio.AsyncClient | None) -> None:
         http, self._http = self._http, None
+        websocket, self._websocket = self._websocket, None
         with contextlib.suppress(Exception):  # the library raises anything
             async with asyncio.timeout(2.0):
                 if socket is not None:
                     await socket.disconnect()
         if http is not None:
             await http.close()
+        if websocket is not None:
+            await websocket.close()  # the library drops it open when the server goes silent
 
 
 class SocketKeeper:

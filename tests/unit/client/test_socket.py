@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from invoke_widgets.client.socket import SocketKeeper
+from aiohttp import web
+
+from invoke_widgets.client.socket import EventStream, SocketKeeper
 from invoke_widgets.errors import ServerUnreachable
 
 
@@ -141,3 +145,42 @@ def test_hurry_makes_the_next_attempt_due() -> None:
         assert await trial.keeper.open_anew(5)
 
     run(work)
+
+
+async def _silent(request: web.Request) -> web.WebSocketResponse:
+    """Accept a socket and its subscription, and say nothing more."""
+    socket = web.WebSocketResponse(autoclose=False, autoping=False)
+    await socket.prepare(request)
+    opening = {"sid": "s", "upgrades": [], "pingInterval": 300, "pingTimeout": 300, "maxPayload": 1000000}
+    await socket.send_str(f"0{json.dumps(opening)}")
+    await socket.receive_str()
+    await socket.send_str('40{"sid":"t"}')
+    number = (await socket.receive_str())[2:].partition("[")[0]
+    await socket.send_str(f"43{number}[]")
+    await asyncio.Event().wait()
+    return socket
+
+
+def test_socket_whose_server_went_silent_is_closed() -> None:
+    """It is reported as lost, and its connection is not left to the garbage collector, which would log it."""
+    reported: list[object] = []
+
+    async def work() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
+        app = web.Application()
+        app.router.add_get("/ws/socket.io/", _silent)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        lost = asyncio.Event()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        stream = EventStream(url, "default", on_event=print, on_lost=lost.set, token=lambda: None)
+        await stream.connect()
+        await lost.wait()
+        gc.collect()
+        await stream.close()
+        gc.collect()
+        await runner.cleanup()
+
+    asyncio.run(work())
+    assert [] == reported
