@@ -37,7 +37,7 @@ from invoke_widgets.jobs.newer import NewerItems
 from invoke_widgets.jobs.reruns import LOOKS_S, LOST, Reruns
 from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
 from invoke_widgets.records import EnqueueResult, QueueItem, ValueNames
-from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items
+from invoke_widgets.sync import QueueStore, Sync
 from invoke_widgets.workflows import Data, NodeSchemas, normal_data, normal_graph, plain
 
 # The time a server takes to make an item, and for each of its nodes: about ten times what was measured on 6.14.2 with
@@ -311,7 +311,8 @@ class Submitter:
             try:
                 status = await self._client.get_batch_status(batch.batch_id)
                 if status.total:
-                    return self._result(batch, await self._ids_of(batch), status.total, batch.requested)
+                    ids = await self._ids_of(batch)
+                    return self._result(batch, ids, max(len(ids), status.total), batch.requested)
             except (NetworkError, JobTimeout) as again:
                 if not was_sent:
                     raise failure from None
@@ -373,9 +374,8 @@ class Submitter:
         self._sync.refresh(item_ids)
 
     async def _ids_of(self, batch: _Batch) -> tuple[int, ...]:
-        """Read the ids of a batch's own items, leaving out those that these have called."""
-        items = await light_items(self._client, await ids_after(self._client, batch.newer.newest))
-        return batch.own(items)
+        """Read the ids of a batch's own items, those included that were seen and deleted since."""
+        return batch.own((await batch.newer.read(self._client)).items.values())
 
 
 def _uncertain(batch: _Batch, why: str, cause: JobException) -> SubmissionFailed:

@@ -122,6 +122,24 @@ def test_a_submit_whose_job_was_pruned_before_the_lookup_is_not_sent_again(
         assert 1 == len(batch)
 
 
+def test_a_submit_whose_reply_is_lost_names_its_deleted_items_too(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy
+) -> None:
+    """An item that was deleted before the batch was looked for is one of it all the same."""
+    through.pause()
+    proxy.lose_reply(path="enqueue_batch", times=1)
+    unanswered = proxy.server_error(path="/b/.*/status")
+    with ThreadPoolExecutor(1) as pool:
+        submitted = pool.submit(through.submit, add_and_multiply(), runs=3)
+        until(lambda: len(through.internals.store.state.items) == 3, "the console to see them")
+        ids = sorted(wire.item_ids())
+        wire.send("DELETE", f"i/{ids[1]}")
+        unanswered.stop()
+        batch = submitted.result(60)
+    assert (ids, 3) == (list(batch.item_ids), batch.enqueued)
+    through.resume()
+
+
 def test_a_submit_whose_job_was_never_seen_is_not_sent_again(wire: Wire, proxy: ChaosProxy) -> None:
     """If newer ids are missing from the queue, it is not certain whether they were the batch: nothing is sent again."""
     with iw.connect(proxy.url, use_socket=False) as console, iw.connect(wire.server.url) as other:
