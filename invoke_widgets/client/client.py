@@ -82,6 +82,11 @@ MAX_NAMES_PER_REQUEST = 1000
 
 _LONGEST_NAME = 255
 
+_WHOLE_PER_REQUEST = 100
+"""Whole items are large (an SDXL graph pending: 5 kB), and the server answers nothing else while it writes them."""
+_FIRST_WHOLE = 10
+_WHOLE_BYTES = 4 * 2**20
+
 _WHICH_IDS = "A job has its as job.item_id, a batch as batch.item_ids, and console.queue lists all items."
 
 
@@ -91,6 +96,7 @@ class _Known:
 
     version: tuple[int, int, int] | None = None
     openapi: dict[str, Any] | None = None
+    item_bytes: float = _WHOLE_BYTES / _FIRST_WHOLE
     max_queue_size: int | None = None
 
 
@@ -329,7 +335,21 @@ class InvokeClient:
         Items that do not exist, and those that the server cannot load, are left out.
         """
         await self._need("items_by_ids")
-        return await self._by_ids("items_by_ids", item_ids)
+        ids = checked_ids(item_ids)
+        try:
+            items, size = await self._by_ids("items_by_ids", ids)
+        except UnexpectedReply as error:
+            if "limit" in error.details:
+                self._known.item_bytes = max(error.details["limit"], 2 * _WHOLE_BYTES) / len(ids)
+            raise
+        if items:
+            self._known.item_bytes = max(size / len(items), self._known.item_bytes / 2)
+        return items
+
+    @property
+    def whole_per_request(self) -> int:
+        """How many whole items to ask for at once: fewer after large ones, so that an answer has about 4 MB."""
+        return max(min(int(_WHOLE_BYTES / self._known.item_bytes), _WHOLE_PER_REQUEST), 1)
 
     async def get_queue_item_summaries_by_ids(self, item_ids: Iterable[int]) -> list[QueueItem]:
         """Return items without session and error for at most 1000 ids (from 6.14 on).
@@ -337,7 +357,7 @@ class InvokeClient:
         Items that do not exist are left out.
         """
         await self._need("item_summaries_by_ids")
-        return await self._by_ids("item_summaries_by_ids", item_ids)
+        return (await self._by_ids("item_summaries_by_ids", checked_ids(item_ids)))[0]
 
     async def list_queue_items(
         self, *, limit: int = 50, after: QueueItem | None = None
@@ -839,14 +859,18 @@ class InvokeClient:
         data = await self._transport.json(method, path, body=body, params=params, repeatable=True)
         return each(data, self._queue_item, f"{method} {path}")
 
-    async def _by_ids(self, endpoint: str, item_ids: Iterable[int]) -> list[QueueItem]:
-        ids = checked_ids(item_ids)
+    async def _by_ids(self, endpoint: str, ids: list[int]) -> tuple[list[QueueItem], int]:
+        """Return items, and how many bytes the answer had."""
         if len(ids) > MAX_IDS_PER_REQUEST:
             raise InvalidRequest(
                 f"item_ids: the server takes at most {MAX_IDS_PER_REQUEST} ids in one request, got {len(ids)}."
             )
         ids = _possible(ids)
-        return await self._records("POST", f"{self._queue}/{endpoint}", body={"item_ids": ids}) if ids else []
+        if not ids:
+            return [], 0
+        path = f"{self._queue}/{endpoint}"
+        data, size = await self._transport.sized_json("POST", path, body={"item_ids": ids}, repeatable=True)
+        return each(data, self._queue_item, f"POST {path}"), size
 
 
 def parsed(parse: Callable[[object], T], data: object, request: str) -> T:

@@ -551,8 +551,20 @@ class Transport:
         Raises:
             JobException: the request failed; see the tree in `errors`.
         """
+        return (await self.sized_json(method, path, body=body, params=params, repeatable=repeatable))[0]
+
+    async def sized_json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        repeatable: Repeatable = False,
+    ) -> tuple[Any, int]:
+        """Do the same as `json`, and return with it how many bytes the response had, once decompressed."""
         response = await self._send(method, path, body, params, repeatable)
-        return _decoded(response, f"{method} {path}", bool(repeatable))
+        return _decoded(response, f"{method} {path}", bool(repeatable)), len(response.content)
 
     async def content(self, path: str) -> tuple[bytes, str]:
         """GET a file, such as an image, and return its bytes and content type.
@@ -666,7 +678,7 @@ class Transport:
                 raise UnexpectedReply(
                     f"{name} was answered with more than {limit_of(name) // 2**20} MB, and was given up.",
                     suggestion="Is this the address of an InvokeAI server?",
-                    details={"request": name},
+                    details={"request": name, "limit": limit_of(name)},
                 ) from None
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 # Not chained: httpx's tracebacks are long, and its message is in the details.

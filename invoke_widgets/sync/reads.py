@@ -11,13 +11,12 @@ from __future__ import annotations
 import heapq
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
-from invoke_widgets.errors import NotFound, ServerFailure
+from invoke_widgets.errors import NotFound, ServerFailure, UnexpectedReply
 from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.records import FAILED, QueueItem
 from invoke_widgets.sync.state import Ids, QueueState, Step, with_ids, with_items, with_new_ids
@@ -30,8 +29,6 @@ _PAUSES = 2.0
 """How many times as long as reading something large took it is not read again."""
 _PRIORITIES_KEPT = 1000
 _FAILED_PER_READ = 50
-_WHOLE_PER_REQUEST = 100
-"""Whole items are large (an SDXL graph pending: 5 kB), and the server answers nothing else while it writes them."""
 _ONE_BY_ONE = 10
 """Where no request reads several items, at most so many are read singly instead of all of the queue."""
 
@@ -308,7 +305,7 @@ class Reads:
     async def _read_items(self, waiting: list[int], size: int) -> None:
         before = self._store.state
         summaries = await self._client.has("item_summaries_by_ids")
-        chunk = waiting[: size if summaries else min(size, _WHOLE_PER_REQUEST)]
+        chunk = waiting[: size if summaries else min(size, self._client.whole_per_request)]
         with _taken(self._stale, chunk), _taken(self._again, chunk):
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # The server leaves out whole items that it cannot load, so what is missing need not be gone.
@@ -392,12 +389,12 @@ class FailureReader:
         Raises:
             JobException: a request failed; they are still waiting.
         """
-        chunk = sorted(self._wanted, reverse=True)[:_FAILED_PER_READ]
+        chunk = sorted(self._wanted, reverse=True)[: min(_FAILED_PER_READ, self._client.whole_per_request)]
         before = self._store.state
         with _taken(self._wanted, chunk):
             items = await whole_items(self._client, chunk)
             # To number the attempts, read the items in between: they may be attempts at the same jobs.
-            items += await whole_items(self._client, self._between(items))
+            items += await whole_items(self._client, self._between(items), keep=QueueItem.without_session)
             light = [item.without_session() for item in items]
             self._store.apply(lambda state: with_items(state, light, fresher=state.changed_since(before)))
         read = {item.item_id: item for item in items}
@@ -439,24 +436,46 @@ async def light_items(client: InvokeClient, item_ids: Iterable[int]) -> list[Que
         JobException: a request failed.
     """
     if await client.has("item_summaries_by_ids"):
-        return await _in_chunks(client.get_queue_item_summaries_by_ids, item_ids, MAX_IDS_PER_REQUEST)
-    return [item.without_session() for item in await whole_items(client, item_ids)]
+        ids, size = list(item_ids), MAX_IDS_PER_REQUEST
+        chunks = [ids[start : start + size] for start in range(0, len(ids), size)]
+        return [item for chunk in chunks for item in await client.get_queue_item_summaries_by_ids(chunk)]
+    return await whole_items(client, item_ids, keep=QueueItem.without_session)
 
 
-async def whole_items(client: InvokeClient, item_ids: Iterable[int]) -> list[QueueItem]:
-    """Read items with their sessions. Items that do not exist, or that the server cannot load, are left out.
+async def whole_items(
+    client: InvokeClient, item_ids: Iterable[int], *, keep: Callable[[QueueItem], QueueItem] = lambda item: item
+) -> list[QueueItem]:
+    """Read items with their sessions, fewer at once the larger they are.
+
+    Items that do not exist, that the server cannot load, or that are too large to be read at all, are left out.
+
+    Args:
+        client: the client to read with.
+        item_ids: the items to read.
+        keep: returns what is to be kept of each.
 
     Raises:
         JobException: a request failed.
     """
     if await client.has("items_by_ids"):
-        return await _in_chunks(client.get_queue_items_by_item_ids, item_ids, _WHOLE_PER_REQUEST)
+        left, items = list(item_ids), list[QueueItem]()
+        while left:
+            chunk = left[: client.whole_per_request]
+            try:
+                items += [keep(item) for item in await client.get_queue_items_by_item_ids(chunk)]
+            except UnexpectedReply as error:
+                if "limit" not in error.details:
+                    raise
+                if len(chunk) > 1:
+                    continue
+            left = left[len(chunk) :]
+        return items
     wanted = set(item_ids)
     if len(wanted) <= _ONE_BY_ONE:
         found = [await _loaded(client, item_id) for item_id in sorted(wanted)]
-        return [item for item in found if item is not None]
+        return [keep(item) for item in found if item is not None]
     try:
-        return [item for item in await client.list_all_queue_items() if item.item_id in wanted]
+        return [keep(item) for item in await client.list_all_queue_items() if item.item_id in wanted]
     except ServerFailure as error:
         if not error.details.get("poison"):
             raise
@@ -486,13 +505,6 @@ async def ids_after(client: InvokeClient, item_id: int) -> list[int]:
     else:
         listed = [item.item_id for item in await client.list_all_queue_items()]
     return sorted(i for i in listed if i > item_id)
-
-
-async def _in_chunks(
-    read: Callable[[list[int]], Coroutine[Any, Any, list[QueueItem]]], item_ids: Iterable[int], size: int
-) -> list[QueueItem]:
-    ids = list(item_ids)
-    return [item for start in range(0, len(ids), size) for item in await read(ids[start : start + size])]
 
 
 @contextmanager

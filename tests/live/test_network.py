@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import invoke_widgets as iw
+from invoke_widgets.client import transport
 from invoke_widgets.errors import ServerUnreachable
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
@@ -676,6 +677,22 @@ def test_jobs_that_run_are_not_read_again(wire: Wire, proxy: ChaosProxy) -> None
         checks = len(seen("/status"))
         until(lambda: len(seen("/status")) >= checks + 2, "two more checks of the counters")
         assert [] == seen("/items_by_ids", "/list", "/list_all")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [2**20, 2**26])
+def test_large_items_are_read_fewer_at_once(
+    wire: Wire, proxy: ChaosProxy, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """After a large answer the next request asks for fewer; one that was too large is asked for in parts."""
+    monkeypatch.setattr(transport, "_LONGEST_REPLY", limit)
+    wire.put("processor/pause")
+    for _ in range(20):
+        wire.enqueue(graph({"text": {"type": "string", "value": "x" * 600_000}}))
+    proxy.say(b'{"version": "6.8.1"}', path="/app/version")  # which has no summaries
+    with iw.connect(proxy.url) as console:
+        assert 20 == len(console.queue)
+        assert (20 if limit == 2**20 else 3) <= sum(seen.path.endswith("/items_by_ids") for seen in proxy.seen)
 
 
 @pytest.mark.every_version

@@ -34,7 +34,7 @@ from tests.simulation.clock import Stuck, VirtualLoop
 from tests.simulation.model import Did
 from tests.simulation.network import PORT, Network
 from tests.simulation.server import Fault, Server
-from tests.simulation.steps import Step, draw
+from tests.simulation.steps import LATEST_S, Step, draw
 
 _POOL = 20
 _CALM_S = 200.0
@@ -317,6 +317,7 @@ class World:
         self._network.calm_down()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await asyncio.sleep(LATEST_S)  # the request of an interrupted action, a pause perhaps, may still arrive
         self.server.model.resume()
         deadline = self.loop.now + _CALM_S
         different = ["never compared"]
