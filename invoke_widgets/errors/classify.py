@@ -126,6 +126,8 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
     elif status == 400 and "CORS" in said:
         remedy = "Send the request from Python, or set allow_origins in the server's configuration."
         found = InvalidRequest, "The server does not talk to web pages of other origins.", remedy, False
+    elif status == 404 and request.endswith("/app/version"):  # every version has it
+        found = UnexpectedReply, f"{request} was answered with 404: {said}.", _ADDRESS, False
     elif status in _CLIENT_ERRORS:
         kind, words, remedy, retryable = _CLIENT_ERRORS[status]
         found = kind, words.format(said=said, request=request), remedy, retryable
@@ -141,6 +143,10 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
     return kind(words, suggestion=remedy, details=details, retryable=retryable)
 
 
+_ADDRESS = (
+    "Is this the whole address of an InvokeAI server? Behind a proxy it may have a path (http://host/invoke), "
+    "or a login page before it."
+)
 _LOOK_UP = "It was deleted, or its id is wrong, or it is in another queue."
 
 _CLIENT_ERRORS: dict[int, _Found] = {
@@ -196,8 +202,7 @@ def _for_page(status: int, request: str) -> _Found:
         return (
             UnexpectedReply,
             words,
-            "Is this the whole address of an InvokeAI server? Behind a proxy it may have a path (http://host/invoke), "
-            "or a login page before it.",
+            _ADDRESS,
             False,
         )
     remedy = (

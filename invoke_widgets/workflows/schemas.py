@@ -132,9 +132,10 @@ class NodeSchemas:
                         field=place,
                     )
                 fields = self.fields(node["type"])
-                if name not in fields or name in ("id", "type"):
+                settable = [one for one in fields if one not in ("id", "type")]
+                if name not in settable:
                     raise InvalidRequest(
-                        f"{place}: {node['type']!r} has no field {name!r} to set." + near(name, fields), field=place
+                        f"{place}: {node['type']!r} has no field {name!r} to set." + near(name, settable), field=place
                     )
                 self._check_values(place, fields[name], entry["items"])
 

@@ -190,6 +190,22 @@ def test_an_id_that_no_server_has_is_not_found(console: iw.Console) -> None:
         assert "not_found" == console.cancel_batch(batch_id).outcome
 
 
+def test_an_address_that_is_not_the_servers_own_is_named(console: iw.Console) -> None:
+    """A path that leads nowhere is not taken for a deleted item."""
+    for path in ("/%0d%0aX", "/x", "/api"):
+        with pytest.raises(iw.JobException, match="address") as caught:
+            iw.connect(console.url + path)
+        assert "deleted" not in str(caught.value)
+
+
+def test_a_nodes_type_cannot_be_varied(console: iw.Console) -> None:
+    """Nor its id; neither is proposed in its own place."""
+    for name in ("type", "id"):
+        with pytest.raises(iw.InvalidRequest, match=f"has no field '{name}' to set") as caught:
+            console.submit(GRAPH, data={f"add.{name}": ["mul"]})
+        assert f"'{name}'?" not in str(caught.value)
+
+
 def test_what_comes_out_of_a_frame_is_taken(console: iw.Console, wire: Wire) -> None:
     """Ids, numbers and Series of NumPy and pandas, in each call that takes them."""
     batch = console.submit(
