@@ -1,6 +1,6 @@
 """The nodes: InvokeAI's own that need no model, with the same names, fields and defaults."""
 
-from . import collections, images, math, models, primitives, probe, strings  # noqa: F401 - importing registers them
+from . import batches, collections, demo, filters, images, math, models, primitives, probe, strings  # noqa: F401 - importing registers them
 from .base import (
     NODES,
     OUTPUTS,

@@ -114,6 +114,7 @@ def input_field(
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
+    min_length: int | None = None,
     **ui: Any,
 ) -> Any:
     """Return the pydantic field of a node's input.
@@ -136,6 +137,7 @@ def input_field(
         ge=ge,
         gt=gt,
         le=le,
+        min_length=min_length,
     )
 
 
@@ -281,6 +283,7 @@ def invocation(
     category: str | None = None,
     version: str = "1.0.0",
     node_pack: str = "invokeai",
+    classification: str = "stable",
 ) -> Callable[[type[N]], type[N]]:
     """Register a node class under its `type`, with the details of its schema."""
 
@@ -290,7 +293,7 @@ def invocation(
             "tags": tags,
             "category": category,
             "node_pack": node_pack,
-            "classification": "stable",
+            "classification": classification,
             "version": version,
         }
         cls.output_class = typing.get_type_hints(cls.invoke)["return"]

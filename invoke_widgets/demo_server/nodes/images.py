@@ -23,7 +23,7 @@ from .outputs import ImageOutput
 ResampleMode = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 
 
-def _load(context: NodeContext, image: ImageField | None, mode: str | None = None) -> Image.Image:
+def load(context: NodeContext, image: ImageField | None, mode: str | None = None) -> Image.Image:
     assert image is not None
     return context.get_image(image.image_name, mode)
 
@@ -58,7 +58,7 @@ class ImageResizeInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["img_resize"] = type_field("img_resize")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        image = _load(context, self.image)
+        image = load(context, self.image)
         resized = image.resize((self.width, self.height), resample=_resampling(self.resample_mode))
         return ImageOutput.of(context.save_image(resized))
 
@@ -73,7 +73,7 @@ class ImageScaleInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["img_scale"] = type_field("img_scale")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        image = _load(context, self.image)
+        image = load(context, self.image)
         size = (int(image.width * self.scale_factor), int(image.height * self.scale_factor))
         return ImageOutput.of(context.save_image(image.resize(size, resample=_resampling(self.resample_mode))))
 
@@ -89,7 +89,7 @@ class ImageBlurInvocation(BaseInvocation, WithMetadata, WithBoard):
 
     def invoke(self, context: NodeContext) -> ImageOutput:
         # "RGBa" has its colours multiplied by alpha, so that transparent pixels don't bleed into their neighbours.
-        image = _load(context, self.image, "RGBA").convert("RGBa")
+        image = load(context, self.image, "RGBA").convert("RGBa")
         kernel = ImageFilter.GaussianBlur if self.blur_type == "gaussian" else ImageFilter.BoxBlur
         return ImageOutput.of(context.save_image(image.filter(kernel(self.radius)).convert("RGBA")))
 
@@ -107,7 +107,7 @@ class ImageCropInvocation(BaseInvocation, WithMetadata, WithBoard):
 
     def invoke(self, context: NodeContext) -> ImageOutput:
         cropped = Image.new("RGBA", (self.width, self.height), (0, 0, 0, 0))
-        cropped.paste(_load(context, self.image), (-self.x, -self.y))
+        cropped.paste(load(context, self.image), (-self.x, -self.y))
         return ImageOutput.of(context.save_image(cropped))
 
 
@@ -124,9 +124,9 @@ class ImagePasteInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["img_paste"] = type_field("img_paste")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        base = _load(context, self.base_image, "RGBA")
-        image = _load(context, self.image, "RGBA")
-        mask = ImageOps.invert(_load(context, self.mask, "L")) if self.mask is not None else None
+        base = load(context, self.base_image, "RGBA")
+        image = load(context, self.image, "RGBA")
+        mask = ImageOps.invert(load(context, self.mask, "L")) if self.mask is not None else None
         left, top = min(0, self.x), min(0, self.y)
         size = (max(base.width, image.width + self.x) - left, max(base.height, image.height + self.y) - top)
         below = Image.new("RGBA", size, (0, 0, 0, 0))
@@ -148,7 +148,7 @@ class ImageMultiplyInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["img_mul"] = type_field("img_mul")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        product = ImageChops.multiply(_load(context, self.image1), _load(context, self.image2))
+        product = ImageChops.multiply(load(context, self.image1), load(context, self.image2))
         return ImageOutput.of(context.save_image(product))
 
 
@@ -161,7 +161,7 @@ class ImageChannelInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["img_chan"] = type_field("img_chan")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        return ImageOutput.of(context.save_image(_load(context, self.image).getchannel(self.channel)))
+        return ImageOutput.of(context.save_image(load(context, self.image).getchannel(self.channel)))
 
 
 @invocation(title="Convert Image Mode", tags=["image", "convert"], category="image", version="1.2.2")
@@ -175,7 +175,7 @@ class ImageConvertInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["img_conv"] = type_field("img_conv")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        return ImageOutput.of(context.save_image(_load(context, self.image).convert(self.mode)))
+        return ImageOutput.of(context.save_image(load(context, self.image).convert(self.mode)))
 
 
 @invocation(title="Lerp Image", tags=["image", "lerp"], category="image", version="1.2.2")
@@ -189,7 +189,7 @@ class ImageLerpInvocation(BaseInvocation, WithMetadata, WithBoard):
 
     def invoke(self, context: NodeContext) -> ImageOutput:
         low, high = self.min, self.max
-        mapped = _load(context, self.image).point(lambda value: int(value / 255 * (high - low) + low))
+        mapped = load(context, self.image).point(lambda value: int(value / 255 * (high - low) + low))
         return ImageOutput.of(context.save_image(mapped))
 
 
@@ -214,4 +214,4 @@ class SaveImageInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["save_image"] = type_field("save_image")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        return ImageOutput.of(context.save_image(_load(context, self.image)))
+        return ImageOutput.of(context.save_image(load(context, self.image)))

@@ -76,6 +76,50 @@ MODELS: list[dict[str, Any]] = [
 """Models without files, by type, base and name, as lists of models are ordered."""
 
 
+class UNetField(BaseModel):
+    """A UNet and its scheduler"""
+
+    unet: ModelIdentifierField = Field(description="Info to load unet submodel")
+    scheduler: ModelIdentifierField = Field(description="Info to load scheduler submodel")
+    loras: list[Any] = Field(description="LoRAs to apply on model loading")
+    seamless_axes: list[str] = Field(default_factory=list, description="Axes to which apply seamless")
+    freeu_config: dict[str, float] | None = Field(default=None, description="FreeU configuration")
+
+
+class CLIPField(BaseModel):
+    """A text encoder and its tokenizer"""
+
+    tokenizer: ModelIdentifierField = Field(description="Info to load tokenizer submodel")
+    text_encoder: ModelIdentifierField = Field(description="Info to load text_encoder submodel")
+    skipped_layers: int = Field(description="Number of skipped layers in text_encoder")
+    loras: list[Any] = Field(description="LoRAs to apply on model loading")
+
+
+class VAEField(BaseModel):
+    """A VAE"""
+
+    vae: ModelIdentifierField = Field(description="Info to load vae submodel")
+    seamless_axes: list[str] = Field(default_factory=list, description="Axes to which apply seamless")
+
+
+@invocation_output
+class ModelLoaderOutput(BaseInvocationOutput):
+    """The submodels of a main model"""
+
+    vae: VAEField = output_field(title="VAE", description="VAE")
+    clip: CLIPField = output_field(title="CLIP", description="CLIP")
+    unet: UNetField = output_field(title="UNet", description="UNet")
+    type: Literal["model_loader_output"] = type_field("model_loader_output")
+
+
+def known(model: ModelIdentifierField | None) -> ModelIdentifierField:
+    """Return a field's model; raise if the server has no model of its key."""
+    assert model is not None
+    if all(model.key != other["key"] for other in MODELS):
+        raise Exception(f"Unknown model {model.key}")
+    return model
+
+
 @invocation_output
 class ModelIdentifierOutput(BaseInvocationOutput):
     """A model's identifier"""
@@ -92,7 +136,26 @@ class ModelIdentifierInvocation(BaseInvocation):
     type: Literal["model_identifier"] = type_field("model_identifier")
 
     def invoke(self, context: NodeContext) -> ModelIdentifierOutput:
-        assert self.model is not None
-        if all(self.model.key != model["key"] for model in MODELS):
-            raise Exception(f"Unknown model {self.model.key}")
-        return ModelIdentifierOutput(model=self.model)
+        return ModelIdentifierOutput(model=known(self.model))
+
+
+@invocation(title="Main Model - SD1.5, SD2", tags=["model"], category="model", version="1.0.4")
+class MainModelLoaderInvocation(BaseInvocation):
+    """Passes the parts of a main model on; no node of this server runs them"""
+
+    model: ModelIdentifierField | None = input_field(
+        description="Main model (UNet, VAE, CLIP) to load", ui_model_base=["sd-1", "sd-2"], ui_model_type=["main"]
+    )
+    type: Literal["main_model_loader"] = type_field("main_model_loader")
+
+    def invoke(self, context: NodeContext) -> ModelLoaderOutput:
+        model = known(self.model)
+
+        def part(submodel_type: SubModelType) -> ModelIdentifierField:
+            return model.model_copy(update={"submodel_type": submodel_type})
+
+        return ModelLoaderOutput(
+            unet=UNetField(unet=part("unet"), scheduler=part("scheduler"), loras=[]),
+            clip=CLIPField(tokenizer=part("tokenizer"), text_encoder=part("text_encoder"), loras=[], skipped_layers=0),
+            vae=VAEField(vae=part("vae")),
+        )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import BaseModel, Field
+from typing import Literal
 
 from .base import (
     BaseInvocationOutput,
@@ -128,50 +126,3 @@ class ImageCollectionOutput(BaseInvocationOutput):
 
     collection: list[ImageField] = output_field(description="The output images")
     type: Literal["image_collection_output"] = type_field("image_collection_output")
-
-
-class ModelIdentifierField(BaseModel):
-    """A model by its key, with what else is known of it"""
-
-    key: str = Field(description="The model's unique key")
-    hash: str = Field(description="The model's hash")
-    name: str = Field(description="The model's name")
-    base: str = Field(description="The model's base model type")
-    type: str = Field(description="The model's type")
-    submodel_type: str | None = Field(default=None, description="The submodel to load, if this is a main model")
-
-
-class UNetField(BaseModel):
-    """A UNet and its scheduler"""
-
-    unet: ModelIdentifierField = Field(description="Info to load unet submodel")
-    scheduler: ModelIdentifierField = Field(description="Info to load scheduler submodel")
-    loras: list[Any] = Field(description="LoRAs to apply on model loading")
-    seamless_axes: list[str] = Field(default_factory=list, description="Axes to which apply seamless")
-    freeu_config: dict[str, float] | None = Field(default=None, description="FreeU configuration")
-
-
-class CLIPField(BaseModel):
-    """A text encoder and its tokenizer"""
-
-    tokenizer: ModelIdentifierField = Field(description="Info to load tokenizer submodel")
-    text_encoder: ModelIdentifierField = Field(description="Info to load text_encoder submodel")
-    skipped_layers: int = Field(description="Number of skipped layers in text_encoder")
-    loras: list[Any] = Field(description="LoRAs to apply on model loading")
-
-
-class VAEField(BaseModel):
-    """A VAE"""
-
-    vae: ModelIdentifierField = Field(description="Info to load vae submodel")
-    seamless_axes: list[str] = Field(default_factory=list, description="Axes to which apply seamless")
-
-
-@invocation_output
-class ModelLoaderOutput(BaseInvocationOutput):
-    """The submodels of a main model"""
-
-    vae: VAEField = output_field(title="VAE", description="VAE")
-    clip: CLIPField = output_field(title="CLIP", description="CLIP")
-    unet: UNetField = output_field(title="UNet", description="UNet")
-    type: Literal["model_loader_output"] = type_field("model_loader_output")

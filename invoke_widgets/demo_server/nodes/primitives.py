@@ -15,8 +15,6 @@ from .outputs import (
     ImageOutput,
     IntegerCollectionOutput,
     IntegerOutput,
-    ModelIdentifierField,
-    ModelLoaderOutput,
     StringCollectionOutput,
     StringOutput,
 )
@@ -172,17 +170,3 @@ class ImageCollectionInvocation(BaseInvocation):
 
     def invoke(self, context: NodeContext) -> ImageCollectionOutput:
         return ImageCollectionOutput(collection=[*(self.collection or []), *(self.images or [])])
-
-
-@invocation(title="Main Model - SD1.5, SD2", tags=["model"], category="model", version="1.0.4")
-class MainModelLoaderInvocation(BaseInvocation):
-    """Loads a main model; this server has none, so every key is unknown"""
-
-    model: ModelIdentifierField | None = input_field(
-        description="Main model (UNet, VAE, CLIP) to load", ui_model_base=["sd-1", "sd-2"], ui_model_type=["main"]
-    )
-    type: Literal["main_model_loader"] = type_field("main_model_loader")
-
-    def invoke(self, context: NodeContext) -> ModelLoaderOutput:
-        assert self.model is not None
-        raise Exception(f"Unknown model {self.model.key}")

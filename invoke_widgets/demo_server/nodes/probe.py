@@ -25,7 +25,8 @@ POLL_SECONDS = 0.05
 _failures: Counter[str] = Counter()
 
 
-def _wait(context: NodeContext, seconds: float, cancelable: bool) -> None:
+def wait(context: NodeContext, seconds: float, cancelable: bool) -> None:
+    """Sleep; if `cancelable`, no longer than until the item is canceled."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if cancelable and context.is_canceled():
@@ -57,7 +58,7 @@ class ProbeSleepInvocation(BaseInvocation):
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
         for step in range(1, self.steps + 1):
-            _wait(context, self.seconds / self.steps, self.cancelable)
+            wait(context, self.seconds / self.steps, self.cancelable)
             image = _emerging((step - 1) / self.steps) if self.preview else None
             size = (512, 512) if self.preview else None
             context.signal_progress(f"Step {step}/{self.steps}", step / self.steps, image, size)
@@ -76,7 +77,7 @@ class ProbeFailInvocation(BaseInvocation):
     type: Literal["probe_fail"] = type_field("probe_fail")
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
-        _wait(context, self.seconds, True)
+        wait(context, self.seconds, True)
         if 0 < self.times <= _failures[self.name]:
             return IntegerOutput(value=_failures[self.name])
         _failures[self.name] += 1
