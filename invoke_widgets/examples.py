@@ -1,4 +1,4 @@
-"""Graphs to try things with. None needs a model: they run on the demo server and on any InvokeAI.
+"""Graphs and workflows to try things with. None needs a model: they run on the demo server and on any InvokeAI.
 
 >>> console.submit(iw.examples.square(), data={"blur.radius": [2, 8, 24]})
 
@@ -8,7 +8,11 @@ gallery: those on the way to it are intermediate.
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from typing import Any
+
+from invoke_widgets.errors import InvalidRequest
 
 Graph = dict[str, Any]
 
@@ -56,6 +60,23 @@ def slow(steps: int = 40, size: int = 2048) -> Graph:
 def missing_image() -> Graph:
     """Fails, as its image does not exist; node `resize`."""
     return _graph({"resize": {"type": "img_resize", "image": {"image_name": "deleted.png"}, **_UNSEEN}})
+
+
+def workflow(name: str = "islands") -> dict[str, Any]:
+    """A workflow of InvokeAI's editor with a form, which makes a picture without a model, for `console.workflow`.
+
+    Args:
+        name: "aurora", "clouds", "collage", "gradient", "islands", "lava", "mosaic", "starry_sky", "sunset", ...
+
+    Raises:
+        InvalidRequest: there is none of this name.
+    """
+    folder = files("invoke_widgets") / "demo_server" / "workflows"
+    known = sorted(path.name.removesuffix(".json") for path in folder.iterdir() if path.name.endswith(".json"))
+    if name not in known:
+        raise InvalidRequest(f"name: should be one of {', '.join(known)}, got {name!r}.", field="name")
+    read: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return read
 
 
 _UNSEEN = {"is_intermediate": True}

@@ -179,7 +179,7 @@ class Actions:
             return error and error.fingerprint
         if name in WHERE:
             return getattr(item, name)
-        return next((v.value for v in item.field_values or () if f"{v.node_path}.{v.field_name}" == name), None)
+        return next((v.value for v in item.field_values or () if v.label == name), None)
 
     # -- retry, as it is sent ------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class WorkflowForm(Part):
         if is_workflow(source):
             self.elements = _elements(form_of(source), places)
         in_form = set(_names(self.elements))
-        self.more = [name for name in self.controls if name not in in_form]
+        self.more = [name for name, one in self.controls.items() if name not in in_form and "fed_by" not in one]
         if not in_form:
             self.elements, self.more = [{"kind": "field", "name": name} for name in self.controls], []
         self.has_seed = any(one.field == "seed" for one in known)
@@ -130,13 +130,14 @@ class WorkflowForm(Part):
         except InvalidRequest as error:
             name = clean(error.field or "")
             self.problems = {name if name in self.controls or name == "runs" else "": clean(str(error))}
-            self.plan, self.jobs = "Fix this to enqueue.", 0
+            self.jobs = 0
+            self.plan = "Fix this to enqueue."
             return
         self.problems = {}
-        self.jobs = plan.jobs
         parts = [f"{len(values):,} {name}" for name, values in sweep.items()]
         about = self.console.internals.about(plan.jobs)
         self.plan = clean(words.many(plan.jobs, "job") + (f": {' × '.join(parts)}" if parts else "") + about)
+        self.jobs = plan.jobs
 
     def _planned(self, form: Mapping[str, Any]) -> tuple[Plan, dict[str, list[Any]]]:
         single: dict[str, Any] = {}

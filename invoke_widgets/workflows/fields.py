@@ -40,7 +40,8 @@ class WorkflowField:
 
     Attributes:
         name: what it is called: its label in the form, or the title of the node's input, made unique by the node's
-            name or the heading above it; outside the form, or in a graph, "node.field".
+            name or the heading above it; outside the form, or in a graph, "node.field", with a number where nodes
+            share a name: "add (2).a".
         path: "node.field", where the node is named by its label, type or id, the first that no other node shares.
         kind: "text", "integer", "number", "switch", "choice", "model", "board", "color", "image", "video", "list" or
             "other";
@@ -111,9 +112,10 @@ def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas | None) -> list[Wor
 def _of_workflow(workflow: Mapping[str, Any], schemas: NodeSchemas | None) -> list[WorkflowField]:
     nodes = invocations(workflow)
     names = node_names(nodes)
+    called = _called(nodes, names)
     fed = {
         (edge["destination"]["node_id"], edge["destination"]["field"]): (
-            f"{names[edge['source']['node_id']]}.{edge['source']['field']}"
+            f"{called[edge['source']['node_id']]}.{edge['source']['field']}"
         )
         for edge in edges_of(workflow, nodes)
     }
@@ -131,7 +133,7 @@ def _of_workflow(workflow: Mapping[str, Any], schemas: NodeSchemas | None) -> li
             titles[place] = _text(input_.get("label")) or _title(schemas, data["type"], field)
             found[place] = replace(
                 described,
-                name=path,
+                name=f"{called[node_id]}.{field}",
                 path=path,
                 description=_text(input_.get("description")) or described.description,
                 in_form=place in exposed,
@@ -143,6 +145,17 @@ def _of_workflow(workflow: Mapping[str, Any], schemas: NodeSchemas | None) -> li
     for place, name in _named(in_form, titles, exposed, nodes, schemas).items():
         found[place] = replace(found[place], name=name)
     return [found[place] for place in (*in_form, *(place for place in found if place not in exposed))]
+
+
+def _called(nodes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
+    """What each node is called: its name, or where only an id tells it, its label or type with a number."""
+    taken: Counter[str] = Counter()
+    called: dict[str, str] = {}
+    for node_id, data in nodes.items():
+        word = _text(data.get("label")) or str(data["type"])
+        taken[word] += 1
+        called[node_id] = f"{word} ({taken[word]})" if names[node_id] == node_id else names[node_id]
+    return called
 
 
 def _named(

@@ -267,7 +267,8 @@ class Workflow:
         return list(dict.fromkeys(found))
 
     def __repr__(self) -> str:
-        lines = [f"{self._called().capitalize()}:"]
+        called = self._called()
+        lines = [f"{called[:1].upper()}{called[1:]}:"]
         listed = [known.name for known in self._fields.values() if known.in_form] or list(self._fields)
         lines += [f"  {name}: {cut(repr(self[name]), _LONGEST_VALUE)}" for name in listed]
         lines += [f"  ! {problem}" for problem in self.problems]

@@ -205,7 +205,7 @@ def test_demo_without_its_extra_says_what_to_install(run: Run, monkeypatch: pyte
 
 def test_find_notebook_finds_the_notebooks() -> None:
     """For another name the error lists them."""
-    assert {"quickstart.ipynb", "errors.ipynb", "recipes.ipynb"} == {
+    assert {"quickstart.ipynb", "errors.ipynb", "recipes.ipynb", "workflows.ipynb"} == {
         path.name for path in cli.find_notebook("quickstart.ipynb").parent.glob("*.ipynb")
     }
     with pytest.raises(cli.CommandError, match=r"'nothing\.ipynb'\. Choose one of errors\.ipynb, quick"):

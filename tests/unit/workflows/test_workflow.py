@@ -157,7 +157,7 @@ def test_clashes_that_nodes_cannot_solve_get_headings_then_numbers() -> None:
         **shown("f3", "n3"),
     }
     source = editor.workflow(nodes, form={"rootElementId": "root", "elements": elements})
-    assert ["Sky: Prompt", "Sea: Prompt", "Sea: Prompt (2)", "n4.prompt"] == list(loaded(source))
+    assert ["Sky: Prompt", "Sea: Prompt", "Sea: Prompt (2)", "prompt (4).prompt"] == list(loaded(source))
 
 
 def test_an_unknown_name_has_a_suggestion() -> None:
