@@ -11,3 +11,8 @@ def cut(text: str, longest: int) -> str:
 def one_line(text: str, longest: int) -> str:
     """A text with single spaces for line breaks and other white space, of at most `longest` characters."""
     return cut(" ".join(text[: 10 * longest].split()), longest)
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey, or show in another order."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from invoke_widgets.client import MAX_NAMES_PER_REQUEST, InvokeClient, checked_image_name
 from invoke_widgets.errors import InvalidRequest, JobException, JobTimeout, NotFound, UnexpectedReply, checks
-from invoke_widgets.errors.text import one_line
+from invoke_widgets.errors.text import one_line, printable
 from invoke_widgets.images import saving
 from invoke_widgets.images.boards import NO_BOARD, Board, board_id_of
 from invoke_widgets.jobs import Context, Job, Jobs, a_few_at_once, ended_items
@@ -87,7 +87,8 @@ class Image:
         item = None if self.item_id is None else f"item {self.item_id}"
         made_by = None if self.node_id is None else f"node {self.node_id!r}"
         varied = ", ".join(f"{name}={one_line(str(value), _CAPTION)}" for name, value in self.values.items())
-        parts = [repr(name), f"{self.width} x {self.height}", item, made_by, one_line(varied, 2 * _CAPTION)]
+        shown = printable(one_line(varied, 2 * _CAPTION))
+        parts = [repr(name), f"{self.width} x {self.height}", item, made_by, shown]
         return ", ".join(part for part in (*parts, "starred" if self.starred else None) if part)
 
     def __eq__(self, other: object) -> bool:
@@ -297,7 +298,7 @@ def checked_path(name: str, path: object) -> Path:
 
 def _figure(image: Image, thumbnail: bytes | JobException) -> str:
     caption = ", ".join(f"{name} {value}" for name, value in image.values.items()) or image.name
-    said = html.escape(one_line(caption, _CAPTION))
+    said = html.escape(printable(one_line(caption, _CAPTION)))
     title = html.escape(repr(image))
     if isinstance(thumbnail, JobException) or len(thumbnail) > _LARGEST_THUMBNAIL:
         reason = thumbnail.message if isinstance(thumbnail, JobException) else "Its thumbnail is too large."

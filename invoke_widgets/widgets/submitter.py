@@ -15,7 +15,7 @@ import traitlets
 
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest, JobException
-from invoke_widgets.errors.text import cut
+from invoke_widgets.errors.text import cut, printable
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.drafts import (
@@ -32,7 +32,7 @@ from invoke_widgets.widgets.drafts import (
     settable_fields,
 )
 from invoke_widgets.widgets.part import Part, Said, script, style
-from invoke_widgets.widgets.text import clean, printable
+from invoke_widgets.widgets.text import clean
 from invoke_widgets.widgets.workflow_form import WorkflowForm
 from invoke_widgets.workflows import PICTURE, Workflow, read_source
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from invoke_widgets.errors.text import cut, one_line
+from invoke_widgets.errors.text import cut, one_line, printable
 from invoke_widgets.records import (
     Cancellation,
     Connection,
@@ -48,11 +48,6 @@ _STALE_S = 5.0
 def clean(text: str) -> str:
     """Replace lone surrogates, which a server's JSON may hold and no message to a page may."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def printable(text: str) -> str:
-    """Replace what a terminal would obey, or show in another order."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def cell(text: str) -> str:
