@@ -244,7 +244,8 @@ def _put(target: _Target, content: bytes) -> Path:
     try:
         if same is not None and same.stat().st_size == len(content) and same.read_bytes() == content:
             if time_ns is not None and time_ns >= 0:
-                os.utime(same, ns=(time_ns, time_ns))
+                with contextlib.suppress(OSError):  # another user's file: it is compared again the next time
+                    os.utime(same, ns=(time_ns, time_ns))
             return same
         _write(target.path, content, time_ns)
     except OSError as error:

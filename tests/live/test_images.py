@@ -30,6 +30,14 @@ def _png(color: tuple[int, int, int] = (0, 128, 255)) -> bytes:
     return buffer.getvalue()
 
 
+def _until_a_node_completed(console: iw.Console, job: iw.Job) -> None:
+    def completed() -> bool:
+        events = [logged.event for logged in console.events]
+        return any(isinstance(event, NodeCompleted) and event.item_id == job.item_id for event in events)
+
+    until(completed, "a node's end")
+
+
 def _two_images(**last: Any) -> dict[str, Any]:
     """An intermediate image, and one that is made of it."""
     blank = blank_image()["nodes"]["blank"]
@@ -121,7 +129,7 @@ def test_failed_and_canceled_jobs_have_what_they_left(console: iw.Console) -> No
         "sleep": {"type": "probe_sleep", "seconds": 60, "use_cache": False},
     }
     job = console.submit(graph(stubborn)).jobs[0]
-    until(lambda: [e for e in console.events if isinstance(e.event, NodeCompleted)], "the picture")
+    _until_a_node_completed(console, job)
     job.cancel()
     assert (["blank"], "canceled") == ([image.node_id for image in job.images], job.status)
     assert [] == list(console.submit(add_and_multiply()).images)
@@ -331,10 +339,7 @@ def test_cleanup_never_takes_an_upload_or_anothers(console: iw.Console) -> None:
     good = console.submit(blank_image())
     failed = console.submit(_left(fail=_FAIL, given=given, show=show))
     slept = console.submit(_left(sleep={"type": "probe_sleep", "seconds": 60, "use_cache": False}))
-    until(
-        lambda: [e for e in console.events if isinstance(e.event, NodeCompleted) and e.event.item_id in slept.item_ids],
-        "it",
-    )
+    _until_a_node_completed(console, slept.jobs[0])
     slept.cancel()
     jobs = [good, failed, slept]
     kept = [upload, *good.images]
