@@ -152,7 +152,7 @@ class _Generator(BaseInvocation):
 class StringGenerator(_Generator):
     """Makes strings for a batch"""
 
-    generator: StringGeneratorField | None = input_field(
+    generator: StringGeneratorField = input_field(
         input="direct", title="Generator Type", description="The string generator."
     )
     type: Literal["string_generator"] = type_field("string_generator")
@@ -170,7 +170,7 @@ class StringGenerator(_Generator):
 class IntegerGenerator(_Generator):
     """Makes integers for a batch"""
 
-    generator: IntegerGeneratorField | None = input_field(
+    generator: IntegerGeneratorField = input_field(
         input="direct", title="Generator Type", description="The integer generator."
     )
     type: Literal["integer_generator"] = type_field("integer_generator")
@@ -188,7 +188,7 @@ class IntegerGenerator(_Generator):
 class FloatGenerator(_Generator):
     """Makes floats for a batch"""
 
-    generator: FloatGeneratorField | None = input_field(
+    generator: FloatGeneratorField = input_field(
         input="direct", title="Generator Type", description="The float generator."
     )
     type: Literal["float_generator"] = type_field("float_generator")
