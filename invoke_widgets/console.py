@@ -372,14 +372,17 @@ class Console:
 
         Args:
             source: the path of a file that InvokeAI's editor exported, or of a PNG that carries a workflow; a PIL image
-                that does; the JSON of a workflow or graph; the name or id of a workflow in the server's library; or a
-                `Workflow`, which is loaded again with what was set, as when a model has been installed meanwhile.
+                that does; an `Image`, again with the values that made it; the JSON of a workflow or graph; the name or
+                id of a workflow in the server's library; or a `Workflow`, which is loaded again with what was set, as
+                when a model has been installed meanwhile.
 
         Raises:
             InvalidRequest: it is none of these, or has no workflow in it.
             NotFound: neither a file nor the server's library has this name.
             JobException: the server cannot be reached.
         """
+        if isinstance(source, Image):
+            source = source.workflow() or source.graph()
         return self._call(
             self._load_workflow(source.to_dict() if isinstance(source, Workflow) else read_source(source))
         )

@@ -79,6 +79,11 @@ class Image:
         self.created_at = record.created_at
         self.session_id = record.session_id
 
+    @property
+    def image_name(self) -> str:
+        """Its name, as the fields of nodes call it: `workflow["Image"] = image`."""
+        return self.name
+
     def __repr__(self) -> str:
         return f"Image({self._said(self.name)})"
 

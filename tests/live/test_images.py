@@ -103,6 +103,24 @@ def test_workflow_that_was_sent_with_the_batch(console: iw.Console, wire: Wire) 
     assert workflow["nodes"] == carried["nodes"]
 
 
+def test_picture_as_a_workflow_and_as_a_value(console: iw.Console) -> None:
+    """Its workflow, or else its graph, is loaded again; and it can be set as an image field."""
+    drawn = editor.workflow([editor.node("p", "blank_image", width=64, height=64)])
+    drawn["nodes"][0]["data"]["isIntermediate"] = False
+    workflow = console.workflow(drawn)
+    workflow["blank_image.width"] = 96
+    (carrier,) = workflow.submit().images
+    assert 96 == console.workflow(carrier)["blank_image.width"]
+    (plain,) = console.submit(blank_image(40, 16)).images
+    assert 40 == console.workflow(plain)["blank.width"]
+    resize = console.workflow({"nodes": {"r": {"type": "img_resize", "width": 16, "height": 16}}, "edges": []})
+    resize["r.image"] = plain
+    (image,) = resize.submit().images
+    graph_of_it = image.graph()
+    assert graph_of_it is not None
+    assert plain.name == graph_of_it["nodes"]["r"]["image"]["image_name"]
+
+
 def test_what_a_job_was_given_is_not_its_picture(console: iw.Console) -> None:
     """An upload that passes through a node is not among the job's pictures."""
     upload = console.upload(_png())
@@ -420,6 +438,17 @@ def test_save(console: iw.Console, tmp_path: Path, fetched: Callable[[], list[st
     assert paths == images.save(folder, "{blank.width:03}-{index}")
     assert [images[3].name] == fetched()[before:]
     assert sorted(paths) == sorted(folder.iterdir())
+
+
+def test_save_of_a_sweep_by_the_names_of_fields(console: iw.Console, tmp_path: Path) -> None:
+    """The names under which values were varied stand in the pattern, whichever batch varied them."""
+    drawn = editor.workflow(
+        [editor.node("s", "string", "Prompt", value=""), editor.node("p", "blank_image", "Canvas", width=64, height=64)]
+    )
+    drawn["nodes"][1]["data"]["isIntermediate"] = False
+    sweep = console.workflow(drawn).sweep({"Prompt.value": ["a fox / in snow", "an owl"], "Canvas.width": [32, 64]})
+    paths = sweep.images.save(tmp_path, "{Prompt.value:.7}-{Canvas.width:03}")
+    assert ["a fox _-032.png", "a fox _-064.png", "an owl-032.png", "an owl-064.png"] == [path.name for path in paths]
 
 
 def test_save_under_one_name(console: iw.Console, tmp_path: Path, fetched: Callable[[], list[str]]) -> None:
