@@ -267,7 +267,7 @@ class Submitter:
         """Send a batch once; None if it is not known whether it arrived.
 
         Raises:
-            SubmissionFailed: it was sent several times in a row, and never arrived.
+            SubmissionFailed: it was sent several times in a row, and never arrived; or it may have arrived before.
         """
         if batch.sends == _SENDS:
             failure = batch.failure
@@ -287,6 +287,8 @@ class Submitter:
             batch.failure = error
             return None
         batch.arrivals += 1
+        if batch.arrivals > 1:
+            await self._check_for_gaps(batch)
         ids = answer.item_ids
         if not ids or len(ids) > batch.requested:
             ids = await self._ids_of(batch)
@@ -339,6 +341,24 @@ class Submitter:
         if own or batch.enqueued or not newer.is_whole:
             raise _uncertain(batch, "items that may be its own were deleted meanwhile", failure) from failure
         return None
+
+    async def _check_for_gaps(self, batch: _Batch) -> None:
+        """Call off what was sent again if ids before it are missing: it may have come before, and been deleted unseen.
+
+        Raises:
+            SubmissionFailed: it was called off.
+        """
+        try:
+            newer = await batch.newer.read(self._client)
+            if newer.is_whole:
+                return
+            await self._client.cancel_by_batch_ids([batch.batch_id])
+        except (NetworkError, JobTimeout) as error:
+            self._errors.record_exception(error)
+            return
+        why = "items that may be its own were deleted unseen (those that were sent once more are canceled)"
+        assert batch.failure is not None
+        raise _uncertain(batch, why, batch.failure)
 
     def _result(self, batch: _Batch, ids: tuple[int, ...], enqueued: int, requested: int) -> EnqueueResult:
         """Return what became of a batch; if it arrived more than once, cancel the surplus."""

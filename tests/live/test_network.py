@@ -161,6 +161,29 @@ def test_a_submit_whose_job_was_never_seen_is_not_sent_again(wire: Wire, proxy: 
         other.resume()
 
 
+def test_a_submit_that_left_no_trace_is_called_off_when_its_ids_turn_out_to_be_missing(
+    wire: Wire, proxy: ChaosProxy
+) -> None:
+    """Deleted unseen, with nothing newer, it seems never to have come, until the ids of the next one show it."""
+    with iw.connect(proxy.url, use_socket=False) as console, iw.connect(wire.server.url) as other:
+        other.pause()
+        console.refresh()
+        proxy.lose_reply(path="enqueue_batch", times=1)
+        proxy.server_error(path="/b/.*/status", times=3)
+        unread = proxy.server_error(path="/item_ids")  # so that the console does not see it meanwhile
+        with ThreadPoolExecutor(1) as pool:
+            submitted = pool.submit(console.submit, add_and_multiply(), runs=2)
+            until(lambda: wire.queue_status()["pending"] == 2, "the batch to arrive")
+            wire.put("clear")
+            unread.stop()
+            with pytest.raises(iw.SubmissionFailed, match="not certain"):
+                submitted.result(60)
+        assert {"canceled": 2} == wire.counts()
+        assert 2 == sum("enqueue_batch" in seen.path for seen in proxy.seen)
+        other.clear()
+        other.resume()
+
+
 def test_a_submit_answered_with_500_that_was_taken_is_found(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """A 500 does not mean that the batch was not taken: it is looked up, and returned if it is there."""
     through.pause()
