@@ -23,7 +23,7 @@ from invoke_widgets.client import InvokeClient, Transport, checked_id, checked_i
 from invoke_widgets.errors import CancellationFailed, InvalidRequest, JobException, JobTimeout, NotFound, checks
 from invoke_widgets.errors.redact import address, secret
 from invoke_widgets.events import Event, NodeFailed
-from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
+from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog, frames
 from invoke_widgets.images import (
     Board,
     Boards,
@@ -71,6 +71,8 @@ from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
 from invoke_widgets.workflows import Plan, Workflow, fields, near, read_source
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from invoke_widgets.demo_server.process import EmbeddedServer
     from invoke_widgets.history import Plots
     from invoke_widgets.widgets import (
@@ -722,6 +724,21 @@ class Console:
             InvalidRequest: several have this name.
         """
         return self.boards[name]
+
+    def models(self, *, type: str | None = None, base: str | None = None, search: str | None = None) -> pd.DataFrame:  # noqa: A002
+        """Return the installed models as a frame: name, type, base, key and hash. A row can be set as a model field.
+
+        Args:
+            type: only this type, such as "main", "lora" or "vae".
+            base: only this base, such as "sd-1", "sdxl" or "flux".
+            search: only those whose name has this in it; capitals do not matter.
+
+        Raises:
+            InvalidRequest: the server does not know the type or base.
+        """
+        part = "" if search is None else checks.text("search", search, "a part of a name").casefold()
+        found = self._call(self._client.list_models(model_type=type, base=base))
+        return frames.of_records([one for one in found if part in one.name.casefold()], frames.MODELS)
 
     # -- following what happens ----------------------------------------------------------------------------------------
 

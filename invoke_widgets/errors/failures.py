@@ -53,6 +53,8 @@ _QUOTA = _resource("The provider limits how often it is asked: wait a while, the
 
 _NO_INPUT = _validation("Give the named field a value, or connect an edge to it.")
 _NO_MODEL = _validation("The server has no such model: install it, or choose one that the server has.")
+_NO_MODEL_FILES = _validation("The model's files are gone from the server's disk: put them back or reinstall it, or "
+                              "choose another model.")
 _NO_IMAGE = _validation("The server has no such image or video: it was deleted, or its name is wrong.")
 _NO_BOARD = _validation("The server has no such board: it was deleted, or its id is wrong.")
 _NO_RECORD = _validation("What the node refers to is not there: it was deleted, or its id is wrong, or it is not "
@@ -172,6 +174,9 @@ BY_TEXT: tuple[tuple[tuple[str, ...], Diagnosis], ...] = (
       "torch not compiled with cuda"), _WRONG_TORCH),
     (("device-side assert", "illegal memory access", "unspecified launch failure", "cuda driver error", "cuda error",
       "hip error"), _GPU_ILL),
+    # InvokeAI loads models from its disk. Where one is not there, the libraries take its path for a repository's name.
+    (("is not the path to a directory", "is the correct path to a directory", "couldn't connect to 'https://huggingface.co",
+      "repo id must be in the form", "error no file named"), _NO_MODEL_FILES),
     (("gated repo", "401 client error", "403 client error", "awaiting a review from the repo"), _GATED),
     (("offline mode is enabled", "hf_hub_offline", "local_files_only", "outgoing traffic has been disabled"), _OFFLINE),
     (("api key is not configured", "api key not configured"), _NO_KEY),

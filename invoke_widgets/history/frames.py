@@ -47,6 +47,8 @@ ERRORS: Schema = {
     "traceback": TEXT,
 }
 
+MODELS: Schema = {"name": TEXT, "type": TEXT, "base": TEXT, "key": TEXT, "hash": TEXT}
+
 CANCELLATIONS: Schema = {
     "requested_at": TIME,
     "scope": TEXT,

@@ -13,7 +13,7 @@ from PIL import Image
 import invoke_widgets.demo_server
 from invoke_widgets.workflows import graph_of
 from tests.support.servers import Server
-from tests.support.wire import Wire
+from tests.support.wire import Listener, Wire
 
 _FOLDER = Path(invoke_widgets.demo_server.__file__).parent / "workflows"
 _WORKFLOWS = {path.stem: path for path in sorted(_FOLDER.glob("*.json"))}
@@ -90,9 +90,14 @@ def test_a_workflow_gives_its_picture(wire: Wire, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in _WORKFLOWS if name.startswith("demo_")])
 def test_the_embedded_servers_own_text_to_image(wire: Wire, server: Server, name: str) -> None:
-    """It runs on the embedded server alone; the real one does not know the node."""
+    """It reports a preview with each step, on the embedded server alone; the real one does not know the node."""
     if server.kind == "embedded":
-        assert (512, 512) == picture_of(wire, _load(name)).size
+        with Listener(server) as listener:
+            assert (512, 512) == picture_of(wire, _load(name)).size
+            listener.drain(wire)
+        steps = [event.data for event in listener.events if event.data.get("message") == "Denoising"]
+        assert [step / 20 for step in range(21)] == [step["percentage"] for step in steps]
+        assert 20 == sum(step["image"] is not None for step in steps)
     else:
         graph = {"nodes": {"n": {"id": "n", "type": "demo_text_to_image"}}, "edges": []}
         assert 422 == wire.send("POST", "enqueue_batch", {"batch": {"graph": graph, "runs": 1}}).status_code

@@ -144,6 +144,17 @@ FAILURES: tuple[Failure, ...] = (
     Failure("a file that is neither cached nor reached", "LocalEntryNotFoundError", "An error happened while trying to "
             "locate the file on the Hub and we cannot find the requested files in the local cache. Please check your "
             "connection and try again or make sure your Internet connection is on.", NETWORK, True),
+    Failure("a diffusers model whose files are gone", "OSError", "We couldn't connect to 'https://huggingface.co' to "
+            "load this model, couldn't find it in the cached files and it looks like /models/sd-1/main/x is not the "
+            "path to a directory containing a config.json file.", VALIDATION),
+    Failure("a tokenizer whose files are gone", "OSError", "Can't load tokenizer for '/models/x/tokenizer'. If you "
+            "were trying to load it from 'https://huggingface.co/models', make sure you don't have a local directory "
+            "with the same name. Otherwise, make sure '/models/x/tokenizer' is the correct path to a directory "
+            "containing all relevant files for a CLIPTokenizer tokenizer.", VALIDATION),
+    Failure("a model's folder that is gone", "HFValidationError", "Repo id must be in the form 'repo_name' or "
+            "'namespace/repo_name': '/models/sd-1/main/x'. Use `repo_type` argument if needed.", VALIDATION),
+    Failure("a model's folder without its weights", "OSError", "Error no file named diffusion_pytorch_model.bin found "
+            "in directory /models/sd-1/main/x/unet.", VALIDATION),
     Failure("a read that takes too long", "ReadTimeout", "Read timed out. (read timeout=10)", TIMEOUT, True, MESSAGE),
     Failure("a wait that takes too long", "TimeoutError", "", TIMEOUT, True),
     Failure("a provider's task that takes too long", "ExternalProviderRequestError", "task 1 timed out after 300s",
