@@ -446,9 +446,9 @@ class Console:
         """How long jobs will take about, by the last that completed: ", about 3 min"; "" without any."""
         items = self._store.state.items
         took = [ran for item_id in sorted(items, reverse=True) if (ran := items[item_id].ran_s)]
-        if not took:
+        seconds = statistics.median(took[:_RECENT]) * jobs if took else 0.0
+        if seconds < 1:
             return ""
-        seconds = statistics.median(took[:_RECENT]) * jobs
         return f", about {seconds / 60:,.0f} min" if seconds > 90 else f", about {seconds:,.0f} s"
 
     def _swept(self, results: Iterable[EnqueueResult]) -> Sweep:

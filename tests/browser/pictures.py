@@ -18,7 +18,6 @@ from playwright.sync_api import Locator, expect
 from tests.browser.session import Lab, Theme
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "pictures"
-NAMES = ("queue", "errors", "cancellations", "gallery")
 _WIDTH, _HEIGHT = 1180, 1000
 _FRAME_S = 0.25
 _GIF_WIDTH = 1000
@@ -61,6 +60,17 @@ long = console.submit(paint, data={"paint.steps": [40, 48, 56]})
 """
 
 
+_FORM = """
+console.cancel_pending()
+workflow = console.workflow("Islands")
+workflow.form()
+"""
+_GRID = """
+sweep = workflow.sweep({"Seed": [3, 5, 8], "Beach: from height": [100, 118, 136]}, prepend=True)
+sweep.grid(x="Beach: from height", y="Seed")
+"""
+
+
 class Film:
     """Screenshots of a view, to be shown one after another."""
 
@@ -94,7 +104,7 @@ class Film:
 def make(lab: Lab, folder: Path, theme: Theme) -> None:
     """Make all pictures of a theme."""
     folder.mkdir(parents=True, exist_ok=True)
-    book = lab.open([_SETTING, "console"])
+    book = lab.open([_SETTING, "console", _FORM, _GRID])
     book.page.set_viewport_size({"width": _WIDTH + 120, "height": _HEIGHT})
     book.set_theme(theme)
     book.run_cell(0)
@@ -117,10 +127,17 @@ def make(lab: Lab, folder: Path, theme: Theme) -> None:
     failed.get_by_role("button", name="Retry item").click()
     film.take(2.5)
     film.save(folder / f"console-{theme}.gif")
-    for name, open_first in (("errors", True), ("cancellations", False), ("gallery", False)):
+    for name, open_first in (("errors", True), ("cancellations", False)):
         view.get_by_role("tab", name=name.capitalize()).click()
         if open_first:
             view.locator(".iwt-body > .iwt-row:visible").first.click()
+        picture(name)
+    for cell, name in ((2, "form"), (3, "grid")):
+        book.run_cell(cell)
+        view = book.output(cell).locator(".iw-shell").first
+        view.scroll_into_view_if_needed()
+        if name == "grid":
+            expect(view.locator(".iwx-cell img")).to_have_count(9)
         picture(name)
 
 
