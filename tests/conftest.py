@@ -21,7 +21,7 @@ _MARKERS = {
     "browser": "needs Chromium (--browser)",
     "slow": "takes more than a few seconds (--slow)",
     "needs": "needs features of the server, as tests.support.servers.FEATURES names them",
-    "every_version": "depends on the server's version: runs on each, as the tests of the contract do",
+    "every_version": "depends on the server's version: runs on the newest two and the oldest",
     "looks": "is about the look of a page, and runs on the embedded server only",
 }
 
@@ -96,10 +96,10 @@ def _parameters(config: pytest.Config, known: tuple[str, ...]) -> list[object]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Most of what happens above the client hardly depends on the server's version: the newest real one is enough.
-    is_sensitive = (
-        ".contract." in metafunc.module.__name__ or metafunc.definition.get_closest_marker("every_version") is not None
-    )
-    known = VERSIONS if is_sensitive else VERSIONS[:1]
+    # What depends on it is tested with the contract on each, and above the client on the newest two and the oldest.
+    is_contract = ".contract." in metafunc.module.__name__
+    is_sensitive = metafunc.definition.get_closest_marker("every_version") is not None
+    known = VERSIONS if is_contract else (*VERSIONS[:2], VERSIONS[-1]) if is_sensitive else VERSIONS[:1]
     if metafunc.definition.get_closest_marker("looks"):
         known = ()
     for name in ("server", "multiuser_server"):
