@@ -11,14 +11,14 @@ from invoke_widgets.workflows.editor import (
 from invoke_widgets.workflows.fields import WorkflowField, fields
 from invoke_widgets.workflows.graph import Data, near, normal_data, normal_graph, plain
 from invoke_widgets.workflows.schemas import NodeSchemas
-from invoke_widgets.workflows.workflow import PICTURE, Part, Plan, Upload, Workflow, read_source
+from invoke_widgets.workflows.workflow import PICTURE, Plan, PlanPart, Upload, Workflow, read_source
 
 __all__ = [
     "PICTURE",
     "Data",
     "NodeSchemas",
-    "Part",
     "Plan",
+    "PlanPart",
     "Upload",
     "Workflow",
     "WorkflowField",

@@ -90,7 +90,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PlanPart:
     """The jobs of a plan that one batch can hold.
 
     Attributes:
@@ -116,7 +116,7 @@ class Part:
 class Plan:
     """What would be submitted: one batch for each combination of the values that a batch cannot vary."""
 
-    parts: Sequence[Part]
+    parts: Sequence[PlanPart]
     uploads: Sequence[Upload] = field(default_factory=tuple)
 
     @property
@@ -497,7 +497,7 @@ class Workflow:
         numbers = _values(SEED, seed) if hasattr(seed, "__iter__") else [seed]
         return [with_seed(row, number) for row in rows for number in numbers], runs
 
-    def _part(self, rows: list[dict[str, Setting]], runs: int) -> Part:
+    def _part(self, rows: list[dict[str, Setting]], runs: int) -> PlanPart:
         """Make the batch of rows that share all values which the server does not vary."""
         varied = [name for name in rows[0] if self._fields[name].kind in VARIED_BY_SERVER]
         if len(rows) == 1:
@@ -534,7 +534,7 @@ class Workflow:
         if is_workflow(edited):
             # The pictures of varied jobs carry the first job's values: the server takes one workflow per batch.
             workflow = {**_WORKFLOW_PARTS, **{name: value for name, value in edited.items() if name != "id"}}
-        return Part(graph, data, workflow, names, shared, runs, jobs)
+        return PlanPart(graph, data, workflow, names, shared, runs, jobs)
 
     def check(self) -> None:
         """Raise what `problems` lists.
