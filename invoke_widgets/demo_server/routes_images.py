@@ -111,15 +111,6 @@ class WorkflowAndGraphResponse(BaseModel):
     graph: str | None
 
 
-class ImageRecordChanges(BaseModel, extra="allow"):
-    """What may be changed of an image's record"""
-
-    image_category: ImageCategory | None = None
-    session_id: str | None = None
-    is_intermediate: bool | None = None
-    starred: bool | None = None
-
-
 def _wanted(
     image_origin: Annotated[ResourceOrigin | None, Query(description="The origin of images to list.")] = None,
     categories: Annotated[list[ImageCategory] | None, Query(description="The categories to include.")] = None,
@@ -296,23 +287,6 @@ def delete_image(services: Parts, user: User, image_name: ImageName) -> dict[str
         raise HTTPException(404, "Image not found") from None
     deleted = services.images.delete([image_name])
     return {"affected_boards": [board_id or "none"], "deleted_images": deleted, "failed_images": []}
-
-
-@router.patch("/i/{image_name}", operation_id="update_image", response_model=ImageDTO)
-def update_image(
-    services: Parts,
-    user: User,
-    image_name: ImageName,
-    image_changes: Annotated[ImageRecordChanges, Body(description="The changes to apply to the image")],
-) -> dict[str, Any]:
-    """Update an image's record."""
-    known = set(ImageRecordChanges.model_fields)
-    changes = image_changes.model_dump(mode="json", exclude_none=True, include=known)
-    try:
-        services.images.update(image_name, changes)
-        return services.images.dto(image_name)
-    except ImageRecordNotFoundException:
-        raise HTTPException(400, "Failed to update image") from None
 
 
 def _file(path: FilePath, media_type: str) -> FileResponse:
