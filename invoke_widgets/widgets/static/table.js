@@ -34,6 +34,7 @@ class Table {
     this.viewH = this.rowH * 10;
     this.width = 0;
     this.detailH = 0;
+    this.tallest = -1; // what it had to show at most: the frame is no taller, and never shrinks, as a search would have it
     this.revealing = false; // whether to keep the detail in view as it grows
     this.padTop = 0; // space above and below the rows while the row under the pointer is held in place
     this.padBottom = 0;
@@ -58,6 +59,7 @@ class Table {
     this.body = make("div", "iwt-body", null, { role: "rowgroup" });
     this.detail = new Detail();
     this.grid.append(headGroup, this.body);
+    this.frame = el;
     el.append(this.grid);
   }
 
@@ -365,8 +367,12 @@ class Table {
     const top = this.grid.scrollTop;
     const from = Math.max(0, this.indexAt(top) - over);
     const to = Math.min(this.list.length - 1, this.indexAt(top + view) + over);
-    const height = `${this._height() + this.padBottom}px`;
+    const content = this._height() + this.padBottom, height = `${content}px`;
     if (this.body.style.height !== height) this.body.style.height = height;
+    if (content > this.tallest) {
+      this.tallest = content;
+      this.frame.style.maxHeight = `${content + this.headH}px`;
+    }
     if (all) this.grid.setAttribute("aria-rowcount", String(this.list.length + 1));
     const wanted = new Map();
     for (let i = from; i <= to; i++) wanted.set(this.list[i], i);

@@ -68,8 +68,9 @@ def test_colors_are_those_of_the_views() -> None:
     css = (Path(invoke_widgets.__file__).parent / "widgets/static/ui.css").read_text()
     tokens = {"in_progress": "run", "pending": "wait", "completed": "ok", "failed": "bad", "canceled": "off"}
     for status, token in tokens.items():
-        light, dark = re.findall(rf"--iw-{token}: (#\w+)", css)[:2]
-        assert (light, dark) == (style.LIGHT[status], style.DARK[status]), status
+        assert re.findall(rf"--iw-{token}: light-dark\((#\w+), (#\w+)\)", css) == [
+            (style.LIGHT[status], style.DARK[status])
+        ], status
 
 
 @_PAPERS
