@@ -34,7 +34,7 @@ class Table {
     this.viewH = this.rowH * 10;
     this.width = 0;
     this.detailH = 0;
-    this.tallest = -1; // what it had to show at most: the frame is no taller, and never shrinks, as a search would have it
+    this.tallest = -1;
     this.revealing = false; // whether to keep the detail in view as it grows
     this.padTop = 0; // space above and below the rows while the row under the pointer is held in place
     this.padBottom = 0;
@@ -103,7 +103,7 @@ class Table {
         this.width = this.grid.clientWidth;
         this._newColumns();
       }
-      this.viewH = Math.max(this.rowH, this.grid.clientHeight - this.headH);
+      this._measure();
       this.render();
       if (this.toShow !== null) this.show(this.toShow);
     });
@@ -205,6 +205,7 @@ class Table {
   /** Scroll until row `index` is `before` pixels below the top; past the ends only if `firmly`, for the pointer. */
   _hold(index, before, firmly) {
     if (index < 0) return;
+    this._grow();
     const view = this.viewH;
     this.padTop = 0;
     let top = this.y(index) - before;
@@ -250,6 +251,19 @@ class Table {
 
   _height() {
     return this.padTop + this.list.length * this.rowH + (this._openIndex >= 0 ? this.detailH : 0);
+  }
+
+  /** The frame is no taller than its rows ever were. It never shrinks, as each letter of a search would have it. */
+  _grow() {
+    const rows = this._height() - this.padTop;
+    if (rows <= this.tallest) return;
+    this.tallest = rows;
+    this.frame.style.maxHeight = `${rows + this.headH}px`;
+    this._measure();
+  }
+
+  _measure() {
+    this.viewH = Math.max(this.rowH, this.grid.clientHeight - this.headH);
   }
 
   underPointer() {
@@ -367,12 +381,9 @@ class Table {
     const top = this.grid.scrollTop;
     const from = Math.max(0, this.indexAt(top) - over);
     const to = Math.min(this.list.length - 1, this.indexAt(top + view) + over);
-    const content = this._height() + this.padBottom, height = `${content}px`;
+    this._grow();
+    const height = `${this._height() + this.padBottom}px`;
     if (this.body.style.height !== height) this.body.style.height = height;
-    if (content > this.tallest) {
-      this.tallest = content;
-      this.frame.style.maxHeight = `${content + this.headH}px`;
-    }
     if (all) this.grid.setAttribute("aria-rowcount", String(this.list.length + 1));
     const wanted = new Map();
     for (let i = from; i <= to; i++) wanted.set(this.list[i], i);
@@ -586,7 +597,7 @@ class Table {
     const row = this.rows.byId.get(id);
     this.toShow = this.grid.clientHeight ? null : id; // its tab may not be shown yet
     if (!row || this.toShow !== null) return;
-    this.viewH = Math.max(this.rowH, this.grid.clientHeight - this.headH);
+    this._measure();
     if (!this.members.has(row)) {
       this.state.set("filters", {});
       this.arrange();
