@@ -391,6 +391,20 @@ def test_focused_row_stays_while_rows_arrive(fed: Open) -> None:
     assert before == pytest.approx(page.top_of(48), abs=1)
 
 
+def test_table_is_as_tall_as_its_rows_and_does_not_shrink(fed: Open) -> None:
+    """A row has no page of nothing under it; many rows scroll; a search leaves what is below in its place."""
+    page = fed(1)
+    frame = page.output.locator(".iwt-frame")
+    heights = "frame => frame.getBoundingClientRect().height"
+    assert 190 == frame.evaluate(heights)
+    page.kernel("console.feed(item(i) for i in range(2, 41))")
+    page.count("40 jobs")
+    assert 380 == frame.evaluate(heights)
+    page.search.fill("nothing like it")
+    expect(page.row(40)).to_have_count(0)
+    assert 380 == frame.evaluate(heights)
+
+
 @pytest.mark.parametrize("count", [4, 60])
 def test_row_under_pointer_stays(fed: Open, count: int) -> None:
     """The row stays until the pointer leaves, even if it is filtered out, deleted or preceded by new rows."""
