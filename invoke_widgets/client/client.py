@@ -56,7 +56,7 @@ SINCE: dict[str, tuple[int, int]] = {
     "auth": (6, 12),
     "cancel_loads_first": (6, 12),  # before, an item that cannot be loaded is canceled, and the answer is 500
     "delete_checks_id": (6, 12),  # before, deleting an item that is not there is a success
-    "delete_checks_workflow": (6, 13),  # before, deleting a workflow that is not there is answered with 500
+    "delete_checks_workflow": (6, 14),  # before, deleting a workflow that is not there is answered with 500
     "events_twice": (6, 13),
     "events_once": (6, 14),
 }

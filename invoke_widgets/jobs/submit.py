@@ -348,6 +348,8 @@ class Submitter:
         Raises:
             SubmissionFailed: it was called off.
         """
+        if not batch.newer.newest:
+            return  # the queue was empty, and where its ids begin is unknown
         try:
             newer = await batch.newer.read(self._client)
             if newer.is_whole:

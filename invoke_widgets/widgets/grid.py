@@ -93,11 +93,13 @@ class Grid(Part):
         # A retry by hand is another attempt in the same cell.
         last_ones.sort(key=lambda item: item.item_id)
         self._items = {item.retried_from_item_id or item.item_id: item for item in last_ones}
-        had = len(self._values)
-        for job_id, item in self._items.items():
-            if item.field_values is not None and job_id not in self._values:
-                self._values[job_id] = {value.label: value.value for value in item.field_values}
-        if len(self._values) != had:
+        values = {
+            job_id: self._values.get(job_id) or {value.label: value.value for value in item.field_values or ()}
+            for job_id, item in self._items.items()
+            if job_id in self._values or item.field_values is not None
+        }
+        if values.keys() != self._values.keys():
+            self._values = values
             self._lay_out()
         self._draw_states(state)
         self._read()

@@ -16,6 +16,7 @@ that made the widget, so they wait for a cell that does not await. No click is l
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -211,7 +212,8 @@ class CellWatch:
     def _notify(self, cell: Cell) -> None:
         self.cell = cell
         for listener in list(self._listeners):
-            listener(cell)
+            with contextlib.suppress(ReferenceError):  # of a view whose console was collected: it is about to be closed
+                listener(cell)
 
 
 def _kind(shell: Any, source: str) -> Cell:

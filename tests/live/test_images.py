@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.events import NodeCompleted
 from tests.support import editor
+from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, blank_image, graph, sleep
 from tests.support.wire import Wire, until
 
@@ -511,11 +513,20 @@ def test_save_interrupted_and_resumed(console: iw.Console, tmp_path: Path, fetch
 
 @pytest.mark.slow
 def test_save_of_500_interrupted_and_resumed(
-    console: iw.Console, tmp_path: Path, fetched: Callable[[], list[str]], capsys: pytest.CaptureFixture[str]
+    console: iw.Console, tmp_path: Path, fetched: Callable[[], list[str]]
 ) -> None:
-    """Each byte is the server's, and the progress is shown."""
+    """Each byte is the server's."""
     _interrupt_and_resume(_pictures(console, 500), tmp_path, fetched, at=200)
-    assert "of 500 |" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_save_shows_its_progress(wire: Wire, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, once it takes longer than a second."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        images = _pictures(console, 24)
+        proxy.delay(0.4, path="/full$")
+        images.save(tmp_path)
+    assert "of 24 |" in capsys.readouterr().err
 
 
 def _interrupt_and_resume(images: iw.Images, folder: Path, fetched: Callable[[], list[str]], *, at: int) -> None:
@@ -528,8 +539,14 @@ def _interrupt_and_resume(images: iw.Images, folder: Path, fetched: Callable[[],
     with pytest.raises(KeyboardInterrupt):
         images.save(folder, "{blank.width}")
     other.join()
+
+    def is_quiet() -> bool:
+        before = fetched(), sorted(folder.iterdir())
+        time.sleep(0.5)
+        return before == (fetched(), sorted(folder.iterdir()))
+
+    until(is_quiet, "what was under way to end")
     first = len(fetched())
-    until(lambda: not list(folder.glob(".*.part")), "the last writes")
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert at <= len(whole) < len(images)
     paths = images.save(folder, "{blank.width}")

@@ -671,9 +671,10 @@ def test_long_queue_is_read_without_a_socket_from_a_slow_server(wire: Wire, prox
     with iw.connect(proxy.url, use_socket=False) as console:
         store = console.internals.store
         until(lambda: len(store.state.items) == 1000, "all items to be read")
-        assert sum(reads()) in (10, 11)  # by now the next read of all may have begun
+        first = sum(reads())
+        assert 10 <= first < 20  # 10 would do; large items are read fewer at once, and the next read may have begun
         assert 1000 == len(console.queue)
-        until(lambda: sum(reads()) > 10, "the next read of all")
+        until(lambda: sum(reads()) > first, "the next read of all")
         until(lambda: sum(reads()) > 20, "the one after it")
         pauses = "".join("r" if count else "-" for count in reads())
         assert 1 <= pauses.count("-" * 8)
@@ -944,10 +945,11 @@ def test_item_deleted_before_it_is_read_is_forgotten(wire: Wire, proxy: ChaosPro
         assert [] == console.queue
 
 
+@pytest.mark.every_version
+@pytest.mark.needs("lists_pages")
 @pytest.mark.slow
 def test_console_reconnects_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosProxy) -> None:
     """Before 6.7 one unloadable item hides all others; the console still becomes live again."""
-    _as_version(proxy, "6.0.2")
     wire.run()
     with iw.connect(proxy.url) as console:
         assert 1 == len(console.queue)

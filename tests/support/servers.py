@@ -40,6 +40,7 @@ class Feature(NamedTuple):
 
 # The borders between the versions, so that tests never probe a server.
 FEATURES: dict[str, Feature] = {
+    "lists_pages": Feature((6, 0), (6, 7)),  # GET list with a limit
     "item_ids": Feature((6, 7)),  # GET item_ids, POST items_by_ids; before: only list and list_all
     "get_checks_queue": Feature((6, 7)),  # an item asked for through another queue's path is an error
     "bare_version": Feature((6, 9)),  # app/version is one text; before: beside "highlights"

@@ -229,6 +229,7 @@ def test_notebooks_run_on_every_server(wire: Wire, notebook: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.looks  # InvokeAI has no drills
 def test_errors_notebook_has_its_drill_on_a_server_that_it_did_not_start(wire: Wire) -> None:
     """As with `invoke-widgets demo`: jobs run out of memory, and their retries succeed."""
     with iw.connect(wire.server.url) as console:
