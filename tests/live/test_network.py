@@ -164,7 +164,11 @@ def test_a_submit_whose_job_was_never_seen_is_not_sent_again(wire: Wire, proxy: 
 def test_a_submit_that_left_no_trace_is_called_off_when_its_ids_turn_out_to_be_missing(
     wire: Wire, proxy: ChaosProxy
 ) -> None:
-    """Deleted unseen, with nothing newer, it seems never to have come, until the ids of the next one show it."""
+    """Deleted unseen, with nothing newer, it seems never to have come, until the ids of the next one show it.
+
+    That takes a job before it: in a queue that was empty, nobody knows where the ids begin.
+    """
+    wire.run()
     with iw.connect(proxy.url, use_socket=False) as console, iw.connect(wire.server.url) as other:
         other.pause()
         console.refresh()

@@ -173,9 +173,7 @@ class AnyQueue(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        """Compare; each tenth time without a refresh."""
-        is_tenth = (type(self).settled + type(self).unprompted) % 10 == 9
-        self._paused(self._compare_in_time if is_tenth else self._compare)
+        self._paused(self._compare)
         self._count()
 
     def _paused(self, work: Callable[[], Any]) -> None:
@@ -210,7 +208,9 @@ class AnyQueue(RuleBasedStateMachine):
         until(lambda: self.console.status.connection.mode == "live", "the socket")
 
     def teardown(self) -> None:
-        self._paused(self._compare)
+        """Compare; every other time without a refresh."""
+        is_second = (type(self).settled + type(self).unprompted) % 2 == 1
+        self._paused(self._compare_in_time if is_second else self._compare)
         self.wire.put("processor/resume")
 
 
@@ -254,7 +254,7 @@ def test_snapshot_equals_the_queue_after_many_random_actions() -> None:
     try:
         with Wire(server) as wire, _machine(wire) as machine:
             _run(machine, examples=16, steps=50)
-            assert machine.settled >= 20
+            assert machine.settled + machine.unprompted >= 16
             assert machine.unprompted
     finally:
         server.stop()
