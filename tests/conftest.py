@@ -96,11 +96,16 @@ def _parameters(config: pytest.Config, known: tuple[str, ...]) -> list[object]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Most of what happens above the client hardly depends on the server's version: the newest real one is enough.
-    # What depends on it is tested with the contract on each, and above the client on the newest two and the oldest.
+    # What depends on it is tested with the contract on each, and above the client on the newest two and the oldest; so
+    # are restarts, as a server takes half a minute to start.
     is_contract = ".contract." in metafunc.module.__name__
-    is_sensitive = metafunc.definition.get_closest_marker("every_version") is not None
-    known = VERSIONS if is_contract else (*VERSIONS[:2], VERSIONS[-1]) if is_sensitive else VERSIONS[:1]
-    if metafunc.definition.get_closest_marker("looks"):
+    is_sensitive = is_contract or metafunc.definition.get_closest_marker("every_version") is not None
+    is_on_each = is_contract and "own_server" not in metafunc.fixturenames
+    known = VERSIONS if is_on_each else (*VERSIONS[:2], VERSIONS[-1]) if is_sensitive else VERSIONS[:1]
+    # In the browser, from a click to a real server's answer; the rest of it is about the page.
+    module = metafunc.module.__name__
+    is_page = ".browser." in module and not module.endswith(("test_dashboard", "test_workflow"))
+    if is_page or metafunc.definition.get_closest_marker("looks"):
         known = ()
     for name in ("server", "multiuser_server"):
         if name in metafunc.fixturenames:
