@@ -41,7 +41,7 @@ class Notebook:
                    "stop_on_error": False}  # fmt: skip
         message = self._client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
         self._client.shell_channel.send(message)
-        printed = ""
+        printed, failed = "", ""
         while True:
             answer = self._client.get_iopub_msg(timeout=60)
             if answer["parent_header"].get("msg_id") != message["header"]["msg_id"]:
@@ -49,9 +49,15 @@ class Notebook:
             if answer["msg_type"] == "stream" and answer["content"]["name"] == "stdout":
                 printed += answer["content"]["text"]
             if answer["msg_type"] == "error":
-                raise AssertionError("\n".join(answer["content"]["traceback"]))
+                failed = "\n".join(answer["content"]["traceback"])
             if answer["msg_type"] == "status" and answer["content"]["execution_state"] == "idle":
-                return printed
+                break
+        # As front ends do: ipykernel 7.3 stops for good now and then if the next request comes before this reply.
+        while self._client.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            pass
+        if failed:
+            raise AssertionError(failed)
+        return printed
 
     def counts(self) -> dict[str, int]:
         return dict(ast.literal_eval(self.run(_PROBE)))

@@ -241,12 +241,18 @@ function Chip({ name, value, options, onChange }) {
 function Search({ value, label, onChange }) {
   const [text, setText] = useState(value);
   const wait = useRef(0);
-  useEffect(() => { setText(value); }, [value]);
-  return html`<input class="iw-search" type="search" placeholder=${label} aria-label=${label} value=${text} onInput=${(event) => {
+  const input = useRef(null);
+  const sent = useRef(new Set());
+  useEffect(() => {
+    // What was typed comes back, perhaps after more was typed: then it is old.
+    const isOld = sent.current.has(value) && input.current.getRootNode().activeElement === input.current;
+    if (!isOld) setText(value);
+  }, [value]);
+  return html`<input class="iw-search" type="search" ref=${input} placeholder=${label} aria-label=${label} value=${text} onInput=${(event) => {
     const typed = event.target.value;
     setText(typed);
     clearTimeout(wait.current);
-    wait.current = setTimeout(() => onChange(typed), 120);
+    wait.current = setTimeout(() => { sent.current.add(typed); onChange(typed); }, 120);
   }} />`;
 }
 
