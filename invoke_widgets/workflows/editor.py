@@ -56,12 +56,8 @@ def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
     return {"nodes": graph_nodes, "edges": edges}
 
 
-def own_data(workflow: Mapping[str, Any], generated: Mapping[str, list[Any]] | None = None) -> Data:
+def own_data(workflow: Mapping[str, Any]) -> Data:
     """The values of the workflow's own batch nodes in the server's form; nodes of one group are zipped.
-
-    Args:
-        workflow: the JSON that the editor exports.
-        generated: the values of generators that only the server can evaluate, by node id.
 
     Raises:
         InvalidRequest: a batch node has no values, or its generator cannot be evaluated.
@@ -79,8 +75,7 @@ def own_data(workflow: Mapping[str, Any], generated: Mapping[str, list[Any]] | N
         targets = [edge["destination"] for edge in edges if edge["source"]["node_id"] == node_id]
         feeding = [e["source"] for e in edges if e["destination"] == {"node_id": node_id, "field": field}]
         if feeding:
-            source = feeding[0]["node_id"]
-            items: Any = (generated or {}).get(source) or generated_values(nodes[source], place)
+            items: Any = generated_values(nodes[feeding[0]["node_id"]], place)
         else:
             items = inputs.get(field, {}).get("value")
         if not isinstance(items, list) or not items:
@@ -270,12 +265,6 @@ def form_fields(elements: list[dict[str, Any]], heading: str = "") -> Iterator[t
 # -- generators: the formulas and defaults of the editor (features/nodes/types/field.ts, InvokeAI 6.14) ----------------
 
 
-def needs_server(data: Mapping[str, Any]) -> str:
-    """The kind of a generator that only a server can evaluate: dynamic prompts, a board's images; "" for others."""
-    kind = str(_generator(data).get("type", ""))
-    return kind if "dynamic_prompts" in kind or "images_from_board" in kind else ""
-
-
 def generated_values(data: Mapping[str, Any], place: str) -> list[Any]:
     """The values of a generator.
 
@@ -284,7 +273,7 @@ def generated_values(data: Mapping[str, Any], place: str) -> list[Any]:
         place: the field that the values are for, for an error.
 
     Raises:
-        InvalidRequest: it needs a server, has no seed, or its kind is unknown.
+        InvalidRequest: only InvokeAI's editor can evaluate it.
     """
     generator = _generator(data)
     kind = str(generator.get("type", ""))

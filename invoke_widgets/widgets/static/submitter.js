@@ -35,32 +35,14 @@ function Library({ library, busy, onOpen, onLoad }) {
 
 function Submitter({ model }) {
   const { root } = useContext(Scope);
-  const [form, problems, plan, sendable, fields, drafts, library, shown, isWorkflow] = useTraits(model, "form", "problems", "plan", "sendable", "fields", "drafts", "library", "shown", "is_workflow");
+  const [problems, plan, sendable, fields, drafts, library, shown, isWorkflow] = useTraits(model, "problems", "plan", "sendable", "fields", "drafts", "library", "shown", "is_workflow");
   const [run, busy] = useAct();
-  const [typed, setTyped] = useState(form);
+  const [typed, change, sendNow] = useTyped(model);
   const [dropping, setDropping] = useState(false);
-  const sent = useRef(JSON.stringify(form));
-  const wait = useRef(0);
   const file = useRef(null);
   const vary = useRef(null);
   const list = useMemo(() => `iws-${newPage()}`, []);
-  useEffect(() => {
-    if (JSON.stringify(form) === sent.current) return; // what this page typed
-    sent.current = JSON.stringify(form);
-    setTyped(form);
-  }, [form]);
-  const change = (changes) => {
-    const next = { ...typed, ...changes };
-    setTyped(next);
-    clearTimeout(wait.current);
-    wait.current = setTimeout(() => { sent.current = JSON.stringify(next); put(model, "form", next); }, 150);
-  };
-  const submit = () => {
-    clearTimeout(wait.current);
-    sent.current = JSON.stringify(typed);
-    put(model, "form", typed);
-    run("submit", { form: typed });
-  };
+  const submit = () => run("submit", { form: sendNow() });
   const refuse = (why, one) => run("refused", { why, name: one?.name ?? "", size: one?.size ?? 0 });
   const take = async (files) => {
     const [one] = files;

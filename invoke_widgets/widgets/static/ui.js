@@ -85,6 +85,32 @@ function put(model, name, value) {
   model.save_changes();
 }
 
+/** What is typed into a form, a function that changes it and has it sent soon, and one that sends and returns it now. */
+function useTyped(model) {
+  const [form] = useTraits(model, "form");
+  const [typed, setTyped] = useState(form);
+  const sent = useRef(JSON.stringify(form));
+  const wait = useRef(0);
+  useEffect(() => {
+    if (JSON.stringify(form) === sent.current) return; // what this page typed
+    sent.current = JSON.stringify(form);
+    setTyped(form);
+  }, [form]);
+  const send = (next) => {
+    clearTimeout(wait.current);
+    sent.current = JSON.stringify(next);
+    put(model, "form", next);
+    return next;
+  };
+  const change = (changes) => {
+    const next = { ...typed, ...changes };
+    setTyped(next);
+    clearTimeout(wait.current);
+    wait.current = setTimeout(() => send(next), 150);
+  };
+  return [typed, change, () => send(typed)];
+}
+
 /** Call `receive(message, buffers)` for messages to all pages, and for those to this one. */
 function useMessages(model, receive) {
   const { page } = useContext(Scope);

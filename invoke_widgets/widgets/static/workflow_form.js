@@ -69,31 +69,13 @@ function sweepOf(text) {
 }
 
 function WorkflowForm({ model }) {
-  const [title, description, elements, more, controls, form, problems, plan, jobs, hasSeed] = useTraits(model, "title", "description", "elements", "more", "controls", "form", "problems", "plan", "jobs", "has_seed");
+  const [title, description, elements, more, controls, problems, plan, jobs, hasSeed] = useTraits(model, "title", "description", "elements", "more", "controls", "problems", "plan", "jobs", "has_seed");
   const [run, busy] = useAct();
-  const [typed, setTyped] = useState(form);
-  const sent = useRef(JSON.stringify(form));
-  const wait = useRef(0);
+  const [typed, change, sendNow] = useTyped(model);
   const prefix = useMemo(() => `iwf-${newPage()}`, []);
-  useEffect(() => {
-    if (JSON.stringify(form) === sent.current) return; // what this page typed
-    sent.current = JSON.stringify(form);
-    setTyped(form);
-  }, [form]);
-  const change = (changes) => {
-    const next = { ...typed, ...changes };
-    setTyped(next);
-    clearTimeout(wait.current);
-    wait.current = setTimeout(() => { sent.current = JSON.stringify(next); put(model, "form", next); }, 150);
-  };
   const setValue = (name, value) => change({ values: { ...typed.values, [name]: value } });
   const sendFile = (field, name, content) => model.send({ t: "file", field, name }, undefined, [content]);
-  const submit = () => {
-    clearTimeout(wait.current);
-    sent.current = JSON.stringify(typed);
-    put(model, "form", typed);
-    run("submit", { form: typed });
-  };
+  const submit = () => run("submit", { form: sendNow() });
   const field = (element) => {
     const control = controls[element.name];
     const given = typed.values[element.name];
