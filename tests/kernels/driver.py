@@ -32,7 +32,7 @@ class KernelStuckError(Exception):
 
 @dataclass
 class Cell:
-    """A cell that was sent, and its output so far.
+    """A cell or a click that was sent, and its output so far.
 
     Attributes:
         number: the number of messages the kernel had sent when this cell ended; None while it runs.
@@ -173,13 +173,15 @@ class Kernel:
 
     # -- widgets ---------------------------------------------------------------------------------------------------
 
-    def click(self, comm_id: str, subshell: str | None = None) -> None:
-        """Send a button's click as a front end does; only JupyterLab names a subshell."""
+    def click(self, comm_id: str, subshell: str | None = None) -> Cell:
+        """Send a button's click as a front end does; only JupyterLab names a subshell. It can be waited for as a cell."""
         data = {"method": "custom", "content": {"event": "click"}}
         message = self._client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
+        cell = self._cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"])
         self._client.shell_channel.send(message)
+        return cell
 
     def create_subshell(self) -> str | None:
         """Create a subshell and return its id; None if this kernel has no subshells."""

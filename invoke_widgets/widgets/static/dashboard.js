@@ -60,7 +60,7 @@ function Dashboard({ model }) {
     const queue = await child("queue");
     queue.trigger("iw-show", itemId); // the table of this page listens to its own model
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const filtered = (event) => { event.stopPropagation(); filter(event.detail.status === "" ? {} : event.detail); };
     const show = (event) => { event.stopPropagation(); showItem(event.detail.item_id); };
     root.addEventListener("iw-filter", filtered);

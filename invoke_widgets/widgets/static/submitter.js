@@ -54,7 +54,7 @@ function Submitter({ model }) {
       refuse("unread", one); // such as a folder
     }
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     // On the document: the browser would show a file that is dropped beside the form in place of the page.
     const here = (event) => holdsFiles(event) && event.composedPath().includes(root);
     const over = (event) => {

@@ -28,7 +28,7 @@ const part = (Content, { foot = false } = {}) => ({
 
 function Root({ model, page, el, foot, children }) {
   const [ended, setEnded] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // ipywidgets marks a view that is made after the kernel has ended; an anywidget's is not marked when it ends.
     const end = () => setEnded(true);
     if (el.classList.contains("jupyter-widgets-disconnected")) end();
@@ -70,10 +70,9 @@ function SaidLine() {
 /** The values of traits, drawn anew when one changes. */
 function useTraits(model, ...names) {
   const [, redraw] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: a plain effect runs after the next frame, and would miss what changes before
     const changed = () => redraw((n) => n + 1);
     for (const name of names) model.on(`change:${name}`, changed);
-    changed(); // what changed before this listened
     return () => { for (const name of names) model.off(`change:${name}`, changed); };
   }, [model]);
   return names.map((name) => model.get(name));
@@ -116,7 +115,7 @@ function useMessages(model, receive) {
   const { page } = useContext(Scope);
   const latest = useRef(receive);
   latest.current = receive;
-  useEffect(() => {
+  useLayoutEffect(() => { // as in `useTraits`
     const got = (message, buffers) => { if (!message.to || message.to === page) latest.current(message, buffers); };
     model.on("msg:custom", got);
     return () => model.off("msg:custom", got);
