@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,16 +31,22 @@ def kernel_folder(version: str) -> Path:
     folder = cache_folder() / f"ipykernel-{version}"
     if folder.exists():
         return folder
-    unfinished = folder.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    command = [*_pip(), "--no-deps", "--target", str(unfinished), f"ipykernel=={version}", _NEST_ASYNCIO]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-        raise InstallError(f"{shlex.join(command)}\nended with {done.returncode}:\n{tail}")
-    # Would replace the installed kernel's own entry.
-    shutil.rmtree(unfinished / "share", ignore_errors=True)
-    unfinished.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Other processes may install the same version at this moment: each into a folder of its own, and one is kept.
+    with tempfile.TemporaryDirectory(prefix=folder.name, dir=folder.parent, ignore_cleanup_errors=True) as temporary:
+        unfinished = Path(temporary) / "unfinished"
+        command = [*_pip(), "--no-deps", "--target", str(unfinished), f"ipykernel=={version}", _NEST_ASYNCIO]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+            raise InstallError(f"{shlex.join(command)}\nended with {done.returncode}:\n{tail}")
+        # Would replace the installed kernel's own entry.
+        shutil.rmtree(unfinished / "share", ignore_errors=True)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
     return folder
 
 
