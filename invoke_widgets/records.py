@@ -10,9 +10,10 @@ server's. Times are UTC-aware `datetime`s (the server sends naive UTC strings).
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Self
 
 from invoke_widgets.errors import JobErrorType
@@ -90,6 +91,44 @@ def mapping(data: object) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
         raise ValueError(f"expected a JSON object, got {type(data).__name__}")  # noqa: TRY004
     return data
+
+
+class FromJson:
+    """A record whose fields are read from the server's JSON object, each by its name and type."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Parse the server's JSON. What is missing or has another type gets its default, and a flag is False.
+
+        Raises:
+            ValueError: a number or text without a default is missing, or has another type.
+        """
+        kind: Any = cls  # mypy does not know that classes can be hashed
+        data = mapping(data)
+        return cls(**{name: read(data, name) for name, read in _readers(kind).items()})
+
+
+@cache
+def _readers(kind: Any) -> dict[str, Callable[[Mapping[str, Any], str], Any]]:
+    return {one.name: (_REQUIRED if one.default is MISSING else _OPTIONAL)[one.type] for one in fields(kind)}
+
+
+_REQUIRED: Mapping[Any, Callable[[Mapping[str, Any], str], Any]] = {
+    "int": integer,
+    "str": text,
+    "bool": lambda data, key: data.get(key) is True,
+    "tuple[int, ...]": integers,
+}
+_OPTIONAL: Mapping[Any, Callable[[Mapping[str, Any], str], Any]] = {
+    "int": count,
+    "str": lambda data, key: optional_text(data.get(key)) or "",
+    "bool": _REQUIRED["bool"],
+    "int | None": lambda data, key: optional_integer(data.get(key)),
+    "str | None": lambda data, key: optional_text(data.get(key)),
+    "datetime | None": lambda data, key: parse_time(data.get(key)),
+}
 
 
 # --- the queue ----------------------------------------------------------------------------------------------------
@@ -279,7 +318,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(FromJson):
     """The number of items by status. `waiting` exists since 6.14, and is 0 before."""
 
     pending: int = 0
@@ -316,10 +355,6 @@ class Counts:
         return {name: getattr(self, name) for name in (*STATUSES, "total")}
 
 
-def _counts(data: Mapping[str, Any]) -> dict[str, int]:
-    return {key: count(data, key) for key in (*STATUSES, "total")}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus(Counts):
     """The queue's counters, and one of the items in progress (with several GPUs there may be more).
@@ -328,26 +363,12 @@ class QueueStatus(Counts):
     an event, of the item's owner), and are None where the server does not send them.
     """
 
-    queue_id: str = "default"
+    queue_id: str
     item_id: int | None = None
     batch_id: str | None = None
     session_id: str | None = None
     user_pending: int | None = None
     user_in_progress: int | None = None
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(
-            queue_id=text(data, "queue_id"),
-            item_id=optional_integer(data.get("item_id")),
-            batch_id=optional_text(data.get("batch_id")),
-            session_id=optional_text(data.get("session_id")),
-            user_pending=optional_integer(data.get("user_pending")),
-            user_in_progress=optional_integer(data.get("user_in_progress")),
-            **_counts(data),
-        )
 
     @property
     def user_unfinished(self) -> int | None:
@@ -361,50 +382,26 @@ class QueueStatus(Counts):
 class BatchStatus(Counts):
     """A batch's counters. An unknown batch has zeros (the server answers 200 for it)."""
 
-    queue_id: str = "default"
-    batch_id: str = ""
+    queue_id: str
+    batch_id: str
     origin: str | None = None
     destination: str | None = None
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(
-            queue_id=text(data, "queue_id"),
-            batch_id=text(data, "batch_id"),
-            origin=optional_text(data.get("origin")),
-            destination=optional_text(data.get("destination")),
-            **_counts(data),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationCounts(Counts):
     """The counters of all items with one destination."""
 
-    queue_id: str = "default"
-    destination: str = ""
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(queue_id=text(data, "queue_id"), destination=text(data, "destination"), **_counts(data))
+    queue_id: str
+    destination: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessorStatus:
+class ProcessorStatus(FromJson):
     """Whether the worker takes items (`is_started`; False is paused) and is running one (`is_processing`)."""
 
     is_started: bool
     is_processing: bool
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(is_started=bool(data.get("is_started")), is_processing=bool(data.get("is_processing")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,17 +425,11 @@ class QueueAndProcessorStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemIds:
+class ItemIds(FromJson):
     """All ids in the queue, in the requested order, and their number."""
 
     item_ids: tuple[int, ...]
-    total_count: int
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(item_ids=integers(data, "item_ids"), total_count=count(data, "total_count"))
+    total_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -470,19 +461,11 @@ class EnqueueResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthStatus:
+class AuthStatus(FromJson):
     """Whether the server is in multiuser mode (since 6.12), in which each request needs a token."""
 
     multiuser_enabled: bool
     setup_required: bool = False
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(
-            multiuser_enabled=bool(data.get("multiuser_enabled")), setup_required=bool(data.get("setup_required"))
-        )
 
     def remedy(self, url: str) -> str:
         """What comes before a token: nobody can have one while there is no administrator. Empty once there is one."""
@@ -491,29 +474,19 @@ class AuthStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class User(FromJson):
     """The owner of a token, on a server in multiuser mode. An administrator may change all users' items."""
 
     user_id: str
     is_admin: bool = False
     display_name: str | None = None
 
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(
-            user_id=text(data, "user_id"),
-            is_admin=data.get("is_admin") is True,
-            display_name=optional_text(data.get("display_name")),
-        )
-
 
 # --- the gallery --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRecord:
+class ImageRecord(FromJson):
     """An image on the server, as its `ImageDTO` says.
 
     Attributes:
@@ -534,27 +507,9 @@ class ImageRecord:
     board_id: str | None = None
     created_at: datetime | None = None
 
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(
-            image_name=text(data, "image_name"),
-            width=count(data, "width"),
-            height=count(data, "height"),
-            image_category=optional_text(data.get("image_category")),
-            image_origin=optional_text(data.get("image_origin")),
-            is_intermediate=bool(data.get("is_intermediate")),
-            starred=bool(data.get("starred")),
-            session_id=optional_text(data.get("session_id")),
-            node_id=optional_text(data.get("node_id")),
-            board_id=optional_text(data.get("board_id")),
-            created_at=parse_time(data.get("created_at")),
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardRecord:
+class BoardRecord(FromJson):
     """A board of the gallery. `image_count` leaves out intermediates; the cover is its newest image, if any."""
 
     board_id: str
@@ -563,19 +518,6 @@ class BoardRecord:
     archived: bool = False
     cover_image_name: str | None = None
     created_at: datetime | None = None
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(
-            board_id=text(data, "board_id"),
-            board_name=text(data, "board_name"),
-            image_count=count(data, "image_count"),
-            archived=bool(data.get("archived")),
-            cover_image_name=optional_text(data.get("cover_image_name")),
-            created_at=parse_time(data.get("created_at")),
-        )
 
 
 # --- workflows and models -----------------------------------------------------------------------------------------
@@ -599,7 +541,7 @@ class WorkflowRecord:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON; what is missing or has another type gets its default."""
         data = mapping(data)
         workflow = data.get("workflow") if isinstance(data.get("workflow"), Mapping) else None
         meta = workflow.get("meta") if workflow else None
@@ -617,7 +559,7 @@ class WorkflowRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRecord:
+class ModelRecord(FromJson):
     """An installed model. `type` is "main", "lora", "vae" and so on, `base` its architecture, such as "sdxl"."""
 
     key: str
@@ -627,20 +569,6 @@ class ModelRecord:
     type: str
     format: str = ""
     description: str = ""
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Parse the server\'s JSON; what is missing or has another type gets its default."""
-        data = mapping(data)
-        return cls(
-            key=text(data, "key"),
-            hash=text(data, "hash"),
-            name=text(data, "name"),
-            base=text(data, "base"),
-            type=text(data, "type"),
-            format=optional_text(data.get("format")) or "",
-            description=optional_text(data.get("description")) or "",
-        )
 
     @property
     def identifier(self) -> dict[str, str]:

@@ -8,11 +8,13 @@ Conditions: a kind of notice, an error type, `when`, `any_of` or `|`, `rate`, `q
 Sinks: "toast", a function, `Webhook`, `Apprise` (e-mail, chat services and others).
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+from invoke_widgets.alerts.alerts import LIMIT_S, Alert, Alerts, On, To
+from invoke_widgets.alerts.apprise import Apprise
+from invoke_widgets.alerts.conditions import Condition, any_of, nothing_received, queue_stalled, rate, when
+from invoke_widgets.alerts.log import AlertLog, Delivery
+from invoke_widgets.alerts.messages import Message
+from invoke_widgets.alerts.sinks import Callback, Sink, Toasts, Undelivered
+from invoke_widgets.alerts.webhook import Webhook
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -28,38 +30,6 @@ from invoke_widgets.notices import (
     QueueUnwedged,
     QueueWedged,
 )
-
-if TYPE_CHECKING:
-    from invoke_widgets.alerts.alerts import LIMIT_S, Alert, Alerts, On, To
-    from invoke_widgets.alerts.apprise import Apprise
-    from invoke_widgets.alerts.conditions import Condition, any_of, nothing_received, queue_stalled, rate, when
-    from invoke_widgets.alerts.log import AlertLog, Delivery
-    from invoke_widgets.alerts.messages import Message
-    from invoke_widgets.alerts.sinks import Callback, Sink, Toasts, Undelivered
-    from invoke_widgets.alerts.webhook import Webhook
-
-_LAZY = {
-    "Alert": "alerts",
-    "AlertLog": "log",
-    "Alerts": "alerts",
-    "Apprise": "apprise",
-    "Callback": "sinks",
-    "Condition": "conditions",
-    "Delivery": "log",
-    "LIMIT_S": "alerts",
-    "Message": "messages",
-    "On": "alerts",
-    "Sink": "sinks",
-    "To": "alerts",
-    "Toasts": "sinks",
-    "Undelivered": "sinks",
-    "Webhook": "webhook",
-    "any_of": "conditions",
-    "nothing_received": "conditions",
-    "queue_stalled": "conditions",
-    "rate": "conditions",
-    "when": "conditions",
-}
 
 __all__ = [
     "LIMIT_S",
@@ -96,15 +66,3 @@ __all__ = [
     "rate",
     "when",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        value = getattr(import_module(f"invoke_widgets.alerts.{_LAZY[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

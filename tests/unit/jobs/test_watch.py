@@ -236,18 +236,18 @@ def test_the_queues_conditions_come_and_go() -> None:
 
 def test_a_full_queue() -> None:
     """A batch that was taken in part gives a notice with the number pending; one that was taken whole gives none."""
-    snapshots = Snapshots(state=replace(LIVE, status=QueueStatus(pending=1, total=1)))
+    snapshots = Snapshots(state=replace(LIVE, status=QueueStatus(queue_id="default", pending=1, total=1)))
     part = BatchEnqueued(queue_id="default", batch_id="b", enqueued=3, requested=5)
     snapshots.tracker.receive(part)
     assert [] == snapshots.see()
-    (full,) = snapshots.see(status=QueueStatus(pending=1000, total=1000))
+    (full,) = snapshots.see(status=QueueStatus(queue_id="default", pending=1000, total=1000))
     assert isinstance(full, QueueFull)
     assert 1000 == full.pending
     snapshots.tracker.receive(replace(part, enqueued=5))
     assert [] == snapshots.wait(5)
     snapshots.tracker.receive(replace(part, enqueued=0))
     assert [QueueFull] == kinds(snapshots.see())
-    snapshots.see(status=QueueStatus())
+    snapshots.see(status=QueueStatus(queue_id="default"))
     snapshots.tracker.receive(part)
     assert [] == snapshots.wait(1)
     assert [QueueFull] == kinds(snapshots.wait(1))
