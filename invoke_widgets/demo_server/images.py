@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,47 +21,6 @@ class ImageRecordNotFoundException(Exception):
 
     def __init__(self) -> None:
         super().__init__("Image record not found")
-
-
-@dataclass(frozen=True)
-class ImageFilter:
-    """Filter and order of a list of images."""
-
-    image_origin: str | None = None
-    categories: Sequence[str] | None = None
-    is_intermediate: bool | None = None
-    board_id: str | None = None
-    descending: bool = True
-    starred_first: bool = True
-    search_term: str | None = None
-
-    def where(self) -> tuple[str, list[Any]]:
-        """Return an SQL condition and its parameters."""
-        parts, params = ["1"], list[Any]()
-        if self.image_origin is not None:
-            parts.append("image_origin = ?")
-            params.append(self.image_origin)
-        if self.categories is not None:
-            parts.append(f"image_category IN ({', '.join('?' * len(self.categories))})")
-            params.extend(self.categories)
-        if self.is_intermediate is not None:
-            parts.append("is_intermediate = ?")
-            params.append(int(self.is_intermediate))
-        if self.board_id == NO_BOARD:
-            parts.append("board_id IS NULL")
-        elif self.board_id is not None:
-            parts.append("board_id = ?")
-            params.append(self.board_id)
-        if self.search_term:
-            parts.append("(metadata LIKE ? OR created_at LIKE ?)")
-            params.extend([f"%{self.search_term.lower()}%"] * 2)
-        return " AND ".join(parts), params
-
-    def order(self) -> str:
-        """Return the terms of an ORDER BY clause."""
-        starred = "starred DESC, " if self.starred_first else ""
-        direction = "DESC" if self.descending else "ASC"
-        return f"{starred}created_at {direction}, rowid {direction}"
 
 
 class SavedRecord:
@@ -159,12 +117,15 @@ class ImageStore:
         row = self._row(image_name)
         return {key: row[key] for key in ("metadata", "workflow", "graph")}
 
-    def page(self, wanted: ImageFilter, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return the number of images, and the records of one page of them."""
-        where, params = wanted.where()
+    def page(
+        self, *, board_id: str | None, is_intermediate: bool | None, starred_first: bool, offset: int, limit: int
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """Return the number of images that fit, and the records of one page of them, the newest first."""
+        where, params = _condition(board_id, is_intermediate)
+        order = "starred DESC, " if starred_first else ""
         with self._store.transaction() as db:
             total = db.execute(f"SELECT COUNT(*) FROM images WHERE {where}", params).fetchone()[0]
-            sql = f"SELECT * FROM images WHERE {where} ORDER BY {wanted.order()} LIMIT ? OFFSET ?"
+            sql = f"SELECT * FROM images WHERE {where} ORDER BY {order}created_at DESC, rowid DESC LIMIT ? OFFSET ?"
             rows = db.execute(sql, [*params, limit, offset]).fetchall()
         return int(total), [_dto(row) for row in rows]
 
@@ -198,12 +159,9 @@ class ImageStore:
                 (board_id, image_name),
             )
 
-    def board_image_names(
-        self, board_id: str, categories: Sequence[str] | None = None, is_intermediate: bool | None = None
-    ) -> list[str]:
+    def board_image_names(self, board_id: str) -> list[str]:
         """Return the names of a board's images, in the order in which they were added."""
-        wanted = ImageFilter(board_id=board_id, categories=categories, is_intermediate=is_intermediate)
-        where, params = wanted.where()
+        where, params = _condition(board_id, None)
         with self._store.transaction() as db:
             sql = f"SELECT image_name FROM images WHERE {where} ORDER BY board_since, rowid"
             return [row[0] for row in db.execute(sql, params)]
@@ -223,18 +181,14 @@ class ImageStore:
         boards = self._boards("WHERE board_id = ?", [board_id])
         return {**boards[0], "owner_username": None} if boards else None
 
-    def boards(self, order_by: str, descending: bool, include_archived: bool) -> list[dict[str, Any]]:
-        """Return all boards."""
-        where = "" if include_archived else "WHERE archived = 0"
-        column = "board_name" if order_by == "board_name" else "created_at"
-        return self._boards(f"{where} ORDER BY {column} {'DESC' if descending else 'ASC'}, boards.rowid DESC", [])
+    def boards(self) -> list[dict[str, Any]]:
+        """Return all boards, the newest first."""
+        return self._boards("ORDER BY created_at DESC, boards.rowid DESC", [])
 
-    def update_board(self, board_id: str, changes: dict[str, Any]) -> dict[str, Any] | None:
-        """Rename or archive a board; return it, or None if it does not exist."""
+    def rename_board(self, board_id: str, board_name: str) -> None:
+        """Give a board another name."""
         with self._store.transaction() as db:
-            for column, value in changes.items():
-                db.execute(f"UPDATE boards SET {column} = ? WHERE board_id = ?", (value, board_id))
-        return self.get_board(board_id)
+            db.execute("UPDATE boards SET board_name = ? WHERE board_id = ?", (board_name, board_id))
 
     def delete_board(self, board_id: str) -> None:
         """Delete a board, and leave its images on no board."""
@@ -274,6 +228,20 @@ class ImageStore:
             "asset_count": len(images) - len(general),
             "owner_username": row["owner"],
         }
+
+
+def _condition(board_id: str | None, is_intermediate: bool | None) -> tuple[str, list[Any]]:
+    """Return an SQL condition and its parameters; None of either stands for all."""
+    parts, params = ["1"], list[Any]()
+    if is_intermediate is not None:
+        parts.append("is_intermediate = ?")
+        params.append(int(is_intermediate))
+    if board_id == NO_BOARD:
+        parts.append("board_id IS NULL")
+    elif board_id is not None:
+        parts.append("board_id = ?")
+        params.append(board_id)
+    return " AND ".join(parts), params
 
 
 def _dto(row: sqlite3.Row) -> dict[str, Any]:

@@ -85,13 +85,6 @@ def login(services: Parts, request: Annotated[LoginRequest, Body()], response: R
     return {"token": token, "user": user, "expires_in": TOKEN_SECONDS}
 
 
-@router.post("/logout")
-def logout(user: LoggedIn, response: Response) -> dict[str, bool]:
-    """Delete the cookie; the token stays valid."""
-    response.delete_cookie(_COOKIE)
-    return {"success": True}
-
-
 @router.get("/me")
 def me(services: Parts, user: LoggedIn) -> dict[str, Any] | None:
     """Get the requesting user."""

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query
 from pydantic import BaseModel
 
 from .images import NO_BOARD, ImageRecordNotFoundException
-from .routes_images import MAX_NAMES, ImageCategory, Name, Names
-from .routes_queue import SQLiteDirection
+from .routes_images import MAX_NAMES, Name, Names
 from .services import Parts, Services, User
 
 router = APIRouter(prefix="/api/v1/boards", tags=["boards"])
 images_router = APIRouter(prefix="/api/v1/board_images", tags=["boards"])
 
 BoardId = Annotated[str, Path(description="The id of the board")]
-
-
-class BoardRecordOrderBy(StrEnum):
-    """Sort key of a list of boards."""
-
-    CreatedAt = "created_at"
-    Name = "board_name"
 
 
 class BoardDTO(BaseModel):
@@ -45,20 +36,10 @@ class BoardDTO(BaseModel):
     owner_username: str | None = None
 
 
-class OffsetPaginatedResults_BoardDTO_(BaseModel):  # noqa: N801 - the schema's name
-    """A page of boards"""
-
-    limit: int
-    offset: int
-    total: int
-    items: list[BoardDTO]
-
-
 class BoardChanges(BaseModel, extra="forbid"):
     """Changes to a board"""
 
-    board_name: str | None = None
-    archived: bool | None = None
+    board_name: str
 
 
 class AddImagesToBoardResult(BaseModel):
@@ -87,27 +68,14 @@ def create_board(
     return services.images.create_board(board_name, user.user_id)
 
 
-@router.get("/", operation_id="list_boards", response_model=OffsetPaginatedResults_BoardDTO_ | list[BoardDTO])
+@router.get("/", operation_id="list_boards", response_model=list[BoardDTO])
 def list_boards(
     services: Parts,
     user: User,
-    order_by: Annotated[BoardRecordOrderBy, Query(description="The attribute to order by")] = (
-        BoardRecordOrderBy.CreatedAt
-    ),
-    direction: Annotated[SQLiteDirection, Query(description="The order")] = SQLiteDirection.Descending,
-    all: Annotated[bool | None, Query(description="Whether to list all boards")] = None,  # noqa: A002
-    offset: Annotated[int | None, Query(description="The page offset")] = None,
-    limit: Annotated[int | None, Query(description="The number of boards per page")] = None,
-    include_archived: Annotated[bool, Query(description="Whether to include archived boards")] = False,
-) -> Any:
-    """List boards."""
-    boards = services.images.boards(order_by.value, direction is SQLiteDirection.Descending, include_archived)
-    if all:
-        return boards
-    if offset is not None and limit is not None:
-        page = boards[offset : offset + limit]
-        return {"limit": limit, "offset": offset, "total": len(boards), "items": page}
-    raise HTTPException(400, "Invalid request: Must provide either 'all' or both 'offset' and 'limit'")
+    all: Annotated[bool, Query(description="Whether to list all boards")],  # noqa: A002 - pages are left out
+) -> list[dict[str, Any]]:
+    """List the boards, the newest first."""
+    return services.images.boards()
 
 
 def _board(services: Services, board_id: str) -> dict[str, Any]:
@@ -130,9 +98,9 @@ def update_board(
     board_id: BoardId,
     changes: Annotated[BoardChanges, Body(description="The changes to apply to the board")],
 ) -> dict[str, Any]:
-    """Rename or archive a board."""
+    """Rename a board."""
     _board(services, board_id)
-    services.images.update_board(board_id, changes.model_dump(exclude_none=True))
+    services.images.rename_board(board_id, changes.board_name)
     return _board(services, board_id)
 
 
@@ -160,18 +128,11 @@ def delete_board(
 
 
 @router.get("/{board_id}/image_names", operation_id="list_all_board_image_names")
-def list_all_board_image_names(
-    services: Parts,
-    user: User,
-    board_id: BoardId,
-    categories: Annotated[list[ImageCategory] | None, Query(description="The categories to include.")] = None,
-    is_intermediate: Annotated[bool | None, Query(description="Whether to list intermediate images.")] = None,
-) -> list[str]:
+def list_all_board_image_names(services: Parts, user: User, board_id: BoardId) -> list[str]:
     """List the names of a board's images."""
     if board_id != NO_BOARD:
         _board(services, board_id)
-    wanted = [category.value for category in categories] if categories is not None else None
-    return services.images.board_image_names(board_id, wanted, is_intermediate)
+    return services.images.board_image_names(board_id)
 
 
 def _move(services: Services, image_names: list[str], board_id: str | None) -> tuple[list[str], list[str]]:
@@ -186,31 +147,6 @@ def _move(services: Services, image_names: list[str], board_id: str | None) -> t
             continue
         moved.append(name)
     return list(affected), moved
-
-
-@images_router.post("/", operation_id="add_image_to_board", status_code=201, response_model=AddImagesToBoardResult)
-def add_image_to_board(
-    services: Parts, user: User, board_id: Annotated[str, Body()], image_name: Annotated[str, Body()]
-) -> dict[str, Any]:
-    """Add an image to a board."""
-    _board(services, board_id)
-    affected, added = _move(services, [image_name], board_id)
-    if not added:
-        raise HTTPException(500, "Failed to add image to board")
-    return {"affected_boards": affected, "added_images": added, "failed_images": []}
-
-
-@images_router.delete(
-    "/", operation_id="remove_image_from_board", status_code=201, response_model=RemoveImagesFromBoardResult
-)
-def remove_image_from_board(
-    services: Parts, user: User, image_name: Annotated[str, Body(embed=True)]
-) -> dict[str, Any]:
-    """Remove an image from its board."""
-    affected, removed = _move(services, [image_name], None)
-    if not removed:
-        raise HTTPException(500, "Failed to remove image from board")
-    return {"affected_boards": affected, "removed_images": removed, "failed_images": []}
 
 
 @images_router.post(

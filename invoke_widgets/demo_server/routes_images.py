@@ -10,14 +10,13 @@ from enum import StrEnum
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Response, UploadFile
+from fastapi import APIRouter, Body, HTTPException, Path, Query, Response, UploadFile
 from fastapi.responses import FileResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
 from .batch import WorkflowWithoutID
-from .images import ImageFilter, ImageRecordNotFoundException
-from .routes_queue import SQLiteDirection
+from .images import ImageRecordNotFoundException
 from .services import Parts, Services, User
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
@@ -111,29 +110,6 @@ class WorkflowAndGraphResponse(BaseModel):
     graph: str | None
 
 
-def _wanted(
-    image_origin: Annotated[ResourceOrigin | None, Query(description="The origin of images to list.")] = None,
-    categories: Annotated[list[ImageCategory] | None, Query(description="The categories to include.")] = None,
-    is_intermediate: Annotated[bool | None, Query(description="Whether to list intermediate images.")] = None,
-    board_id: Annotated[str | None, Query(description="The board, or 'none' for images without one.")] = None,
-    order_dir: Annotated[SQLiteDirection, Query(description="The order of sort")] = SQLiteDirection.Descending,
-    starred_first: Annotated[bool, Query(description="Whether to sort by starred images first")] = True,
-    search_term: Annotated[str | None, Query(description="The term to search for")] = None,
-) -> ImageFilter:
-    return ImageFilter(
-        image_origin=image_origin.value if image_origin else None,
-        categories=[category.value for category in categories] if categories is not None else None,
-        is_intermediate=is_intermediate,
-        board_id=board_id,
-        descending=order_dir is SQLiteDirection.Descending,
-        starred_first=starred_first,
-        search_term=search_term,
-    )
-
-
-Wanted = Annotated[ImageFilter, Depends(_wanted)]
-
-
 @router.post("/upload", operation_id="upload_image", status_code=201, response_model=ImageDTO)
 def upload_image(
     services: Parts,
@@ -188,12 +164,16 @@ def _carried(info: Mapping[str | tuple[int, int], Any]) -> dict[str, str]:
 def list_image_dtos(
     services: Parts,
     user: User,
-    wanted: Wanted,
+    is_intermediate: Annotated[bool | None, Query(description="Whether to list intermediate images.")] = None,
+    board_id: Annotated[str | None, Query(description="The board, or 'none' for images without one.")] = None,
+    starred_first: Annotated[bool, Query(description="Whether to sort by starred images first")] = True,
     offset: Annotated[int, Query(ge=0, description="The page offset")] = 0,
     limit: Annotated[int, Query(ge=0, le=MAX_NAMES, description="The number of images per page")] = 10,
 ) -> dict[str, Any]:
-    """List images."""
-    total, items = services.images.page(wanted, offset, limit)
+    """List images, the newest first."""
+    total, items = services.images.page(
+        board_id=board_id, is_intermediate=is_intermediate, starred_first=starred_first, offset=offset, limit=limit
+    )
     return {"limit": limit, "offset": offset, "total": total, "items": items}
 
 

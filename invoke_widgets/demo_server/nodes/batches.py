@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import create_model
 
 from .base import (
     BaseInvocation,
@@ -29,169 +29,59 @@ class NotExecutableNodeError(Exception):
         super().__init__("This class should never be executed or instantiated directly.")
 
 
-class _Batch(BaseInvocation):
+class _NotExecutable(BaseInvocation):
+    def __init__(self) -> None:
+        raise NotExecutableNodeError
+
+    def invoke(self, context: NodeContext) -> BaseInvocationOutput:
+        raise NotExecutableNodeError
+
+
+class _Batch(_NotExecutable):
     batch_group_id: BatchGroup = input_field(
         "None", input="direct", title="Batch Group", description="Batch nodes of one group are zipped"
     )
 
-    def __init__(self) -> None:
-        raise NotExecutableNodeError
+
+def _type(name: str) -> Any:
+    return Literal[name], type_field(name)
 
 
-@invocation(
-    title="Image Batch",
-    tags=["primitives", "image", "batch", "special"],
-    category="batch",
-    classification="special",
-)
-class ImageBatchInvocation(_Batch):
-    """Runs the workflow once for each image"""
-
-    images: list[ImageField] | None = input_field(min_length=1, description="The images to batch over")
-    type: Literal["image_batch"] = type_field("image_batch")
-
-    def invoke(self, context: NodeContext) -> ImageOutput:
-        raise NotExecutableNodeError
+def _node(
+    name: str, node_type: str, doc: str, base: type[BaseInvocation], output: Any, tags: tuple[str, ...], **fields: Any
+) -> None:
+    """Register a node class that is made of these fields."""
+    fields["type"] = _type(node_type)
+    made = create_model(name, __base__=base, __doc__=doc, __module__=__name__, **fields)
+    title, listed = node_type.replace("_", " ").title(), ["primitives", *tags, "batch", "special"]
+    register = invocation(title=title, tags=listed, category="batch", classification="special")
+    register(made).output_class = output
 
 
-@invocation(
-    title="String Batch",
-    tags=["primitives", "string", "batch", "special"],
-    category="batch",
-    classification="special",
-)
-class StringBatchInvocation(_Batch):
-    """Runs the workflow once for each string"""
-
-    strings: list[str] | None = input_field(min_length=1, description="The strings to batch over")
-    type: Literal["string_batch"] = type_field("string_batch")
-
-    def invoke(self, context: NodeContext) -> StringOutput:
-        raise NotExecutableNodeError
+def _generator(kind: str, element: type, *tags: str) -> None:
+    """Register a generator of values, and what it gives out."""
+    name = f"{kind.title()}Generator"
+    settings = create_model(f"{name}Field", __doc__=f"How {kind}s are made", __module__=__name__)
+    made_of = input_field(input="direct", title="Generator Type", description=f"The {kind} generator.")
+    values: Any = (list[element], output_field(description=f"The generated {kind}s"))  # type: ignore[valid-type]
+    made: Any = {f"{kind}s": values, "type": _type(f"{kind}_generator_output")}
+    doc = f"The {kind}s of a generator"
+    output = create_model(f"{name}Output", __base__=BaseInvocationOutput, __doc__=doc, __module__=__name__, **made)
+    doc, fields = f"Makes {kind}s for a batch", {"generator": (settings, made_of)}
+    _node(name, f"{kind}_generator", doc, _NotExecutable, invocation_output(output), tags, **fields)
 
 
-@invocation(
-    title="Integer Batch",
-    tags=["primitives", "integer", "number", "batch", "special"],
-    category="batch",
-    classification="special",
-)
-class IntegerBatchInvocation(_Batch):
-    """Runs the workflow once for each integer"""
-
-    integers: list[int] | None = input_field(min_length=1, description="The integers to batch over")
-    type: Literal["integer_batch"] = type_field("integer_batch")
-
-    def invoke(self, context: NodeContext) -> IntegerOutput:
-        raise NotExecutableNodeError
+def _batch(kind: str, element: type, output: type[BaseInvocationOutput], *tags: str) -> None:
+    """Register a node with values to run a workflow with, one after the other."""
+    values = input_field(min_length=1, description=f"The {kind}s to batch over")
+    doc, fields = f"Runs the workflow once for each {kind}", {f"{kind}s": (list[element] | None, values)}  # type: ignore[valid-type]
+    _node(f"{kind.title()}BatchInvocation", f"{kind}_batch", doc, _Batch, output, tags, **fields)
 
 
-@invocation(
-    title="Float Batch",
-    tags=["primitives", "float", "number", "batch", "special"],
-    category="batch",
-    classification="special",
-)
-class FloatBatchInvocation(_Batch):
-    """Runs the workflow once for each float"""
-
-    floats: list[float] | None = input_field(min_length=1, description="The floats to batch over")
-    type: Literal["float_batch"] = type_field("float_batch")
-
-    def invoke(self, context: NodeContext) -> FloatOutput:
-        raise NotExecutableNodeError
-
-
-class StringGeneratorField(BaseModel):
-    """How strings are made"""
-
-
-class IntegerGeneratorField(BaseModel):
-    """How integers are made"""
-
-
-class FloatGeneratorField(BaseModel):
-    """How floats are made"""
-
-
-@invocation_output
-class StringGeneratorOutput(BaseInvocationOutput):
-    """The strings of a generator"""
-
-    strings: list[str] = output_field(description="The generated strings")
-    type: Literal["string_generator_output"] = type_field("string_generator_output")
-
-
-@invocation_output
-class IntegerGeneratorOutput(BaseInvocationOutput):
-    """The integers of a generator"""
-
-    integers: list[int] = output_field(description="The generated integers")
-    type: Literal["integer_generator_output"] = type_field("integer_generator_output")
-
-
-@invocation_output
-class FloatGeneratorOutput(BaseInvocationOutput):
-    """The floats of a generator"""
-
-    floats: list[float] = output_field(description="The generated floats")
-    type: Literal["float_generator_output"] = type_field("float_generator_output")
-
-
-class _Generator(BaseInvocation):
-    def __init__(self) -> None:
-        raise NotExecutableNodeError
-
-
-@invocation(
-    title="String Generator",
-    tags=["primitives", "string", "number", "batch", "special"],
-    category="batch",
-    classification="special",
-)
-class StringGenerator(_Generator):
-    """Makes strings for a batch"""
-
-    generator: StringGeneratorField = input_field(
-        input="direct", title="Generator Type", description="The string generator."
-    )
-    type: Literal["string_generator"] = type_field("string_generator")
-
-    def invoke(self, context: NodeContext) -> StringGeneratorOutput:
-        raise NotExecutableNodeError
-
-
-@invocation(
-    title="Integer Generator",
-    tags=["primitives", "int", "number", "batch", "special"],
-    category="batch",
-    classification="special",
-)
-class IntegerGenerator(_Generator):
-    """Makes integers for a batch"""
-
-    generator: IntegerGeneratorField = input_field(
-        input="direct", title="Generator Type", description="The integer generator."
-    )
-    type: Literal["integer_generator"] = type_field("integer_generator")
-
-    def invoke(self, context: NodeContext) -> IntegerGeneratorOutput:
-        raise NotExecutableNodeError
-
-
-@invocation(
-    title="Float Generator",
-    tags=["primitives", "float", "number", "batch", "special"],
-    category="batch",
-    classification="special",
-)
-class FloatGenerator(_Generator):
-    """Makes floats for a batch"""
-
-    generator: FloatGeneratorField = input_field(
-        input="direct", title="Generator Type", description="The float generator."
-    )
-    type: Literal["float_generator"] = type_field("float_generator")
-
-    def invoke(self, context: NodeContext) -> FloatGeneratorOutput:
-        raise NotExecutableNodeError
+_batch("image", ImageField, ImageOutput, "image")
+_batch("string", str, StringOutput, "string")
+_batch("integer", int, IntegerOutput, "integer", "number")
+_batch("float", float, FloatOutput, "float", "number")
+_generator("string", str, "string", "number")
+_generator("integer", int, "int", "number")
+_generator("float", float, "float", "number")
