@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import socketio.exceptions
 
-from tests.contract.people import ADMIN, USER, People
+from tests.contract.people import ADMIN, People
 from tests.support.graphs import sleep
 from tests.support.servers import Server
 from tests.support.wire import Listener, Wire
@@ -46,23 +46,6 @@ def test_the_queue_needs_a_token(people: People, multiuser_server: Server, metho
     assert [(401, "Authentication required"), (401, "Invalid or expired token")] == [
         (response.status_code, response.json()["detail"]) for response in responses
     ]
-
-
-def test_a_wrong_password_is_401(people: People) -> None:
-    """The answer does not reveal whether email or password was wrong."""
-    response = people.nobody.send("POST", "/auth/login", {**ADMIN, "password": "wrong"})
-    assert (401, "Incorrect email or password") == (response.status_code, response.json()["detail"])
-
-
-def test_login_returns_token_and_user(people: People) -> None:
-    """The answer has the token's lifetime and its user."""
-    answer = people.nobody.post("/auth/login", {**USER, "remember_me": False})
-    assert (86400, USER["email"], False) == (
-        answer["expires_in"],
-        answer["user"]["email"],
-        answer["user"]["is_admin"],
-    )
-    assert USER["email"] == people.user.get("/auth/me")["email"]
 
 
 def test_items_of_other_users_are_redacted(people: People) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.blocking import BlockingClient
 from tests.support.graphs import add_and_multiply, graph, sleep
 from tests.support.servers import Server
 from tests.support.wire import Wire
@@ -83,22 +84,21 @@ def test_cancel_through_another_queue(wire: Wire, server: Server) -> None:
     assert expected == (response.status_code, wire.item(running)["status"])
 
 
-def test_cancel_by_batch_ids(wire: Wire, server: Server) -> None:
+def test_cancel_by_batch_ids(client: BlockingClient, wire: Wire, server: Server) -> None:
     """All of a batch is canceled; before 6.14 the running item is canceled too, but not counted."""
     running, pending = wire.running_and_pending(2)
     others = wire.enqueue(runs=2)["item_ids"]
     batch_id = wire.item(running)["batch_id"]
-    answer = wire.put("cancel_by_batch_ids", {"batch_ids": [batch_id, "no-such-batch"]})
-    assert {"canceled": 3 if server.has("bulk_counts_running") else 2} == answer
+    canceled = client.cancel_by_batch_ids([batch_id, "no-such-batch"])
+    assert (3 if server.has("bulk_counts_running") else 2) == canceled
     assert ["canceled"] * 3 == wire.statuses([running, *pending])
     assert ["completed"] * 2 == [wire.wait_for(item_id)["status"] for item_id in others]
 
 
-def test_cancel_by_batch_ids_of_nothing(wire: Wire) -> None:
+def test_cancel_by_batch_ids_of_nothing(client: BlockingClient, wire: Wire) -> None:
     """Finished, unknown and no batches are nothing to cancel, with 200."""
     batch_id = wire.run()["batch_id"]
-    answers = [wire.put("cancel_by_batch_ids", {"batch_ids": ids}) for ids in ([batch_id], ["no-such-batch"], [])]
-    assert [{"canceled": 0}] * 3 == answers
+    assert [0, 0, 0] == [client.cancel_by_batch_ids(ids) for ids in ([batch_id], ["no-such-batch"], [])]
 
 
 @pytest.mark.parametrize("body", [["some-batch"], {}], ids=["bare list", "empty object"])
@@ -108,18 +108,13 @@ def test_cancel_by_batch_ids_needs_its_object(wire: Wire, body: object) -> None:
     assert (422, ["body", "batch_ids"]) == (response.status_code, response.json()["detail"][0]["loc"])
 
 
-def test_cancel_all_except_current(wire: Wire) -> None:
+def test_cancel_all_except_current(client: BlockingClient, wire: Wire) -> None:
     """Pending items of every batch are canceled; the running one continues."""
     running, pending = wire.running_and_pending(2)
     pending += wire.enqueue(sleep(60))["item_ids"]
-    assert {"canceled": 3} == wire.put("cancel_all_except_current")
+    assert 3 == client.cancel_all_except_current()
     assert ["in_progress", "canceled", "canceled", "canceled"] == wire.statuses([running, *pending])
-
-
-def test_cancel_all_except_current_of_nothing(wire: Wire) -> None:
-    """With nothing waiting, nothing is canceled."""
-    wire.running_and_pending(0)
-    assert {"canceled": 0} == wire.put("cancel_all_except_current")
+    assert 0 == client.cancel_all_except_current()
 
 
 def test_cancel_all_except_current_while_paused(wire: Wire) -> None:

@@ -181,7 +181,9 @@ def test_a_jobs_image_on_a_board(client: BlockingClient, wire: Wire, board: Boar
     assert (1, [name], 32, board.board_id) == (total, [i.image_name for i in page], page[0].width, page[0].board_id)
 
 
-def test_an_unknown_board_is_not_found(client: BlockingClient) -> None:
-    """There is no such board."""
+def test_a_deleted_board_is_not_found(client: BlockingClient) -> None:
+    """It is gone for good."""
+    board_id = client.create_board("short-lived").board_id
+    client.delete_board(board_id)
     with pytest.raises(NotFound):
-        client.get_board("no-such-board")
+        client.get_board(board_id)

@@ -7,9 +7,9 @@ import pytest
 from invoke_widgets.errors import InvalidRequest, NotFound, ServerFailure, UnsupportedByServer
 from invoke_widgets.records import EnqueueResult, FieldValue, QueueItem
 from tests.support.blocking import BlockingClient
-from tests.support.graphs import add_and_multiply, divide, divide_by_zero, graph
+from tests.support.graphs import add_and_multiply, divide_by_zero, graph
 from tests.support.servers import Server
-from tests.support.wire import Wire, until
+from tests.support.wire import Wire
 
 
 def test_app_version(client: BlockingClient, server: Server) -> None:
@@ -169,13 +169,6 @@ def test_get_batch_status(client: BlockingClient, wire: Wire) -> None:
     assert 0 == client.get_batch_status("no such & batch").total
 
 
-def test_counts_by_destination(client: BlockingClient, wire: Wire) -> None:
-    """A destination's counters, whatever text it is."""
-    wire.run(destination="a / b & ü")
-    counts = client.counts_by_destination("a / b & ü")
-    assert ("a / b & ü", 1, 1) == (counts.destination, counts.completed, counts.total)
-
-
 def test_list_all_queue_items(client: BlockingClient, wire: Wire) -> None:
     """All items, or those of a destination."""
     with wire.paused():
@@ -231,80 +224,11 @@ def test_cancel_queue_item(client: BlockingClient, wire: Wire, server: Server) -
     assert [("canceled", sequence) for sequence in sequences] == [(item.status, item.status_sequence) for item in items]
 
 
-def test_cancel_a_finished_item(client: BlockingClient, wire: Wire) -> None:
-    """No exception: the item comes back unchanged."""
-    assert "completed" == client.cancel_queue_item(wire.run()["item_id"]).status
-
-
-def test_cancel_by_batch_ids(client: BlockingClient, wire: Wire, server: Server) -> None:
-    """How many were canceled, by the server's way of counting."""
-    running, _ = wire.running_and_pending(2)
-    batch_id = wire.item(running)["batch_id"]
-    assert (3 if server.has("bulk_counts_running") else 2) == client.cancel_by_batch_ids([batch_id])
-    assert 0 == client.cancel_by_batch_ids([])
-
-
-def test_cancel_by_destination(client: BlockingClient, wire: Wire) -> None:
-    """How many of a destination were canceled."""
-    with wire.paused():
-        wire.enqueue(runs=2, destination="a / b")
-        wire.enqueue(destination="elsewhere")
-        assert 2 == client.cancel_by_destination("a / b")
-
-
-def test_cancel_all_except_current(client: BlockingClient, wire: Wire) -> None:
-    """The number of pending items; the running one continues."""
-    running, _ = wire.running_and_pending(2)
-    assert (2, "in_progress") == (client.cancel_all_except_current(), wire.item(running)["status"])
-
-
-def test_delete_all_except_current(client: BlockingClient, wire: Wire) -> None:
-    """The number of pending items, which are deleted."""
-    running, _ = wire.running_and_pending(2)
-    assert (2, [running]) == (client.delete_all_except_current(), wire.item_ids())
-
-
 def test_delete_queue_item(client: BlockingClient, wire: Wire) -> None:
     """The item is gone, and nothing is returned."""
     item_id = wire.run()["item_id"]
     assert client.delete_queue_item(item_id) is None
     assert [] == wire.item_ids()
-
-
-def test_delete_by_destination(client: BlockingClient, wire: Wire) -> None:
-    """How many of a destination are gone; one with a slash cannot be named."""
-    with wire.paused():
-        wire.enqueue(runs=2, destination="a & b")
-        assert 2 == client.delete_by_destination("a & b")
-    with pytest.raises(InvalidRequest, match="slash"):
-        client.delete_by_destination("a/b")
-
-
-def test_clear(client: BlockingClient, wire: Wire) -> None:
-    """The number of items, including the running one."""
-    wire.running_and_pending(2)
-    assert (3, 0) == (client.clear(), client.get_queue_status().queue.total)
-
-
-def test_prune(client: BlockingClient, wire: Wire) -> None:
-    """The number of finished items."""
-    wire.run()
-    wire.running_and_pending(1)
-    assert (1, 2) == (client.prune(), client.get_queue_status().queue.total)
-
-
-def test_retry_items_by_id(client: BlockingClient, wire: Wire) -> None:
-    """The ids of the old items that were taken; the new item is linked."""
-    failed, completed = wire.run(divide(1, 0))["item_id"], wire.run()["item_id"]
-    assert (failed,) == client.retry_items_by_id([failed, completed])
-    new = until(lambda: set(wire.item_ids()) - {failed, completed}, "the retry").pop()
-    wire.wait_for(new)
-    assert failed == client.get_queue_item(new).retried_from_item_id
-
-
-def test_pause_and_resume(client: BlockingClient) -> None:
-    """Both answer the processor's state."""
-    assert (False, True) == (client.pause().is_started, client.resume().is_started)
 
 
 @pytest.mark.parametrize("item_id", ["5", 5.0, True, None])

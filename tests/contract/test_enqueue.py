@@ -58,27 +58,11 @@ def test_data_expands_runs_outermost_and_zips_within(wire: Wire) -> None:
     assert once * 2 == values
 
 
-def test_data_replaces_the_values_in_each_items_graph(wire: Wire) -> None:
-    """An item's own graph has the values of its field_values."""
-    data = [[{"node_path": "add", "field_name": "a", "items": [40]}]]
-    item = wire.run(add_and_multiply(), data=data)
-    assert 40 == item["session"]["graph"]["nodes"]["add"]["a"]
-
-
 def test_items_run_in_ascending_order(wire: Wire) -> None:
     """Within a priority, the oldest item runs first."""
     item_ids = sorted(wire.enqueue(runs=3)["item_ids"])
     started = [wire.wait_for(item_id)["started_at"] for item_id in item_ids]
     assert sorted(started) == started
-
-
-def test_prepended_batch_runs_next(wire: Wire) -> None:
-    """A prepended batch gets a priority above every pending item, and is next."""
-    with wire.paused():
-        wire.enqueue(runs=2)
-        answer = wire.enqueue(prepend=True)
-        next_id = wire.get("next")["item_id"]
-    assert (1, answer["item_ids"]) == (answer["priority"], [next_id])
 
 
 def test_batch_id_can_be_chosen(wire: Wire) -> None:
@@ -109,12 +93,6 @@ def test_batch_status_counts_by_status(wire: Wire, server: Server) -> None:
     assert {**expected, "batch_id": status["batch_id"]} == status
 
 
-def test_unknown_batch_has_a_status_of_zeros(wire: Wire) -> None:
-    """A batch that does not exist is not an error."""
-    status = wire.get("b/no-such-batch/status")
-    assert ("no-such-batch", 0) == (status["batch_id"], status["total"])
-
-
 def test_batches_without_items_are_accepted(wire: Wire) -> None:
     """Data without items enqueues nothing, with 200; an empty list of data is as none."""
     no_items = wire.enqueue(data=[[{"node_path": "add", "field_name": "a", "items": []}]])
@@ -127,12 +105,6 @@ def test_batches_without_items_are_accepted(wire: Wire) -> None:
 def test_an_empty_graph_completes(wire: Wire) -> None:
     """A graph without nodes is a job that is done."""
     assert "completed" == wire.run({"nodes": {}, "edges": []})["status"]
-
-
-def test_origin_and_destination_are_kept(wire: Wire) -> None:
-    """An item knows where it came from and where its results belong."""
-    item = wire.run(origin="from here", destination="to there")
-    assert ("from here", "to there") == (item["origin"], item["destination"])
 
 
 def test_queues_share_one_worker(wire: Wire, server: Server) -> None:

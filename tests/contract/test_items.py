@@ -138,15 +138,6 @@ def test_a_missing_image_is_a_missing_record(wire: Wire, server: Server) -> None
     assert expected == (item["status"], item["error_type"], item["error_message"])
 
 
-def test_a_missing_item_is_404(wire: Wire) -> None:
-    """An unknown item is not found, with a text that names it."""
-    response = wire.send("GET", "i/999999999")
-    assert (404, {"detail": "Queue item with id 999999999 not found in queue default"}) == (
-        response.status_code,
-        response.json(),
-    )
-
-
 def test_an_item_of_another_queue_is_500_with_404_in_its_text(wire: Wire, server: Server) -> None:
     """Asked for through another queue, an item is an unexpected error whose text has the real status; before 6.7, it
     is the item.
@@ -177,41 +168,10 @@ def test_list_all_has_every_item_with_its_nulls(wire: Wire) -> None:
     assert [True] * 3 == [_NULLS | {"session", "completed_at"} <= item.keys() for item in items]
 
 
-def test_list_all_by_destination(wire: Wire) -> None:
-    """The list can be limited to a destination."""
-    with wire.paused():
-        wire.enqueue(destination="here")
-        there = wire.enqueue(destination="there")["item_ids"]
-        items = wire.get("list_all", destination="there")
-    assert there == [item["item_id"] for item in items]
-
-
-@pytest.mark.needs("item_ids")
-def test_item_ids_in_both_orders(wire: Wire) -> None:
-    """All ids and their number, by default the newest first; items of one batch may come in any order."""
-    with wire.paused():
-        first = wire.enqueue()["item_ids"]
-        second = wire.enqueue()["item_ids"]
-        ascending = wire.get("item_ids", order_dir="ASC")
-        descending = wire.get("item_ids")
-    assert {"item_ids": first + second, "total_count": 2} == ascending
-    assert {"item_ids": second + first, "total_count": 2} == descending
-
-
 @pytest.mark.needs("item_ids")
 def test_item_ids_order_is_upper_case(wire: Wire) -> None:
     """Any other word for the order is refused."""
     assert 422 == wire.send("GET", "item_ids", params={"order_dir": "asc"}).status_code
-
-
-@pytest.mark.needs("item_ids")
-def test_items_by_ids_skips_the_unknown(wire: Wire) -> None:
-    """Whole items for the ids that exist."""
-    with wire.paused():
-        item_ids = wire.enqueue(runs=2)["item_ids"]
-        items = wire.post("items_by_ids", {"item_ids": [*item_ids, 999_999_999]})
-    assert set(item_ids) == {item["item_id"] for item in items}
-    assert [True, True] == ["session" in item for item in items]
 
 
 def test_summaries_are_items_without_their_graph(wire: Wire, server: Server) -> None:
@@ -238,13 +198,6 @@ def test_summaries_take_at_most_1000_ids(wire: Wire, server: Server) -> None:
     assert expected == [refused.status_code, empty.status_code, bare.status_code]
     if server.has("item_summaries"):
         assert ("too_long", []) == (refused.json()["detail"][0]["type"], empty.json())
-
-
-def test_current_and_next(wire: Wire) -> None:
-    """The running item and the first that waits, or null."""
-    assert (None, None) == (wire.get("current"), wire.get("next"))
-    running, pending = wire.running_and_pending(2)
-    assert (running, pending[0]) == (wire.get("current")["item_id"], wire.get("next")["item_id"])
 
 
 def test_unknown_fields_of_a_node_are_dropped(wire: Wire) -> None:

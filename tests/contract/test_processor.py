@@ -1,15 +1,17 @@
 """The processor: pause, resume, and what the status says."""
 
+from invoke_widgets.records import ProcessorStatus
+from tests.support.blocking import BlockingClient
 from tests.support.graphs import sleep
 from tests.support.servers import Server
 from tests.support.wire import Wire, until
 
 
-def test_pause_and_resume_return_the_processor_status(wire: Wire) -> None:
+def test_pause_and_resume_return_the_processor_status(client: BlockingClient) -> None:
     """Both say whether it is started and whether it is at work, and may be repeated."""
-    answers = [wire.put(f"processor/{verb}") for verb in ("pause", "pause", "resume", "resume")]
-    assert [False, False, True, True] == [answer["is_started"] for answer in answers]
-    assert {"is_started", "is_processing"} == answers[0].keys()
+    answers = [client.pause(), client.pause(), client.resume(), client.resume()]
+    paused, resumed = (ProcessorStatus(is_started=started, is_processing=False) for started in (False, True))
+    assert [paused, paused, resumed, resumed] == answers
 
 
 def test_nothing_starts_while_paused(wire: Wire) -> None:

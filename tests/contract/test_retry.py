@@ -1,5 +1,6 @@
 """Retrying finished items: new items of the same batch, linked to the first of their attempts."""
 
+from tests.support.blocking import BlockingClient
 from tests.support.graphs import add_and_multiply, divide
 from tests.support.servers import Server
 from tests.support.wire import Wire, until
@@ -10,13 +11,11 @@ def _new_item(wire: Wire, *known: int) -> int:
     return until(lambda: set(wire.item_ids()) - set(known), "the retry").pop()
 
 
-def test_retry_a_failed_item(wire: Wire) -> None:
+def test_retry_a_failed_item(client: BlockingClient, wire: Wire) -> None:
     """The answer has the old id; the new item is of the same batch, has the same values and names the old one."""
     data = [[{"node_path": "div", "field_name": "a", "items": [5]}]]
     old = wire.run(divide(1, 0), data=data)
-    assert {"queue_id": "default", "retried_item_ids": [old["item_id"]]} == wire.put(
-        "retry_items_by_id", [old["item_id"]]
-    )
+    assert (old["item_id"],) == client.retry_items_by_id([old["item_id"]])
     new = wire.wait_for(_new_item(wire, old["item_id"]))
     same = ("batch_id", "field_values", "status", "error_type")
     assert [old[name] for name in same] == [new[name] for name in same]
@@ -44,12 +43,11 @@ def test_retry_a_canceled_item(wire: Wire) -> None:
     assert "completed" == wire.wait_for(new)["status"]
 
 
-def test_only_failed_and_canceled_items_are_retried(wire: Wire) -> None:
+def test_only_failed_and_canceled_items_are_retried(client: BlockingClient, wire: Wire) -> None:
     """Completed, running and pending ones are left out of the answer, with 200."""
     completed = wire.run()["item_id"]
     running, pending = wire.running_and_pending(1)
-    answer = wire.put("retry_items_by_id", [completed, running, *pending])
-    assert [] == answer["retried_item_ids"]
+    assert () == client.retry_items_by_id([completed, running, *pending])
     assert [completed, running, *pending] == sorted(wire.item_ids())
 
 

@@ -18,11 +18,11 @@ def refuse(*args, **kwargs):
     raise AssertionError("network at import")
 socket.socket.connect = refuse
 policy, new_loop = type(asyncio.get_event_loop_policy()), asyncio.new_event_loop
-import invoke_widgets as iw
+import invoke_widgets as iw, invoke_widgets.history.frames, invoke_widgets.history.plots
 from invoke_widgets import connect, demo, run, JobErrorType, JobException
 assert iw.InvokeClient and iw.Console and iw.Job and iw.Batch
-heavy = [name for name in ("pandas", "matplotlib", "ipywidgets", "nest_asyncio2", "nest_asyncio", "IPython", "PIL")
-         if name in sys.modules]
+heavy = [name for name in ("pandas", "numpy", "matplotlib", "ipywidgets", "nest_asyncio2", "nest_asyncio", "IPython",
+         "PIL") if name in sys.modules]
 print(json.dumps({
     "threads": threading.active_count(),
     "heavy": heavy,

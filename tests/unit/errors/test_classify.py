@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from invoke_widgets.client.transport import map_exception
-from invoke_widgets.errors import JobErrorType, JobException, NotFound, ResourceError, classify, failures
+from invoke_widgets.errors import JobErrorType, NotFound, ResourceError, classify, failures
 from invoke_widgets.events import parse_event
 from invoke_widgets.records import parse_time
 from tests.support import known_failures
-from tests.support.known_failures import CLASSES, FAILURES, MADE_UP, TRANSPORT, Failure, Reply
+from tests.support.known_failures import CLASSES, FAILURES, TRANSPORT, Failure, Reply
 
 URL = "http://127.0.0.1:9090"
 
@@ -52,16 +48,6 @@ def test_a_recorded_reply_becomes_its_exception(reply: Reply) -> None:
         "suggestion": error.suggestion,
     }
     assert reply.expected == found
-
-
-@pytest.mark.parametrize("case", MADE_UP, ids=lambda case: case[0])
-def test_a_reply_of_a_proxy_or_a_failing_server_is_classified(
-    case: tuple[str, int, str, str, JobErrorType, bool],
-) -> None:
-    """Replies that no recording has."""
-    _, status, content_type, body, error_type, retryable = case
-    error = classify.exception_for_reply(status, content_type, body.encode(), "GET /x")
-    assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
 
 
 @pytest.mark.parametrize("case", TRANSPORT, ids=lambda case: case[0])
@@ -233,33 +219,6 @@ def test_table_of_known_failures_is_up_to_date() -> None:
 def test_every_class_but_submission_has_a_known_failure() -> None:
     """Submission fails by what the client does not know, so that its place is in the actions."""
     assert set(JobErrorType) - {JobErrorType.SUBMISSION_FAILED} == {row.error_type for _, row in known_failures.rows()}
-
-
-def test_importing_loads_neither_pandas_nor_matplotlib() -> None:
-    """They take a second to load, and the user may never ask for a frame."""
-    code = (
-        "import invoke_widgets, invoke_widgets.history.frames, invoke_widgets.history.plots, sys;"
-        "print({'pandas', 'matplotlib', 'numpy'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "set()" == done.stdout.strip()
-
-
-@given(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()))
-def test_any_failure_is_classified(kind: str | None, message: str | None, traceback: str | None) -> None:
-    """Whatever the text."""
-    assert isinstance(failures.diagnose_failure(kind, message, traceback), failures.Diagnosis)
-
-
-@example(422, "application/json", b"[" * 100_000)
-@given(
-    st.integers(100, 599),
-    st.sampled_from(["application/json", "text/html", "", "application/json; charset=utf-8"]),
-    st.binary() | st.text().map(str.encode),
-)
-def test_any_reply_becomes_an_exception_of_the_tree(status: int, content_type: str, body: bytes) -> None:
-    """Whatever the bytes."""
-    assert isinstance(classify.exception_for_reply(status, content_type, body, "GET /x"), JobException)
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026-13-01", ""])

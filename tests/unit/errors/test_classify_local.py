@@ -115,7 +115,8 @@ def test_reply_of_a_proxy_or_failing_server_is_classified_over_a_socket(
     reply = answer(status, body, content_type)
     with scripted(lambda n, request: reply) as (url, _), pytest.raises(JobException) as caught:
         ask(url)
-    assert (error_type, retryable) == (caught.value.error_type, caught.value.retryable)
+    error = caught.value
+    assert (error_type, retryable, True) == (error.error_type, error.retryable, bool(error.suggestion))
 
 
 @pytest.mark.parametrize("case", [case for case in TRANSPORT if case[4] == LOCAL], ids=lambda case: case[0])

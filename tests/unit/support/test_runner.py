@@ -59,34 +59,6 @@ def test_run_and_repeat_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (1, outcomes | {"test_sample.py::test_fails_once": "repeated"}) == (repeated.code, repeated.outcomes)
 
 
-@pytest.mark.parametrize(
-    ("failures", "again", "expected"),
-    [
-        ("abc", {"a": "passed", "b": "passed", "c": "passed"}, (0, {"repeated"})),
-        ("ab", {"a": "passed", "b": "failed"}, (1, {"repeated", "failed"})),
-        ("ab", {"a": "passed"}, (1, {"repeated", "failed"})),
-        ("abcd", None, (1, {"failed"})),
-    ],
-    ids=["all pass when repeated", "one fails again", "one is not run again", "too many to repeat"],
-)
-def test_repeated_failures(
-    monkeypatch: pytest.MonkeyPatch,
-    failures: str,
-    again: dict[str, str] | None,
-    expected: tuple[int, set[str]],
-) -> None:
-    """A part succeeds only if at most three tests failed and all of them pass when repeated."""
-
-    def run_again(part: Part, **_: object) -> Result:
-        assert again is not None, "repeated"
-        assert tuple(failures) == part.arguments
-        return Result(part, int("failed" in again.values()), again)
-
-    monkeypatch.setattr("tests.__main__.run", run_again)
-    result = repeat_failures(Result(Part("a part", ()), 1, dict.fromkeys(failures, "failed")))
-    assert expected == (result.code, set(result.outcomes.values()))
-
-
 def _result(outcomes: dict[str, str], code: int = 0) -> Result:
     return Result(Part("a part", ()), code, outcomes)
 

@@ -29,8 +29,8 @@ def test_a_feature_has_borders(version: str, feature: str, expected: bool) -> No
 def test_what_an_old_version_cannot_do_is_left_out_with_the_reason() -> None:
     """Neither failed nor skipped."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--collect-only", "--real=6.0.2", "-m", "real"]
-    done = subprocess.run([*command, "tests/contract/test_items.py"], capture_output=True, text=True)
+    done = subprocess.run([*command, "tests/contract/test_client_queue.py"], capture_output=True, text=True)
     assert 0 == done.returncode
     assert "3 tests were left out: InvokeAI 6.0.2 has no item_ids" in done.stdout
-    assert "test_item_ids_in_both_orders[real-6.0.2]" not in done.stdout
-    assert "test_a_completed_item[real-6.0.2]" in done.stdout
+    assert "test_get_queue_item_ids[real-6.0.2]" not in done.stdout
+    assert "test_app_version[real-6.0.2]" in done.stdout
