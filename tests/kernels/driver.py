@@ -174,7 +174,7 @@ class Kernel:
     # -- widgets ---------------------------------------------------------------------------------------------------
 
     def click(self, comm_id: str, subshell: str | None = None) -> Cell:
-        """Send a button's click as a front end does; only JupyterLab names a subshell. It can be waited for as a cell."""
+        """Send a button's click as a front end does, as a cell to wait for; only JupyterLab names a subshell."""
         data = {"method": "custom", "content": {"event": "click"}}
         message = self._client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
         if subshell is not None:
