@@ -12,7 +12,7 @@ import heapq
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from statistics import mean
+from statistics import fmean
 from typing import Any
 
 from invoke_widgets.errors.text import cut
@@ -153,7 +153,7 @@ class RunTimes:
     @property
     def mean_s(self) -> float | None:
         """Their mean in seconds; None without any."""
-        return mean(seconds for _, seconds in self._newest) if self._newest else None
+        return fmean(seconds for _, seconds in self._newest) if self._newest else None
 
 
 def _json(value: Any, indent: int | None = None) -> str:

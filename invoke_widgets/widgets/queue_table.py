@@ -42,6 +42,7 @@ _MOST_UNDONE = 1_000
 _KEPT_THUMBNAILS = 500
 _THUMBNAILS_OF_A_ROW = 2
 _READ_AT_ONCE = 4
+_TOTALS_AFTER_S = 0.5
 
 
 def _checked_columns(names: Iterable[str]) -> list[str]:
@@ -103,6 +104,7 @@ class QueueTable(Part):
         self._runs = queue_rows.RunTimes()
         self._sent_facts: dict[str, Any] = {}
         self._asked = False
+        self._are_totals_due = False
         self._streams = itertools.count(1)
         self._pictures: dict[int, tuple[int, list[bytes]]] = {}  # item -> how many pictures, the newest thumbnails
         state = self._state = console.internals.store.state
@@ -117,8 +119,9 @@ class QueueTable(Part):
         )
         self._state = state = self._reported
         self._runs.update(QueueState(), Change(state, frozenset(state.items)))
-        self.observe(self.mark_totals, names="filters")
+        self.observe(lambda _: self.later(self._draw_totals), names="filters")
         self.follow()
+        self._draw_totals()
         if len(state.items) > _FIRST_ROWS:
             # A page asks for the rest itself; while a cell runs, most kernels do not receive that.
             self.later(lambda: None if self._asked else self._stream(None), _UNASKED_AFTER_S)
@@ -182,13 +185,13 @@ class QueueTable(Part):
         if gone:
             self.selected = [item_id for item_id in self.selected if item_id in change.state.items]
         self._draw_open(before, change)
-        self._draw_totals(change.state)
+        if not self._are_totals_due:  # only the menu shows them: no message of their own for each change
+            self._are_totals_due = True
+            self.later(self._draw_totals, _TOTALS_AFTER_S)
 
-    def mark_totals(self, _: object = None) -> None:
-        """Count again what the actions are about: the filter names another batch."""
-        self.later(lambda: self._draw_totals(self._state))
-
-    def _draw_totals(self, state: QueueState) -> None:
+    def _draw_totals(self) -> None:
+        """Count what the actions are about, among them the batch that the filter names."""
+        state, self._are_totals_due = self._state, False
         batch = state.tallies.batches.get(self.filters.get("batch", ""), {})
         unfinished = sum(number for status, number in batch.items() if status not in TERMINAL)
         self.totals = {**totals(state), "batch": unfinished}

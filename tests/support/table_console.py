@@ -110,7 +110,7 @@ class FedConsole:
         """Replace an item regardless of its previous status, which no server would do."""
 
         def step(state: merge.QueueState) -> merge.Step:
-            return replace(state, items={**state.items, new.item_id: new}), frozenset({new.item_id})
+            return state.with_items({new.item_id: new}), frozenset({new.item_id})
 
         self.on_loop(lambda: self.store.apply(step))
 
