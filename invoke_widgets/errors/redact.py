@@ -23,7 +23,21 @@ _CODE = r"(?:None|True|False|null|str)(?=[\s,;)}\]|]|$)|[A-Za-z_][\w.]{0,99}(?:\
 _VALUE = r"""(?!\[token\]|""" + _CODE + r""")[^\s'",;&)}\]\\]{3,}"""
 # A value that can be no word: at least 16 letters and digits in a row, both among the first ones.
 _OPAQUE = r"(?=[A-Za-z]{0,40}\d)(?=\d{0,40}[A-Za-z])[A-Za-z0-9]{16}[\w.~+/=-]*"
-_NAMES = r"(?:passw(?:or)?d|api[_-]?key|secret[_-]?key|client[_-]?secret|(?:access|refresh|auth)[_-]?token)"
+
+
+def _any_of(*patterns: str) -> str:
+    """One of these patterns, which each begin with a letter, in any case.
+
+    The first letters are one set, for which `re` looks alone: some four times as fast as an alternation.
+    """
+    first = "".join(sorted({letter for p in patterns for letter in (p[0], p[0].upper())}))
+    return f"[{first}](?i:" + "|".join(f"(?<={p[0]}){p[1:]}" for p in patterns) + ")"
+
+
+_NAMES = _any_of("passw(?:or)?d", "api[_-]?key", "secret[_-]?key", "client[_-]?secret", "access[_-]?token",
+                 "refresh[_-]?token", "auth[_-]?token")  # fmt: skip
+_SHORT_NAMES = _any_of("token", "secret", "api[_-]?key", "access[_-]?key", "private[_-]?key", "passw(?:or)?d",
+                       "passphrase", "pwd", "auth")  # fmt: skip
 _HINTS = ("passw", "api_key", "api-key", "apikey", "secret", "access", "refresh", "auth")
 _HEADER = r"""(authorization\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?"""
 
@@ -50,14 +64,14 @@ _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # spaces, and goes on to the end of the line.
     (("password", "passwd"), re.compile(r"""(?im)(^[ \t]{0,99}passw(?:or)?d[ \t]{0,9}:[ \t]{0,9})"""
      r"""(?!\[token\]|(?:None|str)[ \t]{0,9}(?:$|[|,)=]))[^\s'"\\][^\n]{2,}"""), r"\1[token]"),
-    (_HINTS, re.compile(r"""(?i)(""" + _NAMES + r"""\\?['"]?[ \t]{0,9}[=:][ \t]{0,9}(?=\\?['"]))""" + _QUOTED),
+    (_HINTS, re.compile("(" + _NAMES + r"""\\?['"]?[ \t]{0,9}[=:][ \t]{0,9}(?=\\?['"]))""" + _QUOTED),
      r"\1\g<quote>[token]"),
-    (_HINTS, re.compile(r"(?i)(" + _NAMES + r"[ \t]{0,9}=[ \t]{0,9})" + _VALUE), r"\1[token]"),
+    (_HINTS, re.compile("(" + _NAMES + r"[ \t]{0,9}=[ \t]{0,9})(?i:" + _VALUE + ")"), r"\1[token]"),
     (("api key provided",), re.compile(r"(?i)(api key provided:[ \t]{0,9})" + _VALUE), r"\1[token]"),
     # Names that models use, too ("eos_token"), and headers ("X-API-Key: ..."): only before what can be no word.
     (("token", "secret", "key", "pass", "pwd", "auth"),
-     re.compile(r"""(?i)((?:token|secret|(?:api|access|private)[_-]?key|passw(?:or)?d|passphrase|pwd|auth)"""
-                r"""(?:\\?['"]?[ \t]{0,9}(?:[=:,]|%3d)[ \t]{0,9}b?(?:\\?['"])?|[ \t]{1,9}))""" + _OPAQUE),
+     re.compile("(" + _SHORT_NAMES +
+                r"""(?:\\?['"]?[ \t]{0,9}(?:[=:,]|%3[Dd])[ \t]{0,9}b?(?:\\?['"])?|[ \t]{1,9}))""" + _OPAQUE),
      r"\1[token]"),
     # The header, with its scheme or with a value that is too long to be a word, and its value alone. "Bearer
     # authentication failed" is neither: a value has a digit.
