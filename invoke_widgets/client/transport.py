@@ -358,8 +358,8 @@ class _Pool:
     """httpx's connections, kept from the cancellations of those who wait for a reply.
 
     httpcore loses a connection's slot for good to a task that is canceled at the wrong moment. So each request has a
-    task of its own, which goes on to its end when its caller is canceled. Where all slots are taken nevertheless, the
-    connections are replaced.
+    task of its own, which goes on to its end when its caller is canceled. Where its time is over before it has a
+    connection, or before its reply has ended, the connections are replaced: that is such a cancellation too.
 
     Args:
         connect: returns new connections.
@@ -386,25 +386,26 @@ class _Pool:
         task = asyncio.get_running_loop().create_task(self._exchange(http, request, until))
         self._tasks[task] = http
         task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def _exchange(self, http: httpx.AsyncClient, request: httpx.Request, until: float) -> httpx.Response:
         try:
-            return await asyncio.shield(task)
-        except httpx.PoolTimeout:
+            async with asyncio.timeout_at(until):
+                response = await http.send(request, stream=True)
+                try:
+                    content = bytearray()
+                    limit = limit_of(request.url.path)
+                    async for part in response.aiter_bytes():
+                        content += part
+                        if len(content) > limit:
+                            raise _TooLarge
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.PoolTimeout):
+            # Either may have lost a slot: the clock can jump just when a connection was found.
             if self.http is http:
                 self.http = self._connect()  # the old ones are closed when the last request on them has ended
             raise
-
-    async def _exchange(self, http: httpx.AsyncClient, request: httpx.Request, until: float) -> httpx.Response:
-        async with asyncio.timeout_at(until):
-            response = await http.send(request, stream=True)
-            try:
-                content = bytearray()
-                limit = limit_of(request.url.path)
-                async for part in response.aiter_bytes():
-                    content += part
-                    if len(content) > limit:
-                        raise _TooLarge
-            finally:
-                await response.aclose()
         headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_WIRE]
         return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=request)
 

@@ -11,14 +11,12 @@ from invoke_widgets.errors import (
     InvalidRequest,
     JobErrorType,
     JobException,
-    JobTimeout,
-    ReplyLost,
+    ServerFailure,
     SubmissionFailed,
-    UnexpectedReply,
 )
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.cancel import Canceler
-from invoke_widgets.jobs.reruns import Reruns, in_flight
+from invoke_widgets.jobs.reruns import LOST, Reruns, in_flight
 from invoke_widgets.jobs.submit import Submission, Submitter, logged
 from invoke_widgets.records import (
     CANCELED,
@@ -126,7 +124,7 @@ class Actions:
             raise InvalidRequest(
                 "item_ids: no item to retry.", suggestion="console.retry_failed() takes all failed.", field="item_ids"
             )
-        with logged(self._errors, asked[0] if len(asked) == 1 else None):
+        with logged(self._errors, asked):
             roots = await self._callers(asked)
             return await self._retry(list(dict.fromkeys(roots[item_id] for item_id in asked)))
 
@@ -199,8 +197,10 @@ class Actions:
             newest = max(await ids_after(self._client, 0), default=0)
             try:
                 taken = await self._client.retry_items_by_id(mine) if mine else ()
-            except (ReplyLost, JobTimeout, UnexpectedReply) as error:
+            except LOST as error:
                 self._sync.refresh()
+                if isinstance(error, ServerFailure) and await self._has_nothing_after(newest):
+                    raise
                 raise SubmissionFailed(
                     "The connection broke before the retry was answered: it is not certain whether it was taken.",
                     suggestion="Look for new items in the queue before retrying again.",
@@ -210,6 +210,13 @@ class Actions:
             new_ids = await self._new_items(taken, newest)
             self._sync.expect(tuple(new_ids.values()))
             return Retried(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(taken))))
+
+    async def _has_nothing_after(self, item_id: int) -> bool:
+        """Whether certainly no item is newer."""
+        try:
+            return not await ids_after(self._client, item_id)
+        except JobException:
+            return False
 
     async def _callers(self, item_ids: list[int]) -> dict[int, int]:
         """Map each item to the root of its calls, which is what the server retries; mostly the item itself."""
@@ -267,7 +274,7 @@ class Actions:
             self._jobs.record_deleted([item])
 
     async def _changing(self, request: Awaitable[T], item_id: int | None = None) -> T:
-        with logged(self._errors, item_id):
+        with logged(self._errors, () if item_id is None else (item_id,)):
             try:
                 return await request
             finally:

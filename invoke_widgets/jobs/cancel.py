@@ -469,9 +469,14 @@ class _Stopwatch:
 
 
 def _unfinished_of(before: QueueStatus, deleted: int) -> int:
-    """Return how many of the deleted items had not finished. Users who are not administrators clear only their own."""
+    """Return how many of the deleted items had not finished. Users who are not administrators clear only their own.
+
+    What came after the counters were read is taken as unfinished.
+    """
     own = before.user_unfinished
-    return own if own is not None and deleted < before.total else before.unfinished
+    if own is not None and deleted < before.total:
+        return own
+    return max(before.unfinished, deleted - (before.total - before.unfinished))
 
 
 def no_batch(state: QueueState, batch_id: str) -> str:

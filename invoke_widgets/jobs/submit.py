@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ from invoke_widgets.jobs.newer import NewerItems
 from invoke_widgets.jobs.reruns import LOOKS_S, LOST, Reruns
 from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
 from invoke_widgets.records import EnqueueResult, QueueItem, ValueNames
-from invoke_widgets.sync import QueueStore, Sync
+from invoke_widgets.sync import Change, QueueStore, Sync
 from invoke_widgets.workflows import Data, NodeSchemas, normal_data, normal_graph, plain
 
 # The time a server takes to make an item, and for each of its nodes: about ten times what was measured on 6.14.2 with
@@ -73,12 +74,17 @@ class Submission:
 
 
 @contextmanager
-def logged(errors: ErrorLog, item_id: int | None = None) -> Iterator[None]:
-    """Record a `JobException` that passes through, with the item that it is about."""
+def logged(errors: ErrorLog, item_ids: Collection[int] = ()) -> Iterator[None]:
+    """Record a `JobException` that passes through, with the item that it is about: the only one, or the one it names.
+
+    (The server refuses a request about many because of one, which it names in its words only.)
+    """
     try:
         yield
     except JobException as error:
-        error.item_id = error.item_id if item_id is None else item_id
+        blamed = re.search(r"\bitem (?:with id )?(\d+)", error.message)
+        named = [i for i in item_ids if len(item_ids) == 1 or (blamed and blamed[1] == str(i))]
+        error.item_id = named[0] if named else error.item_id
         errors.record_exception(error)
         raise
 
@@ -93,6 +99,8 @@ class _Batch:
         sends: how many times it was sent since the server was last waited for.
         failure: why it is not known to be there; None while it has not been sent.
         enqueued: the number of its items, if the event for it arrived.
+        was_counted: whether the server has said that there are items of it.
+        is_heard: whether its event would have been received, as the socket has been open all the time.
     """
 
     body: dict[str, Any]
@@ -102,6 +110,11 @@ class _Batch:
     sends: int = 0
     failure: JobException | None = None
     enqueued: int | None = None
+    was_counted: bool = False
+    is_heard: bool = True
+
+    def watch(self, change: Change) -> None:
+        self.is_heard = self.is_heard and change.state.connection.mode == "live"
 
     def receive(self, event: Event) -> None:
         if isinstance(event, BatchEnqueued) and event.batch_id == self.batch_id:
@@ -244,9 +257,12 @@ class Submitter:
             try:
                 if batch is None:
                     body, requested = await self._checked(batch_id, submission)
-                    batch = _Batch(body, requested, NewerItems(self._store, self._store.state.newest_id))
+                    state = self._store.state
+                    newer = NewerItems(self._store, state.newest_id)
+                    batch = _Batch(body, requested, newer, is_heard=state.connection.mode == "live")
                     observing.callback(batch.newer.close)
                     observing.callback(self._store.subscribe_events(batch.receive))
+                    observing.callback(self._store.subscribe(batch.watch))
                 if batch.failure is not None and (found := await self._look_for(batch, batch.failure)) is not None:
                     return found
                 if isinstance(batch.failure, ServerFailure) and not batch.failure.retryable:
@@ -258,7 +274,7 @@ class Submitter:
                     uncertain = error
                 # Once it is uncertain, it stays so: what was sent before may be there all the same.
                 failure = uncertain or error
-                if not await waiting.rest(failure):
+                if "found" in failure.details or not await waiting.rest(failure):
                     raise failure from (failure.__cause__ if failure is error else error)
                 if batch is not None:
                     batch.failure, batch.sends = failure, 0
@@ -313,8 +329,8 @@ class Submitter:
             try:
                 status = await self._client.get_batch_status(batch.batch_id)
                 if status.total:
-                    ids = await self._ids_of(batch)
-                    return self._result(batch, ids, max(len(ids), status.total), batch.requested)
+                    batch.was_counted = True
+                    return await self._look_back(batch, failure)
             except (NetworkError, JobTimeout) as again:
                 if not was_sent:
                     raise failure from None
@@ -326,10 +342,10 @@ class Submitter:
         return await self._look_back(batch, failure) if batch.arrivals else None
 
     async def _look_back(self, batch: _Batch, failure: JobException) -> EnqueueResult | None:
-        """Return the batch if it came and its items were deleted since; None if no item newer than it can be its own.
+        """Return the batch if all of its items are known, deleted or not; None if no newer item can be its own.
 
         Raises:
-            SubmissionFailed: a newer item can no longer be told, or the server does not answer.
+            SubmissionFailed: some of its items, or a newer item, can no longer be told; or the server does not answer.
         """
         try:
             newer = await batch.newer.read(self._client)
@@ -338,7 +354,10 @@ class Submitter:
         own = batch.own(newer.items.values())
         if len(own) >= (batch.requested if batch.enqueued is None else batch.enqueued):
             return self._result(batch, own, len(own), batch.requested)
-        if own or batch.enqueued or not newer.is_whole:
+        if own or batch.enqueued or batch.was_counted:
+            raise _incomplete(batch, len(own), failure) from failure
+        # Where the ids of an empty queue begin is unknown, so that only its event would have told of it.
+        if not newer.is_whole or not (batch.newer.newest or batch.is_heard):
             raise _uncertain(batch, "items that may be its own were deleted meanwhile", failure) from failure
         return None
 
@@ -408,6 +427,17 @@ def _uncertain(batch: _Batch, why: str, cause: JobException) -> SubmissionFailed
         "submit again before that.",
         batch_id=batch.batch_id,
         details={"cause": str(cause)},
+    )
+
+
+def _incomplete(batch: _Batch, found: int, cause: JobException) -> SubmissionFailed:
+    return SubmissionFailed(
+        f"The connection broke while the batch was being submitted. Batch {batch.batch_id} was taken, but only "
+        f"{found:,} of its {batch.requested:,} items were found: the others were deleted meanwhile, or the queue was "
+        "full.",
+        suggestion=f"Look with console.batch({batch.batch_id!r}), and for its images; do not submit again before that.",
+        batch_id=batch.batch_id,
+        details={"cause": str(cause), "found": found},
     )
 
 

@@ -398,7 +398,15 @@ class Sync:
 
     async def _round(self) -> bool:
         """Read what is due. Returns whether the counters were among it."""
-        await self._reads.read()
+        reading = asyncio.create_task(self._reads.read())
+        try:
+            # While an answer comes slowly the counters are read all the same, but prove nothing about the snapshot.
+            while not (await asyncio.wait({reading}, timeout=HEARTBEAT_S))[0]:
+                await self._read_in_time()
+            await reading
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         return time.monotonic() >= self._beat_at and await self._heartbeat()
 
     async def _pause(self) -> None:
@@ -430,19 +438,9 @@ class Sync:
         else:
             self._agreement.skip()
         started = time.monotonic()
-        limit_s = self._client.transport.timeout
-        try:
-            async with asyncio.timeout(limit_s):
-                status = await self._read_status()
-        except TimeoutError:
-            raise JobTimeout(
-                f"{self._client.url} did not answer GET .../status within {limit_s:g} s.",
-                suggestion="The server, or a proxy before it, is very slow: raise timeout=... if it stays so.",
-                retryable=True,
-            ) from None
+        status = await self._read_in_time()
         took = time.monotonic() - started
-        self._store.heard_at = time.monotonic()
-        if self._store.heard_at - self._connected_at >= _LIVED_S:
+        if time.monotonic() - self._connected_at >= _LIVED_S:
             self._backoff.reset()
         verdict = None
         if was_read:
@@ -457,6 +455,25 @@ class Sync:
         self._beaten_at = time.monotonic()
         self._beat_at = min(self._beat_at, self._beaten_at + self._period(status, verdict, polling, took))
         return True
+
+    async def _read_in_time(self) -> QueueAndProcessorStatus:
+        """Read the counters and the worker's state.
+
+        Raises:
+            JobTimeout: they did not come within the time that is given to a part of an answer.
+        """
+        limit_s = self._client.transport.timeout
+        try:
+            async with asyncio.timeout(limit_s):
+                status = await self._read_status()
+        except TimeoutError:
+            raise JobTimeout(
+                f"{self._client.url} did not answer GET .../status within {limit_s:g} s.",
+                suggestion="The server, or a proxy before it, is very slow: raise timeout=... if it stays so.",
+                retryable=True,
+            ) from None
+        self._store.heard_at = time.monotonic()
+        return status
 
     def _period(self, status: QueueAndProcessorStatus, verdict: Verdict | None, polling: bool, took: float) -> float:
         if self._agreement.is_awaited:

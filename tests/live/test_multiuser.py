@@ -133,6 +133,17 @@ def test_refused_delete_and_retry_name_the_item(mine: iw.Console, people: People
     assert [theirs, theirs] == mine.errors.frame()["item_id"].tolist()
 
 
+def test_a_refused_retry_of_several_names_the_item_that_is_not_ones_own(mine: iw.Console, people: People) -> None:
+    """The server refuses all of them because of one, which the error log says."""
+    theirs = people.admin.run(fail())["item_id"]
+    own = mine.submit(fail()).item_ids[0]
+    until(lambda: own in mine.errors.frame()["item_id"].tolist(), "the failure")
+    with pytest.raises(AccessDenied) as caught:
+        mine.retry([own, theirs])
+    assert theirs == caught.value.item_id
+    assert theirs == mine.errors.frame()["item_id"].tolist()[-1]
+
+
 def test_buttons_count_the_users_own_items(mine: iw.Console, people: People) -> None:
     """A user's buttons count their own items only, an administrator's all."""
     theirs = people.admin.run(fail())["item_id"]

@@ -14,7 +14,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.client import transport
-from invoke_widgets.errors import ServerUnreachable
+from invoke_widgets.errors import ServerFailure, ServerUnreachable
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
 from tests.support.servers import EmbeddedServer, RealServer
@@ -722,6 +722,55 @@ def test_heartbeat_without_an_answer_turns_the_console_to_reconnecting(wire: Wir
         assert "/status" in console.status.connection.error
         dripping.stop()
         until(lambda: console.status.connection.mode == "live", "the console to come back")
+
+
+@pytest.mark.parametrize(("left", "says"), [(2, "only 2 of its 3 items were found"), (0, "not certain")])
+def test_a_submit_whose_items_were_deleted_unseen_says_so(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, left: int, says: str
+) -> None:
+    """If the reply is lost, and items are deleted before anything is read of them, it raises, and is not sent again."""
+    through.pause()
+    proxy.lose_reply(path="enqueue_batch", times=1)
+    unanswered = proxy.server_error(path="/b/.*/status")
+    blind = proxy.server_error(path="socket.io|ids$|item_ids")
+    proxy.drop_sockets()
+    with ThreadPoolExecutor(1) as pool:
+        submitted = pool.submit(through.submit, add_and_multiply(), runs=3)
+        until(lambda: len(wire.item_ids()) == 3, "the batch to come")
+        for item_id in sorted(wire.item_ids())[: 3 - left]:
+            wire.send("DELETE", f"i/{item_id}")
+        blind.stop()
+        unanswered.stop()
+        with pytest.raises(iw.SubmissionFailed, match=says):
+            submitted.result(60)
+    assert left == len(wire.item_ids())
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_retry_answered_with_500_may_have_been_taken(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy, is_taken: bool
+) -> None:
+    """It says that this is not certain if there is a new item, and else that the server failed."""
+    failed = wire.run(fail())["item_id"]
+    through.refresh()
+    proxy.server_error(path="retry_items_by_id", reaches_server=is_taken)
+    with pytest.raises(iw.SubmissionFailed if is_taken else ServerFailure):
+        through.retry(failed)
+    assert 1 + is_taken == len(wire.item_ids())
+
+
+def test_a_dripping_read_of_items_does_not_hold_back_the_counters(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy
+) -> None:
+    """While a byte of the ids comes now and then, a pause that no event reports is seen, and the console stays live."""
+    until(lambda: through.status.connection.mode == "live", "the socket")
+    dripping = proxy.slices(1, 1.0, path="ids")
+    wire.enqueue(add_and_multiply())
+    until(lambda: dripping.hits, "a read")
+    wire.put("processor/pause")
+    until(lambda: through.status.is_paused, "the pause")
+    assert "live" == through.status.connection.mode
+    dripping.stop()
 
 
 def test_reconnect_of_a_live_console_checks_at_once(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:

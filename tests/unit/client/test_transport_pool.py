@@ -98,6 +98,29 @@ async def test_a_pool_that_is_used_up_is_replaced() -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+@pytest.mark.parametrize("rounds", range(16))
+@_on_a_loop
+async def test_a_jump_of_the_clock_costs_no_connection(rounds: int) -> None:
+    """When all time-outs are over at once, so many rounds of the loop after a request began, no connection is lost."""
+    together, jump, loop = asyncio.Barrier(20), 0.0, asyncio.get_running_loop()
+    now = loop.time
+    loop.time = lambda: now() + jump  # type: ignore[method-assign]
+
+    async def answer(request: bytes, writer: asyncio.StreamWriter) -> None:
+        if b" /together " in request:
+            await together.wait()
+        await _version(request, writer)
+
+    async with _answering(answer) as url, InvokeClient(url) as client:
+        given_up = asyncio.ensure_future(client.transport.json("POST", "/x"))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        jump = 100.0
+        await asyncio.gather(given_up, return_exceptions=True)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(client.transport.json("POST", "/together") for _ in range(20)))
+
+
 @_on_a_loop
 async def test_a_dripping_reply_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reply whose every byte comes in time, but whose end does not, is given up after the total time."""
