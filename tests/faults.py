@@ -3,6 +3,7 @@
     python -m tests.faults                             # 20 histories on the embedded server
     python -m tests.faults --seeds 500 --server real   # on the newest InvokeAI that the tests install
     python -m tests.faults --minutes 10 --server http://127.0.0.1:9090
+    python -m tests.faults --lost-replies 1000 --interrupts 10000 --server real   # instead of histories
 
 In each history a console behind a proxy submits, cancels and retries while another client does so directly, and the
 proxy breaks some of the requests and sockets in one way. The server is asked directly what really happened. It empties
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import signal
 import sys
 import threading
 import time
@@ -35,6 +37,7 @@ _STEPS = 10
 _AT_ONCE = 20
 _SETTLE_S = 60.0
 _LONGEST_S = 120.0
+_THREADS = 8
 
 _CHANGES = "enqueue_batch|/cancel|retry|clear"
 
@@ -193,23 +196,12 @@ class _History:
     # -- what is checked -----------------------------------------------------------------------------------------------
 
     def _compare(self, console: iw.Console) -> None:
-        deadline = time.monotonic() + _SETTLE_S
-        while True:
-            theirs = {item["item_id"]: _fields(QueueItem.from_json(item)) for item in self._wire.get("list_all")}
-            ours = {item.item_id: _fields(item) for item in console.queue}
-            unfinished = any(status in ("pending", "in_progress") for status, *_ in theirs.values())
-            if ours == theirs and not unfinished:
-                return
-            if time.monotonic() > deadline:
-                wrong = sorted(i for i in ours.keys() | theirs.keys() if ours.get(i) != theirs.get(i))
-                self.note("divergent", f"items {wrong[:5]}, mode {console.status.connection.mode}")
-                return
-            time.sleep(0.05)
+        if different := _difference(self._wire, console):
+            self.note("divergent", different)
 
     def _count_batches(self, already: int) -> None:
         """Each batch of the console was enqueued once: its events are counted on a socket of our own."""
-        events = [event.data for event in self._listener.events[already:] if event.name == "batch_enqueued"]
-        arrived = Counter(data["batch_id"] for data in events if data.get("origin") == "invoke_widgets")
+        arrived = _arrived(self._listener, already)
         returned = {batch.batch_id for batch in self._returned}
         for batch_id, times in arrived.items():
             if times > 1:
@@ -233,22 +225,49 @@ class _History:
                 self.note("untrue", f"{item_id} is {status}, was {before}: {said}")
 
     def _check_pool(self, console: iw.Console) -> None:
-        """So many calls at once are answered."""
-        errors: list[BaseException] = []
+        if errors := _pool_errors(console):
+            self.note("pool", errors[0])
 
-        def ask() -> None:
-            try:
-                iw.run(console.client.get_queue_status())
-            except BaseException as error:  # noqa: BLE001 - whatever comes is counted
-                errors.append(error)
 
-        threads = [threading.Thread(target=ask, daemon=True) for _ in range(_AT_ONCE)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20.0)
-        if errors or any(thread.is_alive() for thread in threads):
-            self.note("pool", repr(errors[:1]))
+def _arrived(listener: Listener, already: int = 0) -> Counter[str]:
+    """Return how often each batch of a console was enqueued, since there were `already` events."""
+    events = [event.data for event in listener.events[already:] if event.name == "batch_enqueued"]
+    return Counter(data["batch_id"] for data in events if data.get("origin") == "invoke_widgets")
+
+
+def _difference(wire: Wire, console: iw.Console, *, unfinished: bool = False) -> str:
+    """Wait until a console shows what the server lists, and nothing is `unfinished`; else return what differs."""
+    deadline = time.monotonic() + _SETTLE_S
+    while True:
+        theirs = {item["item_id"]: _fields(QueueItem.from_json(item)) for item in wire.get("list_all")}
+        ours = {item.item_id: _fields(item) for item in console.queue}
+        is_over = unfinished or not any(status in ("pending", "in_progress") for status, *_ in theirs.values())
+        if ours == theirs and is_over:
+            return ""
+        if time.monotonic() > deadline:
+            wrong = sorted(i for i in ours.keys() | theirs.keys() if ours.get(i) != theirs.get(i))
+            return f"items {wrong[:5]}, mode {console.status.connection.mode}"
+        time.sleep(0.05)
+
+
+def _pool_errors(console: iw.Console) -> list[str]:
+    """Send as many requests at once as there are connections, and return what went wrong."""
+    errors: list[str] = []
+
+    def ask() -> None:
+        try:
+            iw.run(console.client.get_queue_status())
+        except BaseException as error:  # noqa: BLE001 - whatever comes is counted
+            errors.append(repr(error))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(_AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20.0)
+    if any(thread.is_alive() for thread in threads):
+        errors.append("a request hangs")
+    return errors
 
 
 def _fields(item: QueueItem) -> tuple[object, ...]:
@@ -287,6 +306,149 @@ def table(tallies: dict[str, Tally]) -> str:
     return "\n".join(lines)
 
 
+# -- one fault, many times ---------------------------------------------------------------------------------------------
+
+
+BAD = ("doubled", "lost", "silent", "different", "foreign", "pool")
+"""The figures that should be 0."""
+
+
+def lose_replies(server: Server, number: int) -> Counter[str]:
+    """Submit from several threads while every second reply is lost, until so many are, and return what came of it.
+
+    Args:
+        server: a running server; its queue is emptied.
+        number: how many replies are lost at least.
+
+    Returns:
+        How many batches were submitted, doubled, lost, silent (in the queue, though the submit raised) and so on.
+    """
+    figures = Counter[str]()
+    with Wire(server) as wire, ChaosProxy(server.url) as proxy, Listener(server) as listener:
+        wire.clean()
+        with iw.connect(proxy.url) as console, wire.paused():
+            proxy.lose_reply(path="enqueue_batch", fraction=0.5)
+            while proxy.actions()["lose_reply"] < number:
+                already = len(listener.events)
+                returned, uncertain = _submit_some(console, min(max(number // 2, 10), 200), figures)
+                listener.drain(wire)
+                arrived = _arrived(listener, already)
+                figures["doubled"] += sum(times > 1 for times in arrived.values())
+                figures["lost"] += len(returned - arrived.keys())
+                figures["silent"] += len(arrived.keys() - returned - uncertain)
+                figures["different"] += bool(_difference(wire, console, unfinished=True))
+                wire.put("clear")
+            figures["replies lost"] = proxy.actions()["lose_reply"]
+            proxy.calm()
+            figures["pool"] += len(_pool_errors(console))
+        wire.clean()
+    return figures
+
+
+def _submit_some(console: iw.Console, number: int, figures: Counter[str]) -> tuple[set[str], set[str]]:
+    """Submit from several threads; return the ids of the batches that are there, and of those that may be."""
+    returned, uncertain = set[str](), set[str]()
+
+    def work() -> None:
+        for _ in range(number // _THREADS + 1):
+            figures["submits"] += 1
+            try:
+                returned.add(console.submit(add_and_multiply()).batch_id)
+            except SubmissionFailed as error:
+                figures["uncertain"] += 1
+                uncertain.add(error.batch_id or "")
+            except JobException:
+                figures["raised"] += 1
+            except Exception:  # noqa: BLE001 - whatever comes is counted
+                figures["foreign"] += 1
+
+    threads = [threading.Thread(target=work) for _ in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return returned, uncertain
+
+
+def interrupt(server: Server, number: int) -> Counter[str]:
+    """Interrupt calls at random moments, as a kernel's stop button does, so many times; return what came of it.
+
+    To be called on the main thread, which the interrupts reach.
+
+    Args:
+        server: a running server; its queue is emptied.
+        number: how many calls are interrupted.
+    """
+    numbers, figures = random.Random(0), Counter[str]()
+    with Wire(server) as wire, Listener(server) as listener:
+        wire.clean()
+        with iw.connect(server.url) as console, wire.paused():
+            kept = set[str]()
+
+            def item_id() -> int:
+                return numbers.choice([999_999_999, *(item.item_id for item in console.queue[:20])])
+
+            calls: tuple[Callable[[], object], ...] = (
+                lambda: kept.add(console.submit(add_and_multiply()).batch_id),
+                lambda: console.cancel(item_id()),
+                lambda: console.retry(item_id()),
+                console.cancel_pending,
+                lambda: iw.run(console.client.get_queue_status()),
+                lambda: console.refresh(timeout=5),
+            )
+            while figures["interrupts"] < number:
+                figures["calls"] += 1
+                try:
+                    figures["interrupts"] += _is_interrupted(numbers.choice(calls), numbers.uniform(0.0003, 0.015))
+                except KeyboardInterrupt:
+                    figures["interrupts"] += 1
+                except JobException:
+                    figures["raised"] += 1
+                except Exception:  # noqa: BLE001 - whatever comes is counted
+                    figures["foreign"] += 1
+                if figures["calls"] % 500 == 0:
+                    wire.put("clear")
+            figures["different"] += bool(_difference(wire, console, unfinished=True))
+            figures["pool"] += len(_pool_errors(console))
+            listener.drain(wire)
+            arrived = _arrived(listener)
+            figures["submits"] = len(arrived)
+            figures["doubled"] += sum(times > 1 for times in arrived.values())
+            figures["lost"] += len(kept - arrived.keys())
+        wire.clean()
+    return figures
+
+
+def _is_interrupted(call: Callable[[], object], seconds: float) -> bool:
+    """Call a function, interrupt it after so long, and return whether it was."""
+    is_calling = True
+
+    def handle(*_: object) -> None:
+        if is_calling:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    timer = threading.Timer(seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGUSR1))
+    try:
+        timer.start()
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        is_calling = False
+        timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
+    return False
+
+
+def _told(figures: Counter[str]) -> str:
+    return ", ".join(f"{figures[name]:,} {name}" for name in dict.fromkeys((*figures, *BAD)))
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
 @contextlib.contextmanager
 def _running(name: str) -> Iterator[Server]:
     server: Server
@@ -309,7 +471,11 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--minutes", type=float, help="stop after so long")
     parser.add_argument("--server", default="embedded", help="embedded, real, a version that is installed, or a URL")
+    parser.add_argument("--lost-replies", type=int, metavar="N", help="lose N replies to submits instead")
+    parser.add_argument("--interrupts", type=int, metavar="N", help="interrupt N calls instead")
     options = parser.parse_args()
+    if options.lost_replies or options.interrupts:
+        return _repeat(options)
     begin = time.monotonic()
     until = None if options.minutes is None else begin + 60 * options.minutes
     number = options.seeds if options.minutes is None else 10**9
@@ -318,6 +484,25 @@ def main() -> int:
         print(f"\n{server!r}, {time.monotonic() - begin:.0f} s")
     print(table(tallies))
     return int(any(tally.faults for tally in tallies.values()))
+
+
+def _repeat(options: argparse.Namespace) -> int:
+    bad = 0
+    with _running(options.server) as server:
+        for work, number in ((lose_replies, options.lost_replies), (interrupt, options.interrupts)):
+            if number:
+                begin = time.monotonic()
+                figures = work(server, number)
+                print(
+                    f"{work.__name__}: {_told(figures)} in {time.monotonic() - begin:.0f} s on {server!r}", flush=True
+                )
+                bad += is_bad(figures)
+    return int(bad > 0)
+
+
+def is_bad(figures: Counter[str]) -> bool:
+    """Whether anything is not as promised."""
+    return any(figures[name] for name in BAD)
 
 
 if __name__ == "__main__":
