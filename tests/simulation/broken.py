@@ -37,6 +37,11 @@ BROKEN: dict[str, Broken] = {
         "                    pass\n"
         "                raise map_exception(error, name, self.url, self._proxy) from None",
     ),
+    "total": Broken(
+        "jobs/submit.py",
+        "return await self._look_back(batch, failure) if batch.arrivals else None",
+        "return None  # a batch of which the server counts nothing is sent again",
+    ),
 }
 
 

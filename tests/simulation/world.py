@@ -3,10 +3,11 @@
 - Each action returns, or raises a `JobException`, or was interrupted; none hangs.
 - A submit puts its batch into the queue once; if it raises, not at all, except where it says that this is not certain.
 - No job of a batch is run again more often than its policy and the users say, and none that should be is forgotten.
-- What a cancel says of an item is true.
-- Each failed job is in the error log once.
+- A retry that a user asks for makes one new item; if it raises, none, except where it says that this is not certain.
+- What a cancel says of an item is true, and how many a cancel of many says it canceled; a deleted item is gone.
+- Each failed job, and whatever was seen to fail and deleted since, is in the error log once.
 - In the end the snapshot equals the server's list, and once it does, a change with an event is seen within a second.
-- Closed, a console leaves no task, no connection and no used slot of its pool.
+- Closed, a console leaves no task, no connection and no used slot of its pool, and nothing of it stays in memory.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from invoke_widgets.errors import CancellationFailed, JobException, SubmissionFa
 from invoke_widgets.events import NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs import Actions, RetryPolicy, Submission
-from invoke_widgets.records import FAILED, Cancellation, QueueItem
+from invoke_widgets.records import FAILED, Cancellation, QueueItem, Retried
 from invoke_widgets.sync import QueueStore, Sync
 from tests.simulation import clock
 from tests.simulation.clock import Stuck, VirtualLoop
@@ -108,7 +109,7 @@ class Console:
         self.client = InvokeClient(f"http://127.0.0.1:{PORT}", token=name)
         self.store = QueueStore(loop.call_later)
         self.errors, self.cancellations, self.jobs = ErrorLog(), CancellationLog(), JobLog()
-        self.recorded: Counter[int] = Counter()
+        self.failed: dict[int, QueueItem] = {}
         self.store.subscribe(self._changed)
         self.store.subscribe_events(lambda e: self.errors.record_node(e) if isinstance(e, NodeFailed) else None)
         self.sync = Sync(self.client, self.store, on_failed=self._failed)
@@ -125,6 +126,8 @@ class Console:
             if item is not None:
                 self.jobs.record(item)
                 self.errors.link(item)
+                if item.status == FAILED:
+                    self.failed[item_id] = item
 
     async def start(self) -> None:
         await self.sync.first_snapshot()
@@ -175,6 +178,8 @@ class World:
         self._check_submits()
         self._check_cancels()
         self._check_bulk_cancels()
+        self._check_deletions()
+        self._check_retries()
         self._check_attempts()
         self._check_errors()
         await self._check_prompt()
@@ -296,6 +301,7 @@ class World:
             case "cancel_pending" | "clear" | "prune" | "pause" | "resume" | "retry_failed" | "reconnect":
                 return await getattr(actions, step.what)()
             case "retry" | "delete":
+                done.item_id = item_id
                 return await getattr(actions, step.what)(item_id)
             case "refresh":
                 console.sync.refresh(unfinished=True)
@@ -414,6 +420,43 @@ class World:
             if isinstance(done.error, CancellationFailed) and ours:
                 self.wrong(f"{name} raised ({done.error.message}), and it took {[each.item_ids for each in ours]}")
 
+            if isinstance(result, Cancellation) and result.outcome == "canceled" and len(ours) == 1 and name != "clear":
+                many = {item_id for each in done.did if each.name in (name, "cancel") for item_id in each.item_ids}
+                if result.canceled != len(many) and not self._others_took(done):
+                    self.wrong(f"{name} says that it canceled {result.canceled}, and it canceled {sorted(many)}")
+
+    def _others_took(self, done: _Done) -> bool:
+        """Whether anybody else canceled or deleted something since an action began."""
+        taking = ("cancel", "clear", "delete")
+        return any(d.by != done.who and d.name.startswith(taking) for d in self.server.model.did[done.first :])
+
+    def _check_deletions(self) -> None:
+        for done in self._done:
+            if done.step.what == "delete" and done.error is None and done.item_id in self.server.model.items:
+                self.wrong(f"{done.item_id} was deleted, and is there")
+
+    def _check_retries(self) -> None:
+        """What a retry that was asked for says it did is what it did."""
+        for done in self._done:
+            if done.step.what != "retry" or self._retries_of(done.who) > 1 or self._has_policy(done):
+                continue
+            did = [d for d in self.server.model.did if d.name == "retry" and d.by == done.who]
+            if len(did) > 1:
+                self.wrong(f"a retry of {done.item_id} made {[each.item_ids for each in did]}")
+            if isinstance(done.result, Retried):
+                made = tuple(done.result.new_item_ids) + tuple(done.result.skipped)
+                if made != (done.item_id,) or bool(did) != bool(done.result.new_item_ids):
+                    self.wrong(f"a retry of {done.item_id} says {done.result}, and it made {did}")
+            elif isinstance(done.error, JobException) and not isinstance(done.error, SubmissionFailed) and did:
+                self.wrong(f"a retry raised {type(done.error).__name__} ({done.error.message}), and made {did}")
+
+    def _retries_of(self, who: str) -> int:
+        return sum(done.who == who and done.step.what.startswith("retry") for done in self._done)
+
+    def _has_policy(self, done: _Done) -> bool:
+        """Whether this console has a batch that it runs again by itself."""
+        return any(other.who == done.who and other.step.options.get("attempts") for other in self._done)
+
     def _bulk_cancels_of(self, who: str) -> int:
         return sum(done.who == who and done.step.what.startswith(("cancel", "clear")) for done in self._done)
 
@@ -463,6 +506,9 @@ class World:
             for key, times in records.items():
                 if times > 1:
                     self.wrong(f"{console.name} has the failure of {key} {times} times")
+            for item_id, item in console.failed.items():
+                if console.errors.record_of(item) is None:
+                    self.wrong(f"{console.name} saw {item_id} fail, and has no error of it")
 
     async def _check_prompt(self) -> None:
         """A job that another client submits is seen to end within a second of its end, since events are there."""
@@ -546,13 +592,15 @@ def play(seed: int, steps: Sequence[Step] | None = None) -> Result:
         loop.close()
         asyncio.set_event_loop(None)
         clock.use(None)
-        references = [weakref.ref(console.store) for console in world._consoles]
-        del world, loop
+        parts = [part for c in world._consoles for part in (c.store, c.client, c.sync, c.actions, c.errors)]
+        references = [weakref.ref(part) for part in parts]
+        del world, loop, parts
         gc.collect()
         gc.unfreeze()
         logger.removeHandler(handler)
-    if not result.violations and any(reference() is not None for reference in references):
-        result.violations.append("a closed console stays in memory")
+    left = sorted({type(part).__name__ for reference in references if (part := reference()) is not None})
+    if left and not result.violations:
+        result.violations.append(f"of a closed console these stay in memory: {', '.join(left)}")
     return result
 
 
