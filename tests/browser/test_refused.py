@@ -26,7 +26,7 @@ def test_refused_token_shows_in_a_banner_until_replaced(lab: Lab, people: People
     notebook.run_cell(0)
     page = View(notebook.output(0))
     page.is_live()
-    notebook.kernel_execute("console._client.transport.set_token('expired')")
+    notebook.kernel_execute("console.client.transport.set_token('expired')")
     expect(page.view.locator(".iw-state")).to_contain_text("access refused")
     expect(page.banner).to_have_role("alert")
     expect(page.banner).to_contain_text("Access refused")

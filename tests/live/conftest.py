@@ -8,6 +8,7 @@ import pytest
 
 import invoke_widgets as iw
 from tests.contract.conftest import people
+from tests.support.chaos import ChaosProxy
 from tests.support.wire import Wire, until
 
 __all__ = ["people"]
@@ -25,4 +26,18 @@ def console(wire: Wire) -> Iterator[iw.Console]:
 def polling_console(wire: Wire) -> Iterator[iw.Console]:
     """A console that has no socket."""
     with iw.connect(wire.server.url, use_socket=False) as console:
+        yield console
+
+
+@pytest.fixture
+def proxy(wire: Wire) -> Iterator[ChaosProxy]:
+    """A proxy before the server, which does no harm until it is told to."""
+    with ChaosProxy(wire.server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(proxy: ChaosProxy) -> Iterator[iw.Console]:
+    """A console behind the proxy."""
+    with iw.connect(proxy.url) as console:
         yield console

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +117,6 @@ TABLE: list[tuple[str, Call, tuple[Any, ...]]] = [
     ("history", lambda c, b, x: iw.connect(c.url, history=x), (5, True, b"x", "\0x", "", ["a"])),
     ("history", lambda c, b, x: HistoryFile(x), (None, 5, True, b"x", "\0x", "", HALF)),
 ]
-
-
-@pytest.fixture
-def proxy(wire: Wire) -> Iterator[ChaosProxy]:
-    with ChaosProxy(wire.server.url) as proxy:
-        yield proxy
 
 
 def test_what_does_not_fit_is_refused_by_name(proxy: ChaosProxy, wire: Wire) -> None:

@@ -52,7 +52,7 @@ _WAITS: dict[str, Callable[[iw.Console, iw.Job], object]] = {
     "as_completed": lambda console, job: list(iw.as_completed([job])),
     "as_completed, async": lambda console, job: asyncio.run(_collected(aiter(iw.as_completed([job])))),
     "a batch": lambda console, job: list(console.batch(job.item.batch_id).iter_events()) if job.item else None,
-    "a request": lambda console, job: console._call(asyncio.sleep(3600)),
+    "a request": lambda console, job: console.internals.call(asyncio.sleep(3600)),
 }
 
 

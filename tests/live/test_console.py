@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +16,6 @@ from tests.support.graphs import add_and_multiply
 from tests.support.wire import Wire, until
 
 pytestmark = pytest.mark.every_version
-
-
-@pytest.fixture
-def proxy(wire: Wire) -> Iterator[ChaosProxy]:
-    with ChaosProxy(wire.server.url) as proxy:
-        yield proxy
 
 
 def test_changes_are_merged_while_a_listener_is_busy(console: iw.Console, wire: Wire) -> None:

@@ -258,7 +258,7 @@ def test_token_refused_later_is_reported_everywhere(mine: iw.Console, people: Pe
     received: list[Notice] = []
     end = mine.on_notice(received.append)
     line = Header(mine)
-    mine._client.transport.set_token("expired")
+    mine.client.transport.set_token("expired")
     until(lambda: mine.status.connection.is_refused, "the refusal to be seen")
     connection = mine.status.connection
     assert ("reconnecting", False) == (connection.mode, connection.is_ill)
@@ -298,7 +298,7 @@ def test_token_refused_after_an_outage_is_reported(people: People) -> None:
             until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
             assert not console.status.connection.is_refused
             until(lambda: received, "the notice")
-            console._client.transport.set_token("expired")
+            console.client.transport.set_token("expired")
         until(lambda: console.status.connection.is_refused, "the refusal to be seen")
         assert "access refused" in str(console)
         until(lambda: len(received) == 2, "the refusal to be reported")
@@ -310,7 +310,7 @@ def test_token_refused_after_an_outage_is_reported(people: People) -> None:
 def test_refusal_of_an_attempt_that_began_before_is_not_taken_for_the_new_tokens(people: People) -> None:
     """Its answer may come long after the token was replaced; `reconnect` does not wait for it."""
     with ChaosProxy(people.user.server.url) as proxy, iw.connect(proxy.url, token=people.user.token) as console:
-        console._client.transport.set_token("expired")
+        console.client.transport.set_token("expired")
         until(lambda: console.status.connection.is_refused, "the refusal to be seen")
         held = proxy.delay(10, path="/queue/default/status", times=1)
         until(lambda: held.hits, "an attempt with the old token")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,19 +18,6 @@ from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
 from tests.support.servers import EmbeddedServer, RealServer
 from tests.support.wire import Wire, until
-
-
-@pytest.fixture
-def proxy(wire: Wire) -> Iterator[ChaosProxy]:
-    with ChaosProxy(wire.server.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def through(proxy: ChaosProxy) -> Iterator[iw.Console]:
-    """A console behind the proxy."""
-    with iw.connect(proxy.url) as console:
-        yield console
 
 
 def _submit_many(console: iw.Console, count: int, threads: int = 4) -> list[iw.Batch]:
@@ -906,16 +892,9 @@ def test_closed_console_shows_the_queue_without_unread_items(
     with wire.paused():
         wire.enqueue(runs=2)
         until(lambda: hanging.hits, "the read")
-        through._loop.call(_end(through))
+        through.close()
         assert "closed" == through.status.connection.mode
         assert [] == through.queue
-
-
-async def _end(console: iw.Console) -> None:
-    task = console._resources.task
-    assert task is not None
-    task.cancel()
-    await asyncio.wait({task})
 
 
 # -- behaviour of older versions, as far as a newer server can be made to look like one ----------------------------

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.jobs import follow
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice
 from invoke_widgets.widgets.header import Header
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply
 from tests.support.parts import ask
 from tests.support.servers import EmbeddedServer
-from tests.support.wire import Wire, until
-
-
-@pytest.fixture
-def proxy(wire: Wire) -> Iterator[ChaosProxy]:
-    with ChaosProxy(wire.server.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def through(proxy: ChaosProxy) -> Iterator[iw.Console]:
-    with iw.connect(proxy.url) as console:
-        yield console
+from tests.support.wire import until
 
 
 def _long_pause(console: iw.Console) -> float:
@@ -106,7 +92,7 @@ def test_try_now_button_shows_while_offline_and_reconnects(through: iw.Console, 
 def test_console_reconnects_by_itself_and_gives_notices(through: iw.Console, proxy: ChaosProxy) -> None:
     """Requests during the outage do not delay the reconnect, and notices report both changes."""
     notices: list[Notice] = []
-    unsubscribe = follow(through._loop, through.internals.store, notices.append, error_of=through.errors.of)
+    unsubscribe = through.on_notice(notices.append)
     with proxy.offline():
         until(lambda: through.status.connection.mode == "reconnecting", "the loss to be seen")
         for _ in range(10):

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,12 +76,6 @@ class Following:
         self._thread.join(60)
         assert not self._thread.is_alive()
         return self.notices
-
-
-@pytest.fixture
-def proxy(wire: Wire) -> Iterator[ChaosProxy]:
-    with ChaosProxy(wire.server.url) as proxy:
-        yield proxy
 
 
 @both_forms

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +25,7 @@ from tests.support.servers import EmbeddedServer, Server
 from tests.support.wire import Wire
 
 _NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+_NOWHERE = "http://127.0.0.1:1"
 _FAILING = {
     "cells": [
         {"cell_type": "code", "id": "a", "source": "1 / 0", "metadata": {}, "outputs": [], "execution_count": None}
@@ -174,16 +176,23 @@ def test_doctor_never_shows_a_token(
 @pytest.mark.parametrize(
     ("version", "level", "output"),
     [
-        (None, "warning", "not installed"),
+        ("", "warning", "not installed"),
         ("6.31.0", "ok", "between cells"),
         ("7.0.1", "warning", "7.0.1"),
         ("7.3.0", "ok", "between cells, while a cell awaits, while a cell computes"),
         ("7.4.0", "ok", "between cells, while a cell awaits"),
     ],
 )
-def test_doctor_knows_when_buttons_work(version: str | None, level: str, output: str) -> None:
+def test_doctor_knows_when_buttons_work(monkeypatch: pytest.MonkeyPatch, version: str, level: str, output: str) -> None:
     """That depends on ipykernel, and one version is unusable."""
-    finding = doctor._kernel(version)
+
+    def installed(name: str) -> str:
+        if not version:
+            raise metadata.PackageNotFoundError
+        return version
+
+    monkeypatch.setattr(metadata, "version", installed)
+    (finding,) = [one for one in doctor.examine(_NOWHERE).findings if one.name == "kernel"]
     assert level == finding.level
     assert finding.message.endswith(output)
 
@@ -192,7 +201,8 @@ def test_doctor_warns_of_nest_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     """nest_asyncio 1.6.0 is active in this process."""
     monkeypatch.setattr(asyncio, "_nest_patched", True, raising=False)
     monkeypatch.delattr(asyncio, "_nest_asyncio2", raising=False)
-    assert ["nest_asyncio is active in this process"] == [finding.message for finding in doctor._patched()]
+    found = [one.message for one in doctor.examine(_NOWHERE).findings if one.name == "loop"]
+    assert ["nest_asyncio is active in this process"] == found
 
 
 def test_demo_without_its_extra_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

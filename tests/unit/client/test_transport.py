@@ -430,12 +430,11 @@ def test_login_token_that_is_no_header_value_is_refused(token: str) -> None:
 
     async def work(url: str) -> str | None:
         async with InvokeClient(url) as client:
-            client._known.version = (6, 14, 2)
             with pytest.raises(UnexpectedReply, match="without a token"):
                 await client.login("a", "b")
             return client.transport.token
 
-    with scripted(lambda n, request: answer(200, json.dumps({"token": token}))) as (url, _):
+    with scripted(lambda n, request: answer(200, json.dumps({"token": token, "version": "6.14.2"}))) as (url, _):
         assert asyncio.run(work(url)) is None
 
 
