@@ -3,10 +3,10 @@
 The counters show changes that no event reports. They describe one moment while the request was under way, and the
 queue goes on meanwhile:
 
-- They agree if the snapshot had the same counts at any moment since the request was sent. An event may also arrive
-  after the answer, so a difference counts only once the next check has not settled it.
-- All unfinished items are then read. If the next check finds the snapshot unchanged and the same difference (items
-  that the server counts but does not list, say), it is accepted until the counts agree again.
+- They agree if the snapshot had the same counts at any moment from the request until the next check: an event may
+  arrive after the answer. If two checks in a row find a difference, all unfinished items are read.
+- If the snapshot then stays as it is, and so does the difference (the server may count items that it does not list),
+  the difference is accepted until the counts agree again.
 
 Apart from `wait`, nothing here touches the loop.
 """
@@ -43,8 +43,8 @@ class Agreement:
         self.is_open = False
         self._now = Counts()
         self._moves = 0
-        self._ours: set[Counts] = set()  # since the first unsettled check began
-        self._theirs: list[Counts] = []  # the answers of the unsettled checks
+        self._ours: set[Counts] = set()  # since the check began, or the one before it if that one differed
+        self._differed: Counts | None = None  # the answer of that one
         self._was_read_for: tuple[int, ...] | None = None
         self._accepted: tuple[int, ...] | None = None
         # Each waiter has a credit from the first check that begins after its call.
@@ -57,8 +57,7 @@ class Agreement:
 
     def skip(self) -> None:
         """Drop unsettled checks: something is left to read, so the snapshot's counts prove nothing."""
-        self._ours.clear()
-        self._theirs.clear()
+        self._differed = None
         self.is_open = self._was_read_for is not None
 
     def begin(self, ours: Counts) -> None:
@@ -67,7 +66,7 @@ class Agreement:
         The snapshot is then at least as new as any call of `wait` until now.
         """
         self._waiters = {future: credit or 0 for future, credit in self._waiters.items()}
-        if not self._theirs:
+        if self._differed is None:
             self._ours.clear()
         self.is_open = True
         self.moved(ours)
@@ -88,26 +87,26 @@ class Agreement:
             theirs: the server's counters.
             is_quiet: whether nothing that needs reading has arrived since `begin`.
         """
-        self._theirs.append(theirs)
-        verdict = self._verdict()
-        if verdict is not Verdict.UNSURE:
+        verdict = self._verdict(theirs)
+        if verdict is Verdict.UNSURE:
+            self._differed = theirs
+        else:
             self.skip()
         agreed = verdict is Verdict.AGREED
         self._credit_waiters(_CREDIT_NEEDED if agreed and is_quiet else self._moves + (not agreed))
         return verdict
 
-    def _verdict(self) -> Verdict:
-        now = _difference(self._now, self._theirs[-1])
-        possible = {_difference(ours, theirs) for ours in self._ours for theirs in self._theirs}
-        if not all(map(any, possible)):
+    def _verdict(self, theirs: Counts) -> Verdict:
+        if theirs in self._ours or self._differed in self._ours:
             self._was_read_for = self._accepted = None
             return Verdict.AGREED
+        now = _difference(self._now, theirs)
         if now == self._was_read_for:
             self._accepted, self._was_read_for = now, None
             return Verdict.AGREED
-        if self._accepted in possible:
+        if self._accepted in {_difference(ours, theirs) for ours in self._ours}:
             return Verdict.AGREED
-        if len(self._theirs) == 1:
+        if self._differed is None:
             return Verdict.UNSURE
         self._was_read_for = now
         return Verdict.DIFFERENT
