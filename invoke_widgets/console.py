@@ -1081,13 +1081,19 @@ class LoopBoundTransport:
         self._transport.set_token(token)
 
     async def json(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.wrap_future(self._loop.start(self._transport.json(*args, **kwargs)))
+        return await self._there(self._transport.json(*args, **kwargs))
+
+    async def sized_json(self, *args: Any, **kwargs: Any) -> tuple[Any, int]:
+        return await self._there(self._transport.sized_json(*args, **kwargs))
 
     async def content(self, *args: Any, **kwargs: Any) -> tuple[bytes, str]:
-        return await asyncio.wrap_future(self._loop.start(self._transport.content(*args, **kwargs)))
+        return await self._there(self._transport.content(*args, **kwargs))
 
     async def upload(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.wrap_future(self._loop.start(self._transport.upload(*args, **kwargs)))
+        return await self._there(self._transport.upload(*args, **kwargs))
+
+    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(self._loop.start(work))
 
     async def aclose(self) -> None:
         """Do nothing: the console closes its own connections."""

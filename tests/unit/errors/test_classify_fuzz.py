@@ -10,13 +10,16 @@ import json
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from invoke_widgets import InvokeClient
+from invoke_widgets._loop import LoopThread
+from invoke_widgets.client import Transport
+from invoke_widgets.console import LoopBoundTransport
 from invoke_widgets.errors import JobErrorType, JobException
 from invoke_widgets.errors.classify import exception_for_reply, fingerprint, validation_errors
 from invoke_widgets.errors.redact import LONGEST
@@ -27,7 +30,7 @@ from invoke_widgets.history.logs import ErrorLog, EventLog, JobLog
 from invoke_widgets.records import STATUSES, QueueItem
 from invoke_widgets.sync import state as merge
 from invoke_widgets.sync.state import QueueState
-from tests.support.scripted import answer
+from tests.support.scripted import answer, scripted
 
 Check = Callable[..., None]
 
@@ -248,6 +251,19 @@ def test_the_fuzzing_knows_every_request() -> None:
         name for name, method in inspect.getmembers(InvokeClient, inspect.iscoroutinefunction) if name[0] != "_"
     }
     assert {"aclose", "has", "logout", "version", "need_oldest", "get_image_thumbnail"} == requests - code
+
+
+def test_every_request_can_be_made_from_any_loop() -> None:
+    """Over the connections of a console, which live on its own thread, each method of the client does the same."""
+    loop = LoopThread()
+    with scripted(lambda number, request: answer(200, '{"version": "6.14.2"}')) as (url, seen):
+        connections = Transport(url)
+        client = InvokeClient.over(cast("Transport", LoopBoundTransport(connections, loop, None)), "default")
+        for call in CALLS:
+            with contextlib.suppress(JobException):
+                asyncio.run(call(client))
+        loop.stop(connections.aclose())
+    assert len(CALLS) - 2 <= len(seen)  # `list_queue_items` is of older versions, and the schema is read once
 
 
 @_any_number
