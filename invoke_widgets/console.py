@@ -17,13 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, cast, overload
 
+from invoke_widgets import widgets
 from invoke_widgets._loop import CallbackThread, LoopThread
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
 from invoke_widgets.client import InvokeClient, Transport, checked_id, checked_ids, checked_token
 from invoke_widgets.errors import CancellationFailed, InvalidRequest, JobException, JobTimeout, NotFound, checks
 from invoke_widgets.errors.redact import address, secret
 from invoke_widgets.events import Event, NodeFailed
-from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog, frames
+from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog, Plots, frames
 from invoke_widgets.images import (
     Board,
     Boards,
@@ -74,19 +75,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from invoke_widgets.demo_server.process import EmbeddedServer
-    from invoke_widgets.history import Plots
-    from invoke_widgets.widgets import (
-        CancellationLogView,
-        Controls,
-        Dashboard,
-        ErrorLogView,
-        Gallery,
-        Grid,
-        JobLine,
-        JobSubmitter,
-        QueueTable,
-        WorkflowForm,
-    )
+
 
 T = TypeVar("T")
 
@@ -158,7 +147,7 @@ class Console:
         client: an `InvokeClient` over the console's own connections, for `await` in any loop.
     """
 
-    _shown: Dashboard | None = None
+    _shown: widgets.Dashboard | None = None
 
     def __init__(
         self,
@@ -304,8 +293,6 @@ class Console:
     @property
     def plots(self) -> Plots:
         """Figures of the logs: `error_timeline()`, `cancellation_latency()`, `queue_depth()`, `job_gantt()`, ..."""
-        from invoke_widgets.history import Plots
-
         return Plots(self.errors, self.cancellations, self.jobs)
 
     def __repr__(self) -> str:
@@ -317,9 +304,7 @@ class Console:
 
     def __str__(self) -> str:
         """The server, the counters and the newest items, as text."""
-        from invoke_widgets.widgets import console_text
-
-        return console_text(self)
+        return widgets.console_text(self)
 
     # -- actions -----------------------------------------------------------------------------------------------------
 
@@ -435,8 +420,6 @@ class Console:
     async def _enqueue(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
         for upload in plan.uploads:
             if not upload["image_name"]:
-                from invoke_widgets.images import content_of
-
                 content = content_of(upload.source)
                 record = await self._uploads.upload(content, board_id=None, is_intermediate=False)
                 upload["image_name"] = record.image_name
@@ -900,13 +883,11 @@ class Console:
         self._call(work())
         return self._store.state.connection
 
-    # -- views: `widgets` is imported when the first one is made -------------------------------------------------------
+    # -- views: each module of `widgets` is imported when a view of it is made -----------------------------------------
 
-    def dashboard(self) -> Dashboard:
+    def dashboard(self) -> widgets.Dashboard:
         """Make a view of everything: the head, the queue, errors, cancellations, pictures, and the form for jobs."""
-        from invoke_widgets.widgets import Dashboard
-
-        return Dashboard(self)
+        return widgets.Dashboard(self)
 
     def submitter(
         self,
@@ -916,64 +897,46 @@ class Console:
         data: Any = None,
         prepend: bool = False,
         destination: str | None = None,
-    ) -> JobSubmitter:
+    ) -> widgets.JobSubmitter:
         """Make a form for jobs; the arguments, which are those of `submit`, fill it in."""
-        from invoke_widgets.widgets import JobSubmitter
+        return widgets.JobSubmitter(self, graph=graph, runs=runs, data=data, prepend=prepend, destination=destination)
 
-        return JobSubmitter(self, graph=graph, runs=runs, data=data, prepend=prepend, destination=destination)
-
-    def workflow_form(self, workflow: Workflow) -> WorkflowForm:
+    def workflow_form(self, workflow: Workflow) -> widgets.WorkflowForm:
         """Make a workflow's own form; `workflow.form()` is the same."""
-        from invoke_widgets.widgets import WorkflowForm
+        return widgets.WorkflowForm(self, workflow)
 
-        return WorkflowForm(self, workflow)
-
-    def grid(self, jobs: Jobs, *, x: str | None = None, y: str | None = None, facet: str = "") -> Grid:
+    def grid(self, jobs: Jobs, *, x: str | None = None, y: str | None = None, facet: str = "") -> widgets.Grid:
         """Make a view of a batch or sweep in rows and columns by the values that differ; see `Jobs.grid`."""
-        from invoke_widgets.widgets import Grid
+        return widgets.Grid(self, jobs, x=x, y=y, facet=facet)
 
-        return Grid(self, jobs, x=x, y=y, facet=facet)
-
-    def queue_table(self, *, columns: Sequence[str] | None = None, height: int | str = 380) -> QueueTable:
+    def queue_table(self, *, columns: Sequence[str] | None = None, height: int | str = 380) -> widgets.QueueTable:
         """Make a view of the queue, with its `selected`, `filters`, `sort` and `columns` as traits.
 
         Args:
             columns: which, in order; see `QueueTable`.
             height: of the rows, in pixels or as CSS.
         """
-        from invoke_widgets.widgets import QueueTable
+        return widgets.QueueTable(self, columns=columns, height=height)
 
-        return QueueTable(self, columns=columns, height=height)
-
-    def controls(self) -> Controls:
+    def controls(self) -> widgets.Controls:
         """Make buttons for actions on the whole queue."""
-        from invoke_widgets.widgets import Controls
+        return widgets.Controls(self)
 
-        return Controls(self)
-
-    def error_log(self, *, height: int | str = 380) -> ErrorLogView:
+    def error_log(self, *, height: int | str = 380) -> widgets.ErrorLogView:
         """Make a view of the errors, equal ones grouped; `height` is that of the rows, in pixels or as CSS."""
-        from invoke_widgets.widgets import ErrorLogView
+        return widgets.ErrorLogView(self, height=height)
 
-        return ErrorLogView(self, height=height)
-
-    def cancellation_log(self, *, height: int | str = 380) -> CancellationLogView:
+    def cancellation_log(self, *, height: int | str = 380) -> widgets.CancellationLogView:
         """Make a view of the cancellations; `height` is that of the rows, in pixels or as CSS."""
-        from invoke_widgets.widgets import CancellationLogView
+        return widgets.CancellationLogView(self, height=height)
 
-        return CancellationLogView(self, height=height)
-
-    def gallery(self) -> Gallery:
+    def gallery(self) -> widgets.Gallery:
         """Make a view of the pictures of completed jobs."""
-        from invoke_widgets.widgets import Gallery
+        return widgets.Gallery(self)
 
-        return Gallery(self)
-
-    def progress(self, handle: Job | Jobs) -> JobLine:
+    def progress(self, handle: Job | Jobs) -> widgets.JobLine:
         """Make a live line of a job, a batch or a retry; a cell that ends with one shows the same."""
-        from invoke_widgets.widgets import JobLine
-
-        return JobLine(self, handle)
+        return widgets.JobLine(self, handle)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self._displayed()._repr_mimebundle_(**kwargs)
@@ -985,7 +948,7 @@ class Console:
         """What marimo shows: the queue table, since the only widgets it knows are anywidgets."""
         return self._displayed().queue_table
 
-    def _displayed(self) -> Dashboard:
+    def _displayed(self) -> widgets.Dashboard:
         # One dashboard for all displays: each cell that shows the console gets another view of the same widget.
         if self._shown is None or self._shown.closed:
             self._shown = self.dashboard()

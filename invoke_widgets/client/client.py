@@ -40,6 +40,8 @@ from invoke_widgets.records import (
     ValueNames,
     WorkflowRecord,
     count,
+    integers,
+    mapping,
 )
 
 T = TypeVar("T")
@@ -294,11 +296,8 @@ class InvokeClient:
         if self._known.max_queue_size is None:
             path = "/api/v1/app/runtime_config"
             data = await self._transport.json("GET", path, repeatable=True)
-            config = data.get("config") if isinstance(data, Mapping) else None
-            number = config.get("max_queue_size") if isinstance(config, Mapping) else None
-            if not isinstance(number, int):
-                raise UnexpectedReply(f"GET {path} was answered without 'max_queue_size'.")
-            self._known.max_queue_size = number
+            config = _member(data, "config", dict, f"GET {path}")
+            self._known.max_queue_size = _member(config, "max_queue_size", int, f"GET {path}")
         return self._known.max_queue_size
 
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
@@ -376,15 +375,15 @@ class InvokeClient:
                 suggestion="Use get_queue_item_ids().",
             )
         cursor = {} if after is None else {"cursor": after.item_id, "priority": after.priority}
-        path = f"{self._queue}/list"
-        data = await self._transport.json("GET", path, params={"limit": limit, **cursor}, repeatable=True)
-        if not isinstance(data, Mapping):
-            raise UnexpectedReply(f"GET {path}: expected an object, got {type(data).__name__}.")
-        return each(data.get("items"), self._queue_item, f"GET {path}"), data.get("has_more") is True
+        params = {"limit": limit, **cursor}
+        items, data = await self._page(f"{self._queue}/list", "items", self._queue_item, params)
+        return items, data.get("has_more") is True
 
     async def list_all_queue_items(self, *, destination: str | None = None) -> list[QueueItem]:
         """Return all items, sessions included (6 MB for 1000 SDXL jobs): prefer ids and summaries."""
-        return await self._records("GET", f"{self._queue}/list_all", params={"destination": destination})
+        path = f"{self._queue}/list_all"
+        data = await self._transport.json("GET", path, params={"destination": destination}, repeatable=True)
+        return each(data, self._queue_item, f"GET {path}")
 
     async def get_queue_item(self, item_id: int) -> QueueItem:
         """Return one item, with its session.
@@ -487,10 +486,8 @@ class InvokeClient:
         ids = _possible(checked_ids(item_ids))
         if not ids:
             return ()
-        data = await self._transport.json("PUT", f"{self._queue}/retry_items_by_id", body=ids)
-        taken = data.get("retried_item_ids") if isinstance(data, Mapping) else None
-        if not isinstance(taken, list) or not all(isinstance(i, int) for i in taken):
-            raise UnexpectedReply("The retry was answered without retried_item_ids.")
+        path = f"{self._queue}/retry_items_by_id"
+        taken = await self._record("PUT", path, lambda data: integers(mapping(data), "retried_item_ids"), body=ids)
         return tuple(sorted(taken))
 
     async def pause(self) -> ProcessorStatus:
@@ -528,8 +525,8 @@ class InvokeClient:
             "limit": limit,
             "starred_first": starred_first,
         }
-        data = await self._transport.json("GET", "/api/v1/images/", params=params, repeatable=True)
-        return each(_member(data, "items", "images"), ImageRecord.from_json, "images"), count(data, "total")
+        images, data = await self._page("/api/v1/images/", "items", ImageRecord.from_json, params)
+        return images, count(data, "total")
 
     async def get_image_dto(self, image_name: str) -> ImageRecord:
         """Return one image's record.
@@ -641,8 +638,7 @@ class InvokeClient:
         Raises:
             InvalidRequest: the server rejects the name.
         """
-        data = await self._transport.json("POST", "/api/v1/boards/", params={"board_name": board_name})
-        return parsed(BoardRecord.from_json, data, "POST /api/v1/boards/")
+        return await self._record("POST", "/api/v1/boards/", BoardRecord.from_json, params={"board_name": board_name})
 
     async def get_board(self, board_id: str) -> BoardRecord:
         """Return one board's record.
@@ -697,8 +693,7 @@ class InvokeClient:
             per_page: maximum number of workflows to return; None for all.
         """
         params = {"categories": list(categories), "query": query or None, "page": page, "per_page": per_page}
-        data = await self._transport.json("GET", "/api/v1/workflows/", params=params, repeatable=True)
-        return each(_member(data, "items", "workflows"), WorkflowRecord.from_json, "workflows")
+        return (await self._page("/api/v1/workflows/", "items", WorkflowRecord.from_json, params))[0]
 
     async def get_workflow(self, workflow_id: str) -> WorkflowRecord:
         """Return one workflow of the server's library, with its JSON.
@@ -716,8 +711,8 @@ class InvokeClient:
         Raises:
             InvalidRequest: the server rejects the workflow.
         """
-        data = await self._transport.json("POST", "/api/v1/workflows/", body={"workflow": dict(workflow)})
-        return parsed(WorkflowRecord.from_json, data, "POST /api/v1/workflows/")
+        body = {"workflow": dict(workflow)}
+        return await self._record("POST", "/api/v1/workflows/", WorkflowRecord.from_json, body=body)
 
     async def delete_workflow(self, workflow_id: str) -> None:
         """Delete a workflow from the server's library; one that came with the server cannot be deleted.
@@ -737,8 +732,7 @@ class InvokeClient:
             base: only this base, such as "sd-1", "sdxl" or "flux".
         """
         params = {"model_type": model_type, "base_models": base}
-        data = await self._transport.json("GET", "/api/v2/models/", params=params, repeatable=True)
-        return each(_member(data, "models", "models"), ModelRecord.from_json, "models")
+        return (await self._page("/api/v2/models/", "models", ModelRecord.from_json, params))[0]
 
     async def parse_dynamicprompts(
         self, prompt: str, *, max_prompts: int = 1000, combinatorial: bool = True, seed: int | None = None
@@ -754,10 +748,9 @@ class InvokeClient:
             InvalidRequest: the template cannot be understood.
         """
         body = {"prompt": prompt, "max_prompts": max_prompts, "combinatorial": combinatorial, "seed": seed}
-        data = await self._transport.json("POST", "/api/v1/utilities/dynamicprompts", body=body, repeatable=True)
-        prompts = _member(data, "prompts", "dynamicprompts")
-        if not isinstance(prompts, list):
-            raise UnexpectedReply("dynamicprompts was answered without prompts.")
+        path = "/api/v1/utilities/dynamicprompts"
+        data = await self._transport.json("POST", path, body=body, repeatable=True)
+        prompts = _member(data, "prompts", list, f"POST {path}")
         if reason := data.get("error"):
             raise InvalidRequest(f"prompt: {prompt[:80]!r} cannot be understood: {str(reason)[:200]}.", field="prompt")
         return [str(one) for one in prompts]
@@ -787,6 +780,13 @@ class InvokeClient:
         )
         return parsed(parse, data, f"{method} {path}")
 
+    async def _page(
+        self, path: str, key: str, parse: Callable[[object], T], params: Mapping[str, Any]
+    ) -> tuple[list[T], Mapping[str, Any]]:
+        """Return the records that a response has as a member, and the whole of it."""
+        data = await self._transport.json("GET", path, params=params, repeatable=True)
+        return each(_member(data, key, list, f"GET {path}"), parse, f"GET {path}"), data
+
     async def _number(
         self,
         method: str,
@@ -799,10 +799,7 @@ class InvokeClient:
     ) -> int:
         # Mostly twice would do no harm, but the second answer would not count what the first one changed.
         data = await self._transport.json(method, path, body=body, params=params, repeatable=repeatable)
-        number = data.get(key) if isinstance(data, Mapping) else None
-        if not isinstance(number, int):
-            raise UnexpectedReply(f"{method} {path} was answered without {key!r}.")
-        return number
+        return _member(data, key, int, f"{method} {path}")
 
     def _image(self, image_name: str) -> str:
         return f"/api/v1/images/i/{path_segment(checked_image_name(image_name))}"
@@ -830,9 +827,7 @@ class InvokeClient:
             return []
         body = {"image_names": names, **(more or {})}
         data = await self._transport.json("POST", f"/api/v1/{path}", body=body, repeatable=repeatable)
-        changed = data.get(key) if isinstance(data, Mapping) else None
-        if not isinstance(changed, list):
-            raise UnexpectedReply(f"POST /api/v1/{path} was answered without {key!r}.")
+        changed = _member(data, key, list, f"POST /api/v1/{path}")
         return [name for name in names if name in changed]
 
     def _workflow(self, workflow_id: str) -> str:
@@ -852,12 +847,6 @@ class InvokeClient:
 
     def _queue_item_or_none(self, data: object) -> QueueItem | None:
         return None if data is None else self._queue_item(data)
-
-    async def _records(
-        self, method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None
-    ) -> list[QueueItem]:
-        data = await self._transport.json(method, path, body=body, params=params, repeatable=True)
-        return each(data, self._queue_item, f"{method} {path}")
 
     async def _by_ids(self, endpoint: str, ids: list[int]) -> tuple[list[QueueItem], int]:
         """Return items, and how many bytes the answer had."""
@@ -893,10 +882,16 @@ def parsed(parse: Callable[[object], T], data: object, request: str) -> T:
         ) from error
 
 
-def _member(data: object, key: str, request: str) -> object:
-    if not isinstance(data, Mapping):
-        raise UnexpectedReply(f"{request}: expected an object, got {type(data).__name__}.")
-    return data.get(key)
+def _member(data: object, key: str, kind: type[T], request: str) -> T:
+    """Return a member of a response that is an object.
+
+    Raises:
+        UnexpectedReply: there is none of this kind.
+    """
+    value = data.get(key) if isinstance(data, Mapping) else None
+    if not isinstance(value, kind):
+        raise UnexpectedReply(f"{request} was answered without {key!r}.")
+    return value
 
 
 def each(data: object, parse: Callable[[object], T], request: str) -> list[T]:
