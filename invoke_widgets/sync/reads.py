@@ -69,11 +69,13 @@ class _Pages:
         before: the snapshot when it began.
         found: the ids on the pages so far.
         last: the last item on them, after which the next page begins.
+        most: how many items the next page has at most.
     """
 
     before: QueueState
     found: set[int] = field(default_factory=set)
     last: QueueItem | None = None
+    most: int = _PAGE
 
 
 class Reads:
@@ -259,11 +261,15 @@ class Reads:
             self._pages = _Pages(self._store.state)
         pages, before = self._pages, self._store.state
         try:
+            size = min(size, pages.most)
             read, has_more = await self._client.list_queue_items(limit=size, after=pages.last)
         except ServerFailure as error:
             if not error.details.get("poison"):
                 raise
-            # One item that cannot be loaded makes the request for its page fail.
+            # One item that cannot be loaded makes the request for its page fail, and for a page that ends before it.
+            if size > 1:
+                pages.most = max(size // 5, 1)
+                return
             self._unreadable.update(self._store.state.unread)
             self._end_pages()
             return

@@ -955,6 +955,22 @@ def test_console_reconnects_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: 
 
 
 @pytest.mark.every_version
+@pytest.mark.needs("lists_pages")
+@pytest.mark.slow
+def test_an_unloadable_item_does_not_hide_those_long_before_it(wire: Wire) -> None:
+    """Before 6.7 a page with an unloadable item cannot be read: what runs before is read in smaller ones, but the last.
+
+    The server loads one item more than it is asked for.
+    """
+    done = wire.enqueue(runs=7)["item_ids"]
+    wire.wait_until_idle()
+    _poison(wire)
+    with iw.connect(wire.server.url) as console:
+        until(lambda: sorted(done)[:-1] == sorted(item.item_id for item in console.queue), "what is before it")
+        assert 1 == console.status.pending
+
+
+@pytest.mark.every_version
 @pytest.mark.slow
 def test_second_stuck_queue_names_its_own_batch(console: iw.Console, wire: Wire) -> None:
     """If the batch that blocks the queue is canceled and another one blocks it, that one is named."""
