@@ -22,7 +22,7 @@ _MARKERS = {
     "slow": "takes more than a few seconds (--slow)",
     "needs": "needs features of the server, as tests.support.servers.FEATURES names them",
     "every_version": "depends on the server's version: runs on the newest two and the oldest",
-    "looks": "is about the look of a page, or about drills, and runs on the embedded server only",
+    "looks": "is about the look of a page, about drills or about a test tool, and runs on the embedded server only",
 }
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

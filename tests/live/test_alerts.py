@@ -381,28 +381,6 @@ def test_toasts_stay_until_dismissed(console: iw.Console, wire: Wire) -> None:
     assert [1, 0] == list(map(len, changes)), "a dismissal that changes nothing is no change"
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"on": 5}, "on: 5 is not a condition"),
-        ({"on": JobFailed, "to": "email"}, "to: str is not a sink"),
-        ({"on": JobFailed, "to": []}, "to: should be at least one sink"),
-        ({"on": JobFailed, "to": Webhook}, "to: type is not a sink"),
-        ({"on": JobFailed, "to": print, "at_most_every_s": -1}, "at_most_every_s: should be a number 0 or above"),
-        ({"on": JobFailed, "name": "a\nb"}, "name: should be a line of text"),
-    ],
-)
-def test_invalid_arguments_are_refused(console: iw.Console, options: dict[str, object], words: str) -> None:
-    """An invalid argument raises with its name, and no alert is made."""
-    with pytest.raises(iw.InvalidRequest) as refused:
-        console.alert(**options)  # type: ignore[arg-type]
-    assert (True, 0) == (words in str(refused.value), len(console.alerts))
-    with pytest.raises(TypeError):
-        console.alert(on=JobFailed, too=print)  # type: ignore[call-arg]
-    with pytest.raises(iw.InvalidRequest, match="minutes"):
-        console.alerts.quiet(minutes=-1)
-
-
 def test_messages_contain_no_secret(console: iw.Console, wire: Wire) -> None:
     """Secrets in a job's error are removed before it goes anywhere."""
     got: list[Message] = []

@@ -52,6 +52,12 @@ TABLE: list[tuple[str, Call, tuple[Any, ...]]] = [
     ("data.add.a", lambda c, b, x: c.submit(GRAPH, data={"add.a": x}), (5, "12", [], b"x")),
     ("item_id", lambda c, b, x: c.cancel(x), (NAN, True, None, 1.5)),
     ("item_ids", lambda c, b, x: c.cancel(x), ("1", b"1", [None], ["1"], [True], [1.5], {1: 2})),
+    ("where", lambda c, b, x: c.cancel(where=x), ({}, "failed", [], 5, {5: 1}, {"stauts": "failed"})),
+    ("where", lambda c, b, x: c.retry(where=x), ({}, "failed", [], 5, {5: 1}, {"stauts": "failed"})),
+    ("where", lambda c, b, x: c.cancel(1, where=x), ({"status": "failed"},)),
+    ("where", lambda c, b, x: c.retry(1, where=x), ({"status": "failed"},)),
+    ("where.status", lambda c, b, x: c.cancel(where={"status": x}), ("done", None, [], {"a": 1})),
+    ("where.error_type", lambda c, b, x: c.retry(where={"error_type": x}), ("ZeroDivisionError", [])),
     ("item_id", lambda c, b, x: c.delete(x), (*NO_NUMBERS, 1.5)),
     ("item_id", lambda c, b, x: c.job(x), (*NO_NUMBERS, 1.5)),
     ("item_id", lambda c, b, x: c.item(x), (*NO_NUMBERS, 1.5)),
@@ -86,6 +92,9 @@ TABLE: list[tuple[str, Call, tuple[Any, ...]]] = [
     ("timeout", lambda c, b, x: iw.as_completed(b, timeout=x), (*NO_SECONDS, HUGE)),
     ("on", lambda c, b, x: c.alert(on=x), (None, 5, "x", True)),
     ("to", lambda c, b, x: c.alert(on=iw.notices.JobFailed, to=x), (None, 5, "mail", True)),
+    ("to", lambda c, b, x: c.alert(on=iw.notices.JobFailed, to=x), ([], iw.alerts.Webhook)),
+    ("name", lambda c, b, x: c.alert(on=iw.notices.JobFailed, name=x), ("a\nb", "", " ", 5)),
+    ("minutes", lambda c, b, x: c.alerts.quiet(x), (*NO_SECONDS, None)),
     ("at_most_every_s", lambda c, b, x: c.alert(on=iw.notices.JobFailed, at_most_every_s=x), (*NO_SECONDS, None)),
     ("columns", lambda c, b, x: c.queue_table(columns=x), (5, "item", ["no"], [1], True)),
     ("limit", lambda c, b, x: ErrorLog(x), (*NO_NUMBERS, 0, 1.5)),
@@ -140,7 +149,8 @@ def test_what_does_not_fit_is_refused_by_name(proxy: ChaosProxy, wire: Wire) -> 
                     wrong.append(f"{shown}: taken")
         sent = [seen for seen in proxy.seen[before:] if seen.method != "GET" and "by_ids" not in seen.path]
         unchanged = wire.item_ids() == list(batch.item_ids)
-    assert ([], [], True) == (wrong, sent, unchanged)
+        alerts = len(console.alerts)
+    assert ([], [], True, 0) == (wrong, sent, unchanged, alerts)
 
 
 def test_history_limits_that_do_not_fit_are_refused(tmp_path: Path) -> None:

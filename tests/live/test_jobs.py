@@ -161,14 +161,6 @@ def test_on_timeout_raises_cancels_or_detaches(console: iw.Console, wire: Wire, 
         job.wait(60)
 
 
-@pytest.mark.parametrize("bad", [{"on_timeout": "explode"}, {"timeout": "5"}, {"timeout": -1}, {"on_interrupt": "x"}])
-def test_bad_wait_options_are_refused_by_name(console: iw.Console, bad: dict[str, Any]) -> None:
-    """The message has the option's name."""
-    job = console.submit(add_and_multiply()).jobs[0]
-    with pytest.raises(iw.InvalidRequest, match=next(iter(bad))):
-        job.wait(**bad)
-
-
 @pytest.mark.parametrize("action", ["detach", "cancel"])
 def test_interrupt_of_a_wait_detaches_or_cancels(console: iw.Console, wire: Wire, action: Any) -> None:
     """An interrupt ends the wait, and leaves the job running or cancels it, as asked."""

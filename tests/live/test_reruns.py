@@ -82,29 +82,6 @@ def test_last_failure_is_raised_when_the_attempts_are_used_up(console: iw.Consol
     assert "failed" == batch.jobs[0].status
 
 
-@pytest.mark.parametrize(
-    ("message", "on", "attempts"),
-    [
-        (MEMORY, None, 1),
-        (LOST, None, 2),
-        ("whatever", None, 1),
-        (MEMORY, "resource_error", 2),
-        (LOST, iw.JobErrorType.RESOURCE_ERROR, 1),
-        (LOST, (iw.ResourceError, iw.NetworkError), 2),
-        ("whatever", RuntimeError, 2),
-        ("whatever", ZeroDivisionError, 1),
-        ("whatever", lambda error: "ever" in error.message, 2),
-        ("whatever", lambda error: 1 / 0, 1),
-    ],
-)
-def test_policy_selects_the_failures_to_retry(console: iw.Console, message: str, on: Any, attempts: int) -> None:
-    """By default a lost connection is retried and out of memory is not; otherwise by class, name or function."""
-    job = console.submit(fail(message), retry=soon(on=on, attempts=2)).jobs[0]
-    with pytest.raises(iw.JobException):
-        job.wait(60)
-    assert attempts == len(job.attempts)
-
-
 @pytest.mark.slow
 def test_each_job_of_a_batch_has_its_own_attempts(console: iw.Console, wire: Wire) -> None:
     """The results come in the order of the jobs."""

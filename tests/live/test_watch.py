@@ -228,23 +228,6 @@ def test_leaving_the_loop_ends_the_subscription(console: iw.Console) -> None:
     assert "completed" == job.wait(60).status
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"timeout": "5"}, "timeout"),
-        ({"on_timeout": "explode"}, "on_timeout"),
-        ({"stalled_s": 0}, "stalled_s"),
-        ({"stalled_s": "1"}, "stalled_s"),
-        ({"jobs": [5]}, "jobs"),
-        ({"jobs": 5}, "jobs"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(console: iw.Console, options: dict[str, Any], named: str) -> None:
-    """They are refused when the watch is made."""
-    with pytest.raises(iw.InvalidRequest, match=f"^{named}"):
-        console.watch(**{"jobs": [], **options})
-
-
 def test_jobs_of_another_console_are_refused(console: iw.Console, wire: Wire) -> None:
     """A job can be watched by its own console only."""
     with iw.connect(wire.server.url) as other:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 import invoke_widgets as iw
@@ -85,22 +83,3 @@ def test_the_filters_of_a_table_are_a_where(console: iw.Console, wire: Wire) -> 
         with pytest.raises(iw.InvalidRequest, match="text"):
             _ = table.where
         table.close()
-
-
-@pytest.mark.parametrize(
-    ("where", "field"),
-    [
-        (None, ""), ({}, "where"), ("failed", "where"), ([], "where"), (5, "where"), ({5: 1}, "where"),
-        ({"stauts": "failed"}, "where.stauts"), ({"status": "done"}, "where.status"),
-        ({"status": None}, "where.status"), ({"error_type": "ZeroDivisionError"}, "where.error_type"),
-        ({"status": []}, "where.status"), ({"batch_id": {"a": 1}}, "where.batch_id"),
-    ],
-)  # fmt: skip
-def test_a_where_that_does_not_fit_is_refused(console: iw.Console, where: Any, field: str) -> None:
-    """Nothing is everything: an empty one is refused."""
-    for call in (console.cancel, console.retry):
-        with pytest.raises(iw.InvalidRequest) as caught:
-            call(where=where)
-        assert (caught.value.field or "").startswith(field)
-        with pytest.raises(iw.InvalidRequest, match="where"):
-            call(1, where={"status": "failed"})

@@ -10,6 +10,8 @@ from tests.support.graphs import blank_image
 from tests.support.servers import Server
 from tests.support.wire import Listener, Wire
 
+pytestmark = pytest.mark.looks
+
 
 class _Proxied(Server):
     """A server seen through a proxy."""
