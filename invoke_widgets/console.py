@@ -340,7 +340,8 @@ class Console:
 
         Raises:
             InvalidRequest: an argument is invalid; the message names the field, and nothing was sent.
-            SubmissionFailed: it is not known whether the batch was accepted; look at the queue before trying again.
+            SubmissionFailed: it is not known whether the batch was accepted, or what became of all of it; look at the
+                queue before trying again.
             JobException: the server refused the batch, or could not be reached.
         """
         submission = Submission(

@@ -31,7 +31,7 @@ from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, sleep
 from tests.support.real_server.install import VERSIONS
 from tests.support.servers import EmbeddedServer, GivenServer, RealServer, Server
-from tests.support.wire import Listener, Wire
+from tests.support.wire import Wire
 
 _STEPS = 10
 _AT_ONCE = 20
@@ -101,20 +101,18 @@ COLUMNS = ("histories", "hits", "submits", "uncertain", "doubled", "lost", "sile
 class _History:
     """One seed's history."""
 
-    def __init__(self, seed: int, wire: Wire, proxy: ChaosProxy, listener: Listener, tally: Tally) -> None:
+    def __init__(self, seed: int, wire: Wire, proxy: ChaosProxy, tally: Tally) -> None:
         self._seed = seed
         self._numbers = random.Random(seed)
         self._wire = wire
         self._proxy = proxy
-        self._listener = listener
         self._tally = tally
         self._returned: list[iw.Batch] = []
-        self._uncertain: set[str] = set()
+        self._uncertain: dict[str, int] = {}  # and how many items each may have
         self._cancels: list[tuple[int, iw.Cancellation, str]] = []
 
     def play(self, kind: str) -> None:
         self._wire.clean()
-        already = len(self._listener.events)
         with iw.connect(self._proxy.url, timeout=15.0) as console:
             add = _rules(self._numbers)[kind]
             for path in (_CHANGES, "status|ids|/i/", "socket.io"):
@@ -127,7 +125,7 @@ class _History:
             self._proxy.seen.clear()
             self._proxy.calm()
             self._compare(console)
-            self._count_batches(already)
+            self._count_batches()
             self._check_cancels()
             self._check_pool(console)
 
@@ -160,7 +158,7 @@ class _History:
             self._returned.append(console.submit(graph, runs=runs, patience=patience))
         except SubmissionFailed as error:
             self._tally.uncertain += 1
-            self._uncertain.add(error.batch_id or "")
+            self._uncertain[error.batch_id or ""] = runs
         except JobException:
             pass  # it was not submitted: which is checked
 
@@ -199,17 +197,19 @@ class _History:
         if different := _difference(self._wire, console):
             self.note("divergent", different)
 
-    def _count_batches(self, already: int) -> None:
-        """Each batch of the console was enqueued once: its events are counted on a socket of our own."""
-        arrived = _arrived(self._listener, already)
-        returned = {batch.batch_id for batch in self._returned}
-        for batch_id, times in arrived.items():
-            if times > 1:
-                self.note("doubled", batch_id)
-            if batch_id not in returned | self._uncertain:
+    def _count_batches(self) -> None:
+        """Each batch of the console was enqueued once."""
+        made = _made(self._wire)
+        returned = {batch.batch_id: len(batch) for batch in self._returned}
+        wanted = returned | self._uncertain
+        for batch_id, number in made.items():
+            if number > wanted.get(batch_id, number):
+                self.note("doubled", f"{batch_id} has {number} items")
+            if batch_id not in wanted:
                 self.note("silent", f"{batch_id} is in the queue, and its submit said that it is not")
-        for batch_id in returned - arrived.keys():
-            self.note("lost", batch_id)
+        for batch_id, number in returned.items():
+            if made[batch_id] < number:
+                self.note("lost", f"{batch_id} has {made[batch_id]} of {number} items")
 
     def _check_cancels(self) -> None:
         for item_id, cancellation, before in self._cancels:
@@ -229,10 +229,10 @@ class _History:
             self.note("pool", errors[0])
 
 
-def _arrived(listener: Listener, already: int = 0) -> Counter[str]:
-    """Return how often each batch of a console was enqueued, since there were `already` events."""
-    events = [event.data for event in listener.events[already:] if event.name == "batch_enqueued"]
-    return Counter(data["batch_id"] for data in events if data.get("origin") == "invoke_widgets")
+def _made(wire: Wire) -> Counter[str]:
+    """Return how many items of each batch of a console are in the queue, leaving out those that retries made."""
+    items = [item for item in wire.get("list_all") if item.get("retried_from_item_id") is None]
+    return Counter(item["batch_id"] for item in items if item.get("origin") == "invoke_widgets")
 
 
 def _difference(wire: Wire, console: iw.Console, *, unfinished: bool = False) -> str:
@@ -294,14 +294,14 @@ def play(server: Server, seeds: Iterable[int], *, until: float | None = None) ->
         until: `time.monotonic()` after which no further one begins.
     """
     tallies: dict[str, Tally] = defaultdict(Tally)
-    with Wire(server) as wire, ChaosProxy(server.url) as proxy, Listener(server) as listener:
+    with Wire(server) as wire, ChaosProxy(server.url) as proxy:
         for seed in seeds:
             if until is not None and time.monotonic() > until:
                 break
             kind = KINDS[seed % len(KINDS)]
             tallies[kind].histories += 1
             already = len(tallies[kind].notes)
-            _History(seed, wire, proxy, listener, tallies[kind]).play(kind)
+            _History(seed, wire, proxy, tallies[kind]).play(kind)
             for note in tallies[kind].notes[already:]:
                 print(f"{kind}: {note}", flush=True)
         wire.clean()
@@ -335,18 +335,16 @@ def lose_replies(server: Server, number: int) -> Counter[str]:
         How many batches were submitted, doubled, lost, silent (in the queue, though the submit raised) and so on.
     """
     figures = Counter[str]()
-    with Wire(server) as wire, ChaosProxy(server.url) as proxy, Listener(server) as listener:
+    with Wire(server) as wire, ChaosProxy(server.url) as proxy:
         wire.clean()
         with iw.connect(proxy.url) as console, wire.paused():
             proxy.lose_reply(path="enqueue_batch", fraction=0.5)
             while proxy.actions()["lose_reply"] < number:
-                already = len(listener.events)
                 returned, uncertain = _submit_some(console, min(max(number // 2, 10), 200), figures)
-                listener.drain(wire)
-                arrived = _arrived(listener, already)
-                figures["doubled"] += sum(times > 1 for times in arrived.values())
-                figures["lost"] += len(returned - arrived.keys())
-                figures["silent"] += len(arrived.keys() - returned - uncertain)
+                made = _made(wire)
+                figures["doubled"] += sum(number > 1 for number in made.values())
+                figures["lost"] += len(returned - made.keys())
+                figures["silent"] += len(made.keys() - returned - uncertain)
                 figures["different"] += bool(_difference(wire, console, unfinished=True))
                 wire.put("clear")
             figures["replies lost"] = proxy.actions()["lose_reply"]
@@ -391,10 +389,17 @@ def interrupt(server: Server, number: int) -> Counter[str]:
         number: how many calls are interrupted.
     """
     numbers, figures = random.Random(0), Counter[str]()
-    with Wire(server) as wire, Listener(server) as listener:
+    with Wire(server) as wire:
         wire.clean()
         with iw.connect(server.url) as console, wire.paused():
             kept = set[str]()
+
+            def count() -> None:
+                made = _made(wire)
+                figures["submits"] += len(made)
+                figures["doubled"] += sum(number > 1 for number in made.values())
+                figures["lost"] += len(kept - made.keys())
+                kept.clear()
 
             def item_id() -> int:
                 return numbers.choice([999_999_999, *(item.item_id for item in console.queue[:20])])
@@ -418,14 +423,12 @@ def interrupt(server: Server, number: int) -> Counter[str]:
                 except Exception:  # noqa: BLE001 - whatever comes is counted
                     figures["foreign"] += 1
                 if figures["calls"] % 500 == 0:
+                    time.sleep(1.0)  # a request whose caller was interrupted may still arrive
+                    count()
                     wire.put("clear")
             figures["different"] += bool(_difference(wire, console, unfinished=True))
             figures["pool"] += len(_pool_errors(console))
-            listener.drain(wire)
-            arrived = _arrived(listener)
-            figures["submits"] = len(arrived)
-            figures["doubled"] += sum(times > 1 for times in arrived.values())
-            figures["lost"] += len(kept - arrived.keys())
+            count()
         wire.clean()
     return figures
 

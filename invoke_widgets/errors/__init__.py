@@ -137,7 +137,7 @@ class JobException(Exception):
 
 
 class SubmissionFailed(JobException):
-    """A batch or a retry was not, or not certainly, taken. Look for `batch_id` before submitting again."""
+    """A batch or a retry was not taken, not certainly, or not seen whole. Look for `batch_id` before repeating it."""
 
     error_type = JobErrorType.SUBMISSION_FAILED
 

@@ -157,7 +157,8 @@ class Submitter:
 
         Raises:
             InvalidRequest: an argument does not fit; nothing was sent.
-            SubmissionFailed: it is not certain whether the batch was taken; `batch_id` says what to look for.
+            SubmissionFailed: it is not certain whether the batch was taken, or some of it was deleted unseen;
+                `batch_id` says what to look for.
             JobException: the server refused, or could not be reached.
         """
         policy = checked_policy(submission.retry)
