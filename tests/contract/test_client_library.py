@@ -76,23 +76,16 @@ def test_a_new_workflow_is_listed_and_read(client: BlockingClient, workflow: Wor
     assert (listed.description, listed.category, listed.tags) == (read.description, read.category, read.tags)
 
 
-@pytest.mark.parametrize(
-    ("options", "found"),
-    [
-        ({"query": "tests: a"}, True),
-        ({"query": " TWO NUMBERS "}, True),
-        ({"query": "sums"}, True),
-        ({"query": "no such words"}, False),
-        ({"categories": ["user"]}, True),
-        ({"categories": ["default"]}, False),
-        ({"categories": ["default", "user"], "query": "sums"}, True),
-    ],
-)
-def test_workflows_are_found(
-    client: BlockingClient, workflow: WorkflowRecord, options: dict[str, Any], found: bool
-) -> None:
+def test_workflows_are_found(client: BlockingClient, workflow: WorkflowRecord) -> None:
     """By words of the name, the description and the tags in either case, and by category."""
-    assert found == (workflow.workflow_id in {one.workflow_id for one in client.list_workflows(**options)})
+
+    def is_found(**options: Any) -> bool:
+        return workflow.workflow_id in {one.workflow_id for one in client.list_workflows(**options)}
+
+    assert [True] * 3 == [is_found(query=words) for words in ("tests: a", " TWO NUMBERS ", "sums")]
+    assert not is_found(query="no such words")
+    assert [True, False] == [is_found(categories=[category]) for category in ("user", "default")]
+    assert is_found(categories=["default", "user"], query="sums")
 
 
 def test_workflows_come_in_pages(client: BlockingClient, workflow: WorkflowRecord) -> None:
@@ -159,19 +152,16 @@ def test_a_node_refuses_a_model_that_is_not_there(wire: Wire, model: ModelRecord
     assert ("failed", "Exception", "Unknown model gone") == (item["status"], item["error_type"], item["error_message"])
 
 
-@pytest.mark.parametrize(
-    ("template", "prompts"),
-    [
-        ("a cat", ["a cat"]),
-        ("a {red|blue} {cat|dog}", ["a red cat", "a red dog", "a blue cat", "a blue dog"]),
-        ("{2$$ and $$a|b|c}", ["a and b", "a and c", "b and a", "b and c", "c and a", "c and b"]),
-        ("{0.2::rare|often}", ["rare", "often"]),
-        ("", [""]),
-    ],
-)
-def test_a_template_is_expanded(client: BlockingClient, template: str, prompts: list[str]) -> None:
+def test_a_template_is_expanded(client: BlockingClient) -> None:
     """Each combination once, in the order of the template."""
-    assert prompts == client.parse_dynamicprompts(template)
+    expected = {
+        "a cat": ["a cat"],
+        "a {red|blue} {cat|dog}": ["a red cat", "a red dog", "a blue cat", "a blue dog"],
+        "{2$$ and $$a|b|c}": ["a and b", "a and c", "b and a", "b and c", "c and a", "c and b"],
+        "{0.2::rare|often}": ["rare", "often"],
+        "": [""],
+    }
+    assert expected == {template: client.parse_dynamicprompts(template) for template in expected}
 
 
 def test_random_prompts_of_a_seed(client: BlockingClient) -> None:

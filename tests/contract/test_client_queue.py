@@ -231,8 +231,8 @@ def test_delete_queue_item(client: BlockingClient, wire: Wire) -> None:
     assert [] == wire.item_ids()
 
 
-@pytest.mark.parametrize("item_id", ["5", 5.0, True, None])
-def test_an_item_id_is_an_integer(client: BlockingClient, item_id: object) -> None:
+def test_an_item_id_is_an_integer(client: BlockingClient) -> None:
     """Anything else is refused before it is sent."""
-    with pytest.raises(InvalidRequest, match="item_id"):
-        client.cancel_queue_item(item_id)
+    for item_id in ("5", 5.0, True, None):
+        with pytest.raises(InvalidRequest, match="item_id"):
+            client.cancel_queue_item(item_id)

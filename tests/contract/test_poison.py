@@ -25,24 +25,25 @@ def test_poison_item_is_accepted(wire: Wire, poison: tuple[str, int]) -> None:
     assert {"pending": 1} == wire.counts()
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "doing"),
-    [
-        ("GET", "i/{}", "fetching queue item"),
-        ("GET", "list_all", "listing all queue items"),
-        ("GET", "next", "getting next queue item"),
-        ("PUT", "i/{}/cancel", "canceling queue item"),
-        ("DELETE", "i/{}", "deleting queue item"),
-        ("PUT", "retry_items_by_id", "retrying queue items"),
-    ],
+_READS = (
+    # Up to 6.11 a cancel succeeds all the same, so it comes last.
+    ("GET", "i/{}", "fetching queue item"),
+    ("GET", "list_all", "listing all queue items"),
+    ("GET", "next", "getting next queue item"),
+    ("PUT", "retry_items_by_id", "retrying queue items"),
+    ("DELETE", "i/{}", "deleting queue item"),
+    ("PUT", "i/{}/cancel", "canceling queue item"),
 )
-def test_reading_a_poison_item_is_500(wire: Wire, poison: tuple[str, int], method: str, path: str, doing: str) -> None:
+
+
+def test_reading_a_poison_item_is_500(wire: Wire, poison: tuple[str, int]) -> None:
     """Every request that loads the item fails with the cause in its text."""
     _, item_id = poison
-    response = wire.send(method, path.format(item_id), [item_id] if "retry" in path else None)
-    assert 500 == response.status_code
-    assert response.json()["detail"].startswith(f"Unexpected error while {doing}: 1 validation error")
-    assert "nodes.add.add.a" in response.json()["detail"]
+    for method, path, doing in _READS:
+        response = wire.send(method, path.format(item_id), [item_id] if "retry" in path else None)
+        assert 500 == response.status_code
+        assert response.json()["detail"].startswith(f"Unexpected error while {doing}: 1 validation error")
+        assert "nodes.add.add.a" in response.json()["detail"]
 
 
 def test_canceling_a_poison_item_by_its_id(wire: Wire, server: Server, poison: tuple[str, int]) -> None:

@@ -22,7 +22,7 @@ from invoke_widgets.records import FAILED, Cancellation
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets.error_log import facts
 from tests.support.chaos import ChaosProxy
-from tests.support.graphs import Graph, add_and_multiply, divide, fail, sleep
+from tests.support.graphs import Graph, add_and_multiply, fail, sleep
 from tests.support.servers import EmbeddedServer
 from tests.support.wire import Wire, until
 
@@ -570,41 +570,3 @@ def test_job_with_the_same_id_on_another_server_is_no_attempt() -> None:
                 assert 1 == wire.queue_status()["total"]
     finally:
         server.stop()
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"attempts": 0}, "retry.attempts"),
-        ({"attempts": True}, "retry.attempts"),
-        ({"attempts": 2.5}, "retry.attempts"),
-        ({"max_total_s": -1}, "retry.max_total_s"),
-        ({"backoff_s": "1"}, "retry.backoff_s"),
-        ({"max_backoff_s": float("nan")}, "retry.max_backoff_s"),
-        ({"on": "network"}, "retry.on"),
-        ({"on": 5}, "retry.on"),
-        ({"on": [iw.JobErrorType.NETWORK_ERROR, 5]}, "retry.on"),
-        ({"on": iw.ServerUnreachable}, "retry.on.*ServerUnreachable.*NetworkError"),
-    ],
-)
-def test_bad_policies_are_refused_by_name(options: dict[str, Any], named: str) -> None:
-    """A bad policy is refused when it is made."""
-    with pytest.raises(iw.InvalidRequest, match=named):
-        iw.RetryPolicy(**options)
-
-
-def test_submit_refuses_what_is_no_policy(console: iw.Console, wire: Wire) -> None:
-    """Anything but a policy is refused before anything is sent."""
-    with pytest.raises(iw.InvalidRequest, match="retry"):
-        console.submit(divide(1, 1), retry=3)  # type: ignore[arg-type]
-    assert 0 == wire.queue_status()["total"]
-
-
-def test_pauses_grow_and_are_capped() -> None:
-    """Each pause is between half and all of the doubled last one, and never longer than the maximum."""
-    policy = iw.RetryPolicy(backoff_s=1, max_backoff_s=10)
-    whole = [1, 2, 4, 8, 10, 10]
-    for _ in range(50):
-        pauses = [policy.pause_s(attempt) for attempt in range(1, 7)]
-        assert all(top / 2 <= pause <= top for pause, top in zip(pauses, whole, strict=True))
-    assert 10 >= policy.pause_s(100_000)
