@@ -201,8 +201,9 @@ class QueueItem:
 
     Which fields are None depends on the source: a summary (since 6.14) has no `session`, `priority` or error; an event
     has no `field_values`, `device` or `parent_item_id`. `server_error_type` is the server's name of the exception that
-    ended it ("ZeroDivisionError"). `session` is the server's JSON. `parent_item_id` is the item whose node called a
-    saved workflow (since 6.14) that this item runs.
+    ended it ("ZeroDivisionError"). `session` and `workflow`, which it was made of, are the server's JSON, for an item
+    that was read in full. `parent_item_id` is the item whose node called a saved workflow (since 6.14) that this item
+    runs.
     """
 
     item_id: int
@@ -228,6 +229,7 @@ class QueueItem:
     retried_from_item_id: int | None = None
     parent_item_id: int | None = None
     session: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    workflow: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_json(cls, data: object, *, queue_id: str = "default") -> Self:
@@ -237,7 +239,7 @@ class QueueItem:
             ValueError: `item_id`, `status` or `batch_id` is missing or of the wrong type.
         """
         data = mapping(data)
-        session = data.get("session")
+        session, workflow = data.get("session"), data.get("workflow")
         return cls(
             item_id=integer(data, "item_id"),
             status=text(data, "status"),
@@ -265,6 +267,7 @@ class QueueItem:
             retried_from_item_id=optional_integer(data.get("retried_from_item_id")),
             parent_item_id=optional_integer(data.get("parent_item_id")),
             session=session if isinstance(session, Mapping) else None,
+            workflow=workflow if isinstance(workflow, Mapping) else None,
         )
 
     @property
@@ -294,8 +297,8 @@ class QueueItem:
         return _seconds(self.started_at, self.completed_at)
 
     def without_session(self) -> Self:
-        """A copy without the graph and its results, which can be large."""
-        return self if self.session is None else replace(self, session=None)
+        """A copy without the graph and its results, and the workflow, which can be large."""
+        return self if self.session is None else replace(self, session=None, workflow=None)
 
 
 def retryable(items: Mapping[int, QueueItem], statuses: Container[str] = (FAILED,)) -> list[int]:

@@ -543,7 +543,7 @@ _RENAMED: Mapping[Any, Mapping[str, str]] = {
 
 
 def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name != "session")
+    return tuple(f.name for f in fields(kind) if f.name not in ("session", "workflow"))
 
 
 @functools.cache

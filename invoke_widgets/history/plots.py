@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from io import BytesIO
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
@@ -22,6 +23,7 @@ from invoke_widgets.history._style import (
     ink,
     known_first,
     note,
+    paper,
     rim,
     rows,
     say,
@@ -33,6 +35,7 @@ from invoke_widgets.history._style import (
     when,
 )
 from invoke_widgets.records import (
+    COMPLETED,
     FAILED,
     GONE,
     IN_PROGRESS,
@@ -57,6 +60,8 @@ _MOST_JOBS = 2000
 _THINNEST = 400
 _WIDE = 80
 """A bar takes at least 1/400 of the time axis, about two pixels; beside one of 1/80 there is room for a gap."""
+_MOST_VALUES, _MOST_FIELDS = 12, 6
+"""A field with more values, such as a seed, says little by itself."""
 _BINS = 60
 _LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 604800)
 """At most that many intervals of a time axis, and their lengths in seconds; longer ones are multiples of the last."""
@@ -282,6 +287,97 @@ class Plots:
         title += f", the longest for {seconds(ran.max())}" if len(ran) > 1 else ""
         return say(axes, title, f"How long jobs ran: {'; '.join(summary)}.")
 
+    def by_value(
+        self,
+        *,
+        since: datetime | timedelta | str | None = None,
+        batch: Batch | str | None = None,
+        ax: Axes | None = None,
+        dark: bool | None = None,
+    ) -> Axes:
+        """Plot how long jobs ran, and which failed, by each value: a panel per varied field, all on one time axis.
+
+        At most six fields are shown; one with more than twelve values, such as a seed, is not.
+        """
+        frame = _chosen_jobs(self._jobs, since, batch)
+        frame = frame[frame["status"].isin([COMPLETED, FAILED]) & frame["ran_s"].notna()].reset_index(drop=True)
+        axes = axes_for(ax, dark)
+        if frame.empty:
+            return say_nothing(axes, "No job has finished.")
+        fields = _by_field(frame)
+        if not fields:
+            return say_nothing(axes, f"No field has between 2 and {_MOST_VALUES} values.")
+        frame = frame.assign(ran_s=frame["ran_s"].astype(float).clip(lower=0.001))
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        heights = [0.34 * len(groups) for groups in fields.values()]
+        heading = 0.36
+        whole = sum(heights) + heading * len(fields)
+        if hasattr(axes, "_repr_mimebundle_"):
+            axes.get_figure().set_figheight(whole + 0.9)  # type: ignore[union-attr]
+        top, panel = whole, None
+        for (field, groups), height in zip(fields.items(), heights, strict=True):
+            top -= heading + height
+            bounds = (0, top / whole, 1, height / whole)
+            panel = axes_for(axes.inset_axes(bounds, sharex=panel, facecolor=paper(axes)), None)
+            panel.set_title(cut(str(field), NAME), loc="left", fontsize=10, color=ink(axes), pad=5, parse_math=False)
+            labels = []
+            for row, (value, indices) in enumerate(groups.items()):
+                mine = frame.loc[indices]
+                failed = mine["status"] == FAILED
+                if not failed.all():
+                    _dots_and_median(panel, mine.loc[~failed, "ran_s"], row, color_of(axes, COMPLETED), 0.16)
+                ends = mine.loc[failed, "ran_s"]
+                dots(panel, ends, [row] * len(ends), color_of(axes, FAILED), "X", 8)
+                jobs = "1 job" if len(mine) == 1 else f"{len(mine)} jobs"
+                number = f"{failed.sum()} of {len(mine)} failed" if failed.any() else jobs
+                labels.append(f"{cut(str(value), NAME)} · {number}")
+            rows(panel, labels, each=0.34)
+            panel.tick_params(axis="x", labelbottom=top < heading)
+            seconds_axis(panel, frame["ran_s"])
+        words = "; ".join(f"{field}: {', '.join(map(str, groups))}" for field, groups in fields.items())
+        return say(axes, _finding(frame, fields), f"{len(frame):,} jobs by {words}.")
+
+
+def _by_field(frame: pd.DataFrame) -> dict[str, dict[Any, list[int]]]:
+    """The rows of each value of each field that was varied; values that cannot be hashed are told by their text."""
+    found = {}
+    for field in frame.columns.difference([*frames.JOBS], sort=False):
+        groups: dict[Any, list[int]] = {}
+        for index, value in frame[field].dropna().items():
+            groups.setdefault(value if value.__hash__ else str(value), []).append(index)  # type: ignore[arg-type]
+        if 2 <= len(groups) <= _MOST_VALUES:
+            numbers = all(isinstance(value, Real) for value in groups)
+            found[field] = {value: groups[value] for value in sorted(groups, key=None if numbers else _natural_text)}
+    return dict(list(found.items())[:_MOST_FIELDS])
+
+
+def _finding(frame: pd.DataFrame, fields: dict[str, dict[Any, list[int]]]) -> str:
+    """The value that fails more often than others, else the field whose values differ most in how long jobs ran."""
+    is_failed = frame["status"] == FAILED
+    rates: list[tuple[float, str]] = []
+    ratios: list[tuple[float, str]] = []
+    for field, groups in fields.items():
+        name = cut(str(field), NAME)
+        for value, indices in groups.items():
+            here = is_failed.loc[indices]
+            others = is_failed.loc[[i for other in groups.values() if other is not indices for i in other]]
+            words = f"{here.sum()} of {len(here)} failed with {name} {cut(str(value), NAME)}"
+            rates.append((here.mean() - others.mean(), f"{words}, {others.sum()} of {len(others)} with others"))
+        ran = {
+            value: frame.loc[indices, "ran_s"][~is_failed.loc[indices]].median() for value, indices in groups.items()
+        }
+        known = {value: median for value, median in ran.items() if median == median}
+        if len(known) > 1:
+            low, high = (choose(known, key=known.__getitem__) for choose in (min, max))
+            ratio = known[high] / known[low]
+            words = f"{name} {cut(str(high), NAME)} takes {ratio:.1f} times as long as {cut(str(low), NAME)}"
+            ratios.append((ratio, words))
+    for (size, words), least in ((max(rates), 0.25), (max(ratios, default=(0.0, "")), 1.5)):
+        if size >= least:
+            return words
+    return f"No value makes much of a difference to {len(frame):,} jobs"
+
 
 def _frame(source: Any, make: Any) -> pd.DataFrame:
     """A frame as it is, or that of records."""
@@ -366,6 +462,10 @@ def _dots_and_median(axes: Axes, values: pd.Series[Any], row: int, color: str, h
 def _naive(times: pd.Series[Any]) -> Any:
     """Times in UTC without their zone, by which matplotlib would shift them."""
     return times.dt.tz_convert(None)
+
+
+def _natural_text(value: Any) -> list[str | int]:
+    return _natural(str(value))
 
 
 def _natural(name: str) -> list[str | int]:

@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
+from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.text import cut
 from invoke_widgets.history import job_error
 from invoke_widgets.outputs import outputs
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, STATUSES, Progress, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets.text import cell, clean, error_text, fields
+from invoke_widgets.workflows import fields as workflow_fields
 
 _INDEX = {status: index for index, status in enumerate(STATUSES)}
 _SHARED = (5, 6, 7)  # batch, destination, device: the same in many rows
@@ -160,6 +162,18 @@ def _json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _names(workflow: Mapping[str, Any] | None) -> dict[tuple[str, str], str]:
+    """What a workflow's form calls the fields of its nodes; empty without a workflow, or one of another kind."""
+    try:
+        return {(one.node_id, one.field): one.name for one in workflow_fields(workflow)} if workflow else {}
+    except InvalidRequest:
+        return {}
+
+
 def _error(item: QueueItem) -> dict[str, Any] | None:
     if not item.server_error_type and not item.error_message:
         return None
@@ -195,16 +209,14 @@ def detail(item: QueueItem) -> Any:
             kind = one.get("type") if isinstance(one, Mapping) else None
             rest = {k: v for k, v in one.items() if k != "type"} if isinstance(one, Mapping) else one
             shown.append([str(node_id), str(kind or ""), cut(_json(rest), _LONGEST_VALUE)])
+    names = _names(item.workflow)
     found = {
         "item_id": item.item_id,
         "status": item.status,
         "facts": [[name, str(value)] for name, value in facts.items() if value is not None],
         "times": [[name, time.isoformat()] for name, time in times.items() if time is not None],
         "fields": [
-            [
-                v.label,
-                cut(v.value if isinstance(v.value, str) else _json(v.value), _LONGEST_VALUE),
-            ]
+            [cell(v.name or names.get((v.node_path, v.field_name), v.label)), cut(_text(v.value), _LONGEST_VALUE)]
             for v in item.field_values or ()
         ],
         "outputs": shown[:_MOST_OUTPUTS],

@@ -29,12 +29,12 @@ from invoke_widgets.history import _style as style
 from invoke_widgets.history import frames
 from invoke_widgets.history._style import seconds
 from invoke_widgets.history.plots import Plots
-from invoke_widgets.records import STATUSES, Cancellation, JobError, QueueItem
+from invoke_widgets.records import STATUSES, Cancellation, FieldValue, JobError, QueueItem
 from tests.unit.history.test_style import contrast
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _FRAMES = (frames.errors, frames.cancellations, frames.jobs)
-NAMES = ("error_timeline", "cancellation_latency", "queue_depth", "job_gantt", "durations")
+NAMES = ("error_timeline", "cancellation_latency", "queue_depth", "job_gantt", "durations", "by_value")
 
 
 def _errors() -> list[JobError]:
@@ -169,6 +169,63 @@ def test_jobs_that_are_gone_neither_wait_nor_run() -> None:
 def test_job_gantt_names_an_unknown_device() -> None:
     """Versions before 6.14 do not report it."""
     assert "unknown device" in _words(_draw("job_gantt", Plots(jobs=_jobs())))
+
+
+def _sweep(took: Callable[[int, str], float], fails: Callable[[int, str], bool] = lambda steps, cfg: False) -> Plots:
+    """Eighteen jobs of a sweep of steps and cfg, each with a seed of its own and a size that all share."""
+    jobs = []
+    for i, (steps, cfg, _) in enumerate(itertools.product((10, 20, 100), ("low", "a$b$"), range(3))):
+        values = {"steps": steps, "cfg": cfg, "seed": i, "size": [64, 64]}
+        jobs.append(
+            QueueItem(
+                item_id=i,
+                status="failed" if fails(steps, cfg) else "completed",
+                batch_id="b",
+                started_at=T0,
+                completed_at=T0 + timedelta(seconds=took(steps, cfg)),
+                field_values=tuple(FieldValue("n", name, value, name) for name, value in values.items()),
+            )
+        )
+    return Plots(jobs=jobs)
+
+
+def _panels(axes: Axes) -> dict[str, list[str]]:
+    return {
+        panel.get_title(loc="left"): [label.get_text() for label in panel.get_yticklabels()]
+        for panel in axes.child_axes
+    }
+
+
+def test_by_value_has_a_panel_for_each_field_with_a_row_for_each_value() -> None:
+    """In the order of the values; a field of one value and one of too many have none."""
+    axes = _sweep(lambda steps, cfg: steps / 10).by_value()
+    assert {"cfg": ["a$b$ · 9 jobs", "low · 9 jobs"], "steps": [f"{n} · 6 jobs" for n in (10, 20, 100)]} == _panels(
+        axes
+    )
+    assert "steps 100 takes 10.0 times as long as 10" == axes.get_title(loc="left")
+    first, last = axes.child_axes
+    assert first.get_xlim() == last.get_xlim()
+
+
+def test_by_value_names_the_value_that_fails() -> None:
+    """The one that fails more often than the others do, counted beside its row."""
+    axes = _sweep(lambda steps, cfg: steps, lambda steps, cfg: steps == 100).by_value()
+    assert "6 of 6 failed with steps 100, 0 of 12 with others" == axes.get_title(loc="left")
+    assert "100 · 6 of 6 failed" == _panels(axes)["steps"][2]
+
+
+def test_by_value_says_that_nothing_differs() -> None:
+    """Where the values neither fail nor take longer; and where there is nothing to compare."""
+    assert "No value makes much of a difference to 18 jobs" == _sweep(lambda *_: 1).by_value().get_title(loc="left")
+    assert "No field has between 2 and 12 values." == Plots(jobs=_jobs()).by_value().get_label()
+
+
+def test_by_value_draws_on_given_axes() -> None:
+    """As all figures do; its panels have the background of the axes."""
+    figure = Figure()
+    ax = figure.add_subplot()
+    assert ax is _sweep(lambda steps, cfg: steps).by_value(ax=ax, dark=True)
+    assert {style.DARK["background"]} == {to_hex(panel.get_facecolor()) for panel in ax.child_axes}
 
 
 def test_rcparams_are_not_changed() -> None:

@@ -266,6 +266,22 @@ def test_detail_of_a_failed_item_has_error_fields_and_graph() -> None:
     assert ["batch_id"] == [name for name, _ in shown["facts"]]
 
 
+def test_detail_names_values_as_the_form_of_their_workflow_does() -> None:
+    """By the label of the field in the form, whoever submitted the job; other values by node and field."""
+    inputs = {"seed": {"name": "seed", "label": "Lucky number", "value": 3}}
+    workflow = {
+        "name": "w",
+        "nodes": [{"id": "noise", "type": "invocation", "data": {"id": "noise", "type": "noise", "inputs": inputs}}],
+        "edges": [],
+        "exposedFields": [{"nodeId": "noise", "fieldName": "seed"}],
+    }
+    values = (FieldValue("noise", "seed", 7), FieldValue("other", "b", 1.5), FieldValue("noise", "seed", 8, "Seed"))
+    json_ = {"item_id": 1, "status": COMPLETED, "batch_id": "b", "session": {}, "workflow": workflow}
+    read = replace(QueueItem.from_json(json_), field_values=values)
+    assert [["Lucky number", "7"], ["other.b", "1.5"], ["Seed", "8"]] == detail(read)["fields"]
+    assert read.without_session().workflow is None
+
+
 def test_detail_cuts_long_outputs() -> None:
     """An output of megabytes is cut before it travels."""
     session = {"graph": {}, "results": {"a": {"type": "string_output", "value": "x" * 5_000_000}}}
