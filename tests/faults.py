@@ -107,8 +107,8 @@ class _History:
         self._wire = wire
         self._proxy = proxy
         self._tally = tally
-        self._returned: list[iw.Batch] = []
-        self._uncertain: dict[str, int] = {}  # and how many items each may have
+        self._returned: dict[str, int] = {}  # how many items each batch has
+        self._uncertain: dict[str, int] = {}
         self._cancels: list[tuple[int, iw.Cancellation, str]] = []
 
     def play(self, kind: str) -> None:
@@ -155,7 +155,7 @@ class _History:
     def _submit(self, console: iw.Console, graph: Graph, runs: int, patience: float) -> None:
         self._tally.submits += 1
         try:
-            self._returned.append(console.submit(graph, runs=runs, patience=patience))
+            self._returned[console.submit(graph, runs=runs, patience=patience).batch_id] = runs
         except SubmissionFailed as error:
             self._tally.uncertain += 1
             self._uncertain[error.batch_id or ""] = runs
@@ -200,14 +200,13 @@ class _History:
     def _count_batches(self) -> None:
         """Each batch of the console was enqueued once."""
         made = _made(self._wire)
-        returned = {batch.batch_id: len(batch) for batch in self._returned}
-        wanted = returned | self._uncertain
+        wanted = self._returned | self._uncertain
         for batch_id, number in made.items():
             if number > wanted.get(batch_id, number):
                 self.note("doubled", f"{batch_id} has {number} items")
             if batch_id not in wanted:
                 self.note("silent", f"{batch_id} is in the queue, and its submit said that it is not")
-        for batch_id, number in returned.items():
+        for batch_id, number in self._returned.items():
             if made[batch_id] < number:
                 self.note("lost", f"{batch_id} has {made[batch_id]} of {number} items")
 

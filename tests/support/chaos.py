@@ -305,7 +305,12 @@ class ChaosProxy:
     def _spawn(self, coroutine: Any) -> None:
         task = self._loop.create_task(coroutine)
         self._state.tasks.add(task)
-        task.add_done_callback(self._state.tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._state.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # a late request may find no server, and nobody waits for it
 
     async def _open(self) -> None:
         if self._state.upstream is None:
