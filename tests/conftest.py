@@ -21,6 +21,7 @@ _MARKERS = {
     "browser": "needs Chromium (--browser)",
     "slow": "takes more than a few seconds (--slow)",
     "needs": "needs features of the server, as tests.support.servers.FEATURES names them",
+    "real_only": "has a twin for the embedded server, and runs on real servers only",
     "every_version": "depends on the server's version: runs on the newest two and the oldest",
     "looks": "is about the look of a page, about drills or about a test tool, and runs on the embedded server only",
 }
@@ -148,6 +149,8 @@ def _why_not(item: pytest.Item) -> str:
     name = next((name for name in ("server", "multiuser_server", "version") if name in parameters), "")
     if not item.get_closest_marker("real") and name not in ("server", "multiuser_server"):
         return ""
+    if item.get_closest_marker("real_only") and parameters[name] == "embedded":
+        return "the embedded server has a test of its own"
     version = _version_of(parameters[name], item.config) if name else VERSIONS[0]
     if item.get_closest_marker("real") and item.config.getoption("--real") not in ("all", version):
         return f"they need InvokeAI {version}"
