@@ -602,7 +602,7 @@ class Console:
 
         Args:
             board: only those on this board: its handle, name or id; "none" for those on no board.
-            limit: at most so many.
+            limit: maximum number of pictures to return.
             intermediates: whether to return intermediate pictures too.
 
         Raises:

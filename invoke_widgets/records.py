@@ -548,13 +548,13 @@ class WorkflowRecord:
         data = mapping(data)
         workflow = data.get("workflow") if isinstance(data.get("workflow"), Mapping) else None
         meta = workflow.get("meta") if workflow else None
-        told = {"category": meta.get("category") if isinstance(meta, Mapping) else None, **(workflow or {}), **data}
+        said = {"category": meta.get("category") if isinstance(meta, Mapping) else None, **(workflow or {}), **data}
         return cls(
             workflow_id=text(data, "workflow_id"),
             name=text(data, "name"),
-            description=optional_text(told.get("description")) or "",
-            category=optional_text(told.get("category")) or "",
-            tags=optional_text(told.get("tags")) or "",
+            description=optional_text(said.get("description")) or "",
+            category=optional_text(said.get("category")) or "",
+            tags=optional_text(said.get("tags")) or "",
             created_at=parse_time(data.get("created_at")),
             updated_at=parse_time(data.get("updated_at")),
             workflow=workflow,

@@ -249,7 +249,7 @@ class Canceler:
                 # Up to 6.13 the answer does not count the running item, which was canceled all the same.
                 canceled = max(canceled, after.canceled - before.canceled)
             if not canceled and after is not None and after.unfinished and self._store.state.is_shared:
-                # Before 6.13 a user is told of others' batches.
+                # Before 6.13 the counters of others' batches are shown to a user.
                 theirs = AccessDenied("It is another user's.", suggestion=_remedy("refused"))
                 self._failed("refused", f"Batch {batch_id} was not canceled:", theirs, batch_id=batch_id)
                 return self._keep(record, outcome="refused", message=f"Batch {batch_id} was not canceled. {theirs}")

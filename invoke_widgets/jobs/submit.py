@@ -47,7 +47,7 @@ _ITEM_S, _NODE_S = 400e-6, 20e-6
 _LONGEST_BUILD_S = 300.0
 _SENDS = 4
 _ALWAYS_FIT = 1_000
-"""A batch of at most so many items is sent without asking how many the queue can hold: 10,000, unless configured."""
+"""A batch of up to this many items is sent without asking how many the queue can hold: 10,000, unless configured."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
 
 _MAY_PASS = (ServerUnreachable, SubmissionFailed, *LOST)

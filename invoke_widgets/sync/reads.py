@@ -30,7 +30,7 @@ _PAUSES = 2.0
 _PRIORITIES_KEPT = 1000
 _FAILED_PER_READ = 50
 _ONE_BY_ONE = 10
-"""Where no request reads several items, at most so many are read singly instead of all of the queue."""
+"""Where no request reads several items: up to this many are read one by one, more by reading the whole queue."""
 
 
 @dataclass

@@ -79,7 +79,7 @@ class QueueStore:
     def __init__(self, schedule: Schedule) -> None:
         self._lock = threading.Lock()
         self._state = QueueState()
-        self.heard_at: float | None = None
+        self.received_at: float | None = None
         """`time.monotonic()` of the server's last sign of life. Not part of the state: it notifies no subscriber."""
         self._schedule = schedule
         self._subscriptions: list[_Subscription] = []

@@ -305,7 +305,7 @@ class Sync:
             version=version,
             user=user,
         )
-        self._store.heard_at = self._connected_at = time.monotonic()
+        self._store.received_at = self._connected_at = time.monotonic()
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
     async def _check_access(self) -> User | None:
@@ -363,7 +363,7 @@ class Sync:
     # -- events --------------------------------------------------------------------------------------------------
 
     def _event(self, event: Event) -> None:
-        self._store.heard_at = time.monotonic()
+        self._store.received_at = time.monotonic()
         changed = self._apply(lambda state: with_event(state, event))
         if isinstance(event, ItemStatusChanged):
             if changed:
@@ -472,7 +472,7 @@ class Sync:
                 suggestion="The server, or a proxy before it, is very slow: raise timeout=... if it stays so.",
                 retryable=True,
             ) from None
-        self._store.heard_at = time.monotonic()
+        self._store.received_at = time.monotonic()
         return status
 
     def _period(self, status: QueueAndProcessorStatus, verdict: Verdict | None, polling: bool, took: float) -> float:

@@ -94,7 +94,7 @@ class Header(Part):
 
     def _server(self, state: QueueState) -> dict[str, Any]:
         connection = state.connection
-        kind, freshness = words.connection_text(connection, self.console.internals.store.heard_at, time.monotonic())
+        kind, freshness = words.connection_text(connection, self.console.internals.store.received_at, time.monotonic())
         stuck = state.wedge is not None
         queue = "" if self.console.queue_id == "default" else f" · queue {self.console.queue_id}"
         return {
@@ -153,8 +153,8 @@ class Header(Part):
 
     def _away(self, state: QueueState) -> dict[str, Any]:
         connection = state.connection
-        heard_at = self.console.internals.store.heard_at
-        seen = None if heard_at is None else datetime.now().astimezone().timestamp() - (time.monotonic() - heard_at)
+        at, now = self.console.internals.store.received_at, datetime.now().astimezone().timestamp()
+        seen = None if at is None else now - (time.monotonic() - at)
         as_of = "" if seen is None else f" This is the queue as of {datetime.fromtimestamp(seen):%H:%M:%S}."
         left = 0.0 if connection.next_try_at is None else connection.next_try_at - time.monotonic()
         if connection.is_refused:

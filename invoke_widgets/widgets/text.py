@@ -172,15 +172,15 @@ def plan(total: int, runs: int) -> str:
     return f"{many(total, 'job')}: {many(runs, 'run')} × {many(total // runs, 'combination')}"
 
 
-def connection_text(connection: Connection, heard_at: float | None, now: float) -> tuple[str, str]:
+def connection_text(connection: Connection, received_at: float | None, now: float) -> tuple[str, str]:
     """A state for the style sheet, and how fresh the snapshot is, in words.
 
     Args:
         connection: the snapshot's.
-        heard_at: `time.monotonic()` of the server's last sign of life; None if there was none.
+        received_at: `time.monotonic()` of the server's last sign of life; None if there was none.
         now: `time.monotonic()`.
     """
-    age = None if heard_at is None else now - heard_at
+    age = None if received_at is None else now - received_at
     silence = "" if age is None or age < _STALE_S else f", last heard {clock(age)} ago"
     if connection.mode == "live":
         return ("stale", f"● live{silence}") if silence else ("live", "● live")
@@ -319,7 +319,7 @@ def server_text(console: Console, *, live: bool = True) -> str:
         live: whether to say that the console is live, if it is.
     """
     connection = console.internals.store.state.connection
-    kind, freshness = connection_text(connection, console.internals.store.heard_at, time.monotonic())
+    kind, freshness = connection_text(connection, console.internals.store.received_at, time.monotonic())
     fresh = f": {freshness}" if live or kind not in ("live", "stale") else ""
     server = f"InvokeAI {connection.version} at {address(console.url)}, queue {console.queue_id}{fresh}"
     refused = f"{printable(refusal)}\n" if (refusal := refusal_text(connection)) else ""

@@ -146,5 +146,5 @@ def test_setting_heard_at_notifies_nobody() -> None:
     changes: list[Change] = []
     store = QueueStore(Later())
     store.subscribe(changes.append)
-    store.heard_at = 1.0
+    store.received_at = 1.0
     assert [] == changes

@@ -219,7 +219,7 @@ def test_retryable_is_the_newest_failure_of_each_attempt_chain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("connection", "heard_at", "expected"),
+    ("connection", "received_at", "expected"),
     [
         (Connection(), None, ("connecting", "◌ connecting")),
         (Connection(mode="live"), 99.0, ("live", "● live")),
@@ -246,10 +246,10 @@ def test_retryable_is_the_newest_failure_of_each_attempt_chain() -> None:
     ],
 )
 def test_connection_text_of_each_mode(
-    connection: Connection, heard_at: float | None, expected: tuple[str, str]
+    connection: Connection, received_at: float | None, expected: tuple[str, str]
 ) -> None:
     """Each mode has its own words; the age of the last contact shows once it matters."""
-    assert expected == words.connection_text(connection, heard_at, 100.0)
+    assert expected == words.connection_text(connection, received_at, 100.0)
 
 
 def test_time_left_by_progress_or_mean_run_time() -> None:
