@@ -12,6 +12,7 @@ import statistics
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ from invoke_widgets.jobs import (
     Sweep,
     Unsubscribe,
     Watch,
+    answers,
     checked_stall,
     follow,
     handles_of,
@@ -69,7 +71,17 @@ from invoke_widgets.records import (
     Wedge,
 )
 from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
-from invoke_widgets.workflows import Plan, Workflow, fields, near, read_source
+from invoke_widgets.workflows import (
+    Answers,
+    Plan,
+    Workflow,
+    called_ids,
+    fields,
+    is_workflow,
+    near,
+    read_source,
+    with_called,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -353,7 +365,7 @@ class Console:
             retry=retry,
             patience=patience,
         )
-        return self._swept([self._call(self._actions.submit(submission))]).batches[0]
+        return Sweep.of(self._context, [self._call(self._actions.submit(submission))]).batches[0]
 
     def workflow(self, source: object) -> Workflow:
         """Load a workflow, or a graph, whose fields are then set by name.
@@ -378,10 +390,19 @@ class Console:
     async def _load_workflow(self, source: dict[str, Any] | str) -> Workflow:
         loaded = await self._workflow_of_library(source) if isinstance(source, str) else source
         schemas = await self._actions.node_schemas()
-        kinds = {known.kind for known in fields(loaded, schemas)}
+        called: dict[str, Mapping[str, Any]] = {}
+        for workflow_id in called_ids(loaded) if is_workflow(loaded) else ():
+            with suppress(NotFound):
+                called[workflow_id] = (await self._client.get_workflow(workflow_id)).workflow or {"nodes": []}
+        loaded = with_called(loaded, called) if called else loaded
+        kinds = {known.kind for known in fields(loaded, schemas, called)}
         models = await self._client.list_models() if "model" in kinds else ()
-        boards = await self._client.list_boards() if "board" in kinds else ()
-        return Workflow(loaded, schemas, console=self, models=models, boards=boards)
+        boards = await self._client.list_boards() if {"board", "generator"} & kinds else ()
+
+        def ask(workflow: Mapping[str, Any]) -> Answers:
+            return self._call(answers(self._client, workflow))
+
+        return Workflow(loaded, schemas, console=self, models=models, boards=boards, called=called, ask=ask)
 
     async def _workflow_of_library(self, name: str) -> dict[str, Any]:
         listed = await self._client.list_workflows()
@@ -416,7 +437,7 @@ class Console:
         if plan.jobs > _SAY_ABOVE:
             print(f"{plan.jobs:,} jobs{self._about(plan.jobs)}.")
         options = {"prepend": prepend, "destination": destination, "retry": retry, "patience": patience}
-        return self._swept(self._call(self._enqueue(plan, **options)))
+        return Sweep.of(self._context, self._call(self._enqueue(plan, **options)))
 
     async def _enqueue(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
         for upload in plan.uploads:
@@ -434,15 +455,6 @@ class Console:
         if seconds < 1:
             return ""
         return f", about {seconds / 60:,.0f} min" if seconds > 90 else f", about {seconds:,.0f} s"
-
-    def _swept(self, results: Iterable[EnqueueResult]) -> Sweep:
-        return Sweep(
-            self._context,
-            [
-                Batch(self._context, done.batch_id, done.item_ids, enqueued=done.enqueued, requested=done.requested)
-                for done in results
-            ],
-        )
 
     @overload
     def cancel(self, item_ids: SupportsIndex) -> Cancellation: ...

@@ -400,6 +400,22 @@ class InvokeClient:
             )
         return item
 
+    async def get_queue_item_source(self, item_id: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return an item's graph, with the item's values, and the workflow that the graph was made of, if any.
+
+        Raises:
+            NotFound: there is no such item in this queue.
+        """
+        data = await self._transport.json("GET", self._item(item_id), repeatable=True)
+        session = data.get("session") if isinstance(data, Mapping) else None
+        graph = session.get("graph") if isinstance(session, Mapping) else None
+        if not isinstance(graph, dict):
+            raise UnexpectedReply(f"Item {item_id} was answered without a graph.")
+        if QueueItem.from_json(data).queue_id != self.queue_id:
+            raise NotFound(f"There is no item {item_id} in queue {self.queue_id!r}.", item_id=item_id)
+        workflow = data.get("workflow")
+        return graph, workflow if isinstance(workflow, dict) else None
+
     async def get_current_queue_item(self) -> QueueItem | None:
         """Return an item in progress, or None."""
         return await self._record("GET", f"{self._queue}/current", self._queue_item_or_none)
@@ -665,10 +681,17 @@ class InvokeClient:
             "DELETE", f"/api/v1/boards/{path_segment(board_id)}", params={"include_images": include_images}
         )
 
-    async def list_all_board_image_names(self, board_id: str) -> list[str]:
-        """Return the names of a board's images."""
+    async def list_all_board_image_names(
+        self, board_id: str, *, categories: Iterable[str] = (), is_intermediate: bool | None = None
+    ) -> list[str]:
+        """Return the names of a board's images, or of those of some categories, or of no or only intermediate ones.
+
+        Args:
+            board_id: the board; "none" for the images on none.
+        """
+        params = {"categories": list(categories) or None, "is_intermediate": is_intermediate}
         data = await self._transport.json(
-            "GET", f"/api/v1/boards/{path_segment(board_id)}/image_names", repeatable=True
+            "GET", f"/api/v1/boards/{path_segment(board_id)}/image_names", params=params, repeatable=True
         )
         if not isinstance(data, list):
             raise UnexpectedReply("The board's image names are not a list.")

@@ -159,9 +159,14 @@ class ImageStore:
                 (board_id, image_name),
             )
 
-    def board_image_names(self, board_id: str) -> list[str]:
+    def board_image_names(
+        self, board_id: str, categories: Sequence[str] | None = None, is_intermediate: bool | None = None
+    ) -> list[str]:
         """Return the names of a board's images, in the order in which they were added."""
-        where, params = _condition(board_id, None)
+        where, params = _condition(board_id, is_intermediate)
+        if categories is not None:
+            where += f" AND image_category IN ({', '.join('?' * len(categories))})"
+            params += categories
         with self._store.transaction() as db:
             sql = f"SELECT image_name FROM images WHERE {where} ORDER BY board_since, rowid"
             return [row[0] for row in db.execute(sql, params)]

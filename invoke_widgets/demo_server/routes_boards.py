@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, HTTPException, Path, Query
 from pydantic import BaseModel
 
 from .images import NO_BOARD, ImageRecordNotFoundException
-from .routes_images import MAX_NAMES, Name, Names
+from .routes_images import MAX_NAMES, ImageCategory, Name, Names
 from .services import Parts, Services, User
 
 router = APIRouter(prefix="/api/v1/boards", tags=["boards"])
@@ -128,11 +128,17 @@ def delete_board(
 
 
 @router.get("/{board_id}/image_names", operation_id="list_all_board_image_names")
-def list_all_board_image_names(services: Parts, user: User, board_id: BoardId) -> list[str]:
+def list_all_board_image_names(
+    services: Parts,
+    user: User,
+    board_id: BoardId,
+    categories: Annotated[list[ImageCategory] | None, Query(description="The categories to include.")] = None,
+    is_intermediate: Annotated[bool | None, Query(description="Whether to list intermediate images.")] = None,
+) -> list[str]:
     """List the names of a board's images."""
     if board_id != NO_BOARD:
         _board(services, board_id)
-    return services.images.board_image_names(board_id)
+    return services.images.board_image_names(board_id, categories, is_intermediate)
 
 
 def _move(services: Services, image_names: list[str], board_id: str | None) -> tuple[list[str], list[str]]:

@@ -76,6 +76,7 @@ class Actions:
         submitter = Submitter(client, store, sync, errors, self.reruns)
         self.submit = submitter.submit
         self.check = submitter.check
+        self.sent = submitter.sent
         self.node_schemas = submitter.node_schemas
         self.surplus_of = submitter.surplus_of
         canceler = Canceler(client, store, sync, errors, cancellations, jobs, self.reruns)
@@ -93,14 +94,30 @@ class Actions:
         Raises:
             JobException: a batch was not taken. Its message says how many jobs were before it: they are in the queue.
         """
+        return await self.submit_all(
+            [
+                {
+                    "graph": part.graph,
+                    "runs": part.runs,
+                    "data": part.data,
+                    "workflow": part.workflow,
+                    "names": ValueNames(part.names, part.shared),
+                    **options,
+                }
+                for part in plan.parts
+            ]
+        )
+
+    async def submit_all(self, submissions: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
+        """Enqueue batches, each by the arguments of its `Submission`.
+
+        Raises:
+            JobException: as for `submit_plan`.
+        """
         done: list[EnqueueResult] = []
-        for part in plan.parts:
-            names = ValueNames(part.names, part.shared)
-            submission = Submission(
-                graph=part.graph, runs=part.runs, data=part.data, workflow=part.workflow, names=names, **options
-            )
+        for submission in submissions:
             try:
-                done.append(await self.submit(submission))
+                done.append(await self.submit(Submission(**submission)))
             except JobException as error:
                 if done:
                     before = sum(result.enqueued for result in done)

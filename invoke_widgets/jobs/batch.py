@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from invoke_widgets._loop import Backoff
 from invoke_widgets.client import InvokeClient
@@ -30,13 +30,25 @@ from invoke_widgets.jobs.job import (
     with_outputs,
 )
 from invoke_widgets.outputs import outputs, without_graph
-from invoke_widgets.records import CANCELED, COMPLETED, GONE, STATUSES, Cancellation, Counts, QueueItem, Retried
-from invoke_widgets.sync import Change, whole_items
+from invoke_widgets.records import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    GONE,
+    STATUSES,
+    Cancellation,
+    Counts,
+    EnqueueResult,
+    QueueItem,
+    Retried,
+)
+from invoke_widgets.sync import Change, light_items, whole_items
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from invoke_widgets.images import Images
+    from invoke_widgets.jobs.missing import Missing
     from invoke_widgets.widgets import Grid
 
 _LET_GO_S = 30.0
@@ -115,6 +127,37 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         ended: list[tuple[Job, QueueItem | None]] = self._wait(self._ended, list, timeout)
         items = [self._last_seen(job) if item is None else item for job, item in ended]
         return frames.jobs(items, outputs=[outputs(item) for item in items])
+
+    def missing(self) -> Missing:
+        """Return its jobs that failed, were canceled, or were deleted before their end was seen.
+
+        A job that was retried is missing if the last retry did not complete; one that has not ended is not missing.
+
+        Returns:
+            Their handles, a frame with one row each, and `submit`, which enqueues them again with the same values.
+
+        Raises:
+            JobException: the server cannot be reached.
+        """
+        from invoke_widgets.jobs.missing import Missing
+
+        last: dict[int, QueueItem] = {}
+        among: dict[str, list[int]] = {}
+        for job in self.jobs:
+            item_id = job.attempts[-1]
+            item = job.item or self._context.ended(item_id)
+            if item is None and item_id not in self._context.store.state.unread:
+                item = replace(self._last_seen(job), status=GONE)
+            if item is not None:
+                among.setdefault(item.batch_id, []).append(item_id)
+                last[item.retried_from_item_id or job.item_id] = replace(
+                    item, status=job.status if job.item else item.status
+                )
+        items = [item for item in last.values() if item.status in (FAILED, CANCELED, GONE)]
+        # What is known from events alone has no values.
+        unread = [item.item_id for item in items if item.field_values is None]
+        read = {item.item_id: item for item in self._context.loop.call(light_items(self._context.client, unread))}
+        return Missing(self._context, [self._context.named(read.get(item.item_id, item)) for item in items], among)
 
     def _last_seen(self, job: Job) -> QueueItem:
         """What is known of a job that was deleted before its end was seen."""
@@ -208,7 +251,8 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         whole = {item.item_id: item for item in await whole_items(self._context.client, ids)}
         self._read.update((item_id, without_graph(item)) for item_id, item in whole.items())
         read = self._read | whole
-        return [(job, None if item is None else read.get(item.item_id, item)) for job, item in ended]
+        named = self._context.named
+        return [(job, None if item is None else named(read.get(item.item_id, item))) for job, item in ended]
 
     def _now(self) -> tuple[QueueItem, ...]:
         return tuple(item for job in self.jobs if (item := job.item) is not None)
@@ -323,6 +367,17 @@ class Sweep(Jobs):
     def __init__(self, context: Context, batches: Iterable[Batch]) -> None:
         super().__init__(context)
         self.batches = tuple(batches)
+
+    @classmethod
+    def of(cls, context: Context, results: Iterable[EnqueueResult]) -> Self:
+        """The handle on batches that were enqueued."""
+        return cls(
+            context,
+            [
+                Batch(context, done.batch_id, done.item_ids, enqueued=done.enqueued, requested=done.requested)
+                for done in results
+            ],
+        )
 
     def __repr__(self) -> str:
         return f"Sweep({len(self)} jobs in {len(self.batches)} {'batch' if len(self.batches) == 1 else 'batches'})"

@@ -73,6 +73,14 @@ class Context:
         error = self.errors.record_of(item)
         return item if error is None else replace(item, error_traceback=error.traceback)
 
+    def named(self, item: QueueItem) -> QueueItem:
+        """An item with the names of its values, if it was submitted by an earlier session: the server has no names."""
+        logged = self.jobs.of_item(item.item_id)
+        is_named = logged is not None and any(value.name for value in logged.field_values or ())
+        if logged is None or logged.batch_id != item.batch_id or not is_named:
+            return item
+        return replace(item, field_values=logged.field_values)
+
 
 class Handle(Generic[T]):
     """Something that can be waited for and canceled: a `Job`, a `Batch` or a `Retry`."""
@@ -106,7 +114,7 @@ class Handle(Generic[T]):
         raise NotImplementedError
 
     def _timeout(self, timeout: float) -> JobTimeout:
-        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.")
+        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.{silence(self._context)}")
 
     def wait(
         self,
@@ -193,7 +201,7 @@ class Handle(Generic[T]):
             return now()
         error = self._timeout(limit_s or 0.0)  # with the item as it is now, before the cancel
         if on_timeout == "cancel":
-            await self._cancel()
+            error.message += f" {(await self._cancel()).message}"
         raise error
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -380,6 +388,14 @@ class Job(Handle[QueueItem]):
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def silence(context: Context) -> str:
+    """ " The server is away: ..." for the end of a message about a wait that was too long; "" while it answers."""
+    connection = context.store.state.connection
+    if connection.mode != "reconnecting":
+        return ""
+    return f" The server is away: {connection.error.rstrip('.') or 'it does not answer'}."
 
 
 def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
@@ -622,7 +638,8 @@ class AsCompleted:
 
     def _check(self, left: int) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.")
+            silent = next(filter(None, (silence(job._context) for job in self._jobs)), "")
+            raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.{silent}")
 
     def __iter__(self) -> Iterator[Job]:
         with self._outcomes() as done:

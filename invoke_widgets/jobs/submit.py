@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import re
 import time
 import uuid
@@ -39,16 +40,20 @@ from invoke_widgets.jobs.reruns import LOOKS_S, LOST, Reruns
 from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
 from invoke_widgets.records import EnqueueResult, QueueItem, ValueNames
 from invoke_widgets.sync import Change, QueueStore, Sync
-from invoke_widgets.workflows import Data, NodeSchemas, normal_data, normal_graph, plain
+from invoke_widgets.workflows import Answers, Data, NodeSchemas, normal_data, normal_graph, plain
 
 # The time a server takes to make an item, and for each of its nodes: about ten times what was measured on 6.14.2 with
 # two cores and nothing else to do (10,000 items of 2 nodes: 0.4 s; of 150: 3.5 s; of 300: 5.2 s).
 _ITEM_S, _NODE_S = 400e-6, 20e-6
 _LONGEST_BUILD_S = 300.0
 _SENDS = 4
+_REMEMBERED = 100
 _ALWAYS_FIT = 1_000
 """A batch of up to this many items is sent without asking how many the queue can hold: 10,000, unless configured."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
+
+# The categories of pictures that the editor calls images, and assets.
+_IMAGES, _ASSETS = ("general",), ("control", "mask", "user", "other")
 
 _MAY_PASS = (ServerUnreachable, SubmissionFailed, *LOST)
 
@@ -136,6 +141,36 @@ class _Batch:
         return min(self.requested * (_ITEM_S + nodes * _NODE_S), _LONGEST_BUILD_S)
 
 
+async def answers(client: InvokeClient, workflow: Mapping[str, Any]) -> Answers:
+    """Ask a server for what only it can say to the generators of a workflow, as the editor does.
+
+    Raises:
+        InvalidRequest: a template of prompts cannot be understood.
+        NotFound: there is no such board.
+        JobException: the server cannot be reached.
+    """
+    return {asked: await _answer(client, json.loads(asked)) for asked in workflows.questions(workflow)}
+
+
+async def _answer(client: InvokeClient, generator: Mapping[str, Any]) -> list[Any]:
+    if generator["type"] == "image_generator_images_from_board":
+        if not generator["board_id"]:
+            return []
+        names = await client.list_all_board_image_names(
+            generator["board_id"],
+            categories=_IMAGES if generator["category"] == "images" else _ASSETS,
+            is_intermediate=False,
+        )
+        return [{"image_name": name} for name in names]
+    is_random = "count" in generator
+    return await client.parse_dynamicprompts(
+        generator["input"],
+        max_prompts=generator["count" if is_random else "maxPrompts"],
+        combinatorial=not is_random,
+        seed=generator.get("seed"),
+    )
+
+
 class Submitter:
     """Checks batches and enqueues them. Used on the loop's thread."""
 
@@ -147,6 +182,8 @@ class Submitter:
         self._reruns = reruns
         self._schemas: tuple[Mapping[str, Any], NodeSchemas] | None = None
         self._surplus: dict[str, frozenset[int]] = {}
+        self.sent: dict[str, tuple[Mapping[str, Any], Mapping[str, Any] | None]] = {}
+        """By batch_id, the graphs of the last batches, and the workflows that they were made of."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, submission: Submission) -> EnqueueResult:
@@ -174,6 +211,8 @@ class Submitter:
             self._reruns.forget(batch_id)
             raise
         self._sync.expect(result.item_ids)
+        if len(self.sent) > _REMEMBERED:
+            del self.sent[next(iter(self.sent))]
         if full := classify.full_queue(result.enqueued, result.requested):
             full.batch_id = batch_id
             self._errors.record_exception(full)
@@ -208,7 +247,8 @@ class Submitter:
             checks.text("destination", destination, "a text, or None")
         values = normal_data(submission.data)
         if workflows.is_workflow(graph):
-            values = workflows.own_data(graph) + workflows.with_ids(graph, values)
+            said = await answers(self._client, graph)
+            values = workflows.own_data(graph, said) + workflows.with_ids(graph, values)
             graph = workflows.graph_of(graph)
         checked = normal_graph(graph)
         schemas = await self.node_schemas()
@@ -261,6 +301,7 @@ class Submitter:
                     state = self._store.state
                     newer = NewerItems(self._store, state.newest_id)
                     batch = _Batch(body, requested, newer, is_heard=state.connection.mode == "live")
+                    self.sent[batch_id] = (body["graph"], body.get("workflow"))
                     observing.callback(batch.newer.close)
                     observing.callback(self._store.subscribe_events(batch.receive))
                     observing.callback(self._store.subscribe(batch.watch))

@@ -84,6 +84,18 @@ def left_s(state: QueueState, item: QueueItem, mean_s: float | None, now: dateti
     return mean_s - elapsed if mean_s is not None and mean_s > elapsed else None
 
 
+def paces(state: QueueState, now: datetime) -> dict[str, float]:
+    """By batch_id, the seconds that its running job will take in all by its own progress: its siblings take as long."""
+    found: dict[str, float] = {}
+    for item_id, progress in state.progress.items():
+        item, done = state.items.get(item_id), progress.percentage
+        if item is None or item.status != IN_PROGRESS or item.started_at is None or (done or 0.0) <= _ENOUGH_DONE:
+            continue
+        elapsed = max((now - item.started_at).total_seconds(), 0.0)
+        found[item.batch_id] = round(elapsed / min(done or 1.0, 1.0), 1)
+    return found
+
+
 def progress_row(item_id: int, progress: Progress | None, left: float | None = None) -> list[Any]:
     """Progress as `[item_id, percentage, message, node, seconds left]`, without what is not known at its end."""
     if progress is None:

@@ -200,7 +200,12 @@ class QueueTable(Part):
         """What the table shows apart from rows."""
         mean = self._runs.mean_s
         paused = state.processor is not None and not state.processor.is_started
-        return {"mean": None if mean is None else round(mean, 2), "paused": paused, "unread": len(state.unread)}
+        return {
+            "mean": None if mean is None else round(mean, 2),
+            "paces": queue_rows.paces(state, datetime.now(UTC)),
+            "paused": paused,
+            "unread": len(state.unread),
+        }
 
     def _draw_open(self, before: QueueState, change: Change) -> None:
         for item_id in list(self._open):

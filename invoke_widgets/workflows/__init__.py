@@ -1,20 +1,25 @@
 """Workflows of InvokeAI's editor and plain graphs: their fields by name, values, sweeps; checks of graphs and data."""
 
 from invoke_widgets.workflows.editor import (
+    called_ids,
     form_fields,
     form_of,
     graph_of,
     is_workflow,
     own_data,
+    questions,
+    with_called,
     with_ids,
 )
 from invoke_widgets.workflows.fields import WorkflowField, fields
+from invoke_widgets.workflows.generators import Answers
 from invoke_widgets.workflows.graph import Data, near, normal_data, normal_graph, plain
 from invoke_widgets.workflows.schemas import NodeSchemas
 from invoke_widgets.workflows.workflow import PICTURE, Plan, PlanPart, Upload, Workflow, read_source
 
 __all__ = [
     "PICTURE",
+    "Answers",
     "Data",
     "NodeSchemas",
     "Plan",
@@ -22,6 +27,7 @@ __all__ = [
     "Upload",
     "Workflow",
     "WorkflowField",
+    "called_ids",
     "fields",
     "form_fields",
     "form_of",
@@ -32,6 +38,8 @@ __all__ = [
     "normal_graph",
     "own_data",
     "plain",
+    "questions",
     "read_source",
+    "with_called",
     "with_ids",
 ]

@@ -2,20 +2,18 @@
 
 The rules are the editor's and those of the server's builder for saved workflows (InvokeAI 6.14.2): nodes other than
 invocations are left out, connectors are followed to their source, an input with an edge loses its own value, and
-the boards "auto" and "none" are left out. Batch nodes become values to vary, and generators are evaluated, as in the
-editor.
+the boards "auto" and "none" are left out. As in the editor alone, what is null is left out, batch nodes become values
+to vary, and generators are evaluated.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
-import re
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.workflows.generators import FAMILIES, Answers, question, values_of
 from invoke_widgets.workflows.graph import Data, invalid, near
 
 BATCH_FIELDS = {
@@ -25,7 +23,12 @@ BATCH_FIELDS = {
     "float_batch": "floats",
 }
 """Types of the editor's batch nodes, and the input that holds the values."""
-GENERATORS = ("image_generator", "string_generator", "integer_generator", "float_generator")
+_ALONE = "None"
+"""The group of a batch node that is in none."""
+CALL = "call_saved_workflow"
+"""The type of a node that runs a workflow of the server's library."""
+ARGUMENT = "saved_workflow_input::"
+"""How the inputs of such a node begin that set a field of the workflow: then come the node's id, "::" and the field."""
 
 
 def is_workflow(pasted: object) -> TypeGuard[Mapping[str, Any]]:
@@ -43,21 +46,24 @@ def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
     graph_nodes = {
         node_id: _node(node_id, data)
         for node_id, data in nodes.items()
-        if data["type"] not in BATCH_FIELDS and not _is_generator(data)
+        if data["type"] not in BATCH_FIELDS and data["type"] not in FAMILIES
     }
-    edges = []
-    for edge in edges_of(workflow, nodes):
-        target = graph_nodes.get(edge["destination"]["node_id"])
-        if target is None:
-            continue
-        target.pop(edge["destination"]["field"], None)
-        if edge["source"]["node_id"] in graph_nodes:
-            edges.append(edge)
+    edges = [
+        edge
+        for edge in edges_of(workflow, nodes)
+        if edge["source"]["node_id"] in graph_nodes and edge["destination"]["node_id"] in graph_nodes
+    ]
+    for edge in edges:
+        target, field = graph_nodes[edge["destination"]["node_id"]], edge["destination"]["field"]
+        (target["workflow_inputs"] if _is_argument(target, field) else target).pop(field, None)
     return {"nodes": graph_nodes, "edges": edges}
 
 
-def own_data(workflow: Mapping[str, Any]) -> Data:
+def own_data(workflow: Mapping[str, Any], answers: Answers | None = None) -> Data:
     """The values of the workflow's own batch nodes in the server's form; nodes of one group are zipped.
+
+    Args:
+        answers: what a server said to `questions`.
 
     Raises:
         InvalidRequest: a batch node has no values, or its generator cannot be evaluated.
@@ -65,29 +71,133 @@ def own_data(workflow: Mapping[str, Any]) -> Data:
     nodes = invocations(workflow)
     edges = edges_of(workflow, nodes)
     names = node_names(nodes)
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for node_id, data in nodes.items():
-        field = BATCH_FIELDS.get(data["type"])
-        if field is None:
-            continue
+    grouped: dict[str, list[list[dict[str, Any]]]] = {}
+    for node_id, field in _batch_nodes(nodes):
         place = f"nodes.{names[node_id]}.{field}"
-        inputs = dict(inputs_of(data))
-        targets = [edge["destination"] for edge in edges if edge["source"]["node_id"] == node_id]
-        feeding = [e["source"] for e in edges if e["destination"] == {"node_id": node_id, "field": field}]
-        if feeding:
-            items: Any = generated_values(nodes[feeding[0]["node_id"]], place)
-        else:
-            items = inputs.get(field, {}).get("value")
+        generator = _generator_of(node_id, field, nodes, edges)
+        inputs = dict(inputs_of(nodes[node_id]))
+        items: Any = inputs.get(field, {}).get("value")
+        if generator is not None:
+            items = values_of(generator, place, answers or {})
         if not isinstance(items, list) or not items:
             raise InvalidRequest(
                 f"{place}: the batch node has no values.",
                 suggestion="Give it some in the editor, or leave it out and pass them as data=...",
                 field=place,
             )
-        group = str(inputs.get("batch_group_id", {}).get("value") or "None")
-        entries = groups.setdefault(node_id if group == "None" else group, [])
-        entries += [{"node_path": to["node_id"], "field_name": to["field"], "items": items} for to in targets]
-    return [entries for entries in groups.values() if entries]
+        targets = [edge["destination"] for edge in edges if edge["source"]["node_id"] == node_id]
+        entries = [{"node_path": to["node_id"], "field_name": to["field"], "items": items} for to in targets]
+        group = str(inputs.get("batch_group_id", {}).get("value") or _ALONE)
+        grouped.setdefault(group, []).append(entries)
+    # In the editor's order, since the last varies fastest: nodes without a group come where the first of them is.
+    data = [
+        entries
+        for group, each in grouped.items()
+        for entries in (each if group == _ALONE else [[entry for one in each for entry in one]])
+    ]
+    return [entries for entries in data if entries]
+
+
+def questions(workflow: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The generators that only a server can evaluate, by what it is asked, for `own_data`."""
+    nodes = invocations(workflow)
+    edges = edges_of(workflow, nodes)
+    feeding = (_generator_of(node_id, field, nodes, edges) for node_id, field in _batch_nodes(nodes))
+    return {asked: generator for generator in feeding if generator is not None and (asked := question(generator))}
+
+
+def _batch_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The id of each batch node, and the input that holds its values."""
+    for node_id, data in nodes.items():
+        if (field := BATCH_FIELDS.get(data["type"])) is not None:
+            yield node_id, field
+
+
+def _generator_of(
+    node_id: str, field: str, nodes: Mapping[str, Mapping[str, Any]], edges: list[dict[str, dict[str, str]]]
+) -> Mapping[str, Any] | None:
+    """The settings of the generator that feeds a batch node; None if none does."""
+    here = {"node_id": node_id, "field": field}
+    feeding = next((edge["source"]["node_id"] for edge in edges if edge["destination"] == here), None)
+    if feeding is None:
+        return None
+    given = dict(inputs_of(nodes[feeding])).get("generator", {}).get("value")
+    return given if isinstance(given, Mapping) else {}
+
+
+# -- calls of saved workflows ------------------------------------------------------------------------------------------
+
+
+def called_ids(workflow: Mapping[str, Any]) -> set[str]:
+    """The ids of the workflows in the server's library that a workflow calls."""
+    called = (_called_id(data) for data in invocations(workflow).values() if data["type"] == CALL)
+    return {workflow_id for workflow_id in called if workflow_id}
+
+
+def _called_id(data: Mapping[str, Any]) -> str:
+    return str(dict(inputs_of(data)).get("workflow_id", {}).get("value") or "")
+
+
+def arguments_of(
+    data: Mapping[str, Any], called: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, str, Mapping[str, Any]]]:
+    """The inputs of a node that stand for fields of the workflow it calls, in the order of that workflow's form.
+
+    Args:
+        data: the data of the node.
+        called: the workflows of the library, by id.
+
+    Returns:
+        By name: the id of the node in the called workflow, its field, and that field's input there; empty if the node
+        calls none of them.
+    """
+    workflow = called.get(_called_id(data)) if data["type"] == CALL else None
+    if workflow is None:
+        return {}
+    nodes = invocations(workflow)
+    return {
+        f"{ARGUMENT}{node_id}::{field}": (node_id, field, given)
+        for node_id, field, _ in form_fields(form_of(workflow))
+        if node_id in nodes
+        and (given := dict(inputs_of(nodes[node_id])).get(field)) is not None
+        and not field.startswith(ARGUMENT)
+    }
+
+
+def with_called(workflow: Mapping[str, Any], called: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A workflow whose calls have the fields that the called workflows expose now, as when the editor loads it.
+
+    Args:
+        workflow: an exported workflow.
+        called: the workflows of the library, by id. Calls of others are left as they are.
+    """
+    loaded = copy.deepcopy(dict(workflow))
+    for node_id, data in invocations(loaded).items():
+        if data["type"] != CALL or _called_id(data) not in called:
+            continue
+        arguments = arguments_of(data, called)
+        given = dict(inputs_of(data))
+        inputs = {name: value for name, value in given.items() if not name.startswith(ARGUMENT)}
+        for name, (_, _, there) in arguments.items():
+            before = {"label": "", "description": "", **given.get(name, {})}
+            told = {key: there.get(key) or before[key] for key in ("label", "description")}
+            value = {"value": there["value"]} if "value" in there else {}
+            inputs[name] = {"name": name, **value, **before, **told}
+        node = next(node for node in loaded["nodes"] if node["id"] == node_id)
+        node["data"]["inputs"] = inputs
+        if isinstance(loaded.get("edges"), list):
+            loaded["edges"] = [
+                edge
+                for edge in loaded["edges"]
+                if edge.get("target") != node_id
+                or not str(edge.get("targetHandle")).startswith(ARGUMENT)
+                or edge["targetHandle"] in arguments
+            ]
+    return loaded
+
+
+def _is_argument(node: Mapping[str, Any], field: str) -> bool:
+    return node["type"] == CALL and field.startswith(ARGUMENT)
 
 
 def with_ids(workflow: Mapping[str, Any], data: Data) -> Data:
@@ -151,10 +261,6 @@ def invocations(workflow: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _is_generator(data: Mapping[str, Any]) -> bool:
-    return data["type"] in GENERATORS
-
-
 def inputs_of(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     inputs = data.get("inputs")
     for field, given in inputs.items() if isinstance(inputs, Mapping) else ():
@@ -169,9 +275,16 @@ def _node(node_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
         "use_cache": data.get("useCache", True),
         "is_intermediate": data.get("isIntermediate", False),
     }
+    if node["type"] == CALL:
+        node["workflow_inputs"] = {}
     for field, given in inputs_of(data):
-        if "value" in given and not (field == "board" and given["value"] in ("auto", "none")):
-            node[field] = given["value"]
+        value = given.get("value")
+        if value is None or (field == "board" and value in ("auto", "none")):
+            continue
+        if _is_argument(node, field):
+            node["workflow_inputs"][field] = value
+        elif not (node["type"] == CALL and field == "workflow_inputs"):
+            node[field] = value
     return node
 
 
@@ -260,81 +373,3 @@ def form_fields(elements: list[dict[str, Any]], heading: str = "") -> Iterator[t
         if element["type"] == "node-field" and isinstance(place, Mapping):
             yield str(place.get("nodeId")), str(place.get("fieldName")), heading
         yield from form_fields(element["children"], heading)
-
-
-# -- generators: the formulas and defaults of the editor (features/nodes/types/field.ts, InvokeAI 6.14) ----------------
-
-
-def generated_values(data: Mapping[str, Any], place: str) -> list[Any]:
-    """The values of a generator.
-
-    Args:
-        data: the data of the generator's node.
-        place: the field that the values are for, for an error.
-
-    Raises:
-        InvalidRequest: only InvokeAI's editor can evaluate it.
-    """
-    generator = _generator(data)
-    kind = str(generator.get("type", ""))
-    family, _, formula = kind.partition("_generator_")
-    number = {"integer": int, "float": float}.get(family)
-    if isinstance(generator.get("values"), list):
-        return list(generator["values"])
-    if formula == "parse_string":
-        return _parsed(str(generator.get("input", "")), str(generator.get("splitOn", ",")), family)
-    count = int(generator.get("count", 10))
-    if number is None or not 0 < count <= 1_000_000:
-        raise _no_values(place, kind)
-    if formula == "arithmetic_sequence":
-        start, step = number(generator.get("start", 0)), number(generator.get("step", 1 if number is int else 0.1))
-        return [start] if step == 0 else [start + i * step for i in range(count)]
-    if formula == "linear_distribution":
-        start, end = number(generator.get("start", 0)), number(generator.get("end", 10 if number is int else 1))
-        if count == 1:
-            return [start]
-        parts = [(end - start) * (i / (count - 1)) for i in range(count)]
-        return [start + (math.floor(part + 0.5) if number is int else part) for part in parts]
-    if formula == "random_distribution_uniform":
-        low, high = number(generator.get("min", 0)), number(generator.get("max", 10 if number is int else 1))
-        randoms = _random(generator.get("seed"), count)
-        return [math.floor(r * (high - low + 1)) + low if number is int else r * (high - low) + low for r in randoms]
-    raise _no_values(place, kind)
-
-
-def _generator(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = dict(inputs_of(data)).get("generator", {}).get("value")
-    return given if isinstance(given, Mapping) else {}
-
-
-def _no_values(place: str, kind: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{place}: its values come from a generator of the kind {kind!r}, which only InvokeAI's editor runs.",
-        suggestion="Write the values into the batch node, or set them by the field's name.",
-        field=place,
-    )
-
-
-def _random(seed: Any, count: int) -> list[float]:
-    """Numbers in [0, 1), the same as the editor's Mersenne Twister makes of a seed."""
-    import numpy as np
-
-    state = np.random.RandomState(None if seed is None else int(seed) % 2**32)
-    return [float(number) / 2**32 for number in state.randint(0, 2**32, count, dtype=np.uint32)]
-
-
-def _parsed(text: str, separator: str, family: str) -> list[Any]:
-    with contextlib.suppress(ValueError):
-        separator = json.loads(f'"{separator}"')  # as the editor does, so that \\n is a line's end
-    parts = [part for part in (text.split(separator) if separator else [text]) if part]
-    if family == "string":
-        return list(parts)
-    numbers = [_leading_number(part.strip(), family) for part in parts]
-    return [number for number in numbers if number is not None]
-
-
-def _leading_number(text: str, family: str) -> float | int | None:
-    """The number that a text begins with, as JavaScript reads it; None if there is none."""
-    pattern = r"[+-]?\d+" if family == "integer" else r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-    found = re.match(pattern, text)
-    return None if found is None else int(found[0]) if family == "integer" else float(found[0])

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from invoke_widgets.workflows.editor import (
+    ARGUMENT,
     BATCH_FIELDS,
-    GENERATORS,
+    CALL,
+    arguments_of,
     edges_of,
     form_fields,
     form_of,
@@ -18,6 +20,7 @@ from invoke_widgets.workflows.editor import (
     is_workflow,
     node_names,
 )
+from invoke_widgets.workflows.generators import FAMILIES, complete
 from invoke_widgets.workflows.graph import normal_graph
 from invoke_widgets.workflows.schemas import NodeSchemas
 
@@ -30,8 +33,8 @@ _REFERENCES = {
     "ImageField": "image",
     "VideoField": "video",
 }
-VARIED_BY_SERVER = frozenset({"text", "integer", "number", "choice", "image"})
-"""The kinds of fields whose values a server varies within a batch (seen on 6.14.2); others take a batch for each."""
+# The kinds of fields whose values a server varies within a batch (seen on 6.14.2).
+_VARIED = frozenset({"text", "integer", "number", "choice", "image"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +46,8 @@ class WorkflowField:
             name or the heading above it; outside the form, or in a graph, "node.field", with a number where nodes
             share a name: "add (2).a".
         path: "node.field", where the node is named by its label, type or id, the first that no other node shares.
-        kind: "text", "integer", "number", "switch", "choice", "model", "board", "color", "image", "video", "list" or
-            "other";
-            "" if no server's schema was given.
+        kind: "text", "integer", "number", "switch", "choice", "model", "board", "color", "image", "video", "list",
+            "generator" (of a batch node's values) or "other"; "" if no server's schema was given.
         value: its value in the workflow; the server's default if it has none; None if it is open.
         choices: the allowed values of a "choice".
         minimum, maximum, step: the bounds of a number, each None if there is none.
@@ -57,6 +59,8 @@ class WorkflowField:
         problem: why this server cannot run it; "" if it can.
         bases, types: the bases and types of the models that it takes; () for any.
         node_id, field: where its value is in the graph.
+        node_type, input: the type of node, and its input, whose schema the value fits: the node's own, or of a field of
+            a saved workflow that the node calls, that workflow's.
     """
 
     name: str
@@ -77,20 +81,32 @@ class WorkflowField:
     types: tuple[str, ...] = ()
     node_id: str
     field: str
+    node_type: str = ""
+    input: str = ""
+
+    @property
+    def is_varied_by_server(self) -> bool:
+        """Whether a server varies its values within a batch; otherwise each takes a batch of its own."""
+        return self.kind in _VARIED and not self.field.startswith(ARGUMENT)
 
 
-def fields(source: Mapping[str, Any], schemas: NodeSchemas | None = None) -> list[WorkflowField]:
+def fields(
+    source: Mapping[str, Any],
+    schemas: NodeSchemas | None = None,
+    called: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[WorkflowField]:
     """List the fields that can be set, the form's first and in its order.
 
     Args:
         source: a graph, or the JSON of a workflow that InvokeAI's editor exports.
         schemas: the node types of a server, which add what it knows of each field. Without them, the fields are those
             that have a value and no edge.
+        called: the workflows of the server's library that it calls, by id; those that are missing are a problem.
 
     Raises:
         InvalidRequest: it is neither.
     """
-    return _of_workflow(source, schemas) if is_workflow(source) else _of_graph(source, schemas)
+    return _of_workflow(source, schemas, called) if is_workflow(source) else _of_graph(source, schemas)
 
 
 def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas | None) -> list[WorkflowField]:
@@ -105,11 +121,14 @@ def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas | None) -> list[Wor
             described = _described(schemas, node["type"], field, node.get(field), fed.get((node_id, field), ""))
             if described is not None:
                 path = f"{node_id}.{field}"
-                found.append(replace(described, name=path, path=path, node_id=node_id, field=field))
+                of = {"node_type": node["type"], "input": field}
+                found.append(replace(described, name=path, path=path, node_id=node_id, field=field, **of))
     return found
 
 
-def _of_workflow(workflow: Mapping[str, Any], schemas: NodeSchemas | None) -> list[WorkflowField]:
+def _of_workflow(
+    workflow: Mapping[str, Any], schemas: NodeSchemas | None, called_workflows: Mapping[str, Mapping[str, Any]] | None
+) -> list[WorkflowField]:
     nodes = invocations(workflow)
     names = node_names(nodes)
     called = _called(nodes, names)
@@ -124,27 +143,54 @@ def _of_workflow(workflow: Mapping[str, Any], schemas: NodeSchemas | None) -> li
     titles: dict[tuple[str, str], str] = {}
     for node_id, data in nodes.items():
         given = dict(inputs_of(data))
+        arguments = _arguments(data, schemas, called_workflows or {})
         for field in dict.fromkeys((*given, *_known(schemas, data["type"]))):
             place, input_ = (node_id, field), given.get(field, {})
-            described = _described(schemas, data["type"], field, input_.get("value"), fed.get(place, ""))
-            if described is None:
+            there = arguments.get(field)
+            if there is None:
+                described = _described(schemas, data["type"], field, input_.get("value"), fed.get(place, ""))
+            else:
+                described = replace(
+                    there,
+                    value=input_.get("value", there.value),
+                    fed_by=fed.get(place, ""),
+                    required=there.required and place not in fed,
+                )
+            if described is None or (data["type"] == CALL and field == "workflow_inputs"):
                 continue
+            if called_workflows is not None and data["type"] == CALL and field == "workflow_id":
+                described = replace(described, problem=_uncallable(described.value, called_workflows))
             path = f"{names[node_id]}.{field}"
-            titles[place] = _text(input_.get("label")) or _title(schemas, data["type"], field)
+            title = there.name if there is not None else _title(schemas, data["type"], field)
+            titles[place] = (_text(input_.get("label")) if there is None else "") or title
             found[place] = replace(
                 described,
-                name=f"{called[node_id]}.{field}",
+                name=f"{called[node_id]}.{field if there is None else title}",
                 path=path,
                 description=_text(input_.get("description")) or described.description,
                 in_form=place in exposed,
                 heading=exposed.get(place, ""),
                 node_id=node_id,
                 field=field,
+                node_type=data["type"] if there is None else there.node_type,
+                input=field if there is None else there.input,
             )
     in_form = [place for place in exposed if place in found]
     for place, name in _named(in_form, titles, exposed, nodes, schemas).items():
         found[place] = replace(found[place], name=name)
     return [found[place] for place in (*in_form, *(place for place in found if place not in exposed))]
+
+
+def _arguments(
+    data: Mapping[str, Any], schemas: NodeSchemas | None, called: Mapping[str, Mapping[str, Any]]
+) -> dict[str, WorkflowField]:
+    """The inputs of a node that stand for fields of the workflow it calls, as these are there."""
+    arguments = arguments_of(data, called)
+    if not arguments:
+        return {}
+    workflow = called[str(dict(inputs_of(data))["workflow_id"]["value"])]
+    there = {(one.node_id, one.field): one for one in _of_workflow(workflow, schemas, None)}
+    return {name: there[node, field] for name, (node, field, _) in arguments.items() if (node, field) in there}
 
 
 def _called(nodes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
@@ -210,7 +256,10 @@ def _described(
     described = WorkflowField(name="", path="", value=value, fed_by=fed_by, node_id="", field="")
     if node_type in BATCH_FIELDS:  # the editor's own: they become the batch's values
         return replace(described, kind="list") if field == BATCH_FIELDS[node_type] else None
-    if node_type in GENERATORS:
+    if node_type in FAMILIES:
+        settings = complete(value) if isinstance(value, Mapping) else None
+        return replace(described, kind="generator", value=settings) if field == "generator" else None
+    if field.startswith(ARGUMENT):  # of a called workflow that nothing is known of
         return None
     if schemas is None:
         return None if fed_by else described
@@ -245,6 +294,13 @@ def _described(
         bases=tuple(schema.get("ui_model_base") or ()),
         types=tuple(schema.get("ui_model_type") or ()),
     )
+
+
+def _uncallable(workflow_id: Any, called: Mapping[str, Any]) -> str:
+    """Why a node cannot call a saved workflow; "" if it can."""
+    if not workflow_id:
+        return "no saved workflow is chosen"
+    return "" if workflow_id in called else f"this server's library has no workflow {workflow_id!r}"
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

@@ -27,6 +27,10 @@ def _refuse(uri: str) -> Any:
 _NO_FETCHING = dict.fromkeys(("", "file", "ftp", "http", "https"), _refuse)
 
 
+_NO_INTEGER = 2.0**63
+"""From here on a server takes no whole number that is written as a float, although it fits the schema of an integer."""
+
+
 class NodeSchemas:
     """The node types of a server.
 
@@ -165,6 +169,8 @@ class NodeSchemas:
                 raise InvalidRequest(f"{at}: cannot be None.", field=place)
             if isinstance(value, bool) and field.get("type") != "boolean" and "anyOf" not in field:
                 raise InvalidRequest(f"{at}: should be {_kind(field)}, got {value!r}.", field=place)
+            if isinstance(value, float) and abs(value) >= _NO_INTEGER and field.get("type") == "integer":
+                raise InvalidRequest(f"{at}: should be an integer, got {value!r}.", field=place)
             try:
                 fits(value)
             except fastjsonschema.JsonSchemaValueException as error:

@@ -8,15 +8,16 @@ import itertools
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from invoke_widgets.errors import InvalidRequest, checks
 from invoke_widgets.errors.text import cut
-from invoke_widgets.workflows.editor import BATCH_FIELDS, graph_of, is_workflow, own_data
-from invoke_widgets.workflows.fields import VARIED_BY_SERVER, WorkflowField, fields
+from invoke_widgets.workflows.editor import BATCH_FIELDS, CALL, graph_of, is_workflow, own_data, questions
+from invoke_widgets.workflows.fields import WorkflowField, fields
+from invoke_widgets.workflows.generators import Answers, changed
 from invoke_widgets.workflows.graph import Data, near, normal_graph, plain
 from invoke_widgets.workflows.schemas import NodeSchemas
 
@@ -143,13 +144,16 @@ class Workflow:
         console: Console | None = None,
         models: Iterable[ModelRecord] = (),
         boards: Iterable[BoardRecord] = (),
+        called: Mapping[str, Mapping[str, Any]] | None = None,
+        ask: Callable[[Mapping[str, Any]], Answers] | None = None,
     ) -> None:
         self._source = copy.deepcopy(dict(source))
         self._schemas = schemas
         self._console = console
         self._models = tuple(models)
         self._boards = tuple(boards)
-        self._fields = {field.name: field for field in fields(self._source, schemas)}
+        self._ask = ask
+        self._fields = {field.name: field for field in fields(self._source, schemas, called)}
         self._paths = {field.path: field for field in self._fields.values()}
         self._set: dict[str, Setting] = {}
         self.name = str(self._source.get("name") or "")
@@ -213,7 +217,8 @@ class Workflow:
             name: the field's name.
             value: a model by its name, key or row of `console.models()`; a board by its name, "auto" or "none"; an
                 image as a path, PIL image, bytes or array, which is uploaded at submit, or by its name on the server; a
-                color as "#ff8800" or (r, g, b, a).
+                color as "#ff8800" or (r, g, b, a); a generator of a batch node's values by those of its settings that
+                change, as in {"count": 3}, or by the values that it shall make.
 
         Raises:
             InvalidRequest: there is no such field, or the value does not fit; the message says what would.
@@ -299,6 +304,19 @@ class Workflow:
             return self._board(known, value)
         if known.kind == "image":
             return _image(place, value)
+        if known.kind == "generator":
+            if isinstance(value, Mapping) and value.get("board_id") not in (None, "none"):
+                value = {**value, "board_id": self._board(known, value["board_id"]).value["board_id"]}
+            before = self._set[place].value if place in self._set else known.value or {}
+            value = changed(place, known.node_type, before, value)
+            return Setting(value, value)
+        if known.node_type == CALL and known.input == "workflow_id":
+            raise InvalidRequest(
+                f"{place}: is chosen in InvokeAI's editor, since other fields depend on it.", field=place
+            )
+        if known.node_type == "image_batch" and isinstance(value, list | tuple):
+            each = [_image(place, one) for one in value]
+            return Setting([one.value for one in each], [one.shown for one in each])
         shown: Any = None
         if known.kind == "color":
             value = _color(place, value)
@@ -320,19 +338,12 @@ class Workflow:
             value = float(value)
         if known.kind == "integer" and isinstance(value, float) and value.is_integer():
             value = int(value)  # a column of a frame with missing values has floats
-        node_type = self._type_of(known)
-        if node_type in BATCH_FIELDS:
+        if known.node_type in BATCH_FIELDS:
             if not isinstance(value, list) or not value:
                 raise InvalidRequest(f"{place}: should be a list of values, got {value!r:.80}.", field=place)
         else:
-            self._schemas.check_value(place, node_type, known.field, value)
+            self._schemas.check_value(place, known.node_type, known.input, value)
         return Setting(value, value if shown is None else shown)
-
-    def _type_of(self, known: WorkflowField) -> str:
-        nodes = self._source["nodes"]
-        if is_workflow(self._source):
-            return next(str(n["data"]["type"]) for n in nodes if n.get("id") == known.node_id)
-        return str(nodes[known.node_id]["type"])
 
     def _shown(self, known: WorkflowField, value: Any) -> Any:
         if known.kind == "model" and isinstance(value, Mapping):
@@ -438,7 +449,9 @@ class Workflow:
         return graph_of(edited) if is_workflow(edited) else normal_graph(edited)
 
     def plan(self, values: Any = None, *, runs: int = 1, seed: Any = None) -> Plan:
-        """Work out what `submit` and `sweep` would send, and check it, without sending anything.
+        """Work out what `submit` and `sweep` would send, and check it, without enqueuing anything.
+
+        The server is asked where a generator makes prompts of a template, or takes the images of a board.
 
         Args:
             values: as for `sweep`; None for what is set.
@@ -470,8 +483,8 @@ class Workflow:
 
     def _uploads(self, row: Mapping[str, Setting]) -> Iterator[Upload]:
         for setting in (*self._set.values(), *row.values()):
-            if isinstance(setting.value, Upload):
-                yield setting.value
+            values = setting.value if isinstance(setting.value, list) else [setting.value]
+            yield from (value for value in values if isinstance(value, Upload))
 
     def _seeds(self) -> list[WorkflowField]:
         return [known for known in self._fields.values() if known.field == SEED and known.kind == "integer"]
@@ -499,7 +512,7 @@ class Workflow:
 
     def _part(self, rows: list[dict[str, Setting]], runs: int) -> PlanPart:
         """Make the batch of rows that share all values which the server does not vary."""
-        varied = [name for name in rows[0] if self._fields[name].kind in VARIED_BY_SERVER]
+        varied = [name for name in rows[0] if self._fields[name].is_varied_by_server]
         if len(rows) == 1:
             varied = []
         fixed = {name: rows[0][name] for name in rows[0] if name not in varied}
@@ -508,7 +521,7 @@ class Workflow:
         changed.check()
         edited = changed.to_dict()
         graph = graph_of(edited) if is_workflow(edited) else normal_graph(edited)
-        own = own_data(edited) if is_workflow(edited) else []
+        own = own_data(edited, self._answers(edited)) if is_workflow(edited) else []
         fields_of = [self._fields[name] for name in varied]
         group = [
             {"node_path": known.node_id, "field_name": known.field, "items": [row[known.name].value for row in rows]}
@@ -535,6 +548,10 @@ class Workflow:
             # The pictures of varied jobs carry the first job's values: the server takes one workflow per batch.
             workflow = {**_WORKFLOW_PARTS, **{name: value for name, value in edited.items() if name != "id"}}
         return PlanPart(graph, data, workflow, names, shared, runs, jobs)
+
+    def _answers(self, workflow: Mapping[str, Any]) -> Answers:
+        """What the server says to the generators of a workflow that only it can evaluate."""
+        return self._ask(workflow) if self._ask is not None and questions(workflow) else {}
 
     def check(self) -> None:
         """Raise what `problems` lists.
@@ -708,7 +725,7 @@ def _grouped(rows: list[dict[str, Setting]], known: Mapping[str, WorkflowField])
     """Rows by the values that the server does not vary within a batch, in the order of the first of each."""
     groups: dict[str, list[dict[str, Setting]]] = {}
     for row in rows:
-        alone = {name: setting.value for name, setting in row.items() if known[name].kind not in VARIED_BY_SERVER}
+        alone = {name: setting.value for name, setting in row.items() if not known[name].is_varied_by_server}
         groups.setdefault(json.dumps(alone, sort_keys=True, default=id), []).append(row)
     return groups
 

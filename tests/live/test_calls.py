@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
+from invoke_widgets.errors import InvalidRequest
 from tests.support import editor
 from tests.support.graphs import Graph, graph
 from tests.support.real_server.install import VERSIONS
@@ -96,3 +97,33 @@ def test_retry_of_a_called_item_retries_its_caller(console: iw.Console, wire: Wi
         retry.wait(60)
     console.refresh()
     assert 4 == sum(item.parent_item_id is None for item in console.queue)
+
+
+def test_a_called_workflow_gets_the_values_that_are_set(console: iw.Console, wire: Wire) -> None:
+    """Its fields are set in the caller, by their names there, also to what another node puts out, and swept."""
+    saved = editor.sums()
+    saved["nodes"] += [
+        editor.node("named", "workflow_return_value", key="sum", value=...),
+        editor.node("back", "workflow_return"),
+    ]
+    saved["edges"] += [editor.edge("n2.value -> named.value"), editor.edge("named.value -> back.values")]
+    saved["exposedFields"] = [{"nodeId": "n1", "fieldName": "a"}, {"nodeId": "n2", "fieldName": "b"}]
+    del saved["id"]
+    workflow_id = wire.post("/workflows/", {"workflow": saved})["workflow_id"]
+    try:
+        call = editor.node("call", "call_saved_workflow", "Call", workflow_id=workflow_id)
+        fed = {**editor.edge("n.value -> call.x"), "targetHandle": "saved_workflow_input::n1::a"}
+        drawn = editor.workflow([editor.node("n", "add", "Sum", a=20, b=30), call], fed)
+        assert [{"sum": 50 + 2 + 10}] == [result["call"]["values"] for result in console.submit(drawn).result(60)]
+        workflow = console.workflow(drawn)
+        assert (10, "Sum.value") == (workflow["Call.B"], workflow.field("Call.A").fed_by)
+        frame = workflow.sweep({"Call.B": [100, 200], "Sum.a": [1, 2]}).frame(60)
+        expected = [(100, 1, 133), (100, 2, 134), (200, 1, 233), (200, 2, 234)]
+        sums = [values["sum"] for values in frame["call.values"]]
+        assert expected == list(zip(frame["Call.B"], frame["Sum.a"], sums, strict=True))
+        workflow["Call.A"] = 0
+        assert [{"sum": 0 + 2 + 10}] == [result["call"]["values"] for result in workflow.submit().result(60)]
+    finally:
+        wire.delete(f"/workflows/i/{workflow_id}")
+    with pytest.raises(InvalidRequest, match="this server's library has no workflow"):
+        console.workflow(drawn).submit()

@@ -154,7 +154,7 @@ def test_on_timeout_raises_cancels_or_detaches(console: iw.Console, wire: Wire, 
     assert (job.item_id, "in_progress") == (caught.value.item_id, wire.item(job.item_id)["status"])
     assert "in_progress" == wait(job, on_timeout="detach").status
     assert "in_progress" == wire.item(job.item_id)["status"]
-    with pytest.raises(iw.JobTimeout):
+    with pytest.raises(iw.JobTimeout, match=rf"Item {job.item_id} did not finish within 0.3 s. Canceled item"):
         wait(job, on_timeout="cancel")
     assert "canceled" == wire.item(job.item_id)["status"]
     with pytest.raises(iw.JobCanceled):

@@ -10,7 +10,7 @@ import invoke_widgets as iw
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, Notice
 from invoke_widgets.widgets.header import Header
 from tests.support.chaos import ChaosProxy
-from tests.support.graphs import add_and_multiply
+from tests.support.graphs import add_and_multiply, sleep
 from tests.support.parts import ask
 from tests.support.servers import EmbeddedServer
 from tests.support.wire import until
@@ -39,6 +39,21 @@ def test_offline_server_fails_requests_at_once(through: iw.Console, proxy: Chaos
             assert through.status.connection.error in str(caught.value)
     through.reconnect()
     assert "completed" == through.submit(add_and_multiply()).jobs[0].wait(60).status
+
+
+def test_a_wait_says_that_the_server_is_away(through: iw.Console, proxy: ChaosProxy) -> None:
+    """Of a job, of a batch, as jobs complete, and while they are watched: the time is not up for want of speed."""
+    batch = through.submit(sleep(60))
+    with proxy.offline():
+        until(lambda: through.status.connection.mode == "reconnecting", "the server to be away")
+        for wait in (
+            lambda: batch.wait(0.1),
+            lambda: batch.jobs[0].wait(0.1),
+            lambda: list(iw.as_completed(batch, timeout=0.1)),
+            lambda: list(through.watch(batch, timeout=0.1, on_timeout="raise")),
+        ):
+            with pytest.raises(iw.JobTimeout, match=r"\. The server is away: .*\w\.$"):
+                wait()
 
 
 @pytest.mark.slow

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from PIL import Image
 
 import invoke_widgets as iw
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
 from tests.support import editor
+from tests.support.chaos import ChaosProxy
 from tests.support.parts import said
 from tests.support.real_server.install import VERSIONS, installed
 from tests.support.wire import Wire, until
@@ -192,19 +196,166 @@ def test_workflow_form_submits_a_sweep(console: iw.Console) -> None:
     form.close()
 
 
+# -- generators that a server evaluates ------------------------------------------------------------------------------
+
+
+def _prompts(**generator: Any) -> dict[str, Any]:
+    """A workflow that a generator of prompts varies."""
+    nodes = [
+        editor.node("g", "string_generator", "Prompts", generator=generator),
+        editor.node("b", "string_batch", batch_group_id="None"),
+        editor.node("n", "string_join", string_left="", string_right="!"),
+    ]
+    form = [{"nodeId": "g", "fieldName": "generator"}]
+    return editor.workflow(nodes, "g.strings -> b.strings", "b.value -> n.string_left", exposedFields=form)
+
+
+def test_prompts_of_a_template_vary_a_workflow(console: iw.Console) -> None:
+    """Loaded or pasted; with settings by name, and for others each time if the random ones have no seed."""
+    kind = "string_generator_dynamic_prompts_"
+    drawn = _prompts(type=f"{kind}combinatorial", input="a {red|blue} {fox|owl}", maxPrompts=3)
+    expected = ["a red fox!", "a red owl!", "a blue fox!"]
+    workflow = console.workflow(drawn)
+    for batch in (console.submit(drawn), workflow.submit()):
+        assert expected == [result["n"]["value"] for result in batch.result(30)]
+    (name,) = [name for name in workflow if workflow.field(name).kind == "generator"]
+    workflow[name] = {"type": f"{kind}random", "input": "{a|b|c|d|e|f} {1|2|3|4|5|6}", "count": 40}
+    first, second = [[row["string_left"] for row in _data(workflow)] for _ in range(2)]
+    assert (40, 40, True) == (len(first), len(second), first != second)
+    workflow[name] = {"seed": 5}
+    assert _data(workflow) == _data(workflow)
+    workflow[name] = {"type": f"{kind}combinatorial", "input": "a {red"}
+    with pytest.raises(InvalidRequest, match="cannot be understood"):
+        workflow.submit()
+
+
+def _data(workflow: Any) -> list[dict[str, Any]]:
+    (part,) = workflow.plan().parts
+    return [{part.data[0][0]["field_name"]: item} for item in part.data[0][0]["items"]]
+
+
+def test_the_images_of_a_board_vary_a_workflow(console: iw.Console) -> None:
+    """By the board's name; those that come later are there at the next submit."""
+    board = console.boards.create("tests: foxes")
+    try:
+        nodes = [
+            editor.node("g", "image_generator", generator={"type": "image_generator_images_from_board"}),
+            editor.node("b", "image_batch", batch_group_id="None"),
+            editor.node("n", "img_scale", scale_factor=0.5),
+        ]
+        workflow = console.workflow(editor.workflow(nodes, "g.images -> b.images", "b.image -> n.image"))
+        with pytest.raises(InvalidRequest, match="the batch node has no values"):
+            workflow.submit()
+        workflow["image_generator.generator"] = {"board_id": "tests: foxes", "category": "assets"}
+        for size in (32, 64):
+            console.upload(Image.new("RGB", (size, size)), board=board)
+        found = console.images_of(workflow.submit(), intermediates=True)
+        assert [16, 32] == sorted(image.width for image in found)
+        workflow["image_generator.generator"] = {"category": "images"}
+        with pytest.raises(InvalidRequest, match="the batch node has no values"):
+            workflow.submit()
+    finally:
+        board.delete(images=True)
+
+
+# -- what reaches a server -------------------------------------------------------------------------------------------
+
+_VARIOUS: dict[str, Any] = {
+    "nodes": {
+        "sum": {"type": "add"},
+        "math": {"type": "float_math"},
+        "join": {"type": "string_join"},
+        "yes": {"type": "boolean"},
+        "dice": {"type": "random_range", "size": 1},
+        "blank": {"type": "blank_image"},
+    },
+    "edges": [],
+}
+_PLACES = {
+    "sum.a": int,
+    "math.b": float,
+    "math.operation": str,
+    "join.string_left": str,
+    "yes.value": bool,
+    "dice.seed": int,
+    "dice.size": int,
+    "blank.width": int,
+    "blank.color": dict,
+    "blank.mode": str,
+}
+_ANYTHING = (
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats()
+    | some.text(max_size=3)
+    | some.characters(categories=["Cs"])
+    | some.sampled_from(["ADD", "RGBA", "#ff0000", "auto", "1", b"x", (1, 2, 3), {}, {"r": 1}, [1], -1, 2**31, 1.0])
+)
+
+
+def test_no_value_outside_its_field_reaches_the_server(wire: Wire) -> None:
+    """What is refused sends nothing; what is sent, in whatever way, the server takes, loads, and finds in its field."""
+    with wire.paused(), ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url, use_socket=False) as console:
+        workflow = console.workflow(_VARIOUS)
+        ways = (
+            lambda name, value: workflow.with_({name: value}).submit(),
+            lambda name, value: workflow.sweep([{name: value}, {name: value}]),
+            lambda name, value: console.submit(_VARIOUS, data={name: [value]}),
+        )
+
+        @settings(max_examples=150, suppress_health_check=list(HealthCheck))
+        @given(some.sampled_from(list(_PLACES)), _ANYTHING, some.sampled_from(ways))
+        def send(name: str, value: Any, way: Any) -> None:
+            before = len(_sent(proxy))
+            try:
+                jobs = way(name, value)
+            except InvalidRequest:
+                assert before == len(_sent(proxy))
+                return
+            assert before < len(_sent(proxy))
+            node, field = name.split(".")
+            for item_id in jobs.item_ids:
+                arrived = wire.item(item_id)["session"]["graph"]["nodes"][node][field]
+                assert _PLACES[name] is type(arrived)
+
+        send()
+
+
+def _sent(proxy: ChaosProxy) -> list[bytes]:
+    return [seen.body for seen in proxy.seen if seen.path.endswith("/enqueue_batch")]
+
+
+_EDITOR = Path(__file__).parents[1] / "data" / "editor"
+# Without batch nodes, which the server's builder leaves in a graph.
+_DRAWN = ("a_saved_workflow_called", "boards", "caches_and_intermediates", "exposed_fields_of_old")
+
+
 @pytest.mark.real
 @pytest.mark.timeout(400)
 def test_graphs_equal_those_that_invokeai_builds() -> None:
-    """Each workflow that comes with InvokeAI becomes the graph that its own builder makes of it."""
-    command = [installed(VERSIONS[0]), "-P", _BUILDER]
+    """Each workflow that comes with InvokeAI, and some more, becomes the graph that its own builder makes of it."""
+    command = [installed(VERSIONS[0]), "-P", _BUILDER, *(_EDITOR / f"{name}.json" for name in _DRAWN)]
     environment = {**os.environ, "INVOKEAI_PATCHMATCH": "false", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert 0 == done.returncode, done.stderr
     pairs = json.loads(done.stdout)
     ours = [workflows.graph_of(pair["workflow"]) for pair in pairs]
-    assert 20 < len(pairs)
+    assert 20 + len(_DRAWN) < len(pairs)
     assert [_sorted(pair["graph"]) for pair in pairs] == [_sorted(graph) for graph in ours]
 
 
 def _sorted(graph: dict[str, Any]) -> dict[str, Any]:
-    return {**graph, "edges": sorted(graph["edges"], key=json.dumps)}
+    """A graph with its edges in order, without nulls, and with the arguments of calls as the node takes them.
+
+    The builder forgets the arguments, and keeps null where a server then takes no null; the editor leaves it out.
+    """
+    nodes = {
+        node_id: {name: value for name, value in node.items() if value is not None}
+        for node_id, node in graph["nodes"].items()
+    }
+    for node in nodes.values():
+        if node["type"] == "call_saved_workflow":
+            arguments = {name: node.pop(name) for name in list(node) if name.startswith("saved_workflow_input::")}
+            node.setdefault("workflow_inputs", arguments)
+    return {**graph, "nodes": nodes, "edges": sorted(graph["edges"], key=json.dumps)}

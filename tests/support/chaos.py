@@ -102,6 +102,7 @@ class Seen(NamedTuple):
     method: str
     path: str
     action: Action | None
+    body: bytes
 
 
 class _Request(NamedTuple):
@@ -359,7 +360,7 @@ class ChaosProxy:
                 if request.header("upgrade").lower() == "websocket":
                     path = urlsplit(request.target).path
                     rule = next((rule for rule in self._rules if rule.acts_on(request.method, path)), None)
-                    self.seen.append(Seen(request.method, path, rule.action if rule else None))
+                    self.seen.append(Seen(request.method, path, rule.action if rule else None, request.body))
                     await self._socket(rule, request, reader, writer)
                     return
                 if not await self._answer(request, writer):
@@ -376,7 +377,7 @@ class ChaosProxy:
         """Answer one request; return whether the connection may be reused."""
         path = urlsplit(request.target).path
         rule = next((rule for rule in self._rules if rule.acts_on(request.method, path)), None)
-        self.seen.append(Seen(request.method, path, rule.action if rule else None))
+        self.seen.append(Seen(request.method, path, rule.action if rule else None, request.body))
         reply = None
         if rule is not None and rule.action == "late_request":
             self._spawn(self._forward(request, rule.seconds))

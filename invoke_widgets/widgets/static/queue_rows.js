@@ -81,7 +81,7 @@ class Rows {
     this.batches = new Map(); // batch -> { count: how many rows, newest: the highest id }
     this.destinations = new Map();
     this.groups = 0; // a version number of the two above
-    this.facts = { mean: null, paused: false, unread: 0 };
+    this.facts = { mean: null, paces: {}, paused: false, unread: 0 };
     this.busy = new Set();
     this.expected = 0;
     this._positions = null;
@@ -198,13 +198,13 @@ class Rows {
 
   /** Seconds until a running row ends or a pending one starts; null if not known. The kernel estimates the end. */
   left(row, now) {
-    const { mean, paused } = this.facts;
     if (row.status === "in_progress") return row.ends > now ? row.ends - now : null;
-    if (row.status !== "pending" || paused || mean === null) return null;
+    const each = this.facts.paces[row.batch] ?? this.facts.mean;
+    if (row.status !== "pending" || this.facts.paused || each === null) return null;
     const position = this.position(row);
     let running = 0;
     for (const other of this._running) running = Math.max(running, this.left(other, now) ?? 0);
-    return running + (position - 1) * mean;
+    return running + (position - 1) * each;
   }
 }
 

@@ -1,4 +1,6 @@
-"""Convert InvokeAI's bundled workflows with its own code: `python -P builder.py`, with the Python that has it.
+"""Convert workflows with InvokeAI's own code: `python -P builder.py [FILE ...]`, with the Python that has it.
+
+They are those that come with InvokeAI, and the `workflow` of each file.
 
 Prints a JSON list of `{"workflow": ..., "graph": ...}`. The graphs are not validated, since these workflows have no
 models selected.
@@ -23,5 +25,6 @@ builder.Graph.model_validate = lambda graph: graph
 
 folder = Path(workflow_records.__file__).parent / "default_workflows"
 workflows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+workflows += [json.loads(Path(path).read_text())["workflow"] for path in sys.argv[1:]]
 built = [{"workflow": workflow, "graph": builder.build_graph_from_workflow(workflow)} for workflow in workflows]
 json.dump(built, sys.stdout, default=lambda model: model.model_dump())

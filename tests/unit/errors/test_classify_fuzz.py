@@ -125,6 +125,7 @@ CALLS: tuple[Callable[[InvokeClient], Coroutine[Any, Any, object]], ...] = (
     lambda c: c.list_queue_items(),
     lambda c: c.list_all_queue_items(),
     lambda c: c.get_queue_item(1),
+    lambda c: c.get_queue_item_source(1),
     lambda c: c.get_current_queue_item(),
     lambda c: c.get_next_queue_item(),
     lambda c: c.cancel_queue_item(1),

@@ -21,7 +21,7 @@ from invoke_widgets.widgets.drafts import (
     read_values,
     rows_of,
 )
-from invoke_widgets.widgets.queue_rows import RunTimes, left_s
+from invoke_widgets.widgets.queue_rows import RunTimes, left_s, paces
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -261,6 +261,15 @@ def test_time_left_by_progress_or_mean_run_time() -> None:
     assert 20.0 == left_s(state, running, 30.0, now)
     assert 30.0 == left_s(progress, running, None, now)
     assert [None, None] == [left_s(state, running, None, now), left_s(state, running, 9.0, now)]
+
+
+def test_siblings_are_as_fast_as_the_one_that_runs() -> None:
+    """By its own progress, if that is enough to go by."""
+    items = {1: item(1, "in_progress", started_at=NOW), 2: item(2)}
+    now = NOW + timedelta(seconds=30)
+    for percentage, expected in ((0.25, {"b": 120.0}), (1.0, {"b": 30.0}), (0.001, {}), (None, {})):
+        state = QueueState(items=items, progress={1: Progress(item_id=1, percentage=percentage)})
+        assert expected == paces(state, now)
 
 
 def test_mean_run_time_of_the_newest_fifty() -> None:

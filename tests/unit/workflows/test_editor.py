@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from random import Random
 from typing import Any
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.workflows.generators import changed, values_of
 from tests.support import editor
 from tests.support.graphs import Graph
 
@@ -94,7 +99,10 @@ def test_ambiguous_and_unknown_node_names_are_refused(name: str, words: str) -> 
 
 
 def test_batch_nodes_become_values() -> None:
-    """Those of one group are zipped, others multiplied, and the nodes themselves are not sent."""
+    """Those of one group are zipped, others multiplied, and the nodes themselves are not sent.
+
+    What they feed keeps its own value in the graph, as the editor sends it.
+    """
     drawn = editor.workflow(
         [
             editor.node("x", "integer_batch", integers=[1, 2], batch_group_id="Group 1"),
@@ -115,7 +123,7 @@ def test_batch_nodes_become_values() -> None:
             ],
             [{"node_path": "f", "field_name": "a", "items": [0.5]}],
         ],
-        {"nodes": {"n": sent("add", "n"), "f": sent("float_math", "f")}, "edges": []},
+        {"nodes": {"n": sent("add", "n", a=0, b=0), "f": sent("float_math", "f", a=0.0)}, "edges": []},
     ) == (workflows.own_data(drawn), workflows.graph_of(drawn))
 
 
@@ -303,7 +311,8 @@ def generated(kind: str, **settings: Any) -> list[Any]:
         ("float_generator_parse_string", {"input": "1;.5;2e3;-", "splitOn": ";"}, [1, 0.5, 2000]),
         ("string_generator_parse_string", {"input": "a cat\na dog\n", "splitOn": "\\n"}, ["a cat", "a dog"]),
         ("string_generator_parse_string", {"input": "a,b", "splitOn": ""}, ["a,b"]),
-        ("integer_generator", {"values": [4, 2]}, [4, 2]),
+        ("float_generator_parse_string", {"input": "1", "values": [4, 2.5]}, [4, 2.5]),
+        ("float_generator_arithmetic_sequence", {}, [i * 0.1 for i in range(10)]),
     ],
 )
 def test_generators_give_what_the_editor_gives(kind: str, settings: dict[str, Any], values: list[Any]) -> None:
@@ -318,3 +327,191 @@ def test_seeded_random_is_the_editors() -> None:
     assert expected == generated(kind, min=0, max=1, count=3, seed=5489)
     whole = generated("integer_generator_random_distribution_uniform", min=1, max=6, count=3, seed=5489)
     assert [int(number * 6) + 1 for number in expected] == whole
+
+
+def test_values_of_a_template_or_board_are_the_servers_to_say() -> None:
+    """What it is asked has the editor's defaults; without an answer they are unknown, and an empty one is no value."""
+    board = {"type": "image_generator_images_from_board", "board_id": "b"}
+    nodes = [
+        editor.node("x", "img_hue_adjust"),
+        editor.node("batch", "image_batch", images=[]),
+        editor.node("g", "image_generator", generator=board),
+        editor.node("unused", "string_generator", generator={"type": "string_generator_dynamic_prompts_random"}),
+    ]
+    drawn = editor.workflow(nodes, "g.images -> batch.images", "batch.image -> x.image")
+    (asked,) = workflows.questions(drawn)
+    assert {**board, "category": "images"} == json.loads(asked)
+    images = [{"image_name": "a.png"}]
+    assert images == workflows.own_data(drawn, {asked: images})[0][0]["items"]
+    for answers, words in (({}, "only a server can evaluate"), ({asked: []}, "the batch node has no values")):
+        with pytest.raises(InvalidRequest, match=words):
+            workflows.own_data(drawn, answers)
+
+
+def test_nodes_without_a_group_come_where_the_first_of_them_is() -> None:
+    """The editor's order, in which the last value varies fastest."""
+    nodes = [
+        *(
+            editor.node(name, "integer_batch", integers=[1], batch_group_id=group)
+            for name, group in (("a", "Group 1"), ("b", "None"), ("c", "Group 2"), ("d", "None"), ("e", "Group 1"))
+        ),
+        *(editor.node(f"to_{name}", "add") for name in "abcde"),
+    ]
+    data = workflows.own_data(editor.workflow(nodes, *(f"{name}.value -> to_{name}.a" for name in "abcde")))
+    assert [["to_a", "to_e"], ["to_b"], ["to_d"], ["to_c"]] == [[entry["node_path"] for entry in g] for g in data]
+
+
+# -- calls of saved workflows ----------------------------------------------------------------------------------------
+
+
+def _calling() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """A workflow that calls "A sum", one of whose fields an edge feeds, and the library that has it."""
+    call = editor.node("call", "call_saved_workflow", "Call", workflow_id="w", workflow_inputs={"old": 1})
+    argument = "saved_workflow_input::n2::b"
+    drawn = editor.workflow([editor.node("n", "add", a=1, b=2), call], {**editor.edge("n.value -> call.x")})
+    drawn["edges"][0]["targetHandle"] = argument
+    return drawn, {"w": editor.workflow(editor.sums()["nodes"], exposedFields=_EXPOSED)}
+
+
+_EXPOSED = [{"nodeId": "n2", "fieldName": "b"}, {"nodeId": "n1", "fieldName": "a"}]
+
+
+def test_a_called_workflows_fields_are_arguments() -> None:
+    """They get the values that they have there, and are sent as the editor does; one with an edge has no value."""
+    drawn, library = _calling()
+    assert {"w"} == workflows.called_ids(drawn)
+    loaded = workflows.with_called(drawn, library)
+    graph = workflows.graph_of(loaded)
+    assert {"saved_workflow_input::n1::a": 1} == graph["nodes"]["call"]["workflow_inputs"]
+    assert "saved_workflow_input::n2::b" == graph["edges"][0]["destination"]["field"]
+    kept = loaded["nodes"][1]["data"]["inputs"]
+    kept["saved_workflow_input::n1::a"]["value"] = 7
+    again = workflows.with_called(loaded, library)
+    assert 7 == workflows.graph_of(again)["nodes"]["call"]["workflow_inputs"]["saved_workflow_input::n1::a"]
+
+
+def test_an_argument_that_the_called_workflow_no_longer_has_is_left_out() -> None:
+    """With its edge; but of a workflow that is gone, all are kept."""
+    drawn, library = _calling()
+    library["w"]["exposedFields"] = _EXPOSED[1:]
+    loaded = workflows.with_called(drawn, library)
+    graph = workflows.graph_of(loaded)
+    assert ([], {"saved_workflow_input::n1::a": 1}) == (graph["edges"], graph["nodes"]["call"]["workflow_inputs"])
+    assert 1 == len(workflows.graph_of(workflows.with_called(drawn, {}))["edges"])
+
+
+# -- any graph -------------------------------------------------------------------------------------------------------
+
+_WORDS = some.text("ab-_ é", min_size=1, max_size=4)
+_JSON = some.integers() | some.text(max_size=3) | some.lists(some.integers(), max_size=2)
+
+
+@some.composite
+def _graphs(draw: some.DrawFn) -> dict[str, Any]:
+    """Nodes of any types, ids and fields, with edges from earlier ones."""
+    ids = draw(some.lists(_WORDS, min_size=1, max_size=5, unique=True))
+    nodes = {
+        node_id: {
+            "id": node_id,
+            "type": draw(some.sampled_from(["add", "collect", "from a pack"])),
+            "use_cache": draw(some.booleans()),
+            "is_intermediate": draw(some.booleans()),
+            **draw(some.dictionaries(some.sampled_from("abc"), _JSON, max_size=3)),
+        }
+        for node_id in ids
+    }
+    edges: list[dict[str, Any]] = []
+    for index, target in enumerate(ids):
+        for source in draw(some.lists(some.sampled_from(ids[:index]), max_size=2)) if index else ():
+            into = draw(some.sampled_from("abc"))
+            nodes[target].pop(into, None)
+            ends = {"source": {"node_id": source, "field": "out"}, "destination": {"node_id": target, "field": into}}
+            edges += [ends] if ends not in edges else []
+    return {"nodes": nodes, "edges": edges}
+
+
+@given(_graphs(), some.randoms(use_true_random=False))
+def test_a_graph_that_is_drawn_is_the_graph_again(graph: dict[str, Any], random: Random) -> None:
+    """Through any number of connectors, beside notes, and whatever is left in an input that an edge feeds."""
+    nodes, edges = [], []
+    fed = {(edge["destination"]["node_id"], edge["destination"]["field"]) for edge in graph["edges"]}
+    for node_id, node in graph["nodes"].items():
+        own = {name: value for name, value in node.items() if name in "abc"}
+        left = {field: "left" for place, field in fed if place == node_id and random.random() < 0.5}
+        drawn = editor.node(node_id, node["type"], **own, **left)
+        drawn["data"] |= {"useCache": node["use_cache"], "isIntermediate": node["is_intermediate"]}
+        nodes += [drawn, editor.note(f"note on {node_id}")]
+    for number, edge in enumerate(graph["edges"]):
+        source, handle = edge["source"]["node_id"], edge["source"]["field"]
+        for step in range(random.randrange(3)):
+            connector = f"connector {number}.{step}"
+            nodes.append(editor.connector(connector))
+            edges.append(_line(source, handle, connector, "in"))
+            source, handle = connector, "out"
+        edges.append(_line(source, handle, edge["destination"]["node_id"], edge["destination"]["field"]))
+    drawn_edges = [*edges, {"id": "collapsed", "type": "collapsed", "source": "x", "target": "y"}]
+    assert graph == workflows.graph_of(editor.workflow(nodes, *drawn_edges))
+
+
+def _line(source: str, out: str, target: str, into: str) -> dict[str, Any]:
+    ends = {"source": source, "sourceHandle": out, "target": target, "targetHandle": into}
+    return {"id": json.dumps(ends), "type": "default", **ends}
+
+
+# -- settings of generators ------------------------------------------------------------------------------------------
+
+_DICE = {"type": "integer_generator_random_distribution_uniform", "min": 1, "max": 6, "count": 3, "seed": 5}
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ({"count": 2}, {**_DICE, "count": 2}),
+        ({"seed": None}, {**_DICE, "seed": None}),
+        (
+            {"type": "integer_generator_linear_distribution", "end": 9},
+            {"type": "integer_generator_linear_distribution", "start": 0, "end": 9, "count": 3},
+        ),
+        ([4, 2], {"type": "integer_generator_parse_string", "input": "4,2", "splitOn": ","}),
+        (range(2), {"type": "integer_generator_parse_string", "input": "0,1", "splitOn": ","}),
+        (numpy.array([7]), {"type": "integer_generator_parse_string", "input": "7", "splitOn": ","}),
+    ],
+)
+def test_a_generators_settings_are_changed(given: Any, settings: dict[str, Any]) -> None:
+    """Those that are given, or so that it makes the values that are given; another kind begins with its defaults."""
+    assert settings == changed("Dice", "integer_generator", _DICE, given)
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "words"),
+    [
+        ("integer_generator", {"cont": 2}, "no setting 'cont'. Did you mean 'count'?"),
+        ("integer_generator", {"type": "integer_generator_sequence"}, "no generator of the kind"),
+        ("integer_generator", {"count": 0}, "count should be a whole number from 1"),
+        ("integer_generator", {"min": 1.5}, "min should be a whole number, got 1.5"),
+        ("integer_generator", {"seed": "x"}, "seed should be a whole number, or None"),
+        ("integer_generator", 5, "should be a generator's settings"),
+        ("integer_generator", [1.5], "should be whole numbers, got [1.5]"),
+        ("integer_generator", [], "should be whole numbers"),
+        ("float_generator", ["x"], "should be numbers"),
+        ("string_generator", ["a", ""], "should be texts, none empty"),
+        ("string_generator", [",\n|\t\x1f"], "cannot be made by a generator"),
+        ("image_generator", ["a.png"], "gives the images of a board"),
+        ("image_generator", {"type": "image_generator_images_from_board", "category": "all"}, "'images' or 'assets'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(family: str, given: Any, words: str) -> None:
+    """By the field's name, with what would fit."""
+    with pytest.raises(InvalidRequest, match=f"^Dice: .*{re.escape(words)}") as caught:
+        changed("Dice", family, _DICE if family.startswith("integer") else {}, given)
+    assert "Dice" == caught.value.field
+
+
+@given(some.lists(some.text(min_size=1, max_size=5), min_size=1, max_size=4))
+def test_a_generator_makes_the_texts_that_it_is_given(texts: list[str]) -> None:
+    """Whatever separators are in them, or it says that it cannot."""
+    try:
+        made = changed("Words", "string_generator", {}, texts)
+    except InvalidRequest:
+        return
+    assert texts == values_of(made, "", {})

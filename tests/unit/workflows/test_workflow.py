@@ -15,7 +15,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.workflows import NodeSchemas, Workflow, fields, graph_of, own_data, read_source
+from invoke_widgets.workflows import (
+    NodeSchemas,
+    Workflow,
+    fields,
+    graph_of,
+    own_data,
+    questions,
+    read_source,
+    with_called,
+)
 from tests.support import editor
 
 
@@ -79,6 +88,12 @@ SCHEMAS = NodeSchemas(
                     color=field("Color", **{"$ref": "#/components/schemas/ColorField"}),
                     board=field("Board", **optional("BoardField")),
                     hidden=field("Hidden", type="integer", ui_hidden=True),
+                ),
+                "Call": node(
+                    "call_saved_workflow",
+                    "Call Saved Workflow",
+                    workflow_id=field("Workflow Id", type="string", default=""),
+                    workflow_inputs=field("Inputs", type="object", default={}, ui_hidden=True),
                 ),
                 "RandInt": node("rand_int", "Random Integer", low=field("Low", type="integer", default=0)),
                 "ModelIdentifierField": record("", "key", "hash", "name", "base", "type"),
@@ -419,6 +434,123 @@ def test_no_value_outside_its_field_reaches_a_graph(values: dict[str, Any]) -> N
     assert isinstance(sent["n4"]["cfg"], float)
     assert sent["n4"]["scheduler"] in ("euler", "ddim")
     assert isinstance(sent["n2"]["prompt"].encode(), bytes)
+
+
+# -- generators, and calls of saved workflows ------------------------------------------------------------------------
+
+
+def generated(kind: str, **settings: Any) -> dict[str, Any]:
+    """Return a workflow whose steps a generator makes, which its form shows."""
+    source = drawn()
+    source["nodes"] += [
+        editor.node("g", f"{kind.partition('_generator')[0]}_generator", "Many", generator={"type": kind, **settings}),
+        editor.node("b", "integer_batch", integers=[]),
+    ]
+    source["edges"] += [editor.edge("g.integers -> b.integers"), editor.edge("b.value -> n4.steps")]
+    source["exposedFields"].insert(0, {"nodeId": "g", "fieldName": "generator"})
+    return source
+
+
+def test_a_generator_is_a_field_of_the_form() -> None:
+    """Its settings are the value, with the editor's defaults; some of them are set, or the values themselves."""
+    workflow = loaded(generated("integer_generator_arithmetic_sequence", start=5)).with_(Model="Dreamer")
+    (name, *_) = workflow
+    known = workflow.field(name)
+    settings = {"type": "integer_generator_arithmetic_sequence", "start": 5, "step": 1, "count": 10}
+    assert ("Generator", "generator", settings) == (name, known.kind, workflow[name])
+    workflow[name] = {"count": 2}
+    workflow[name] = {"step": 3}
+    (part,) = workflow.plan().parts
+    assert ([5, 8], 2) == (part.data[0][0]["items"], part.jobs)
+    assert {"start": 5, "step": 3, "count": 2}.items() <= part.workflow["nodes"][-2]["data"]["inputs"]["generator"][  # type: ignore[index]
+        "value"
+    ].items()
+    workflow[name] = [7, 9, 11]
+    assert [7, 9, 11] == workflow.plan().parts[0].data[0][0]["items"]
+    again = loaded(generated("integer_generator_arithmetic_sequence"))
+    assert "Generator: count should be a whole number" in str(refused(again, name, {"count": "many"}))
+
+
+def test_settings_of_a_generator_can_be_swept() -> None:
+    """Each takes a batch of its own, since it gives other values, or another number of them."""
+    workflow = loaded(generated("integer_generator_arithmetic_sequence", start=5)).with_(Model="Dreamer")
+    plan = workflow.plan({"Generator": [{"count": 2}, {"count": 3}], "CFG": [1, 2]})
+    assert [(4, {"count": 2}), (6, {"count": 3})] == [
+        (part.jobs, {"count": part.shared["Generator"]["count"]}) for part in plan.parts
+    ]
+
+
+def test_the_server_is_asked_for_what_only_it_can_say() -> None:
+    """With the settings that are set now, each time that the workflow is planned."""
+    asked: list[Any] = []
+
+    def ask(workflow: Any) -> dict[str, list[Any]]:
+        (question,) = questions(workflow)
+        asked.append(json.loads(question)["board_id"])
+        return {question: [{"image_name": "a.png"}, {"image_name": "b.png"}]}
+
+    source = drawn()
+    board = {"type": "image_generator_images_from_board"}
+    source["nodes"] += [editor.node("g", "image_generator", generator=board), editor.node("b", "image_batch")]
+    source["edges"] += [editor.edge("g.images -> b.images"), editor.edge("b.image -> n4.image")]
+    workflow = Workflow(source, SCHEMAS, models=MODELS, boards=BOARDS, ask=ask).with_(Model="Dreamer")
+    workflow["image_generator.generator"] = {"board_id": "Foxes"}
+    assert (2, ["b1"]) == (workflow.plan().jobs, asked)
+    error = refused(loaded(source), "image_generator.generator", {"board_id": "Owls"})
+    assert "this server has no board 'Owls'" in str(error)
+
+
+def test_values_of_an_image_batch_are_uploaded_or_named() -> None:
+    """As those of an image field are."""
+    source = drawn()
+    source["nodes"].append(editor.node("b", "image_batch", "Pictures", images=[], batch_group_id="None"))
+    source["edges"].append(editor.edge("b.image -> n4.image"))
+    workflow = loaded(source).with_({"Model": "Dreamer", "Pictures.images": ["a.png", b"png"]})
+    plan = workflow.plan()
+    (upload,) = plan.uploads
+    upload["image_name"] = "up.png"
+    assert [{"image_name": "a.png"}, {"image_name": "up.png"}] == plan.parts[0].data[0][0]["items"]
+
+
+def calling(**call: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a workflow that calls another, of whose fields its own form shows one."""
+    library = drawn()
+    library["nodes"][3]["data"]["inputs"]["steps"]["label"] = "How many"
+    inputs = {"workflow_id": "w", "saved_workflow_input::n4::steps": 4, **call}
+    exposed = [{"nodeId": "call", "fieldName": "saved_workflow_input::n4::steps"}]
+    source = editor.workflow([editor.node("call", "call_saved_workflow", "Call", **inputs)], exposedFields=exposed)
+    return with_called(source, {"w": library}), {"w": library}
+
+
+def test_fields_of_a_called_workflow_are_told_and_checked() -> None:
+    """By their labels there, with the type and bounds there; they are sent as arguments."""
+    source, library = calling()
+    workflow = Workflow(source, SCHEMAS, models=MODELS, boards=BOARDS, called=library)
+    names = list(workflow)
+    assert ("How many", {"Call.Model", "Call.CFG", "Call.Seed", "Call.Positive: Prompt", "Call.Negative: Prompt"}) == (
+        names[0],
+        {name for name in names if name.startswith("Call.") and "workflow" not in name},
+    )
+    assert "How many: should be above 0" in str(refused(workflow, "How many", 0))
+    assert "Call.workflow_id: is chosen in InvokeAI's editor" in str(refused(workflow, "Call.workflow_id", "v"))
+    workflow["Call.Model"] = "Dreamer"
+    workflow["How many"] = 6
+    plan = workflow.plan({"Call.CFG": [1, 2]})
+    assert [1, 1] == [part.jobs for part in plan.parts]  # a server varies the fields of its own nodes alone
+    arguments = workflow.to_graph()["nodes"]["call"]["workflow_inputs"]
+    assert (KEYS, 6) == (arguments["saved_workflow_input::n1::model"], arguments["saved_workflow_input::n4::steps"])
+
+
+@pytest.mark.parametrize(
+    ("workflow_id", "words"),
+    [("", "no saved workflow is chosen"), ("x", "this server's library has no workflow 'x'")],
+)
+def test_a_call_of_no_workflow_is_a_problem(workflow_id: str, words: str) -> None:
+    """It is said before anything is sent."""
+    source, library = calling()
+    source["nodes"][0]["data"]["inputs"]["workflow_id"]["value"] = workflow_id
+    problems = Workflow(source, SCHEMAS, called=library).problems
+    assert f"Call.workflow_id: {words}." in problems
 
 
 # -- sources ---------------------------------------------------------------------------------------------------------

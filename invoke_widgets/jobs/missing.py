@@ -1,0 +1,144 @@
+"""`Missing`: the jobs that did not complete, ready to be submitted again with the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from invoke_widgets.client import InvokeClient
+from invoke_widgets.errors import InvalidRequest, NotFound
+from invoke_widgets.history import frames
+from invoke_widgets.jobs.job import Context, Job
+from invoke_widgets.jobs.retry import RetryPolicy
+from invoke_widgets.records import CANCELED, FAILED, GONE, QueueItem, ValueNames
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from invoke_widgets.jobs.batch import Sweep
+
+Sent = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any] | None]]
+"""By batch_id: a graph that was enqueued, and the workflow that it was made of, if any."""
+
+
+class Missing:
+    """Jobs that failed, were canceled, or were deleted before their end was seen. `batch.missing()` makes it.
+
+    It stays as it is when jobs end later. Iterating gives their handles.
+    """
+
+    def __init__(self, context: Context, items: Sequence[QueueItem], among: Mapping[str, Sequence[int]]) -> None:
+        self._context = context
+        self._items = tuple(items)
+        self._among = among
+        """By batch_id, the ids of its items, in one of which its graph may be found."""
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter([Job(self._context, item.item_id) for item in self._items])
+
+    def __repr__(self) -> str:
+        counts = (
+            f"{n} {status}"
+            for status in (FAILED, CANCELED, GONE)
+            if (n := sum(item.status == status for item in self._items))
+        )
+        return f"Missing({', '.join(counts) or 'none'})"
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per job, with its values and how it ended: the columns of `console.jobs.frame()`."""
+        return frames.jobs(self._items)
+
+    def submit(
+        self,
+        *,
+        prepend: bool = False,
+        destination: str | None = None,
+        retry: RetryPolicy | None = None,
+        patience: float = 0.0,
+    ) -> Sweep:
+        """Enqueue them again with the same values, in new batches: one for each batch that they were in.
+
+        `console.retry(...)` instead has the server put failed and canceled jobs into their own batch again; a job that
+        the server has deleted can only be submitted.
+
+        Args:
+            prepend, retry, patience: as for `Console.submit`.
+            destination: as for `Console.submit`; by default that of the jobs.
+
+        Raises:
+            InvalidRequest: there are none, or the server has deleted all items of a batch that this console did not
+                submit, so that its graph is not known; nothing was sent.
+            JobException: as for `Console.submit`.
+        """
+        from invoke_widgets.jobs.batch import Sweep
+
+        if not self._items:
+            raise InvalidRequest("No job is missing, so there is nothing to submit.")
+        options = {"prepend": prepend, "retry": retry, "patience": patience}
+
+        async def work() -> Sweep:
+            actions = self._context.actions
+            made = await _submissions(self._context.client, actions.sent, self._items, self._among)
+            named = {} if destination is None else {"destination": destination}
+            return Sweep.of(self._context, await actions.submit_all([{**one, **options, **named} for one in made]))
+
+        return self._context.loop.call(work())
+
+
+async def _submissions(
+    client: InvokeClient, sent: Sent, items: Iterable[QueueItem], among: Mapping[str, Sequence[int]]
+) -> list[dict[str, Any]]:
+    """The arguments of a `Submission` for each batch of some items."""
+    batches: dict[tuple[str, tuple[tuple[str, str], ...]], list[QueueItem]] = {}
+    for item in items:
+        if item.field_values is None:
+            raise InvalidRequest(f"Item {item.item_id} was deleted before its values were read, so they are not known.")
+        places = tuple((value.node_path, value.field_name) for value in item.field_values if value.node_path)
+        batches.setdefault((item.batch_id, places), []).append(item)
+    made = []
+    for (batch_id, places), those in batches.items():
+        graph, workflow = sent.get(batch_id) or await _source(client, batch_id, among.get(batch_id, ()))
+        values = [[value for value in item.field_values or () if value.node_path] for item in those]
+        data = [
+            {"node_path": node, "field_name": field, "items": [each[index].value for each in values]}
+            for index, (node, field) in enumerate(places)
+        ]
+        told = those[0].field_values or ()
+        names = ValueNames(
+            {(value.node_path, value.field_name): value.name for value in told if value.node_path and value.name},
+            {value.name: value.value for value in told if not value.node_path},
+        )
+        runs = 1 if data else len(those)
+        made.append(
+            {
+                "graph": graph,
+                "workflow": workflow,
+                "runs": runs,
+                "data": [data] if data else None,
+                "names": names,
+                "destination": those[0].destination,
+            }
+        )
+    return made
+
+
+async def _source(
+    client: InvokeClient, batch_id: str, item_ids: Iterable[int]
+) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """The graph of a batch, which each of its items has with values of its own, and its workflow.
+
+    Raises:
+        InvalidRequest: it has no item any more.
+    """
+    for item_id in item_ids:
+        try:
+            return await client.get_queue_item_source(item_id)
+        except NotFound:
+            continue
+    raise InvalidRequest(
+        f"The server has deleted all items of batch {batch_id}, so their graph is not known.",
+        suggestion="Submit the workflow again, with the values of missing().frame() as rows of a sweep.",
+    )
