@@ -37,22 +37,14 @@ class _NotExecutable(BaseInvocation):
         raise NotExecutableNodeError
 
 
-class _Batch(_NotExecutable):
-    batch_group_id: BatchGroup = input_field(
-        "None", input="direct", title="Batch Group", description="Batch nodes of one group are zipped"
-    )
-
-
 def _type(name: str) -> Any:
     return Literal[name], type_field(name)
 
 
-def _node(
-    name: str, node_type: str, doc: str, base: type[BaseInvocation], output: Any, tags: tuple[str, ...], **fields: Any
-) -> None:
+def _node(name: str, node_type: str, doc: str, output: Any, tags: tuple[str, ...], **fields: Any) -> None:
     """Register a node class that is made of these fields."""
     fields["type"] = _type(node_type)
-    made = create_model(name, __base__=base, __doc__=doc, __module__=__name__, **fields)
+    made = create_model(name, __base__=_NotExecutable, __doc__=doc, __module__=__name__, **fields)
     title, listed = node_type.replace("_", " ").title(), ["primitives", *tags, "batch", "special"]
     register = invocation(title=title, tags=listed, category="batch", classification="special")
     register(made).output_class = output
@@ -68,14 +60,19 @@ def _generator(kind: str, element: type, *tags: str) -> None:
     doc = f"The {kind}s of a generator"
     output = create_model(f"{name}Output", __base__=BaseInvocationOutput, __doc__=doc, __module__=__name__, **made)
     doc, fields = f"Makes {kind}s for a batch", {"generator": (settings, made_of)}
-    _node(name, f"{kind}_generator", doc, _NotExecutable, invocation_output(output), tags, **fields)
+    _node(name, f"{kind}_generator", doc, invocation_output(output), tags, **fields)
 
 
 def _batch(kind: str, element: type, output: type[BaseInvocationOutput], *tags: str) -> None:
     """Register a node with values to run a workflow with, one after the other."""
+    group = input_field("None", input="direct", title="Batch Group", description="Batch nodes of one group are zipped")
     values = input_field(min_length=1, description=f"The {kind}s to batch over")
-    doc, fields = f"Runs the workflow once for each {kind}", {f"{kind}s": (list[element] | None, values)}  # type: ignore[valid-type]
-    _node(f"{kind.title()}BatchInvocation", f"{kind}_batch", doc, _Batch, output, tags, **fields)
+    some: Any = list[element] | None  # type: ignore[valid-type]
+    doc, fields = (
+        f"Runs the workflow once for each {kind}",
+        {"batch_group_id": (BatchGroup, group), f"{kind}s": (some, values)},
+    )
+    _node(f"{kind.title()}BatchInvocation", f"{kind}_batch", doc, output, tags, **fields)
 
 
 _batch("image", ImageField, ImageOutput, "image")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
@@ -130,18 +131,19 @@ class RoundInvocation(BaseInvocation):
         return FloatOutput(value=round(self.value, self.decimals))
 
 
-_LABELS = {
-    "ADD": "Add A+B",
-    "SUB": "Subtract A-B",
-    "MUL": "Multiply A*B",
-    "DIV": "Divide A/B",
-    "EXP": "Exponentiate A^B",
-    "MOD": "Modulus A%B",
-    "ABS": "Absolute Value of A",
-    "SQRT": "Square Root of A",
-    "MIN": "Minimum(A,B)",
-    "MAX": "Maximum(A,B)",
+_OPERATIONS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
+    "ADD": ("Add A+B", operator.add),
+    "SUB": ("Subtract A-B", operator.sub),
+    "MUL": ("Multiply A*B", operator.mul),
+    "DIV": ("Divide A/B", operator.truediv),
+    "EXP": ("Exponentiate A^B", operator.pow),
+    "MOD": ("Modulus A%B", operator.mod),
+    "ABS": ("Absolute Value of A", lambda a, b: abs(a)),
+    "SQRT": ("Square Root of A", lambda a, b: math.sqrt(a) if a >= 0 else math.nan),
+    "MIN": ("Minimum(A,B)", min),
+    "MAX": ("Maximum(A,B)", max),
 }
+"""The operations by name: a label, and the function."""
 
 
 @invocation(
@@ -159,7 +161,7 @@ class IntegerMathInvocation(BaseInvocation):
     operation: Literal["ADD", "SUB", "MUL", "DIV", "EXP", "MOD", "ABS", "MIN", "MAX"] = input_field(
         "ADD",
         description="The operation to perform",
-        ui_choice_labels={key: label for key, label in _LABELS.items() if key != "SQRT"},
+        ui_choice_labels={key: label for key, (label, _) in _OPERATIONS.items() if key != "SQRT"},
     )
     a: int = input_field(1, description="The first number")
     b: int = input_field(1, description="The second number")
@@ -177,27 +179,7 @@ class IntegerMathInvocation(BaseInvocation):
         return value
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
-        a, b = self.a, self.b
-        match self.operation:
-            case "ADD":
-                value = a + b
-            case "SUB":
-                value = a - b
-            case "MUL":
-                value = a * b
-            case "DIV":
-                value = int(a / b)
-            case "EXP":
-                value = a**b
-            case "MOD":
-                value = a % b
-            case "ABS":
-                value = abs(a)
-            case "MIN":
-                value = min(a, b)
-            case "MAX":
-                value = max(a, b)
-        return IntegerOutput(value=value)
+        return IntegerOutput(value=int(_OPERATIONS[self.operation][1](self.a, self.b)))
 
 
 @invocation(
@@ -212,7 +194,7 @@ class FloatMathInvocation(BaseInvocation):
     operation: Literal["ADD", "SUB", "MUL", "DIV", "EXP", "ABS", "SQRT", "MIN", "MAX"] = input_field(
         "ADD",
         description="The operation to perform",
-        ui_choice_labels={key: label for key, label in _LABELS.items() if key != "MOD"},
+        ui_choice_labels={key: label for key, (label, _) in _OPERATIONS.items() if key != "MOD"},
     )
     a: float = input_field(1, description="The first number")
     b: float = input_field(1, description="The second number")
@@ -232,24 +214,4 @@ class FloatMathInvocation(BaseInvocation):
         return value
 
     def invoke(self, context: NodeContext) -> FloatOutput:
-        a, b = self.a, self.b
-        match self.operation:
-            case "ADD":
-                value = a + b
-            case "SUB":
-                value = a - b
-            case "MUL":
-                value = a * b
-            case "DIV":
-                value = a / b
-            case "EXP":
-                value = a**b
-            case "SQRT":
-                value = math.sqrt(a) if a >= 0 else math.nan
-            case "ABS":
-                value = abs(a)
-            case "MIN":
-                value = min(a, b)
-            case "MAX":
-                value = max(a, b)
-        return FloatOutput(value=value)
+        return FloatOutput(value=_OPERATIONS[self.operation][1](self.a, self.b))

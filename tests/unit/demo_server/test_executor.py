@@ -10,25 +10,15 @@ from pydantic import ValidationError
 from invoke_widgets.demo_server.executor import Executor, NodeInputError
 from invoke_widgets.demo_server.nodes import NodeContext
 from invoke_widgets.demo_server.session import GraphExecutionState
+from tests.support.graphs import graph
 
 _NO_CONTEXT = cast(NodeContext, None)
 
 
 def _session(nodes: dict[str, dict[str, Any]], *edges: str) -> GraphExecutionState:
     """A session of nodes and edges, the latter as `"from.field to.field"`."""
-
-    def end(text: str) -> dict[str, str]:
-        node_id, field = text.split(".")
-        return {"node_id": node_id, "field": field}
-
-    graph = {
-        "nodes": {node_id: {"id": node_id, **fields} for node_id, fields in nodes.items()},
-        "edges": [
-            {"source": end(source), "destination": end(destination)}
-            for source, destination in (edge.split() for edge in edges)
-        ],
-    }
-    return GraphExecutionState.model_validate({"graph": graph})
+    made = graph(nodes, *(edge.replace(" ", " -> ") for edge in edges))
+    return GraphExecutionState.model_validate({"graph": made})
 
 
 def _run(state: GraphExecutionState) -> list[tuple[str, tuple[int, ...], Any]]:
