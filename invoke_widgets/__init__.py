@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from invoke_widgets.console import Console, ConsoleStatus
     from invoke_widgets.history import HistoryFile, Plots
     from invoke_widgets.images import Board, Boards, Cleanup, Image, Images
-    from invoke_widgets.jobs import Batch, Job, Retry, RetryPolicy, Sweep, as_completed
+    from invoke_widgets.jobs import Batch, Job, Missing, Retry, RetryPolicy, Sweep, as_completed
     from invoke_widgets.records import BatchStatus, Cancellation, JobError, QueueItem, QueueStatus
     from invoke_widgets.workflows import Workflow
 
@@ -46,6 +46,7 @@ _LAZY = {
     "InvokeClient": "client",
     "Job": "jobs",
     "JobError": "records",
+    "Missing": "jobs",
     "Plots": "history",
     "QueueItem": "records",
     "QueueStatus": "records",
@@ -72,6 +73,7 @@ __all__ = [
     "InvokeClient",
     "Job",
     "JobError",
+    "Missing",
     "Plots",
     "QueueItem",
     "QueueStatus",

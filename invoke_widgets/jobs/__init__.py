@@ -14,6 +14,7 @@ from invoke_widgets.jobs.batch import (
 )
 from invoke_widgets.jobs.cancel import a_few_at_once, no_batch
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
+from invoke_widgets.jobs.missing import Missing
 from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.jobs.submit import Submission, answers
@@ -25,6 +26,7 @@ __all__ = [
     "Context",
     "Job",
     "Jobs",
+    "Missing",
     "OnTimeout",
     "Reruns",
     "Retry",

@@ -98,7 +98,7 @@ class WorkflowForm(Part):
         if known.kind in ("list", "other"):
             value = [] if value is None else value
         found: dict[str, Any] = {
-            "kind": known.kind,
+            "kind": "list" if known.kind == "generator" else known.kind,
             "value": value if isinstance(value, bool | list) else "" if value is None else clean(_typed(value)),
             "description": clean(known.description),
             "required": known.required,
@@ -159,10 +159,13 @@ class WorkflowForm(Part):
         known = self._workflow.field(name)
         if name in self._files and typed == self._files[name][0]:
             return [self._files[name][1]]
-        if known.kind == "list":
+        if known.kind == "generator" and str(typed).lstrip().startswith("{"):
+            return [_json(name, typed)]
+        if known.kind in ("list", "generator"):
             lines = typed if isinstance(typed, list) else [line for line in str(typed).splitlines() if line.strip()]
             value = self._workflow[name]
             is_number = isinstance(value, list) and value and not isinstance(value[0], str)
+            is_number = is_number or known.node_type in ("integer_generator", "float_generator")
             return [read_values(", ".join(map(str, lines)), name) if is_number else lines]
         if known.kind == "other":
             return [_json(name, typed)]

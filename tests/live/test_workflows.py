@@ -196,6 +196,33 @@ def test_workflow_form_submits_a_sweep(console: iw.Console) -> None:
     form.close()
 
 
+def test_a_generator_is_in_the_form(console: iw.Console) -> None:
+    """With its settings, as text; some of them, or the values that it shall make, are typed instead."""
+    dice = {"type": "integer_generator_arithmetic_sequence", "start": 5, "step": 1, "count": 2}
+    nodes = [
+        editor.node("g", "integer_generator", "Numbers", generator=dice),
+        editor.node("b", "integer_batch", batch_group_id="None"),
+        editor.node("n", "add", a=0, b=100),
+    ]
+    shown = [{"nodeId": "g", "fieldName": "generator"}]
+    drawn = editor.workflow(nodes, "g.integers -> b.integers", "b.value -> n.a", exposedFields=shown)
+    form = console.workflow(drawn).form()
+    (element,) = form.elements
+    name = element["name"]
+    assert dice == json.loads(form.controls[name]["value"])
+    for typed, jobs in (('{"count": 5}', 5), ("1..3", 3), ("7\n8", 2), ("{", 0), ("x", 0)):
+        form.form = {**form.form, "values": {name: typed}}
+        until(lambda jobs=jobs: jobs == form.jobs, f"{jobs} jobs")
+        assert (jobs == 0) == (name in form.problems)
+    form.form = {**form.form, "values": {name: "7, 9"}}
+    until(lambda: 2 == form.jobs, "the plan")
+    form.submit()
+    until(lambda: form.said, "the outcome")
+    results = console.batch(form.said["batch"]).result(30)
+    assert [107, 109] == sorted(result["n"]["value"] for result in results)
+    form.close()
+
+
 # -- generators that a server evaluates ------------------------------------------------------------------------------
 
 

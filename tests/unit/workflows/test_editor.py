@@ -56,6 +56,12 @@ def test_a_board_auto_or_none_is_left_out(board: object, kept: object) -> None:
     assert (kept or None) == workflows.graph_of(drawn)["nodes"]["n"].get("board")
 
 
+def test_null_is_left_out() -> None:
+    """As by the editor: servers take no null in most fields, and have a default for each that is open."""
+    drawn = editor.workflow([editor.node("n", "blank_image", board=None, width=None, height=64)])
+    assert {"n": sent("blank_image", "n", height=64)} == workflows.graph_of(drawn)["nodes"]
+
+
 def test_form_elements_come_in_order_and_once() -> None:
     """Through its containers, without what is missing or within itself; each with the heading before it."""
 
