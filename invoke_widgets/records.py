@@ -321,7 +321,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts(FromJson):
+class Counts:
     """The number of items by status. `waiting` exists since 6.14, and is 0 before."""
 
     pending: int = 0
@@ -359,7 +359,7 @@ class Counts(FromJson):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStatus(Counts):
+class QueueStatus(Counts, FromJson):
     """The queue's counters, and one of the items in progress (with several GPUs there may be more).
 
     The counters include all users' items. `user_pending` and `user_in_progress` count those of the requesting user (in
@@ -382,7 +382,7 @@ class QueueStatus(Counts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchStatus(Counts):
+class BatchStatus(Counts, FromJson):
     """A batch's counters. An unknown batch has zeros (the server answers 200 for it)."""
 
     queue_id: str
@@ -392,7 +392,7 @@ class BatchStatus(Counts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationCounts(Counts):
+class DestinationCounts(Counts, FromJson):
     """The counters of all items with one destination."""
 
     queue_id: str
