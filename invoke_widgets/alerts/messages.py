@@ -240,15 +240,10 @@ def _facts(item: QueueItem) -> dict[str, Any]:
 
 def one_line(text: str, length: int = TITLE_LENGTH) -> str:
     """Make text fit for a title: no line breaks or control characters, at most `length` characters."""
-    return texts.one_line(_printable(text[: _MOST * length]), length)
+    return texts.one_line(texts.printable(text[: _MOST * length], " "), length)
 
 
 def lines(text: str, length: int = TEXT_LENGTH) -> str:
     """Make text of several lines safe: no control characters, at most `length` characters."""
-    plain = "\n".join(_printable(line).rstrip() for line in text[: _MOST * length].splitlines())
+    plain = "\n".join(texts.printable(line, " ").rstrip() for line in text[: _MOST * length].splitlines())
     return texts.cut(plain.strip("\n"), length)
-
-
-def _printable(text: str) -> str:
-    # Not printable: controls, line and paragraph separators, marks that change the direction, lone surrogates.
-    return "".join(c if c.isprintable() else " " for c in text)

@@ -13,6 +13,6 @@ def one_line(text: str, longest: int) -> str:
     return cut(" ".join(text[: 10 * longest].split()), longest)
 
 
-def printable(text: str) -> str:
-    """Replace what a terminal would obey, or show in another order."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def printable(text: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
+    """Replace what a terminal would obey, or show in another order: controls, line separators, marks of direction."""
+    return "".join(c if c.isprintable() else instead for c in text)
