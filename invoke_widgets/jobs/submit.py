@@ -211,8 +211,6 @@ class Submitter:
             self._reruns.forget(batch_id)
             raise
         self._sync.expect(result.item_ids)
-        if len(self.sent) > _REMEMBERED:
-            del self.sent[next(iter(self.sent))]
         if full := classify.full_queue(result.enqueued, result.requested):
             full.batch_id = batch_id
             self._errors.record_exception(full)
@@ -302,6 +300,8 @@ class Submitter:
                     newer = NewerItems(self._store, state.newest_id)
                     batch = _Batch(body, requested, newer, is_heard=state.connection.mode == "live")
                     self.sent[batch_id] = (body["graph"], body.get("workflow"))
+                    if len(self.sent) > _REMEMBERED:
+                        del self.sent[next(iter(self.sent))]
                     observing.callback(batch.newer.close)
                     observing.callback(self._store.subscribe_events(batch.receive))
                     observing.callback(self._store.subscribe(batch.watch))

@@ -130,6 +130,7 @@ async def _send_everything(client: InvokeClient, failed: int) -> set[str]:
     await call("get_queue_items_by_item_ids", ids)
     await call("get_queue_item_summaries_by_ids", ids)
     await call("get_queue_item", failed)
+    await call("get_queue_item_source", failed)
     await call("retry_items_by_id", [failed])
     await call("cancel_queue_item", ids[0])
     await call("delete_queue_item", ids[0])
