@@ -35,6 +35,7 @@ from invoke_widgets.images import (
     Uploads,
     board_id_of,
     content_of,
+    images_named,
     images_of,
     latest_images,
     left_behind,
@@ -133,7 +134,9 @@ class Internals:
             loop's thread with the result or the exception.
         on_close: has a function called when the console is closed.
         load_workflow: `Console.workflow` as a coroutine, of a workflow, a graph, or a name in the library.
+        workflow_of_image: the workflow that a picture carries, with the values that made it, as a coroutine.
         enqueue: `Console.enqueue` as a coroutine.
+        images: images by their names, each with the job that made it or None, as a coroutine.
         about: how long a number of jobs will take, in words.
     """
 
@@ -143,7 +146,9 @@ class Internals:
     start: Callable[..., None]
     on_close: Callable[[Callable[[], None]], None]
     load_workflow: Callable[[dict[str, Any] | str], Coroutine[Any, Any, Workflow]]
+    workflow_of_image: Callable[[str], Coroutine[Any, Any, Workflow]]
     enqueue: Callable[..., Coroutine[Any, Any, list[EnqueueResult]]]
+    images: Callable[[Iterable[tuple[str, QueueItem | None]]], Coroutine[Any, Any, Images]]
     about: Callable[[int], str]
 
 
@@ -382,7 +387,7 @@ class Console:
             JobException: the server cannot be reached.
         """
         if isinstance(source, Image):
-            source = source.workflow() or source.graph()
+            return self._call(self._workflow_of_image(source.name))
         return self._call(
             self._load_workflow(source.to_dict() if isinstance(source, Workflow) else read_source(source))
         )
@@ -403,6 +408,13 @@ class Console:
             return self._call(answers(self._client, workflow))
 
         return Workflow(loaded, schemas, console=self, models=models, boards=boards, called=called, ask=ask)
+
+    async def _workflow_of_image(self, name: str) -> Workflow:
+        workflow, graph = await self._client.get_image_workflow(name)
+        if not (source := workflow or graph):
+            raise InvalidRequest(f"{name} carries neither a workflow nor a graph.", field="source")
+        loaded = await self._load_workflow(source)
+        return loaded.with_(_ran_with(loaded, graph)) if workflow and graph else loaded
 
     async def _workflow_of_library(self, name: str) -> dict[str, Any]:
         listed = await self._client.list_workflows()
@@ -944,7 +956,7 @@ class Console:
         return widgets.CancellationLogView(self, height=height)
 
     def gallery(self) -> widgets.Gallery:
-        """Make a view of the pictures of completed jobs."""
+        """Make a view of the pictures of completed jobs, with `selected`, the names of those selected, as a trait."""
         return widgets.Gallery(self)
 
     def progress(self, handle: Job | Jobs) -> widgets.JobLine:
@@ -979,7 +991,9 @@ class Console:
             self._start_work,
             self._closing.append,
             self._load_workflow,
+            self._workflow_of_image,
             self._enqueue,
+            lambda made: images_named(self._context, made),
             self._about,
         )
 
@@ -1031,6 +1045,22 @@ class Console:
 
     def _error_of(self, item: QueueItem) -> JobError | None:
         return self.errors.of(item)
+
+
+def _ran_with(workflow: Workflow, graph: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a graph that ran, by the workflow's fields: what its batch varied is not in the workflow itself."""
+    nodes = graph.get("nodes")
+    found: dict[str, Any] = {}
+    for name in workflow:
+        known = workflow.field(name)
+        node = nodes.get(known.node_id) if isinstance(nodes, Mapping) else None
+        if not known.is_varied_by_server or known.fed_by or not isinstance(node, Mapping):
+            continue
+        value = node.get(known.field)
+        shown = value.get("image_name") if isinstance(value, Mapping) else value
+        if shown is not None and shown != workflow[name]:
+            found[name] = value
+    return found
 
 
 class LoopBoundTransport:

@@ -16,7 +16,14 @@ from .events import Event, EventBus
 from .executor import Executor, NodeInputError
 from .images import ImageStore, SavedRecord
 from .models import QueueItemNotFoundError, SessionProcessorStatus, SessionQueueItem, Status
-from .nodes import BaseInvocation, BaseInvocationOutput, CanceledException, WithBoard, WithMetadata
+from .nodes import (
+    BaseInvocation,
+    BaseInvocationOutput,
+    CanceledException,
+    MetadataField,
+    WithBoard,
+    WithMetadata,
+)
 from .queue import Queue
 
 # Interval between polls for items that come without a notification (retries), and between attempts after an error.
@@ -277,10 +284,13 @@ class _Context:
     def get_record(self, image_name: str) -> SavedRecord:
         return self._run.worker.images.record(image_name)
 
-    def save_image(self, image: Image.Image, category: str = "general") -> SavedRecord:
+    def save_image(
+        self, image: Image.Image, category: str = "general", metadata: MetadataField | None = None
+    ) -> SavedRecord:
         self.signal_progress("Saving image")
         node, item = self._node, self._run.item
-        metadata = node.metadata if isinstance(node, WithMetadata) else None
+        given = node.metadata if isinstance(node, WithMetadata) else None
+        metadata = given or metadata
         board = node.board if isinstance(node, WithBoard) else None
         return self._run.worker.images.create(
             image,

@@ -13,6 +13,7 @@ import contextlib
 import html
 import io
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,8 @@ _LISTED = 10
 """Lines in a terminal."""
 _LARGEST_THUMBNAIL = 300_000
 _CAPTION = 60
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What the nodes of workflows are called, which says nothing to a reader."""
 
 
 class Image:
@@ -90,7 +93,7 @@ class Image:
     def _said(self, name: str) -> str:
         """Return what is known of it, in one line."""
         item = None if self.item_id is None else f"item {self.item_id}"
-        made_by = None if self.node_id is None else f"node {self.node_id!r}"
+        made_by = None if self.node_id is None or _UUID.fullmatch(self.node_id) else f"node {self.node_id!r}"
         varied = ", ".join(f"{name}={one_line(str(value), _CAPTION)}" for name, value in self.values.items())
         shown = printable(one_line(varied, 2 * _CAPTION))
         parts = [repr(name), f"{self.width} x {self.height}", item, made_by, shown]
@@ -224,7 +227,8 @@ class Images(Sequence[Image]):
             pattern: the files' names: "{add.a}-{index:03}.png". What can stand in braces: a varied value by its name
                 in `values`, `item_id`, `batch_id`, `name` (on the server) and `index` (from 0); with a format such as
                 `{prompt:.40}`. What a file's name cannot hold becomes "_".
-            progress: whether to write a line to stderr while it takes longer than a second.
+            progress: whether to show how far it is, once it takes longer than a second: as a line in the cell's output,
+                elsewhere on stderr.
 
         Returns:
             The paths, one for each picture.
@@ -275,11 +279,7 @@ class Images(Sequence[Image]):
 
     def _change(self, done: str, change: Callable[[Sequence[str]], Awaitable[list[str]]], **changes: Any) -> None:
         names = list(dict.fromkeys(image.name for image in self))
-
-        async def work() -> set[str]:
-            return {name for some in chunks(names) for name in await change(some)}
-
-        changed = self[0]._context.loop.call(work())
+        changed = self[0]._context.loop.call(change_all(change, names))
         for image in self:
             if image.name in changed:
                 image._take(replace(image._record, **changes))
@@ -319,14 +319,24 @@ def _figure(image: Image, thumbnail: bytes | JobException) -> str:
 
 async def records_of(client: InvokeClient, names: Iterable[str]) -> dict[str, ImageRecord]:
     """Read the records of images, however many, by name; those that are gone, and names of no image, are left out."""
-    known: dict[str, None] = {}
-    for name in names:
-        with contextlib.suppress(InvalidRequest):  # whatever a node may put out
-            known[checked_image_name(name)] = None
     records: dict[str, ImageRecord] = {}
-    for some in chunks(list(known)):
+    for some in chunks(real_names(names)):
         records.update({record.image_name: record for record in await client.get_images_by_names(some)})
     return records
+
+
+def real_names(names: Iterable[str]) -> list[str]:
+    """Return the names that can be those of images, each once: a node may put out any text, of any length."""
+    known: dict[str, None] = {}
+    for name in names:
+        with contextlib.suppress(InvalidRequest):
+            known[checked_image_name(name)] = None
+    return list(known)
+
+
+async def change_all(change: Callable[[Sequence[str]], Awaitable[list[str]]], names: Sequence[str]) -> set[str]:
+    """Change images, however many, and return the names of those that the server knew."""
+    return {name for some in chunks(names) for name in await change(some)}
 
 
 def chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -369,6 +379,13 @@ async def pictures(context: Context, items: Iterable[QueueItem], *, intermediate
         for item, name, node_id in made
         if (record := records.get(name)) is not None and (intermediates or not record.is_intermediate)
     )
+
+
+async def images_named(context: Context, made: Iterable[tuple[str, QueueItem | None]]) -> Images:
+    """Return images by their names, each with the job that made it, if that is known; without those that are gone."""
+    items = dict(made)
+    records = await records_of(context.client, items)
+    return Images(Image(context, records[name], item=item) for name, item in items.items() if name in records)
 
 
 async def latest_images(context: Context, board: Board | str | None, *, limit: int, intermediates: bool) -> Images:

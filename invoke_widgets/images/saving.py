@@ -11,7 +11,7 @@ import string
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count, takewhile
@@ -266,6 +266,47 @@ def save_one(image: Image, path: Path) -> Path:
 
 def save_all(images: Sequence[Image], folder: Path, pattern: str, *, progress: bool) -> list[Path]:
     """See `Images.save`."""
+    targets = _planned(images, folder, pattern)
+    if not targets:
+        return []
+    tally = Tally(sum(not target.is_saved for target in targets))
+    line = _Line(tally) if progress else None
+    context = images[0]._context
+    future = context.loop.start(_save(context, targets, tally))
+    try:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return wait(future, _TICK_S)
+            if line is not None:
+                line.show()
+    finally:
+        if line is not None:
+            line.end()
+
+
+async def save_soon(
+    images: Sequence[Image], folder: Path, pattern: str, report: Callable[[Tally], object]
+) -> list[Path]:
+    """Do the same on the loop, where nothing may wait.
+
+    Args:
+        images: the pictures.
+        folder: as for `Images.save`.
+        pattern: as for `Images.save`.
+        report: called with how far it is, before the first picture and after each.
+
+    Raises:
+        InvalidRequest, JobException: as `Images.save` does.
+    """
+    targets = await asyncio.to_thread(_planned, images, folder, pattern)
+    if not targets:
+        return []
+    tally = Tally(sum(not target.is_saved for target in targets), report)
+    report(tally)
+    return await _save(images[0]._context, targets, tally)
+
+
+def _planned(images: Sequence[Image], folder: Path, pattern: str) -> list[_Target]:
     rows = [
         {
             **image.values,
@@ -279,66 +320,88 @@ def save_all(images: Sequence[Image], folder: Path, pattern: str, *, progress: b
     names = file_names(pattern, rows)
     if not images:
         return []
-    folder.mkdir(parents=True, exist_ok=True)
-    targets = _targets(folder, images, names)
-    missing = [target for target in targets if not target.is_saved]
-    context = images[0]._context
-    tally = _Progress(len(missing), shown=progress)
-    future = context.loop.start(_fetch(context, missing, tally))
     try:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                saved = wait(future, _TICK_S)
-                break
-            tally.show()
-    finally:
-        tally.end()
-    failures = [each for each in saved if isinstance(each, JobException)]
-    if failures:
-        raise type(failures[0])(
-            f"{len(failures)} of {len(images)} pictures could not be saved: {failures[0].message}",
-            suggestion=failures[0].suggestion or "Call it again: what is saved is not fetched again.",
-            retryable=failures[0].retryable,
-        )
-    paths = (each for each in saved if isinstance(each, Path))
-    return [target.path if target.is_saved else next(paths) for target in targets]
+        folder.mkdir(parents=True, exist_ok=True)
+        return _targets(folder, images, names)
+    except OSError as error:
+        raise ResourceError(f"{folder} cannot be written to: {error.strerror or error}.") from error
 
 
-async def _fetch(context: Context, missing: Sequence[_Target], tally: _Progress) -> list[Path | JobException]:
+async def _save(context: Context, targets: Sequence[_Target], tally: Tally) -> list[Path]:
     async def one(target: _Target) -> Path:
         content = await context.client.get_image_full(target.image.name)
         path = await asyncio.to_thread(_put, target, content)
         tally.add(len(content))
         return path
 
-    return await a_few_at_once(one, missing)
+    fetched = await a_few_at_once(one, [target for target in targets if not target.is_saved])
+    failures = [each for each in fetched if isinstance(each, JobException)]
+    if failures:
+        raise type(failures[0])(
+            f"{len(failures)} of {len(targets)} pictures could not be saved: {failures[0].message}",
+            suggestion=failures[0].suggestion or "Call it again: what is saved is not fetched again.",
+            retryable=failures[0].retryable,
+        )
+    paths = (each for each in fetched if isinstance(each, Path))
+    return [target.path if target.is_saved else next(paths) for target in targets]
 
 
-class _Progress:
-    """A line on stderr, once it takes longer than a moment."""
+class Tally:
+    """How far the saving is: `done` pictures of `total`, and their bytes as `size`."""
 
-    def __init__(self, total: int, *, shown: bool) -> None:
-        self._total = total
-        self._shown = shown
-        self._start = time.monotonic()
-        self._done = self._bytes = 0
-        self._length = 0
+    def __init__(self, total: int, report: Callable[[Tally], object] = lambda _: None) -> None:
+        self.total = total
+        self.done = self.size = 0
+        self._report = report
 
     def add(self, size: int) -> None:
-        self._done += 1
-        self._bytes += size
+        self.done += 1
+        self.size += size
+        self._report(self)
+
+
+class _Line:
+    """What is said of a tally once it takes longer than a moment: in the cell's output, or elsewhere on stderr."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._start = time.monotonic()
+        self._length = 0
+        self._output: Any = None
+        self._display = _display()
 
     def show(self) -> None:
-        if not self._shown or time.monotonic() - self._start < _QUIET_S:
+        if time.monotonic() - self._start < _QUIET_S:
             return
-        filled = 20 * self._done // self._total
-        line = f"Saved {self._done} of {self._total} |{'█' * filled}{' ' * (20 - filled)}| {self._bytes / 1e6:.1f} MB"
-        sys.stderr.write(f"\r{line.ljust(self._length)}")
-        sys.stderr.flush()
+        tally = self._tally
+        said = f"Saved {tally.done:,} of {tally.total:,} pictures, {tally.size / 1e6:.1f} MB"
+        filled = 20 * tally.done // max(tally.total, 1)
+        line = f"Saved {tally.done} of {tally.total} |{'█' * filled}{' ' * (20 - filled)}| {tally.size / 1e6:.1f} MB"
+        if self._display is None:
+            sys.stderr.write(f"\r{line.ljust(self._length)}")
+            sys.stderr.flush()
+        else:
+            bar = f'<progress max="{tally.total}" value="{tally.done}" aria-label="Saved pictures"></progress>'
+            data = {"text/plain": line, "text/html": f"<div>{bar} {said}</div>"}
+            if self._output is None:
+                self._output = self._display(data, raw=True, display_id=True)
+            else:
+                self._output.update(data, raw=True)
         self._length = len(line)
 
     def end(self) -> None:
         if self._length:
             self.show()
-            sys.stderr.write("\n")
-            sys.stderr.flush()
+            if self._display is None:
+                sys.stderr.write("\n")
+                sys.stderr.flush()
+
+
+def _display() -> Any:
+    """IPython's `display` in a kernel, whose outputs can be replaced; None elsewhere."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if getattr(shell, "kernel", None) is None:
+        return None
+    from IPython.display import display
+
+    return display

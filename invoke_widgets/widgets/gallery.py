@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import heapq
 from bisect import insort
 from collections.abc import Callable
@@ -11,62 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.errors import JobException
-from invoke_widgets.outputs import image_names
 from invoke_widgets.records import COMPLETED, QueueItem
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.part import Part, Said, script, style
+from invoke_widgets.widgets.picture_actions import PictureActions
+from invoke_widgets.widgets.pictures import read_pictures
 from invoke_widgets.widgets.text import clean, html_table, text_table
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
+    from invoke_widgets.images import Images
 
 _PAGE = 24
 """Jobs that are looked at for pictures at a time, and pictures that are looked for."""
 _PAGES = 10
 """Further pages that are looked at while they have no pictures."""
-_READ_AT_ONCE = 4
-_MOST_PICTURES = 48
-"""Of one job."""
 _HEADERS = ("item", "took", "values", "pictures")
-
-
-async def newest_thumbnails(client: Any, item_id: int, most: int) -> tuple[int, list[bytes]]:
-    """How many pictures a job made, and the thumbnails of the newest of them.
-
-    Raises:
-        JobException: the item, or one of the pictures, cannot be had.
-    """
-    names = image_names(await client.get_queue_item(item_id))
-    return len(names), [await client.get_image_thumbnail(name) for name in names[-most:]]
-
-
-async def read_pictures(client: Any, item_ids: list[int]) -> list[tuple[int, QueueItem | None, list[str]]]:
-    """For each id the job and the names of its pictures; None where it made none, or was deleted."""
-    gate = asyncio.Semaphore(_READ_AT_ONCE)
-
-    async def read(item_id: int) -> tuple[int, QueueItem | None, list[str]]:
-        async with gate:
-            with contextlib.suppress(JobException):  # it was deleted since
-                item = await client.get_queue_item(item_id)
-                if names := image_names(item)[-_MOST_PICTURES:]:
-                    return item_id, item.without_session(), names
-        return item_id, None, []
-
-    return await asyncio.gather(*map(read, item_ids))
-
-
-async def send_picture(view: Part, name: str, page: str, *, full: bool) -> None:
-    """Send a picture to the page that asked; without its bytes where it cannot be had."""
-    client = view.console.client
-    message = {"t": "picture" if full else "thumbnail", "name": name}
-    try:
-        content = await (client.get_image_full(name) if full else client.get_image_thumbnail(name))
-    except JobException as error:
-        view.post({**message, "failed": clean(str(error))}, page=page)
-    else:
-        view.post(message, (content,), page=page)
 
 
 class Gallery(Part):
@@ -79,20 +38,25 @@ class Gallery(Part):
 
     Attributes:
         cards: one for each job with pictures, the newest first: `item_id`, `batch`, `values`, `at`, `took`, `names`.
-        selected: names of the selected pictures.
+        selected: names of the selected pictures, in the order in which they were selected. May be set and observed:
+            `gallery.observe(lambda change: print(change["new"]), "selected")`.
         filters: `batch`, `text`.
         without: how many of the jobs that were looked at made no picture.
         older: whether there are further completed jobs to look at.
+        again: refers to the form of a picture that is to be made again, in place of the pictures; "" for none.
+        saving: how many pictures of how many are saved while that goes on: `done` and `total`.
     """
 
     _esm = script("pictures.js", "gallery.js")
     _css = style("gallery.css")
 
     cards: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    selected: traitlets.List[str] = traitlets.List().tag(sync=True)
+    selected: traitlets.List[str] = traitlets.List(traitlets.Unicode()).tag(sync=True)
     filters: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
     without = traitlets.Int().tag(sync=True)
     older = traitlets.Bool().tag(sync=True)
+    again = traitlets.Unicode().tag(sync=True)
+    saving: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)
 
     def __init__(self, console: Console, *, load: bool = True, on_said: Callable[[Said], object] | None = None) -> None:
         self._completed: list[int] = []  # ascending
@@ -100,6 +64,7 @@ class Gallery(Part):
         self._names: dict[int, list[str]] = {}
         self._wanted = _PAGE
         self._is_shown = load
+        self._actions = PictureActions(self, self._item_of, self._drop)
         super().__init__(console, on_said=on_said)
         self.follow()
 
@@ -169,15 +134,39 @@ class Gallery(Part):
             "names": [clean(name) for name in self._names[item_id]],
         }
 
-    # -- from the page -----------------------------------------------------------------------------------------------
+    # -- pictures ----------------------------------------------------------------------------------------------------
+
+    @property
+    def selected_images(self) -> Images:
+        """The selected pictures, to save or move: `gallery.selected_images.save("out")`.
+
+        Raises:
+            JobException: a request failed.
+        """
+        names = list(self.selected)
+        found: Images = self.console.internals.call(
+            self.console.internals.images([(name, self._item_of(name)) for name in names])
+        )
+        return found
+
+    def _item_of(self, name: str) -> QueueItem | None:
+        with self.lock:
+            return next((self._known[item_id] for item_id, names in self._names.items() if name in names), None)
+
+    def _drop(self, gone: set[str]) -> None:
+        """Pictures were deleted."""
+        self.selected = [name for name in self.selected if name not in gone]
+        for item_id, names in self._names.items():
+            self._names[item_id] = [name for name in names if name not in gone]
+            if names and not self._names[item_id]:
+                self._known[item_id] = None
+        self._draw_cards()
 
     def handlers(self) -> dict[str, Callable[..., object]]:
-        return {
-            "load": self.load,
-            "older": self.load_older,
-            "thumbnail": lambda name, page: self.run(send_picture(self, name, page, full=False)),
-            "picture": lambda name, page: self.run(send_picture(self, name, page, full=True)),
-        }
+        return {"load": self.load, "older": self.load_older, **self._actions.handlers()}
+
+    def within(self) -> tuple[Any, ...]:
+        return self._actions.within()
 
     # -- without widgets ---------------------------------------------------------------------------------------------
 

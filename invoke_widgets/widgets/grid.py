@@ -9,11 +9,12 @@ import traitlets
 
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.jobs import Jobs
-from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, PENDING, QueueItem
+from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.gallery import read_pictures, send_picture
 from invoke_widgets.widgets.part import Part, script, style
+from invoke_widgets.widgets.picture_actions import PictureActions
+from invoke_widgets.widgets.pictures import read_pictures
 from invoke_widgets.widgets.text import cell as short
 from invoke_widgets.widgets.text import clean, html_table, text_table
 from invoke_widgets.workflows import near
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from invoke_widgets.console import Console
 
 _HEADERS = ("item", "status", "values", "took", "picture or error")
+_MOST_PARTS = 4
+"""Values in the name of a file."""
 
 
 class Grid(Part):
@@ -42,7 +45,9 @@ class Grid(Part):
         layout_: `columns`, `rows` and `facets`, each a list of texts, and `cells`: for each job its id, its column, row
             and facet, and its values.
         states: by job id: `status`, `item_id` of the last attempt, `share` of the work done, `took`, `names` of its
-            pictures, `preview`, `error` and so on.
+            pictures, `preview`, `error` and so on. Pages receive them by messages, of which each has what changed.
+        pattern: the names of files that "Save all" proposes.
+        again, saving: as in `Gallery`.
     """
 
     _esm = script("pictures.js", "grid.js")
@@ -55,7 +60,10 @@ class Grid(Part):
     layout_: traitlets.Dict[str, Any] = traitlets.Dict({"columns": [], "rows": [], "facets": [], "cells": []}).tag(
         sync=True
     )
-    states: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    states: traitlets.Dict[str, Any] = traitlets.Dict()
+    pattern = traitlets.Unicode("{name}").tag(sync=True)
+    again = traitlets.Unicode().tag(sync=True)
+    saving: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, console: Console, jobs: Jobs, *, x: str | None = None, y: str | None = None, facet: str = ""
@@ -63,7 +71,8 @@ class Grid(Part):
         self._jobs = jobs
         self._items: dict[int, QueueItem] = {}  # by the first attempt, the last one
         self._attempts: set[int] = set()
-        self._pictures: dict[int, list[str]] = {}
+        self._names: dict[int, list[str]] = {}
+        self._actions = PictureActions(self, self._item_of, self._drop)
         self._asked: set[int] = set()
         self._values: dict[int, dict[str, Any]] = {}
         self._chosen = {axis for axis, name in (("x", x), ("y", y)) if name is not None}
@@ -123,6 +132,7 @@ class Grid(Part):
                 for name, value in values.items():
                     texts.setdefault(name, {}).setdefault(_shown(value), value)
             self.names = [clean(name) for name, seen in texts.items() if len(seen) > 1]
+            self.pattern = _pattern({name: seen for name, seen in texts.items() if len(seen) > 1})
             self._is_choosing = True
             for axis, other in (("x", "y"), ("y", "x")):
                 if axis not in self._chosen:
@@ -151,13 +161,21 @@ class Grid(Part):
             }
 
     def _draw_states(self, state: QueueState) -> None:
+        before = self.states
         self.states = {str(job_id): self._state(state, item) for job_id, item in self._items.items()}
+        # Not all of them each time: with 400 cells they are 60 kB, and ten times a second something changes.
+        if changed := {job_id: one for job_id, one in self.states.items() if before.get(job_id) != one}:
+            self.send({"t": "states", "states": changed})
+
+    def _send_states(self, page: str) -> None:
+        """Send all of them to a page that has been opened."""
+        self.later(lambda: self.send({"t": "states", "states": self.states, "to": page}))
 
     def _state(self, state: QueueState, item: QueueItem) -> dict[str, Any]:
         found: dict[str, Any] = {"status": clean(item.status), "item_id": item.item_id, "took": item.ran_s}
         if item.completed_at is not None:
             found["at"] = item.completed_at.timestamp()
-        if names := self._pictures.get(item.item_id):
+        if names := self._names.get(item.item_id):
             found["names"] = [clean(name) for name in names]
         progress = state.progress.get(item.item_id)
         if item.status == IN_PROGRESS and progress is not None:
@@ -171,10 +189,6 @@ class Grid(Part):
                 "message": clean(error.message),
                 "helps": error.retryable,
             }
-        if item.status == PENDING:
-            found["before"] = sum(
-                1 for other in self._items.values() if other.status == PENDING and other.item_id < item.item_id
-            )
         return found
 
     def _read(self) -> None:
@@ -188,18 +202,31 @@ class Grid(Part):
             self.run(read_pictures(self.console.client, unread), self._take)
 
     def _take(self, read: list[tuple[int, QueueItem | None, list[str]]]) -> None:
-        self._pictures.update({item_id: names for item_id, _, names in read})
+        self._names.update({item_id: names for item_id, _, names in read})
+        self._draw_states(self.console.internals.store.state)
+
+    def _item_of(self, name: str) -> QueueItem | None:
+        with self.lock:
+            made = {item_id for item_id, names in self._names.items() if name in names}
+            return next((item for item in self._items.values() if item.item_id in made), None)
+
+    def _drop(self, gone: set[str]) -> None:
+        """Pictures were deleted."""
+        self._names = {item_id: [name for name in names if name not in gone] for item_id, names in self._names.items()}
         self._draw_states(self.console.internals.store.state)
 
     # -- from the page -----------------------------------------------------------------------------------------------
 
     def handlers(self) -> dict[str, Callable[..., object]]:
         return {
+            "states": self._send_states,
             "cancel": self.cancel,
             "retry": self.retry,
-            "thumbnail": lambda name, page: self.run(send_picture(self, name, page, full=False)),
-            "picture": lambda name, page: self.run(send_picture(self, name, page, full=True)),
+            **self._actions.handlers(),
         }
+
+    def within(self) -> tuple[Any, ...]:
+        return self._actions.within()
 
     def cancel(self, item_ids: list[int]) -> None:
         """Start canceling jobs, and return at once."""
@@ -254,6 +281,16 @@ class Grid(Part):
 
     def as_text(self) -> str:
         return text_table(_HEADERS, self._rows())
+
+
+def _pattern(varied: Mapping[str, Mapping[str, Any]]) -> str:
+    """The varied values as parts of a file's name, long texts cut."""
+    parts = [
+        f"{{{name}{':.40' if all(isinstance(value, str) for value in seen.values()) else ''}}}"
+        for name, seen in varied.items()
+        if not set(name) & set("{}/\\")
+    ]
+    return clean("-".join(parts[:_MOST_PARTS])) or "{name}"
 
 
 def _shown(value: Any) -> str:

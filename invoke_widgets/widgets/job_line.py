@@ -13,8 +13,8 @@ from invoke_widgets.jobs import Batch, Job, Jobs
 from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, TERMINAL, Cancellation, Counts, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.gallery import newest_thumbnails
 from invoke_widgets.widgets.part import Part, script, style
+from invoke_widgets.widgets.pictures import newest_thumbnails
 from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:

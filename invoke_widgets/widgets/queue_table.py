@@ -23,8 +23,8 @@ from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions, totals
-from invoke_widgets.widgets.gallery import newest_thumbnails
 from invoke_widgets.widgets.part import Part, Said, script, style
+from invoke_widgets.widgets.pictures import newest_thumbnails
 from invoke_widgets.widgets.text import COLUMNS, DEFAULT_COLUMNS, clean, html_table
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.drafts import MAX_RUNS, checked_runs, read_values
 from invoke_widgets.widgets.part import Part, Said, script, style
+from invoke_widgets.widgets.pictures import send_picture, send_shelf
 from invoke_widgets.widgets.text import clean
 from invoke_widgets.workflows import WorkflowField, form_of, is_workflow
 
@@ -49,7 +50,7 @@ class WorkflowForm(Part):
         has_seed: whether the workflow has a seed to set.
     """
 
-    _esm = script("workflow_form.js")
+    _esm = script("pictures.js", "workflow_form.js")
     _css = style("submitter.css", "workflow_form.css")
 
     title = traitlets.Unicode().tag(sync=True)
@@ -69,7 +70,7 @@ class WorkflowForm(Part):
     ) -> None:
         self._workflow = workflow
         self._generation = 0
-        self._files: dict[str, tuple[str, bytes]] = {}
+        self._files: dict[tuple[str, str], bytes] = {}  # by field and name
         super().__init__(console, on_said=on_said)
         self.observe(self.guard(self._changed), names="form")
         self.title = clean(workflow.name or "Graph")
@@ -157,8 +158,9 @@ class WorkflowForm(Part):
     def _read(self, name: str, typed: Any) -> list[Any]:
         """The values that were typed into a field."""
         known = self._workflow.field(name)
-        if name in self._files and typed == self._files[name][0]:
-            return [self._files[name][1]]
+        if known.kind == "image":
+            chosen = typed if isinstance(typed, list) else [typed]
+            return [one if isinstance(one, dict) else self._files.get((name, str(one)), one) for one in chosen]
         if known.kind == "generator" and str(typed).lstrip().startswith("{"):
             return [_json(name, typed)]
         if known.kind in ("list", "generator"):
@@ -179,7 +181,11 @@ class WorkflowForm(Part):
         """Nothing of the queue is shown."""
 
     def handlers(self) -> dict[str, Callable[..., object]]:
-        return {"submit": self.submit}
+        return {
+            "submit": self.submit,
+            "shelf": lambda board, page: self.run(send_shelf(self, board, page)),
+            "thumbnail": lambda name, page: self.run(send_picture(self, name, page, full=False)),
+        }
 
     def submit(self, form: Mapping[str, Any] | None = None) -> None:
         """Start enqueuing what the form says, and return at once.
@@ -208,7 +214,12 @@ class WorkflowForm(Part):
 
     def _receive(self, widget: Any, message: Any, buffers: Any) -> None:
         if isinstance(message, dict) and message.get("t") == "file" and message.get("field") in self.controls:
-            self._files[message["field"]] = (str(message.get("name")), bytes(buffers[0]))
+            # In parts, since a Jupyter server closes a connection that carries more than 10 MiB at once.
+            key = (message["field"], str(message.get("name")))
+            before = self._files.get(key, b"") if message.get("at") else b""
+            self._files[key] = before + bytes(buffers[0])
+            if message.get("last"):
+                self._changed()
         else:
             super()._receive(widget, message, buffers)
 

@@ -768,11 +768,9 @@ def _is_file(value: Any) -> bool:
 
 
 def _image(place: str, value: Any) -> Setting:
-    if isinstance(value, Mapping):
-        value = value.get("image_name")
-    name = getattr(value, "image_name", None)
-    if isinstance(name, str):
-        value = name
+    name = value.get("image_name") if isinstance(value, Mapping) else getattr(value, "image_name", None)
+    if isinstance(name, str) and name:
+        return Setting({"image_name": name}, name)  # the server's name, also where a file is called the same
     if isinstance(value, os.PathLike) or _is_file(value):
         return Setting(Upload(Path(value)), str(value))
     if isinstance(value, str) and value:

@@ -33,8 +33,8 @@ from websockets.typing import Subprotocol
 from tests.browser.session import Lab, NotebookPage
 from tests.support.wire import until
 
-_ROOT = Path(__file__).parents[2]
-_A_SECOND = 50
+ROOT = Path(__file__).parents[2]
+A_SECOND = 50
 
 _SETUP = """import sys, threading, time
 sys.path.insert(0, {root!r})
@@ -105,9 +105,9 @@ def work():
     pathlib.Path("part").rename("cpu.json")
 threading.Thread(target=work).start()"""
 
-_WATCH = """() => {
-  let long = 0, frames = 0, started = performance.now(), logged = started;
-  const take = entries => { for (const entry of entries) long = Math.max(long, entry.duration); };
+WATCH = """() => {
+  let long = 0, count = 0, frames = 0, started = performance.now(), logged = started;
+  const take = entries => { for (const entry of entries) { long = Math.max(long, entry.duration); count++; } };
   const tasks = new PerformanceObserver(list => take(list.getEntries()));
   tasks.observe({ entryTypes: ['longtask'] });
   const frame = () => {
@@ -117,7 +117,7 @@ _WATCH = """() => {
     const now = performance.now();
     if (now - logged > 500) {
       logged = now;
-      console.debug(`bench ${frames / (now - started) * 1000} ${long}`);
+      console.debug(`bench ${frames / (now - started) * 1000} ${long} ${count}`);
     }
     requestAnimationFrame(frame);
   };
@@ -148,30 +148,30 @@ class Figures:
 def measure(what: str, rows: int, seconds: int) -> Figures:
     """Show `rows` rows and change some of them for `seconds` seconds."""
     with tempfile.TemporaryDirectory() as folder, Lab(Path(folder) / "lab") as lab:
-        notebook = lab.open([_SETUP.format(root=str(_ROOT), rows=rows), _SHOW[what]])
+        notebook = lab.open([_SETUP.format(root=str(ROOT), rows=rows), _SHOW[what]])
         notebook.run_cell(0)
         page = notebook.page
-        paint = _paint(notebook, *_PAINTED[what])
-        whole = paint
+        first = paint(notebook, *_PAINTED[what])
+        whole = first
         if what == "QueueTable":
             complete = f"element.closest('[role=grid]').getAttribute('aria-rowcount') === '{rows + 1}'"
-            whole += _paint(notebook, _PAINTED[what][0], complete, run=False)
+            whole += paint(notebook, _PAINTED[what][0], complete, run=False)
         page.wait_for_timeout(1_000)
         logged: list[str] = []
         page.on("console", lambda message: logged.append(message.text) if message.text.startswith("bench ") else None)
-        with _bytes_from(lab) as received:
-            page.evaluate(_WATCH)
-            notebook.kernel_execute(_CHURN.format(rows=rows, seconds=seconds, a_second=_A_SECOND))
+        with bytes_from(lab) as received:
+            page.evaluate(WATCH)
+            notebook.kernel_execute(_CHURN.format(rows=rows, seconds=seconds, a_second=A_SECOND))
             page.wait_for_timeout(seconds * 1_000)
-            fps, longest = map(float, logged[-1].split()[1:]) if logged else (0.0, seconds * 1_000.0)
+            fps, longest = map(float, logged[-1].split()[1:3]) if logged else (0.0, seconds * 1_000.0)
             until((lab.notebooks / "cpu.json").is_file, "the kernel's figures")
             seen, unseen = json.loads((lab.notebooks / "cpu.json").read_text())
-        changes = _A_SECOND * seconds
-        return Figures(what, rows, paint, whole, received[0] / changes, 1_000 * (seen - unseen) / changes, fps, longest)
+        changes = A_SECOND * seconds
+        return Figures(what, rows, first, whole, received[0] / changes, 1_000 * (seen - unseen) / changes, fps, longest)
 
 
 @contextmanager
-def _bytes_from(lab: Lab) -> Iterator[list[int]]:
+def bytes_from(lab: Lab) -> Iterator[list[int]]:
     """Count the bytes that the kernel sends to each page, as one more page."""
     (kernel,) = httpx.get(f"{lab.url}/api/kernels", trust_env=False).json()
     address = f"{lab.url.replace('http', 'ws')}/api/kernels/{kernel['id']}/channels"
@@ -187,7 +187,7 @@ def _bytes_from(lab: Lab) -> Iterator[list[int]]:
         yield received
 
 
-def _paint(notebook: NotebookPage, selector: str, condition: str, *, run: bool = True) -> float:
+def paint(notebook: NotebookPage, selector: str, condition: str, *, run: bool = True) -> float:
     """Seconds until an element is there and meets a condition; the cell is run first unless `run` is false."""
     start = (
         "jupyterapp.shell.currentWidget.content.activeCellIndex = 1;jupyterapp.commands.execute('notebook:run-cell');"

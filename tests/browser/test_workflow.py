@@ -24,9 +24,15 @@ def _shown(node_id: str, field: str, **settings: Any) -> dict[str, Any]:
     return {"type": "node-field", "data": {"fieldIdentifier": place, "settings": settings}}
 
 
-def picture_workflow() -> dict[str, Any]:
-    """Return a workflow whose form has a heading, a row of two numbers, a color and a choice."""
+def picture_workflow(**fail: Any) -> dict[str, Any]:
+    """Return a workflow whose form has a heading, a row of two numbers, a color and a choice.
+
+    Args:
+        fail: fields of a further node, that fails.
+    """
     nodes = [editor.node("p", "blank_image", width=64, height=64, color={"r": 9, "g": 9, "b": 9, "a": 255}, mode="RGB")]
+    if fail:
+        nodes.append(editor.node("f", "probe_fail", **fail))
     elements = {
         "root": {"type": "container", "data": {"layout": "column", "children": ["title", "size", "color", "mode"]}},
         "title": {"type": "heading", "data": {"content": "A plain picture"}},
@@ -43,12 +49,23 @@ def cells(view: Locator) -> Locator:
     return view.locator(".iwx-cell")
 
 
+GRID = "console.batch(max(console.queue, key=lambda item: item.item_id).batch_id).grid()"
+
+
+def is_saved(folder: Path, wire: Wire, widths: list[int]) -> bool:
+    """Whether a folder has a picture of each width, with the server's own bytes."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    listed = wire.get("/images/", limit=len(widths), is_intermediate=True, starred_first=False)["items"]
+    held = {image["width"]: wire.send("GET", f"/images/i/{image['image_name']}/full").content for image in listed}
+    return files == {f"{width}.png": held[width] for width in widths}
+
+
 def test_dropped_workflow_is_run_as_a_sweep_and_seen_as_a_grid(lab: Lab, wire: Wire, pictures: Path) -> None:
-    """Its form has the author's fields; two are changed, one is swept over five values; five cells show pictures."""
-    grid_cell = "console.batch(max(console.queue, key=lambda item: item.item_id).batch_id).grid()"
-    page = Page(lab, wire, grid_cell)
+    """Two fields are changed, one is swept; five cells fill; one is opened, the failed one retried, all are saved."""
+    page = Page(lab, wire, GRID)
     page.tab("Submit")
-    drop(page, [["plain.json", [json.dumps(picture_workflow())]]])
+    flow = picture_workflow(message="out of luck", times=1, name=f"walk {lab.notebooks} {page.notebook.name}")
+    drop(page, [["plain.json", [json.dumps(flow)]]])
     form = page.view.locator(".iwf-form")
     expect(form.get_by_role("heading", name="A plain picture")).to_be_visible()
     form.get_by_label("Color", exact=True).fill("#2255cc")
@@ -67,20 +84,94 @@ def test_dropped_workflow_is_run_as_a_sweep_and_seen_as_a_grid(lab: Lab, wire: W
     page.notebook.run_cell(2)
     grid = View(page.notebook.output(2))
     cells(grid.view).last.scroll_into_view_if_needed()  # what is not seen is not read
-    expect(cells(grid.view).locator("img")).to_have_count(5)
-    assert [f"Width {n}" for n in range(32, 65, 8)] == grid.view.get_by_role("columnheader").locator(
-        "visible=true"
-    ).all_inner_texts()[-5:]
+    expect(cells(grid.view).locator("img")).to_have_count(4)
+    expect(cells(grid.view).first).to_contain_text("out of luck")
+    assert [f"Width {n}" for n in range(32, 65, 8)] == [
+        text.removesuffix(" ▾") for text in grid.view.get_by_role("columnheader").all_inner_texts()
+    ]
     page.notebook.screenshot(pictures / "grid-light.png", "light", of=grid.view)
     page.notebook.screenshot(pictures / "grid-dark.png", "dark", of=grid.view)
-    assert [] == violations(page.notebook, ".iwx-board")
-    cells(grid.view).nth(1).click()
+    assert [] == violations(page.notebook, ".iw:has(> div .iwx-board)")
+    cells(grid.view).nth(1).locator(".iwx-open").click()
     dialog = grid.view.get_by_role("dialog")
     expect(dialog.locator(".iwg-large img")).to_have_js_property("naturalWidth", 40)
     page.notebook.page.keyboard.press("ArrowRight")
     expect(dialog.locator(".iwg-large img")).to_have_js_property("naturalWidth", 48)
+    assert [] == violations(page.notebook, ".iwg-full")
     page.notebook.page.keyboard.press("Escape")
     expect(cells(grid.view).nth(2).locator(".iwx-open")).to_be_focused()
+    cells(grid.view).first.get_by_role("button", name="Retry").click()
+    expect(cells(grid.view).locator("img")).to_have_count(5)
+    grid.press("Save all …")
+    assert [] == violations(page.notebook, ".iw:has(> div .iwx-board)")
+    grid.view.get_by_label("Folder").fill("walk")
+    expect(grid.view.get_by_label("Names")).to_have_value("{Width}")
+    grid.press("Save")
+    grid.says(re.compile(r"Saved 5 pictures in .*walk\."))
+    assert is_saved(lab.notebooks / "walk", wire, list(range(32, 65, 8)))
+
+
+def test_the_same_by_keyboard_alone(lab: Lab, wire: Wire, tmp_path: Path) -> None:
+    """From the file to the saved pictures, with Tab, arrows, Enter, the space bar and Escape."""
+    page = Page(lab, wire, GRID)
+    flow = picture_workflow(message="out of luck", times=1, name=f"keys {lab.notebooks} {page.notebook.name}")
+    (tmp_path / "plain.json").write_text(json.dumps(flow))
+    keys = page.notebook.page.keyboard
+
+    def tab_to(target: Locator) -> None:
+        for _ in range(60):
+            if target.count() == 1 and target.evaluate("it => it === it.getRootNode().activeElement"):
+                return
+            keys.press("Tab")
+        expect(target).to_be_focused()
+
+    page.view.get_by_role("tab", name="Queue").focus()
+    keys.press("End")  # the last tab
+    with page.notebook.page.expect_file_chooser() as chooser:
+        tab_to(page.button("Open file…"))
+        keys.press("Enter")
+    chooser.value.set_files(tmp_path / "plain.json")
+    form = page.view.locator(".iwf-form")
+    tab_to(form.get_by_label("Width", exact=True))
+    keys.press("Control+a")
+    keys.type("32, 40, 48, 56, 64")
+    tab_to(form.get_by_label("Height", exact=True))
+    keys.press("Control+a")
+    keys.type("96")
+    tab_to(form.get_by_label("Mode", exact=True))
+    keys.press("ArrowDown")
+    expect(form.get_by_text("5 jobs: 5 Width")).to_be_visible()
+    tab_to(page.button("Enqueue 5 jobs"))
+    keys.press("Enter")
+    page.says("Enqueued 5 of 5 as batch")
+    page.notebook.run_cell(2)
+    grid = View(page.notebook.output(2))
+    cells(grid.view).last.scroll_into_view_if_needed()
+    expect(cells(grid.view).locator("img")).to_have_count(4)
+    grid.button("Columns").focus()
+    tab_to(cells(grid.view).first.locator(".iwx-open"))
+    keys.press("ArrowRight")
+    keys.press("Enter")
+    dialog = grid.view.get_by_role("dialog")
+    expect(dialog.locator(".iwg-large img")).to_have_js_property("naturalWidth", 40)
+    tab_to(dialog.get_by_role("button", name="Star"))
+    keys.press("Enter")
+    expect(dialog.get_by_role("button", name="★ Starred")).to_be_visible()
+    keys.press("Escape")
+    expect(cells(grid.view).nth(1).locator(".iwx-open")).to_be_focused()
+    keys.press("Home")
+    tab_to(cells(grid.view).first.get_by_role("button", name="Retry"))
+    keys.press("Enter")
+    expect(cells(grid.view).locator("img")).to_have_count(5)
+    grid.button("Columns").focus()
+    tab_to(grid.button("Save all …"))
+    keys.press("Enter")
+    expect(grid.view.get_by_label("Folder")).to_be_focused()
+    keys.press("Control+a")
+    keys.type("keys")
+    keys.press("Enter")
+    grid.says(re.compile(r"Saved 5 pictures in .*keys\."))
+    assert is_saved(lab.notebooks / "keys", wire, [32, 40, 48, 56, 64])
 
 
 def test_failed_cell_says_why_and_is_retried_by_keyboard(lab: Lab, wire: Wire) -> None:

@@ -93,7 +93,9 @@ def test_the_embedded_servers_own_text_to_image(wire: Wire, server: Server, name
     """It reports a preview with each step, on the embedded server alone; the real one does not know the node."""
     if server.kind == "embedded":
         with Listener(server) as listener:
-            assert (512, 512) == picture_of(wire, _load(name)).size
+            picture = picture_of(wire, _load(name))
+            assert (512, 512) == picture.size
+            assert {"positive_prompt", "seed", "steps", "model"} <= json.loads(picture.info["invokeai_metadata"]).keys()
             listener.drain(wire)
         steps = [event.data for event in listener.events if event.data.get("message") == "Denoising"]
         assert [step / 20 for step in range(21)] == [step["percentage"] for step in steps]

@@ -123,6 +123,13 @@ def test_picture_as_a_workflow_and_as_a_value(console: iw.Console) -> None:
     assert plain.name == graph_of_it["nodes"]["r"]["image"]["image_name"]
 
 
+def test_node_of_a_workflow_is_not_named(console: iw.Console) -> None:
+    """The editor's ids say nothing to a reader."""
+    node_id = "55705012-79b9-4aac-9f26-c0b10309785b"
+    (image,) = console.submit(graph({node_id: {**blank_image(32, 16)["nodes"]["blank"], "id": node_id}})).images
+    assert (node_id, f"Image('{image.name}', 32 x 16, item {image.item_id})") == (image.node_id, repr(image))
+
+
 def test_what_a_job_was_given_is_not_its_picture(console: iw.Console) -> None:
     """An upload that passes through a node is not among the job's pictures."""
     upload = console.upload(_png())

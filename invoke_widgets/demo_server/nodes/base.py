@@ -89,8 +89,10 @@ class NodeContext(Protocol):
     def get_record(self, image_name: str) -> SavedImage:
         """The record of a stored image."""
 
-    def save_image(self, image: Image.Image, category: str = "general") -> SavedImage:
-        """Store an image with the node's board, metadata and `is_intermediate`."""
+    def save_image(
+        self, image: Image.Image, category: str = "general", metadata: MetadataField | None = None
+    ) -> SavedImage:
+        """Store an image with the node's board, metadata (or these, if it was given none) and `is_intermediate`."""
 
     def signal_progress(
         self,

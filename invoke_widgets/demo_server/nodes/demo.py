@@ -13,6 +13,7 @@ from PIL import Image
 
 from .base import (
     BaseInvocation,
+    MetadataField,
     NodeContext,
     WithBoard,
     WithMetadata,
@@ -135,7 +136,20 @@ class DemoTextToImageInvocation(BaseInvocation, WithMetadata, WithBoard):
             wait(context, SECONDS_PER_STEP, cancelable=True)
         context.signal_progress("Denoising", 1.0)
         left = 0.5 * math.exp(-self.steps / 6)
-        return ImageOutput.of(context.save_image(_image(picture * (1 - left) + noise * left)))
+        # By the names that InvokeAI's own `core_metadata` gives them.
+        metadata = MetadataField(
+            {
+                "generation_mode": "txt2img",
+                "positive_prompt": self.prompt,
+                "seed": self.seed,
+                "steps": self.steps,
+                "cfg_scale": self.cfg_scale,
+                "width": self.width,
+                "height": self.height,
+                "model": self.model.model_dump(mode="json") if self.model else None,
+            }
+        )
+        return ImageOutput.of(context.save_image(_image(picture * (1 - left) + noise * left), metadata=metadata))
 
 
 def _image(picture: Pixels) -> Image.Image:

@@ -1,39 +1,29 @@
-// The gallery: the last picture of each job, the others and the details behind it.
+// The gallery: the last picture of each job, the others and the details behind it. Pictures are selected by name.
 
-/** Drawn once it is near the view, so that a long gallery asks for what is seen. */
-function Card({ card, pictures, version, focus, onOpen }) {
-  const box = useRef(null);
-  const [near, setNear] = useState(false);
-  useEffect(() => {
-    const watch = new IntersectionObserver(([entry]) => { if (entry.isIntersecting) { setNear(true); watch.disconnect(); } }, { rootMargin: "200px" });
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, []);
+function Card({ card, pictures, focus, chosen, onOpen, onSelect }) {
+  const [box, near] = useNear();
   const name = card.names[card.names.length - 1];
-  const url = near ? pictures.url("thumbnail", name) : undefined;
-  return html`<div class="iwg-card" ref=${box} role="listitem">
-    <button type="button" class="iwg-open" data-item=${card.item_id} tabindex=${focus ? 0 : -1} aria-label=${`Open the picture of item ${card.item_id}`} onClick=${() => onOpen(card, card.names.length - 1)}>
+  const url = near ? pictures.get("thumbnail", name) : undefined;
+  return html`<div class=${`iwg-card ${chosen ? "iwg-chosen" : ""}`} ref=${box} role="listitem">
+    <button type="button" class="iwg-open" data-item=${card.item_id} tabindex=${focus ? 0 : -1} aria-label=${`Open the picture of item ${card.item_id}${chosen ? ", selected" : ""}`} onClick=${(event) => (event.ctrlKey || event.metaKey || event.shiftKey ? onSelect(card, event.shiftKey) : onOpen(card.item_id, name))}>
       ${url ? html`<img src=${url} alt="" />` : html`<span class="iw-dim">${url === undefined ? "…" : "no picture"}</span>`}</button>
+    <input type="checkbox" class="iwg-check" tabindex="-1" checked=${chosen} aria-label=${`Select the picture of item ${card.item_id}`} onClick=${(event) => onSelect(card, event.shiftKey)} />
     <div class="iwg-caption iw-small"><${Values} values=${card.values} />
       <span class="iw-dim">item ${card.item_id} · ${duration(card.took)}${card.names.length > 1 ? ` · ${card.names.length - 1} more` : ""}</span></div>
   </div>`;
 }
 
 function Gallery({ model }) {
-  const { page, root } = useContext(Scope);
-  const [cards, filters, without, older] = useTraits(model, "cards", "filters", "without", "older");
+  const { root } = useContext(Scope);
+  const [cards, filters, without, older, selected, again, saving] = useTraits(model, "cards", "filters", "without", "older", "selected", "again", "saving");
   const [run, busy] = useAct();
-  const [version, redraw] = useState(0);
-  const [open, setOpen] = useState(null);
+  const [open, setOpen] = useState(null); // [item, name]
   const [focused, setFocused] = useState(null);
-  const pictures = useMemo(() => new Pictures(model, page), []);
+  const [task, setTask] = useState(""); // "save" or "delete"
+  const pictures = usePictures(model);
   const list = useRef(null);
-  useEffect(() => { run("load"); return () => pictures.end(); }, []);
-  useMessages(model, (message, buffers) => {
-    if (message.t !== "thumbnail" && message.t !== "picture") return;
-    pictures.take(message, buffers);
-    redraw((n) => n + 1);
-  });
+  const from = useRef(null); // where a range of selected ones begins
+  useEffect(() => { run("load"); }, []);
   const words = String(filters.text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const shown = cards.filter((card) => (!filters.batch || card.batch === filters.batch) &&
     words.every((word) => [card.item_id, ...card.values.flat()].join("\n").toLowerCase().includes(word)));
@@ -41,34 +31,61 @@ function Gallery({ model }) {
   for (const { batch } of cards) batches.set(batch, (batches.get(batch) ?? 0) + 1);
   const options = [["", "All"], ...[...batches].map(([batch, n]) => [batch, `${shortId(batch)} (${count(n)})`])];
   const change = (changes) => put(model, "filters", Object.fromEntries(Object.entries({ ...filters, ...changes }).filter(([, value]) => value)));
+  const nameOf = (card) => card.names[card.names.length - 1];
+  const select = (names) => put(model, "selected", [...new Set(names)]);
+  const toggle = (name) => select(selected.includes(name) ? selected.filter((one) => one !== name) : [...selected, name]);
+  const choose = (card, toHere) => {
+    const [a, b] = [shown.indexOf(card), shown.findIndex((one) => one.item_id === from.current)].sort((x, y) => x - y);
+    if (toHere && a >= 0) select([...selected, ...shown.slice(a, b + 1).map(nameOf)]);
+    else toggle(nameOf(card));
+    from.current = card.item_id;
+    setFocused(card.item_id);
+  };
   const current = shown.some((card) => card.item_id === focused) ? focused : shown[0]?.item_id;
+  const unseen = selected.filter((name) => !shown.some((card) => card.names.includes(name))).length;
   const key = (event) => {
     const buttons = [...list.current.querySelectorAll(".iwg-open")];
     const at = buttons.findIndex((one) => one === root.getRootNode().activeElement);
-    if (at < 0) return;
-    const perRow = buttons.filter((one) => one.getBoundingClientRect().top === buttons[0].getBoundingClientRect().top).length;
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + perRow, ArrowUp: at - perRow, Home: 0, End: buttons.length - 1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    const next = buttons[Math.min(Math.max(to, 0), buttons.length - 1)];
-    setFocused(Number(next.dataset.item));
-    next.focus();
+    const next = nextOf(event, buttons, at);
+    if (next) {
+      event.preventDefault();
+      setFocused(Number(next.dataset.item));
+      next.focus();
+    } else if (at >= 0 && event.key === " ") {
+      event.preventDefault(); // Enter opens it
+      choose(shown[at], event.shiftKey);
+    } else if (event.key === "a" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      select([...selected, ...shown.map(nameOf)]);
+    } else if (event.key === "Delete" && at >= 0) {
+      if (!selected.length) select([nameOf(shown[at])]);
+      setTask("delete");
+    } else if (event.key === "Escape" && selected.length) {
+      select([]);
+    }
   };
-  const close = () => {
-    const item = open.card.item_id;
-    setOpen(null);
-    setFocused(item);
-    requestAnimationFrame(() => list.current?.querySelector(`[data-item="${item}"]`)?.focus());
-  };
-  return html`<div class="iw-tools">
+  const back = (item) => { if (item !== undefined) setFocused(item); requestAnimationFrame(() => list.current?.querySelector(`[data-item="${item ?? current}"]`)?.focus()); };
+  const opened = open && shown.find((card) => card.item_id === open[0]);
+  const rest = () => { setTask(""); back(); };
+  const boards = selected.length ? pictures.get("about", selected[0])?.boards ?? [] : [];
+  if (again) return html`<${AgainForm} model=${model} reference=${again} onLeft=${() => back()} />`;
+  return html`${task === "save" ? html`<${SaveForm} what=${many(selected.length, "picture")} pattern="{name}" onNo=${rest} onSave=${(folder, pattern) => { run("save", { names: selected, folder, pattern }); rest(); }} />`
+    : task === "delete" && selected.length ? html`<${Ask} text=${`Delete ${many(selected.length, "picture")}${unseen ? ` (${count(unseen)} not shown)` : ""} from the server for good?`} yes=${`Delete ${many(selected.length, "picture")}`} onYes=${() => { run("delete", { names: selected }); rest(); }} onNo=${rest} />`
+    : html`<div class="iw-tools">
       <${Search} value=${filters.text ?? ""} label="Search values and items" onChange=${(text) => change({ text })} />
       ${(batches.size > 1 || filters.batch) && html`<${Chip} name="Batch" value=${filters.batch ?? ""} options=${options} onChange=${(batch) => change({ batch })} />`}
-      <span class="iw-grow"></span>
-      <span class="iw-dim" role="status">${cards.length ? many(shown.length, "job") : ""}${without ? `${cards.length ? " · " : ""}${many(without, "job")} without pictures` : ""}${busy("read") ? " · reading …" : ""}</span>
-    </div>
-    ${shown.length ? html`<div class="iwg-grid" role="list" aria-label="Pictures" ref=${list} onKeyDown=${key}>${shown.map((card) => html`<${Card} key=${card.item_id} card=${card} pictures=${pictures} version=${version} focus=${card.item_id === current} onOpen=${(one, index) => setOpen({ card: one, index })} />`)}</div>`
+      <span class="iw-grow"></span><${Saving} saving=${saving} />
+      ${selected.length > 0 ? html`<span class="iw-dim" role="status">${count(selected.length)} selected${unseen ? ` (${count(unseen)} not shown)` : ""}</span>
+        <${Button} busy=${busy("star")} onClick=${() => run("star", { names: selected, on: true })}>☆ Star<//>
+        <${Move} boards=${boards} onMove=${(to) => run("move", { names: selected, ...to })} />
+        <${Button} busy=${busy("save")} onClick=${() => setTask("save")}>Save …<//>
+        <${Button} danger busy=${busy("delete")} onClick=${() => setTask("delete")}>Delete …<//>
+        <${Button} kind="quiet" class="iw-icon" aria-label="Select none" title="Select none" onClick=${() => { select([]); back(); }}>✕<//>`
+        : html`<span class="iw-dim" role="status">${cards.length ? many(shown.length, "job") : ""}${without ? `${cards.length ? " · " : ""}${many(without, "job")} without pictures` : ""}${busy("read") ? " · reading …" : ""}</span>`}
+    </div>`}
+    ${shown.length ? html`<div class="iwg-grid" role="list" aria-label="Pictures: Enter opens, the space bar selects" ref=${list} onKeyDown=${key} onKeyUp=${(event) => { if (event.key === " " && event.target.matches(".iwg-open")) event.preventDefault(); }}>${shown.map((card) => html`<${Card} key=${card.item_id} card=${card} pictures=${pictures} focus=${card.item_id === current} chosen=${selected.includes(nameOf(card))} onOpen=${(item, name) => setOpen([item, name])} onSelect=${choose} />`)}</div>`
       : html`<${Empty} text=${cards.length ? "No picture matches the filters." : busy("read") ? "Looking for pictures …" : "No job has made a picture yet."} />`}
     ${older && html`<div class="iw-tools"><${Button} busy=${busy("read")} onClick=${() => run("older")}>Look at older jobs<//></div>`}
-    ${open && html`<${FullView} cards=${shown} open=${open} pictures=${pictures} onOpen=${(card, index) => setOpen({ card, index })} onClose=${close} />`}`;
+    ${opened && html`<${FullView} cards=${shown} card=${opened} name=${opened.names.includes(open[1]) ? open[1] : nameOf(opened)} pictures=${pictures} selected=${selected} onSelect=${toggle} onOpen=${(item, name) => setOpen([item, name])} onClose=${() => { setOpen(null); back(open[0]); }} />`}`;
 }
 export default part(Gallery);

@@ -45,7 +45,7 @@ function Root({ model, page, el, foot, children }) {
         ${children}
         ${failures?.length > 0 && html`<div class="iw-failures">${failures.map((one) => html`<${Banner} key=${one.what} kind="error" role="alert" title=${one.at} text=${html`${one.what} <span class="iw-dim">${one.remedy}</span>`}
           actions=${html`<${Button} onClick=${() => act(model, page, "forgive", { what: one.what })}>Dismiss<//>`} />`)}</div>`}
-        ${!foot && !inner && html`<${SaidLine} />`}
+        ${!foot && html`<${SaidLine} />`}
       </div>
     </div>
   <//>`;
@@ -62,9 +62,10 @@ function Said() {
 }
 
 function SaidLine() {
-  const { model } = useContext(Scope);
+  const { model, root } = useContext(Scope);
   const [said] = useTraits(model, "said");
-  return said.text ? html`<div class="iw-foot"><${Said} /></div>` : null;
+  // Asked only now: a part may be drawn before it is put into the one around it, which says it too.
+  return said.text && !isInside(root) ? html`<div class="iw-foot"><${Said} /></div>` : null;
 }
 
 /** The values of traits, drawn anew when one changes. */
@@ -201,8 +202,8 @@ function Banner({ kind = "", title, text, actions, role = "status" }) {
 /** A question in place of what was pressed. The focus is on the harmless answer; Escape gives it. */
 function Ask({ text, yes, no = "Keep", danger = true, onYes, onNo }) {
   const harmless = useRef(null);
-  useEffect(() => { harmless.current?.querySelector("button")?.focus(); }, []);
-  return html`<div class="iw-ask" role="alertdialog" aria-label=${text} onKeyDown=${(event) => { if (event.key === "Escape") onNo(); }}>
+  useLayoutEffect(() => { harmless.current?.querySelector("button")?.focus(); }, []); // before the next key
+  return html`<div class="iw-ask" role="alertdialog" aria-label=${text} onKeyDown=${(event) => { if (event.key === "Escape") { event.preventDefault(); onNo(); } }}>
     <span>${text}</span>
     <${Button} kind="solid" danger=${danger} onClick=${onYes}>${yes}<//>
     <span ref=${harmless} style="flex:none"><${Button} onClick=${onNo}>${no}<//></span>
@@ -235,7 +236,7 @@ function Menu({ label, name, right, kind = "quiet", role = "group", children, cl
   const close = () => { setOpen(false); box.current?.firstElementChild?.focus(); };
   const key = (event) => {
     if (!open) return;
-    if (event.key === "Escape") { event.stopPropagation(); close(); return; }
+    if (event.key === "Escape") { event.stopPropagation(); event.preventDefault(); close(); return; } // of a dialog, not it too
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     const all = [...box.current.querySelectorAll(".iw-sheet button:not([aria-disabled]), .iw-sheet input")];

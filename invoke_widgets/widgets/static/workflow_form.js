@@ -4,12 +4,72 @@ const LINES = new Set(["text", "list"]);
 const CHOICES = new Set(["choice", "model", "board"]);
 const asLines = (value) => (Array.isArray(value) ? value.join("\n") : String(value ?? ""));
 
+const pictureName = (value) => String(value?.image_name ?? value ?? "");
+const BYTES_AT_ONCE = 2_000_000; // a Jupyter server closes a connection that carries more than 10 MiB at once
+
+/** The server's newest pictures, or those of a board, to choose from; the arrow keys lead from one to the next. */
+function Shelf({ model, name, pictures, chosen, onChoose }) {
+  const { page, root } = useContext(Scope);
+  const [run] = useAct();
+  const [shelf, setShelf] = useState({ names: null, boards: [] });
+  const [board, setBoard] = useState("");
+  const list = useRef(null);
+  useMessages(model, (message) => { if (message.t === "shelf" && message.board === board) setShelf(message); });
+  useEffect(() => { run("shelf", { board, page }); }, [board]);
+  const key = (event) => {
+    const all = [...list.current.children];
+    const next = nextOf(event, all, all.indexOf(root.getRootNode().activeElement));
+    if (next) { event.preventDefault(); next.focus(); }
+  };
+  return html`<div class="iwf-shelf">
+    <label class="iwf-option">Board <select value=${board} onChange=${(event) => { setShelf({ ...shelf, names: null }); setBoard(event.target.value); }}>
+      <option value="">all pictures</option><option value="none">on no board</option>${shelf.boards.map(([id, title]) => html`<option key=${id} value=${id}>${title}</option>`)}</select></label>
+    ${shelf.names?.length > 0 ? html`<div class="iwf-pictures" role="group" aria-label=${`Pictures for ${name}`} ref=${list} onKeyDown=${key}>${shelf.names.map((one, i) => html`<button type="button" key=${one} tabindex=${(chosen.some((it) => shelf.names.includes(it)) ? chosen.includes(one) : i === 0) ? 0 : -1} aria-pressed=${String(chosen.includes(one))} title=${one} onClick=${() => onChoose(one)}><${Thumb} pictures=${pictures} name=${one} alt=${`Picture ${i + 1}: ${one}`} /></button>`)}</div>`
+      : html`<p class="iw-dim" role="status">${shelf.names ? "No pictures here." : "Reading …"}</p>`}</div>`;
+}
+
+function Thumb({ pictures, name, alt }) {
+  const url = pictures.get("thumbnail", name);
+  return url ? html`<img src=${url} alt=${alt} />` : html`<span class="iw-dim" title=${alt}>${url === null ? "?" : "…"}</span>`;
+}
+
+/** An image field: a name, files that are chosen or dropped, or pictures of the server. Several make a sweep. */
+function ImageInput({ model, name, value, several, pictures, common, onChange, onFile }) {
+  const [open, setOpen] = useState(false);
+  const [over, setOver] = useState(false);
+  const file = useRef(null);
+  const urls = useRef(new Map()); // of files, by name
+  useEffect(() => () => { for (const url of urls.current.values()) URL.revokeObjectURL(url); }, []);
+  const values = [value].flat().filter((one) => pictureName(one));
+  const names = values.map(pictureName);
+  const set = (all) => onChange(several ? all : all[all.length - 1] ?? "");
+  const take = async (files) => {
+    const found = [...files].filter((one) => one.type.startsWith("image/"));
+    for (const one of found) {
+      urls.current.set(one.name, URL.createObjectURL(one));
+      await onFile(one);
+    }
+    if (found.length) set([...(several ? values : []), ...found.map((one) => one.name)]);
+  };
+  const choose = (one) => {
+    if (several && names.includes(one)) set(values.filter((it) => pictureName(it) !== one));
+    else set([...(several ? values : []), { image_name: one }]);
+    if (!several) setOpen(false);
+  };
+  return html`<div class=${`iwf-image ${over ? "iwf-over" : ""}`} onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${(event) => { event.preventDefault(); event.stopPropagation(); setOver(false); take(event.dataTransfer.files); }}>
+    <input type="file" accept="image/*" multiple=${several} hidden ref=${file} onChange=${(event) => { take(event.target.files); event.target.value = ""; }} />
+    ${names.length > 0 && html`<div class="iwf-chosen">${values.map((one) => { const it = pictureName(one); return urls.current.has(it) ? html`<img key=${it} src=${urls.current.get(it)} alt=${it} />` : html`<${Thumb} key=${it} pictures=${pictures} name=${it} alt=${it} />`; })}</div>`}
+    <div class="iwf-pick">${several ? html`<span class="iw-dim iw-grow" id=${common.id} role="status">${names.length ? many(names.length, "picture") : "Choose or drop pictures."}</span>`
+      : html`<input ...${common} value=${pictureName(value)} placeholder="drop a picture, or choose one" onInput=${(event) => onChange(event.target.value)} />`}
+      <${Button} onClick=${() => file.current.click()} aria-label=${`File for ${name}`}>File…<//>
+      <${Button} aria-expanded=${String(open)} aria-label=${`Pictures of the server for ${name}`} onClick=${() => setOpen(!open)}>Gallery ${open ? "▴" : "▾"}<//></div>
+    ${open && html`<${Shelf} model=${model} name=${name} pictures=${pictures} chosen=${names} onChoose=${choose} />`}</div>`;
+}
+
 /** One field: its label, its control, and a button that gives it several values. */
-function Field({ element, control, value, given, problem, onChange, onFile, id }) {
+function Field({ model, element, control, value, given, problem, pictures, onChange, onFile, id }) {
   const { name } = element;
   const [several, setSeveral] = useState(Array.isArray(given) && control.kind !== "list");
-  const file = useRef(null);
-  const picture = useRef(null);
   const change = (next) => onChange(name, next);
   const bad = problem ? "true" : null;
   const hint = [control.description, control.minimum !== undefined || control.maximum !== undefined ? `${control.minimum ?? "…"} to ${control.maximum ?? "…"}` : "", control.fed_by ? `now from ${control.fed_by}` : ""].filter(Boolean).join(" · ");
@@ -32,11 +92,7 @@ function Field({ element, control, value, given, problem, onChange, onFile, id }
   } else if (control.kind === "color") {
     input = html`<input type="color" ...${common} value=${String(value || "#000000").slice(0, 7)} onInput=${(event) => change(event.target.value)} />`;
   } else if (control.kind === "image") {
-    const take = async (one) => { if (one) { picture.current = one.name; onFile(name, one.name, await one.arrayBuffer()); change(one.name); } };
-    input = html`<div class="iwf-image" onDragOver=${(event) => event.preventDefault()} onDrop=${(event) => { event.preventDefault(); event.stopPropagation(); take(event.dataTransfer.files[0]); }}>
-      <input type="file" accept="image/*" hidden ref=${file} onChange=${(event) => take(event.target.files[0])} />
-      <input ...${common} value=${value} placeholder="name of a picture on the server" onInput=${(event) => change(event.target.value)} />
-      <${Button} onClick=${() => file.current.click()}>Choose…<//></div>`;
+    input = html`<${ImageInput} model=${model} name=${name} value=${value} several=${several} pictures=${pictures} common=${common} onChange=${change} onFile=${(one) => onFile(name, one)} />`;
   } else if (LINES.has(control.kind)) {
     const tall = control.kind === "list" || element.component === "textarea" || String(value).length > 60;
     input = tall ? html`<textarea rows=${control.kind === "list" ? 4 : 3} ...${common} value=${asLines(value)} onInput=${(event) => change(event.target.value)}></textarea>`
@@ -49,7 +105,7 @@ function Field({ element, control, value, given, problem, onChange, onFile, id }
     input = html`<textarea rows="2" class="iw-mono" ...${common} value=${typeof value === "string" ? value : JSON.stringify(value)} onInput=${(event) => change(event.target.value)}></textarea>`;
   }
   const counted = Array.isArray(given) && control.kind !== "list" ? given.length : isNumber && typeof given === "string" ? sweepOf(given) : 0;
-  const canVary = control.kind === "text" || control.kind === "color" || control.kind === "switch" || CHOICES.has(control.kind);
+  const canVary = control.kind === "text" || control.kind === "color" || control.kind === "switch" || control.kind === "image" || CHOICES.has(control.kind);
   const vary = () => {
     setSeveral(!several);
     change(several ? (Array.isArray(value) ? value[0] ?? control.value : value) : control.kind === "switch" ? [true, false] : [value].flat());
@@ -74,12 +130,19 @@ function WorkflowForm({ model }) {
   const [typed, change, sendNow] = useTyped(model);
   const prefix = useMemo(() => `iwf-${newPage()}`, []);
   const setValue = (name, value) => change({ values: { ...typed.values, [name]: value } });
-  const sendFile = (field, name, content) => model.send({ t: "file", field, name }, undefined, [content]);
+  const pictures = usePictures(model);
+  const sendFile = async (field, file) => {
+    const content = await file.arrayBuffer();
+    for (let at = 0; at < Math.max(content.byteLength, 1); at += BYTES_AT_ONCE) {
+      const last = at + BYTES_AT_ONCE >= content.byteLength;
+      model.send({ t: "file", field, name: file.name, at, last }, undefined, [content.slice(at, at + BYTES_AT_ONCE)]);
+    }
+  };
   const submit = () => run("submit", { form: sendNow() });
   const field = (element) => {
     const control = controls[element.name];
     const given = typed.values[element.name];
-    return html`<${Field} key=${element.name} id=${`${prefix}-${Object.keys(controls).indexOf(element.name)}`} element=${element} control=${control} given=${given} value=${given ?? control.value} problem=${problems[element.name] ?? control.problem} onChange=${setValue} onFile=${sendFile} />`;
+    return html`<${Field} key=${element.name} model=${model} pictures=${pictures} id=${`${prefix}-${Object.keys(controls).indexOf(element.name)}`} element=${element} control=${control} given=${given} value=${given ?? control.value} problem=${problems[element.name] ?? control.problem} onChange=${setValue} onFile=${sendFile} />`;
   };
   const draw = (element, index) => {
     if (element.kind === "field") return field(element);
