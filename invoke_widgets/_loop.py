@@ -314,6 +314,7 @@ class LoopThread:
         until = time.monotonic() + _CLOSING_S
         # In rounds: canceled work may start more before it ends.
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.sleep(0)  # one of anyio's that is canceled before its first step leaves a coroutine unawaited
             for task in tasks:
                 task.cancel()
             if (left := until - time.monotonic()) <= 0:

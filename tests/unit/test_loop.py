@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import queue
 import socket
 import subprocess
 import sys
 import threading
+import warnings
 
+import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from invoke_widgets import _loop as loops
 from invoke_widgets._loop import Backoff, Channel, LoopThread
@@ -78,6 +82,27 @@ def test_stop_cancels_tasks_that_canceled_tasks_start() -> None:
     assert ended.is_set()
     with pytest.raises(InvalidRequest, match=CLOSED):
         future.result(0)
+
+
+def test_stop_while_a_connection_is_begun_warns_of_nothing() -> None:
+    """httpx connects in a task of anyio, whose coroutine would warn if it were canceled before its first step."""
+    thread, groups = LoopThread(), queue.Queue[TaskGroup]()
+
+    async def connect() -> None:
+        async with anyio.create_task_group() as group:
+            groups.put(group)
+            await anyio.sleep_forever()
+
+    async def last() -> None:
+        groups.get(timeout=10).start_soon(anyio.sleep_forever)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        thread.start(connect())
+        thread.call(asyncio.sleep(0))
+        thread.stop(last())
+        gc.collect()
+    assert [] == [str(warning.message) for warning in caught]
 
 
 def test_stop_leaves_behind_work_that_refuses_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
