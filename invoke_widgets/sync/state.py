@@ -144,6 +144,10 @@ class Tallies:
     ended: Shards[str, datetime] = field(default_factory=Shards, repr=False)
     unfinished: Shards[int, None] = field(default_factory=Shards, repr=False)
 
+    def unfinished_of(self, batch_id: str) -> int:
+        """The number of the user's own items of a batch that are not terminal."""
+        return sum(number for status, number in self.batches.get(batch_id, {}).items() if status not in TERMINAL)
+
     def changed(
         self,
         before: Mapping[int, QueueItem],

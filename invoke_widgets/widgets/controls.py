@@ -80,13 +80,18 @@ class QueueActions:
 
     def canceled(self, record: Cancellation) -> None:
         """Say what a cancellation did, with a way to undo it."""
-        ids = record.item_ids if record.outcome == "canceled" and len(record.item_ids) <= _MOST_UNDONE else ()
         self._part.forgive()
-        self._part.say(record.message, undo=ids)
+        self._part.say(record.message, undo=undoable(record))
 
     @property
     def _actions(self) -> Any:
         return self._part.console.internals.actions
+
+
+def undoable(*records: Cancellation) -> list[int]:
+    """The items that were canceled, if they are few enough to be brought back by a click."""
+    ids = [item_id for record in records if record.outcome == "canceled" for item_id in record.item_ids]
+    return ids if len(ids) <= _MOST_UNDONE else []
 
 
 def totals(state: QueueState) -> dict[str, Any]:
@@ -119,7 +124,7 @@ class Controls(Part):
         actions: what the buttons do, to be called from Python.
     """
 
-    _esm = script("controls.js")
+    _esm = script("queue_actions.js", "controls.js")
     _css = style()
 
     totals: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)

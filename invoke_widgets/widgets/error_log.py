@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ import traitlets
 
 from invoke_widgets.errors.text import one_line
 from invoke_widgets.history import ErrorGroup, group_errors
-from invoke_widgets.records import FAILED, JobError
+from invoke_widgets.records import FAILED, Cancellation, JobError
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.controls import undoable
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.text import clean, html_table, text_table
 
@@ -24,6 +26,8 @@ _STATIC_ROWS = 50
 _BINS = 10
 _LONGEST_MESSAGE = 500
 _MOST_ITEMS = 2_000
+_MOST_BATCHES = 100
+_REST_AFTER_S = 0.5
 _HEADERS = ("when", "count", "class", "where", "message", "what to do")
 COLUMNS = ("count", "class", "message", "node", "trend", "last")
 
@@ -93,6 +97,7 @@ class ErrorLogView(Part):
     density = traitlets.Enum(("comfortable", "compact"), "comfortable").tag(sync=True)
     height = traitlets.Unicode().tag(sync=True)
     total = traitlets.Int().tag(sync=True)
+    rest: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)  # batch of a group -> how many may still fail
 
     def __init__(
         self,
@@ -102,6 +107,9 @@ class ErrorLogView(Part):
         on_said: Callable[[Said], object] | None = None,
     ) -> None:
         self._groups: dict[str, ErrorGroup] = {}
+        self._shown: set[int] = set()  # the items of all groups
+        self._failing: set[str] = set()  # their batches
+        self._is_rest_due = False
         super().__init__(console, on_said=on_said, height=f"{height}px" if isinstance(height, int) else height)
         self.follow(console.errors)
 
@@ -112,15 +120,22 @@ class ErrorLogView(Part):
             errors = list(self.console.errors)
             self._groups = {group.fingerprint: group for group in group_errors(errors)[:LIMIT]}
             self.total = len(errors)
-        elif not any(self._concerns(item_id) for item_id in change.item_ids):
-            return
-        ends = [group.last_at for group in self._groups.values()]
-        starts = [group.first_at for group in self._groups.values()]
-        span = (min(starts).timestamp(), max(ends).timestamp()) if ends else (0.0, 0.0)
-        self.groups = [self._row(group, change.state, span) for group in self._groups.values()]
+        if self.log_changed or not self._shown.isdisjoint(change.item_ids):
+            ends = [group.last_at for group in self._groups.values()]
+            starts = [group.first_at for group in self._groups.values()]
+            span = (min(starts).timestamp(), max(ends).timestamp()) if ends else (0.0, 0.0)
+            self.groups = [self._row(group, change.state, span) for group in self._groups.values()]
+            self._shown = {item_id for row in self.groups for item_id in row["items"]}
+            self._failing = {batch_id for row in self.groups for batch_id in row["batches"]}
+        if not self._is_rest_due:  # only buttons show it: no message of their own for each change
+            self._is_rest_due = True
+            self.later(self._draw_rest, _REST_AFTER_S)
 
-    def _concerns(self, item_id: int) -> bool:
-        return any(item_id in row["items"] for row in self.groups)
+    def _draw_rest(self) -> None:
+        state, self._is_rest_due = self.console.internals.store.state, False
+        due = Counter(state.items[i].batch_id for i in state.retrying if i in state.items)
+        rest = {batch_id: due[batch_id] + state.tallies.unfinished_of(batch_id) for batch_id in self._failing}
+        self.rest = {batch_id: number for batch_id, number in rest.items() if number}
 
     def _row(self, group: ErrorGroup, state: QueueState, span: tuple[float, float]) -> dict[str, Any]:
         error = group.last
@@ -137,6 +152,7 @@ class ErrorLogView(Part):
             "first": group.first_at.timestamp(),
             "last": group.last_at.timestamp(),
             "items": there,
+            "batches": self._batches(there, state),
             "retry": last,
             "retried": len(failed) - len(last),
             "helps": error.retryable,
@@ -152,10 +168,15 @@ class ErrorLogView(Part):
 
         return [item_id for item_id in item_ids if is_last(item_id)]
 
+    def _batches(self, item_ids: Iterable[int], state: QueueState) -> list[str]:
+        """The user's own batches that have failed in this way, the newest first."""
+        items = (state.items[item_id] for item_id in reversed(list(item_ids)))
+        return list(dict.fromkeys(item.batch_id for item in items if not state.is_theirs(item)))[:_MOST_BATCHES]
+
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def handlers(self) -> dict[str, Callable[..., object]]:
-        return {"detail": self._send_detail, "retry": self.retry, "clear": self.clear}
+        return {"detail": self._send_detail, "retry": self.retry, "cancel_rest": self.cancel_rest, "clear": self.clear}
 
     def _send_detail(self, id: str, page: str) -> None:  # noqa: A002 - the name in the message
         if (group := self._groups.get(id)) is None:
@@ -178,6 +199,20 @@ class ErrorLogView(Part):
             self.say("Nothing was retried: these jobs were retried already, or are no longer in the queue.")
             return
         self.act("retry", self.console.internals.actions.retry(wanted), words.retried)
+
+    def cancel_rest(self, batch_ids: list[str]) -> None:
+        """Start canceling what is unfinished of batches, and return at once."""
+
+        async def work() -> list[Cancellation]:
+            return [await self.console.internals.actions.cancel_batch(batch_id) for batch_id in batch_ids]
+
+        def outcome(records: list[Cancellation]) -> None:
+            number = sum(record.canceled for record in records)
+            several = f"Canceled {words.many(number, 'job')} of {words.many(len(records), 'batch')}."
+            self.say(records[0].message if len(records) == 1 else several, undo=undoable(*records))
+
+        self.forgive()
+        self.run(work(), outcome, key="cancel_rest")
 
     def clear(self, total: int) -> None:
         """Empty the log, if it has as many errors as the user was told of; the queue stays as it is."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.records import IN_PROGRESS, TERMINAL, Cancellation, QueueItem, Wedge
+from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem, Wedge
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
@@ -95,7 +95,7 @@ class Header(Part):
     def _server(self, state: QueueState) -> dict[str, Any]:
         connection = state.connection
         kind, freshness = words.connection_text(connection, self.console.internals.store.received_at, time.monotonic())
-        stuck = state.wedge is not None
+        stuck = state.wedge is not None and connection.mode in ("live", "polling")
         queue = "" if self.console.queue_id == "default" else f" · queue {self.console.queue_id}"
         return {
             "name": clean(f"InvokeAI {connection.version}".rstrip()),
@@ -155,7 +155,7 @@ class Header(Part):
         connection = state.connection
         at, now = self.console.internals.store.received_at, datetime.now().astimezone().timestamp()
         seen = None if at is None else now - (time.monotonic() - at)
-        as_of = "" if seen is None else f" This is the queue as of {datetime.fromtimestamp(seen):%H:%M:%S}."
+        as_of = "" if seen is None else f"This is the queue as of {datetime.fromtimestamp(seen):%H:%M:%S}."
         left = 0.0 if connection.next_try_at is None else connection.next_try_at - time.monotonic()
         if connection.is_refused:
             title = "Access refused"
@@ -165,7 +165,9 @@ class Header(Part):
         return {
             "kind": "error",
             "title": title,
-            "text": clean(f"{why}{as_of}".strip()),
+            # What matters most comes first: where it is narrow, the end is scrolled to.
+            "text": clean(f"{why} {as_of}".strip() if connection.is_refused else as_of),
+            "why": "" if connection.is_refused else clean(why),
             "countdown": f"Next try in {left:.0f} s." if left >= 0.5 else "Trying now …",
             "actions": ["try_now"],
         }
@@ -173,7 +175,8 @@ class Header(Part):
     def _stuck(self, state: QueueState, wedge: Wedge) -> dict[str, Any]:
         actions = ["show"] if any(i in state.items for i in wedge.item_ids) else []
         if not wedge.is_dead:
-            text = f"{wedge.culprit[0].upper()}{wedge.culprit[1:]} cannot be loaded, and nothing behind it can run."
+            known = next((f"item {i}" for i in wedge.item_ids), wedge.culprit)
+            text = f"{known[0].upper()}{known[1:]} cannot be loaded, and nothing behind it can run."
             if wedge.is_theirs:
                 text += f" {wedge.remedy}"
             elif wedge.batch_ids:
@@ -182,12 +185,7 @@ class Header(Part):
                 text += " This server does not say which batch it belongs to: cancel all waiting jobs."
         else:
             text = f"{wedge.message} Restart the server."
-        jobs = sum(
-            number
-            for batch_id in wedge.batch_ids
-            for status, number in state.tallies.batches.get(batch_id, {}).items()
-            if status not in TERMINAL
-        )
+        jobs = sum(map(state.tallies.unfinished_of, wedge.batch_ids))
         return {
             "kind": "error",
             "title": "Queue stuck",

@@ -18,11 +18,11 @@ import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.outputs import image_names
-from invoke_widgets.records import IN_PROGRESS, TERMINAL, Cancellation, QueueItem
+from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.controls import QueueActions, totals
+from invoke_widgets.widgets.controls import QueueActions, totals, undoable
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.pictures import newest_thumbnails
 from invoke_widgets.widgets.text import COLUMNS, DEFAULT_COLUMNS, clean, html_table
@@ -38,7 +38,6 @@ _UNASKED_AFTER_S = 1.0
 _THUMBNAILS = 24
 _STATIC_ROWS = 50
 _OPEN_DETAILS = 8
-_MOST_UNDONE = 1_000
 _KEPT_THUMBNAILS = 500
 _THUMBNAILS_OF_A_ROW = 2
 _READ_AT_ONCE = 4
@@ -76,7 +75,7 @@ class QueueTable(Part):
         actions: what the menu's entries do, to be called from Python.
     """
 
-    _esm = script("table.js", "queue_rows.js", "queue.js")
+    _esm = script("table.js", "queue_actions.js", "queue_rows.js", "queue.js")
     _css = style("table.css")
 
     # Rows come by messages, not by traits: all but the newest ones, which come with the widget.
@@ -185,16 +184,14 @@ class QueueTable(Part):
         if gone:
             self.selected = [item_id for item_id in self.selected if item_id in change.state.items]
         self._draw_open(before, change)
-        if not self._are_totals_due:  # only the menu shows them: no message of their own for each change
+        if not self._are_totals_due:  # only buttons show them: no message of their own for each change
             self._are_totals_due = True
             self.later(self._draw_totals, _TOTALS_AFTER_S)
 
     def _draw_totals(self) -> None:
         """Count what the actions are about, among them the batch that the filter names."""
         state, self._are_totals_due = self._state, False
-        batch = state.tallies.batches.get(self.filters.get("batch", ""), {})
-        unfinished = sum(number for status, number in batch.items() if status not in TERMINAL)
-        self.totals = {**totals(state), "batch": unfinished}
+        self.totals = {**totals(state), "batch": state.tallies.unfinished_of(self.filters.get("batch", ""))}
 
     def _facts(self, state: QueueState) -> dict[str, Any]:
         """What the table shows apart from rows."""
@@ -337,11 +334,8 @@ class QueueTable(Part):
             for failure in failures:
                 self.fail(failure)
             alone = len(records) == 1 and not failures
-            undo = [i for record in records if record.outcome == "canceled" for i in record.item_ids]
-            self.say(
-                (alone and records[0].message) or words.canceled(records, 0, len(failures)),
-                undo=undo if len(undo) <= _MOST_UNDONE else (),
-            )
+            message = (alone and records[0].message) or words.canceled(records, 0, len(failures))
+            self.say(message, undo=undoable(*records))
 
         if ids := self._claim(item_ids):
             self.run(self.console.internals.actions.cancel_many(ids), outcome, always=lambda: self._release(ids))

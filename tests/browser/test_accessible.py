@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.accessible import violations
 from tests.browser.session import Lab, Theme
 from tests.browser.test_dashboard import UNREADABLE, Page
 from tests.support.graphs import add_and_multiply, blank_image, fail
-from tests.support.wire import Wire
+from tests.support.wire import Wire, until
 
 pytestmark = pytest.mark.looks
 
@@ -189,9 +189,7 @@ def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
     expect(page.view.get_by_role("radio").first).to_be_focused()
     press("ArrowDown", "Enter")  # the newest
     expect(page.rows()).to_have_count(3)
-    focus("More actions")
-    press("Enter")
-    expect(page.button("Cancel this batch (3)")).to_be_focused()
+    focus("Cancel this batch (3)")
     press("Enter")
     page.says("Canceled 3 of batch")
     start()
@@ -200,8 +198,6 @@ def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
     expect(page.rows()).to_have_count(10)
     running, pending = wire.running_and_pending(3)
     start()
-    focus("More actions")
-    press("Enter")
     focus("Cancel waiting (3)")
     press("Enter")
     page.says("Canceled 3")
@@ -231,8 +227,6 @@ def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
     press("ArrowRight", "Enter")  # retry one
     page.says(f"Retried item {failed[1]}")
     start()
-    focus("More actions")
-    press("Enter")
     focus("Retry failed (1)")
     press("Enter")
     page.says(f"Retried item {failed[0]}")
@@ -266,3 +260,54 @@ def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
     press("Shift+Tab", "Enter")
     page.says("Cleared the queue")
     assert 0 == wire.queue_status()["total"]
+
+
+def test_no_task_takes_more_clicks_than_it_should(lab: Lab, wire: Wire) -> None:
+    """Cancel one or what waits, retry one or all failed: one click; a batch, a reason, a group's jobs: two."""
+    failed = [wire.run(fail("out of luck"))["item_id"] for _ in range(2)]
+    page = Page(lab, wire)
+    clicks = 0
+
+    def click(target: Locator) -> None:
+        nonlocal clicks
+        target.click()
+        clicks += 1
+
+    def took(most: int) -> None:
+        nonlocal clicks
+        assert most >= clicks
+        clicks = 0
+
+    running, pending = wire.running_and_pending(6)
+    click(page.row(pending[0]).get_by_role("button", name="Cancel item"))
+    page.says(f"Canceled item {pending[0]}.")
+    took(1)
+    for item_id in pending[1:3]:
+        click(page.row(item_id).get_by_role("gridcell").first)
+    click(page.button("Cancel 2"))
+    page.says("Canceled 2 of 2.")
+    took(2 + 2)
+    page.select(*pending[1:3])  # no more
+    click(page.button("Cancel waiting (3)"))
+    page.says("Canceled 3")
+    took(1)
+    click(page.row(running).get_by_role("button", name=wire.item(running)["batch_id"][:8]))
+    click(page.button("Cancel this batch (1)"))
+    page.says("Canceled 1 of batch")
+    took(3)
+    page.press("Remove the filter by batch")
+    click(page.row(failed[0]).get_by_role("gridcell").nth(1))
+    expect(page.view.get_by_label(f"Details of item {failed[0]}")).to_contain_text("out of luck")
+    took(1)
+    click(page.row(failed[0]).get_by_role("button", name="Retry item"))
+    page.says(f"Retried item {failed[0]} as")
+    took(1)
+    until(lambda: 3 == wire.counts()["failed"], "the retry to fail")
+    click(page.button("Retry failed (2)"))
+    page.says("Retried 2 items as")
+    took(1)
+    until(lambda: 5 == wire.counts()["failed"], "the retries to fail")
+    click(page.view.get_by_role("tab", name="Errors"))
+    click(page.button("Show in queue"))
+    expect(page.rows()).to_have_count(5)
+    took(2)

@@ -202,7 +202,7 @@ def test_clear_asks_first_and_says_how_many(page: Page, wire: Wire) -> None:
     wire.running_and_pending(2)
     expect(page.rows()).to_have_count(3)
     page.choose("Clear …")
-    expect(page.question).to_contain_text("Clear deletes 3 jobs, 3 of them unfinished")
+    expect(page.question).to_contain_text("Clear deletes 3 jobs, also the 3 not finished.")
     assert 3 == wire.queue_status()["total"]
     page.press("Clear 3 jobs")
     page.says("Cleared the queue: 3 deleted")
@@ -244,6 +244,30 @@ def test_group_of_errors_leads_to_its_rows(page: Page, wire: Wire) -> None:
     page.says("Retried 3 items as")
     until(lambda: 7 == wire.queue_status()["total"], "the new items")
     expect(page.button(re.compile("Retry 3 jobs .3 already retried"))).to_be_visible()  # the new ones failed too
+
+
+def test_rest_of_a_failing_sweep_is_canceled_from_its_errors(page: Page, wire: Wire) -> None:
+    """Two clicks on a group cancel what has not finished of its batches, after a question from eleven jobs on."""
+    seconds = [[{"node_path": "fail", "field_name": "seconds", "items": [0.0] + [60.0] * 12}]]
+    failed, *rest = sorted(wire.enqueue(fail("out of luck"), data=seconds)["item_ids"])
+    other = wire.enqueue()["item_ids"][0]
+    page.tab("Errors 1")
+    group = page.rows().filter(has_text="out of luck")
+    group.get_by_role("gridcell").first.click()
+    expect(page.button("Show in queue").first).to_be_visible()
+    page.press("Cancel the rest (12)")
+    expect(page.question).to_contain_text("Cancel 12 jobs of the batch in which this happened?")
+    expect(page.button("Keep them")).to_be_focused()
+    page.press("Cancel 12 jobs")
+    page.says("Canceled 12 of batch")
+    assert ["failed", *["canceled"] * 12] == wire.statuses([failed, *rest])
+    assert "completed" == wire.wait_for(other)["status"]
+    expect(page.button(re.compile("Cancel the rest"))).to_have_count(0)
+    page.press("Retry 1")  # the group is still selected
+    page.says(f"Retried item {failed} as")
+    page.press("Show in queue")
+    expect(page.row(failed)).to_be_visible()
+    expect(page.row(other)).to_have_count(0)
 
 
 def test_pause_shows_in_a_banner_with_resume(page: Page, wire: Wire) -> None:
@@ -327,7 +351,7 @@ def test_offline_server_shows_in_a_banner_with_try_now(lab: Lab, wire: Wire, pic
     with ChaosProxy(wire.server.url) as proxy:
         page = Page(lab, wire, url=proxy.url)
         panel = page.view.get_by_role("tabpanel").locator("visible=true")
-        expect(panel).to_have_css("opacity", "1")
+        expect(panel).to_have_css("filter", "none")
         expect(page.view.locator(".iw-alive .iw-dot")).to_have_class(re.compile("iw-ok"))
         with proxy.offline():
             expect(page.banner).to_contain_text(
@@ -335,7 +359,7 @@ def test_offline_server_shows_in_a_banner_with_try_now(lab: Lab, wire: Wire, pic
             )
             expect(page.banner).to_have_role("alert")
             expect(page.view.locator(".iw-state")).to_contain_text("offline")
-            expect(panel).to_have_css("opacity", "0.6")
+            expect(panel).to_have_css("filter", "grayscale(1)")
             expect(page.view.locator(".iw-alive .iw-dot")).to_have_class(re.compile("iw-off"))
             for theme in ("light", "dark"):
                 page.notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=page.view)
@@ -348,4 +372,4 @@ def test_offline_server_shows_in_a_banner_with_try_now(lab: Lab, wire: Wire, pic
             button.click(timeout=1000)
         page.is_live()
         expect(page.banner).to_have_count(0)
-        expect(panel).to_have_css("opacity", "1")
+        expect(panel).to_have_css("filter", "none")

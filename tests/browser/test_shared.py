@@ -36,7 +36,7 @@ def test_items_of_other_users_have_no_buttons(lab: Lab, people: People, pictures
         expect(view.get_by_role("button", name=re.compile(rf"item {item_id}$"))).to_have_count(0)
     expect(view.get_by_role("button", name="Resume")).to_be_disabled()
     view.get_by_role("button", name="More actions").click()
-    expect(view.get_by_role("button", name="Cancel waiting (1)")).to_be_visible()
+    expect(view.locator(".iw-sheet").get_by_role("button", name="Cancel waiting (1)")).to_be_visible()
     notebook.page.keyboard.press("Escape")
     view.locator(f'[role="row"][data-id="{theirs[0]}"] [role="gridcell"]').nth(2).click()
     notebook.page.keyboard.press("Delete")

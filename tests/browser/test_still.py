@@ -118,7 +118,7 @@ def test_focus_stays_on_busy_and_replaced_buttons(lab: Lab, wire: Wire) -> None:
     more = page.button("More actions")
     more.focus()
     keys.press("Enter")
-    has_focus(page.button("Cancel waiting (2)"))
+    has_focus(page.view.locator(".iw-sheet").get_by_role("button", name="Cancel waiting (2)"))
     keys.press("Enter")
     page.says("Canceled 2")
     has_focus(more)

@@ -47,7 +47,7 @@ def test_failure_shows_a_toast_until_dismissed(page: Page, wire: Wire, pictures:
     item_id = wire.run(fail("CUDA out of memory. Tried to allocate 2.00 GiB"))["item_id"]
     expect(page.toasts).to_have_count(1)
     toast = page.view.get_by_role("alert")
-    expect(toast).to_contain_text(f"Item {item_id} failed: resource_error")
+    expect(toast).to_contain_text(f"Item {item_id} failed: resources")
     expect(toast).to_contain_text("CUDA out of memory. Tried to allocate 2.00 GiB")
     page.notebook.kernel_execute("alert.test()")
     expect(page.toasts.last).to_have_role("status")

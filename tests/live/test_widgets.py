@@ -301,6 +301,24 @@ def test_error_log_groups_equal_failures_and_retries_them_together(console: iw.C
     assert (2, True) == (log.groups[0]["retried"], not set(items) & set(log.groups[0]["retry"]))
 
 
+def test_error_log_cancels_the_rest_of_the_batches_that_failed(console: iw.Console, wire: Wire) -> None:
+    """What has not finished of the batches in which an error happened, and nothing of other batches."""
+    seconds = [[{"node_path": "fail", "field_name": "seconds", "items": [0.0, 60.0, 60.0]}]]
+    batches = [wire.enqueue(fail("out of luck"), data=seconds) for _ in range(2)]
+    (other,) = wire.enqueue()["item_ids"]
+    log = ErrorLogView(console)
+    first = batches[0]["batch"]["batch_id"]
+    until(lambda: log.rest == {first: 2}, "what is left of the batch that failed")
+    ask(log, "cancel_rest", batch_ids=log.groups[0]["batches"])
+    assert said(log).startswith(f"Canceled 2 of batch {first[:8]}")
+    until(lambda: len(log.rest) == 1 and first not in log.rest, "the other batch to fail")
+    log.said = {}
+    ask(log, "cancel_rest", batch_ids=log.groups[0]["batches"])
+    assert "Canceled 2 jobs of 2 batches." == said(log)
+    assert 2 == len(log.said["undo"])
+    assert "completed" == wire.wait_for(other)["status"]
+
+
 def test_cancellation_log_shows_the_outcome_and_times(console: iw.Console, wire: Wire) -> None:
     """A cancel appears in the log with its outcome."""
     done = wire.run()["item_id"]

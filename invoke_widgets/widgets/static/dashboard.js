@@ -3,6 +3,10 @@
 const TABS = [["queue", "Queue"], ["errors", "Errors"], ["cancellations", "Cancellations"], ["gallery", "Gallery"], ["submit", "Submit"]];
 const SIGNS = { info: "●", warning: "▲", error: "✕" };
 
+/** A message's title with the class of an error in words, as it is shown elsewhere: "Item 7 failed: invalid input". */
+const inWords = (title) => title.replace(/: (\w+_\w+)$/, (whole, name) =>
+  (name === "execution_failed" ? " while running" : ERROR_CLASS[name] ? `: ${ERROR_CLASS[name][2].toLowerCase()}` : whole));
+
 function Tabs({ tab, badges, onTab }) {
   const bar = useRef(null);
   const key = (event) => {
@@ -24,7 +28,7 @@ function Toast({ toast, onShow }) {
   const [run] = useAct();
   const dismiss = () => run("dismiss", { message_id: toast.id });
   return html`<div class=${`iw-toast iw-${toast.severity}`} role=${toast.severity === "error" ? "alert" : "status"}>
-    <b title=${toast.rule}><span aria-hidden="true" class="iw-sign">${SIGNS[toast.severity]}</span> ${toast.title}</b>
+    <b title=${[toast.title, toast.rule].filter(Boolean).join(" · ")}><span aria-hidden="true" class="iw-sign">${SIGNS[toast.severity]}</span> ${inWords(toast.title)}</b>
     <${Button} kind="quiet" class="iw-icon" aria-label=${`Dismiss: ${toast.title}`} onClick=${dismiss}>✕<//>
     ${toast.text && html`<div class="iw-toast-text" tabindex="0">${toast.text}</div>`}
     <div class="iw-dim iw-small">${toast.where} ${toast.item_id !== null && html`<${Button} kind="link" onClick=${() => onShow(toast.item_id)}>Show<//>`}</div>

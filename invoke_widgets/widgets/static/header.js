@@ -4,25 +4,21 @@ const TILES = [["in_progress", "Running"], ["pending", "Waiting"], ["waiting", "
 
 function HeadBanner({ banner }) {
   const { root } = useContext(Scope);
-  const [ask, setAsk] = useState(null);
+  const [question, ask] = useAsk();
   const [run, busy] = useAct();
-  useEffect(() => { setAsk(null); }, [banner.title, banner.jobs]);
-  if (!banner.title) return null;
-  const unwedge = () => run("unwedge", { batch_ids: banner.batch_ids });
-  if (ask) {
-    return html`<${Ask} text=${`Cancel ${many(banner.jobs, "job")}?`} yes=${`Cancel ${many(banner.jobs, "job")}`} no="Keep them"
-      onYes=${() => { setAsk(null); unwedge(); }} onNo=${() => setAsk(null)} />`;
-  }
+  useEffect(() => { ask(0); }, [banner.title, banner.jobs]);
+  if (!banner.title || question) return question;
+  const jobs = many(banner.jobs ?? 0, "job");
+  const unwedge = { text: `Cancel ${jobs}?`, yes: `Cancel ${jobs}`, no: "Keep them", work: () => run("unwedge", { batch_ids: banner.batch_ids }) };
   const actions = {
     try_now: () => html`<${Button} busy=${busy("try_now")} onClick=${() => run("try_now")}>Try now<//>`,
     resume: () => html`<${Button} kind="solid" busy=${busy("pause")} onClick=${() => run("resume")}>Resume<//>`,
     show: () => html`<${Button} onClick=${() => askAround(root, "iw-show", { item_id: banner.item_id })}>Show item<//>`,
-    unwedge: () => html`<${Button} kind="solid" danger busy=${busy("unwedge")} onClick=${() => (banner.jobs > ASK_ABOVE ? setAsk(true) : unwedge())}>
-      ${`Cancel its ${banner.batch_ids?.length > 1 ? "batches" : "batch"} (${many(banner.jobs, "job")})`}<//>`,
+    unwedge: () => html`<${Button} kind="solid" danger busy=${busy("unwedge")} onClick=${() => ask(banner.jobs, unwedge)}>${`Cancel its ${banner.batch_ids?.length > 1 ? "batches" : "batch"} (${jobs})`}<//>`,
   };
   const shown = (banner.actions ?? []).filter((name) => name !== "show" || isInside(root));
   return html`<${Banner} kind=${banner.kind} role=${banner.kind === "error" ? "alert" : "status"} title=${banner.title}
-    text=${html`${banner.text}${banner.countdown ? html` <span aria-live="off">${banner.countdown}</span>` : ""}`}
+    text=${html`${banner.text}${banner.countdown && html` <span aria-live="off">${banner.countdown}</span>`} ${banner.why}`}
     actions=${shown.map((name) => actions[name]())} />`;
 }
 
@@ -65,9 +61,9 @@ function Running({ item, low }) {
         onClick=${() => askAround(root, "iw-show", { item_id: item.id })}>${`item ${item.id}`}</button>
         <span class="iw-dim">${item.values ? ` · ${item.values}` : ""}</span></div>
       <${Progress} share=${item.share} label=${`Progress of item ${item.id}`} />
-      <div class="iw-dim iw-cut">${times.join(" · ")}</div>
+      <div class="iw-dim iw-cut iw-times">${times.join(" · ")}</div>
     </div>
-    ${item.can_cancel && html`<${Button} aria-label=${`Cancel item ${item.id}`} busy=${busy(`cancel ${item.id}`)} onClick=${() => run("cancel", { item_id: item.id })}>Cancel<//>`}
+    ${item.can_cancel && html`<${Button} aria-label=${`Cancel item ${item.id}`} busy=${busy(`cancel ${item.id}`)} onClick=${() => run("cancel", { item_id: item.id })}><span class="iw-word">Cancel</span><span class="iw-short" aria-hidden="true">✕</span><//>`}
   </div>`;
 }
 
@@ -85,7 +81,7 @@ function Header({ model }) {
       <span class=${`iw-state iw-cut iw-text-${colour}`} title=${server.why}>${ended ? "as it was" : server.state}</span>
       <span class="iw-grow"></span>
       ${processor.known && html`<${Button} busy=${busy("pause")} disabled=${!processor.may} title=${processor.title}
-        onClick=${() => run(processor.paused ? "resume" : "pause")}>${processor.paused ? "▶\ufe0e Resume" : "❚❚ Pause"}<//>`}
+        onClick=${() => run(processor.paused ? "resume" : "pause")}>${processor.paused ? "▶\ufe0e " : "❚❚ "}<span class="iw-word">${processor.paused ? "Resume" : "Pause"}</span><//>`}
     </div>
     <${Tiles} counts=${counts} filter=${filter} />
     ${running.length ? running.map((item, i) => html`<${Running} key=${item.id} item=${item} low=${low(i === running.length - 1)} />`)

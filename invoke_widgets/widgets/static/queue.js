@@ -139,7 +139,7 @@ function queueKind(store, acts) {
       else meter.removeAttribute("aria-valuenow");
       meter.firstChild.style.width = known ? `${Math.round(Math.min(part, 1) * 100)}%` : "";
       const left = rows.left(row, now);
-      const about = left === null ? "" : `about ${clock(left)} left`;
+      const about = left === null ? "" : `${clock(left)} left`;
       setText(cell._note, [known ? percent(part) : "", message, about].filter(Boolean).join(" · "));
       setTitle(cell, row.progress?.node ? `node ${row.progress.node}` : "");
     },
@@ -169,31 +169,22 @@ function queueKind(store, acts) {
     },
   };
   const columns = {
-    item: {
-      title: "Item", width: "86px", least: 86, down: true,
-      paint(cell, row) {
-        if (cell._id === row.id) return;
-        cell._id = row.id;
-        cell.replaceChildren(make("span", "iwt-chevron", "›", { "aria-hidden": "true" }), make("span", "", String(row.id)));
-      },
-    },
+    item: { title: "Item", width: "86px", down: true, paint: (cell, row) => chevronCell(cell, String(row.id)) },
     status: {
-      title: "Status", width: "122px", least: 122,
+      title: "Status", width: "122px",
       paint(cell, row) {
-        const status = row.gone ? "gone" : row.retry !== null && row.status === "failed" ? "retrying"
-          : row.status === "pending" && rows.position(row) === 1 && !rows.facts.paused ? "next" : row.status;
-        pillCell(cell, statusLook(status));
+        const isNext = row.status === "pending" && rows.position(row) === 1 && !rows.facts.paused;
+        const isDue = row.retry !== null && row.status === "failed";
+        pillCell(cell, statusLook(row.gone ? "gone" : isDue ? "retrying" : isNext ? "next" : row.status));
         setTitle(cell, row.status);
       },
     },
     activity: {
-      title: "Activity", width: "minmax(170px, 3fr)", least: 170,
+      title: "Activity", width: "minmax(170px, 3fr)",
       paint(cell, row, now) {
         if (row.status === "in_progress") { activity.running(cell, row, now); return; }
         if (cell._meter) {
-          cell._meter = null;
-          cell._key = null;
-          cell._text = null;
+          cell._meter = cell._key = cell._text = null;
           cell.replaceChildren();
         }
         if (row.status === "completed") { setTitle(cell, ""); activity.completed(cell, row); return; }
@@ -202,11 +193,11 @@ function queueKind(store, acts) {
         cell.classList.toggle("iw-wrong", failed);
         const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
         const text = failed ? `${due}${row.error ?? ""}` : row.status === "pending" ? activity.pending(row, now) : row.error ?? "";
-        plainCell(cell, text, failed ? [row.error, row.retry === null ? "" : "its retry policy runs it again"].filter(Boolean).join("; ") : "");
+        textCell(cell, text, failed ? [row.error, row.retry === null ? "" : "its retry policy runs it again"].filter(Boolean).join("; ") : "");
       },
     },
     values: {
-      title: "Values", width: "minmax(120px, 2fr)", least: 120,
+      title: "Values", width: "minmax(120px, 2fr)",
       paint(cell, row) {
         const text = row.values ?? "";
         if (cell._text === text) return;
@@ -216,32 +207,17 @@ function queueKind(store, acts) {
       },
     },
     took: {
-      title: "Took", width: "72px", least: 72, numeric: true, down: true,
-      paint(cell, row, now) {
+      title: "Took", width: "72px", numeric: true, down: true,
+      text(row, now) {
         const took = row.took(now);
-        const title = row.started === null ? "" : `started ${exact(row.started)}` + (row.completed === null ? "" : `, ended ${exact(row.completed)}`);
-        plainCell(cell, row.status === "in_progress" && took !== null ? clock(took) : duration(took), title);
+        const title = row.started === null ? "" : `started ${exact(row.started)}${row.completed === null ? "" : `, ended ${exact(row.completed)}`}`;
+        return [row.status === "in_progress" && took !== null ? clock(took) : duration(took), title];
       },
     },
-    created: {
-      title: "Created", width: "92px", least: 92, down: true,
-      paint: (cell, row, now) => plainCell(cell, row.created === null ? "–" : ago(now - row.created), exact(row.created)),
-    },
-    batch: {
-      title: "Batch", width: "96px", least: 96,
-      paint(cell, row) {
-        if (cell._batch === row.batch) return;
-        cell._batch = row.batch;
-        const button = make("button", "iw-link", shortId(row.batch ?? ""));
-        button.type = "button";
-        button.tabIndex = -1;
-        button.dataset.act = "batch";
-        button.title = `Show only batch ${row.batch}`;
-        cell.replaceChildren(button);
-      },
-    },
-    destination: { title: "Destination", width: "110px", least: 110, paint: (cell, row) => plainCell(cell, row.destination ?? "", row.destination) },
-    device: { title: "Device", width: "84px", least: 84, paint: (cell, row) => plainCell(cell, row.device ?? "", row.device) },
+    created: { title: "Created", width: "92px", down: true, text: (row, now) => [row.created === null ? "–" : ago(now - row.created), exact(row.created)] },
+    batch: { title: "Batch", width: "96px", paint: (cell, row) => buttonCell(cell, "batch", shortId(row.batch ?? ""), `Show only batch ${row.batch}`, "iw-link") },
+    destination: { title: "Destination", width: "110px", text: (row) => [row.destination ?? "", row.destination] },
+    device: { title: "Device", width: "84px", text: (row) => [row.device ?? "", row.device] },
   };
   return {
     label: "Queue",
@@ -254,28 +230,12 @@ function queueKind(store, acts) {
     moves: sortsByWhatChanges,
     ticking: (sort) => (sort.replace("-", "") === "took" ? rows.running : []),
     action(cell, row) {
-      const kind = row.cancelable ? "cancel" : row.retriable ? "retry" : "";
-      if (cell._act !== kind) {
-        cell._act = kind;
-        cell.replaceChildren();
-        if (kind) {
-          const button = make("button", `iw-quiet iw-icon iwt-act iwt-${kind}`, kind === "cancel" ? "✕" : "↻");
-          button.type = "button";
-          button.tabIndex = -1;
-          button.dataset.act = kind;
-          cell.append(button);
-        }
-      }
-      const button = cell.firstChild;
-      if (!button) return;
+      const kind = row.cancelable ? "cancel" : row.retriable ? "retry" : null;
       const busy = rows.busy.has(row.id);
       const label = busy ? `Item ${row.id} is being worked on` : `${kind === "cancel" ? "Cancel" : "Retry"} item ${row.id}`;
-      if (button._label === label) return;
-      button._label = label;
-      button.setAttribute("aria-label", label);
-      button.title = label;
-      button.setAttribute("aria-disabled", String(busy)); // not `disabled`, which would blur it
-      button.classList.toggle("iw-busy", busy);
+      buttonCell(cell, kind, kind === "cancel" ? "✕" : "↻", label, `iw-quiet iw-icon iwt-act iwt-${kind}`);
+      cell.firstChild?.setAttribute("aria-disabled", String(busy)); // not `disabled`, which would blur it
+      cell.firstChild?.classList.toggle("iw-busy", busy);
     },
     press: (button, row) => acts[button.dataset.act]([row]),
     remove: (some) => acts.cancel(some),
@@ -292,10 +252,6 @@ function Section({ title, children }) {
 
 function Pairs({ list, mono }) {
   return html`<dl class=${mono ? "iw-mono" : ""}>${list.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
-}
-
-function Folded({ title, text }) {
-  return html`<details><summary>${title}</summary><pre tabindex="0" role="region" aria-label=${title}>${text}</pre></details>`;
 }
 
 function Thumbnail({ name, url }) {
@@ -344,8 +300,8 @@ function asCode(filters) {
   return parts.length ? `${frame}.query(${text(parts.join(" and ")).replaceAll('\\"', "'")})` : frame;
 }
 
-function QueueTools({ model, store, table, ask, version }) {
-  const [filters, columns, density, totals, busy] = useTraits(model, "filters", "columns", "density", "totals", "busy");
+function QueueTools({ model, store, table, acts, ask, note }) {
+  const [filters, columns, density, totals] = useTraits(model, "filters", "columns", "density", "totals");
   const [run] = useAct();
   const change = (changes) => put(model, "filters", cleaned({ ...filters, ...changes }));
   const chosen = table?.chosen(() => true) ?? [];
@@ -354,17 +310,12 @@ function QueueTools({ model, store, table, ask, version }) {
   const hidden = chosen.filter((row) => !table.members.has(row)).length;
   const total = Math.max(store.rows.ordered.length + store.rows.facts.unread, store.rows.expected);
   const shown = table?.list.length ?? 0;
-  const acts = ask.acts;
   const allColumns = Object.entries(table?.kind.columns ?? {});
-  const more = (close) => {
-    const entry = (label, n, onClick, danger) => html`<${Button} kind="quiet" danger=${danger} disabled=${!n} onClick=${() => { close(); onClick(); }}>${label}<//>`;
-    const sure = (n, text, yes, work) => () => (n > ASK_ABOVE ? ask.set({ text, yes, work }) : work());
-    return html`
-      ${filters.batch && totals.batch > 0 && entry(`Cancel this batch (${count(totals.batch)})`, 1, sure(totals.batch, `Cancel ${many(totals.batch, "unfinished job")} of this batch?`, "Cancel the batch", () => run("cancel_batch", { batch_id: filters.batch })), true)}
-      ${entry(`Cancel waiting (${count(totals.pending)})`, totals.pending, sure(totals.pending, `Cancel ${many(totals.pending, "waiting job")}? What runs goes on.`, `Cancel ${many(totals.pending, "job")}`, () => run("cancel_pending")), true)}
-      ${entry(`Retry failed (${count(totals.retryable)})`, totals.retryable, sure(totals.retryable, `Retry ${many(totals.retryable, "failed job")}?`, `Retry ${many(totals.retryable, "job")}`, () => run("retry_failed")))}
-      ${entry(`Prune finished (${count(totals.finished)})`, totals.finished, sure(totals.finished, `Delete ${many(totals.finished, "finished job")} from the queue? Pictures and errors stay.`, `Prune ${many(totals.finished, "job")}`, () => run("prune")))}
-      ${entry("Clear …", totals.total, () => ask.set({ clear: totals.total }), true)}
+  const all = Object.keys(filters).every((name) => name === "batch"); // else a button would be about more than is shown
+  const actions = queueActions(totals, run, filters.batch);
+  const act = (one) => ask(one.sure ? Infinity : one.n, one);
+  const more = (close) => html`
+      ${actions.map((one) => html`<${Button} kind="quiet" danger=${one.red} disabled=${!one.n} onClick=${() => { close(); act(one); }}>${one.label}<//>`)}
       <hr />
       ${allColumns.map(([name, { title }]) => html`<label key=${name}><input type="checkbox" checked=${columns.includes(name)} onChange=${(event) => {
         const names = allColumns.map(([other]) => other).filter((other) => (other === name ? event.target.checked : columns.includes(other)));
@@ -374,8 +325,7 @@ function QueueTools({ model, store, table, ask, version }) {
       <${Button} kind="quiet" onClick=${() => put(model, "columns", model.get("usual_columns"))}>Reset columns<//>
       <label><input type="checkbox" checked=${density === "compact"} onChange=${(event) => put(model, "density", event.target.checked ? "compact" : "comfortable")} />Compact rows</label>
       <hr />
-      <${Button} kind="quiet" onClick=${() => { close(); copyText(asCode(filters)); ask.note("Copied the filter as Python."); }}>Copy filter as code<//>`;
-  };
+      <${Button} kind="quiet" onClick=${() => { close(); copyText(asCode(filters)); note("Copied the filter as Python."); }}>Copy filter as code<//>`;
   const destinations = grouped(store.rows.destinations);
   return html`<div class=${`iw-tools iwq-tools ${chosen.length ? "iwq-choosing" : ""}`}>
     <${Search} value=${filters.text ?? ""} label="Search values, errors, ids" onChange=${(text) => change({ text })} />
@@ -388,39 +338,37 @@ function QueueTools({ model, store, table, ask, version }) {
       ? html`<span class="iw-dim" role="status">${count(chosen.length)} selected${hidden ? `, ${count(hidden)} not shown` : ""}</span>
         <${Button} disabled=${!cancelable.length} title=${`Cancel ${many(cancelable.length, "selected job")}`} onClick=${() => acts.cancel(chosen)}>Cancel ${cancelable.length ? count(cancelable.length) : ""}<//>
         <${Button} disabled=${!retriable.length} title=${`Retry ${many(retriable.length, "selected job")}`} onClick=${() => acts.retry(chosen)}>Retry ${retriable.length ? count(retriable.length) : ""}<//>`
-      : html`<span class="iw-dim" role="status">${shown === total ? many(total, "job") : `${count(shown)} of ${count(total)}`}</span>`}
+      : html`<span class="iw-dim" role="status">${shown === total ? many(total, "job") : `${count(shown)} of ${count(total)}`}</span>
+        ${actions.filter((one) => one.near && one.n && all).map((one) => html`<${Button} class="iwq-near" key=${one.name} onClick=${() => act(one)}>${one.label}<//>`)}`}
     <${Menu} label="⋯" name="More actions" right>${more}<//>
   </div>`;
 }
 
 function Queue({ model, store }) {
-  const { page, root } = useContext(Scope);
+  const { root } = useContext(Scope);
   const [height] = useTraits(model, "height");
-  const [question, setQuestion] = useState(null);
+  const [question, askAny] = useAsk();
   const [note, setNote] = useState("");
-  const [version, redraw] = useState(0);
+  const [, redraw] = useState(0);
+  const [run] = useAct();
   const table = useRef(null);
-  const run = (name, args) => act(model, page, name, args);
-  const start = (name, rows) => {
-    const ids = rows.map((row) => row.id).filter((id) => !store.rows.busy.has(id));
-    if (!ids.length) return;
-    for (const id of ids) store.rows.busy.add(id);
-    store.notify("facts");
-    run(name, { item_ids: ids });
-  };
+  const ask = (n, one) => askAny(n, { ...one, done: () => table.current?.focusRow() });
   const acts = useMemo(() => {
     const asking = (name, verb, possible) => (rows) => {
       const some = rows.filter(possible);
-      if (!some.length) {
-        const one = rows.length === 1 ? rows[0] : null;
-        setNote(!rows.length ? "" : one ? (one.theirs ? "This item is another user's." : `Item ${one.id} has finished.`) : "All selected items have finished, or are another user's.");
-        return;
-      }
-      setNote("");
+      const one = rows.length === 1 ? rows[0] : null;
+      const why = one ? (one.theirs ? "This item is another user's." : `Item ${one.id} has finished.`) : "All selected items have finished, or are another user's.";
+      setNote(some.length || !rows.length ? "" : why);
       const hidden = some.filter((row) => !table.current?.members.has(row)).length;
-      if (some.length <= ASK_ABOVE && !hidden) { start(name, some); return; }
+      const jobs = `${verb} ${many(some.length, "job")}`;
       const not = hidden ? `, ${hidden === some.length ? "" : `${count(hidden)} of them `}not shown` : "";
-      setQuestion({ text: `${verb} ${many(some.length, "job")}${not}?`, yes: `${verb} ${many(some.length, "job")}`, danger: name === "cancel", work: () => start(name, some) });
+      const work = () => {
+        const ids = some.map((row) => row.id).filter((id) => !store.rows.busy.has(id));
+        for (const id of ids) store.rows.busy.add(id);
+        store.notify("facts");
+        if (ids.length) run(name, { item_ids: ids });
+      };
+      ask(hidden ? Infinity : some.length, { text: `${jobs}${not}?`, yes: jobs, no: "Keep them", danger: name === "cancel", work });
     };
     return {
       cancel: asking("cancel", "Cancel", (row) => row.cancelable),
@@ -432,6 +380,16 @@ function Queue({ model, store }) {
   useLayoutEffect(() => { // with the table itself: rows that arrive after it and before this would be missed
     let due = 0;
     const soon = () => { due ||= requestAnimationFrame(() => { due = 0; redraw((n) => n + 1); }); };
+    const show = (id) => {
+      const it = table.current;
+      const row = store.rows.byId.get(id);
+      const hidden = row && !it.members.has(row);
+      put(model, "selected", [id]);
+      it.show(id);
+      if (hidden) setNote(`Cleared the filters, which hid item ${id}.`);
+      // Last of all: a button that is drawn no more, such as that of an empty table, may have had the focus.
+      setTimeout(() => table.current?.focusRow(), 100);
+    };
     const listener = (what, data) => {
       const it = table.current;
       if (!it) return;
@@ -441,29 +399,18 @@ function Queue({ model, store }) {
       } else if (what === "facts") {
         it.render();
       } else if (what === "detail") {
-        const row = store.rows.byId.get(data);
-        if (row) it.fillDetail(row);
+        it.fillDetail(store.rows.byId.get(data) ?? null);
       } else if (what === "show") {
         show(data);
       }
     };
-    store.listeners.add(listener);
-    const show = (id) => {
-      const it = table.current;
-      const hidden = store.rows.byId.has(id) && !it.members.has(store.rows.byId.get(id));
-      put(model, "selected", [id]);
-      it.show(id);
-      if (hidden) setNote(`Cleared the filters, which hid item ${id}.`);
-      // Last of all: a button that is drawn no more, such as that of an empty table, may have had the focus.
-      setTimeout(() => table.current?.focusRow(), 100);
-    };
-    model.on("iw-show", show);
     const close = () => { // what was asked about or said has changed
-      setQuestion(null);
+      askAny(0);
       setNote("");
     };
-    model.on("change:selected", close);
-    model.on("change:filters", close);
+    store.listeners.add(listener);
+    model.on("iw-show", show);
+    for (const name of ["selected", "filters"]) model.on(`change:${name}`, close);
     const drawn = () => {
       soon();
       store.wantThumbnails(() => [...(table.current?.elements.keys() ?? [])]);
@@ -473,32 +420,19 @@ function Queue({ model, store }) {
     return () => {
       store.listeners.delete(listener);
       model.off("iw-show", show);
-      model.off("change:selected", close);
-      model.off("change:filters", close);
+      for (const name of ["selected", "filters"]) model.off(`change:${name}`, close);
       cancelAnimationFrame(due);
     };
   }, []);
-  const done = () => { setQuestion(null); table.current?.focusRow(); };
-  const ask = { acts, set: setQuestion, note: setNote };
-  const [totals, filters] = useTraits(model, "totals", "filters");
-  const clear = question?.clear !== undefined;
-  const asked = clear
-    ? { text: `Clear deletes ${many(totals.total, "job")}${totals.own ? " of yours" : ""}, ${count(totals.unfinished)} of them unfinished; what runs is canceled.`, yes: `Clear ${many(totals.total, "job")}`, work: () => run("clear", { total: totals.total }) }
-    : question;
-  const empty = table.current && table.current.list.length === 0;
-  const filtered = Object.keys(filters).length > 0 && store.rows.ordered.length > 0;
-  const reading = store.rows.facts.unread || store.rows.expected;
+  const { ordered, facts, expected } = store.rows;
+  const none = facts.unread || expected ? html`<${Empty} text="Reading the queue …" />` : html`<${Empty} text="The queue is empty."><p class="iw-mono">console.submit(graph)</p>
+    ${isInside(root) && html`<${Button} kind="solid" onClick=${() => askAround(root, "iw-tab", "submit")}>Submit a job<//>`}<//>`;
   return html`
-    ${asked ? html`<${Ask} text=${asked.text} yes=${asked.yes} no=${clear ? "Keep" : "Keep them"} danger=${asked.danger !== false} onYes=${() => { asked.work(); done(); }} onNo=${done} />`
-      : html`<${QueueTools} model=${model} store=${store} table=${table.current} ask=${ask} version=${version} />`}
-    <div class="iwq-box">
+    ${question ?? html`<${QueueTools} model=${model} store=${store} table=${table.current} acts=${acts} ask=${ask} note=${setNote} />`}
+    <${TableBox} model=${model} table=${table.current} thing="job" total=${ordered.length && !(facts.unread || expected) ? 1 : 0} none=${none}>
       ${note && html`<div class="iw-small iwq-note" role="status">${note}</div>`}
       <${TableElement} kind=${kind} state=${traitState(model)} rows=${store.rows} height=${height} made=${(it) => { table.current = it; }} />
-      ${empty && html`<div class="iwq-empty">${reading ? html`<${Empty} text="Reading the queue …" />`
-        : filtered ? html`<${Empty} text="No job matches the filters."><${Button} onClick=${() => put(model, "filters", {})}>Show all jobs<//><//>`
-        : html`<${Empty} text="The queue is empty."><p class="iw-mono">console.submit(graph)</p>
-          ${isInside(root) && html`<${Button} kind="solid" onClick=${() => askAround(root, "iw-tab", "submit")}>Submit a job<//>`}<//>`}</div>`}
-    </div>`;
+    <//>`;
 }
 
 export default () => {

@@ -211,12 +211,8 @@ class Rows {
 const SORT_KEYS = {
   item: (row) => row.id,
   status: (row) => STATUS_ORDER[row.status] ?? 9,
-  created: (row) => row.created,
   took: (row, now) => row.took(now),
-  batch: (row) => row.batch,
-  destination: (row) => row.destination,
-  device: (row) => row.device,
-  values: (row) => row.values,
+  ...Object.fromEntries(["created", "batch", "destination", "device", "values"].map((name) => [name, (row) => row[name]])),
 };
 
 /** What runs, then what is next, in the order in which the server takes it, then what ended, the newest first. */
@@ -226,28 +222,16 @@ function byActivity(a, b) {
   if (x !== y) return x - y;
   if (x === 0) return a.id - b.id;
   if (x === 1) return (b.priority ?? 0) - (a.priority ?? 0) || a.id - b.id;
-  return (b.completed ?? 0) - (a.completed ?? 0) || b.id - a.id;
+  const end = (row) => row.completed ?? row.created ?? 0; // the server does not say when it canceled many at once
+  return end(b) - end(a) || b.id - a.id;
 }
 
 /** A comparison for `sort`, such as "-item": empty values last, equal ones by the newest first. */
 function comparison(sort) {
-  const down = sort.startsWith("-");
-  const name = down ? sort.slice(1) : sort;
-  if (name === "activity" || !(name in SORT_KEYS)) return down ? (a, b) => byActivity(b, a) : byActivity;
-  const key = SORT_KEYS[name];
-  const sign = down ? -1 : 1;
+  const key = SORT_KEYS[sort.replace("-", "")];
+  if (!key) return sort.startsWith("-") ? (a, b) => byActivity(b, a) : byActivity;
   const now = Date.now() / 1000;
-  return (a, b) => {
-    const x = key(a, now);
-    const y = key(b, now);
-    if (x !== y) {
-      if (x === null || x === undefined) return 1;
-      if (y === null || y === undefined) return -1;
-      if (x < y) return -sign;
-      if (x > y) return sign;
-    }
-    return name === "item" ? 0 : b.id - a.id;
-  };
+  return ordering(sort, (row) => key(row, now), (a, b) => b.id - a.id);
 }
 
 /** Whether the order by `sort` can change while rows do. */
@@ -257,14 +241,14 @@ const sortsByWhatChanges = (sort) => !["item", "created", "batch"].includes(sort
 function sieve(filters) {
   const { status, batch, destination } = filters;
   const items = filters.items ? new Set(filters.items.split(",").map(Number)) : null;
-  const words = String(filters.text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  if (!status && !batch && !destination && !items && !words.length) return null;
+  const found = searching(filters.text);
+  if (!status && !batch && !destination && !items && !found) return null;
   return (row) =>
     (!status || (status === "unfinished" ? UNFINISHED.has(row.status) : row.status === status)) &&
     (!batch || row.batch === batch) &&
     (!destination || row.destination === destination) &&
     (!items || items.has(row.id)) &&
-    words.every((word) => row.text.includes(word));
+    (!found || found(row.text));
 }
 
 function ordinal(n) {

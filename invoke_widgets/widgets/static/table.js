@@ -1,11 +1,11 @@
 // The table: one view of rows, its elements, and what the user does with it. It draws a window of row elements over any
 // number of rows, all of one height, with one opened row's detail between. The row under the pointer stays where it is.
 // What the rows are is up to `kind`:
-//   label, columns: { name: { title, width, least, numeric, paint(cell, row, now) } }, always: the columns never dropped,
-//   drops: those that are dropped where it is narrow, the first one first,
-//   compare(sort), passes(filters) or null, moves(sort): whether the order can change while rows do, ticking(sort): rows
-//   that change by themselves, action(cell, row), detail(row): fills an element, opened(row, by),
-//   remove(rows): what Delete is for, empty(filtered): what to show without rows.
+//   label, name(row), columns: { name: { title, width, numeric, down, paint(cell, row, now) or text(row, now) } },
+//   drops: the columns that are left out where it is narrow, the first one first, cards: those of a card,
+//   compare(sort), passes(filters): a test, or null; and if there is such a thing moves(sort): whether the order can change
+//   while rows do, ticking(sort): rows that change by themselves, last: the width of action(cell, row, cards), press(button, row),
+//   opened(row, by), detail(row): a component, remove(rows): what Delete is for.
 
 const OVERSCAN_PAGES = 1.5;
 const LEAST_OVERSCAN = 12;
@@ -57,7 +57,9 @@ class Table {
     const headGroup = make("div", "iwt-headgroup", null, { role: "rowgroup" });
     headGroup.append(this.head);
     this.body = make("div", "iwt-body", null, { role: "rowgroup" });
-    this.detail = new Detail();
+    this.detail = make("div", "iwt-detail", null, { role: "row" }); // below the opened row
+    this.detailCell = make("div", "iwt-detailcell", null, { role: "gridcell" });
+    this.detail.append(this.detailCell);
     this.grid.append(headGroup, this.body);
     this.frame = el;
     el.append(this.grid);
@@ -90,14 +92,14 @@ class Table {
       }
     });
     this.sizes = new ResizeObserver(() => {
-      const height = this.open ? this.detail.element.offsetHeight : 0;
+      const height = this.open ? this.detail.offsetHeight : 0;
       if (height !== this.detailH) {
         this.detailH = height;
         this.render();
         this.reveal();
       }
     });
-    this.sizes.observe(this.detail.element);
+    this.sizes.observe(this.detail);
     this.resized = new ResizeObserver(() => {
       if (this.grid.clientWidth !== this.width) {
         this.width = this.grid.clientWidth;
@@ -135,12 +137,9 @@ class Table {
     const passes = this.kind.passes(this.state.get("filters"));
     const sort = this.state.get("sort");
     const rows = this.rows.ordered;
-    let list = passes ? rows.filter(passes) : rows.slice();
-    if (sort === "-item") list.reverse();
-    else if (sort !== "item") list.sort(this.kind.compare(sort));
     this.late.clear();
-    this.list = list;
-    this.members = new Set(list);
+    this.list = (passes ? rows.filter(passes) : rows.slice()).sort(this.kind.compare(sort));
+    this.members = new Set(this.list);
     this._keepCurrent();
     this.padTop = this.padBottom = 0;
     this.render();
@@ -150,10 +149,10 @@ class Table {
   update(touched) {
     const sort = this.state.get("sort");
     const passes = this.kind.passes(this.state.get("filters"));
-    const fixed = !passes && !this.kind.moves(sort);
+    const fixed = !passes && this.kind.moves?.(sort) === false;
     const pointed = this.underPointer();
     const moving = [];
-    touched = new Set([...touched, ...this.kind.ticking(sort).filter((row) => this.members.has(row))]);
+    touched = new Set([...touched, ...(this.kind.ticking?.(sort) ?? []).filter((row) => this.members.has(row))]);
     for (const row of touched) {
       if (fixed && this.members.has(row) && !row.gone) continue;
       if (row === pointed && this.members.has(row)) this.late.add(row);
@@ -164,9 +163,9 @@ class Table {
       return;
     }
     if (pointed && this.grid.scrollTop <= this.padTop) this.heldAtTop = true;
-    const anchor = pointed ?? this._anchor();
-    const before = anchor ? this.y(this.list.indexOf(anchor)) - this.grid.scrollTop : 0;
     const leaving = new Set(moving);
+    const anchor = pointed ?? this._anchor(leaving);
+    const before = anchor ? this.y(this.list.indexOf(anchor)) - this.grid.scrollTop : 0;
     const compare = this.kind.compare(sort);
     const coming = moving.filter((row) => !row.gone && (!passes || passes(row))).sort(compare);
     const staying = moving.some((row) => this.members.has(row)) ? this.list.filter((row) => !leaving.has(row)) : this.list;
@@ -197,9 +196,12 @@ class Table {
     this.heldAtTop = false;
   }
 
-  _anchor() {
+  /** The row that keeps its place when no pointer is over one: that with the focus, else the first in sight that stays. */
+  _anchor(leaving) {
     if (this.body.contains(focusNear(this.body)) && this.elements.has(this.active)) return this.active;
-    return this.grid.scrollTop > 0 ? this.list[this.indexAt(this.grid.scrollTop)] ?? null : null;
+    if (!this.grid.scrollTop) return null;
+    const from = this.indexAt(this.grid.scrollTop);
+    return this.list.slice(from, from + 100).find((row) => !leaving.has(row)) ?? null;
   }
 
   /** Scroll until row `index` is `before` pixels below the top; past the ends only if `firmly`, for the pointer. */
@@ -284,14 +286,16 @@ class Table {
     this.rowH = ROW_PX[this.cards ? "cards" : this.state.get("density")] ?? ROW_PX.comfortable;
     this.headH = this.cards ? 0 : HEAD_PX;
     this.columns = this.state.get("columns").filter((name) => name in columns);
-    const needed = () => EDGES_PX + parseInt(this.kind.last ?? "44", 10) + this.columns.reduce((sum, name) => sum + columns[name].least, 0);
+    const { last = "44px" } = this.kind;
+    const least = (width) => parseInt(width.replace(/^\D+/, ""), 10);
+    const needed = () => this.columns.reduce((sum, name) => sum + least(columns[name].width), EDGES_PX + least(last));
     for (const name of this.kind.drops) {
       if (this.width > 0 && !this.cards && needed() > this.width) this.columns = this.columns.filter((other) => other !== name);
     }
     if (this.cards) this.columns = this.kind.cards.filter((name) => name in columns);
     this.grid.classList.toggle("iwt-cards", this.cards);
     this.grid.style.setProperty("--iwt-row", `${this.rowH}px`);
-    this.grid.style.setProperty("--iwt-columns", ["40px", ...this.columns.map((name) => columns[name].width), this.kind.last ?? "44px"].join(" "));
+    this.grid.style.setProperty("--iwt-columns", ["40px", ...this.columns.map((name) => columns[name].width), last].join(" "));
     this.grid.setAttribute("aria-colcount", String(this.columns.length + 2));
     this._newHead();
     for (const element of this.elements.values()) element.remove();
@@ -353,8 +357,12 @@ class Table {
       element.classList.toggle("iwt-gone", row.gone);
       element.tabIndex = row === this.active ? 0 : -1;
     }
-    this.columns.forEach((name, i) => this.kind.columns[name].paint(element._cells[i], row, now));
-    this.kind.action(element._action, row);
+    this.columns.forEach((name, i) => {
+      const { paint, text } = this.kind.columns[name];
+      if (paint) paint(element._cells[i], row, now);
+      else textCell(element._cells[i], ...text(row, now)); // [text, title]
+    });
+    this.kind.action?.(element._action, row, this.cards);
   }
 
   _scrolled() {
@@ -429,7 +437,7 @@ class Table {
   }
 
   _drawDetail() {
-    const { element } = this.detail;
+    const element = this.detail;
     const index = this._openIndex;
     if (index < 0) {
       element.remove();
@@ -439,12 +447,12 @@ class Table {
     element.style.transform = `translateY(${this.y(index) + this.rowH}px)`;
     element.setAttribute("aria-rowindex", String(index + 2));
     element.setAttribute("aria-label", `Details of ${this.kind.name(this.open)}`);
-    this.detail.cell.setAttribute("aria-colspan", String(this.columns.length + 2));
+    this.detailCell.setAttribute("aria-colspan", String(this.columns.length + 2));
   }
 
-  /** Draw the opened row's detail anew, if it is this row's. */
+  /** Draw the opened row's detail anew, if it is this row's; what the user unfolded, scrolled or focused in it stays so. */
   fillDetail(row = this.open) {
-    if (this.open && row === this.open) this.detail.fill(this.kind.detail(this.open));
+    if (this.open && row === this.open) render(this.kind.detail(row), this.detailCell);
   }
 
   /** When nothing moves, put the elements into the order of their rows, in which screen readers read them. */
@@ -460,7 +468,7 @@ class Table {
   _order() {
     const rows = [...this.elements].sort(([, a], [, b]) => a._y - b._y).map(([, element]) => element);
     const open = this.elements.get(this.open);
-    const detail = this.detail.element;
+    const { detail } = this;
     const wanted = rows.flatMap((element) => (element === open && detail.isConnected ? [element, detail] : [element]));
     const focused = wanted.findIndex((element) => element.contains(focusNear(this.body)));
     // Moving the element with the focus would blur it: the others are moved around it.
@@ -495,14 +503,14 @@ class Table {
     this.open = row && row !== this.open ? row : null;
     this.revealing = reveal;
     this.detailH = 0;
-    this.detail.cell.replaceChildren();
+    render(null, this.detailCell);
     if (this.open) {
       this.fillDetail();
       this.kind.opened?.(this.open, 1);
     }
     this.render();
     if (this.open) {
-      this.detailH = this.detail.element.offsetHeight;
+      this.detailH = this.detail.offsetHeight;
       this.render();
       this.reveal();
     }
@@ -635,7 +643,7 @@ class Table {
 
   _key(event) {
     this.revealing = false;
-    if (this.detail.element.contains(event.target)) {
+    if (this.detail.contains(event.target)) {
       if (event.key === "Escape") {
         this.toggle(null);
         this.focusRow();
@@ -659,8 +667,8 @@ class Table {
       ArrowRight: () => this.elements.get(this.active)?._action.querySelector("button")?.focus(),
       ArrowLeft: () => this.focusRow(),
       Escape: () => (onButton ? this.focusRow() : this.open ? this.toggle(null) : this.selected.size && this._select([])),
-      Delete: () => this.kind.remove(this.removable()),
-      Backspace: () => this.kind.remove(this.removable()),
+      Delete: () => this.kind.remove?.(this.removable()),
+      Backspace: () => this.kind.remove?.(this.removable()),
     };
     if (!onButton) {
       keys[" "] = () => this.active && this._toggleSelected(this.active);
@@ -686,30 +694,42 @@ class Table {
   }
 }
 
-
-/** Merge two sorted arrays. */
+/** Merge two sorted arrays, of which the second is mostly short. */
 function merged(a, b, compare) {
   if (!b.length) return a;
-  if (!a.length) return b;
-  if (compare(a[a.length - 1], b[0]) <= 0) return a.concat(b);
-  if (compare(b[b.length - 1], a[0]) <= 0) return b.concat(a);
-  const out = new Array(a.length + b.length);
+  const out = [];
   let from = 0;
-  let at = 0;
   for (const row of b) {
-    // Binary search in the rest of `a`.
-    let low = from;
-    let high = a.length;
+    let [low, high] = [from, a.length];
     while (low < high) {
       const middle = (low + high) >> 1;
       if (compare(a[middle], row) <= 0) low = middle + 1;
       else high = middle;
     }
-    while (from < low) out[at++] = a[from++];
-    out[at++] = row;
+    while (from < low) out.push(a[from++]);
+    out.push(row);
   }
-  while (from < a.length) out[at++] = a[from++];
+  while (from < a.length) out.push(a[from++]);
   return out;
+}
+
+/** A comparison by `key(row)`: what has no value comes last, equal ones by `then`. */
+function ordering(sort, key, then) {
+  const sign = sort.startsWith("-") ? -1 : 1;
+  return (a, b) => {
+    const x = key(a);
+    const y = key(b);
+    if (x === y) return then(a, b);
+    if (x === null || x === undefined) return 1;
+    if (y === null || y === undefined) return -1;
+    return x < y ? -sign : x > y ? sign : then(a, b);
+  };
+}
+
+/** A test whether a text in lower case has all the words of a search; null for a search without any. */
+function searching(text) {
+  const words = String(text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  return words.length ? (where) => words.every((word) => where.includes(word)) : null;
 }
 
 /** Run the action of a key, and keep the event from others. */
@@ -719,20 +739,6 @@ function act_on(keys, event) {
   event.preventDefault();
   event.stopPropagation();
   action();
-}
-
-/** The element below the opened row. */
-class Detail {
-  constructor() {
-    this.element = make("div", "iwt-detail", null, { role: "row" });
-    this.cell = make("div", "iwt-detailcell", null, { role: "gridcell" });
-    this.element.append(this.cell);
-  }
-
-  /** Show a component; what the user unfolded, scrolled or focused in it stays so. */
-  fill(content) {
-    render(content, this.cell);
-  }
 }
 
 function make(tag, className, text, attributes) {
@@ -758,9 +764,31 @@ const setTitle = (element, text) => {
     else element.removeAttribute("title");
   }
 };
-function plainCell(cell, text, title) {
+function textCell(cell, text, title = "") {
   setText(cell, text);
-  setTitle(cell, title ?? "");
+  setTitle(cell, title);
+}
+
+/** A row's first cell, with the sign that it can be opened. */
+function chevronCell(cell, text) {
+  if (cell._text === text) return;
+  cell._text = text;
+  cell.replaceChildren(make("span", "iwt-chevron", "›", { "aria-hidden": "true" }), make("span", "", text));
+}
+
+/** A button in a row, pressed by the pointer or with the row's own keys; null removes it. */
+function buttonCell(cell, act, text = "", label = "", look = "iw-outline") {
+  if (cell._act !== act) {
+    cell._act = act;
+    cell.replaceChildren();
+    if (act) cell.append(make("button", look, "", { type: "button", tabindex: "-1", "data-act": act }));
+  }
+  const button = cell.firstChild;
+  if (!button || button._label === label) return;
+  button._label = label;
+  setText(button, text);
+  button.setAttribute("aria-label", label);
+  setTitle(button, label);
 }
 
 /** Draw a pill into a cell, by the look of a status or a class of errors. Its elements stay: a click may have begun on them. */
@@ -821,6 +849,35 @@ class TraitRows {
   }
 }
 
+/** The table of a trait's rows, as soon as it is made, and its element; `changed(table)` is called when they change. */
+function useTable(model, kind, list, changed) {
+  const [height] = useTraits(model, "height");
+  const [, redraw] = useState(0);
+  const table = useRef(null);
+  const rows = useMemo(() => new TraitRows(), []);
+  useLayoutEffect(() => {
+    const touched = rows.take(list);
+    table.current?.update(touched);
+    if (table.current) changed?.(table.current);
+    table.current?.fillDetail();
+    redraw((n) => n + 1);
+  }, [list]);
+  const made = (it) => { table.current = it; it?.watchers.add(() => redraw((n) => n + 1)); };
+  return [table.current, html`<${TableElement} kind=${kind} state=${traitState(model)} rows=${rows} height=${height} made=${made} />`];
+}
+
+/** A table's element, and over it a sentence while it has no rows: `none`, or that the filters hide all. */
+function TableBox({ model, table, thing, none, total, children }) {
+  const empty = table && table.list.length === 0;
+  return html`<div class="iwq-box">${children}
+    ${empty && html`<div class="iwq-empty">${!total ? none : html`<${Empty} text=${`No ${thing} matches the filters.`}>
+      <${Button} onClick=${() => put(model, "filters", {})}>${`Show all ${thing}s`}<//><//>`}</div>`}</div>`;
+}
+
+/** A part of an opened row that is folded at first. */
+function Folded({ title, text }) {
+  return html`<details><summary>${title}</summary><pre tabindex="0" role="region" aria-label=${title}>${text}</pre></details>`;
+}
 
 /** Filters without those that are empty. */
 const cleaned = (filters) => Object.fromEntries(Object.entries(filters).filter(([, value]) => value));

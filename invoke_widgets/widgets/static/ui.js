@@ -36,7 +36,8 @@ function Root({ model, page, el, foot, children }) {
     return () => model.off("comm_live_update", end);
   }, []);
   const [failures, saved] = useTraits(model, "failures", "saved");
-  const inner = isInside(el);
+  const [inner, setInner] = useState(isInside(el));
+  useEffect(() => { setInner(isInside(el)); }); // it is attached after it was drawn
   return html`<${Scope.Provider} value=${{ model, page, ended, root: el }}>
     <div class=${ended ? "iw-ended" : ""}>
       ${saved && html`<style>${`.${saved}, .jp-OutputArea-child:has(.${saved}) { display: none; }`}</style>`}
@@ -210,6 +211,20 @@ function Ask({ text, yes, no = "Keep", danger = true, onYes, onNo }) {
   </div>`;
 }
 
+/**
+ * A question, where one is asked, and `ask(n, { text, yes, no, danger, work, done })`, which asks above ten jobs and
+ * otherwise does the work at once; `ask(0)` takes the question back.
+ */
+function useAsk() {
+  const [asked, set] = useState(null);
+  const ask = (n, question) => {
+    if (n <= ASK_ABOVE) question?.work();
+    set(n > ASK_ABOVE ? question : null);
+  };
+  const answered = (work) => () => { set(null); work?.(); asked.done?.(); };
+  return [asked && html`<${Ask} ...${asked} onYes=${answered(asked.work)} onNo=${answered()} />`, ask];
+}
+
 function Empty({ text, children }) {
   return html`<div class="iw-none"><p>${text}</p>${children}</div>`;
 }
@@ -317,7 +332,7 @@ function clock(seconds) {
 }
 
 const count = (n) => n.toLocaleString("en-US");
-const many = (n, thing) => `${count(n)} ${n === 1 ? thing : thing.endsWith("tch") ? `${thing}es` : `${thing}s`}`;
+const many = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : thing.endsWith("tch") ? "es" : "s"}`;
 const timeOfDay = (seconds) => (seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toTimeString().slice(0, 8));
 const shortId = (id) => (id.length > 9 ? id.slice(0, 8) : id);
 

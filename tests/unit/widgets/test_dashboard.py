@@ -168,7 +168,7 @@ def test_banner_says_what_stands_in_the_way_first(console: Any) -> None:
     assert ("bad", "stuck") == (header.server["colour"], header.server["state"])
     console.internals.store.set_connection(mode="reconnecting", error="Nothing listens there.")
     until(lambda: header.banner.get("title") == "Offline", "the server to be away")
-    assert "Nothing listens there." in header.banner["text"]
+    assert "Nothing listens there." in header.banner["why"]
 
 
 def test_dashboard_is_dimmed_and_its_footer_not_green_while_the_server_is_away(console: Any) -> None:
