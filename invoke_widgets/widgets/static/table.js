@@ -383,15 +383,15 @@ class Table {
    */
   _window(all) {
     const now = Date.now() / 1000;
+    this._grow();
     const view = this.viewH;
     const over = Math.max(LEAST_OVERSCAN, Math.ceil((view / this.rowH) * OVERSCAN_PAGES));
     this.active ??= this.list[0] ?? null;
-    const top = this.grid.scrollTop;
-    const from = Math.max(0, this.indexAt(top) - over);
-    const to = Math.min(this.list.length - 1, this.indexAt(top + view) + over);
-    this._grow();
     const height = `${this._height() + this.padBottom}px`;
     if (this.body.style.height !== height) this.body.style.height = height;
+    const top = this.grid.scrollTop; // as the new height leaves it
+    const from = Math.max(0, this.indexAt(top) - over);
+    const to = Math.min(this.list.length - 1, this.indexAt(top + view) + over);
     if (all) this.grid.setAttribute("aria-rowcount", String(this.list.length + 1));
     const wanted = new Map();
     for (let i = from; i <= to; i++) wanted.set(this.list[i], i);
