@@ -94,7 +94,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_FIRST_ANSWER_S = 5.0
+_FIRST_ANSWER_S = 10.0
 _FIRST_SNAPSHOT_S = 60.0
 _FILL_S = 30.0
 _SAY_ABOVE = 50

@@ -165,8 +165,7 @@ class Actions:
         """
         state, fits = self._store.state, self._fits(where)
         own = [i for i in state.tallies.unfinished if not state.is_theirs(state.items[i]) and fits(state.items[i])]
-        # The running ones last: else the next ones would begin meanwhile.
-        return await self.cancel_many(sorted(own, reverse=True))
+        return await self.cancel_many(own)
 
     async def retry_where(self, where: object) -> Retried:
         """Retry the last attempts that fit: failed ones, or canceled ones too if `status` says so.

@@ -99,15 +99,20 @@ class Canceler:
         number = checked_id(item_id)
         return await self._calling_off(self._reruns.chains_at(number), self._cancel_item(number))
 
-    async def cancel_many(self, item_ids: Iterable[SupportsIndex]) -> tuple[list[Cancellation], list[JobException]]:
-        """Cancel items, at most four at a time.
+    async def cancel_many(self, item_ids: Iterable[int]) -> tuple[list[Cancellation], list[JobException]]:
+        """Cancel items, at most four at a time. Those that run are canceled last, or the next ones would begin.
 
         Returns:
             The outcomes, in the order of the ids, and the exceptions of those that were not sent.
         """
-        answers = await a_few_at_once(self.cancel, item_ids)
-        failures = [answer for answer in answers if isinstance(answer, JobException)]
-        return [answer for answer in answers if isinstance(answer, Cancellation)], failures
+        ids, items = list(dict.fromkeys(item_ids)), self._store.state.items
+        running = [i for i in ids if i in items and items[i].status == IN_PROGRESS]
+        answers: dict[int, Cancellation | JobException] = {}
+        for some in ([i for i in ids if i not in running], running):
+            answers.update(zip(some, await a_few_at_once(self.cancel, some), strict=True))
+        outcomes = [answers[i] for i in ids]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, JobException)]
+        return [outcome for outcome in outcomes if isinstance(outcome, Cancellation)], failures
 
     async def cancel_batch(self, batch_id: str) -> Cancellation:
         """Cancel whatever of a batch has not finished, including the running item, and run nothing of it again.

@@ -32,7 +32,7 @@ class KernelStuckError(Exception):
 
 @dataclass
 class Cell:
-    """A cell or a click that was sent, and its output so far.
+    """A cell that was sent, and its output so far.
 
     Attributes:
         number: the number of messages the kernel had sent when this cell ended; None while it runs.
@@ -173,15 +173,13 @@ class Kernel:
 
     # -- widgets ---------------------------------------------------------------------------------------------------
 
-    def click(self, comm_id: str, subshell: str | None = None) -> Cell:
-        """Send a button's click as a front end does, as a cell to wait for; only JupyterLab names a subshell."""
+    def click(self, comm_id: str, subshell: str | None = None) -> None:
+        """Send a button's click as a front end does; only JupyterLab names a subshell."""
         data = {"method": "custom", "content": {"event": "click"}}
         message = self._client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
-        cell = self._cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"])
         self._client.shell_channel.send(message)
-        return cell
 
     def create_subshell(self) -> str | None:
         """Create a subshell and return its id; None if this kernel has no subshells."""
@@ -219,6 +217,21 @@ class Kernel:
         while not look():
             assert time.monotonic() < deadline, f"timed out waiting for {what}"
             self.listen(0.02)
+
+    def until_clicked(self, comm_id: str, name: str) -> None:
+        """Wait until a click has changed a trait.
+
+        Raises:
+            KernelStuckError: the kernel has nothing to do and does not take the click.
+        """
+        taken_by = time.monotonic() + _BEGIN_S
+
+        def look() -> object:
+            if not self._is_busy and time.monotonic() > taken_by:
+                raise KernelStuckError
+            return self.updates_of(comm_id, name)
+
+        self.until(look, "the click")
 
     def pause(self, seconds: float) -> None:
         """Receive messages for `seconds`."""

@@ -38,8 +38,8 @@ def test_click_arrives_exactly_when_liveness_says_so(kernel: Kernel, cell: str, 
     kernel.wait_printed(running, "begun")
     if cell == "idle":
         kernel.wait(running)
-    kernel.wait(kernel.click(button, subshell))
-    kernel.until(lambda: kernel.updates_of(label, "value"), "the click")
+    kernel.click(button, subshell)
+    kernel.until_clicked(label, "value")
     kernel.wait(running)
     thread, arrived = kernel.updates_of(label, "value")[0]
     assert running.number is not None

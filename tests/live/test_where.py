@@ -35,7 +35,7 @@ def test_cancel_where_leaves_nothing_to_start(console: iw.Console, wire: Wire) -
     wire.wait_for(batch.item_ids[0], "in_progress")
     console.refresh()
     assert 5 == len(console.cancel(where={"batch_id": batch.batch_id}))
-    assert [1] == [len([item for item in console.queue if item.started_at is not None])]
+    assert 1 == len([item for item in console.queue if item.started_at is not None])
 
 
 def test_retry_where(console: iw.Console) -> None:

@@ -330,7 +330,10 @@ def _many(count: int) -> Plots:
     took = [float(s) for s in chance.lognormal(3, 1, count)]
     jobs = [
         replace(
-            _job(t, t + timedelta(seconds=s), ends[i % 3]), device=f"cuda:{i % 2}", created_at=t - timedelta(hours=1)
+            _job(t, t + timedelta(seconds=s), ends[i % 3]),
+            device=f"cuda:{i % 2}",
+            created_at=t - timedelta(hours=1),
+            field_values=(FieldValue("n", "steps", 10 * (i % 4), "steps"),),
         )
         for i, (t, s) in enumerate(zip(at, took, strict=True))
     ]
