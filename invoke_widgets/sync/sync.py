@@ -124,6 +124,7 @@ class Sync:
                     has_reached = await self._turn()
                 except Exception as error:
                     if self._cut.is_set():
+                        self._beat_at = 0.0  # the heartbeat may be what was cut short
                         continue
                     if not isinstance(error, JobException):
                         logger.exception("internal error while reading the queue; it is tried again")

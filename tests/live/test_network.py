@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
@@ -979,3 +980,18 @@ def test_second_stuck_queue_names_its_own_batch(console: iw.Console, wire: Wire)
     second = _poison(wire)
     wire.put("cancel_by_batch_ids", {"batch_ids": [first]})
     until(lambda: console.status.wedge is not None and (second,) == console.status.wedge.batch_ids, "the second")
+
+
+def test_a_check_asked_for_at_any_moment_is_answered(console: iw.Console) -> None:
+    """One is asked for, and another after so many rounds of the loop, which cuts short what the first has begun."""
+    reconnect = console.internals.actions.reconnect
+
+    async def ask_twice(rounds: int) -> None:
+        first = asyncio.create_task(reconnect())
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await asyncio.gather(first, reconnect())
+
+    for rounds in range(20):
+        console.internals.call(ask_twice(rounds))
