@@ -391,7 +391,7 @@ class Job(Handle[QueueItem]):
 
 
 def silence(context: Context) -> str:
-    """ " The server is away: ..." for the end of a message about a wait that was too long; "" while it answers."""
+    """What to add to a message about a wait that was too long: that the server is away; "" while it answers."""
     connection = context.store.state.connection
     if connection.mode != "reconnecting":
         return ""

@@ -109,7 +109,6 @@ class ErrorLogView(Part):
         self._groups: dict[str, ErrorGroup] = {}
         self._shown: set[int] = set()  # the items of all groups
         self._failing: set[str] = set()  # their batches
-        self._is_rest_due = False
         super().__init__(console, on_said=on_said, height=f"{height}px" if isinstance(height, int) else height)
         self.follow(console.errors)
 
@@ -127,12 +126,10 @@ class ErrorLogView(Part):
             self.groups = [self._row(group, change.state, span) for group in self._groups.values()]
             self._shown = {item_id for row in self.groups for item_id in row["items"]}
             self._failing = {batch_id for row in self.groups for batch_id in row["batches"]}
-        if not self._is_rest_due:  # only buttons show it: no message of their own for each change
-            self._is_rest_due = True
-            self.later(self._draw_rest, _REST_AFTER_S)
+        self.later_once(self._draw_rest, _REST_AFTER_S)  # no message of its own with each change
 
     def _draw_rest(self) -> None:
-        state, self._is_rest_due = self.console.internals.store.state, False
+        state = self.console.internals.store.state
         due = Counter(state.items[i].batch_id for i in state.retrying if i in state.items)
         rest = {batch_id: due[batch_id] + state.tallies.unfinished_of(batch_id) for batch_id in self._failing}
         self.rest = {batch_id: number for batch_id, number in rest.items() if number}

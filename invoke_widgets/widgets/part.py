@@ -225,6 +225,7 @@ class Part(anywidget.AnyWidget):
         self._reported = console.internals.store.state
         self._log_marked = True
         self.log_changed = True
+        self._due: set[Callable[[], object]] = set()
         self._theoretical_arrival = 0.0
         self._views = views_of(console)
         self._drawing_fails = ""
@@ -291,6 +292,17 @@ class Part(anywidget.AnyWidget):
                     self.guard(function)()
 
         self._views.thread.put(work, at=time.monotonic() + seconds)
+
+    def later_once(self, method: Callable[[], object], seconds: float) -> None:
+        """The same, unless this method is due already. On the drawing thread."""
+
+        def work() -> None:
+            self._due.discard(method)
+            method()
+
+        if method not in self._due:
+            self._due.add(method)
+            self.later(work, seconds)
 
     def post(self, message: dict[str, Any], buffers: tuple[bytes, ...] = (), *, page: str = "") -> None:
         """Send a message from the drawing thread, so that it keeps its place among the changes.

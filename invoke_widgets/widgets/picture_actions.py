@@ -99,9 +99,9 @@ class PictureActions:
             if gone := set(names) if key == "delete" else set(names) - changed:
                 self._on_gone(gone)
             missing = len(names) - len(changed)
-            return f"{done} {words.many(len(changed), 'picture')}{to}." + (
-                f" {words.many(missing, 'picture')} no longer on the server." if missing else ""
-            )
+            are = "is" if missing == 1 else "are"
+            rest = f" {words.many(missing, 'picture')} {are} no longer on the server." if missing else ""
+            return f"{done} {words.many(len(changed), 'picture')}{to}.{rest}"
 
         async def work() -> set[str]:
             changed = await change_all(change, names)

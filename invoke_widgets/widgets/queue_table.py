@@ -103,7 +103,6 @@ class QueueTable(Part):
         self._runs = queue_rows.RunTimes()
         self._sent_facts: dict[str, Any] = {}
         self._asked = False
-        self._are_totals_due = False
         self._streams = itertools.count(1)
         self._pictures: dict[int, tuple[int, list[bytes]]] = {}  # item -> how many pictures, the newest thumbnails
         state = self._state = console.internals.store.state
@@ -184,13 +183,11 @@ class QueueTable(Part):
         if gone:
             self.selected = [item_id for item_id in self.selected if item_id in change.state.items]
         self._draw_open(before, change)
-        if not self._are_totals_due:  # only buttons show them: no message of their own for each change
-            self._are_totals_due = True
-            self.later(self._draw_totals, _TOTALS_AFTER_S)
+        self.later_once(self._draw_totals, _TOTALS_AFTER_S)  # no message of their own with each change
 
     def _draw_totals(self) -> None:
         """Count what the actions are about, among them the batch that the filter names."""
-        state, self._are_totals_due = self._state, False
+        state = self._state
         self.totals = {**totals(state), "batch": state.tallies.unfinished_of(self.filters.get("batch", ""))}
 
     def _facts(self, state: QueueState) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_pictures_are_starred_moved_and_deleted(console: iw.Console) -> None:
     assert [] == list(board.images())
     console.images(limit=3)[0].delete()  # by someone else
     ask(gallery, "delete", names=names[1:])
-    _says(gallery, "Deleted 1 picture. 1 picture no longer on the server.")
+    _says(gallery, "Deleted 1 picture. 1 picture is no longer on the server.")
     assert (names[:1], [names[:1]]) == (gallery.selected, [card["names"] for card in gallery.cards])
     board.delete()
 
