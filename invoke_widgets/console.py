@@ -12,7 +12,6 @@ import statistics
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -54,7 +53,6 @@ from invoke_widgets.jobs import (
     Sweep,
     Unsubscribe,
     Watch,
-    answers,
     checked_stall,
     follow,
     handles_of,
@@ -72,17 +70,7 @@ from invoke_widgets.records import (
     Wedge,
 )
 from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
-from invoke_widgets.workflows import (
-    Answers,
-    Plan,
-    Workflow,
-    called_ids,
-    fields,
-    is_workflow,
-    near,
-    read_source,
-    with_called,
-)
+from invoke_widgets.workflows import Plan, Workflow, loading, read_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -393,48 +381,10 @@ class Console:
         )
 
     async def _load_workflow(self, source: dict[str, Any] | str) -> Workflow:
-        loaded = await self._workflow_of_library(source) if isinstance(source, str) else source
-        schemas = await self._actions.node_schemas()
-        called: dict[str, Mapping[str, Any]] = {}
-        for workflow_id in called_ids(loaded) if is_workflow(loaded) else ():
-            with suppress(NotFound):
-                called[workflow_id] = (await self._client.get_workflow(workflow_id)).workflow or {"nodes": []}
-        loaded = with_called(loaded, called) if called else loaded
-        kinds = {known.kind for known in fields(loaded, schemas, called)}
-        models = await self._client.list_models() if "model" in kinds else ()
-        boards = await self._client.list_boards() if {"board", "generator"} & kinds else ()
-
-        def ask(workflow: Mapping[str, Any]) -> Answers:
-            return self._call(answers(self._client, workflow))
-
-        return Workflow(loaded, schemas, console=self, models=models, boards=boards, called=called, ask=ask)
+        return await loading.load(source, self._client, await self._actions.node_schemas(), console=self)
 
     async def _workflow_of_image(self, name: str) -> Workflow:
-        workflow, graph = await self._client.get_image_workflow(name)
-        if not (source := workflow or graph):
-            raise InvalidRequest(f"{name} carries neither a workflow nor a graph.", field="source")
-        loaded = await self._load_workflow(source)
-        return loaded.with_(_ran_with(loaded, graph)) if workflow and graph else loaded
-
-    async def _workflow_of_library(self, name: str) -> dict[str, Any]:
-        listed = await self._client.list_workflows()
-        for matches in (
-            [one for one in listed if one.workflow_id == name],
-            [one for one in listed if one.name == name],
-            [one for one in listed if one.name.casefold() == name.casefold()],
-        ):
-            if len(matches) == 1:
-                return dict((await self._client.get_workflow(matches[0].workflow_id)).workflow or {})
-            if matches:
-                raise InvalidRequest(
-                    f"The server's library has {len(matches)} workflows named {name!r}.",
-                    suggestion=f"Pass the id of one: {', '.join(one.workflow_id for one in matches)}.",
-                    field="source",
-                )
-        raise NotFound(
-            f"There is no file {name!r}, and no workflow of this name in the server's library."
-            + near(name, [one.name for one in listed])
-        )
+        return await loading.load_of_image(name, self._client, await self._actions.node_schemas(), console=self)
 
     def enqueue(
         self,
@@ -1045,22 +995,6 @@ class Console:
 
     def _error_of(self, item: QueueItem) -> JobError | None:
         return self.errors.of(item)
-
-
-def _ran_with(workflow: Workflow, graph: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a graph that ran, by the workflow's fields: what its batch varied is not in the workflow itself."""
-    nodes = graph.get("nodes")
-    found: dict[str, Any] = {}
-    for name in workflow:
-        known = workflow.field(name)
-        node = nodes.get(known.node_id) if isinstance(nodes, Mapping) else None
-        if not known.is_varied_by_server or known.fed_by or not isinstance(node, Mapping):
-            continue
-        value = node.get(known.field)
-        shown = value.get("image_name") if isinstance(value, Mapping) else value
-        if shown is not None and shown != workflow[name]:
-            found[name] = value
-    return found
 
 
 class LoopBoundTransport:

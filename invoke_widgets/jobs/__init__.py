@@ -17,7 +17,7 @@ from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.missing import Missing
 from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
-from invoke_widgets.jobs.submit import Submission, answers
+from invoke_widgets.jobs.submit import Submission
 from invoke_widgets.jobs.watch import Watch, checked_stall, follow
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "Unsubscribe",
     "Watch",
     "a_few_at_once",
-    "answers",
     "as_completed",
     "checked_stall",
     "ended_items",

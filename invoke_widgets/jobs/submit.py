@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import re
 import time
 import uuid
@@ -40,7 +39,7 @@ from invoke_widgets.jobs.reruns import LOOKS_S, LOST, Reruns
 from invoke_widgets.jobs.retry import RetryPolicy, checked_policy
 from invoke_widgets.records import EnqueueResult, QueueItem, ValueNames
 from invoke_widgets.sync import Change, QueueStore, Sync
-from invoke_widgets.workflows import Answers, Data, NodeSchemas, normal_data, normal_graph, plain
+from invoke_widgets.workflows import Data, NodeSchemas, loading, normal_data, normal_graph, plain
 
 # The time a server takes to make an item, and for each of its nodes: about ten times what was measured on 6.14.2 with
 # two cores and nothing else to do (10,000 items of 2 nodes: 0.4 s; of 150: 3.5 s; of 300: 5.2 s).
@@ -51,9 +50,6 @@ _REMEMBERED = 100
 _ALWAYS_FIT = 1_000
 """A batch of up to this many items is sent without asking how many the queue can hold: 10,000, unless configured."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
-
-# The categories of pictures that the editor calls images, and assets.
-_IMAGES, _ASSETS = ("general",), ("control", "mask", "user", "other")
 
 _MAY_PASS = (ServerUnreachable, SubmissionFailed, *LOST)
 
@@ -141,36 +137,6 @@ class _Batch:
         return min(self.requested * (_ITEM_S + nodes * _NODE_S), _LONGEST_BUILD_S)
 
 
-async def answers(client: InvokeClient, workflow: Mapping[str, Any]) -> Answers:
-    """Ask a server for what only it can say to the generators of a workflow, as the editor does.
-
-    Raises:
-        InvalidRequest: a template of prompts cannot be understood.
-        NotFound: there is no such board.
-        JobException: the server cannot be reached.
-    """
-    return {asked: await _answer(client, json.loads(asked)) for asked in workflows.questions(workflow)}
-
-
-async def _answer(client: InvokeClient, generator: Mapping[str, Any]) -> list[Any]:
-    if generator["type"] == "image_generator_images_from_board":
-        if not generator["board_id"]:
-            return []
-        names = await client.list_all_board_image_names(
-            generator["board_id"],
-            categories=_IMAGES if generator["category"] == "images" else _ASSETS,
-            is_intermediate=False,
-        )
-        return [{"image_name": name} for name in names]
-    is_random = "count" in generator
-    return await client.parse_dynamicprompts(
-        generator["input"],
-        max_prompts=generator["count" if is_random else "maxPrompts"],
-        combinatorial=not is_random,
-        seed=generator.get("seed"),
-    )
-
-
 class Submitter:
     """Checks batches and enqueues them. Used on the loop's thread."""
 
@@ -245,7 +211,7 @@ class Submitter:
             checks.text("destination", destination, "a text, or None")
         values = normal_data(submission.data)
         if workflows.is_workflow(graph):
-            said = await answers(self._client, graph)
+            said = await loading.answers(self._client, graph)
             values = workflows.own_data(graph, said) + workflows.with_ids(graph, values)
             graph = workflows.graph_of(graph)
         checked = normal_graph(graph)
