@@ -215,13 +215,23 @@ class LoopThread:
         if not self.is_running:
             raise closed_error()
 
-    def start(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def start(
+        self, work: Coroutine[Any, Any, T], done: Callable[[T | BaseException], None] | None = None
+    ) -> concurrent.futures.Future[T]:
         """Run `work` on the loop and return at once, from any thread. Canceling the future cancels the work.
+
+        Args:
+            work: a coroutine.
+            done: called on the loop's thread with the result or the exception, unless the future was canceled.
 
         Raises:
             InvalidRequest: the console was closed. If it is closed later, the future gets the same exception.
         """
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        if done is not None:
+            future.add_done_callback(
+                lambda _: None if future.cancelled() else done(future.exception() or future.result())
+            )
         with self._lock:
             if self.is_running:
                 self._in_flight.add(future)

@@ -31,7 +31,8 @@ class Change:
     item_ids: Ids
 
 
-Listener = Callable[[Change], None]
+Listener = Callable[[Change], object]
+Deliver = Callable[[Callable[[], object]], None]
 Schedule = Callable[[float, Callable[[], None]], Any]
 
 
@@ -68,6 +69,35 @@ class _Subscription:
             logger.exception("a listener of the queue failed")
 
 
+class _Coalesced:
+    """Delivers changes to a listener on another thread, with at most one waiting: later ones are merged into it."""
+
+    def __init__(self, listener: Listener, deliver: Deliver) -> None:
+        self._listener = listener
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._waiting: Change | None = None
+
+    def put(self, change: Change) -> None:
+        with self._lock:
+            waiting = self._waiting
+            known = NOTHING if waiting is None else waiting.item_ids
+            self._waiting = Change(change.state, known | change.item_ids)
+        if waiting is None:
+            self._deliver(self._call)
+
+    def drop(self) -> None:
+        """Forget a change that has not been delivered."""
+        with self._lock:
+            self._waiting = None
+
+    def _call(self) -> None:
+        with self._lock:
+            change, self._waiting = self._waiting, None
+        if change is not None:
+            self._listener(change)
+
+
 class QueueStore:
     """The snapshot of one queue.
 
@@ -90,22 +120,28 @@ class QueueStore:
         """The current snapshot."""
         return self._state
 
-    def subscribe(self, listener: Listener, *, interval: float = 0.0) -> Callable[[], None]:
+    def subscribe(
+        self, listener: Listener, *, interval: float = 0.0, deliver: Deliver | None = None
+    ) -> Callable[[], None]:
         """Call `listener(change)` on the writing thread after changes.
 
         Args:
-            listener: must return quickly; what it raises is logged.
+            listener: must return quickly, unless there is a `deliver`; what it raises is logged.
             interval: seconds within which changes after the first are reported together.
+            deliver: calls a function on another thread. While a slow listener runs there, later changes are merged.
 
         Returns:
             A function that unsubscribes; calling it again does nothing.
         """
-        subscription = _Subscription(listener, interval, self._schedule)
+        merged = None if deliver is None else _Coalesced(listener, deliver)
+        subscription = _Subscription(listener if merged is None else merged.put, interval, self._schedule)
         with self._lock:
             self._subscriptions = [*self._subscriptions, subscription]
 
         def unsubscribe() -> None:
             subscription.active = False
+            if merged is not None:
+                merged.drop()
             with self._lock:
                 self._subscriptions = [s for s in self._subscriptions if s is not subscription]
 

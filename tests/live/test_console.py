@@ -78,7 +78,7 @@ def test_queue_returns_what_is_known_when_items_are_not_read_in_time(
     wire: Wire, proxy: ChaosProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not wait without limit."""
-    monkeypatch.setattr("invoke_widgets.console._FILL_S", 0.3)
+    monkeypatch.setattr("invoke_widgets.console.console._FILL_S", 0.3)
     with wire.paused(), iw.connect(proxy.url) as console:
         hanging = proxy.delay(600, path=_READS)
         wire.enqueue(runs=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,6 +54,7 @@ class FedConsole:
 
     def __init__(self, items: Iterable[QueueItem] = ()) -> None:
         self._loop = LoopThread("fed console")
+        self.start = self._loop.start
         self._closing: list[Callable[[], None]] = []
         self.store = QueueStore(self._loop.schedule)
         self.errors = ErrorLog()
@@ -120,11 +121,6 @@ class FedConsole:
         done = threading.Event()
         views_of(self).thread.put(done.set)  # type: ignore[arg-type]
         assert done.wait(10)
-
-    def start(self, work: Coroutine[Any, Any, Any], done: Callable[[Any], None] | None = None) -> None:
-        future = self._loop.start(work)
-        if done is not None:
-            future.add_done_callback(lambda f: None if f.cancelled() else done(f.exception() or f.result()))
 
     def on_close(self, function: Callable[[], None]) -> None:
         self._closing.append(function)

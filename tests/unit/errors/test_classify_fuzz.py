@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from invoke_widgets import InvokeClient
 from invoke_widgets._loop import LoopThread
-from invoke_widgets.client import Transport
-from invoke_widgets.console import LoopBoundTransport
+from invoke_widgets.client import LoopBoundTransport, Transport
 from invoke_widgets.errors import JobErrorType, JobException
 from invoke_widgets.errors.classify import exception_for_reply, fingerprint, validation_errors
 from invoke_widgets.errors.redact import LONGEST

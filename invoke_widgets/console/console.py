@@ -8,45 +8,39 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import statistics
-import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, cast, overload
 
 from invoke_widgets import widgets
-from invoke_widgets._loop import CallbackThread, LoopThread
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
-from invoke_widgets.client import InvokeClient, Transport, checked_id, checked_ids, checked_token
+from invoke_widgets.client import InvokeClient, LoopBoundTransport, Transport, checked_id, checked_ids, checked_token
+from invoke_widgets.console.engine import Engine
+from invoke_widgets.console.internals import Internals
 from invoke_widgets.errors import CancellationFailed, InvalidRequest, JobException, JobTimeout, NotFound, checks
 from invoke_widgets.errors.redact import address, secret
-from invoke_widgets.events import Event, NodeFailed
-from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog, Plots, frames
+from invoke_widgets.history import HistoryFile, Plots, frames
 from invoke_widgets.images import (
     Board,
     Boards,
     Cleanup,
     Image,
     Images,
-    Uploads,
     board_id_of,
     content_of,
-    images_named,
     images_of,
     latest_images,
     left_behind,
 )
 from invoke_widgets.jobs import (
-    Actions,
     Batch,
     Context,
     Job,
     Jobs,
     OnTimeout,
-    Reruns,
     Retry,
     RetryPolicy,
     Submission,
@@ -63,14 +57,13 @@ from invoke_widgets.records import (
     Cancellation,
     Connection,
     Counts,
-    EnqueueResult,
     JobError,
     ProcessorStatus,
     QueueItem,
     Wedge,
 )
-from invoke_widgets.sync import NOTHING, Change, QueueStore, Sync
-from invoke_widgets.workflows import Plan, Workflow, loading, read_source
+from invoke_widgets.sync import Change
+from invoke_widgets.workflows import Plan, Workflow, read_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,16 +71,11 @@ if TYPE_CHECKING:
     from invoke_widgets.demo_server.process import EmbeddedServer
 
 
-T = TypeVar("T")
-
 logger = logging.getLogger(__name__)
 
-_FIRST_ANSWER_S = 10.0
-_FIRST_SNAPSHOT_S = 60.0
 _FILL_S = 30.0
 _SAY_ABOVE = 50
 """Jobs; above, a sweep says how many it sends."""
-_RECENT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,36 +98,6 @@ class ConsoleStatus(Counts):
         return self.processor is not None and not self.processor.is_started
 
 
-@dataclass(frozen=True, slots=True)
-class Internals:
-    """What views of a console work with.
-
-    Attributes:
-        actions: the actions as coroutines that run on the console's loop.
-        store: the current snapshot of the queue.
-        call: runs a coroutine on the console's loop, and waits for its result.
-        start: runs a coroutine on the console's loop and returns at once; `start(work, done)` calls `done` on the
-            loop's thread with the result or the exception.
-        on_close: has a function called when the console is closed.
-        load_workflow: `Console.workflow` as a coroutine, of a workflow, a graph, or a name in the library.
-        workflow_of_image: the workflow that a picture carries, with the values that made it, as a coroutine.
-        enqueue: `Console.enqueue` as a coroutine.
-        images: images by their names, each with the job that made it or None, as a coroutine.
-        about: how long a number of jobs will take, in words.
-    """
-
-    actions: Actions
-    store: QueueStore
-    call: Callable[..., Any]
-    start: Callable[..., None]
-    on_close: Callable[[Callable[[], None]], None]
-    load_workflow: Callable[[dict[str, Any] | str], Coroutine[Any, Any, Workflow]]
-    workflow_of_image: Callable[[str], Coroutine[Any, Any, Workflow]]
-    enqueue: Callable[..., Coroutine[Any, Any, list[EnqueueResult]]]
-    images: Callable[[Iterable[tuple[str, QueueItem | None]]], Coroutine[Any, Any, Images]]
-    about: Callable[[int], str]
-
-
 class Console:
     """One queue of one server, watched live. Made by `invoke_widgets.connect`.
 
@@ -150,6 +108,7 @@ class Console:
         events: an `EventLog` of the latest events.
         alerts: an `Alerts`: what `alert()` made, and what became of the messages.
         client: an `InvokeClient` over the console's own connections, for `await` in any loop.
+        internals: what the package's own views work with: not for users, and free to change.
     """
 
     _shown: widgets.Dashboard | None = None
@@ -168,79 +127,24 @@ class Console:
         url, token = address(url), secret(token)
         use_socket = checks.flag("use_socket", use_socket)
         self._client = InvokeClient(url, token=token, queue_id=queue_id, timeout=timeout, verify=verify)
-        self._history = history if history is None or isinstance(history, HistoryFile) else HistoryFile(history)
-        loop = self._loop = LoopThread()
-        store = self._store = QueueStore(loop.schedule)
-        self._callbacks = CallbackThread()
-        self._closing: list[Callable[[], None]] = []
-        self._resources = _Resources(
-            loop, self._client, self._callbacks, self._history, owns_history=self._history is not history
+        engine = self._engine = Engine(self._client, history, use_socket=use_socket)
+        self._collected = weakref.finalize(self, engine.close_soon)
+        self._collected.atexit = False
+        self._loop, self._call = engine.loop, engine.loop.call
+        self._store, self._actions = engine.store, engine.actions
+        self.errors, self.cancellations, self.jobs = engine.errors, engine.cancellations, engine.jobs
+        self.events = engine.events
+        self.alerts = Alerts(
+            self._loop, self._store, server=self.url, queue_id=self.queue_id, error_of=self._error_of, **engine.kept
         )
-        transport = LoopBoundTransport(self._client.transport, loop, self)
+        transport = LoopBoundTransport(self._client.transport, self._loop, self)
         self.client = InvokeClient.over(cast("Transport", transport), queue_id)
         self.client.value_names = self._client.value_names
-        try:
-            self._open_logs(token)
-            self._sync = loop.call(self._start(use_socket))
-        except BaseException:
-            self._resources.close()
-            raise
-        self._uploads = Uploads(self._client)
-        self._context = Context(loop, self._client, store, self._actions, self.jobs, self.errors, self._deliver, self)
-        _open_consoles.add(self)
-        self._collected = weakref.finalize(self, self._resources.close_soon)
-        self._collected.atexit = False
-
-    def _open_logs(self, token: str | None) -> None:
-        transport = self._client.transport
-        kept: dict[str, Any] = {
-            "file": self._history,
-            "source": f"{self._client.url} {self.queue_id}",
-            "secrets": lambda: (token, transport.token),
-        }
-        self.errors = ErrorLog(**kept)
-        self.cancellations = CancellationLog(**kept)
-        self.jobs = JobLog(**kept)
-        for item in self.jobs:
-            self.errors.link(item)
-        self.events = EventLog()
-        self.alerts = Alerts(
-            self._loop,
-            self._store,
-            server=self._client.url,
-            queue_id=self.queue_id,
-            error_of=self._error_of,
-            **kept,
+        self._context = Context(
+            self._loop, self._client, self._store, self._actions, self.jobs, self.errors, self._deliver, self
         )
-
-    async def _start(self, use_socket: bool) -> Sync:
-        try:
-            async with asyncio.timeout(_FIRST_ANSWER_S):
-                await self._client.app_version()
-        except TimeoutError:
-            raise JobTimeout(
-                f"{self.url} accepted the connection but did not answer within {_FIRST_ANSWER_S:g} s.",
-                suggestion="Is the port right? Is the server still starting?",
-            ) from None
-        # Nothing that runs on the loop from here on refers to the console, so that it is collected when it is unused.
-        _keep_logs(self._store, self.jobs, self.errors, self.events)
-        errors = self.errors
-
-        def failed(item: QueueItem) -> None:
-            errors.record_failure(item)
-            actions.reruns.failed(item)
-
-        sync = Sync(self._client, self._store, on_failed=failed, use_socket=use_socket)
-        actions = self._actions = Actions(self._client, self._store, sync, errors, self.cancellations, self.jobs)
-        self._resources.reruns = actions.reruns
-        try:
-            async with asyncio.timeout(_FIRST_SNAPSHOT_S):
-                await sync.first_snapshot()
-        except TimeoutError:
-            raise JobTimeout(f"{self.url} did not list its queue within {_FIRST_SNAPSHOT_S:g} s.") from None
-        self._resources.task = asyncio.get_running_loop().create_task(sync.run())
-        self._resources.task.add_done_callback(_log_failure)
-        return sync
+        self.internals = Internals(self._context)
+        _open_consoles.add(self)
 
     # -- what is known, without a request ------------------------------------------------------------------------------
 
@@ -257,16 +161,16 @@ class Console:
     @property
     def history(self) -> HistoryFile | None:
         """The file in which the logs are kept; None if they are in memory only. Its `problem` says what is wrong."""
-        return self._history
+        return self._engine.history
 
     @property
     def demo(self) -> EmbeddedServer | None:
         """The demo server, for its drills; None for another server. It is stopped with the console that started it."""
-        return self._resources.demo
+        return self._engine.demo
 
     @demo.setter
     def demo(self, server: EmbeddedServer | None) -> None:
-        self._resources.demo = server
+        self._engine.demo = server
 
     @property
     def status(self) -> ConsoleStatus:
@@ -293,7 +197,7 @@ class Console:
     def _fill(self) -> None:
         state = self._store.state
         if (state.unread or not state.is_listed) and not self._loop.is_current and self._loop.is_running:
-            self._loop.call(self._sync.filled(_FILL_S))
+            self._loop.call(self._engine.sync.filled(_FILL_S))
 
     @property
     def plots(self) -> Plots:
@@ -301,7 +205,7 @@ class Console:
         return Plots(self.errors, self.cancellations, self.jobs)
 
     def __repr__(self) -> str:
-        if "_store" not in self.__dict__:  # a traceback shows it while it is being made
+        if "_engine" not in self.__dict__:  # a traceback shows it while it is being made
             return "Console()"
         status = self.status
         counts = f"{status.in_progress} running, {status.pending} pending, {status.failed} failed"
@@ -375,16 +279,10 @@ class Console:
             JobException: the server cannot be reached.
         """
         if isinstance(source, Image):
-            return self._call(self._workflow_of_image(source.name))
+            return self._call(self.internals.workflow_of_image(source.name))
         return self._call(
-            self._load_workflow(source.to_dict() if isinstance(source, Workflow) else read_source(source))
+            self.internals.load_workflow(source.to_dict() if isinstance(source, Workflow) else read_source(source))
         )
-
-    async def _load_workflow(self, source: dict[str, Any] | str) -> Workflow:
-        return await loading.load(source, self._client, await self._actions.node_schemas(), console=self)
-
-    async def _workflow_of_image(self, name: str) -> Workflow:
-        return await loading.load_of_image(name, self._client, await self._actions.node_schemas(), console=self)
 
     def enqueue(
         self,
@@ -397,26 +295,9 @@ class Console:
     ) -> Sweep:
         """Enqueue what `Workflow.plan` worked out; for the arguments and exceptions see `submit`."""
         if plan.jobs > _SAY_ABOVE:
-            print(f"{plan.jobs:,} jobs{self._about(plan.jobs)}.")
+            print(f"{plan.jobs:,} jobs{self.internals.about(plan.jobs)}.")
         options = {"prepend": prepend, "destination": destination, "retry": retry, "patience": patience}
-        return Sweep.of(self._context, self._call(self._enqueue(plan, **options)))
-
-    async def _enqueue(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
-        for upload in plan.uploads:
-            if not upload["image_name"]:
-                content = content_of(upload.source)
-                record = await self._uploads.upload(content, board_id=None, is_intermediate=False)
-                upload["image_name"] = record.image_name
-        return await self._actions.submit_plan(plan, **options)
-
-    def _about(self, jobs: int) -> str:
-        """How long jobs will take about, by the last that completed: ", about 3 min"; "" without any."""
-        items = self._store.state.items
-        took = [ran for item_id in sorted(items, reverse=True) if (ran := items[item_id].ran_s)]
-        seconds = statistics.median(took[:_RECENT]) * jobs if took else 0.0
-        if seconds < 1:
-            return ""
-        return f", about {seconds / 60:,.0f} min" if seconds > 90 else f", about {seconds:,.0f} s"
+        return Sweep.of(self._context, self._call(self.internals.enqueue(plan, **options)))
 
     @overload
     def cancel(self, item_ids: SupportsIndex) -> Cancellation: ...
@@ -555,7 +436,7 @@ class Console:
         if len(self._items_of(batch_id)) < total:
             self.refresh()
         if unread := [item.item_id for item in self._items_of(batch_id) if not item.was_read]:
-            self._call(self._sync.read_now(unread))
+            self._call(self._engine.sync.read_now(unread))
         return Batch(self._context, batch_id, Batch(self._context, batch_id, ()).item_ids)
 
     def _items_of(self, batch_id: str) -> list[QueueItem]:
@@ -631,7 +512,7 @@ class Console:
 
         async def work() -> Image:
             board_id = None if board in (None, "none") else await board_id_of(self._client, board)
-            record = await self._uploads.upload(content, board_id=board_id, is_intermediate=intermediate)
+            record = await self.internals.uploads.upload(content, board_id=board_id, is_intermediate=intermediate)
             return Image(self._context, record)
 
         return self._call(work())
@@ -719,14 +600,7 @@ class Console:
         checks.function("listener", listener)
         interval = checks.seconds("interval", interval)
         self._loop.check()
-        changes = _Coalesced(self._deliver, listener)
-        unsubscribe = self._store.subscribe(changes.put, interval=interval)
-
-        def end() -> None:
-            unsubscribe()
-            changes.drop()
-
-        return end
+        return self._store.subscribe(listener, interval=interval, deliver=self._deliver)
 
     def on_notice(self, listener: Callable[[Notice], object], *, stalled_s: float | None = None) -> Unsubscribe:
         """Call `listener(notice)` for what happens in the queue from now on, on the console's callback thread.
@@ -817,10 +691,10 @@ class Console:
         timeout = checks.seconds("timeout", timeout)
 
         async def work() -> None:
-            self._sync.refresh(unfinished=True)
+            self._engine.sync.refresh(unfinished=True)
             try:
                 async with asyncio.timeout(timeout):
-                    await self._sync.settled()
+                    await self._engine.sync.settled()
             except TimeoutError:
                 raise JobTimeout(f"The snapshot did not agree with the server within {timeout:g} s.") from None
 
@@ -929,24 +803,6 @@ class Console:
             self._shown = self.dashboard()
         return self._shown
 
-    # -- for views ---------------------------------------------------------------------------------------------------
-
-    @property
-    def internals(self) -> Internals:
-        """What the package's own views work with: not for users, and free to change."""
-        return Internals(
-            self._actions,
-            self._store,
-            self._call,
-            self._start_work,
-            self._closing.append,
-            self._load_workflow,
-            self._workflow_of_image,
-            self._enqueue,
-            lambda made: images_named(self._context, made),
-            self._about,
-        )
-
     # -- closing -----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -959,10 +815,8 @@ class Console:
         _open_consoles.discard(self)
         self._collected.detach()
         self.alerts.close()
-        for end in self._closing:
-            end()
-        self._closing.clear()
-        self._resources.close()
+        self.internals.close()
+        self._engine.close()
 
     def __enter__(self) -> Self:
         return self
@@ -974,195 +828,18 @@ class Console:
 
     # -- internals ---------------------------------------------------------------------------------------------------
 
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._loop.call(work)
-
-    def _start_work(
-        self, work: Coroutine[Any, Any, T], done: Callable[[T | BaseException], None] | None = None
-    ) -> None:
-        future = self._loop.start(work)
-
-        def finished(_: object) -> None:
-            if done is not None and not future.cancelled():
-                done(future.exception() or future.result())
-
-        future.add_done_callback(finished)
-
     # Methods rather than functions, so that a listener or an alert keeps the console alive.
 
     def _deliver(self, function: Callable[[], object]) -> None:
-        self._callbacks.put(function)
+        self._engine.callbacks.put(function)
 
     def _error_of(self, item: QueueItem) -> JobError | None:
         return self.errors.of(item)
 
 
-class LoopBoundTransport:
-    """The console's connections for a client that is used in any loop: requests run on the console's own.
-
-    It has the part of a `Transport` that `InvokeClient` uses, and keeps the console alive.
-    """
-
-    def __init__(self, transport: Transport, loop: LoopThread, console: object) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._console = console
-        self.url = transport.url
-
-    @property
-    def token(self) -> str | None:
-        return self._transport.token
-
-    @property
-    def demo_control(self) -> str | None:
-        return self._transport.demo_control
-
-    def set_token(self, token: str | None) -> None:
-        self._transport.set_token(token)
-
-    async def json(self, *args: Any, **kwargs: Any) -> Any:
-        return await self._there(self._transport.json(*args, **kwargs))
-
-    async def sized_json(self, *args: Any, **kwargs: Any) -> tuple[Any, int]:
-        return await self._there(self._transport.sized_json(*args, **kwargs))
-
-    async def content(self, *args: Any, **kwargs: Any) -> tuple[bytes, str]:
-        return await self._there(self._transport.content(*args, **kwargs))
-
-    async def upload(self, *args: Any, **kwargs: Any) -> Any:
-        return await self._there(self._transport.upload(*args, **kwargs))
-
-    async def _there(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(self._loop.start(work))
-
-    async def aclose(self) -> None:
-        """Do nothing: the console closes its own connections."""
-
-
-class _Coalesced:
-    """Delivers changes to a listener on another thread, with at most one waiting: later ones are merged into it."""
-
-    def __init__(self, deliver: Callable[[Callable[[], object]], None], listener: Callable[[Change], object]) -> None:
-        self._deliver = deliver
-        self._listener = listener
-        self._lock = threading.Lock()
-        self._waiting: Change | None = None
-
-    def put(self, change: Change) -> None:
-        with self._lock:
-            waiting = self._waiting
-            known = NOTHING if waiting is None else waiting.item_ids
-            self._waiting = Change(change.state, known | change.item_ids)
-        if waiting is None:
-            self._deliver(self._call)
-
-    def drop(self) -> None:
-        """Forget a change that has not been delivered."""
-        with self._lock:
-            self._waiting = None
-
-    def _call(self) -> None:
-        with self._lock:
-            change, self._waiting = self._waiting, None
-        if change is not None:
-            self._listener(change)
-
-
-class _Resources:
-    """What is released with a console, whether it is closed or collected. Apart, as it outlives a collected console.
-
-    Args:
-        history: the file that keeps the logs, if any.
-        owns_history: whether to close that file with the console, or only flush it.
-
-    Attributes:
-        task: keeps the snapshot in step.
-        reruns: runs failed jobs again.
-        demo: the embedded server.
-    """
-
-    def __init__(
-        self,
-        loop: LoopThread,
-        client: InvokeClient,
-        callbacks: CallbackThread,
-        history: HistoryFile | None,
-        *,
-        owns_history: bool,
-    ) -> None:
-        self._loop = loop
-        self._client = client
-        self._callbacks = callbacks
-        self._history = history
-        self._owns_history = owns_history
-        self.task: asyncio.Task[None] | None = None
-        self.reruns: Reruns | None = None
-        self.demo: EmbeddedServer | None = None
-
-    def close(self) -> None:
-        """Release everything, and wait for it. May be called twice."""
-        self._loop.stop(self._close_on_loop())
-        self._close_rest()
-
-    def close_soon(self) -> None:
-        """Have everything released on its own thread: the garbage collector, which calls this, must not wait."""
-        self._loop.stop(self._close_on_loop(), at_end=self._close_rest, join=False)
-
-    async def _close_on_loop(self) -> None:
-        if self.reruns is not None:
-            self.reruns.close()
-        if self.task is not None:
-            # First, and the connections last, so that they are still there for whatever ends with a request.
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-        await self._loop.cancel_rest()
-        await self._client.aclose()
-
-    def _close_rest(self) -> None:
-        self._callbacks.stop()
-        if self._history is not None:
-            if self._owns_history:
-                self._history.close()
-            else:
-                self._history.flush()
-        if self.demo is not None:
-            self.demo.stop()
-
-
-def _keep_logs(store: QueueStore, jobs: JobLog, errors: ErrorLog, events: EventLog) -> None:
-    """Keep the logs in step with the snapshot and the events."""
-    was_listed = False
-
-    def changed(change: Change) -> None:
-        nonlocal was_listed
-        state = change.state
-        for item_id in change.item_ids:
-            item = state.items.get(item_id)
-            if item is not None and not state.is_theirs(item):
-                jobs.record(item)
-                errors.link(item)
-        if state.is_listed:
-            # The first list shows which jobs of the history are gone.
-            jobs.settle(state.has, change.item_ids if was_listed else None)
-        was_listed = state.is_listed
-
-    def received(event: Event) -> None:
-        events.record(event)
-        if isinstance(event, NodeFailed):
-            errors.record_node(event)
-
-    store.subscribe(changed)
-    store.subscribe_events(received)
-
-
 def _only_where(item_ids: object) -> None:
     if item_ids is not None:
         raise InvalidRequest("where: cannot be combined with item_ids.", field="where")
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("watching the queue failed", exc_info=task.exception())
 
 
 _open_consoles: weakref.WeakSet[Console] = weakref.WeakSet()

@@ -1,0 +1,5 @@
+"""`Console`: what `connect()` returns."""
+
+from invoke_widgets.console.console import Console, ConsoleStatus
+
+__all__ = ["Console", "ConsoleStatus"]

@@ -1,0 +1,151 @@
+"""`Engine`: what runs for a console. It refers to no console, so that one that is no longer used is collected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke_widgets._loop import CallbackThread, LoopThread
+from invoke_widgets.client import InvokeClient
+from invoke_widgets.errors import JobTimeout
+from invoke_widgets.events import Event, NodeFailed
+from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
+from invoke_widgets.jobs import Actions
+from invoke_widgets.records import QueueItem
+from invoke_widgets.sync import Change, QueueStore, Sync
+
+if TYPE_CHECKING:
+    from invoke_widgets.demo_server.process import EmbeddedServer
+
+logger = logging.getLogger(__name__)
+
+_FIRST_ANSWER_S = 10.0
+_FIRST_SNAPSHOT_S = 60.0
+
+
+class Engine:
+    """The I/O thread and what it keeps going: the connections, the snapshot, the logs, the actions.
+
+    Args:
+        client: connects to the server; closed with the engine.
+        history: the file that keeps the logs; closed with the engine, unless it is a `HistoryFile` already.
+        use_socket: whether to listen to events, rather than poll.
+
+    Attributes:
+        kept: where the logs are kept, as their arguments.
+        demo: the embedded server, if there is one; stopped with the engine.
+
+    Raises:
+        JobException: the server cannot be reached, or cannot be used.
+    """
+
+    def __init__(
+        self, client: InvokeClient, history: str | Path | HistoryFile | None = None, *, use_socket: bool = True
+    ) -> None:
+        self.client = client
+        self.history = history if history is None or isinstance(history, HistoryFile) else HistoryFile(history)
+        self._owns_history = self.history is not history
+        self.loop = LoopThread()
+        self.store = QueueStore(self.loop.schedule)
+        self.callbacks = CallbackThread()
+        self.demo: EmbeddedServer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._was_listed = False
+        transport, first_token = client.transport, client.transport.token
+        self.kept: dict[str, Any] = {
+            "file": self.history,
+            "source": f"{client.url} {client.queue_id}",
+            "secrets": lambda: (first_token, transport.token),
+        }
+        try:
+            self.errors = ErrorLog(**self.kept)
+            self.cancellations = CancellationLog(**self.kept)
+            self.jobs = JobLog(**self.kept)
+            for item in self.jobs:
+                self.errors.link(item)
+            self.events = EventLog()
+            self.sync = Sync(client, self.store, on_failed=self._failed, use_socket=use_socket)
+            self.actions = Actions(client, self.store, self.sync, self.errors, self.cancellations, self.jobs)
+            self.loop.call(self._start())
+        except BaseException:
+            self.close()
+            raise
+
+    async def _start(self) -> None:
+        try:
+            async with asyncio.timeout(_FIRST_ANSWER_S):
+                await self.client.app_version()
+        except TimeoutError:
+            raise JobTimeout(
+                f"{self.client.url} accepted the connection but did not answer within {_FIRST_ANSWER_S:g} s.",
+                suggestion="Is the port right? Is the server still starting?",
+            ) from None
+        self.store.subscribe(self._changed)
+        self.store.subscribe_events(self._received)
+        try:
+            async with asyncio.timeout(_FIRST_SNAPSHOT_S):
+                await self.sync.first_snapshot()
+        except TimeoutError:
+            raise JobTimeout(f"{self.client.url} did not list its queue within {_FIRST_SNAPSHOT_S:g} s.") from None
+        self._task = asyncio.get_running_loop().create_task(self.sync.run())
+        self._task.add_done_callback(_log_failure)
+
+    # -- keeping the logs ----------------------------------------------------------------------------------------------
+
+    def _changed(self, change: Change) -> None:
+        state = change.state
+        for item_id in change.item_ids:
+            item = state.items.get(item_id)
+            if item is not None and not state.is_theirs(item):
+                self.jobs.record(item)
+                self.errors.link(item)
+        if state.is_listed:
+            # The first list shows which jobs of the history are gone.
+            self.jobs.settle(state.has, change.item_ids if self._was_listed else None)
+        self._was_listed = state.is_listed
+
+    def _received(self, event: Event) -> None:
+        self.events.record(event)
+        if isinstance(event, NodeFailed):
+            self.errors.record_node(event)
+
+    def _failed(self, item: QueueItem) -> None:
+        self.errors.record_failure(item)
+        self.actions.reruns.failed(item)
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Release everything, and wait for it. May be called twice."""
+        self.loop.stop(self._close_on_loop())
+        self._close_rest()
+
+    def close_soon(self) -> None:
+        """Have everything released on its own thread: the garbage collector, which calls this, must not wait."""
+        self.loop.stop(self._close_on_loop(), at_end=self._close_rest, join=False)
+
+    async def _close_on_loop(self) -> None:
+        if self._task is not None:
+            self.actions.reruns.close()
+            # First, and the connections last, so that they are still there for whatever ends with a request.
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.loop.cancel_rest()
+        await self.client.aclose()
+
+    def _close_rest(self) -> None:
+        self.callbacks.stop()
+        if self.history is not None:
+            if self._owns_history:
+                self.history.close()
+            else:
+                self.history.flush()
+        if self.demo is not None:
+            self.demo.stop()
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("watching the queue failed", exc_info=task.exception())
