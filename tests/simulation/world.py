@@ -575,8 +575,7 @@ def _told(done: _Done) -> str:
 
 def play(seed: int, steps: Sequence[Step] | None = None) -> Result:
     """Play a seed's history, or these steps of it."""
-    gc.collect()
-    gc.freeze()  # what is there before is not looked at again, so that collecting at the end is quick
+    gc.freeze()  # what earlier histories made is not looked at again, so that collecting takes no time
     loop = VirtualLoop()
     clock.use(loop, seed)
     asyncio.set_event_loop(loop)
@@ -596,7 +595,6 @@ def play(seed: int, steps: Sequence[Step] | None = None) -> Result:
         references = [weakref.ref(part) for part in parts]
         del world, loop, parts
         gc.collect()
-        gc.unfreeze()
         logger.removeHandler(handler)
     left = sorted({type(part).__name__ for reference in references if (part := reference()) is not None})
     if left and not result.violations:
