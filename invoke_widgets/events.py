@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from invoke_widgets.errors.redact import incoming
-from invoke_widgets.records import Progress, QueueItem, QueueStatus
+from invoke_widgets.records import Brief, Progress, QueueItem, QueueStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Event(Brief):
     """An event of a queue. Its subclasses say what happened."""
 
     queue_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ItemStatusChanged(Event):
     """`queue_item_status_changed`: the item as far as the event has it, and the queue's counters at that moment."""
 
@@ -26,7 +26,7 @@ class ItemStatusChanged(Event):
     queue_status: QueueStatus | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BatchEnqueued(Event):
     """`batch_enqueued`, which does not name the items."""
 
@@ -36,26 +36,26 @@ class BatchEnqueued(Event):
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ItemsCanceled(Event):
     """`queue_items_canceled` (since 6.14): these pending items were canceled or deleted; it does not say which."""
 
     item_ids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ItemsRetried(Event):
     """`queue_items_retried`: the ids of the old items; those of the new ones must be read."""
 
     item_ids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QueueCleared(Event):
     """`queue_cleared`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NodeEvent(Event):
     """An event of a node; `node_id` is the graph's own, not the execution's."""
 
@@ -65,32 +65,32 @@ class NodeEvent(Event):
     node_type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NodeStarted(NodeEvent):
     """`invocation_started`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NodeProgress(NodeEvent):
     """`invocation_progress`."""
 
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NodeCompleted(NodeEvent):
     """`invocation_complete`: `result` is the node's output, as the server's JSON."""
 
     result: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NodeFailed(NodeEvent):
     """`invocation_error`: comes after the item's own change to `failed`, and names the node."""
 
     server_error_type: str
     error_message: str
-    error_traceback: str
+    error_traceback: str = field(repr=False)
 
 
 def _ids(value: object) -> tuple[int, ...]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from invoke_widgets.records import Counts, JobError, Progress, QueueItem, Wedge
+from invoke_widgets.records import Brief, Counts, JobError, Progress, QueueItem, Wedge
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Notice(Brief):
     """The base of all notices. `at`: when it was noticed, UTC."""
 
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JobChanged(Notice):
     """An unfinished job has a new status or new `progress` (None while none is known)."""
 
@@ -23,14 +23,14 @@ class JobChanged(Notice):
     progress: Progress | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JobFinished(Notice):
     """A job completed or was canceled; or it failed, if this is a `JobFailed`."""
 
     item: QueueItem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JobFailed(JobFinished):
     """A job failed; `error` says why. `will_retry`: its `RetryPolicy` will run it again."""
 
@@ -38,7 +38,7 @@ class JobFailed(JobFinished):
     will_retry: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JobDeleted(Notice):
     """A job was deleted before it finished. `item` is its last known state, if it was ever seen."""
 
@@ -46,7 +46,7 @@ class JobDeleted(Notice):
     item: QueueItem | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JobStalled(Notice):
     """Nothing was received about a running job for `quiet_s` seconds. Reported once, and again after it moved on."""
 
@@ -54,7 +54,7 @@ class JobStalled(Notice):
     quiet_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BatchDone(Notice):
     """All items of a batch have finished and none will be retried. Reported again if items are added and finish."""
 
@@ -62,36 +62,36 @@ class BatchDone(Notice):
     counts: Counts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QueueWedged(Notice):
     """The queue is stuck; `wedge` says why."""
 
     wedge: Wedge
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QueueUnwedged(Notice):
     """The queue is no longer stuck."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QueuePaused(Notice):
     """The worker takes no further items."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QueueResumed(Notice):
     """The worker takes items again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QueueFull(Notice):
     """The queue accepted only part of a submission. `pending`: how many items were waiting. Known from events alone."""
 
     pending: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConnectionLost(Notice):
     """The server cannot be reached; `error` says why.
 
@@ -104,6 +104,6 @@ class ConnectionLost(Notice):
     is_refused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConnectionBack(Notice):
     """The server can be reached again."""

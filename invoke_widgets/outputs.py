@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from invoke_widgets.records import QueueItem
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What the editor calls the nodes of workflows, which says nothing to a reader."""
 
 
 def _mapping(data: Any, key: str) -> Mapping[str, Any]:
@@ -76,8 +81,42 @@ def without_graph(item: QueueItem) -> QueueItem:
     if item.session is None:
         return item
     kept = {name: item.session[name] for name in ("results", "prepared_source_mapping") if name in item.session}
-    derived = {"prepared_iteration_paths": iteration_paths(item.session), _GIVEN: _given(item.session)}
+    derived = {
+        "prepared_iteration_paths": iteration_paths(item.session),
+        _GIVEN: _given(item.session),
+        _INTERMEDIATE: _intermediate(item.session),
+        _NAMES: node_names(item),
+    }
     return replace(item, session=kept | derived)
+
+
+def node_names(item: QueueItem) -> Mapping[str, str]:
+    """What the nodes of the graph are called, by node id.
+
+    By its id; a node of the editor's, whose id is a UUID, by its label or type, with a number where several have it.
+    """
+    session = item.session or {}
+    if _NAMES in session:
+        return _mapping(session, _NAMES)
+    labels = {
+        str(node.get("id")): _mapping(node, "data").get("label")
+        for node in (item.workflow or {}).get("nodes") or ()
+        if isinstance(node, Mapping)
+    }
+    nodes = _mapping(_mapping(session, "graph"), "nodes")
+    names = {
+        node_id: str(labels.get(node_id) or _mapping(nodes, node_id).get("type"))
+        if UUID.fullmatch(node_id)
+        else node_id
+        for node_id in nodes
+    }
+    several = {name for name, times in Counter(names.values()).items() if times > 1}
+    numbers: Counter[str] = Counter()
+    for node_id, name in names.items():
+        if name in several:
+            numbers[name] += 1
+            names[node_id] = f"{name} ({numbers[name]})"
+    return names
 
 
 def failed_node(item: QueueItem) -> tuple[str | None, str | None]:
@@ -113,17 +152,34 @@ def made_images(item: QueueItem) -> dict[str, str]:
     return made
 
 
+def final_images(item: QueueItem) -> list[str]:
+    """The names of the images that an item made, without the steps towards them: those of intermediate nodes."""
+    steps = frozenset(_intermediate(item.session or {}))
+    return [name for name, node_id in made_images(item).items() if node_id not in steps]
+
+
+def shown_images(item: QueueItem) -> list[str]:
+    """The names of an item's final images; of all that it made where it has no others."""
+    return final_images(item) or list(made_images(item))
+
+
 def all_image_names(item: QueueItem) -> set[str]:
     """The names of all images that an item was given or put out."""
     return {*image_names(item), *_given(item.session or {})}
 
 
-_GIVEN = "given_images"
-"""In a session without its graph: the names of the images that the graph names."""
+# In a session without its graph: the names of the images that the graph names, the ids of its intermediate nodes, and
+# what its nodes are called.
+_GIVEN, _INTERMEDIATE, _NAMES = "given_images", "intermediate_nodes", "node_names"
 
 
 def _given(session: Mapping[str, Any]) -> list[str]:
     return list(session[_GIVEN]) if _GIVEN in session else list(_image_names(session.get("graph")))
+
+
+def _intermediate(session: Mapping[str, Any]) -> list[str]:
+    nodes = _mapping(_mapping(session, "graph"), "nodes")
+    return list(session.get(_INTERMEDIATE) or (key for key in nodes if _mapping(nodes, key).get("is_intermediate")))
 
 
 def _image_names(value: Any) -> Iterator[str]:

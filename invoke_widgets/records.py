@@ -93,7 +93,30 @@ def mapping(data: object) -> Mapping[str, Any]:
     return data
 
 
-class FromJson:
+class Brief:
+    """A record with a short `repr`, as a notebook shows lists of them: without what is unknown or has its default."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        record: Any = self
+        shown = [
+            f"{one.name}={_brief(value)}"
+            for one in fields(record)
+            if one.repr and (value := getattr(self, one.name)) is not None and value != one.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "milliseconds")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return repr(str(value)) if isinstance(value, str) else repr(value)
+
+
+class FromJson(Brief):
     """A record whose fields are read from the server's JSON object, each by its name and type."""
 
     __slots__ = ()
@@ -145,7 +168,7 @@ GONE = "gone"
 TERMINAL = frozenset({COMPLETED, FAILED, CANCELED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FieldValue:
     """A value that was set for an item, in the field `field_name` of the node `node_path`.
 
@@ -173,7 +196,7 @@ class FieldValue:
             if isinstance(v, Mapping)
         )
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.label}={self.value!r}"
 
 
@@ -195,8 +218,8 @@ class ValueNames:
         return (*shared, *(replace(v, name=self.names.get((v.node_path, v.field_name), "")) for v in values))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueItem:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class QueueItem(Brief):
     """One job in the queue.
 
     Which fields are None depends on the source: a summary (since 6.14) has no `session`, `priority` or error; an event
@@ -210,13 +233,13 @@ class QueueItem:
     status: str
     batch_id: str
     queue_id: str = "default"
-    status_sequence: int | None = None
-    priority: int | None = None
-    session_id: str | None = None
-    origin: str | None = None
+    status_sequence: int | None = field(default=None, repr=False)
+    priority: int | None = field(default=None, repr=False)
+    session_id: str | None = field(default=None, repr=False)
+    origin: str | None = field(default=None, repr=False)
     destination: str | None = None
     created_at: datetime | None = None
-    updated_at: datetime | None = None
+    updated_at: datetime | None = field(default=None, repr=False)
     started_at: datetime | None = None
     completed_at: datetime | None = None
     server_error_type: str | None = None
@@ -224,8 +247,8 @@ class QueueItem:
     error_traceback: str | None = field(default=None, repr=False)
     field_values: tuple[FieldValue, ...] | None = None
     device: str | None = None
-    user_id: str | None = None
-    user_display_name: str | None = None
+    user_id: str | None = field(default=None, repr=False)
+    user_display_name: str | None = field(default=None, repr=False)
     retried_from_item_id: int | None = None
     parent_item_id: int | None = None
     session: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
@@ -320,8 +343,8 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None or end is None else (end - start).total_seconds()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Counts(Brief):
     """The number of items by status. `waiting` exists since 6.14, and is 0 before."""
 
     pending: int = 0
@@ -358,7 +381,7 @@ class Counts:
         return {name: getattr(self, name) for name in (*STATUSES, "total")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QueueStatus(Counts, FromJson):
     """The queue's counters, and one of the items in progress (with several GPUs there may be more).
 
@@ -381,7 +404,7 @@ class QueueStatus(Counts, FromJson):
         return self.user_pending + self.user_in_progress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BatchStatus(Counts, FromJson):
     """A batch's counters. An unknown batch has zeros (the server answers 200 for it)."""
 
@@ -391,7 +414,7 @@ class BatchStatus(Counts, FromJson):
     destination: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DestinationCounts(Counts, FromJson):
     """The counters of all items with one destination."""
 
@@ -399,7 +422,7 @@ class DestinationCounts(Counts, FromJson):
     destination: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ProcessorStatus(FromJson):
     """Whether the worker takes items (`is_started`; False is paused) and is running one (`is_processing`)."""
 
@@ -407,8 +430,8 @@ class ProcessorStatus(FromJson):
     is_processing: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueAndProcessorStatus:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class QueueAndProcessorStatus(Brief):
     """The queue's counters and its worker's status."""
 
     queue: QueueStatus
@@ -427,7 +450,7 @@ class QueueAndProcessorStatus:
 # --- answers to requests ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ItemIds(FromJson):
     """All ids in the queue, in the requested order, and their number."""
 
@@ -435,8 +458,8 @@ class ItemIds(FromJson):
     total_count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnqueueResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class EnqueueResult(Brief):
     """The answer to an enqueue. A full queue takes fewer items than requested, which is no error.
 
     `item_ids` are those of the whole batch, ascending: enqueueing a `batch_id` again adds to it. Empty before 6.0.
@@ -463,7 +486,7 @@ class EnqueueResult:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AuthStatus(FromJson):
     """Whether the server is in multiuser mode (since 6.12), in which each request needs a token."""
 
@@ -476,7 +499,7 @@ class AuthStatus(FromJson):
         return setup if self.setup_required else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class User(FromJson):
     """The owner of a token, on a server in multiuser mode. An administrator may change all users' items."""
 
@@ -488,7 +511,7 @@ class User(FromJson):
 # --- the gallery --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ImageRecord(FromJson):
     """An image on the server, as its `ImageDTO` says.
 
@@ -511,7 +534,7 @@ class ImageRecord(FromJson):
     created_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BoardRecord(FromJson):
     """A board of the gallery. `image_count` leaves out intermediates; the cover is its newest image, if any."""
 
@@ -526,8 +549,8 @@ class BoardRecord(FromJson):
 # --- workflows and models -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowRecord:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class WorkflowRecord(Brief):
     """A workflow in the server's library. `workflow` is its JSON, as the editor exports it; None in lists.
 
     `category` is "default" for what came with the server, else "user". `tags` are separated by commas.
@@ -561,7 +584,7 @@ class WorkflowRecord:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ModelRecord(FromJson):
     """An installed model. `type` is "main", "lora", "vae" and so on, `base` its architecture, such as "sdxl"."""
 
@@ -582,8 +605,8 @@ class ModelRecord(FromJson):
 # --- records of our own -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobError:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class JobError(Brief):
     """A classified error.
 
     `fingerprint` is equal for errors that differ only in ids and numbers; `ErrorLog.groups()` counts by it.
@@ -607,11 +630,11 @@ class JobError:
     http_status: int | None = None
     attempt: int = 1
     retry_at: datetime | None = None
-    fingerprint: str = ""
+    fingerprint: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Cancellation(Brief):
     """The outcome of a cancel, with its times in seconds since the request.
 
     Attributes:
@@ -642,8 +665,8 @@ class Cancellation:
     cancellation_id: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retried:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Retried(Brief):
     """The outcome of a retry: `new_item_ids` maps each retried item to the server's new one.
 
     `skipped` has the items that the server did not retry (completed, missing, or the queue was full). For an item that
@@ -659,8 +682,8 @@ class Retried:
         return tuple(sorted(self.new_item_ids.values()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Progress(Brief):
     """The progress of a running item: `percentage` from 0 to 1, or None while it is unknown.
 
     `node_id` is the graph's own. `image` is a data URL of a preview, if the server sent one.
@@ -674,8 +697,8 @@ class Progress:
     image: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wedge:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Wedge(Brief):
     """A stuck queue: the worker fails again and again to load these items, and nothing behind them runs.
 
     `batch_ids` are the items' batches; canceling those frees the queue. Up to 6.13 they are known only from an event,
@@ -713,8 +736,8 @@ class Wedge:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Connection(Brief):
     """How the snapshot is kept up to date.
 
     Attributes:
@@ -736,6 +759,6 @@ class Connection:
     is_ill: bool = False
     is_internal: bool = False
     is_refused: bool = False
-    next_try_at: float | None = None
+    next_try_at: float | None = field(default=None, repr=False)
     version: str = ""
     user: User | None = None

@@ -78,7 +78,7 @@ _SAY_ABOVE = 50
 """Jobs; above, a sweep says how many it sends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConsoleStatus(Counts):
     """The queue's counters, the state of the worker, and how fresh both are.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.outputs import final_images, node_names, outputs
 from invoke_widgets.records import Cancellation, JobError, QueueItem
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ EVENTS: Schema = {
     "queue_id": TEXT,
 }
 
+IMAGES = "images"
+"""The column of a batch's frame that has its pictures; its outputs follow it."""
+_ENDED = ("ran_s", "error_type", "error_message")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -163,40 +168,53 @@ def cancellations(records: Iterable[Cancellation]) -> pd.DataFrame:
     return _frame(columns, CANCELLATIONS)
 
 
-def jobs(records: Iterable[QueueItem], outputs: Iterable[Mapping[str, Any]] = ()) -> pd.DataFrame:
+def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:
     """One row per job; `waited_s` and `ran_s` in seconds.
 
     `updated_at` is when the server changed the job last; for one with the status "gone" (see `JobLog`), when that was
-    noticed.
-
-    After the fixed columns come the values that batches set, one column `node.field` each, and the
-    outputs, one column `node.output` for each value except its type.
-
-    Args:
-        records: the jobs.
-        outputs: for each record, node id -> output; for a node inside an iteration, a list of outputs. The name of a
-            column that exists already gets " (output)" appended.
+    noticed. After the fixed columns come the values that batches set, one column each, by name or as `node.field`.
     """
     import pandas as pd
 
     rows = list(records)
-    frame = _frame(_columns(rows, JOBS), JOBS)
     fields: dict[str, list[Any]] = {}
     for index, row in enumerate(rows):
         for value in row.field_values or ():
-            name = value.label
-            if name not in fields:
-                fields[name] = [None] * len(rows)
-            fields[name][index] = value.value
-    extra = {name: _column(fields[name], _dtype_of(fields[name])) for name in sorted(fields) if name not in JOBS}
+            fields.setdefault(value.label, [None] * len(rows))[index] = value.value
+    varied = {name: fields[name] for name in sorted(fields) if name not in JOBS}
+    frame = _frame(_columns(rows, JOBS), JOBS)
+    return pd.concat([frame, _of_values(varied)], axis=1) if varied else frame
+
+
+def batch(records: Iterable[QueueItem]) -> pd.DataFrame:
+    """One row per job of a batch, given with their sessions: how it ended, its values, pictures and outputs.
+
+    Returns:
+        The columns of `jobs`, those first that say how it ended and what was varied; then `images`, a list of the names
+        of the pictures that the job made; and one column `node.output` for each value that a node put out, a list of
+        them inside an iteration. A column whose name is taken gets " (output)" appended. An output that stands for
+        something on the server, such as a picture, latents or a model, has no column.
+    """
+    import pandas as pd
+
+    rows = list(records)
+    frame = jobs(rows)
     produced: dict[str, list[Any]] = {}
-    for index, by_node in enumerate(outputs):
-        for name, value in _values(by_node):
+    for index, row in enumerate(rows):
+        for name, value in _outputs(row):
             produced.setdefault(name, [None] * len(rows))[index] = value
-    for name in sorted(produced):
-        column = _column(produced[name], _dtype_of(produced[name]))
-        extra[f"{name} (output)" if name in extra or name in JOBS else name] = column
-    return pd.concat([frame, pd.DataFrame(extra)], axis=1) if extra else frame
+    put_out = _of_values({name: produced[name] for name in sorted(produced)})
+    put_out.insert(0, IMAGES, _column([final_images(row) for row in rows], OBJECT))
+    put_out = put_out.rename(columns={name: f"{name} (output)" for name in put_out.columns if name in frame})
+    varied = frame.columns.difference([*JOBS], sort=False)
+    ended = frame[["item_id", "status", *varied, *_ENDED]]
+    return pd.concat([ended, put_out, frame[frame.columns.difference(ended.columns, sort=False)]], axis=1)
+
+
+def _of_values(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({name: _column(values, _dtype_of(values)) for name, values in columns.items()})
 
 
 def _dtype_of(values: Sequence[Any]) -> str:
@@ -208,14 +226,29 @@ def _dtype_of(values: Sequence[Any]) -> str:
     return (known | {frozenset({bool}): FLAG, frozenset({str}): TEXT}).get(frozenset(kinds), OBJECT)
 
 
-def _values(by_node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the values of nodes' outputs: `node.output`, value."""
-    for node_id, output in by_node.items():
-        runs = output if isinstance(output, list) else [output]
-        names = dict.fromkeys(name for run in runs if isinstance(run, Mapping) for name in run if name != "type")
-        for name in names:
-            values = [run.get(name) if isinstance(run, Mapping) else None for run in runs]
-            yield f"{node_id}.{name}", values if isinstance(output, list) else values[0]
+def _outputs(row: QueueItem) -> Iterator[tuple[str, Any]]:
+    """Yield the values that a job's nodes put out: `node.output`, value."""
+    called = node_names(row)
+    for node_id, output in outputs(row).items():
+        runs = [_plain_values(run) for run in (output if isinstance(output, list) else [output])]
+        for name in dict.fromkeys(name for run in runs for name in run):
+            values = [run.get(name) for run in runs]
+            yield f"{called.get(node_id, node_id)}.{name}", values if isinstance(output, list) else values[0]
+
+
+def _plain_values(output: Any) -> dict[str, Any]:
+    """The numbers, texts and flags of an output, and lists of them, unless they describe a picture or the like."""
+    if not isinstance(output, Mapping):
+        return {}
+    returned = output.get("values")  # by the workflow that a node called
+    if isinstance(returned, Mapping):
+        return {str(name): value for name, value in returned.items() if not _is_structured(value)}
+    values = {name: value for name, value in output.items() if name not in ("type", "output_meta")}
+    return {} if any(map(_is_structured, values.values())) else values
+
+
+def _is_structured(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(map(_is_structured, value)))
 
 
 def events(records: Iterable[LoggedEvent]) -> pd.DataFrame:

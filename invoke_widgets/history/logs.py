@@ -20,11 +20,22 @@ from invoke_widgets._loop import Listeners
 from invoke_widgets.errors import JobErrorType, JobException, classify, failures
 from invoke_widgets.errors.checks import whole
 from invoke_widgets.errors.redact import without_known, without_secrets
+from invoke_widgets.errors.text import one_line
 from invoke_widgets.events import Event, NodeCompleted, NodeFailed, NodeProgress
 from invoke_widgets.history import frames
 from invoke_widgets.history.file import HistoryFile, Row, from_json, merged, to_json
 from invoke_widgets.outputs import failed_node
-from invoke_widgets.records import CANCELED, GONE, IN_PROGRESS, PENDING, WAITING, Cancellation, JobError, QueueItem
+from invoke_widgets.records import (
+    CANCELED,
+    GONE,
+    IN_PROGRESS,
+    PENDING,
+    WAITING,
+    Brief,
+    Cancellation,
+    JobError,
+    QueueItem,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +47,8 @@ _Place = tuple[float, int, int, str]
 
 LIMIT = 10_000
 """Number of records that a log keeps in memory by default."""
+_LISTED = 8
+_LONGEST = 120
 
 
 class Log(Generic[R]):
@@ -103,7 +116,7 @@ class Log(Generic[R]):
         return iter(records)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} records)"
+        return f"{type(self).__name__}({len(self):,} {'record' if len(self) == 1 else 'records'})"
 
     def clear(self) -> None:
         """Delete all records, also from the history file and from other notebooks that share it."""
@@ -247,7 +260,7 @@ def job_error(item: QueueItem, *, attempt: int = 1, secrets: Iterable[str | None
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ErrorGroup:
     """Errors with one fingerprint: equal but for ids and numbers.
 
@@ -258,6 +271,14 @@ class ErrorGroup:
 
     fingerprint: str
     errors: tuple[JobError, ...]
+
+    def __repr__(self) -> str:
+        ids = self.item_ids
+        items = f"items {', '.join(map(str, ids[:_LISTED]))}{', …' if len(ids) > _LISTED else ''}" if ids else ""
+        node = f"in {self.node_type}" if self.node_type else ""
+        message = one_line(self.message, _LONGEST)
+        parts = [f"{self.count} x {self.error_type}", node, repr(message), items, repr(self.suggestion)]
+        return f"ErrorGroup({', '.join(part for part in parts if part)})"
 
     @property
     def last(self) -> JobError:
@@ -580,8 +601,8 @@ def _discard(keys_of: dict[K, set[str]], which: K, key: str) -> None:
         keys_of.pop(which, None)
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+@dataclass(frozen=True, slots=True, repr=False)
+class LoggedEvent(Brief):
     """An event and when it was received, in UTC."""
 
     at: datetime

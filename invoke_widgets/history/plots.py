@@ -342,10 +342,11 @@ class Plots:
 def _by_field(frame: pd.DataFrame) -> dict[str, dict[Any, list[int]]]:
     """The rows of each value of each field that was varied; values that cannot be hashed are told by their text."""
     found = {}
-    for field in frame.columns.difference([*frames.JOBS], sort=False):
+    names = [*frame.columns, frames.IMAGES]
+    for field in (name for name in names[: names.index(frames.IMAGES)] if name not in frames.JOBS):
         groups: dict[Any, list[int]] = {}
         for index, value in frame[field].dropna().items():
-            groups.setdefault(value if value.__hash__ else str(value), []).append(index)  # type: ignore[arg-type]
+            groups.setdefault(value if value.__hash__ else str(value), []).append(index)
         if 2 <= len(groups) <= _MOST_VALUES:
             numbers = all(isinstance(value, Real) for value in groups)
             found[field] = {value: groups[value] for value in sorted(groups, key=None if numbers else _natural_text)}

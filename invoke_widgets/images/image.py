@@ -13,7 +13,6 @@ import contextlib
 import html
 import io
 import os
-import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,7 +25,7 @@ from invoke_widgets.errors.text import one_line, printable
 from invoke_widgets.images import saving
 from invoke_widgets.images.boards import NO_BOARD, Board, board_id_of
 from invoke_widgets.jobs import Context, Job, Jobs, a_few_at_once, ended_items
-from invoke_widgets.outputs import made_images
+from invoke_widgets.outputs import UUID, made_images
 from invoke_widgets.records import ImageRecord, QueueItem
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ _LISTED = 10
 """Lines in a terminal."""
 _LARGEST_THUMBNAIL = 300_000
 _CAPTION = 60
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""What the nodes of workflows are called, which says nothing to a reader."""
 
 
 class Image:
@@ -93,7 +90,7 @@ class Image:
     def _said(self, name: str) -> str:
         """Return what is known of it, in one line."""
         item = None if self.item_id is None else f"item {self.item_id}"
-        made_by = None if self.node_id is None or _UUID.fullmatch(self.node_id) else f"node {self.node_id!r}"
+        made_by = None if self.node_id is None or UUID.fullmatch(self.node_id) else f"node {self.node_id!r}"
         varied = ", ".join(f"{name}={one_line(str(value), _CAPTION)}" for name, value in self.values.items())
         shown = printable(one_line(varied, 2 * _CAPTION))
         parts = [repr(name), f"{self.width} x {self.height}", item, made_by, shown]

@@ -117,16 +117,17 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         """Wait for it, and return one row per job, in the order of `jobs`.
 
         Returns:
-            For each job's last attempt, the columns of `console.jobs.frame()` with the values that were varied; then
-            one column `node.output` for each output value (`sum.value`), missing where the job did not produce it, or
-            was deleted before it was read. A job whose end was not seen has the status "gone".
+            For each job's last attempt, how it ended, the values that were varied, the names of its pictures
+            (`images`), one column `node.output` for each value that a node put out (`sum.value`), and the other columns
+            of `console.jobs.frame()`. What it did not produce is missing, as is all of a job that was deleted before it
+            was read. Where an end was not seen, the status is "gone".
 
         Raises:
             JobTimeout: it took longer than `timeout` seconds.
         """
         ended: list[tuple[Job, QueueItem | None]] = self._wait(self._ended, list, timeout)
         items = [self._last_seen(job) if item is None else item for job, item in ended]
-        return frames.jobs(items, outputs=[outputs(item) for item in items])
+        return frames.batch(items)
 
     def missing(self) -> Missing:
         """Return its jobs that failed, were canceled, or were deleted before their end was seen.

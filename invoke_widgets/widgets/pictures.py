@@ -8,7 +8,7 @@ from typing import Any
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.images import real_names
-from invoke_widgets.outputs import image_names, made_images
+from invoke_widgets.outputs import shown_images
 from invoke_widgets.records import QueueItem
 from invoke_widgets.widgets.part import Part
 from invoke_widgets.widgets.text import cell, clean
@@ -26,7 +26,7 @@ async def newest_thumbnails(client: Any, item_id: int, most: int) -> tuple[int, 
     Raises:
         JobException: the item, or one of the pictures, cannot be had.
     """
-    names = image_names(await client.get_queue_item(item_id))
+    names = shown_images(await client.get_queue_item(item_id))
     return len(names), [await client.get_image_thumbnail(name) for name in names[-most:]]
 
 
@@ -38,7 +38,7 @@ async def read_pictures(client: Any, item_ids: list[int]) -> list[tuple[int, Que
         async with gate:
             with contextlib.suppress(JobException):  # it was deleted since
                 item = await client.get_queue_item(item_id)
-                if names := real_names(made_images(item))[-_MOST_PICTURES:]:
+                if names := real_names(shown_images(item))[-_MOST_PICTURES:]:
                     return item_id, item.without_session(), names
         return item_id, None, []
 

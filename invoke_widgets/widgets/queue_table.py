@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException
-from invoke_widgets.outputs import image_names
+from invoke_widgets.outputs import shown_images
 from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
@@ -242,7 +242,7 @@ class QueueTable(Part):
         except JobException as error:
             self.post({"t": "detail", "id": item_id, "failed": clean(str(error))})
             return
-        names = image_names(item)[:_THUMBNAILS]
+        names = shown_images(item)[:_THUMBNAILS]
         self.later(lambda: self._post_detail(item, names))
         for name in names:
             message = {"t": "image", "id": item_id, "name": clean(name)}

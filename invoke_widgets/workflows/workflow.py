@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import itertools
@@ -217,8 +218,8 @@ class Workflow:
             name: the field's name.
             value: a model by its name, key or row of `console.models()`; a board by its name, "auto" or "none"; an
                 image as a path, PIL image, bytes or array, which is uploaded at submit, or by its name on the server; a
-                color as "#ff8800" or (r, g, b, a); a generator of a batch node's values by those of its settings that
-                change, as in {"count": 3}, or by the values that it shall make.
+                color as "#ff8800", "orange" or (r, g, b, a); a generator of a batch node's values by those of its
+                settings that change, as in {"count": 3}, or by the values that it shall make.
 
         Raises:
             InvalidRequest: there is no such field, or the value does not fit; the message says what would.
@@ -328,6 +329,12 @@ class Workflow:
                 field=place,
             )
         value = plain(place, value)
+        if known.kind == "integer" and value in ("random", "same"):
+            raise InvalidRequest(
+                f"{place}: should be an integer, got {value!r}.",
+                suggestion=f"For a seed: submit(seed={value!r}), which is recorded for each job.",
+                field=place,
+            )
         if known.field == SEED and isinstance(value, int) and value < 0:
             raise InvalidRequest(
                 f"{place}: a negative seed is not random here: most nodes take {value} as a fixed seed.",
@@ -791,17 +798,17 @@ def _color_name(value: Mapping[str, Any]) -> str:
 
 def _color(place: str, value: Any) -> dict[str, int]:
     parts: Sequence[Any] | None = None
-    if isinstance(value, str) and value.startswith("#") and len(value) in (7, 9):
-        try:
-            parts = list(bytes.fromhex(value[1:]))
-        except ValueError:
-            parts = None
+    if isinstance(value, str):
+        from PIL import ImageColor
+
+        with contextlib.suppress(ValueError):
+            parts = ImageColor.getcolor(value, "RGBA")  # type: ignore[assignment]
     elif isinstance(value, Mapping):
         parts = [value.get(name, 255 if name == "a" else None) for name in "rgba"]
     elif isinstance(value, list | tuple):
         parts = value
     if parts is None or len(parts) not in (3, 4) or not all(type(p) is int and 0 <= p <= 255 for p in parts):
         raise InvalidRequest(
-            f"{place}: should be a color such as '#ff8800' or (255, 136, 0), got {value!r:.80}.", field=place
+            f"{place}: should be a color such as '#ff8800', 'orange' or (255, 136, 0), got {value!r:.80}.", field=place
         )
     return dict(zip("rgba", (*parts, 255)[:4], strict=True))

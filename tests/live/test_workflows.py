@@ -109,6 +109,19 @@ def test_sweep_over_values_that_take_a_batch_each_is_one_handle(console: iw.Cons
     ]
 
 
+def test_frame_of_a_workflow_has_its_pictures_and_words_for_its_nodes(console: iw.Console) -> None:
+    """The editor names nodes by UUIDs, which no column shows; steps towards a picture are not among the pictures."""
+    blank, blur = (f"{i}d15d2d6-1ad5-5c39-9b9c-3b5ac5c7f9ba" for i in range(2))
+    nodes = [editor.node(blank, "blank_image", width=64, height=64), editor.node(blur, "img_blur", "Picture")]
+    nodes += [editor.node("0" * 8 + blank[8:], "add", a=1, b=2)]
+    nodes[1]["data"]["isIntermediate"] = False
+    batch = console.workflow(editor.workflow(nodes, editor.edge(f"{blank}.image -> {blur}.image"))).submit()
+    frame = batch.frame(30)
+    assert ([[image.name for image in batch.images]], [3]) == (frame["images"].tolist(), frame["add.value"].tolist())
+    assert [] == [name for name in frame if blank[8:] in name]
+    assert 1 == len(frame["images"][0])
+
+
 def test_names_of_values_survive_the_console_and_a_retry(wire: Wire, tmp_path: Path) -> None:
     """They are in the history with the job, also where the server no longer has it; a retried job keeps them."""
     drawn = editor.workflow([editor.node("f", "probe_fail", "Trouble", message="x", use_cache=False)])

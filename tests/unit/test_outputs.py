@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke_widgets.outputs import failed_node, image_names, iteration_paths, outputs
+from invoke_widgets.outputs import (
+    failed_node,
+    final_images,
+    image_names,
+    iteration_paths,
+    node_names,
+    outputs,
+    shown_images,
+    without_graph,
+)
 from invoke_widgets.records import QueueItem
 
 
@@ -99,3 +108,36 @@ def test_image_names_of_all_outputs() -> None:
     """Images are found wherever an output holds them, each once."""
     results = {"a": {"image": {"image_name": "1.png"}}, "b": {"collection": [{"image_name": "2.png"}] * 2}}
     assert ["1.png", "2.png"] == image_names(item({"results": results}))
+
+
+PICTURES: dict[str, Any] = {
+    "graph": {"nodes": {"draft": {"is_intermediate": True}, "last": {"image": {"image_name": "given.png"}}}},
+    "results": {
+        "draft": {"image": {"image_name": "step.png"}},
+        "last": {"images": [{"image_name": "made.png"}, {"image_name": "given.png"}]},
+    },
+}
+
+
+def test_final_images_are_neither_steps_nor_given() -> None:
+    """Also once the graph, which says so, was dropped."""
+    whole = item(PICTURES)
+    assert [["made.png"]] * 2 == [final_images(whole), final_images(without_graph(whole))]
+
+
+def test_steps_are_shown_where_there_is_nothing_else() -> None:
+    """A job that failed before its last node has only these."""
+    begun = {**PICTURES, "results": {"draft": PICTURES["results"]["draft"]}}
+    assert ([], ["step.png"]) == (final_images(item(begun)), shown_images(item(begun)))
+
+
+def test_nodes_of_the_editor_are_called_by_words() -> None:
+    """By their label or type, with a number where several have it; other nodes by their own ids."""
+    ids = [f"{i}d15d2d6-1ad5-5c39-9b9c-3b5ac5c7f9ba" for i in range(4)]
+    nodes = {key: {"type": "add"} for key in ids} | {"sum": {"type": "add"}}
+    workflow = {"nodes": [{"id": ids[0], "data": {"label": "Total"}}, {"id": ids[1], "data": {"label": ""}}, "odd"]}
+    whole = QueueItem(
+        item_id=1, status="completed", batch_id="b", session={"graph": {"nodes": nodes}}, workflow=workflow
+    )
+    expected = ["Total", "add (1)", "add (2)", "add (3)", "sum"]
+    assert [expected] * 2 == [list(node_names(one).values()) for one in (whole, without_graph(whole))]

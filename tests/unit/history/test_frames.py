@@ -161,6 +161,30 @@ def test_batch_fields_become_columns() -> None:
     )  # fmt: skip
 
 
+def test_frame_of_a_batch_begins_with_what_was_varied_and_what_came_of_it() -> None:
+    """Pictures in one column, other outputs in one each; latents, models and what describes them in none."""
+    session = {
+        "graph": {"nodes": {"x": {"type": "add"}, "picture": {"type": "blank_image"}}},
+        "results": {
+            "x": {"type": "integer_output", "output_meta": None, "value": 3},
+            "picture": {"type": "image_output", "image": {"image_name": "p.png"}, "width": 8, "height": 8},
+            "latents": {"latents": {"latents_name": "l"}, "width": 8, "seed": 1},
+            "call": {"values": {"sum": 5, "picture": {"image_name": "c.png"}}},
+            "odd": 7,
+        },
+    }
+    values = (FieldValue("x", "value", 2), FieldValue("images", "", 1, name="images"))
+    done = QueueItem(item_id=1, status="completed", batch_id="b", field_values=values, session=session)
+    frame = frames.batch([done, QueueItem(item_id=2, status="gone", batch_id="b")])
+    first = ["item_id", "status", "images", "x.value", "ran_s", "error_type", "error_message"]
+    first += ["images (output)", "call.sum", "x.value (output)"]
+    assert [*first, *(name for name in frames.JOBS if name not in first)] == list(frame.columns)
+    assert [["p.png", "c.png"], 5, 3] == [
+        frame[name][0] for name in ("images (output)", "call.sum", "x.value (output)")
+    ]
+    assert [True, True] == frame.loc[1, ["call.sum", "x.value (output)"]].isna().tolist()
+
+
 def test_events_have_item_node_and_progress() -> None:
     """Each from where the event has it."""
     item = QueueItem(item_id=5, status="failed", batch_id="b")

@@ -220,6 +220,24 @@ def test_by_value_says_that_nothing_differs() -> None:
     assert "No field has between 2 and 12 values." == Plots(jobs=_jobs()).by_value().get_label()
 
 
+def test_by_value_takes_the_frame_of_a_batch() -> None:
+    """Whose pictures and outputs are no values that were varied."""
+    jobs = [
+        QueueItem(
+            item_id=i,
+            status="completed",
+            batch_id="b",
+            started_at=T0,
+            completed_at=T0 + timedelta(seconds=1),
+            field_values=(FieldValue("n", "a", i),),
+            session={"results": {"n": {"value": 10 * i}}},
+        )
+        for i in (1, 2)
+    ]
+    frame = frames.batch(jobs)
+    assert (True, ["n.a"]) == ("n.value" in frame, list(_panels(Plots(jobs=frame).by_value())))
+
+
 def test_by_value_draws_on_given_axes() -> None:
     """As all figures do; its panels have the background of the axes."""
     figure = Figure()
