@@ -297,7 +297,7 @@ class Canceler:
         if record.outcome not in ("canceled", "already_finished"):
             return record
         deleted = record.canceled
-        unfinished = min(deleted, len(record.item_ids) if before is None else _unfinished_of(before, deleted))
+        unfinished = min(deleted, len(record.item_ids) if before is None else unfinished_of(before, deleted))
         message = f"{deleted:,} deleted, {unfinished:,} of them unfinished."
         if state.is_shared:
             message = f"Cleared your items: {message}" if deleted else "Nothing in the queue is yours."
@@ -473,7 +473,7 @@ class _Stopwatch:
         return replace(self._requested, outcome=outcome, canceled=canceled)
 
 
-def _unfinished_of(before: QueueStatus, deleted: int) -> int:
+def unfinished_of(before: QueueStatus, deleted: int) -> int:
     """Return how many of the deleted items had not finished. Users who are not administrators clear only their own.
 
     What came after the counters were read is taken as unfinished.

@@ -124,13 +124,13 @@ print(kept_by(lambda console: (console.on_notice(print),)))
 print(kept_by(lambda console: (console.alert(on="resource_error", to=print).cancel,)))
 print(kept_by(lambda console: (console.queue_table().close,)))
 demo = iw.demo()
-process = demo.demo._process
+server = demo.demo
 del demo
 gc.collect()
-process.wait(30)
 until = time.monotonic() + 30
-while threads() and time.monotonic() < until:
+while (server.is_running or threads()) and time.monotonic() < until:
     time.sleep(0.05)
+assert not server.is_running
 print(threads())
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoke_widgets.jobs.cancel import _unfinished_of
+from invoke_widgets.jobs.cancel import unfinished_of
 from invoke_widgets.records import QueueStatus
 
 
@@ -16,4 +16,4 @@ from invoke_widgets.records import QueueStatus
 def test_a_clear_counts_what_had_not_finished(pending: int, completed: int, deleted: int, unfinished: int) -> None:
     """The counters are read before: what came since has not finished, and what others deleted had."""
     counts = {"pending": pending, "completed": completed, "total": pending + completed}
-    assert unfinished == _unfinished_of(QueueStatus.from_json({"queue_id": "default", **counts}), deleted)
+    assert unfinished == unfinished_of(QueueStatus.from_json({"queue_id": "default", **counts}), deleted)
