@@ -114,7 +114,10 @@ class JobException(Exception):
         return status if isinstance(status, int) else None
 
     def __str__(self) -> str:
-        return f"{self.message} {self.suggestion}".strip()
+        if not self.suggestion:
+            return self.message
+        # A server's text may end without a full stop.
+        return f"{self.message}{'.' if self.message[-1:].isalnum() else ''} {self.suggestion}"
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the user's own lines and the error; with `%xmode Verbose`, all frames and causes."""

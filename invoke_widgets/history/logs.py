@@ -277,7 +277,13 @@ class ErrorGroup:
         items = f"items {', '.join(map(str, ids[:_LISTED]))}{', …' if len(ids) > _LISTED else ''}" if ids else ""
         node = f"in {self.node_type}" if self.node_type else ""
         message = one_line(self.message, _LONGEST)
-        parts = [f"{self.count} x {self.error_type}", node, repr(message), items, repr(self.suggestion)]
+        parts = [
+            f"{self.count} x {self.error_type}",
+            node,
+            repr(message),
+            items,
+            self.suggestion and repr(self.suggestion),
+        ]
         return f"ErrorGroup({', '.join(part for part in parts if part)})"
 
     @property

@@ -114,7 +114,7 @@ class Handle(Generic[T]):
         raise NotImplementedError
 
     def _timeout(self, timeout: float) -> JobTimeout:
-        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.{silence(self._context)}")
+        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.{hindrance(self._context)}")
 
     def wait(
         self,
@@ -390,12 +390,16 @@ class Job(Handle[QueueItem]):
 # -- waiting -----------------------------------------------------------------------------------------------------------
 
 
-def silence(context: Context) -> str:
-    """What to add to a message about a wait that was too long: that the server is away; "" while it answers."""
-    connection = context.store.state.connection
-    if connection.mode != "reconnecting":
-        return ""
-    return f" The server is away: {connection.error.rstrip('.') or 'it does not answer'}."
+def hindrance(context: Context) -> str:
+    """What to add to a message about a wait that took too long: the server is away, or the queue stuck or paused."""
+    state = context.store.state
+    if state.connection.mode == "reconnecting":
+        return f" The server is away: {state.connection.error.rstrip('.') or 'it does not answer'}."
+    if state.wedge is not None:
+        return f" The queue is stuck on {state.wedge.culprit}. {state.wedge.remedy}"
+    if state.processor is not None and not state.processor.is_started:
+        return " The queue is paused: console.resume() lets it go on."
+    return ""
 
 
 def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:
@@ -638,8 +642,8 @@ class AsCompleted:
 
     def _check(self, left: int) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            silent = next(filter(None, (silence(job._context) for job in self._jobs)), "")
-            raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.{silent}")
+            hindered = next(filter(None, (hindrance(job._context) for job in self._jobs)), "")
+            raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.{hindered}")
 
     def __iter__(self) -> Iterator[Job]:
         with self._outcomes() as done:

@@ -14,7 +14,7 @@ from invoke_widgets.errors import InvalidRequest, JobTimeout, checks
 from invoke_widgets.events import BatchEnqueued, Event
 from invoke_widgets.history import ErrorLog, job_error
 from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
-from invoke_widgets.jobs.job import Context, Job, OnTimeout, is_of, silence, ticking, wait_options
+from invoke_widgets.jobs.job import Context, Job, OnTimeout, hindrance, is_of, ticking, wait_options
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -428,7 +428,7 @@ class Watch:
             canceled = " They were canceled." if self._on_timeout == "cancel" else ""
             raise JobTimeout(
                 f"{len(left)} of {course.count} jobs had not finished within {self._timeout or 0.0:g} s."
-                f"{canceled}{silence(self._context)}",
+                f"{canceled}{hindrance(self._context)}",
                 details={"item_ids": left},
             )
 

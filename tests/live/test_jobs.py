@@ -161,6 +161,18 @@ def test_on_timeout_raises_cancels_or_detaches(console: iw.Console, wire: Wire, 
         job.wait(60)
 
 
+def test_a_wait_says_that_the_queue_is_paused(console: iw.Console) -> None:
+    """And what lets it go on: the time was not up for want of speed."""
+    console.pause()
+    batch = console.submit(add_and_multiply())
+    with pytest.raises(
+        iw.JobTimeout, match=r"within 0\.1 s\. The queue is paused: console\.resume\(\) lets it go on\.$"
+    ):
+        batch.wait(0.1)
+    console.resume()
+    batch.wait(60)
+
+
 @pytest.mark.parametrize("action", ["detach", "cancel"])
 def test_interrupt_of_a_wait_detaches_or_cancels(console: iw.Console, wire: Wire, action: Any) -> None:
     """An interrupt ends the wait, and leaves the job running or cancels it, as asked."""
