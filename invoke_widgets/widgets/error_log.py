@@ -49,25 +49,22 @@ def where(error: JobError) -> str:
 def facts(group: ErrorGroup) -> list[list[str]]:
     """The facts about a group beside its message, as names and texts."""
     error = group.last
-    found = [("class", error.error_type.value), ("where", where(error))]
+    found = [("Class", error.error_type.value), ("Where", where(error))]
     if error.server_error_type:
-        found.append(("server's type", error.server_error_type))
+        found.append(("Server's type", error.server_error_type))
     if error.http_status is not None:
         found.append(("HTTP status", str(error.http_status)))
     if error.batch_id is not None:
-        found.append(("batch", error.batch_id))
+        found.append(("Batch", error.batch_id))
     if group.count > 1:
         first, last = words.time_of_day(group.first_at), words.time_of_day(group.last_at)
-        found.append(("count", f"{group.count:,}, first {first}, last {last}"))
+        found.append(("Count", f"{group.count:,}, first {first}, last {last}"))
     if len(group.item_ids) > 1:
-        found.append(("items", words.listed(group.item_ids[::-1], 12)))
+        found.append(("Items", words.listed(group.item_ids[::-1], 12)))
     if error.attempt > 1 or error.retry_at is not None:
-        found.append(("attempt", str(error.attempt)))
+        found.append(("Attempt", str(error.attempt)))
     if error.retry_at is not None:
-        found.append(("retry", f"by its policy, at {words.time_of_day(error.retry_at)}"))
-    else:
-        helps = "may help" if error.retryable else "will fail the same way: change the values first"
-        found.append(("retry", helps))
+        found.append(("Retry", f"by its policy, at {words.time_of_day(error.retry_at)}"))
     return [[name, clean(text)] for name, text in found]
 
 

@@ -95,6 +95,8 @@ class Header(Part):
     def _server(self, state: QueueState) -> dict[str, Any]:
         connection = state.connection
         kind, freshness = words.connection_text(connection, self.console.internals.store.received_at, time.monotonic())
+        if connection.mode == "reconnecting":
+            freshness = freshness.partition(",")[0]  # the banner has the rest
         stuck = state.wedge is not None and connection.mode in ("live", "polling")
         queue = "" if self.console.queue_id == "default" else f" · queue {self.console.queue_id}"
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -263,7 +264,7 @@ def test_every_task_is_done_by_the_keyboard(lab: Lab, wire: Wire) -> None:
 
 
 def test_no_task_takes_more_clicks_than_it_should(lab: Lab, wire: Wire) -> None:
-    """Cancel one or what waits, retry one or all failed: one click; a batch, a reason, a group's jobs: two."""
+    """Cancel one or what waits, retry one or all failed: one click; a batch, a reason, a group's jobs, clear: two."""
     failed = [wire.run(fail("out of luck"))["item_id"] for _ in range(2)]
     page = Page(lab, wire)
     clicks = 0
@@ -310,4 +311,9 @@ def test_no_task_takes_more_clicks_than_it_should(lab: Lab, wire: Wire) -> None:
     click(page.view.get_by_role("tab", name="Errors"))
     click(page.button("Show in queue"))
     expect(page.rows()).to_have_count(5)
+    took(2)
+    page.press("Remove the filter by items")
+    click(page.button("Clear …"))
+    click(page.button(re.compile(r"Clear \d+ jobs")))
+    page.says("Cleared the queue")
     took(2)

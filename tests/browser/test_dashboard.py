@@ -185,6 +185,15 @@ def test_more_than_ten_waiting_jobs_ask_first(page: Page, wire: Wire) -> None:
     assert {"in_progress": 1, "canceled": 11} == wire.counts()
 
 
+def test_batch_of_a_row_is_no_link_until_it_is_pointed_at(page: Page, wire: Wire) -> None:
+    """A row's batch looks like text, so that a column of them does not shout; under the pointer it is a link."""
+    item_id = wire.run()["item_id"]
+    batch = page.row(item_id).get_by_role("button", name=wire.item(item_id)["batch_id"][:8])
+    expect(batch).to_have_css("text-decoration-line", "none")
+    batch.hover()
+    expect(batch).to_have_css("text-decoration-line", "underline")
+
+
 def test_cancel_batch_includes_the_running_item(page: Page, wire: Wire) -> None:
     """A click on a row's batch shows only that batch, and canceling it also cancels the item that is running."""
     running, pending = wire.running_and_pending(2)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.session import Lab
-from tests.browser.test_dashboard import Page
+from tests.browser.test_dashboard import UNREADABLE, Page
 from tests.support.graphs import add_and_multiply, fail
 from tests.support.wire import Wire, until
 
@@ -111,6 +111,21 @@ def test_each_tab_shows_its_whole_name_where_it_is_narrow(narrowed: Narrowed, wi
     for name in ("Errors", "Cancellations", "Gallery", "Submit", "Queue"):
         page.tab(name)
         expect(page.view.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+
+
+def test_banner_and_filters_are_whole_where_it_is_narrow(narrowed: Narrowed, wire: Wire) -> None:
+    """A stuck queue's banner shows its first word and both buttons, and a filter keeps the search in its place."""
+    page = narrowed(420)
+    wire.enqueue(data=UNREADABLE)
+    expect(page.banner).to_contain_text("Queue stuck")
+    top, bottom = heights(page.banner)
+    for part in (page.banner.get_by_text("Queue stuck"), page.banner.get_by_role("button").last):
+        assert top <= heights(part)[0]
+        assert bottom >= heights(part)[1]
+    before = heights(page.view.get_by_role("searchbox").locator("visible=true"))
+    page.tile("Waiting").click()
+    expect(page.button("Remove the filter by status")).to_be_visible()
+    assert before == pytest.approx(heights(page.view.get_by_role("searchbox").locator("visible=true")), abs=1)
 
 
 def test_outcome_replaces_the_one_before(narrowed: Narrowed, wire: Wire) -> None:

@@ -155,6 +155,19 @@ def test_row_follows_status_and_progress(fed: Open) -> None:
     expect(page.row(1)).to_have_count(0)
 
 
+def test_row_takes_nothing_over_from_the_row_before(fed: Open) -> None:
+    """A running job that takes the place of a failed one has its bar beside its words, and nothing red."""
+    page = fed(30, statuses="IN_PROGRESS if i == 30 else FAILED")
+    page.kernel("console.progress(30, 0.5, 'Step 5'); table.filters = {'status': 'failed'}")
+    page.count("29 of 30")
+    page.kernel("table.filters = {'status': 'in_progress'}")
+    page.count("1 of 30")
+    expect(page.row(30)).to_contain_text("50 % · Step 5")
+    assert [1, 2] == [1, page.row(30).locator(".iwt-c-activity > *").count()]
+    color = "e => getComputedStyle(e).color"
+    assert page.row(30).locator(".iwt-c-item").evaluate(color) == page.row(30).get_by_text("Step 5").evaluate(color)
+
+
 def test_filters_apply_to_present_and_later_rows(fed: Open) -> None:
     """Status, batch and text filters leave only matching rows, also of those that arrive later."""
     page = fed(500, statuses="FAILED if i % 50 == 0 else COMPLETED")

@@ -65,17 +65,12 @@ function Dashboard({ model }) {
     queue.trigger("iw-show", itemId); // the table of this page listens to its own model
   };
   useLayoutEffect(() => {
-    const filtered = (event) => { event.stopPropagation(); filter(event.detail.status === "" ? {} : event.detail); };
-    const show = (event) => { event.stopPropagation(); showItem(event.detail.item_id); };
-    root.addEventListener("iw-filter", filtered);
-    root.addEventListener("iw-show", show);
-    const turn = (event) => { event.stopPropagation(); onTab(event.detail); };
-    root.addEventListener("iw-tab", turn);
-    return () => {
-      root.removeEventListener("iw-tab", turn);
-      root.removeEventListener("iw-filter", filtered);
-      root.removeEventListener("iw-show", show);
-    };
+    const asked = new AbortController();
+    const on = (name, work) => root.addEventListener(name, (event) => { event.stopPropagation(); work(event.detail); }, { signal: asked.signal });
+    on("iw-filter", (filters) => filter(filters.status === "" ? {} : filters));
+    on("iw-show", ({ item_id }) => showItem(item_id));
+    on("iw-tab", onTab);
+    return () => asked.abort();
   }, [parts]);
   const kind = ended ? "no" : alive.kind;
   return html`<${Child} model=${model} reference=${parts.header} />

@@ -2,30 +2,22 @@
 
 const SINCE = [["", "All"], ["600", "Last 10 minutes"], ["3600", "Last hour"], ["86400", "Last day"]];
 
-function trendCell(cell, row) {
-  const key = row.trend.join();
-  if (cell._key === key) return;
-  cell._key = key;
+function trend(row) {
   const most = Math.max(...row.trend, 1);
-  const chart = make("span", "iwe-trend", null, { role: "img", "aria-label": `Errors over time: ${row.trend.join(", ")}` });
-  for (const n of row.trend) {
-    const bar = make("i");
-    bar.style.height = n ? `${Math.max(2, Math.round((n / most) * 16))}px` : "0";
-    chart.append(bar);
-  }
-  cell.replaceChildren(chart);
+  return html`<span class="iwe-trend" role="img" aria-label=${`Errors over time: ${row.trend.join(", ")}`}>
+    ${row.trend.map((n) => html`<i style=${`height: ${n && Math.max(2, Math.round((n / most) * 16))}px`}></i>`)}</span>`;
 }
 
 /** `acts` has show(rows), retry(rows), cancel(rows), read(row), and `shows`: whether there is a queue to show rows in. */
 const errorKind = (details, acts) => ({
   label: "Errors",
   columns: {
-    count: { title: "Jobs", width: "74px", down: true, paint: (cell, row) => chevronCell(cell, count(row.count)) },
-    class: { title: "Class", width: "186px", paint: (cell, row) => { pillCell(cell, errorLook(row.class)); setTitle(cell, row.class); } },
-    message: { title: "Message", width: "minmax(160px, 1fr)", text: (row) => [row.message, row.message] },
-    node: { title: "Node", width: "130px", text: (row) => [row.node, row.node] },
-    trend: { title: "Trend", width: "104px", down: true, paint: trendCell },
-    last: { title: "Last", width: "84px", down: true, text: (row) => [timeOfDay(row.last), `first ${new Date(row.first * 1000).toLocaleString()}`] },
+    count: { title: "Jobs", width: "74px", down: true, cell: (row) => count(row.count) },
+    class: { title: "Class", width: "186px", cell: (row) => html`<${Pill} look=${errorLook(row.class)} />`, hint: (row) => row.class },
+    message: { title: "Message", width: "minmax(160px, 1fr)", cell: (row) => row.message, hint: (row) => row.message },
+    node: { title: "Node", width: "130px", cell: (row) => row.node, hint: (row) => row.node },
+    trend: { title: "Trend", width: "104px", down: true, cell: trend },
+    last: { title: "Last", width: "84px", down: true, cell: (row) => timeOfDay(row.last), hint: (row) => `first ${new Date(row.first * 1000).toLocaleString()}` },
   },
   last: "150px",
   cards: ["count", "class", "message"],
@@ -42,9 +34,9 @@ const errorKind = (details, acts) => ({
     return (row) => (!filters.class || row.class === filters.class) && row.last >= since &&
       (!found || found(`${row.message}\n${row.node}\n${row.class}`.toLowerCase()));
   },
-  action(cell, row, cards) {
-    if (row.helps && row.retry.length) buttonCell(cell, "retry", `Retry ${count(row.retry.length)}`, `Retry ${many(row.retry.length, "job")}`);
-    else buttonCell(cell, row.items.length && acts.shows ? "show" : null, cards ? "Show" : "Show in queue", "Show in queue");
+  action(row, cards) {
+    if (row.helps && row.retry.length) return rowButton("retry", `Retry ${count(row.retry.length)}`, `Retry ${many(row.retry.length, "job")}`);
+    return row.items.length && acts.shows ? rowButton("show", cards ? "Show" : "Show in queue", "Show in queue") : null;
   },
   press: (button, row) => acts[button.dataset.act]([row]),
   remove: (rows) => acts.cancel(rows),
@@ -75,7 +67,8 @@ function ErrorDetail({ row, known, acts }) {
 
 function Errors({ model }) {
   const { page, root } = useContext(Scope);
-  const [groups, rest, filters, total] = useTraits(model, "groups", "rest", "filters", "total");
+  const [groups, rest, total] = useTraits(model, "groups", "rest", "total");
+  const { filters, search, chip } = useFilters(model);
   const [run, busy] = useAct();
   const [question, ask] = useAsk();
   const details = useMemo(() => new Map(), []);
@@ -118,15 +111,12 @@ function Errors({ model }) {
     table?.fillDetail();
   });
   const chosen = table?.chosen(() => true) ?? [];
-  const change = (changes) => put(model, "filters", cleaned({ ...filters, ...changes }));
   const classes = [["", "All"], ...[...new Set(groups.map((row) => row.class))].sort().map((name) => [name, errorLook(name)[2]])];
   const code = `console.errors.frame()${filters.class ? `.query("error_type == '${filters.class}'")` : ""}`;
   const clear = { text: `Clear ${many(total, "error")} from this log? The queue stays as it is.`, yes: `Clear ${many(total, "error")}`, work: () => run("clear", { total }) };
   return html`
     ${question ?? html`<div class=${`iw-tools iwq-tools ${chosen.length ? "iwq-choosing" : ""}`}>
-        <${Search} value=${filters.text ?? ""} label="Search errors" onChange=${(text) => change({ text })} />
-        <${Chip} name="Class" value=${filters.class ?? ""} options=${classes} onChange=${(name) => change({ class: name })} />
-        <${Chip} name="Time" value=${filters.since ?? ""} options=${SINCE} onChange=${(since) => change({ since })} />
+        ${search("Search errors")} ${chip("Class", "class", classes)} ${chip("Time", "since", SINCE)}
         <span class="iw-grow"></span>
         ${chosen.length ? html`<span class="iw-dim iwe-where" role="status">${count(chosen.length)} selected</span><${GroupActs} rows=${chosen} acts=${acts} />`
           : html`<span class="iw-dim" role="status">${total ? html`${many(total, "error")}<span class="iwe-where"> in ${many(groups.length, "group")}</span>` : ""}</span>`}

@@ -120,104 +120,68 @@ const isImageUrl = (url) => typeof url === "string" && /^(data:image\/|blob:)/.t
 /** What the table shows, and what its buttons do; `acts` has cancel(rows), retry(rows). */
 function queueKind(store, acts) {
   const { rows } = store;
+  const about = (row, now, least = 0) => {
+    const left = rows.left(row, now);
+    return left === null || left < least ? "" : clock(left);
+  };
   const activity = {
-    running(cell, row, now) {
+    in_progress(row, now) {
       const { part, message } = row.progress ?? {};
-      const known = part > 0;
-      if (!cell._meter) {
-        const meter = make("span", "iw-meter", null, { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" });
-        meter.append(make("i"));
-        cell._meter = meter;
-        cell._note = make("span", "iwt-cut");
-        cell._key = cell._text = null;
-        cell.replaceChildren(meter, cell._note);
-      }
-      const meter = cell._meter;
-      meter.classList.toggle("iw-unknown", !known);
-      meter.setAttribute("aria-label", `Progress of item ${row.id}`);
-      if (known) meter.setAttribute("aria-valuenow", String(Math.round(part * 100)));
-      else meter.removeAttribute("aria-valuenow");
-      meter.firstChild.style.width = known ? `${Math.round(Math.min(part, 1) * 100)}%` : "";
-      const left = rows.left(row, now);
-      const about = left === null ? "" : `${clock(left)} left`;
-      setText(cell._note, [known ? percent(part) : "", message, about].filter(Boolean).join(" · "));
-      setTitle(cell, row.progress?.node ? `node ${row.progress.node}` : "");
+      const left = about(row, now);
+      const words = [part > 0 ? percent(part) : "", message, left && `${left} left`];
+      return html`<${Progress} share=${part} label=${`Progress of item ${row.id}`} /><span class="iwt-cut">${words.filter(Boolean).join(" · ")}</span>`;
     },
     pending(row, now) {
       const place = rows.position(row);
-      if (place === null) return "";
-      if (rows.facts.paused) return `${ordinal(place)} · paused`;
-      const left = rows.left(row, now);
-      const about = left === null || left < 1 ? "" : `in about ${clock(left)}`;
-      return place === 1 ? (about ? `starts ${about}` : "next") : [ordinal(place), about].filter(Boolean).join(" · ");
+      if (place === null) return null;
+      const start = about(row, now, 1);
+      if (place === 1 && !rows.facts.paused) return start ? `starts in about ${start}` : "starts next";
+      return [ordinal(place), rows.facts.paused ? "paused" : start && `in about ${start}`].filter(Boolean).join(" · ");
     },
-    completed(cell, row) {
+    completed(row) {
       const known = store.thumbnails.get(row.id);
-      const key = `${row.id} ${known?.count ?? ""}`;
-      if (cell._key === key) return;
-      cell._key = key;
-      cell._text = null;
-      cell.replaceChildren();
-      if (!known?.count) return;
-      for (const url of known.urls) {
-        const image = make("img", "iwt-thumb");
-        image.alt = "";
-        image.src = url;
-        cell.append(image);
-      }
-      cell.append(make("span", "iw-dim", many(known.count, "picture")));
+      return known?.count ? html`${known.urls.map((url) => html`<img class="iwt-thumb" alt="" src=${url} />`)}<span class="iw-dim">${many(known.count, "picture")}</span>` : null;
+    },
+    failed(row, now) {
+      const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
+      return html`<span class="iwt-cut iw-wrong">${due}${row.error}</span>`;
+    },
+    canceled(row, now) {
+      const took = row.took(now);
+      return html`<span class="iwt-cut iw-dim">${row.error ?? (took === null ? "before it started" : `stopped after ${duration(took)}`)}</span>`;
     },
   };
   const columns = {
-    item: { title: "Item", width: "86px", down: true, paint: (cell, row) => chevronCell(cell, String(row.id)) },
+    item: { title: "Item", width: "86px", down: true, cell: (row) => String(row.id) },
     status: {
-      title: "Status", width: "122px",
-      paint(cell, row) {
+      title: "Status", width: "122px", hint: (row) => row.status,
+      cell(row) {
         const isNext = row.status === "pending" && rows.position(row) === 1 && !rows.facts.paused;
         const isDue = row.retry !== null && row.status === "failed";
-        pillCell(cell, statusLook(row.gone ? "gone" : isDue ? "retrying" : isNext ? "next" : row.status));
-        setTitle(cell, row.status);
+        return html`<${Pill} look=${statusLook(row.gone ? "gone" : isDue ? "retrying" : isNext ? "next" : row.status)} />`;
       },
     },
     activity: {
       title: "Activity", width: "minmax(170px, 3fr)",
-      paint(cell, row, now) {
-        if (row.status === "in_progress") { activity.running(cell, row, now); return; }
-        if (cell._meter) {
-          cell._meter = cell._key = cell._text = null;
-          cell.replaceChildren();
-        }
-        if (row.status === "completed") { setTitle(cell, ""); activity.completed(cell, row); return; }
-        cell._key = null;
-        const failed = row.status === "failed";
-        cell.classList.toggle("iw-wrong", failed);
-        const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
-        const text = failed ? `${due}${row.error ?? ""}` : row.status === "pending" ? activity.pending(row, now) : row.error ?? "";
-        textCell(cell, text, failed ? [row.error, row.retry === null ? "" : "its retry policy runs it again"].filter(Boolean).join("; ") : "");
-      },
+      cell: (row, now) => activity[row.status]?.(row, now) ?? row.error,
+      hint: (row) => [row.error, row.progress?.node && `node ${row.progress.node}`, row.retry !== null && "its retry policy runs it again"].filter(Boolean).join("; "),
     },
     values: {
-      title: "Values", width: "minmax(120px, 2fr)",
-      paint(cell, row) {
-        const text = row.values ?? "";
-        if (cell._text === text) return;
-        cell._text = text;
-        cell.replaceChildren(...(row.fields ?? []).flatMap(([name, value]) => [make("span", "iw-dim", `${name} `), make("span", "iwt-value", value)]));
-        setTitle(cell, text);
-      },
+      title: "Values", width: "minmax(120px, 2fr)", hint: (row) => row.values ?? "",
+      cell: (row) => row.fields?.map(([name, value]) => html`<span class="iw-dim">${name} </span><span class="iwt-value">${value}</span>`),
     },
     took: {
       title: "Took", width: "72px", numeric: true, down: true,
-      text(row, now) {
+      cell(row, now) {
         const took = row.took(now);
-        const title = row.started === null ? "" : `started ${exact(row.started)}${row.completed === null ? "" : `, ended ${exact(row.completed)}`}`;
-        return [row.status === "in_progress" && took !== null ? clock(took) : duration(took), title];
+        return row.status === "in_progress" && took !== null ? clock(took) : duration(took);
       },
+      hint: (row) => [row.started && `started ${exact(row.started)}`, row.completed && `ended ${exact(row.completed)}`].filter(Boolean).join(", "),
     },
-    created: { title: "Created", width: "92px", down: true, text: (row, now) => [row.created === null ? "–" : ago(now - row.created), exact(row.created)] },
-    batch: { title: "Batch", width: "96px", paint: (cell, row) => buttonCell(cell, "batch", shortId(row.batch ?? ""), `Show only batch ${row.batch}`, "iw-link") },
-    destination: { title: "Destination", width: "110px", text: (row) => [row.destination ?? "", row.destination] },
-    device: { title: "Device", width: "84px", text: (row) => [row.device ?? "", row.device] },
+    created: { title: "Created", width: "92px", down: true, cell: (row, now) => (row.created === null ? "–" : ago(now - row.created)), hint: (row) => exact(row.created) },
+    batch: { title: "Batch", width: "96px", cell: (row) => row.batch && rowButton("batch", shortId(row.batch), `Show only batch ${row.batch}`, "iw-link") },
+    destination: { title: "Destination", width: "110px", cell: (row) => row.destination, hint: (row) => row.destination ?? "" },
+    device: { title: "Device", width: "84px", cell: (row) => row.device },
   };
   return {
     label: "Queue",
@@ -229,13 +193,11 @@ function queueKind(store, acts) {
     passes: sieve,
     moves: sortsByWhatChanges,
     ticking: (sort) => (sort.replace("-", "") === "took" ? rows.running : []),
-    action(cell, row) {
-      const kind = row.cancelable ? "cancel" : row.retriable ? "retry" : null;
+    action(row) {
+      if (!row.cancelable && !row.retriable) return null;
+      const [act, sign, verb] = row.cancelable ? ["cancel", "✕", "Cancel"] : ["retry", "↻", "Retry"];
       const busy = rows.busy.has(row.id);
-      const label = busy ? `Item ${row.id} is being worked on` : `${kind === "cancel" ? "Cancel" : "Retry"} item ${row.id}`;
-      buttonCell(cell, kind, kind === "cancel" ? "✕" : "↻", label, `iw-quiet iw-icon iwt-act iwt-${kind}`);
-      cell.firstChild?.setAttribute("aria-disabled", String(busy)); // not `disabled`, which would blur it
-      cell.firstChild?.classList.toggle("iw-busy", busy);
+      return rowButton(act, sign, busy ? `Item ${row.id} is being worked on` : `${verb} item ${row.id}`, `iw-quiet iw-icon iwt-act iwt-${act}`, busy);
     },
     press: (button, row) => acts[button.dataset.act]([row]),
     remove: (some) => acts.cancel(some),
@@ -246,8 +208,8 @@ function queueKind(store, acts) {
 
 // -- an opened row ----------------------------------------------------------------------------------------------------
 
-function Section({ title, children }) {
-  return html`<section class="iwt-part"><h4>${title}</h4>${children}</section>`;
+function Section({ title, wide, children }) {
+  return html`<section class=${`iwt-part ${wide ? "iwt-wide" : ""}`}><h4>${title}</h4>${children}</section>`;
 }
 
 function Pairs({ list, mono }) {
@@ -266,7 +228,7 @@ function ItemDetail({ row, known }) {
   const { error } = detail;
   const times = detail.times.map(([name, time]) => [name, new Date(time).toLocaleString()]);
   return html`
-    ${error && html`<${Section} title="Error">
+    ${error && html`<${Section} title="Error" wide>
       <p class="iwt-message"><${Pill} look=${errorLook(error.type)} title=${error.type} /> <b>${error.message || error.server_type}</b></p>
       ${error.suggestion && html`<p>${error.suggestion}</p>`}
       <p class="iw-dim">${[error.server_type, error.node && `node ${error.node}`].filter(Boolean).join(" · ")} ${error.traceback && html` · <${Copy} text=${error.traceback} label="Copy the traceback" />`}</p>
@@ -277,7 +239,7 @@ function ItemDetail({ row, known }) {
     ${known.images?.length > 0 && html`<${Section} title="Pictures"><div class="iwt-figures">${known.images.map((name) => html`<${Thumbnail} key=${name} name=${name} url=${known.urls.get(name)} />`)}</div><//>`}
     ${detail.outputs.length > 0 && html`<${Section} title="Outputs"><${Pairs} mono list=${detail.outputs.map(([node, kind, text]) => [kind ? `${node} · ${kind}` : node, text])} /><//>`}
     <${Section} title="Item"><${Pairs} list=${[...times, ...detail.facts]} /><//>
-    ${detail.graph && html`<${Section} title="Graph"><${Copy} text=${detail.graph} label="Copy as JSON" /><${Folded} title=${`Graph of ${many(detail.nodes, "node")}`} text=${detail.graph} /><//>`}`;
+    ${detail.graph && html`<${Section} title="Graph" wide><${Copy} text=${detail.graph} label="Copy as JSON" /><${Folded} title=${`Graph of ${many(detail.nodes, "node")}`} text=${detail.graph} /><//>`}`;
 }
 
 // -- the toolbar ------------------------------------------------------------------------------------------------------
@@ -301,9 +263,9 @@ function asCode(filters) {
 }
 
 function QueueTools({ model, store, table, acts, ask, note }) {
-  const [filters, columns, density, totals] = useTraits(model, "filters", "columns", "density", "totals");
+  const [columns, density, totals] = useTraits(model, "columns", "density", "totals");
+  const { filters, search, chip } = useFilters(model);
   const [run] = useAct();
-  const change = (changes) => put(model, "filters", cleaned({ ...filters, ...changes }));
   const chosen = table?.chosen(() => true) ?? [];
   const cancelable = chosen.filter((row) => row.cancelable);
   const retriable = chosen.filter((row) => row.retriable);
@@ -317,22 +279,20 @@ function QueueTools({ model, store, table, acts, ask, note }) {
   const more = (close) => html`
       ${actions.map((one) => html`<${Button} kind="quiet" danger=${one.red} disabled=${!one.n} onClick=${() => { close(); act(one); }}>${one.label}<//>`)}
       <hr />
-      ${allColumns.map(([name, { title }]) => html`<label key=${name}><input type="checkbox" checked=${columns.includes(name)} onChange=${(event) => {
+      <div class="iwq-columns">${allColumns.map(([name, { title }]) => html`<label key=${name}><input type="checkbox" checked=${columns.includes(name)} onChange=${(event) => {
         const names = allColumns.map(([other]) => other).filter((other) => (other === name ? event.target.checked : columns.includes(other)));
         if (names.length) put(model, "columns", names);
         else event.target.checked = true;
-      }} />${title}</label>`)}
+      }} />${title}</label>`)}</div>
       <${Button} kind="quiet" onClick=${() => put(model, "columns", model.get("usual_columns"))}>Reset columns<//>
       <label><input type="checkbox" checked=${density === "compact"} onChange=${(event) => put(model, "density", event.target.checked ? "compact" : "comfortable")} />Compact rows</label>
       <hr />
       <${Button} kind="quiet" onClick=${() => { close(); copyText(asCode(filters)); note("Copied the filter as Python."); }}>Copy filter as code<//>`;
   const destinations = grouped(store.rows.destinations);
   return html`<div class=${`iw-tools iwq-tools ${chosen.length ? "iwq-choosing" : ""}`}>
-    <${Search} value=${filters.text ?? ""} label="Search values, errors, ids" onChange=${(text) => change({ text })} />
-    <${Chip} name="Status" value=${filters.status ?? ""} options=${STATUS_OPTIONS} onChange=${(status) => change({ status })} />
-    <${Chip} name="Batch" value=${filters.batch ?? ""} options=${grouped(store.rows.batches)} onChange=${(batch) => change({ batch })} />
-    ${(destinations.length > 2 || filters.destination) && html`<${Chip} name="Destination" value=${filters.destination ?? ""} options=${destinations} onChange=${(destination) => change({ destination })} />`}
-    ${filters.items && html`<${Chip} name="Items" value=${filters.items} options=${[["", "All"], [filters.items, count(filters.items.split(",").length)]]} onChange=${() => change({ items: "" })} />`}
+    ${search("Search values, errors, ids")} ${chip("Status", "status", STATUS_OPTIONS)} ${chip("Batch", "batch", grouped(store.rows.batches))}
+    ${(destinations.length > 2 || filters.destination) && chip("Destination", "destination", destinations)}
+    ${filters.items && chip("Items", "items", [["", "All"], [filters.items, count(filters.items.split(",").length)]])}
     <span class="iw-grow"></span>
     ${chosen.length > 0
       ? html`<span class="iw-dim" role="status">${count(chosen.length)} selected${hidden ? `, ${count(hidden)} not shown` : ""}</span>
@@ -346,7 +306,6 @@ function QueueTools({ model, store, table, acts, ask, note }) {
 
 function Queue({ model, store }) {
   const { root } = useContext(Scope);
-  const [height] = useTraits(model, "height");
   const [question, askAny] = useAsk();
   const [note, setNote] = useState("");
   const [, redraw] = useState(0);
@@ -431,7 +390,7 @@ function Queue({ model, store }) {
     ${question ?? html`<${QueueTools} model=${model} store=${store} table=${table.current} acts=${acts} ask=${ask} note=${setNote} />`}
     <${TableBox} model=${model} table=${table.current} thing="job" total=${ordered.length && !(facts.unread || expected) ? 1 : 0} none=${none}>
       ${note && html`<div class="iw-small iwq-note" role="status">${note}</div>`}
-      <${TableElement} kind=${kind} state=${traitState(model)} rows=${store.rows} height=${height} made=${(it) => { table.current = it; }} />
+      <${TableElement} kind=${kind} model=${model} rows=${store.rows} made=${(it) => { table.current = it; }} />
     <//>`;
 }
 

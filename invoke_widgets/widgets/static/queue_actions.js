@@ -12,6 +12,6 @@ function queueActions(totals, run, batch_id) {
     one("retry_failed", "Retry", "failed", retryable, `Retry ${many(retryable, "failed job")}?`, { danger: false, near: !batch_id }),
     one("prune", "Prune", "finished", finished, `Delete ${many(finished, "finished job")} from the queue? Pictures and errors stay.`),
     one("clear", "Clear", "", total, `Clear deletes ${many(total, "job")}${own ? " of yours" : ""}${unfinished ? `, also the ${count(unfinished)} not finished` : ""}.`,
-      { label: "Clear …", no: "Keep", red: true, sure: true, args: { total } }),
+      { label: "Clear …", no: "Keep", red: true, sure: true, near: !batch_id, args: { total } }),
   ];
 }

@@ -80,7 +80,6 @@ class Rows {
     this.ordered = []; // by ascending id
     this.batches = new Map(); // batch -> { count: how many rows, newest: the highest id }
     this.destinations = new Map();
-    this.groups = 0; // a version number of the two above
     this.facts = { mean: null, paces: {}, paused: false, unread: 0 };
     this.busy = new Set();
     this.expected = 0;
@@ -163,7 +162,6 @@ class Rows {
       if (known.count > 0) map.set(key, known);
       else map.delete(key);
     }
-    this.groups += 1;
   }
 
   /** The rows in progress. */

@@ -1,11 +1,12 @@
 // The table: one view of rows, its elements, and what the user does with it. It draws a window of row elements over any
 // number of rows, all of one height, with one opened row's detail between. The row under the pointer stays where it is.
 // What the rows are is up to `kind`:
-//   label, name(row), columns: { name: { title, width, numeric, down, paint(cell, row, now) or text(row, now) } },
+//   label, name(row), columns: { name: { title, width, numeric, down, cell(row, now), hint(row, now): its tooltip } },
 //   drops: the columns that are left out where it is narrow, the first one first, cards: those of a card,
 //   compare(sort), passes(filters): a test, or null; and if there is such a thing moves(sort): whether the order can change
-//   while rows do, ticking(sort): rows that change by themselves, last: the width of action(cell, row, cards), press(button, row),
-//   opened(row, by), detail(row): a component, remove(rows): what Delete is for.
+//   while rows do, ticking(sort): rows that change by themselves, last: the width of action(row, cards), press(button, row),
+//   opened(row, by), detail(row), remove(rows): what Delete is for.
+// Its `cell`, `action` and `detail` return a text or elements. Elements stay while they can: a click may have begun on them.
 
 const OVERSCAN_PAGES = 1.5;
 const LEAST_OVERSCAN = 12;
@@ -17,10 +18,10 @@ const HEAD_PX = 30;
 const EDGES_PX = 56; // the boxes and the scrollbar
 
 class Table {
-  /** `state` has get(name), set(name, value) and on(name, listener) for columns, sort, filters, selected, density. */
-  constructor(kind, state, rows, el) {
+  /** `model` has the traits columns, sort, filters, selected and density. */
+  constructor(kind, model, rows, el) {
     this.kind = kind;
-    this.state = state;
+    this.model = model;
     this.rows = rows;
     this.list = []; // the rows that pass the filters, in order
     this.members = new Set(); // the rows of `list`
@@ -42,7 +43,8 @@ class Table {
     this.pointer = null;
     this.pressed = null; // the row and element of the last pointerdown
     this.elements = new Map(); // row -> element
-    this.selected = new Set(state.get("selected"));
+    this.selected = new Set(model.get("selected"));
+    this.closing = new AbortController();
     this.watchers = new Set(); // called after each drawing of everything
     this._build(el);
     this._listen();
@@ -52,13 +54,13 @@ class Table {
   }
 
   _build(el) {
-    this.grid = make("div", "iwt-grid", null, { role: "grid", "aria-label": this.kind.label, "aria-multiselectable": "true" });
-    this.head = make("div", "iwt-row iwt-head", null, { role: "row", "aria-rowindex": "1" });
-    const headGroup = make("div", "iwt-headgroup", null, { role: "rowgroup" });
+    this.grid = make("div", "iwt-grid", { role: "grid", "aria-label": this.kind.label, "aria-multiselectable": "true" });
+    this.head = make("div", "iwt-row iwt-head", { role: "row", "aria-rowindex": "1" });
+    const headGroup = make("div", "iwt-headgroup", { role: "rowgroup" });
     headGroup.append(this.head);
-    this.body = make("div", "iwt-body", null, { role: "rowgroup" });
-    this.detail = make("div", "iwt-detail", null, { role: "row" }); // below the opened row
-    this.detailCell = make("div", "iwt-detailcell", null, { role: "gridcell" });
+    this.body = make("div", "iwt-body", { role: "rowgroup" });
+    this.detail = make("div", "iwt-detail", { role: "row" }); // below the opened row
+    this.detailCell = make("div", "iwt-detailcell", { role: "gridcell" });
     this.detail.append(this.detailCell);
     this.grid.append(headGroup, this.body);
     this.frame = el;
@@ -66,6 +68,7 @@ class Table {
   }
 
   _listen() {
+    const { signal } = this.closing;
     for (const kind of ["pointerdown", "wheel"]) {
       this.grid.addEventListener(kind, () => { this.revealing = this.heldAtTop = false; }, { passive: true });
     }
@@ -80,8 +83,8 @@ class Table {
     });
     this.grid.addEventListener("pointerdown", (event) => this._press(event));
     // A click follows at once, or not at all.
-    this.released = () => setTimeout(() => { this.pressed = null; });
-    for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, this.released);
+    const released = () => setTimeout(() => { this.pressed = null; });
+    for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, released, { signal });
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("keydown", (event) => this._key(event));
     this.grid.addEventListener("focusin", (event) => {
@@ -110,22 +113,20 @@ class Table {
       if (this.toShow !== null) this.show(this.toShow);
     });
     this.resized.observe(this.grid);
-    this.offs = [
-      this.state.on("columns", () => this._newColumns()),
-      this.state.on("density", () => this._newColumns()),
-      this.state.on("sort", () => { this._newColumns(); this.arrange(); }),
-      this.state.on("filters", () => this.arrange()),
-      this.state.on("selected", () => { this.selected = new Set(this.state.get("selected")); this.render(); }),
-    ];
+    const columns = () => this._newColumns();
+    const arrange = () => this.arrange();
+    const selected = () => { this.selected = new Set(this.model.get("selected")); this.render(); };
+    for (const [name, listener] of Object.entries({ columns, density: columns, sort: arrange, filters: arrange, selected })) {
+      this.model.on(`change:${name}`, listener);
+      signal.addEventListener("abort", () => this.model.off(`change:${name}`, listener));
+    }
   }
 
   close() {
     clearInterval(this.timer);
     this.sizes.disconnect();
     this.resized.disconnect();
-    for (const off of this.offs) off();
-    clearTimeout(this._ordering);
-    for (const kind of ["pointerup", "pointercancel"]) document.removeEventListener(kind, this.released);
+    this.closing.abort();
     if (this.open) this.kind.opened?.(this.open, -1);
     this.grid.remove();
   }
@@ -134,8 +135,8 @@ class Table {
 
   /** Filter and sort all rows. */
   arrange() {
-    const passes = this.kind.passes(this.state.get("filters"));
-    const sort = this.state.get("sort");
+    const passes = this.kind.passes(this.model.get("filters"));
+    const sort = this.model.get("sort");
     const rows = this.rows.ordered;
     this.late.clear();
     this.list = (passes ? rows.filter(passes) : rows.slice()).sort(this.kind.compare(sort));
@@ -147,8 +148,8 @@ class Table {
 
   /** Move the rows that are new, changed or gone; the row under the pointer stays where it is. */
   update(touched) {
-    const sort = this.state.get("sort");
-    const passes = this.kind.passes(this.state.get("filters"));
+    const sort = this.model.get("sort");
+    const passes = this.kind.passes(this.model.get("filters"));
     const fixed = !passes && this.kind.moves?.(sort) === false;
     const pointed = this.underPointer();
     const moving = [];
@@ -279,13 +280,13 @@ class Table {
 
   // -- drawing ----------------------------------------------------------------------------------------------------------
 
-  /** Choose the columns that fit, and draw the header and all rows anew. */
+  /** Choose the columns that fit, and draw all rows anew. */
   _newColumns() {
     const { columns } = this.kind;
     this.cards = this.width > 0 && this.width < NARROW_PX;
-    this.rowH = ROW_PX[this.cards ? "cards" : this.state.get("density")] ?? ROW_PX.comfortable;
+    this.rowH = ROW_PX[this.cards ? "cards" : this.model.get("density")] ?? ROW_PX.comfortable;
     this.headH = this.cards ? 0 : HEAD_PX;
-    this.columns = this.state.get("columns").filter((name) => name in columns);
+    this.columns = this.model.get("columns").filter((name) => name in columns);
     const { last = "44px" } = this.kind;
     const least = (width) => parseInt(width.replace(/^\D+/, ""), 10);
     const needed = () => this.columns.reduce((sum, name) => sum + least(columns[name].width), EDGES_PX + least(last));
@@ -297,43 +298,18 @@ class Table {
     this.grid.style.setProperty("--iwt-row", `${this.rowH}px`);
     this.grid.style.setProperty("--iwt-columns", ["40px", ...this.columns.map((name) => columns[name].width), last].join(" "));
     this.grid.setAttribute("aria-colcount", String(this.columns.length + 2));
-    this._newHead();
     for (const element of this.elements.values()) element.remove();
     this.elements.clear();
     this.render();
   }
 
-  _newHead() {
-    const sort = this.state.get("sort");
-    const focused = this.head.contains(focusNear(this.head)) ? focusNear(this.head).dataset.column : null;
-    const all = make("div", "iwt-cell iwt-check", null, { role: "columnheader" });
-    this.all = make("span", "iwt-box", null, { role: "checkbox", "aria-label": "Select all rows shown", "data-column": "" });
-    this.all.tabIndex = -1;
-    all.append(this.all);
-    const cells = this.columns.map((name) => {
-      const { title, numeric } = this.kind.columns[name];
-      const by = sort.replace("-", "") === name ? (sort.startsWith("-") ? "descending" : "ascending") : "none";
-      const cell = make("div", `iwt-cell iwt-sort${numeric ? " iwt-number" : ""}`, null,
-        { role: "columnheader", "aria-sort": by, "data-column": name, title: `Sort by ${title.toLowerCase()}` });
-      cell.tabIndex = -1;
-      const arrow = { ascending: "▲", descending: "▼", none: "" }[by];
-      cell.append(make("span", "iwt-cut", title), make("span", "iwt-arrow", arrow, { "aria-hidden": "true" }));
-      return cell;
-    });
-    const last = make("div", "iwt-cell iwt-last", null, { role: "columnheader" });
-    last.append(make("span", "iw-hidden", "Action"));
-    this.head.replaceChildren(all, ...cells, last);
-    if (focused !== null) this.head.querySelector(`[data-column="${focused}"]`)?.focus();
-  }
-
   _newRow() {
-    const element = make("div", "iwt-row", null, { role: "row" });
-    element.tabIndex = -1;
-    const check = make("div", "iwt-cell iwt-check", null, { role: "gridcell" });
-    check.append(make("span", "iwt-box", null, { "aria-hidden": "true" })); // the row has aria-selected
-    element._cells = this.columns.map((name) =>
-      make("div", `iwt-cell iwt-c-${name}${this.kind.columns[name].numeric ? " iwt-number" : ""}`, null, { role: "gridcell" }));
-    element._action = make("div", "iwt-cell iwt-last", null, { role: "gridcell" });
+    const element = make("div", "iwt-row", { role: "row" });
+    const cell = (look) => make("div", `iwt-cell ${look}`, { role: "gridcell" });
+    const check = cell("iwt-check");
+    check.append(make("span", "iwt-box", { "aria-hidden": "true" })); // the row has aria-selected
+    element._cells = this.columns.map((name) => cell(`iwt-c-${name}${this.kind.columns[name].numeric ? " iwt-number" : ""}`));
+    element._action = cell("iwt-last");
     element.append(check, ...element._cells, element._action);
     return element;
   }
@@ -358,11 +334,12 @@ class Table {
       element.tabIndex = row === this.active ? 0 : -1;
     }
     this.columns.forEach((name, i) => {
-      const { paint, text } = this.kind.columns[name];
-      if (paint) paint(element._cells[i], row, now);
-      else textCell(element._cells[i], ...text(row, now)); // [text, title]
+      const { cell, hint } = this.kind.columns[name];
+      draw(element._cells[i], cell(row, now));
+      const title = hint?.(row, now) ?? "";
+      if (element._cells[i].title !== title) element._cells[i].title = title;
     });
-    this.kind.action?.(element._action, row, this.cards);
+    if (this.kind.action) draw(element._action, this.kind.action(row, this.cards));
   }
 
   _scrolled() {
@@ -374,7 +351,8 @@ class Table {
   /** Draw everything. */
   render() {
     this._window(true);
-    this._drawAround();
+    this._drawHead();
+    for (const drawn of this.watchers) drawn();
   }
 
   /**
@@ -419,21 +397,27 @@ class Table {
     }
     for (const element of free) element.remove();
     this._drawDetail();
-    this._orderLater();
+    if (all) this._order();
     if (this._refocus) {
       this._refocus = false;
       this.elements.get(this.active)?.focus({ preventScroll: true });
     }
   }
 
-  _drawAround() {
-    const all = this.list.length > 0 && this.list.length <= this.selected.size &&
-      this.list.every((row) => this.selected.has(row.id));
-    this.all.setAttribute("aria-checked", all ? "true" : this.selected.size ? "mixed" : "false");
-    // The header has the tab stop while there is no row.
-    const first = this.head.querySelector(".iwt-sort");
-    if (first) first.tabIndex = this.list.length ? -1 : 0;
-    for (const drawn of this.watchers) drawn();
+  _drawHead() {
+    const sort = this.model.get("sort");
+    const all = this.list.length > 0 && this.list.length <= this.selected.size && this.list.every((row) => this.selected.has(row.id));
+    render(html`
+      <div class="iwt-cell iwt-check" role="columnheader"><span class="iwt-box" role="checkbox" tabindex="-1" data-column=""
+        aria-label="Select all rows shown" aria-checked=${all ? "true" : this.selected.size ? "mixed" : "false"}></span></div>
+      ${this.columns.map((name, i) => {
+        const { title, numeric } = this.kind.columns[name];
+        const [by, arrow] = sort === name ? ["ascending", "▲"] : sort === `-${name}` ? ["descending", "▼"] : ["none", ""];
+        return html`<div key=${name} class=${`iwt-cell iwt-sort ${numeric ? "iwt-number" : ""}`} role="columnheader" aria-sort=${by} data-column=${name}
+          title=${`Sort by ${title.toLowerCase()}`} tabindex=${i || this.list.length ? -1 : 0 /* while there is no row */}>
+          <span class="iwt-cut">${title}</span><span aria-hidden="true">${arrow}</span></div>`;
+      })}
+      <div class="iwt-cell iwt-last" role="columnheader"><span class="iw-hidden">Action</span></div>`, this.head);
   }
 
   _drawDetail() {
@@ -455,17 +439,9 @@ class Table {
     if (this.open && row === this.open) render(this.kind.detail(row), this.detailCell);
   }
 
-  /** When nothing moves, put the elements into the order of their rows, in which screen readers read them. */
-  _orderLater() {
-    clearTimeout(this._ordering);
-    this._ordering = setTimeout(() => {
-      // Moving an element in the page would lose a click that has begun.
-      if (this.pressed) this._orderLater();
-      else this._order();
-    }, 200);
-  }
-
+  /** Put the elements into the order of their rows, in which screen readers read them. */
   _order() {
+    if (this.pressed) return; // moving an element would lose a click that has begun
     const rows = [...this.elements].sort(([, a], [, b]) => a._y - b._y).map(([, element]) => element);
     const open = this.elements.get(this.open);
     const { detail } = this;
@@ -526,7 +502,7 @@ class Table {
 
   _select(ids) {
     this.selected = new Set(ids);
-    this.state.set("selected", [...this.selected].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
+    put(this.model, "selected", [...this.selected].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
     this.render();
   }
 
@@ -556,9 +532,9 @@ class Table {
   }
 
   sortBy(name) {
-    const sort = this.state.get("sort");
+    const sort = this.model.get("sort");
     const down = this.kind.columns[name].down; // what is new or large comes first
-    this.state.set("sort", sort === name ? `-${name}` : sort === `-${name}` ? name : down ? `-${name}` : name);
+    put(this.model, "sort", sort === name ? `-${name}` : sort === `-${name}` ? name : down ? `-${name}` : name);
   }
 
   /** Remember what the pointer goes down on: the click is about that, even if rows move before the pointer is up. */
@@ -579,8 +555,8 @@ class Table {
   _click(event) {
     const header = event.target.closest("[data-column]");
     if (header && this.head.contains(header)) {
-      if (header === this.all) this._selectAll();
-      else this.sortBy(header.dataset.column);
+      if (header.dataset.column) this.sortBy(header.dataset.column);
+      else this._selectAll();
       return;
     }
     const clicked = this._clicked(event);
@@ -607,7 +583,7 @@ class Table {
     if (!row || this.toShow !== null) return;
     this._measure();
     if (!this.members.has(row)) {
-      this.state.set("filters", {});
+      put(this.model, "filters", {});
       this.arrange();
     }
     this._goTo(this.list.indexOf(row));
@@ -659,7 +635,7 @@ class Table {
     const page = Math.max(1, Math.floor(this.viewH / this.rowH) - 1);
     const keys = {
       ArrowDown: () => this._go(at + 1, event),
-      ArrowUp: () => (at <= 0 ? this.head.querySelector("[data-column]:not([data-column=''])")?.focus() : this._go(at - 1, event)),
+      ArrowUp: () => (at <= 0 ? this.head.querySelector(".iwt-sort")?.focus() : this._go(at - 1, event)),
       PageDown: () => this._go(at + page, event),
       PageUp: () => this._go(at - page, event),
       Home: () => this._go(0, event),
@@ -741,87 +717,33 @@ function act_on(keys, event) {
   action();
 }
 
-function make(tag, className, text, attributes) {
+function make(tag, className, attributes) {
   const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined && text !== null) element.textContent = text;
+  element.className = className;
   for (const name in attributes) element.setAttribute(name, attributes[name]);
   return element;
+}
+
+/** Draw a text or elements into a cell of the table. */
+function draw(cell, content) {
+  if (cell._content === content) return; // most are texts, and the same as before
+  cell._content = content;
+  render(content, cell);
 }
 
 /** The element with the focus in the same document or shadow root: some front ends show widgets in shadow roots. */
 const focusNear = (element) => element.getRootNode().activeElement ?? null;
 
-const setText = (element, text) => {
-  if (element._text === text) return;
-  element._text = text;
-  element.textContent = text;
-};
-const setTitle = (element, text) => {
-  if (element._title !== text) {
-    element._title = text;
-    if (text) element.title = text;
-    else element.removeAttribute("title");
-  }
-};
-function textCell(cell, text, title = "") {
-  setText(cell, text);
-  setTitle(cell, title);
-}
-
-/** A row's first cell, with the sign that it can be opened. */
-function chevronCell(cell, text) {
-  if (cell._text === text) return;
-  cell._text = text;
-  cell.replaceChildren(make("span", "iwt-chevron", "›", { "aria-hidden": "true" }), make("span", "", text));
-}
-
-/** A button in a row, pressed by the pointer or with the row's own keys; null removes it. */
-function buttonCell(cell, act, text = "", label = "", look = "iw-outline") {
-  if (cell._act !== act) {
-    cell._act = act;
-    cell.replaceChildren();
-    if (act) cell.append(make("button", look, "", { type: "button", tabindex: "-1", "data-act": act }));
-  }
-  const button = cell.firstChild;
-  if (!button || button._label === label) return;
-  button._label = label;
-  setText(button, text);
-  button.setAttribute("aria-label", label);
-  setTitle(button, label);
-}
-
-/** Draw a pill into a cell, by the look of a status or a class of errors. Its elements stay: a click may have begun on them. */
-function pillCell(cell, look) {
-  const [kind, sign, word] = look;
-  if (!cell._pill) {
-    cell._pill = make("span", "");
-    cell._pill.append(make("span", "", "", { "aria-hidden": "true" }), make("span"));
-    cell.replaceChildren(cell._pill);
-  }
-  const key = look.join("\n");
-  if (cell._look === key) return;
-  cell._look = key;
-  cell._pill.className = `iw-pill iw-${kind}`;
-  cell._pill.firstChild.textContent = sign;
-  cell._pill.lastChild.textContent = word;
-}
-
-/** The state of a table as traits of a model. */
-const traitState = (model) => ({
-  get: (name) => model.get(name),
-  set: (name, value) => put(model, name, value),
-  on: (name, listener) => {
-    model.on(`change:${name}`, listener);
-    return () => model.off(`change:${name}`, listener);
-  },
-});
+/** A button in a row, pressed by the pointer or with the row's own keys. Another act is another element, as a click may have begun on it. */
+const rowButton = (act, text, label, look = "iw-outline", busy = false) => html`<button key=${act} type="button" tabindex="-1" data-act=${act}
+  class=${`${look} ${busy ? "iw-busy" : ""}`} aria-label=${label} title=${label} aria-disabled=${busy ? "true" : null}>${text}</button>`;
 
 /** A table as an element of a component; `made(table)` gets it once. */
-function TableElement({ kind, state, rows, height, made }) {
+function TableElement({ kind, model, rows, made }) {
+  const [height] = useTraits(model, "height");
   const slot = useRef(null);
   useLayoutEffect(() => {
-    const table = new Table(kind, state, rows, slot.current);
+    const table = new Table(kind, model, rows, slot.current);
     made(table);
     return () => { made(null); table.close(); };
   }, []);
@@ -851,7 +773,6 @@ class TraitRows {
 
 /** The table of a trait's rows, as soon as it is made, and its element; `changed(table)` is called when they change. */
 function useTable(model, kind, list, changed) {
-  const [height] = useTraits(model, "height");
   const [, redraw] = useState(0);
   const table = useRef(null);
   const rows = useMemo(() => new TraitRows(), []);
@@ -863,7 +784,7 @@ function useTable(model, kind, list, changed) {
     redraw((n) => n + 1);
   }, [list]);
   const made = (it) => { table.current = it; it?.watchers.add(() => redraw((n) => n + 1)); };
-  return [table.current, html`<${TableElement} kind=${kind} state=${traitState(model)} rows=${rows} height=${height} made=${made} />`];
+  return [table.current, html`<${TableElement} kind=${kind} model=${model} rows=${rows} made=${made} />`];
 }
 
 /** A table's element, and over it a sentence while it has no rows: `none`, or that the filters hide all. */
@@ -874,10 +795,16 @@ function TableBox({ model, table, thing, none, total, children }) {
       <${Button} onClick=${() => put(model, "filters", {})}>${`Show all ${thing}s`}<//><//>`}</div>`}</div>`;
 }
 
+/** The filters of a table, and its search field and chips, to be put into its toolbar. */
+function useFilters(model) {
+  const [filters] = useTraits(model, "filters");
+  const change = (name) => (value) => put(model, "filters", Object.fromEntries(Object.entries({ ...filters, [name]: value }).filter(([, one]) => one)));
+  const search = (label) => html`<${Search} value=${filters.text ?? ""} label=${label} onChange=${change("text")} />`;
+  const chip = (title, name, options) => html`<${Chip} name=${title} value=${filters[name] ?? ""} options=${options} onChange=${change(name)} />`;
+  return { filters, search, chip };
+}
+
 /** A part of an opened row that is folded at first. */
 function Folded({ title, text }) {
   return html`<details><summary>${title}</summary><pre tabindex="0" role="region" aria-label=${title}>${text}</pre></details>`;
 }
-
-/** Filters without those that are empty. */
-const cleaned = (filters) => Object.fromEntries(Object.entries(filters).filter(([, value]) => value));

@@ -197,7 +197,7 @@ function Pill({ look, title }) {
 }
 
 function Banner({ kind = "", title, text, actions, role = "status" }) {
-  return html`<div class=${`iw-banner ${kind ? `iw-${kind}` : ""}`} role=${role}><b>${title}</b><span>${text}</span>${actions}</div>`;
+  return html`<div class=${`iw-banner ${kind ? `iw-${kind}` : ""}`} role=${role}><span><b>${title}</b> ${text}</span>${actions}</div>`;
 }
 
 /** A question in place of what was pressed. The focus is on the harmless answer; Escape gives it. */
