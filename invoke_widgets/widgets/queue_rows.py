@@ -155,7 +155,9 @@ class RunTimes:
 
     def update(self, before: QueueState, change: Change) -> None:
         """Take the items that have completed since `before`, in whatever order they became known."""
-        for item_id in change.item_ids:
+        for item_id in sorted(change.item_ids, reverse=True):
+            if len(self._newest) == _RUNS_FOR_MEAN and item_id < self._newest[0][0]:
+                break  # the others are older still
             item, old = change.state.items.get(item_id), before.items.get(item_id)
             if item is None or item.status != COMPLETED or (old is not None and old.status == COMPLETED):
                 continue
