@@ -8,7 +8,7 @@ function trend(row) {
     ${row.trend.map((n) => html`<i style=${`height: ${n && Math.max(2, Math.round((n / most) * 16))}px`}></i>`)}</span>`;
 }
 
-/** `acts` has show(rows), retry(rows), cancel(rows), read(row), and `shows`: whether there is a queue to show rows in. */
+/** `acts()` has show(rows), retry(rows), cancel(rows), read(row), and `shows`: whether there is a queue to show rows in. */
 const errorKind = (details, acts) => ({
   label: "Errors",
   columns: {
@@ -36,12 +36,12 @@ const errorKind = (details, acts) => ({
   },
   action(row, cards) {
     if (row.helps && row.retry.length) return rowButton("retry", `Retry ${count(row.retry.length)}`, `Retry ${many(row.retry.length, "job")}`);
-    return row.items.length && acts.shows ? rowButton("show", cards ? "Show" : "Show in queue", "Show in queue") : null;
+    return row.items.length && acts().shows ? rowButton("show", cards ? "Show" : "Show in queue", "Show in queue") : null;
   },
-  press: (button, row) => acts[button.dataset.act]([row]),
-  remove: (rows) => acts.cancel(rows),
-  detail: (row) => html`<${ErrorDetail} row=${row} known=${details.get(row.id)} acts=${acts} />`,
-  opened: (row, by) => { if (by > 0) acts.read(row); },
+  press: (button, row) => acts()[button.dataset.act]([row]),
+  remove: (rows) => acts().cancel(rows),
+  detail: (row) => html`<${ErrorDetail} row=${row} known=${details.get(row.id)} acts=${acts()} />`,
+  opened: (row, by) => { if (by > 0) acts().read(row); },
 });
 
 /** What can be done about groups; `long`: as whole sentences. */
@@ -72,35 +72,33 @@ function Errors({ model }) {
   const [run, busy] = useAct();
   const [question, ask] = useAsk();
   const details = useMemo(() => new Map(), []);
-  const latest = useRef({});
-  latest.current = { rest, busy };
-  const acts = useMemo(() => {
-    const all = (rows, name) => [...new Set(rows.flatMap((row) => row[name]))];
-    const them = {
-      get shows() { return isInside(root); },
-      busy: (key) => latest.current.busy(key),
-      items: (rows) => all(rows, "items"),
-      retries: (rows) => all(rows, "retry"),
-      rest: (rows) => all(rows, "batches").reduce((sum, batch) => sum + (latest.current.rest[batch] ?? 0), 0),
-      read: (row) => run("detail", { id: row.id, page }),
-      show: (rows) => askAround(root, "iw-filter", { items: them.items(rows).join(",") }),
-      retry(rows) {
-        const ids = them.retries(rows);
-        const jobs = many(ids.length, "job");
-        ask(ids.length, { text: `Retry ${jobs}?`, yes: `Retry ${jobs}`, danger: false, work: () => run("retry", { item_ids: ids }) });
-      },
-      cancel(rows) {
-        const batches = all(rows, "batches").filter((batch) => latest.current.rest[batch]);
-        const jobs = many(them.rest(rows), "job");
-        if (batches.length) ask(them.rest(rows), {
-          text: `Cancel ${jobs} of the ${batches.length === 1 ? "batch" : many(batches.length, "batch")} in which this happened?`,
-          yes: `Cancel ${jobs}`, no: "Keep them", work: () => run("cancel_rest", { batch_ids: batches }),
-        });
-      },
-    };
-    return them;
-  }, []);
-  const kind = useMemo(() => errorKind(details, acts), []);
+  const all = (rows, name) => [...new Set(rows.flatMap((row) => row[name]))];
+  const restOf = (rows) => all(rows, "batches").reduce((sum, batch) => sum + (rest[batch] ?? 0), 0);
+  const acts = {
+    shows: isInside(root),
+    busy,
+    rest: restOf,
+    items: (rows) => all(rows, "items"),
+    retries: (rows) => all(rows, "retry"),
+    read: (row) => run("detail", { id: row.id, page }),
+    show: (rows) => askAround(root, "iw-filter", { items: all(rows, "items").join(",") }),
+    retry(rows) {
+      const item_ids = all(rows, "retry");
+      const jobs = many(item_ids.length, "job");
+      ask(item_ids.length, { text: `Retry ${jobs}?`, yes: `Retry ${jobs}`, danger: false, work: () => run("retry", { item_ids }) });
+    },
+    cancel(rows) {
+      const batch_ids = all(rows, "batches").filter((batch) => rest[batch]);
+      const jobs = many(restOf(rows), "job");
+      if (batch_ids.length) ask(restOf(rows), {
+        text: `Cancel ${jobs} of the ${batch_ids.length === 1 ? "batch" : many(batch_ids.length, "batch")} in which this happened?`,
+        yes: `Cancel ${jobs}`, no: "Keep them", work: () => run("cancel_rest", { batch_ids }),
+      });
+    },
+  };
+  const latest = useRef(acts);
+  latest.current = acts; // the table is made once
+  const kind = useMemo(() => errorKind(details, () => latest.current), []);
   const [table, element] = useTable(model, kind, groups, (it) => {
     if (it.open && !it.open.gone && it.open.count !== it._drawnCount) { it._drawnCount = it.open.count; acts.read(it.open); }
   });

@@ -12,7 +12,7 @@ class Store {
     this.listeners = new Set();
     this.stream = null;
     this.token = newPage();
-    this.rows.put(model.get("first") ?? []);
+    this.rows.put(model.get("first") ?? [], new Set());
     this.received = (message, buffers) => this.take(message, buffers ?? []);
     model.on("msg:custom", this.received);
     this.ask("hello", {});
@@ -27,22 +27,10 @@ class Store {
   }
 
   take(message, buffers) {
-    const { rows } = this;
-    if (message.t === "change") {
-      const touched = new Set();
-      const add = (some) => { for (const row of some) touched.add(row); };
-      if (buffers.length) add(rows.put(unpacked(buffers[0]), this.stream));
-      if (message.c) add(rows.change(message.c));
-      if (message.p) add(rows.progress(message.p));
-      if (message.g) add(rows.drop(message.g));
-      if (message.m) Object.assign(rows.facts, message.m);
-      for (const row of touched) if (row.status !== "in_progress") row.progress = null;
-      if (touched.size) this.notify("rows", touched);
-      else this.notify("facts");
-    } else if (message.t === "rows") {
-      this.takePacket(message, buffers);
+    if (message.t === "change" || message.t === "rows") {
+      this.takeRows(message, buffers);
     } else if (message.t === "busy") {
-      for (const id of message.ids) rows.busy[message.on ? "add" : "delete"](id);
+      for (const id of message.ids) this.rows.busy[message.on ? "add" : "delete"](id);
       this.notify("facts");
     } else if (message.t === "detail") {
       const known = this.details.get(message.id);
@@ -75,23 +63,25 @@ class Store {
     else if (now === 0) this.ask("close", { item_ids: [id] });
   }
 
-  /** Take a packet of the whole queue. Rows in none of its packets are gone. */
-  takePacket(message, buffers) {
+  /** Take what has changed, or a packet of the whole queue: rows that are in none of its packets are gone. */
+  takeRows(message, buffers) {
     const { rows } = this;
-    if (message.at === 0 && (message.to === this.token || (message.to === null && this.stream === null))) {
-      this.stream = message.n;
+    if (message.t === "rows") {
+      if (message.at === 0 && (message.to === this.token || (message.to === null && this.stream === null))) this.stream = message.n;
+      if (message.n !== this.stream) return;
+      rows.expected = message.end ? 0 : message.of;
     }
-    if (message.n !== this.stream) return;
-    rows.expected = message.end ? 0 : message.of;
+    const touched = new Set();
+    if (buffers.length) rows.put(unpacked(buffers[0]), touched, this.stream);
+    if (message.c) rows.change(message.c, touched);
+    if (message.p) rows.progress(message.p, touched);
+    if (message.end) rows.drop(rows.ordered.filter((row) => row.stream !== this.stream).map((row) => row.id), touched);
+    if (message.g) rows.drop(message.g, touched);
     if (message.m) Object.assign(rows.facts, message.m);
     if (message.busy) rows.busy = new Set(message.busy);
-    const touched = rows.put(unpacked(buffers[0]), this.stream);
-    if (message.p) for (const row of rows.progress(message.p)) touched.add(row);
-    if (message.end) {
-      const stale = rows.ordered.filter((row) => row.stream !== this.stream).map((row) => row.id);
-      for (const row of rows.drop(stale)) touched.add(row);
-    }
-    this.notify("rows", touched);
+    for (const row of touched) if (row.status !== "in_progress") row.progress = null;
+    if (touched.size) this.notify("rows", touched);
+    else this.notify("facts");
   }
 
   /** Ask for the thumbnails of completed rows that have been in view for a moment. */
@@ -106,8 +96,8 @@ class Store {
     }, 400);
   }
 
-  end(model) {
-    model.off("msg:custom", this.received);
+  end() {
+    this.model.off("msg:custom", this.received);
     clearTimeout(this.wanting);
     const urls = [...this.details.values()].flatMap((known) => [...known.urls.values()]);
     for (const { urls: some } of this.thumbnails.values()) urls.push(...some);
@@ -350,18 +340,10 @@ function Queue({ model, store }) {
       setTimeout(() => table.current?.focusRow(), 100);
     };
     const listener = (what, data) => {
-      const it = table.current;
-      if (!it) return;
-      if (what === "rows") {
-        if (data.size) it.update(data);
-        soon();
-      } else if (what === "facts") {
-        it.render();
-      } else if (what === "detail") {
-        it.fillDetail(store.rows.byId.get(data) ?? null);
-      } else if (what === "show") {
-        show(data);
-      }
+      if (what === "rows") table.current.update(data);
+      else if (what === "facts") table.current.render();
+      else if (what === "detail") table.current.fillDetail(store.rows.byId.get(data) ?? null);
+      else show(data);
     };
     const close = () => { // what was asked about or said has changed
       askAny(0);
@@ -399,7 +381,7 @@ export default () => {
   return {
     initialize({ model }) {
       store = new Store(model);
-      return () => store.end(model);
+      return () => store.end();
     },
     ...part(({ model }) => html`<${Queue} model=${model} store=${store} />`),
   };

@@ -87,9 +87,8 @@ class Rows {
     this._running = [];
   }
 
-  /** Take whole rows. Returns those touched. */
-  put(arrays, stream = null) {
-    const touched = new Set();
+  /** Take whole rows. Like the methods below, it adds the rows that it touches to `touched`. */
+  put(arrays, touched, stream = null) {
     const added = [];
     for (const values of arrays) {
       let row = this.byId.get(values[0]);
@@ -108,11 +107,9 @@ class Rows {
     }
     if (added.length) this.ordered = merged(this.ordered, added.sort((a, b) => a.id - b.id), (a, b) => a.id - b.id);
     this._positions = null;
-    return touched;
   }
 
-  change(arrays) {
-    const touched = new Set();
+  change(arrays, touched) {
     for (const values of arrays) {
       const row = this.byId.get(values[0]);
       if (!row) continue; // it has yet to arrive, newer than this
@@ -123,11 +120,9 @@ class Rows {
       touched.add(row);
     }
     this._positions = null;
-    return touched;
   }
 
-  progress(arrays) {
-    const touched = new Set();
+  progress(arrays, touched) {
     for (const [id, part, message, node, left] of arrays) {
       const row = this.byId.get(id);
       if (!row) continue;
@@ -135,11 +130,9 @@ class Rows {
       row.ends = left === undefined ? null : Date.now() / 1000 + left;
       touched.add(row);
     }
-    return touched;
   }
 
-  drop(ids) {
-    const touched = new Set();
+  drop(ids, touched) {
     for (const id of ids) {
       const row = this.byId.get(id);
       if (!row) continue;
@@ -148,9 +141,8 @@ class Rows {
       this._count(row, -1);
       touched.add(row);
     }
-    if (touched.size) this.ordered = this.ordered.filter((row) => !row.gone);
+    this.ordered = this.ordered.filter((row) => !row.gone);
     this._positions = null;
-    return touched;
   }
 
   _count(row, by) {
