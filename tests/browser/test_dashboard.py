@@ -298,6 +298,7 @@ def test_stuck_queue_shows_in_a_banner_that_mends_it(page: Page, wire: Wire) -> 
     expect(page.banner).to_have_role("alert")
     expect(page.banner).to_contain_text("Queue stuck")
     expect(page.view.locator(".iw-state")).to_have_text("stuck")
+    expect(page.row(item_id)).to_contain_text("1st · stuck")
     page.tab("Errors")
     page.press("Show item")
     expect(page.row(item_id)).to_have_attribute("aria-selected", "true")

@@ -125,8 +125,8 @@ function queueKind(store, acts) {
       const place = rows.position(row);
       if (place === null) return null;
       const start = about(row, now, 1);
-      if (place === 1 && !rows.facts.paused) return start ? `starts in about ${start}` : "starts next";
-      return [ordinal(place), rows.facts.paused ? "paused" : start && `in about ${start}`].filter(Boolean).join(" · ");
+      if (place === 1 && !rows.facts.halted) return start ? `starts in about ${start}` : "starts next";
+      return [ordinal(place), rows.facts.halted || (start && `in about ${start}`)].filter(Boolean).join(" · ");
     },
     completed(row) {
       const known = store.thumbnails.get(row.id);
@@ -146,7 +146,7 @@ function queueKind(store, acts) {
     status: {
       title: "Status", width: "122px", hint: (row) => row.status,
       cell(row) {
-        const isNext = row.status === "pending" && rows.position(row) === 1 && !rows.facts.paused;
+        const isNext = row.status === "pending" && rows.position(row) === 1 && !rows.facts.halted;
         const isDue = row.retry !== null && row.status === "failed";
         return html`<${Pill} look=${statusLook(row.gone ? "gone" : isDue ? "retrying" : isNext ? "next" : row.status)} />`;
       },

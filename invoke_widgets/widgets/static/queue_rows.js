@@ -80,7 +80,7 @@ class Rows {
     this.ordered = []; // by ascending id
     this.batches = new Map(); // batch -> { count: how many rows, newest: the highest id }
     this.destinations = new Map();
-    this.facts = { mean: null, paces: {}, paused: false, unread: 0 };
+    this.facts = { mean: null, paces: {}, halted: "", unread: 0 };
     this.busy = new Set();
     this.expected = 0;
     this._positions = null;
@@ -190,7 +190,7 @@ class Rows {
   left(row, now) {
     if (row.status === "in_progress") return row.ends > now ? row.ends - now : null;
     const each = this.facts.paces[row.batch] ?? this.facts.mean;
-    if (row.status !== "pending" || this.facts.paused || each === null) return null;
+    if (row.status !== "pending" || this.facts.halted || each === null) return null;
     const position = this.position(row);
     let running = 0;
     for (const other of this._running) running = Math.max(running, this.left(other, now) ?? 0);

@@ -328,7 +328,6 @@ class Table {
       element.dataset.id = String(row.id);
       element.setAttribute("aria-rowindex", String(index + 2));
       element.setAttribute("aria-selected", String(selected));
-      element.classList.toggle("iwt-open", this.open === row);
       element._cells[0].setAttribute("aria-expanded", String(this.open === row)); // not allowed on a grid's rows
       element.classList.toggle("iwt-gone", row.gone);
       element.tabIndex = row === this.active ? 0 : -1;
