@@ -227,8 +227,8 @@ function ItemDetail({ row, known }) {
     ${row.status === "in_progress" && isImageUrl(known.preview) && html`<${Section} title="Preview"><img class="iwt-preview" src=${known.preview} alt=${`Preview of item ${detail.item_id}`} /><//>`}
     ${detail.fields.length > 0 && html`<${Section} title="Values"><${Pairs} list=${detail.fields} mono /><//>`}
     ${known.images?.length > 0 && html`<${Section} title="Pictures"><div class="iwt-figures">${known.images.map((name) => html`<${Thumbnail} key=${name} name=${name} url=${known.urls.get(name)} />`)}</div><//>`}
-    ${detail.outputs.length > 0 && html`<${Section} title="Outputs"><${Pairs} mono list=${detail.outputs.map(([node, kind, text]) => [kind ? `${node} · ${kind}` : node, text])} /><//>`}
     <${Section} title="Item"><${Pairs} list=${[...times, ...detail.facts]} /><//>
+    ${detail.outputs.length > 0 && html`<${Section} title="Outputs" wide><${Pairs} mono list=${detail.outputs.map(([node, kind, text]) => [kind ? `${node} · ${kind}` : node, text])} /><//>`}
     ${detail.graph && html`<${Section} title="Graph" wide><${Copy} text=${detail.graph} label="Copy as JSON" /><${Folded} title=${`Graph of ${many(detail.nodes, "node")}`} text=${detail.graph} /><//>`}`;
 }
 

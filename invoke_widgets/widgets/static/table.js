@@ -414,7 +414,7 @@ class Table {
         const [by, arrow] = sort === name ? ["ascending", "▲"] : sort === `-${name}` ? ["descending", "▼"] : ["none", ""];
         return html`<div key=${name} class=${`iwt-cell iwt-sort ${numeric ? "iwt-number" : ""}`} role="columnheader" aria-sort=${by} data-column=${name}
           title=${`Sort by ${title.toLowerCase()}`} tabindex=${i || this.list.length ? -1 : 0 /* while there is no row */}>
-          <span class="iwt-cut">${title}</span><span aria-hidden="true">${arrow}</span></div>`;
+          <span class="iwt-cut">${title}</span>${arrow && html`<span aria-hidden="true">${arrow}</span>`}</div>`;
       })}
       <div class="iwt-cell iwt-last" role="columnheader"><span class="iw-hidden">Action</span></div>`, this.head);
   }
