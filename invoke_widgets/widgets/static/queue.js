@@ -130,7 +130,7 @@ function queueKind(store, acts) {
     },
     completed(row) {
       const known = store.thumbnails.get(row.id);
-      return known?.count ? html`${known.urls.map((url) => html`<img class="iwt-thumb" alt="" src=${url} />`)}<span class="iw-dim">${many(known.count, "picture")}</span>` : null;
+      return known?.count ? html`${known.urls.map((url) => html`<img key=${url} class="iwt-thumb" alt="" src=${url} />`)}<span class="iw-dim">${many(known.count, "picture")}</span>` : null;
     },
     failed(row, now) {
       const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
