@@ -26,11 +26,11 @@ from typing import Any
 
 import invoke_widgets as iw
 from invoke_widgets.errors import JobException, SubmissionFailed
-from invoke_widgets.records import QueueItem
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, sleep
 from tests.support.real_server.install import VERSIONS
 from tests.support.servers import EmbeddedServer, GivenServer, RealServer, Server
+from tests.support.snapshots import listed, shown
 from tests.support.wire import Wire
 
 _STEPS = 10
@@ -194,7 +194,7 @@ class _History:
     # -- what is checked -----------------------------------------------------------------------------------------------
 
     def _compare(self, console: iw.Console) -> None:
-        if different := _difference(self._wire, console):
+        if different := difference(self._wire, console):
             self.note("divergent", different)
 
     def _count_batches(self) -> None:
@@ -234,12 +234,11 @@ def _made(wire: Wire) -> Counter[str]:
     return Counter(item["batch_id"] for item in items if item.get("origin") == "invoke_widgets")
 
 
-def _difference(wire: Wire, console: iw.Console, *, unfinished: bool = False) -> str:
+def difference(wire: Wire, console: iw.Console, *, unfinished: bool = False) -> str:
     """Wait until a console shows what the server lists, and nothing is `unfinished`; else return what differs."""
     deadline = time.monotonic() + _SETTLE_S
     while True:
-        theirs = {item["item_id"]: _fields(QueueItem.from_json(item)) for item in wire.get("list_all")}
-        ours = {item.item_id: _fields(item) for item in console.queue}
+        theirs, ours = listed(wire), shown(console)
         is_over = unfinished or not any(status in ("pending", "in_progress") for status, *_ in theirs.values())
         if ours == theirs and is_over:
             return ""
@@ -278,10 +277,6 @@ def _errors_at_once(console: iw.Console) -> list[str]:
     if any(thread.is_alive() for thread in threads):
         errors.append("a request hangs")
     return errors
-
-
-def _fields(item: QueueItem) -> tuple[object, ...]:
-    return (item.status, item.batch_id, item.created_at, item.started_at, item.completed_at, item.server_error_type)
 
 
 def play(server: Server, seeds: Iterable[int], *, until: float | None = None) -> dict[str, Tally]:
@@ -344,7 +339,7 @@ def lose_replies(server: Server, number: int) -> Counter[str]:
                 figures["doubled"] += sum(number > 1 for number in made.values())
                 figures["lost"] += len(returned - made.keys())
                 figures["silent"] += len(made.keys() - returned - uncertain)
-                figures["different"] += bool(_difference(wire, console, unfinished=True))
+                figures["different"] += bool(difference(wire, console, unfinished=True))
                 wire.put("clear")
             figures["replies lost"] = proxy.actions()["lose_reply"]
             proxy.calm()
@@ -425,7 +420,7 @@ def interrupt(server: Server, number: int) -> Counter[str]:
                     time.sleep(1.0)  # a request whose caller was interrupted may still arrive
                     count()
                     wire.put("clear")
-            figures["different"] += bool(_difference(wire, console, unfinished=True))
+            figures["different"] += bool(difference(wire, console, unfinished=True))
             figures["pool"] += len(_pool_errors(console))
             count()
         wire.clean()
@@ -480,7 +475,7 @@ def _running(name: str) -> Iterator[Server]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, help="how many histories; 20, or as many as --minutes allows")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--minutes", type=float, help="stop after so long")
     parser.add_argument("--server", default="embedded", help="embedded, real, a version that is installed, or a URL")
@@ -491,7 +486,7 @@ def main() -> int:
         return _repeat(options)
     begin = time.monotonic()
     until = None if options.minutes is None else begin + 60 * options.minutes
-    number = options.seeds if options.minutes is None else 10**9
+    number = options.seeds or (20 if until is None else 10**9)
     with _running(options.server) as server:
         tallies = play(server, range(options.first, options.first + number), until=until)
         print(f"\n{server!r}, {time.monotonic() - begin:.0f} s")

@@ -33,7 +33,7 @@ import ipywidgets
 import invoke_widgets as iw
 from invoke_widgets.errors import JobException
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
-from invoke_widgets.records import QueueItem
+from tests.faults import difference
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, blank_image, divide, sleep
 from tests.support.servers import EmbeddedServer
@@ -84,11 +84,12 @@ def _models() -> int:
 
 
 def _proxy(target: str, seed: int, pipe: Connection) -> None:
-    """Run a proxy that breaks something every few seconds, until `pipe` says "calm", and then until it is closed."""
+    """Run a proxy that breaks something every few seconds, from a word of `pipe` to the next one."""
     numbers = random.Random(seed)
     with ChaosProxy(target) as proxy:
         pipe.send(proxy.url)
         with contextlib.suppress(EOFError):
+            pipe.recv()
             while not pipe.poll(numbers.uniform(0.5, 4.0)):
                 _break_something(proxy, numbers)
             pipe.recv()
@@ -245,6 +246,8 @@ def run(minutes: float, limit: int) -> int:
         file = HistoryFile(Path(folder) / "history.sqlite", max_records=limit)
         consoles = [iw.connect(one, timeout=5.0), iw.connect(other, timeout=5.0), iw.connect(server.url, history=file)]
         dashboards = [console.dashboard() for console in consoles[:2]]
+        for each in (pipe, other_pipe):
+            each.send("break")
         wrong = _loaded(minutes, limit, server, consoles, [pipe, other_pipe])
         wrong += _compare(server, consoles)
         for dashboard in dashboards:
@@ -323,16 +326,11 @@ def _compare(server: EmbeddedServer, consoles: list[iw.Console]) -> list[str]:
             with contextlib.suppress(JobException):
                 console.reconnect()
             console.refresh(timeout=60)
-            theirs = {item["item_id"]: _fields(QueueItem.from_json(item)) for item in wire.get("list_all")}
-            ours = {item.item_id: _fields(item) for item in console.queue}
-            print(f"console {number}: {len(ours)} items, {'equal' if ours == theirs else 'DIFFERENT'}")
-            if ours != theirs:
-                wrong.append(f"console {number} shows another list")
+            different = difference(wire, console)
+            print(f"console {number}: {len(console.queue)} items, {different or 'equal'}")
+            if different:
+                wrong.append(f"console {number} shows another list: {different}")
     return wrong
-
-
-def _fields(item: QueueItem) -> tuple[object, ...]:
-    return (item.status, item.batch_id, item.created_at, item.started_at, item.completed_at, item.server_error_type)
 
 
 def main() -> int:

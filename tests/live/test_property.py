@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import invoke_widgets as iw
-from invoke_widgets.records import QueueItem
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, sleep
 from tests.support.servers import EmbeddedServer
+from tests.support.snapshots import listed, shown
 from tests.support.wire import Wire, until
 
 _GRAPHS: dict[str, Callable[[], Graph]] = {
@@ -24,29 +24,6 @@ _GRAPHS: dict[str, Callable[[], Graph]] = {
     "takes a while": lambda: sleep(0.3, steps=3),
     "goes on when canceled": lambda: sleep(0.3, steps=3, cancelable=False),
 }
-
-
-def listed(wire: Wire) -> dict[int, tuple[object, ...]]:
-    """Return what the server lists, by item id."""
-    return {item["item_id"]: _fields(QueueItem.from_json(item)) for item in wire.get("list_all")}
-
-
-def shown(console: iw.Console) -> dict[int, tuple[object, ...]]:
-    """Return what the console shows, by item id."""
-    return {item.item_id: _fields(item) for item in console.queue}
-
-
-def _fields(item: QueueItem) -> tuple[object, ...]:
-    return (
-        item.status,
-        item.batch_id,
-        item.destination,
-        item.created_at,
-        item.started_at,
-        item.completed_at,
-        item.server_error_type,
-        item.field_values or (),
-    )
 
 
 class AnyQueue(RuleBasedStateMachine):
