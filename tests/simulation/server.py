@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from tests.simulation.clock import VirtualLoop
@@ -55,6 +57,7 @@ class Server:
     _sockets: dict[_Socket, None] = field(default_factory=dict)
     _swapped: tuple[str, dict[str, Any]] | None = None
     _barrier: list[Callable[[], None]] | None = None
+    _wanted: int = 0
 
     def __post_init__(self) -> None:
         self.model = QueueModel(self._emit, self._wall, self.loop.call_later)
@@ -76,11 +79,12 @@ class Server:
         for each in list(self._sockets):
             each.link.reset()
 
-    def take_fault(self, subject: str, kinds: tuple[str, ...] | None = None) -> Fault | None:
-        """Return the first fault that matches, and count it."""
+    def take_fault(self, what: Literal["request", "event", "connection"], subject: str = "") -> Fault | None:
+        """Return the first fault of such a thing that matches, and count it."""
         for fault in self.faults:
-            of_event = fault.kind.endswith("_event")
-            if fault.times > 0 and of_event == (kinds is not None) and re.search(fault.path, subject):
+            of_event, of_connection = fault.kind.endswith("_event"), fault.kind == "cut_upload"
+            kind = "event" if of_event else "connection" if of_connection else "request"
+            if fault.times > 0 and kind == what and re.search(fault.path, subject):
                 fault.times -= 1
                 return fault
         return None
@@ -96,7 +100,7 @@ class Server:
 
     def _emit(self, name: str, data: dict[str, Any]) -> None:
         data = {"timestamp": int(self.loop.now), **data}
-        fault = self.take_fault(name, ("event",))
+        fault = self.take_fault("event", name)
         kind = fault.kind if fault else ""
         self.log(f"event {name} {data.get('item_id', '')} {data.get('status', '')} {kind}")
         if kind == "drop_event":
@@ -124,9 +128,8 @@ class Server:
     # -- requests ------------------------------------------------------------------------------------------------------
 
     def accepted(self, link: Link) -> Callable[[bytes], None]:
-        fault = next((f for f in self.faults if f.kind == "cut_upload" and f.times > 0), None)
+        fault = self.take_fault("connection")
         if fault is not None:
-            fault.times -= 1
             link.upload_limit = int(fault.amount)
         return _Http(self, link).receive
 
@@ -142,7 +145,7 @@ class Server:
 
     def handle(self, method: str, path: str, body: bytes, link: Link, by: str) -> None:
         short = path.removeprefix(_QUEUE)
-        fault = self.take_fault(f"{method} {short}")
+        fault = self.take_fault("request", f"{method} {short}")
         kind = fault.kind if fault else ""
         amount = fault.amount if fault else 0.0
         if self._barrier is None:
@@ -317,14 +320,11 @@ class _Socket:
     """The server's end of a websocket with engine.io and socket.io, as far as the client uses them."""
 
     def __init__(self, server: Server, link: Link, key: str) -> None:
-        import base64
-        import hashlib
-
         self._server = server
         self.link = link
         self.is_subscribed = False
         self._data = b""
-        fault = server.take_fault("socket")
+        fault = server.take_fault("request", "socket")
         if fault is not None:
             server.log(f"socket {fault.kind}")
             link.reset()

@@ -80,7 +80,6 @@ class _Done:
     result: Any = None
     error: BaseException | None = None
     item_id: int | None = None
-    existed: bool = False
     was_finished: bool = False
     first: int = 0
     did: list[Did] = field(default_factory=list)
@@ -293,7 +292,7 @@ class World:
                 return await actions.submit(submission)
             case "cancel":
                 there = self.server.model.items.get(item_id)
-                done.item_id, done.existed = item_id, there is not None
+                done.item_id = item_id
                 done.was_finished = there is not None and there.status in ("completed", "failed", "canceled")
                 return await actions.cancel(item_id)
             case "cancel_batch":
@@ -338,7 +337,7 @@ class World:
         found = []
         if any(item.status in ("pending", "in_progress") for item in model.items.values()):
             found.append("the queue does not get empty")
-        theirs = {item_id: _of_server(item.whole()) for item_id, item in model.items.items()}
+        theirs = {item_id: _shown(QueueItem.from_json(item.whole())) for item_id, item in model.items.items()}
         for console in self._consoles:
             state = console.store.state
             mode = state.connection.mode
@@ -413,13 +412,11 @@ class World:
                 continue  # what another one did at the same time would be taken for its own
             ours = [each for each in done.did if each.name == name]
             result = done.result
-            if isinstance(result, Cancellation) and result.outcome in ("already_finished", "not_found") and ours:
-                unfinished = name != "clear" or any(each.name == "cancel" for each in done.did)
-                if unfinished:
-                    self.wrong(f"{name} says {result.outcome}, and it canceled {[each.item_ids for each in ours]}")
+            did_cancel = ours and (name != "clear" or any(each.name == "cancel" for each in done.did))
+            if isinstance(result, Cancellation) and result.outcome in ("already_finished", "not_found") and did_cancel:
+                self.wrong(f"{name} says {result.outcome}, and it canceled {[each.item_ids for each in ours]}")
             if isinstance(done.error, CancellationFailed) and ours:
                 self.wrong(f"{name} raised ({done.error.message}), and it took {[each.item_ids for each in ours]}")
-
             if isinstance(result, Cancellation) and result.outcome == "canceled" and len(ours) == 1 and name != "clear":
                 many = {item_id for each in done.did if each.name in (name, "cancel") for item_id in each.item_ids}
                 if result.canceled != len(many) and not self._others_took(done):
@@ -472,7 +469,7 @@ class World:
     def _check_attempts(self) -> None:
         """Where nobody else retried, a job has at most the attempts of its policy, and not fewer for no reason."""
         model = self.server.model
-        for index, done in enumerate(self._done):
+        for done in self._done:
             if done.step.what != "submit" or done.result is None:
                 continue
             batch_id = done.result.batch_id
@@ -490,7 +487,7 @@ class World:
                 if len(chain) > allowed:
                     self.wrong(f"job {first} of {batch_id} had {len(chain)} attempts of {allowed}")
                 last = chain[-1]
-                is_here = last.item_id in model.items and index >= 0
+                is_here = last.item_id in model.items
                 if is_here and last.status == "failed" and len(chain) < allowed and not self._was_called_off(done.who):
                     self.wrong(f"job {first} has {len(chain)} attempts of {allowed}, and the last one failed")
 
@@ -553,10 +550,6 @@ def _shown(item: QueueItem) -> tuple[object, ...]:
     times = (item.created_at, item.started_at, item.completed_at)
     values = tuple(map(str, item.field_values or ()))
     return (item.status, item.batch_id, item.destination, *times, item.server_error_type, values)
-
-
-def _of_server(data: dict[str, Any]) -> tuple[object, ...]:
-    return _shown(QueueItem.from_json(data))
 
 
 def _missing_errors(console: Console) -> list[str]:
