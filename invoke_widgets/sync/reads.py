@@ -29,6 +29,8 @@ _PAUSES = 2.0
 """How many times as long as reading something large took it is not read again."""
 _PRIORITIES_KEPT = 1000
 _FAILED_PER_READ = 50
+_FURTHEST = 2**20
+"""How many ids further it is looked for the end of what cannot be loaded."""
 _ONE_BY_ONE = 10
 """Where no request reads several items: up to this many are read one by one, more by reading the whole queue."""
 
@@ -70,12 +72,14 @@ class _Pages:
         found: the ids on the pages so far.
         last: the last item on them, after which the next page begins.
         most: how many items the next page has at most.
+        has_gaps: whether items that cannot be loaded were passed over, and others with them perhaps.
     """
 
     before: QueueState
     found: set[int] = field(default_factory=set)
     last: QueueItem | None = None
     most: int = _PAGE
+    has_gaps: bool = False
 
 
 class Reads:
@@ -269,25 +273,76 @@ class Reads:
             # One item that cannot be loaded makes the request for its page fail, and for a page that ends before it.
             if size > 1:
                 pages.most = max(size // 5, 1)
-                return
-            self._unreadable.update(self._store.state.unread)
-            self._end_pages()
+            elif not await self._pass_unloadable(pages):
+                self._end_pages()
             return
         # Pages after the first have items of other queues as well (6.0.2).
         items = [item.without_session() for item in read if item.queue_id == self._client.queue_id]
+        pages.found |= self._take_page(items, before)
+        if has_more and read:
+            pages.last = read[-1]
+            return
+        if not pages.has_gaps:
+            fresher = self._store.state.changed_since(pages.before)
+            self._apply(lambda state: with_ids(state, pages.found - fresher, fresher=fresher))
+        self._end_pages()
+
+    def _take_page(self, items: list[QueueItem], before: QueueState) -> Set[int]:
+        """Merge items, which need not have been known; return their ids."""
         ids = {item.item_id for item in items}
         fresher = self._store.state.changed_since(before)
         self._apply(lambda state: with_new_ids(state, ids - fresher))
         self._apply(lambda state: with_items(state, items, fresher=fresher))
-        pages.found |= ids
-        if has_more and read:
-            pages.last = read[-1]
-            return
-        fresher = self._store.state.changed_since(pages.before)
-        self._apply(lambda state: with_ids(state, pages.found - fresher, fresher=fresher))
-        self._end_pages()
+        return ids
+
+    async def _pass_unloadable(self, pages: _Pages) -> bool:
+        """Go on with the pages behind an item that cannot be loaded; return whether that is possible."""
+        pages.has_gaps = True
+        before, last = self._store.state, pages.last
+        good = None if last is None else await self._first_readable(last)
+        if last is not None and good is not None:
+            # The server would not load the item before it either: it loads one more than it is asked for.
+            between = range(last.item_id + 1, good)[:_ONE_BY_ONE]
+            self._take_page(await whole_items(self._client, between, keep=QueueItem.without_session), before)
+        elif last is None or last.priority:
+            last = QueueItem(item_id=-1, status="", batch_id="", priority=0)  # behind all that was put at the front
+            good = await self._first_readable(last)
+        if last is None or good is None:
+            return False
+        pages.last, pages.most = replace(last, item_id=good), _PAGE
+        return True
+
+    async def _first_readable(self, start: QueueItem) -> int | None:
+        """Return the first id behind `start` after which a page of its priority can be read; None if there is none.
+
+        The server does not say which item it cannot load. Where there is only one, all pages after it can be read.
+        """
+        bad, step = start.item_id, 1
+        while not await self._can_read_after(replace(start, item_id=bad + step)):
+            bad, step = bad + step, 2 * step
+            if step > _FURTHEST:
+                return None
+        good = bad + step
+        while good - bad > 1:
+            middle = (bad + good) // 2
+            if await self._can_read_after(replace(start, item_id=middle)):
+                good = middle
+            else:
+                bad = middle
+        return good
+
+    async def _can_read_after(self, item: QueueItem) -> bool:
+        try:
+            await self._client.list_queue_items(limit=1, after=item)
+        except ServerFailure as error:
+            if not error.details.get("poison"):
+                raise
+            return False
+        return True
 
     def _end_pages(self) -> None:
+        if self._pages is not None and self._pages.has_gaps:
+            self._unreadable.update(self._store.state.unread)
         self._pages = None
         self._ids.end()
         self._store.set(is_listed=True)

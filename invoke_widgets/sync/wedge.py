@@ -57,7 +57,8 @@ class WedgeWatch:
         Raises:
             JobException: a request to the server failed.
         """
-        idle = status.processor.is_started and not status.processor.is_processing and not status.queue.in_progress
+        # `is_processing` says nothing: up to 6.13 it stays true if the item after a finished one cannot be loaded.
+        idle = status.processor.is_started and not status.queue.in_progress
         if not idle or not status.queue.pending:
             self._idle_checks = 0
             self._store.set(wedge=None)
@@ -73,13 +74,15 @@ class WedgeWatch:
             if not error.details.get("poison"):
                 return
             found = await self._describe(error.message)
-            # The snapshot may not know the item yet; up to 6.0 it never will.
-            if not found.item_ids and self._idle_checks < _DEAD_AFTER:
+            # The snapshot may not know the item yet; before 6.7 it never will.
+            may_come = not found.item_ids and await self._client.has("item_ids")
+            if may_come and self._idle_checks < _DEAD_AFTER:
                 return
             wedge: Wedge | None = found
         else:
             wedge = _DEAD_WORKER if self._idle_checks >= _DEAD_AFTER else None
-            if before is not None and before != _DEAD_WORKER:
+            # A worker may still be at a node of a canceled item.
+            if status.processor.is_processing or (before is not None and before != _DEAD_WORKER):
                 self._idle_checks, wedge = 0, None
         self._found_at = counts
         self._store.set(wedge=wedge)

@@ -905,10 +905,10 @@ def _as_version(proxy: ChaosProxy, version: str) -> None:
     proxy.say(json.dumps({"version": version}).encode(), path="/app/version$")
 
 
-def _poison(wire: Wire) -> str:
+def _poison(wire: Wire, *, prepend: bool = False) -> str:
     """Enqueue a batch with an item that no version can load, and return its id."""
     data = [[{"node_path": "add", "field_name": "a", "items": ["x"]}]]
-    batch_id: str = wire.enqueue(data=data)["batch"]["batch_id"]
+    batch_id: str = wire.enqueue(data=data, prepend=prepend)["batch"]["batch_id"]
     return batch_id
 
 
@@ -943,7 +943,7 @@ def test_item_deleted_before_it_is_read_is_forgotten(wire: Wire, proxy: ChaosPro
 @pytest.mark.needs("lists_pages")
 @pytest.mark.slow
 def test_console_reconnects_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: ChaosProxy) -> None:
-    """Before 6.7 one unloadable item hides all others; the console still becomes live again."""
+    """Before 6.7 a page with an unloadable item cannot be read; the console still becomes live again."""
     wire.run()
     with iw.connect(proxy.url) as console:
         assert 1 == len(console.queue)
@@ -958,17 +958,25 @@ def test_console_reconnects_to_a_queue_that_cannot_be_listed(wire: Wire, proxy: 
 @pytest.mark.every_version
 @pytest.mark.needs("lists_pages")
 @pytest.mark.slow
-def test_an_unloadable_item_does_not_hide_those_long_before_it(wire: Wire) -> None:
-    """Before 6.7 a page with an unloadable item cannot be read: what runs before is read in smaller ones, but the last.
-
-    The server loads one item more than it is asked for.
-    """
+@pytest.mark.parametrize("prepend", [False, True])
+def test_an_unloadable_item_does_not_hide_others(wire: Wire, prepend: bool) -> None:
+    """Before 6.7 no page with an unloadable item can be read: those before and after it are read all the same."""
     done = wire.enqueue(runs=7)["item_ids"]
     wire.wait_until_idle()
-    _poison(wire)
+    _poison(wire, prepend=prepend)
+    waiting = wire.enqueue(runs=3)["item_ids"]
     with iw.connect(wire.server.url) as console:
-        until(lambda: sorted(done)[:-1] == sorted(item.item_id for item in console.queue), "what is before it")
-        assert 1 == console.status.pending
+        until(lambda: sorted(done + waiting) == sorted(item.item_id for item in console.queue), "the other items")
+        assert 4 == console.status.pending
+
+
+@pytest.mark.every_version
+@pytest.mark.slow
+def test_an_unloadable_item_right_behind_a_running_one_is_found(console: iw.Console, wire: Wire) -> None:
+    """Up to 6.13 the worker then says for good that it is processing."""
+    wire.start(sleep(1))
+    batch_id = _poison(wire)
+    until(lambda: console.status.wedge is not None and (batch_id,) == console.status.wedge.batch_ids, "the stuck queue")
 
 
 @pytest.mark.every_version
