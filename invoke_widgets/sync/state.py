@@ -26,6 +26,7 @@ from invoke_widgets.records import (
     PENDING,
     TERMINAL,
     Connection,
+    Counts,
     ProcessorStatus,
     Progress,
     QueueItem,
@@ -258,6 +259,22 @@ class QueueState:
             items = Shards(self.items)
             object.__setattr__(self, "items", items)
             object.__setattr__(self, "tallies", Tallies().changed({}, items, items, self.is_theirs))
+
+    def totals(self) -> dict[str, Any]:
+        """How many items each action is about: those that the user may act on.
+
+        `pending` includes items that a policy will retry, since they are canceled with the others. `own` says whether
+        only the user's items count, as for everybody but an administrator of a server with several users.
+        """
+        counts = self.status if self.status is not None and not self.is_shared else Counts.tallied(self.tallies.own)
+        return {
+            "total": counts.total,
+            "unfinished": counts.unfinished,
+            "finished": counts.total - counts.unfinished,
+            "pending": counts.pending + len(self.retrying),
+            "retryable": self.tallies.retryable,
+            "own": self.is_shared,
+        }
 
     def with_items(self, put: Mapping[int, QueueItem], gone: Collection[int] = (), new: Ids = NOTHING) -> QueueState:
         """Return a state with the items of `put`, without the ids in `gone`, and with the ids in `new` unread."""

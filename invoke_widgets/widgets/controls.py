@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.records import Cancellation, Counts
-from invoke_widgets.sync import Change, QueueState
+from invoke_widgets.records import Cancellation
+from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.part import Part, Said, script, style
 
 if TYPE_CHECKING:
     from invoke_widgets.console import Console
-
-_MOST_UNDONE = 1_000
-"""Items of one cancellation that can be brought back by a click."""
 
 
 class QueueActions:
@@ -64,7 +61,7 @@ class QueueActions:
             total: the number of items that the user was told of. With any other number nothing is done but to say so:
                 a click may arrive long after it was made.
         """
-        now = totals(self._part.console.internals.store.state)["total"]
+        now = self._part.console.internals.store.state.totals()["total"]
         if total != now:
             self._part.say(f"Nothing was cleared: the queue has {words.many(now, 'job')} now, not {total:,}.")
             return
@@ -81,36 +78,11 @@ class QueueActions:
     def canceled(self, record: Cancellation) -> None:
         """Say what a cancellation did, with a way to undo it."""
         self._part.forgive()
-        self._part.say(record.message, undo=undoable(record))
+        self._part.say(record.message, undo=[record])
 
     @property
     def _actions(self) -> Any:
         return self._part.console.internals.actions
-
-
-def undoable(*records: Cancellation) -> list[int]:
-    """The items that were canceled, if they are few enough to be brought back by a click."""
-    ids = [item_id for record in records if record.outcome == "canceled" for item_id in record.item_ids]
-    return ids if len(ids) <= _MOST_UNDONE else []
-
-
-def totals(state: QueueState) -> dict[str, Any]:
-    """How many items each action is about: those that the user may act on.
-
-    `pending` includes items that a policy will retry, since they are canceled with the others. `own` says whether
-    only the user's items count, as for everybody but an administrator of a server with several users.
-    """
-    user = state.connection.user
-    own = user is not None and not user.is_admin
-    counts = state.status if state.status is not None and not own else Counts.tallied(state.tallies.own)
-    return {
-        "total": counts.total,
-        "unfinished": counts.unfinished,
-        "finished": counts.total - counts.unfinished,
-        "pending": counts.pending + len(state.retrying),
-        "retryable": state.tallies.retryable,
-        "own": own,
-    }
 
 
 class Controls(Part):
@@ -141,7 +113,7 @@ class Controls(Part):
         state = change.state
         user = state.connection.user
         self.totals = {
-            **totals(state),
+            **state.totals(),
             "paused": state.processor is not None and not state.processor.is_started,
             "may_pause": state.processor is not None and (user is None or user.is_admin),
             "closed": state.connection.mode == "closed",

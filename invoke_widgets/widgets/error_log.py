@@ -13,7 +13,6 @@ from invoke_widgets.history import ErrorGroup, group_errors
 from invoke_widgets.records import FAILED, Cancellation, JobError
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.controls import undoable
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.text import clean, html_table, text_table
 
@@ -203,7 +202,7 @@ class ErrorLogView(Part):
         def outcome(records: list[Cancellation]) -> None:
             number = sum(record.canceled for record in records)
             several = f"Canceled {words.many(number, 'job')} of {words.many(len(records), 'batch')}."
-            self.say(records[0].message if len(records) == 1 else several, undo=undoable(*records))
+            self.say(records[0].message if len(records) == 1 else several, undo=records)
 
         self.forgive()
         self.run(work(), outcome, key="cancel_rest")

@@ -28,6 +28,7 @@ import anywidget
 import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException, NetworkError, classify
+from invoke_widgets.records import Cancellation
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import kernel
 from invoke_widgets.widgets import text as words
@@ -45,6 +46,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _FAILURES_SHOWN = 3
+_MOST_UNDONE = 1_000
+"""Items that can be brought back by a click."""
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -382,16 +385,18 @@ class Part(anywidget.AnyWidget):
                 self.forgive()
             self.run(work, lambda result: self.say(outcome(result)), key=key, always=self.redraw)
 
-    def say(self, text: str, *, undo: Sequence[int] = (), batch: str = "") -> None:
+    def say(self, text: str, *, undo: Sequence[Cancellation] = (), batch: str = "") -> None:
         """Show what was done, in words.
 
         Args:
             text: the words.
-            undo: the items that a retry brings back.
+            undo: cancellations, whose items a click brings back if they are few enough.
             batch: the batch that was made.
         """
         said: dict[str, Any] = {"text": clean(text), "at": time.time()}
-        self.repeat(said | ({"undo": list(undo)} if undo else {}) | ({"batch": batch} if batch else {}))
+        ids = [item_id for record in undo if record.outcome == "canceled" for item_id in record.item_ids]
+        may_undo = 0 < len(ids) <= _MOST_UNDONE
+        self.repeat(said | ({"undo": ids} if may_undo else {}) | ({"batch": batch} if batch else {}))
 
     def repeat(self, said: Said) -> None:
         """Show what was done in another part."""

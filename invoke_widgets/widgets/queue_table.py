@@ -22,7 +22,7 @@ from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.controls import QueueActions, totals, undoable
+from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.pictures import newest_thumbnails
 from invoke_widgets.widgets.text import COLUMNS, DEFAULT_COLUMNS, clean, html_table
@@ -188,7 +188,7 @@ class QueueTable(Part):
     def _draw_totals(self) -> None:
         """Count what the actions are about, among them the batch that the filter names."""
         state = self._state
-        self.totals = {**totals(state), "batch": state.tallies.unfinished_of(self.filters.get("batch", ""))}
+        self.totals = {**state.totals(), "batch": state.tallies.unfinished_of(self.filters.get("batch", ""))}
 
     def _facts(self, state: QueueState) -> dict[str, Any]:
         """What the table shows apart from rows."""
@@ -333,7 +333,7 @@ class QueueTable(Part):
                 self.fail(failure)
             alone = len(records) == 1 and not failures
             message = (alone and records[0].message) or words.canceled(records, 0, len(failures))
-            self.say(message, undo=undoable(*records))
+            self.say(message, undo=records)
 
         if ids := self._claim(item_ids):
             self.run(self.console.internals.actions.cancel_many(ids), outcome, always=lambda: self._release(ids))

@@ -52,7 +52,7 @@ def clean(text: str) -> str:
 
 def cell(text: str) -> str:
     """A server's text as it goes into a cell of the table."""
-    return cut(clean(text[: _LONGEST_CELL + 1]), _LONGEST_CELL)
+    return clean(text) if len(text) <= _LONGEST_CELL else cut(clean(text[: _LONGEST_CELL + 1]), _LONGEST_CELL)
 
 
 # -- numbers and times -------------------------------------------------------------------------------------------------
