@@ -14,8 +14,9 @@ from invoke_widgets.workflows.editor import (
 from invoke_widgets.workflows.fields import WorkflowField, fields
 from invoke_widgets.workflows.generators import Answers
 from invoke_widgets.workflows.graph import Data, near, normal_data, normal_graph, plain
+from invoke_widgets.workflows.loading import PICTURE, read_source
 from invoke_widgets.workflows.schemas import NodeSchemas
-from invoke_widgets.workflows.workflow import PICTURE, Plan, PlanPart, Upload, Workflow, read_source
+from invoke_widgets.workflows.workflow import Plan, PlanPart, Upload, Workflow
 
 __all__ = [
     "PICTURE",

@@ -1,10 +1,16 @@
-"""Loading a workflow with what its server knows: the schemas, the models, the boards, the workflows that it calls."""
+"""Loading a workflow: reading it from a file, a picture or a library, and with it what its server knows.
+
+That is the schemas, the models, the boards and the workflows that it calls.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import InvalidRequest, NotFound
@@ -13,7 +19,7 @@ from invoke_widgets.workflows.fields import fields
 from invoke_widgets.workflows.generators import Answers
 from invoke_widgets.workflows.graph import near
 from invoke_widgets.workflows.schemas import NodeSchemas
-from invoke_widgets.workflows.workflow import Workflow
+from invoke_widgets.workflows.workflow import PICTURE_SUFFIXES, Workflow, is_file
 
 if TYPE_CHECKING:
     from invoke_widgets.client import InvokeClient
@@ -21,6 +27,73 @@ if TYPE_CHECKING:
 
 # The categories of pictures that the editor calls images, and assets.
 _IMAGES, _ASSETS = ("general",), ("control", "mask", "user", "other")
+PICTURE = (b"\x89PNG", b"RIFF", b"\xff\xd8")
+"""How the files of pictures begin: PNG, WebP and JPEG."""
+
+
+def read_source(source: Any) -> dict[str, Any] | str:
+    """The workflow or graph in a file, a picture or JSON values; a text that names no file is returned as it is.
+
+    Raises:
+        InvalidRequest: it cannot be read, or has no workflow in it.
+    """
+    if isinstance(source, Mapping):
+        return _unwrapped(source)
+    if isinstance(source, bytes) and source.startswith(PICTURE):
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with Image.open(io.BytesIO(source)) as picture:
+                return _in_picture(picture, "the picture")
+        except (UnidentifiedImageError, OSError, ValueError) as error:
+            raise InvalidRequest(f"source: the picture cannot be read: {error}.", field="source") from None
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        return _unwrapped(_json(source, "source"))
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if not is_file(str(source)):
+            if isinstance(source, str) and path.suffix.lower() not in {".json", *PICTURE_SUFFIXES}:
+                return source
+            raise InvalidRequest(f"source: there is no file {str(source)!r}.", field="source")
+        content = path.read_bytes()
+        if content.startswith(PICTURE):
+            return read_source(content)
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"source: {str(path)!r} is neither JSON nor a picture.", field="source") from None
+        return _unwrapped(_json(text, str(path)))
+    if hasattr(source, "info") and hasattr(source, "size"):
+        return _in_picture(source, "the picture")
+    raise InvalidRequest(
+        f"source: should be a path, a workflow, a graph, a picture or a name, got {type(source).__name__}.",
+        field="source",
+    )
+
+
+def _json(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"source: {place} is not JSON: {error}.", field="source") from None
+
+
+def _unwrapped(found: Any) -> dict[str, Any]:
+    """A workflow or graph, by itself or as `{"workflow": ...}` or `{"graph": ...}`."""
+    for name in ("", "workflow", "graph"):
+        inner = found.get(name) if name and isinstance(found, Mapping) else found
+        if isinstance(inner, Mapping) and isinstance(inner.get("nodes"), list | Mapping):
+            return dict(inner)
+    raise InvalidRequest("source: has no 'nodes', so it is neither a workflow nor a graph.", field="source")
+
+
+def _in_picture(picture: Any, called: str) -> dict[str, Any]:
+    """The workflow, or else the graph, that InvokeAI put into a picture."""
+    for name in ("invokeai_workflow", "invokeai_graph"):
+        text = picture.info.get(name)
+        if isinstance(text, str) and text not in ("", "null"):
+            return _unwrapped(_json(text, called))
+    raise InvalidRequest(f"source: {called} has no workflow in it.", field="source")
 
 
 async def load(

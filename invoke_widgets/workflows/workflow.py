@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import itertools
 import json
 import os
@@ -34,9 +33,7 @@ SEED = "seed"
 _LARGEST_SEED = 2**31 - 1
 _MODEL_KEYS = ("key", "hash", "name", "base", "type")
 _LONGEST_VALUE = 80
-PICTURE = (b"\x89PNG", b"RIFF", b"\xff\xd8")
-"""How the files of pictures begin: PNG, WebP and JPEG."""
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 # What the server wants of a workflow that is sent along with a batch (WorkflowWithoutID, InvokeAI 6.14.2).
 _WORKFLOW_PARTS: Mapping[str, Any] = {
     "name": "",
@@ -592,7 +589,7 @@ class Workflow:
     def _listed(self, known: WorkflowField, given: Any) -> list[Any]:
         """The values of one field: a list, or the lines of a text file, or the pictures in a folder."""
         if known.kind == "image" and isinstance(given, str | os.PathLike) and Path(given).is_dir():
-            found = sorted(path for path in Path(given).iterdir() if path.suffix.lower() in _PICTURES)
+            found = sorted(path for path in Path(given).iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
             if not found:
                 raise InvalidRequest(f"{known.name}: the folder {str(given)!r} has no pictures.", field=known.name)
             return list(found)
@@ -663,71 +660,6 @@ class Workflow:
         return self._console
 
 
-def read_source(source: Any) -> dict[str, Any] | str:
-    """The workflow or graph in a file, a picture or JSON values; a text that names no file is returned as it is.
-
-    Raises:
-        InvalidRequest: it cannot be read, or has no workflow in it.
-    """
-    if isinstance(source, Mapping):
-        return _unwrapped(source)
-    if isinstance(source, bytes) and source.startswith(PICTURE):
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(io.BytesIO(source)) as picture:
-                return _in_picture(picture, "the picture")
-        except (UnidentifiedImageError, OSError, ValueError) as error:
-            raise InvalidRequest(f"source: the picture cannot be read: {error}.", field="source") from None
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        return _unwrapped(_json(source, "source"))
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if not _is_file(str(source)):
-            if isinstance(source, str) and path.suffix.lower() not in {".json", *_PICTURES}:
-                return source
-            raise InvalidRequest(f"source: there is no file {str(source)!r}.", field="source")
-        content = path.read_bytes()
-        if content.startswith(PICTURE):
-            return read_source(content)
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InvalidRequest(f"source: {str(path)!r} is neither JSON nor a picture.", field="source") from None
-        return _unwrapped(_json(text, str(path)))
-    if hasattr(source, "info") and hasattr(source, "size"):
-        return _in_picture(source, "the picture")
-    raise InvalidRequest(
-        f"source: should be a path, a workflow, a graph, a picture or a name, got {type(source).__name__}.",
-        field="source",
-    )
-
-
-def _json(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"source: {place} is not JSON: {error}.", field="source") from None
-
-
-def _unwrapped(found: Any) -> dict[str, Any]:
-    """A workflow or graph, by itself or as `{"workflow": ...}` or `{"graph": ...}`."""
-    for name in ("", "workflow", "graph"):
-        inner = found.get(name) if name and isinstance(found, Mapping) else found
-        if isinstance(inner, Mapping) and isinstance(inner.get("nodes"), list | Mapping):
-            return dict(inner)
-    raise InvalidRequest("source: has no 'nodes', so it is neither a workflow nor a graph.", field="source")
-
-
-def _in_picture(picture: Any, called: str) -> dict[str, Any]:
-    """The workflow, or else the graph, that InvokeAI put into a picture."""
-    for name in ("invokeai_workflow", "invokeai_graph"):
-        text = picture.info.get(name)
-        if isinstance(text, str) and text not in ("", "null"):
-            return _unwrapped(_json(text, called))
-    raise InvalidRequest(f"source: {called} has no workflow in it.", field="source")
-
-
 def _grouped(rows: list[dict[str, Setting]], known: Mapping[str, WorkflowField]) -> dict[str, list[dict[str, Setting]]]:
     """Rows by the values that the server does not vary within a batch, in the order of the first of each."""
     groups: dict[str, list[dict[str, Setting]]] = {}
@@ -767,7 +699,8 @@ def _values(name: str, given: Any) -> list[Any]:
     return found
 
 
-def _is_file(value: Any) -> bool:
+def is_file(value: Any) -> bool:
+    """Whether a value is the path of a file, as a text."""
     try:
         return isinstance(value, str) and Path(value).is_file()
     except (OSError, ValueError):
@@ -778,7 +711,7 @@ def _image(place: str, value: Any) -> Setting:
     name = value.get("image_name") if isinstance(value, Mapping) else getattr(value, "image_name", None)
     if isinstance(name, str) and name:
         return Setting({"image_name": name}, name)  # the server's name, also where a file is called the same
-    if isinstance(value, os.PathLike) or _is_file(value):
+    if isinstance(value, os.PathLike) or is_file(value):
         return Setting(Upload(Path(value)), str(value))
     if isinstance(value, str) and value:
         return Setting({"image_name": value}, value)
