@@ -331,6 +331,9 @@ class Console:
             records, failures = self._call(self._actions.cancel_where(where))
         elif isinstance(item_ids, Iterable):
             records, failures = self._call(self._actions.cancel_many(checked_ids(item_ids)))
+        elif item_ids is None:
+            remedy = "cancel_pending() cancels all that wait."
+            raise InvalidRequest("item_ids: should be an id or ids.", suggestion=remedy, field="item_ids")
         else:
             return self._call(self._actions.cancel(checked_id(item_ids)))
         if failures:
@@ -492,7 +495,7 @@ class Console:
         """Upload a picture, unless this console has uploaded the same content before and it is still there.
 
         Args:
-            image: a path, the bytes of a PNG, JPEG or WebP file, an image of Pillow, or an array of bytes of the shape
+            image: a path, the bytes of a PNG, JPEG or WebP file, a Pillow image, or an array of bytes of shape
                 (height, width), (height, width, 3) or (height, width, 4). An `Image` is returned as it is.
             board: the board to put it on: its handle, name or id.
             intermediate: whether the gallery should not show it.

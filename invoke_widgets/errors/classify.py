@@ -128,6 +128,8 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
         found = InvalidRequest, "The server does not talk to web pages of other origins.", remedy, False
     elif status == 404 and request.endswith("/app/version"):  # every version has it
         found = UnexpectedReply, f"{request} was answered with 404: {said}.", _ADDRESS, False
+    elif status == 404:
+        found = NotFound, _not_found(said), _LOOK_UP, False
     elif status in _CLIENT_ERRORS:
         kind, words, remedy, retryable = _CLIENT_ERRORS[status]
         found = kind, words.format(said=said, request=request), remedy, retryable
@@ -147,14 +149,18 @@ _ADDRESS = (
     "Is this the whole address of an InvokeAI server? Behind a proxy it may have a path (http://host/invoke), "
     "or a login page before it."
 )
-_LOOK_UP = "It was deleted, or its id is wrong, or it is in another queue."
+_LOOK_UP = "It was deleted, its id is wrong, or it is in another queue."
+
+
+def _not_found(said: str) -> str:
+    return f"{said}." if "not found" in said.lower() else f"Not found: {said}."
+
 
 _CLIENT_ERRORS: dict[int, _Found] = {
     401: (AccessDenied, "The server wants a token: {said}.",
           "Pass token=... or set INVOKEAI_TOKEN.", False),
     403: (AccessDenied, "The server does not allow this: {said}.",
           "Ask an administrator, or act on your own items only.", False),
-    404: (NotFound, "Not found: {said}.", _LOOK_UP, False),
     405: (InvalidRequest, "The server does not take {request}.",
           "Compare the server's version with what this call needs.", False),
     407: (AccessDenied, "A proxy wants a login: {said}.", "Check HTTP_PROXY and NO_PROXY.", False),
@@ -187,7 +193,7 @@ _REMEDIES = (
 def _suggestion_for(errors: tuple[tuple[str, str], ...]) -> str:
     message = errors[0][1] if errors else ""
     known = next((remedy for words, remedy in _REMEDIES if words in message), None)
-    return known or "Correct the field named, and submit again."
+    return known or "Correct the field that it names."
 
 
 def _for_page(status: int, request: str) -> _Found:
@@ -217,7 +223,7 @@ def _for_failure(status: int, said: str, details: dict[str, Any]) -> _Found:
     # answers the second text up to 6.13.
     for text, end in ((": 404: ", ": 404: "), ("No queue item with id", ": ")):
         if text in said:
-            return NotFound, f"Not found: {said.rpartition(end)[2]}.", _LOOK_UP, False
+            return NotFound, _not_found(said.rpartition(end)[2]), _LOOK_UP, False
     if "too large to convert to SQLite INTEGER" in said:
         return NotFound, "Not found: the id is larger than any id can be.", _LOOK_UP, False
     if poison := _POISON.search(said):

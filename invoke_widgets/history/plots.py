@@ -73,7 +73,7 @@ class Plots:
     Each title says what was found. Each method returns matplotlib's `Axes`, which a notebook shows; to write a file:
     `.figure.savefig(path)`. Times are in UTC. All take:
 
-    - `since`: a time, or how long ago such as "15min" or a `timedelta`; what ended before is left out.
+    - `since`: a time, or how long ago, such as "15min" or a `timedelta`; what ended before is left out.
     - `batch`: a `Batch` or its id; what belongs to others is left out.
     - `ax`: axes to draw on, as `plt.subplots()` makes them; by default those of a new figure.
     - `dark`: whether it is for a dark page; by default as `ax` is, or matplotlib's own style.
@@ -416,7 +416,7 @@ def _moment(since: Any) -> Any:
             return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
         return pd.Timestamp.now("UTC") - pd.Timedelta(since)
     except (ValueError, TypeError, OverflowError):
-        raise InvalidRequest(f"since: should be a time, or how long ago such as '15min', got {since!r}.") from None
+        raise InvalidRequest(f"since: should be a time, or how long ago, such as '15min', got {since!r}.") from None
 
 
 def _interval(length: timedelta) -> float:

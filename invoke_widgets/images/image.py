@@ -118,7 +118,7 @@ class Image:
         return self._context.loop.call(self._context.client.get_image_thumbnail(self.name))
 
     def pil(self) -> PIL.Image.Image:
-        """Fetch it as an image of Pillow; raises as `bytes` does.
+        """Fetch it as a Pillow image; raises as `bytes` does.
 
         Raises:
             UnexpectedReply: what was fetched is no picture.

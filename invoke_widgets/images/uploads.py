@@ -1,4 +1,4 @@
-"""Uploads: a file, bytes, an image of Pillow or an array becomes a picture on the server, once per content."""
+"""Uploads: a file, bytes, a Pillow image or an array becomes a picture on the server, once per content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import InvalidRequest, NotFound
 from invoke_widgets.records import ImageRecord
 
-_WHAT = "It takes a path, bytes, an image of Pillow, or an array of bytes of the shape (h, w), (h, w, 3) or (h, w, 4)."
+_WHAT = "It takes a path, bytes, a Pillow image, or an array of bytes of shape (h, w), (h, w, 3) or (h, w, 4)."
 
 
 class Uploads:
@@ -53,7 +53,7 @@ def content_of(source: Any) -> bytes:
     """Return the bytes of a picture's file.
 
     Args:
-        source: a path, bytes, an image of Pillow, or an array.
+        source: a path, bytes, a Pillow image, or an array.
 
     Raises:
         InvalidRequest: it is something else, or cannot be read.

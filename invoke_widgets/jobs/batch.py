@@ -381,7 +381,8 @@ class Sweep(Jobs):
         )
 
     def __repr__(self) -> str:
-        return f"Sweep({len(self)} jobs in {len(self.batches)} {'batch' if len(self.batches) == 1 else 'batches'})"
+        jobs, batches = len(self), len(self.batches)
+        return f"Sweep({jobs} {'job' if jobs == 1 else 'jobs'} in {batches} {'batch' if batches == 1 else 'batches'})"
 
     @property
     def item_ids(self) -> tuple[int, ...]:

@@ -37,7 +37,9 @@ def normal_graph(graph: object) -> dict[str, Any]:
         raise InvalidRequest(
             f"graph: should be a mapping with 'nodes' and 'edges', got {type(graph).__name__}.",
             field="graph",
-            suggestion="Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}.",
+            suggestion="console.workflow(...) loads a file, or a workflow of the server's library by its name."
+            if isinstance(graph, str)
+            else "Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}.",
         )
     nodes = graph.get("nodes")
     if not isinstance(nodes, Mapping):
@@ -47,7 +49,7 @@ def normal_graph(graph: object) -> dict[str, Any]:
             field="graph.nodes",
         )
     if not nodes:
-        raise invalid("graph.nodes", "has no nodes, so that nothing would run")
+        raise invalid("graph.nodes", "has no nodes, so nothing would run")
     checked = {}
     for node_id, node in nodes.items():
         if not isinstance(node_id, str) or not node_id:

@@ -211,6 +211,28 @@ def test_missing_item_through_another_queue_is_not_found() -> None:
     assert isinstance(classify.exception_for_reply(500, "application/json", body, "GET /x"), NotFound)
 
 
+@pytest.mark.parametrize(
+    ("message", "suggestion", "text"),
+    [
+        ("division by zero", "Change the divisor.", "division by zero. Change the divisor."),
+        ("Is it there?", "Look.", "Is it there? Look."),
+        ("division by zero", "", "division by zero"),
+    ],
+)
+def test_text_has_message_and_suggestion_as_sentences(message: str, suggestion: str, text: str) -> None:
+    """The server's exceptions end without a full stop."""
+    assert text == str(NotFound(message, suggestion=suggestion))
+
+
+def test_not_found_is_said_once() -> None:
+    """Most of the server's answers say it themselves."""
+    shown = [
+        classify.exception_for_reply(404, "application/json", json.dumps({"detail": said}).encode(), "GET /x").message
+        for said in ("Image not found", "No queue item with id 9")
+    ]
+    assert ["Image not found.", "Not found: No queue item with id 9."] == shown
+
+
 def test_table_of_known_failures_is_up_to_date() -> None:
     """After a change, run `python -m tests.support.known_failures` to write it."""
     assert known_failures.table() == known_failures.TABLE.read_text()
