@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from invoke_widgets import __version__
 from invoke_widgets.demo_server.process import EmbeddedServer
@@ -23,6 +24,9 @@ from invoke_widgets.errors import JobException
 _QUICKSTART = "quickstart.ipynb"
 _PACKAGE = Path(__file__).parent
 _CELL_TIMEOUT_S = 120
+_CONFIG = ".config"
+# No question about Jupyter's news over the first cell. What the user has set wins.
+_LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
 _SHUTDOWN_S = 15.0
 
 
@@ -129,7 +133,9 @@ def _demo(given: argparse.Namespace) -> int:
                 "JUPYTER_PREFER_ENV_PATH": "1",
             }
             if given.check:
-                check_notebook(notebook, environment)
+                begin = time.monotonic()
+                run_notebook(notebook, environment)
+                print(f"{notebook.name} ran in {time.monotonic() - begin:.1f} s.")
                 return 0
             print(f"The demo server is at {server.url}. Ctrl-C stops it, and JupyterLab.", flush=True)
             return _show(notebook, environment, given)
@@ -149,6 +155,7 @@ def find_notebook(name: str) -> Path:
     there = {path.name: path for folder in reversed(folders) for path in folder.glob("*.ipynb")}
     if not there:
         raise CommandError("The notebooks are missing from this installation. Reinstall invoke-widgets.")
+    name = name if name.endswith(".ipynb") else f"{name}.ipynb"
     if name not in there:
         raise CommandError(f"There is no notebook {name!r}. Choose one of {', '.join(sorted(there))}.")
     return there[name]
@@ -159,10 +166,15 @@ def _show(notebook: Path, environment: dict[str, str], given: argparse.Namespace
     folder = Path(tempfile.mkdtemp(prefix="invoke-widgets-notebook-"))
     for other in notebook.parent.glob("*.ipynb"):
         shutil.copy(other, folder)
+    defaults = folder / _CONFIG / "labconfig" / "default_setting_overrides.json"
+    defaults.parent.mkdir(parents=True)
+    defaults.write_text(json.dumps(_LAB_SETTINGS))
+    path = os.pathsep.join(filter(None, [str(folder / _CONFIG), environment.get("JUPYTER_CONFIG_PATH")]))
+    environment = {**environment, "JUPYTER_CONFIG_PATH": path}
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")
     # It shares our terminal, so Ctrl-C reaches it too, and it should not ask for confirmation.
-    command += ["--ServerApp.answer_yes=True", "--log-level=WARN", "--LabApp.log_level=WARN", "--ip=127.0.0.1"]
+    command += ["--ServerApp.answer_yes=True", "--log-level=ERROR", "--LabApp.log_level=ERROR", "--ip=127.0.0.1"]
     if given.no_browser:
         command.append("--no-browser")
     if given.port is not None:
@@ -196,7 +208,7 @@ def _tidy(folder: Path, originals: Path) -> None:
     """Remove the folder, unless the user has changed something in it."""
     for path in folder.iterdir():
         original = originals / path.name
-        if path.name == ".ipynb_checkpoints" or (
+        if path.name in (".ipynb_checkpoints", _CONFIG) or (
             path.is_file() and original.is_file() and path.read_bytes() == original.read_bytes()
         ):
             continue
@@ -205,8 +217,8 @@ def _tidy(folder: Path, originals: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:
-    """Run all cells of a notebook in a kernel of this environment, and print how long it took.
+def run_notebook(notebook: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Run all cells of a notebook in a kernel of this environment, and return it with its outputs.
 
     Args:
         notebook: the file, which is not changed.
@@ -225,7 +237,6 @@ def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:
     specs = KernelSpecManager(kernel_dirs=[])
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
     content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-    begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="invoke-widgets-check-") as folder:
         client = NotebookClient(content, km=manager, timeout=_CELL_TIMEOUT_S, resources={"metadata": {"path": folder}})
         try:
@@ -236,7 +247,7 @@ def check_notebook(notebook: Path, environment: Mapping[str, str]) -> None:
             raise CommandError(f"{notebook.name} failed: a cell did not finish within {_CELL_TIMEOUT_S} s.") from None
         except DeadKernelError:
             raise CommandError(f"{notebook.name} failed: the kernel died.") from None
-    print(f"{notebook.name} ran in {time.monotonic() - begin:.1f} s.")
+    return content
 
 
 def _need(*modules: str) -> None:

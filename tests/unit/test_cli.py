@@ -218,6 +218,7 @@ def test_find_notebook_finds_the_notebooks() -> None:
     assert {"quickstart.ipynb", "errors.ipynb", "recipes.ipynb", "workflows.ipynb"} == {
         path.name for path in cli.find_notebook("quickstart.ipynb").parent.glob("*.ipynb")
     }
+    assert "errors.ipynb" == cli.find_notebook("errors").name
     with pytest.raises(cli.CommandError, match=r"'nothing\.ipynb'\. Choose one of errors\.ipynb, quick"):
         cli.find_notebook("nothing.ipynb")
 
@@ -271,7 +272,7 @@ def _check(notebook: Path, environment: dict[str, str]) -> tuple[int, str]:
     """The check's exit code and error output, from a process of its own, since nbclient leaves sockets open."""
     program = (
         "import os, pathlib, sys; from invoke_widgets import cli\n"
-        "try: cli.check_notebook(pathlib.Path(sys.argv[1]), os.environ)\n"
+        "try: cli.run_notebook(pathlib.Path(sys.argv[1]), os.environ)\n"
         "except cli.CommandError as error: sys.exit(str(error))"
     )
     command = [sys.executable, "-c", program, str(notebook)]
