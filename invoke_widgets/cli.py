@@ -236,9 +236,12 @@ def run_notebook(notebook: Path, environment: Mapping[str, str]) -> dict[str, An
     # Without folders to search, "python3" is the kernel of this very interpreter.
     specs = KernelSpecManager(kernel_dirs=[])
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
-    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    content: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="invoke-widgets-check-") as folder:
-        client = NotebookClient(content, km=manager, timeout=_CELL_TIMEOUT_S, resources={"metadata": {"path": folder}})
+        resources = {"metadata": {"path": folder}}
+        client = NotebookClient(
+            content, km=manager, timeout=_CELL_TIMEOUT_S, resources=resources, coalesce_streams=True
+        )
         try:
             client.execute(env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         except CellExecutionError as error:
@@ -247,7 +250,7 @@ def run_notebook(notebook: Path, environment: Mapping[str, str]) -> dict[str, An
             raise CommandError(f"{notebook.name} failed: a cell did not finish within {_CELL_TIMEOUT_S} s.") from None
         except DeadKernelError:
             raise CommandError(f"{notebook.name} failed: the kernel died.") from None
-    return content
+    return dict(content)
 
 
 def _need(*modules: str) -> None:

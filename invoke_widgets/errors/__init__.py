@@ -69,7 +69,7 @@ class JobErrorType(StrEnum):
 
 
 class JobException(Exception):
-    """Root of the tree.
+    """The root of all exceptions of this package: what happened, what to do, and which job it concerns.
 
     Args:
         message: what happened, in one line.
