@@ -184,7 +184,9 @@ def test_grid_shows_states_pictures_and_errors_by_value(console: iw.Console) -> 
     until(lambda: 6 == sum(bool(state.get("names")) for state in grid.states.values()), "the pictures")
     assert (["32", "64", "128"], ["#ff0000", "#00ff00"]) == (grid.layout_["columns"], grid.layout_["rows"])
     assert [[1, 0], [0, 0], [2, 0], [1, 1], [0, 1], [2, 1]] == [cell["at"][:2] for cell in grid.layout_["cells"]]
-    assert (6, "p.width 32") == (len(grid.figure().axes), grid.figure().axes[0].get_title())
+    figure: Any = grid.figure()
+    assert (6, "p.width 32") == (len(figure.axes), figure.axes[0].get_title())
+    assert figure._repr_png_().startswith(b"\x89PNG")  # a notebook shows it without pyplot
     grid.y = ""
     assert [0, 0, 0, 0, 0, 0] == [cell["at"][1] for cell in grid.layout_["cells"]]
     with pytest.raises(InvalidRequest, match="x: the jobs have no value 'width'"):
