@@ -37,7 +37,7 @@ class Board:
         self.image_count = record.image_count
 
     def __repr__(self) -> str:
-        return f"Board({self.name!r}, {self.image_count} pictures)"
+        return f"Board({self.name!r}, {self.image_count} {'picture' if self.image_count == 1 else 'pictures'})"
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -133,6 +133,12 @@ class Image:
         return picture
 
     @property
+    def board(self) -> Board | None:
+        """Read the board that it is on; None for none."""
+        found: Board | None = None if self.board_id is None else self._context.console.board(self.board_id)
+        return found
+
+    @property
     def metadata(self) -> dict[str, Any] | None:
         """Fetch the metadata that it carries: None, unless a node of its graph wrote some."""
         return self._context.loop.call(self._context.client.get_image_metadata(self.name))

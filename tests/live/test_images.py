@@ -324,7 +324,8 @@ def test_move_star_and_delete(console: iw.Console) -> None:
     assert "starred" in repr(images[0])
     images[0].star(False)
     images[0].move(None)
-    assert (None, False) == (images[0].board_id, images[0].starred)
+    assert (None, None, False) == (images[0].board_id, images[0].board, images[0].starred)
+    assert board == images[1].board
     assert set(images[1:]) == set(board.images())
     images[1].delete()
     with pytest.raises(iw.NotFound, match=f"1 of 3 pictures were not starred.*{images[1].name}"):
