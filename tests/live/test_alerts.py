@@ -25,7 +25,6 @@ from invoke_widgets.alerts import (
     JobFinished,
     JobStalled,
     Message,
-    QueueFull,
     QueuePaused,
     QueueResumed,
     QueueUnwedged,
@@ -196,22 +195,6 @@ def test_connection_lost_and_back() -> None:
             server.start()
             until(lambda: len(got) == 2, "the server to be back")
             assert ["connection.lost", "connection.back"] == kinds(got)
-    finally:
-        server.stop()
-
-
-@pytest.mark.slow
-def test_queue_full() -> None:
-    """A submission that the server accepted only in part is reported."""
-    server = EmbeddedServer(max_queue_size=2)
-    server.start()
-    try:
-        with iw.connect(server.url) as console, Wire(server) as wire:
-            got: list[Message] = []
-            console.alert(on=QueueFull, to=got.append)
-            wire.enqueue(sleep(60), runs=9)
-            until(lambda: got, "the message")
-            assert ["queue.full"] == kinds(got)
     finally:
         server.stop()
 

@@ -13,11 +13,6 @@ from invoke_widgets.notices import (
     JobFinished,
     JobStalled,
     Notice,
-    QueueFull,
-    QueuePaused,
-    QueueResumed,
-    QueueUnwedged,
-    QueueWedged,
 )
 from tests.support.graphs import divide, sleep
 from tests.support.wire import Wire, until
@@ -55,36 +50,11 @@ def test_each_end_of_a_job_and_a_batch_gives_one_notice(console: iw.Console, rec
 
 
 @pytest.mark.slow
-def test_a_pause_and_a_full_queue_give_notices(console: iw.Console, received: Notices, wire: Wire) -> None:
-    """A pause by another client, its end, and a batch that did not fit are reported."""
-    wire.put("processor/pause")
-    until(lambda: of(received, QueuePaused), "the pause")
-    size = wire.server.max_queue_size
-    answer = wire.enqueue(runs=size + 1)
-    assert size == answer["enqueued"]
-    until(lambda: of(received, QueueFull), "the full queue")
-    wire.put("clear")
-    wire.put("processor/resume")
-    until(lambda: of(received, QueueResumed), "the end of the pause")
-
-
-@pytest.mark.slow
 def test_a_stalled_job_gives_one_notice(console: iw.Console, received: Notices, wire: Wire) -> None:
     """A job in progress without any sign of life is reported once."""
     item_id = wire.start(sleep(60, steps=1))[0]
     until(lambda: of(received, JobStalled), "the stall")
     assert [item_id] == [notice.item.item_id for notice in received if isinstance(notice, JobStalled)]
-
-
-@pytest.mark.slow
-def test_a_stuck_queue_and_its_end_give_notices(console: iw.Console, received: Notices, wire: Wire) -> None:
-    """An item that the worker cannot load makes the queue stuck; canceling its batch ends that."""
-    poison = [[{"node_path": "div", "field_name": "a", "items": ["x"]}]]
-    batch_id = wire.enqueue(divide(1, 1), data=poison)["batch"]["batch_id"]
-    until(lambda: of(received, QueueWedged), "the wedge")
-    assert [(batch_id,)] == [notice.wedge.batch_ids for notice in received if isinstance(notice, QueueWedged)]
-    console.unwedge()
-    until(lambda: of(received, QueueUnwedged), "the end of it")
 
 
 def test_no_notice_arrives_after_unsubscribing(console: iw.Console, received: Notices) -> None:

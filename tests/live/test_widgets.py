@@ -106,11 +106,13 @@ def test_cancel_pending_counts_and_stops_planned_retries(console: iw.Console) ->
 
 
 def test_cancel_pending_leaves_the_current_item(console: iw.Console, wire: Wire) -> None:
-    """All waiting items are canceled."""
+    """All waiting items are canceled, and can be brought back."""
     running, pending = wire.running_and_pending(2)
+    until(lambda: len(console.queue) == 3, "the snapshot")
     controls = Controls(console)
     ask(controls, "cancel_pending")
     assert "Canceled 2 pending; the current item goes on." == said(controls)
+    assert sorted(pending) == sorted(controls.said["undo"])
     assert ["in_progress", "canceled", "canceled"] == wire.statuses([running, *pending])
 
 

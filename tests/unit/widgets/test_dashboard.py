@@ -14,8 +14,7 @@ import pytest
 from invoke_widgets.alerts import Message, Toasts
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.jobs import Submission
-from invoke_widgets.records import COMPLETED, FAILED, Cancellation, QueueItem, Wedge
-from invoke_widgets.widgets.controls import Controls
+from invoke_widgets.records import COMPLETED, FAILED, QueueItem, Wedge
 from invoke_widgets.widgets.dashboard import Dashboard
 from invoke_widgets.widgets.drafts import Draft
 from invoke_widgets.widgets.error_log import ErrorLogView
@@ -23,7 +22,7 @@ from invoke_widgets.widgets.gallery import Gallery
 from invoke_widgets.widgets.header import Header
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
 from tests.support.parts import Sent, ask, said
-from tests.support.table_console import START, FedConsole, item
+from tests.support.table_console import FedConsole, item
 from tests.support.wire import until
 
 GRAPH = {"nodes": {"a": {"type": "add", "a": 1}}, "edges": []}
@@ -33,20 +32,10 @@ class Actions:
     """What parts ask for, kept; checks find no fault."""
 
     def __init__(self) -> None:
-        self.cleared = 0
         self.retried: list[int] = []
 
     async def check(self, submission: Submission) -> int:
         return submission.runs
-
-    async def clear(self) -> Cancellation:
-        self.cleared += 1
-        return Cancellation(scope="clear", outcome="canceled", canceled=0, item_ids=(), requested_at=START)
-
-    async def cancel_pending(self) -> Cancellation:
-        return Cancellation(
-            scope="pending", outcome="canceled", canceled=2, item_ids=(2, 3), requested_at=START, message="Canceled 2."
-        )
 
     async def retry(self, item_ids: list[int]) -> Any:
         self.retried += item_ids
@@ -78,28 +67,6 @@ def failed(item_id: int, **fields: Any) -> QueueItem:
         "error_traceback": "Traceback: no luck",
     }
     return item(item_id, FAILED, **error, **fields)
-
-
-def test_clear_does_nothing_if_the_number_has_changed(console: Any) -> None:
-    """A click on "Clear 3 jobs" that arrives when there are 103 says so; the next one clears."""
-    controls = Controls(console)
-    console.feed(item(i) for i in range(4, 104))
-    ask(controls, "clear", total=3)
-    assert ("Nothing was cleared: the queue has 103 jobs now, not 3.", 0) == (
-        said(controls),
-        console.internals.actions.cleared,
-    )
-    ask(controls, "clear", total=103)
-    until(lambda: console.internals.actions.cleared == 1, "the queue to be cleared")
-
-
-def test_a_cancellation_can_be_undone(console: Any) -> None:
-    """What was canceled is offered to be retried."""
-    controls = Controls(console)
-    ask(controls, "cancel_pending")
-    until(lambda: controls.said.get("undo") == [2, 3], "the offer")
-    ask(controls, "undo", item_ids=controls.said["undo"])
-    until(lambda: console.internals.actions.retried == [2, 3], "the retry")
 
 
 def test_toasts_are_shown_oldest_first_and_dismissed_by_id(console: Any) -> None:
