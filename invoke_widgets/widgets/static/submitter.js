@@ -56,25 +56,20 @@ function Submitter({ model }) {
   };
   useLayoutEffect(() => {
     // On the document: the browser would show a file that is dropped beside the form in place of the page.
-    const here = (event) => holdsFiles(event) && event.composedPath().includes(root);
-    const over = (event) => {
-      setDropping(here(event));
-      if (!here(event)) return;
+    const closing = new AbortController();
+    const on = (name, listener) => document.addEventListener(name, listener, { capture: true, signal: closing.signal });
+    const dragged = (event) => {
+      const here = holdsFiles(event) && event.composedPath().includes(root);
+      setDropping(here && event.type !== "drop");
+      if (!here) return;
       event.preventDefault();
       event.stopPropagation();
-      event.dataTransfer.dropEffect = "copy";
+      if (event.type === "drop") take([...event.dataTransfer.files]);
+      else event.dataTransfer.dropEffect = "copy";
     };
-    const dropped = (event) => {
-      setDropping(false);
-      if (!here(event)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      take([...event.dataTransfer.files]);
-    };
-    const left = (event) => { if (event.relatedTarget === null) setDropping(false); };
-    const listeners = { dragenter: over, dragover: over, drop: dropped, dragleave: left };
-    for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener, true);
-    return () => { for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener, true); };
+    for (const name of ["dragenter", "dragover", "drop"]) on(name, dragged);
+    on("dragleave", (event) => { if (event.relatedTarget === null) setDropping(false); });
+    return () => closing.abort();
   }, []);
   const rows = typed.rows;
   const setRow = (index, row) => change({ rows: rows.map((one, i) => (i === index ? row : one)) });
