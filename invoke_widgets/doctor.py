@@ -117,8 +117,13 @@ async def _ask(url: str) -> tuple[list[Finding], bool]:
             setup = await client.get_setup_status()
         except JobException as error:
             return [_problem("server", error)], False
+        found = [Finding("server", "ok", f"InvokeAI {version}", data={"version": version}), _latency(taken)]
         has_token = client.transport.token is not None
-    found = [Finding("server", "ok", f"InvokeAI {version}", data={"version": version}), _latency(taken)]
+        if setup.multiuser_enabled and has_token:
+            try:
+                await client.get_current_user_info()
+            except JobException as error:
+                return [*found, _problem("access", error)], False
     data = {"multiuser": setup.multiuser_enabled, "token": has_token}
     if not setup.multiuser_enabled:
         ignored = "; the one in INVOKEAI_TOKEN is ignored" if has_token else ""

@@ -136,6 +136,17 @@ def test_doctor_asks_for_a_token_of_a_multiuser_server(
     assert "Set INVOKEAI_TOKEN" in output
 
 
+def test_doctor_says_that_a_token_is_refused(
+    run: Run, multiuser_server: Server, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a problem of access, and the queue is not asked."""
+    monkeypatch.setenv("INVOKEAI_TOKEN", f"{token[:-4]}AAAA")
+    code, output, _ = run("doctor", multiuser_server.url, "--json")
+    found = findings(output)
+    assert (1, "problem", False) == (code, found["access"]["level"], "queue" in found)
+    assert "refuses the token" in found["access"]["message"]
+
+
 def test_doctor_asks_for_the_setup_of_a_new_multiuser_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can have a token before there is an administrator."""
     monkeypatch.delenv("INVOKEAI_TOKEN", raising=False)
@@ -255,7 +266,7 @@ def test_errors_notebook_has_its_drill_on_a_server_that_it_did_not_start(wire: W
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_show_what_a_run_shows(notebook: Path) -> None:
-    """Each starts a demo server of its own; its saved outputs are those of the run, numbers and times apart."""
+    """Each starts a demo server of its own; its saved outputs are of the same kinds as those of the run."""
     command = [sys.executable, "-m", "tests.support.notebooks", "--compare", notebook.stem]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
