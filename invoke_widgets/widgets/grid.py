@@ -250,7 +250,13 @@ class Grid(Part):
         """
         from invoke_widgets.history import picture_grid
 
+        # A grid that has just been made is still reading them.
         with self.lock:
+            done = [item.item_id for item in self._items.values() if item.status == COMPLETED]
+            unread = [item_id for item_id in done if item_id not in self._names]
+        read = self.console.internals.call(read_pictures(self.console.client, unread)) if unread else []
+        with self.lock:
+            self._take(read)
             layout, states = dict(self.layout_), dict(self.states)
         cells: dict[tuple[int, int], tuple[bytes | None, str]] = {}
         rows = [f"{facet} · {row}".strip(" ·") for facet in layout["facets"] or [""] for row in layout["rows"] or [""]]

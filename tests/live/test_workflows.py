@@ -187,6 +187,8 @@ def test_grid_shows_states_pictures_and_errors_by_value(console: iw.Console) -> 
     figure: Any = grid.figure()
     assert (6, "p.width 32") == (len(figure.axes), figure.axes[0].get_title())
     assert figure._repr_png_().startswith(b"\x89PNG")  # a notebook shows it without pyplot
+    at_once: Any = sweep.grid(x="p.width", y="p.color").figure()
+    assert [1] * 6 == [len(axes.images) for axes in at_once.axes]
     grid.y = ""
     assert [0, 0, 0, 0, 0, 0] == [cell["at"][1] for cell in grid.layout_["cells"]]
     with pytest.raises(InvalidRequest, match="x: the jobs have no value 'width'"):
