@@ -41,7 +41,8 @@ class WorkflowForm(Part):
         elements: the form: `kind` ("field", "heading", "text", "divider", "row" or "column"), with `name`, `text` or
             `items`.
         more: the names of the fields that are not in it.
-        controls: by the field's name, what it takes: `kind`, `value`, `choices`, `minimum` and so on.
+        controls: by the field's name, what it takes: `kind`, `value`, `choices`, `minimum`, whether it is a `seed`, and
+            so on.
         form: what is typed: `values` by the field's name (a text; for several values a list), `runs`, `prepend`, and
             `seed` ("", "random" or "same"). May be set.
         problems: by the field's name, what is wrong; under "" what is wrong with the workflow.
@@ -104,6 +105,8 @@ class WorkflowForm(Part):
             "description": clean(known.description),
             "required": known.required,
         }
+        if known.kind == "integer" and known.field == "seed":
+            found["seed"] = True
         if known.fed_by:
             found["fed_by"] = clean(known.fed_by)
         if known.problem:

@@ -217,3 +217,15 @@ def test_hostile_names_and_values_stay_text(lab: Lab, wire: Wire) -> None:
     page.notebook.run_cell(3)
     expect(cells(page.notebook.output(3)).first).to_contain_text("onerror")
     assert 0 == page.notebook.page.evaluate("() => window.pwned")
+
+
+def test_a_seed_has_a_die(lab: Lab, wire: Wire) -> None:
+    """It sets another number; no other field has one."""
+    graph = {"nodes": {"range": {"type": "random_range", "size": 1, "seed": 3}}, "edges": []}
+    page = Page(lab, wire, f"console.workflow({graph!r}).form()")
+    page.notebook.run_cell(2)
+    form = View(page.notebook.output(2))
+    expect(form.view.get_by_label("Seed", exact=True)).to_have_value("3")
+    form.view.get_by_role("button", name="Another").click()
+    expect(form.view.get_by_label("Seed", exact=True)).to_have_value(re.compile(r"^(?!3$)\d+$"))
+    expect(form.view.locator(".iwf-plan")).to_have_text("1 job")

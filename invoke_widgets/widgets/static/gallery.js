@@ -2,11 +2,10 @@
 
 function Card({ card, pictures, focus, chosen, onOpen, onSelect }) {
   const [box, near] = useNear();
-  const name = card.names[card.names.length - 1];
-  const url = near ? pictures.get("thumbnail", name) : undefined;
+  const name = card.names.at(-1);
   return html`<div class=${`iwg-card ${chosen ? "iwg-chosen" : ""}`} ref=${box} role="listitem">
     <button type="button" class="iwg-open" data-item=${card.item_id} tabindex=${focus ? 0 : -1} aria-label=${`Open the picture of item ${card.item_id}${chosen ? ", selected" : ""}`} onClick=${(event) => (event.ctrlKey || event.metaKey || event.shiftKey ? onSelect(card, event.shiftKey) : onOpen(card.item_id, name))}>
-      ${url ? html`<img src=${url} alt="" />` : html`<span class="iw-dim">${url === undefined ? "…" : "no picture"}</span>`}</button>
+      <${Thumb} pictures=${pictures} name=${near && name} /></button>
     <input type="checkbox" class="iwg-check" tabindex="-1" checked=${chosen} aria-label=${`Select the picture of item ${card.item_id}`} onClick=${(event) => onSelect(card, event.shiftKey)} />
     <div class="iwg-caption iw-small"><${Values} values=${card.values} />
       <span class="iw-dim">item ${card.item_id} · ${duration(card.took)}${card.names.length > 1 ? ` · ${card.names.length - 1} more` : ""}</span></div>
@@ -31,7 +30,7 @@ function Gallery({ model }) {
   for (const { batch } of cards) batches.set(batch, (batches.get(batch) ?? 0) + 1);
   const options = [["", "All"], ...[...batches].map(([batch, n]) => [batch, `${shortId(batch)} (${count(n)})`])];
   const change = (changes) => put(model, "filters", Object.fromEntries(Object.entries({ ...filters, ...changes }).filter(([, value]) => value)));
-  const nameOf = (card) => card.names[card.names.length - 1];
+  const nameOf = (card) => card.names.at(-1);
   const select = (names) => put(model, "selected", [...new Set(names)]);
   const toggle = (name) => select(selected.includes(name) ? selected.filter((one) => one !== name) : [...selected, name]);
   const choose = (card, toHere) => {
@@ -67,7 +66,7 @@ function Gallery({ model }) {
   const back = (item) => { if (item !== undefined) setFocused(item); requestAnimationFrame(() => list.current?.querySelector(`[data-item="${item ?? current}"]`)?.focus()); };
   const opened = open && shown.find((card) => card.item_id === open[0]);
   const rest = () => { setTask(""); back(); };
-  const boards = selected.length ? pictures.get("about", selected[0])?.boards ?? [] : [];
+  const boards = usePicture(pictures, "about", selected[0])?.boards ?? [];
   if (again) return html`<${AgainForm} model=${model} reference=${again} onLeft=${() => back()} />`;
   return html`${task === "save" ? html`<${SaveForm} what=${many(selected.length, "picture")} pattern="{name}" onNo=${rest} onSave=${(folder, pattern) => { run("save", { names: selected, folder, pattern }); rest(); }} />`
     : task === "delete" && selected.length ? html`<${Ask} text=${`Delete ${many(selected.length, "picture")}${unseen ? ` (${count(unseen)} not shown)` : ""} from the server for good?`} yes=${`Delete ${many(selected.length, "picture")}`} onYes=${() => { run("delete", { names: selected }); rest(); }} onNo=${rest} />`
@@ -86,6 +85,6 @@ function Gallery({ model }) {
     ${shown.length ? html`<div class="iwg-grid" role="list" aria-label="Pictures: Enter opens, the space bar selects" ref=${list} onKeyDown=${key} onKeyUp=${(event) => { if (event.key === " " && event.target.matches(".iwg-open")) event.preventDefault(); }}>${shown.map((card) => html`<${Card} key=${card.item_id} card=${card} pictures=${pictures} focus=${card.item_id === current} chosen=${selected.includes(nameOf(card))} onOpen=${(item, name) => setOpen([item, name])} onSelect=${choose} />`)}</div>`
       : html`<${Empty} text=${cards.length ? "No picture matches the filters." : busy("read") ? "Looking for pictures …" : "No job has made a picture yet."} />`}
     ${older && html`<div class="iw-tools"><${Button} busy=${busy("read")} onClick=${() => run("older")}>Look at older jobs<//></div>`}
-    ${opened && html`<${FullView} cards=${shown} card=${opened} name=${opened.names.includes(open[1]) ? open[1] : nameOf(opened)} pictures=${pictures} selected=${selected} onSelect=${toggle} onOpen=${(item, name) => setOpen([item, name])} onClose=${() => { setOpen(null); back(open[0]); }} />`}`;
+    ${opened && html`<${FullView} cards=${shown} card=${opened} chosen=${open[1]} pictures=${pictures} selected=${selected} onSelect=${toggle} onOpen=${(item, name) => setOpen([item, name])} onClose=${() => { setOpen(null); back(open[0]); }} />`}`;
 }
 export default part(Gallery);

@@ -1,6 +1,7 @@
 // The jobs of a sweep by their values: pictures, previews, states and errors in rows and columns.
 
 const OPEN = new Set(["pending", "in_progress", "waiting"]);
+const COUNTED = 10; // waiting jobs
 const AGAIN = new Set(["failed", "canceled"]);
 
 /** A component that is drawn again only when something that it is given has changed: of 400 cells a few do at a time. */
@@ -9,27 +10,27 @@ const still = (Content) => class extends Component {
   render(props) { return html`<${Content} ...${props} />`; }
 };
 
-const Cell = still(({ cell, state, thumbnail, pictures, before, focus, on }) => {
+const Cell = still(({ cell, state, pictures, before, focus, on }) => {
   const [box, near] = useNear();
   const look = statusLook(state.status);
-  const name = state.names?.[state.names.length - 1];
-  useEffect(() => { if (near && name) pictures.get("thumbnail", name); }, [near, name]);
+  const name = state.names?.at(-1);
+  const thumbnail = usePicture(pictures, "thumbnail", near && name);
   const preview = previewOf(state);
   const said = cell.values.map(([key, value]) => `${key} ${value}`).join(", ");
   const error = state.error && errorLook(state.error.class);
-  const foot = name ? duration(state.took) : state.status === "in_progress" ? (state.share ? `${Math.round(state.share * 100)} %` : "running") : "";
+  const picture = thumbnail ?? preview;
+  const percent = state.share ? `${Math.round(state.share * 100)} %` : "";
   let inner;
-  if (name && thumbnail) inner = html`<img src=${thumbnail} alt="" />`;
-  else if (preview) inner = html`<img class="iwx-preview" src=${preview} alt="" />`;
+  if (picture) inner = html`<img src=${picture} alt="" />`;
   else if (error) inner = html`<span class="iwx-error"><b>${error[2]}</b><span class="iw-small iwx-why">${state.error.message}</span></span>`;
-  else if (state.status === "pending") inner = html`<span class="iw-dim">${before ? `${count(before)} before it` : "next"}</span>`;
-  else inner = html`<${Pill} look=${look} />`;
+  else if (before !== undefined) inner = html`<span class="iw-dim">${before ? `${before} before it` : "next"}</span>`;
+  else inner = html`<span class="iwx-state"><${Pill} look=${look} /><span class="iw-dim">${percent}</span></span>`;
   return html`<div class=${`iwx-cell ${error ? "iwx-bad" : ""}`} ref=${box} role="gridcell" aria-label=${`${said}: ${look[2]}${state.error ? `, ${state.error.message}` : ""}`}>
     <button type="button" class="iwx-open" data-cell=${cell.id} tabindex=${focus ? 0 : -1} title=${said} aria-label=${`${look[2]}: ${said}`} onClick=${() => on.open(cell)}>${inner}</button>
-    ${foot && html`<span class="iwx-foot iw-small">${foot}</span>`}
+    ${picture && html`<span class="iwx-foot iw-small">${thumbnail ? duration(state.took) : percent}</span>`}
     ${state.status === "in_progress" && html`<span class="iwx-bar"><${Progress} share=${state.share} label=${`Progress of item ${state.item_id}`} /></span>`}
-    ${AGAIN.has(state.status) && html`<${Button} kind="outline" class="iwx-act" onClick=${() => on.retry([state.item_id])}>Retry<//>`}
-    ${OPEN.has(state.status) && html`<${Button} kind="quiet" class="iw-icon iwx-cancel" aria-label=${`Cancel item ${state.item_id}`} title="Cancel" onClick=${() => on.cancel([state.item_id])}>✕<//>`}
+    ${AGAIN.has(state.status) && html`<${Button} kind="outline" class="iwx-act" tabindex=${focus ? 0 : -1} onClick=${() => on.retry(cell, state.item_id)}>Retry<//>`}
+    ${OPEN.has(state.status) && html`<${Button} kind="quiet" class="iw-icon iwx-cancel" aria-label=${`Cancel item ${state.item_id}`} title="Cancel" onClick=${() => on.cancel(cell, state.item_id)}>✕<//>`}
   </div>`;
 });
 
@@ -82,32 +83,35 @@ function Grid({ model }) {
   const [names, x, y, facet, layout, pattern, again, saving] = useTraits(model, "names", "x", "y", "facet", "layout_", "pattern", "again", "saving");
   const states = useStates(model);
   const [run, busy] = useAct();
-  const [open, setOpen] = useState(null); // [cell, name]
+  const [open, setOpen] = useState(null); // [item, name]
   const [shown, setShown] = useState(null);
   const [focused, setFocused] = useState(null);
-  const [question, ask] = useState(null);
+  const [question, ask] = useAsk();
   const [isSaving, setSaving] = useState(false);
   const pictures = usePictures(model);
   const board = useRef(null);
   const cells = layout.cells ?? [];
   const stateOf = (cell) => states[cell.id] ?? { status: "pending", item_id: cell.id };
   const asked = (verb, ids, name) => {
-    const work = () => run(name, { item_ids: ids });
-    if (ids.length > ASK_ABOVE) ask({ text: `${verb} ${many(ids.length, "job")}?`, yes: `${verb} ${many(ids.length, "job")}`, work, danger: name === "cancel" });
-    else work();
+    const text = `${verb} ${many(ids.length, "job")}`;
+    ask(ids.length, { text: `${text}?`, yes: text, danger: name === "cancel", work: () => run(name, { item_ids: ids }), done: () => back(current) });
   };
   const retry = (ids) => asked("Retry", ids, "retry");
   const cancel = (ids) => asked("Cancel", ids, "cancel");
   const back = (id) => requestAnimationFrame(() => board.current?.querySelector(`[data-cell="${id}"]`)?.focus());
   const openCell = (cell) => {
     setFocused(cell.id);
-    const made = stateOf(cell).names;
-    if (made?.length) setOpen([cell.id, made[made.length - 1]]);
+    const { item_id: item, names: made } = stateOf(cell);
+    if (made?.length) setOpen([item, made.at(-1)]);
     else setShown(cell.id);
   };
   const doing = useRef({});
-  doing.current = { open: openCell, retry, cancel };
-  const on = useMemo(() => ({ open: (cell) => doing.current.open(cell), retry: (ids) => doing.current.retry(ids), cancel: (ids) => doing.current.cancel(ids) }), []);
+  doing.current = {
+    open: openCell,
+    retry: (cell, item) => { retry([item]); back(cell.id); }, // the button goes
+    cancel: (cell, item) => { cancel([item]); back(cell.id); },
+  };
+  const on = useMemo(() => Object.fromEntries(["open", "retry", "cancel"].map((name) => [name, (...of) => doing.current[name](...of)])), []);
   const key = (event) => {
     const buttons = [...board.current.querySelectorAll(".iwx-open")];
     const next = nextOf(event, buttons, buttons.findIndex((one) => one === root.getRootNode().activeElement));
@@ -117,7 +121,7 @@ function Grid({ model }) {
     next.focus();
   };
   const cards = cells.filter((cell) => stateOf(cell).names?.length).map((cell) => ({ ...stateOf(cell), id: cell.id, values: cell.values }));
-  const opened = open && cards.find((card) => card.id === open[0]);
+  const opened = open && cards.find((card) => card.item_id === open[0]);
   const tally = {};
   for (const cell of cells) { const { status } = stateOf(cell); tally[status] = (tally[status] ?? 0) + 1; }
   const done = (tally.completed ?? 0) + (tally.failed ?? 0) + (tally.canceled ?? 0);
@@ -133,16 +137,17 @@ function Grid({ model }) {
     return found;
   }, [layout]);
   const queue = cells.map(stateOf).filter((state) => state.status === "pending").map((state) => state.item_id).sort((a, b) => a - b);
-  const before = new Map(queue.map((id, i) => [id, i]));
+  const before = new Map(queue.slice(0, COUNTED).map((id, i) => [id, i])); // further numbers would say little, and tick in every cell
   const draw = (cell) => {
     const state = stateOf(cell);
-    const name = state.names?.[state.names.length - 1];
-    return html`<${Cell} key=${cell.id} cell=${cell} state=${state} thumbnail=${name && pictures.known.get(`thumbnail ${name}`)} pictures=${pictures} before=${before.get(state.item_id)} focus=${cell.id === current} on=${on} />`;
+    return html`<${Cell} key=${cell.id} cell=${cell} state=${state} pictures=${pictures} before=${before.get(state.item_id)} focus=${cell.id === current} on=${on} />`;
   };
   const flat = !x && !y;
+  // The same width in each row, which is laid out by itself: room for the longest heading, within limits.
+  const side = y ? Math.min(Math.max(...rows.map((value) => `${y} ${value}`.length)) + 3, 22) : 0;
   const detail = shown !== null && cells.find((cell) => cell.id === shown);
   if (again) return html`<${AgainForm} model=${model} reference=${again} onLeft=${() => back(current)} />`;
-  return html`${isSaving ? html`<${SaveForm} what=${`the pictures of ${many(cards.length, "job")}`} pattern=${pattern} onNo=${() => { setSaving(false); back(current); }} onSave=${(folder, file) => { run("save", { names: cards.flatMap((card) => card.names), folder, pattern: file, final: true }); setSaving(false); back(current); }} />` : question ? html`<${Ask} text=${question.text} yes=${question.yes} danger=${question.danger} onYes=${() => { question.work(); ask(null); }} onNo=${() => ask(null)} />` : html`<div class="iw-tools">
+  return html`${isSaving ? html`<${SaveForm} what=${`the pictures of ${many(cards.length, "job")}`} pattern=${pattern} onNo=${() => { setSaving(false); back(current); }} onSave=${(folder, file) => { run("save", { names: cards.flatMap((card) => card.names), folder, pattern: file, final: true }); setSaving(false); back(current); }} />` : question || html`<div class="iw-tools">
       ${names.length > 0 && html`<${Axis} name=${x} label="Columns" names=${names} other=${y} onChange=${(name) => put(model, "x", name)} />
       <${Axis} name=${y} label="Rows" names=${names} other=${x} onChange=${(name) => put(model, "y", name)} />`}
       <span class="iw-grow"></span><${Saving} saving=${saving} />
@@ -154,17 +159,16 @@ function Grid({ model }) {
     ${cells.length === 0 ? html`<${Empty} text="Reading the jobs …" />` : html`<div class="iwx-board" ref=${board} role="grid" aria-label="Jobs by their values" onKeyDown=${key}>
       ${facets.map((facetValue, f) => html`<section key=${facetValue}>
         ${facet && html`<h4>${facet} ${facetValue}</h4>`}
-        ${flat ? html`<div class="iwx-flat" role="row">${cells.filter((cell) => cell.at[2] === f).map(draw)}</div>` : html`<div class="iwx-table" style=${`--iwx-columns:${columns.length}`}>
-          ${x && html`<div class="iwx-row" role="row"><span class="iwx-corner" aria-hidden="true"></span>${columns.map((value, c) => html`<${Heading} key=${value} role="columnheader" name=${x} value=${value} cells=${cells.filter((cell) => cell.at[0] === c)} states=${states} onRetry=${retry} onCancel=${cancel} />`)}</div>`}
+        ${flat ? html`<div class="iwx-flat" role="row">${cells.filter((cell) => cell.at[2] === f).map(draw)}</div>` : html`<div class="iwx-table" style=${`--iwx-columns:${columns.length};--iwx-side:${side}ch`}>
+          ${x && html`<div class="iwx-row iwx-top" role="row"><span aria-hidden="true"></span><div class="iwx-cells" role="presentation">${columns.map((value, c) => html`<${Heading} key=${value} role="columnheader" name=${x} value=${value} cells=${cells.filter((cell) => cell.at[0] === c)} states=${states} onRetry=${retry} onCancel=${cancel} />`)}</div></div>`}
           ${rows.map((value, r) => html`<div class="iwx-row" role="row" key=${value}>
             ${y ? html`<${Heading} role="rowheader" name=${y} value=${value} cells=${cells.filter((cell) => cell.at[1] === r)} states=${states} onRetry=${retry} onCancel=${cancel} />` : html`<span aria-hidden="true"></span>`}
-            ${columns.map((_, c) => { const here = places.get(`${c},${r},${f}`) ?? []; return html`<div class=${`iwx-place ${here.length > 1 ? "iwx-many" : ""}`} key=${c} role="presentation">${here.map(draw)}</div>`; })}
+            <div class="iwx-cells" role="presentation">${columns.map((_, c) => { const here = places.get(`${c},${r},${f}`) ?? []; return html`<div class=${`iwx-place ${here.length > 1 ? "iwx-many" : ""}`} key=${c} role="presentation">${here.map(draw)}</div>`; })}</div>
           </div>`)}
         </div>`}
       </section>`)}
     </div>`}
     ${detail && html`<${Detail} cell=${detail} state=${stateOf(detail)} onRetry=${retry} onClose=${() => { setShown(null); back(detail.id); }} />`}
-    ${opened && html`<${FullView} cards=${cards} card=${opened} name=${opened.names.includes(open[1]) ? open[1] : opened.names[opened.names.length - 1]} pictures=${pictures}
-      onOpen=${(item, name) => setOpen([cards.find((card) => card.item_id === item).id, name])} onClose=${() => { setOpen(null); back(open[0]); }} />`}`;
+    ${opened && html`<${FullView} cards=${cards} card=${opened} chosen=${open[1]} pictures=${pictures} onOpen=${(item, name) => setOpen([item, name])} onClose=${() => { setOpen(null); back(opened.id); }} />`}`;
 }
 export default part(Grid);

@@ -6,23 +6,25 @@ class Pictures {
     this.model = model;
     this.page = page;
     this.known = new Map(); // "thumbnail NAME", "picture NAME" -> url, "about NAME" -> details; null where there is none
-    this.asked = new Set();
+    this.watching = new Map(); // by the same keys: what is called when it comes
   }
 
-  get(kind, name) {
+  /** Ask for it once, and call `changed` whenever it comes; returns a function that ends the latter. */
+  watch(kind, name, changed) {
     const key = `${kind} ${name}`;
-    if (!this.asked.has(key)) {
-      this.asked.add(key);
+    if (!this.watching.has(key)) {
+      this.watching.set(key, new Set());
       act(this.model, this.page, kind, { name, page: this.page });
     }
-    return this.known.get(key);
+    this.watching.get(key).add(changed);
+    return () => this.watching.get(key).delete(changed);
   }
 
-  /** Keep what a message brings; whether it is one about pictures. */
   take({ t, name, failed, about }, buffers) {
-    if (t !== "thumbnail" && t !== "picture" && t !== "about") return false;
-    this.known.set(`${t} ${name}`, failed ? null : t === "about" ? about : URL.createObjectURL(new Blob([buffers[0]])));
-    return true;
+    if (t !== "thumbnail" && t !== "picture" && t !== "about") return;
+    const key = `${t} ${name}`;
+    this.known.set(key, failed ? null : t === "about" ? about : URL.createObjectURL(new Blob([buffers[0]])));
+    for (const changed of this.watching.get(key) ?? []) changed();
   }
 
   end() {
@@ -30,14 +32,28 @@ class Pictures {
   }
 }
 
-/** The pictures of a view, which is drawn again when one comes. */
+/** The pictures of a view. */
 function usePictures(model) {
   const { page } = useContext(Scope);
-  const [, redraw] = useState(0);
   const pictures = useMemo(() => new Pictures(model, page), []);
   useEffect(() => () => pictures.end(), []);
-  useMessages(model, (message, buffers) => { if (pictures.take(message, buffers)) redraw((n) => n + 1); });
+  useMessages(model, (message, buffers) => pictures.take(message, buffers));
   return pictures;
+}
+
+/**
+ * The "thumbnail" or "picture" of a name as a url, or what is known "about" it: undefined until it comes, null where
+ * there is none. Only what uses it is drawn again when it comes.
+ */
+function usePicture(pictures, kind, name) {
+  const [, redraw] = useState(0);
+  useLayoutEffect(() => (name ? pictures.watch(kind, name, () => redraw((n) => n + 1)) : undefined), [kind, name]);
+  return pictures.known.get(`${kind} ${name}`);
+}
+
+function Thumb({ pictures, name, alt = "" }) {
+  const url = usePicture(pictures, "thumbnail", name);
+  return url ? html`<img src=${url} alt=${alt} decoding="async" />` : html`<span class="iw-dim iw-small" title=${alt}>${url === null ? "no picture" : "…"}</span>`;
 }
 
 /** A reference to an element, and whether it has been near the view, so that a long list asks for what is seen. */
@@ -109,13 +125,15 @@ function AgainForm({ model, reference, onLeft }) {
 }
 
 /** One picture as large as fits, over the page. `cards` are the jobs; one has `item_id`, `names`, `values` and so on. */
-function FullView({ cards, card, name, pictures, selected, onSelect, onOpen, onClose }) {
+function FullView({ cards, card, chosen, pictures, selected, onSelect, onOpen, onClose }) {
+  const name = card.names.includes(chosen) ? chosen : card.names.at(-1); // what was chosen may be deleted by now
   const { root } = useContext(Scope);
   const dialog = useRef(null);
   const [run, busy] = useAct();
   const [asking, ask] = useState(false);
-  const url = pictures.get("picture", name) ?? pictures.get("thumbnail", name);
-  const about = pictures.get("about", name);
+  const thumbnail = usePicture(pictures, "thumbnail", name);
+  const url = usePicture(pictures, "picture", name) ?? thumbnail;
+  const about = usePicture(pictures, "about", name);
   const at = cards.findIndex((one) => one.item_id === card.item_id);
   useEffect(() => {
     const it = dialog.current;
@@ -125,7 +143,7 @@ function FullView({ cards, card, name, pictures, selected, onSelect, onOpen, onC
   useEffect(() => { ask(false); }, [name]);
   const step = (by) => {
     const next = cards[at + by];
-    if (next) onOpen(next.item_id, next.names[next.names.length - 1]);
+    if (next) onOpen(next.item_id, next.names.at(-1));
   };
   const key = (event) => {
     event.stopPropagation();
@@ -143,7 +161,7 @@ function FullView({ cards, card, name, pictures, selected, onSelect, onOpen, onC
     answered();
     run("delete", { names: [name] });
     const next = card.names.length === 1 && (cards[at + 1] ?? cards[at - 1]);
-    if (next) onOpen(next.item_id, next.names[next.names.length - 1]);
+    if (next) onOpen(next.item_id, next.names.at(-1));
   };
   const again = () => { dialog.current.close(); run("again", { name }); };
   const size = about ? `${about.size[0]} × ${about.size[1]}` : "";
@@ -165,8 +183,7 @@ function FullView({ cards, card, name, pictures, selected, onSelect, onOpen, onC
       ${about && html`<${Button} danger busy=${busy("delete")} onClick=${() => ask(true)}>Delete …<//>`}
     </div>`}
     <div class="iwg-large">${url ? html`<img src=${url} alt=${name} />` : html`<span class="iw-dim">${url === null ? "The server does not have this picture any more." : "…"}</span>`}</div>
-    ${card.names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${card.names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${String(one === name)} aria-label=${`Picture ${i + 1} of ${card.names.length}`} onClick=${() => onOpen(card.item_id, one)}>
-      ${pictures.get("thumbnail", one) ? html`<img src=${pictures.get("thumbnail", one)} alt="" />` : "…"}</button>`)}</div>`}
+    ${card.names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${card.names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${String(one === name)} aria-label=${`Picture ${i + 1} of ${card.names.length}`} onClick=${() => onOpen(card.item_id, one)}><${Thumb} pictures=${pictures} name=${one} /></button>`)}</div>`}
     <div class="iwg-about"><${Values} values=${card.values} />
       <p class="iw-dim">${[`${timeOfDay(card.at)} · took ${duration(card.took)}`, ...facts].map((fact, i) => html`${i ? " · " : ""}${fact}`)}</p>
       ${about?.metadata.length > 0 && html`<dl aria-label="Metadata">${about.metadata.map(([key, value]) => html`<dt><bdi>${key}</bdi></dt><dd><bdi>${value}</bdi></dd>`)}</dl>`}</div>

@@ -5,6 +5,7 @@ const CHOICES = new Set(["choice", "model", "board"]);
 const asLines = (value) => (Array.isArray(value) ? value.join("\n") : String(value ?? ""));
 
 const pictureName = (value) => String(value?.image_name ?? value ?? "");
+const SEED_MAX = 2 ** 32 - 1;
 const BYTES_AT_ONCE = 2_000_000; // a Jupyter server closes a connection that carries more than 10 MiB at once
 
 /** The server's newest pictures, or those of a board, to choose from; the arrow keys lead from one to the next. */
@@ -26,11 +27,6 @@ function Shelf({ model, name, pictures, chosen, onChoose }) {
       <option value="">all pictures</option><option value="none">on no board</option>${shelf.boards.map(([id, title]) => html`<option key=${id} value=${id}>${title}</option>`)}</select></label>
     ${shelf.names?.length > 0 ? html`<div class="iwf-pictures" role="group" aria-label=${`Pictures for ${name}`} ref=${list} onKeyDown=${key}>${shelf.names.map((one, i) => html`<button type="button" key=${one} tabindex=${(chosen.some((it) => shelf.names.includes(it)) ? chosen.includes(one) : i === 0) ? 0 : -1} aria-pressed=${String(chosen.includes(one))} title=${one} onClick=${() => onChoose(one)}><${Thumb} pictures=${pictures} name=${one} alt=${`Picture ${i + 1}: ${one}`} /></button>`)}</div>`
       : html`<p class="iw-dim" role="status">${shelf.names ? "No pictures here." : "Reading …"}</p>`}</div>`;
-}
-
-function Thumb({ pictures, name, alt }) {
-  const url = pictures.get("thumbnail", name);
-  return url ? html`<img src=${url} alt=${alt} />` : html`<span class="iw-dim" title=${alt}>${url === null ? "?" : "…"}</span>`;
 }
 
 /** An image field: a name, files that are chosen or dropped, or pictures of the server. Several make a sweep. */
@@ -71,11 +67,11 @@ function Field({ model, element, control, value, given, problem, pictures, onCha
   const { name } = element;
   const [several, setSeveral] = useState(Array.isArray(given) && control.kind !== "list");
   const change = (next) => onChange(name, next);
+  const isNumber = control.kind === "integer" || control.kind === "number";
   const bad = problem ? "true" : null;
-  const hint = [control.description, control.minimum !== undefined || control.maximum !== undefined ? `${control.minimum ?? "…"} to ${control.maximum ?? "…"}` : "", control.fed_by ? `now from ${control.fed_by}` : ""].filter(Boolean).join(" · ");
+  const hint = [control.description, control.minimum !== undefined || control.maximum !== undefined ? `${control.minimum ?? "…"} to ${control.maximum ?? "…"}` : "", isNumber ? "several as 1, 2, 3 or 1..10" : "", control.fed_by ? `now from ${control.fed_by}` : ""].filter(Boolean).join(" · ");
   const common = { id, "aria-invalid": bad, title: hint || null };
   const options = element.options?.length ? element.options : (control.choices ?? []).map((one) => [one, one]);
-  const isNumber = control.kind === "integer" || control.kind === "number";
   let input;
   if (several && (control.kind === "text" || control.kind === "color")) {
     input = html`<textarea rows="4" ...${common} placeholder="one value per line" value=${asLines(value)} onInput=${(event) => change(event.target.value.split("\n").filter((line) => line.trim()))}></textarea>`;
@@ -100,7 +96,8 @@ function Field({ model, element, control, value, given, problem, pictures, onCha
   } else if (isNumber) {
     const slides = element.component?.includes("slider") && control.minimum !== undefined && control.maximum !== undefined;
     input = html`<div class="iwf-number">${slides && html`<input type="range" aria-label=${`${name}, slider`} min=${control.minimum} max=${control.maximum} step=${control.step ?? "any"} value=${Number(value) || control.minimum} onInput=${(event) => change(event.target.value)} />`}
-      <input inputmode="decimal" ...${common} value=${value} onInput=${(event) => change(event.target.value)} /></div>`;
+      <input inputmode="decimal" ...${common} value=${value} onInput=${(event) => change(event.target.value)} />
+      ${control.seed && html`<${Button} class="iw-icon" aria-label=${`Another ${name}`} title="Another random number" onClick=${() => change(String(Math.floor(Math.random() * ((control.maximum ?? SEED_MAX) + 1))))}>⚄<//>`}</div>`;
   } else {
     input = html`<textarea rows="2" class="iw-mono" ...${common} value=${typeof value === "string" ? value : JSON.stringify(value)} onInput=${(event) => change(event.target.value)}></textarea>`;
   }
@@ -111,7 +108,7 @@ function Field({ model, element, control, value, given, problem, pictures, onCha
     change(several ? (Array.isArray(value) ? value[0] ?? control.value : value) : control.kind === "switch" ? [true, false] : [value].flat());
   };
   return html`<div class="iw-field iwf-field"><span class="iwf-label"><label class="iw-name" for=${id}>${name}${control.required ? html`<span class="iw-wrong" title="required"> *</span>` : ""}</label>
-      ${counted > 1 && html`<span class="iw-label iw-run">sweep of ${count(counted)}</span>`}<span class="iw-grow"></span>
+      ${counted > 1 && html`<span class="iw-label iw-run">sweep of ${count(counted)}</span>`}
       ${canVary && html`<${Button} kind="link" class="iw-small" aria-pressed=${String(several)} aria-label=${`${several ? "One value for" : "Vary"} ${name}`} onClick=${vary}>${several ? "one value" : "vary"}<//>`}</span>
     ${input}
     ${problem && html`<div class="iw-wrong iw-small" role="alert">${problem}</div>`}</div>`;
