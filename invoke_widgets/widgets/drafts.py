@@ -154,12 +154,13 @@ def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
 _RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)(?:\s+step\s+(\d+))?\s*")
 
 
-def read_values(text: str, place: str) -> Any:
+def read_values(text: str, place: str, like: str = '1, 2, 3 or 1..10 or "oil", "ink"') -> Any:
     """Read values as a user writes them: `1, 2, 3`, `1..10`, `10..50 step 10`, `"oil", "ink"`, or a JSON list.
 
     Args:
         text: what was written.
         place: the name of the field, for an error.
+        like: examples, for an error.
 
     Raises:
         InvalidRequest: it is none of these, or a range of more values than a queue takes.
@@ -172,9 +173,7 @@ def read_values(text: str, place: str) -> Any:
     try:
         return json.loads(text if text.lstrip().startswith(("[", "{")) else f"[{text}]")
     except (ValueError, RecursionError):
-        raise InvalidRequest(
-            f'{place}: should be values such as 1, 2, 3 or 1..10 or "oil", "ink".', field=place
-        ) from None
+        raise InvalidRequest(f"{place}: should be values such as {like}.", field=place) from None
 
 
 def settable_fields(graph: Any) -> list[str]:

@@ -13,7 +13,7 @@ from invoke_widgets.images import Tally, change_all, save_soon
 from invoke_widgets.records import BoardRecord, ImageRecord, QueueItem
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.part import Part
-from invoke_widgets.widgets.pictures import send_picture
+from invoke_widgets.widgets.pictures import send_pictures
 from invoke_widgets.widgets.text import clean
 from invoke_widgets.widgets.workflow_form import WorkflowForm
 
@@ -48,9 +48,9 @@ class PictureActions:
     def handlers(self) -> dict[str, Callable[..., object]]:
         """For `Part.handlers`."""
         return {
-            "thumbnail": lambda name, page: self._view.run(send_picture(self._view, name, page, full=False)),
-            "picture": lambda name, page: self._view.run(send_picture(self._view, name, page, full=True)),
-            "about": lambda name, page: self._view.run(self._send_about([name], page=page)),
+            "thumbnail": lambda names, page: self._view.run(send_pictures(self._view, names, page, full=False)),
+            "picture": lambda names, page: self._view.run(send_pictures(self._view, names, page, full=True)),
+            "about": lambda names, page: self._view.run(self._send_about(names, page=page)),
             "star": self.star,
             "move": self.move,
             "delete": self.delete,

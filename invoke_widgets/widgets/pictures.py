@@ -45,16 +45,20 @@ async def read_pictures(client: Any, item_ids: list[int]) -> list[tuple[int, Que
     return await asyncio.gather(*map(read, item_ids))
 
 
-async def send_picture(view: Part, name: str, page: str, *, full: bool) -> None:
-    """Send a picture to the page that asked; without its bytes where it cannot be had."""
+async def send_pictures(view: Part, names: list[str], page: str, *, full: bool) -> None:
+    """Send pictures to the page that asked, each as it comes; without its bytes where it cannot be had."""
     client = view.console.client
-    message = {"t": "picture" if full else "thumbnail", "name": name}
-    try:
-        content = await (client.get_image_full(name) if full else client.get_image_thumbnail(name))
-    except JobException as error:
-        view.post({**message, "failed": clean(str(error))}, page=page)
-    else:
-        view.post(message, (content,), page=page)
+
+    async def send(name: str) -> None:
+        message = {"t": "picture" if full else "thumbnail", "name": name}
+        try:
+            content = await (client.get_image_full(name) if full else client.get_image_thumbnail(name))
+        except JobException as error:
+            view.post({**message, "failed": clean(str(error))}, page=page)
+        else:
+            view.post(message, (content,), page=page)
+
+    await asyncio.gather(*map(send, names))
 
 
 async def send_shelf(view: Part, board: str, page: str) -> None:

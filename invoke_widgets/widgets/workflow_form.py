@@ -14,7 +14,7 @@ from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.drafts import MAX_RUNS, checked_runs, read_values
 from invoke_widgets.widgets.part import Part, Said, script, style
-from invoke_widgets.widgets.pictures import send_picture, send_shelf
+from invoke_widgets.widgets.pictures import send_pictures, send_shelf
 from invoke_widgets.widgets.text import clean
 from invoke_widgets.workflows import WorkflowField, form_of, is_workflow
 
@@ -105,7 +105,7 @@ class WorkflowForm(Part):
             "description": clean(known.description),
             "required": known.required,
         }
-        if known.kind == "integer" and known.field == "seed":
+        if known.kind == "integer" and "seed" in (known.field, known.name.lower()):
             found["seed"] = True
         if known.fed_by:
             found["fed_by"] = clean(known.fed_by)
@@ -175,7 +175,7 @@ class WorkflowForm(Part):
         if known.kind == "other":
             return [_json(name, typed)]
         if known.kind in _NUMBERS and isinstance(typed, str):
-            return [*read_values(typed, name)] if typed.strip() else [None]
+            return [*read_values(typed, name, "20 or 1, 2, 3 or 1..10")] if typed.strip() else [None]
         return typed if isinstance(typed, list) else [typed]
 
     # -- submitting --------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ class WorkflowForm(Part):
         return {
             "submit": self.submit,
             "shelf": lambda board, page: self.run(send_shelf(self, board, page)),
-            "thumbnail": lambda name, page: self.run(send_picture(self, name, page, full=False)),
+            "thumbnail": lambda names, page: self.run(send_pictures(self, names, page, full=False)),
         }
 
     def submit(self, form: Mapping[str, Any] | None = None) -> None:

@@ -47,7 +47,7 @@ def test_details_of_a_picture(console: iw.Console) -> None:
     }
     gallery, (name,) = _gallery(console, 1, metadata=metadata)
     sent = Sent(gallery)
-    ask(gallery, "about", name=name, page="me")
+    ask(gallery, "about", names=[name], page="me")
     about = until(lambda: sent.of("about"), "the details")[0]["about"]
     assert ([8, 16], False, "", [["Positive prompt", "a fox \ufffdin snow"], ["Model", "FLUX"], ["Seed", "7"]]) == (
         about["size"],
@@ -55,7 +55,7 @@ def test_details_of_a_picture(console: iw.Console) -> None:
         about["board"],
         about["metadata"],
     )
-    ask(gallery, "about", name="none.png", page="me")
+    ask(gallery, "about", names=["none.png"], page="me")
     until(lambda: any("failed" in one for one in sent.of("about")), "the refusal")
     assert [] == gallery.failures
 

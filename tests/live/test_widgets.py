@@ -340,11 +340,11 @@ def test_gallery_shows_pictures_and_sends_them_on_demand(console: iw.Console, wi
     until(lambda: len(gallery.cards) == 1 and gallery.without == 1, "the picture")
     (name,) = gallery.cards[0]["names"]
     sent = Sent(gallery)
-    ask(gallery, "thumbnail", name=name, page="me")
-    ask(gallery, "picture", name=name, page="me")
+    ask(gallery, "thumbnail", names=[name], page="me")
+    ask(gallery, "picture", names=[name], page="me")
     until(lambda: sent.of("thumbnail") and sent.of("picture"), "both")
     assert sent.of("picture")[0]["buffers"][0].startswith(b"\x89PNG")
-    ask(gallery, "picture", name="none.png", page="me")
+    ask(gallery, "picture", names=["none.png"], page="me")
     until(lambda: any("failed" in one for one in sent.of("picture")), "the refusal")
     assert [] == gallery.failures
 

@@ -7,6 +7,7 @@ class Pictures {
     this.page = page;
     this.known = new Map(); // "thumbnail NAME", "picture NAME" -> url, "about NAME" -> details; null where there is none
     this.watching = new Map(); // by the same keys: what is called when it comes
+    this.wanted = {}; // by kind: the names to ask for
   }
 
   /** Ask for it once, and call `changed` whenever it comes; returns a function that ends the latter. */
@@ -14,10 +15,17 @@ class Pictures {
     const key = `${kind} ${name}`;
     if (!this.watching.has(key)) {
       this.watching.set(key, new Set());
-      act(this.model, this.page, kind, { name, page: this.page });
+      if (!Object.keys(this.wanted).length) setTimeout(() => this.ask());
+      (this.wanted[kind] ??= []).push(name);
     }
     this.watching.get(key).add(changed);
     return () => this.watching.get(key).delete(changed);
+  }
+
+  /** One message for a row that comes into view: each costs as much as drawing some cells. */
+  ask() {
+    for (const [kind, names] of Object.entries(this.wanted)) act(this.model, this.page, kind, { names, page: this.page });
+    this.wanted = {};
   }
 
   take({ t, name, failed, about }, buffers) {
