@@ -1,8 +1,10 @@
 // The jobs of a sweep by their values: pictures, previews, states and errors in rows and columns.
 
-const OPEN = new Set(["pending", "in_progress", "waiting"]);
+const OPEN = ["pending", "in_progress", "waiting"];
+const AGAIN = ["failed", "canceled"];
 const COUNTED = 10; // waiting jobs
-const AGAIN = new Set(["failed", "canceled"]);
+
+const idsOf = (states, statuses) => states.filter((state) => statuses.includes(state.status)).map((state) => state.item_id);
 
 /** A component that is drawn again only when something that it is given has changed: of 400 cells a few do at a time. */
 const still = (Content) => class extends Component {
@@ -29,17 +31,16 @@ const Cell = still(({ cell, state, pictures, before, focus, on }) => {
     <button type="button" class="iwx-open" data-cell=${cell.id} tabindex=${focus ? 0 : -1} title=${said} aria-label=${`${look[2]}: ${said}`} onClick=${() => on.open(cell)}>${inner}</button>
     ${picture && html`<span class="iwx-foot iw-small">${thumbnail ? duration(state.took) : percent}</span>`}
     ${state.status === "in_progress" && html`<span class="iwx-bar"><${Progress} share=${state.share} label=${`Progress of item ${state.item_id}`} /></span>`}
-    ${AGAIN.has(state.status) && html`<${Button} kind="outline" class="iwx-act" tabindex=${focus ? 0 : -1} onClick=${() => on.retry(cell, state.item_id)}>Retry<//>`}
-    ${OPEN.has(state.status) && html`<${Button} kind="quiet" class="iw-icon iwx-cancel" aria-label=${`Cancel item ${state.item_id}`} title="Cancel" onClick=${() => on.cancel(cell, state.item_id)}>✕<//>`}
+    ${AGAIN.includes(state.status) && html`<${Button} kind="outline" class="iwx-act" tabindex=${focus ? 0 : -1} onClick=${() => on.retry(cell, state.item_id)}>Retry<//>`}
+    ${OPEN.includes(state.status) && html`<${Button} kind="quiet" class="iw-icon iwx-cancel" aria-label=${`Cancel item ${state.item_id}`} title="Cancel" onClick=${() => on.cancel(cell, state.item_id)}>✕<//>`}
   </div>`;
 });
 
 const previewOf = (state) => (state.preview?.startsWith("data:image/") ? state.preview : null);
 
 /** A heading of a row or column, with what can be done to all its jobs. */
-function Heading({ name, value, cells, states, onRetry, onCancel, role }) {
-  const ids = (statuses) => cells.map((cell) => states[cell.id]).filter((state) => state && statuses.has(state.status)).map((state) => state.item_id);
-  const [open, again] = [ids(OPEN), ids(AGAIN)];
+function Heading({ name, value, states, onRetry, onCancel, role }) {
+  const [open, again] = [idsOf(states, OPEN), idsOf(states, AGAIN)];
   const text = html`<span class="iwx-name">${name} <b>${value}</b></span>`;
   if (!open.length && !again.length) return html`<div class="iwx-head" role=${role}>${text}</div>`;
   return html`<div class="iwx-head" role=${role}><${Menu} label=${html`${text} ▾`} name=${`Jobs with ${name} ${value}`}>${(close) => html`
@@ -63,7 +64,7 @@ function Detail({ cell, state, onRetry, onClose }) {
   return html`<div class="iwx-detail" role="dialog" ref=${box} aria-label=${`Item ${state.item_id}`} onKeyDown=${(event) => { if (event.key === "Escape") { event.stopPropagation(); onClose(); } }}>
     <div class="iw-tools"><${Pill} look=${state.error ? errorLook(state.error.class) : statusLook(state.status)} /><b>Item ${state.item_id}</b>
       <span class="iw-dim iw-grow">${state.message}${state.share ? ` · ${Math.round(state.share * 100)} %` : ""}</span>
-      ${AGAIN.has(state.status) && html`<${Button} onClick=${() => onRetry([state.item_id])}>Retry<//>`}<${Button} kind="quiet" class="iw-icon" aria-label="Close the details" onClick=${onClose}>✕<//></div>
+      ${AGAIN.includes(state.status) && html`<${Button} onClick=${() => onRetry([state.item_id])}>Retry<//>`}<${Button} kind="quiet" class="iw-icon" aria-label="Close the details" onClick=${onClose}>✕<//></div>
     ${preview && html`<div class="iwg-large"><img class="iwx-large" src=${preview} alt=${`Preview of item ${state.item_id}`} /></div>`}
     <div class="iwx-text"><${Values} values=${cell.values} />${state.error && html`<p>${state.error.message}</p>`}</div></div>`;
 }
@@ -120,13 +121,11 @@ function Grid({ model }) {
     setFocused(Number(next.dataset.cell));
     next.focus();
   };
-  const cards = cells.filter((cell) => stateOf(cell).names?.length).map((cell) => ({ ...stateOf(cell), id: cell.id, values: cell.values }));
+  const all = cells.map(stateOf);
+  const [missing, waiting] = [idsOf(all, AGAIN), idsOf(all, OPEN)];
+  const [done, failed] = [all.length - waiting.length, idsOf(all, ["failed"]).length];
+  const cards = cells.map(({ id, values }, i) => ({ ...all[i], id, values })).filter((card) => card.names?.length);
   const opened = open && cards.find((card) => card.item_id === open[0]);
-  const tally = {};
-  for (const cell of cells) { const { status } = stateOf(cell); tally[status] = (tally[status] ?? 0) + 1; }
-  const done = (tally.completed ?? 0) + (tally.failed ?? 0) + (tally.canceled ?? 0);
-  const missing = cells.map(stateOf).filter((state) => AGAIN.has(state.status)).map((state) => state.item_id);
-  const waiting = cells.map(stateOf).filter((state) => OPEN.has(state.status)).map((state) => state.item_id);
   const current = cells.some((cell) => cell.id === focused) ? focused : cells[0]?.id;
   const columns = layout.columns?.length ? layout.columns : [""];
   const rows = layout.rows?.length ? layout.rows : [""];
@@ -136,12 +135,9 @@ function Grid({ model }) {
     for (const cell of layout.cells ?? []) { const place = cell.at.join(); found.set(place, [...(found.get(place) ?? []), cell]); }
     return found;
   }, [layout]);
-  const queue = cells.map(stateOf).filter((state) => state.status === "pending").map((state) => state.item_id).sort((a, b) => a - b);
+  const queue = idsOf(all, ["pending"]).sort((a, b) => a - b);
   const before = new Map(queue.slice(0, COUNTED).map((id, i) => [id, i])); // further numbers would say little, and tick in every cell
-  const draw = (cell) => {
-    const state = stateOf(cell);
-    return html`<${Cell} key=${cell.id} cell=${cell} state=${state} pictures=${pictures} before=${before.get(state.item_id)} focus=${cell.id === current} on=${on} />`;
-  };
+  const draw = (cell) => html`<${Cell} key=${cell.id} cell=${cell} state=${stateOf(cell)} pictures=${pictures} before=${before.get(stateOf(cell).item_id)} focus=${cell.id === current} on=${on} />`;
   const flat = !x && !y;
   // The same width in each row, which is laid out by itself: room for the longest heading, within limits.
   const side = y ? Math.min(Math.max(...rows.map((value) => `${y} ${value}`.length)) + 3, 22) : 0;
@@ -151,7 +147,7 @@ function Grid({ model }) {
       ${names.length > 0 && html`<${Axis} name=${x} label="Columns" names=${names} other=${y} onChange=${(name) => put(model, "x", name)} />
       <${Axis} name=${y} label="Rows" names=${names} other=${x} onChange=${(name) => put(model, "y", name)} />`}
       <span class="iw-grow"></span><${Saving} saving=${saving} />
-      <span class="iw-dim" role="status">${many(cells.length, "job")}${done && done < cells.length ? ` · ${count(done)} done` : ""}${tally.failed ? ` · ${count(tally.failed)} failed` : ""}</span>
+      <span class="iw-dim" role="status">${many(cells.length, "job")}${done && done < cells.length ? ` · ${count(done)} done` : ""}${failed ? ` · ${count(failed)} failed` : ""}</span>
       ${cards.length > 0 && html`<${Button} busy=${busy("save")} onClick=${() => setSaving(true)}>Save all …<//>`}
       ${missing.length > 0 && html`<${Button} busy=${busy("retry")} onClick=${() => retry(missing)}>Run missing (${count(missing.length)})<//>`}
       ${waiting.length > 0 && html`<${Button} danger busy=${busy("cancel")} onClick=${() => cancel(waiting)}>Cancel ${count(waiting.length)}<//>`}
@@ -160,9 +156,9 @@ function Grid({ model }) {
       ${facets.map((facetValue, f) => html`<section key=${facetValue}>
         ${facet && html`<h4>${facet} ${facetValue}</h4>`}
         ${flat ? html`<div class="iwx-flat" role="row">${cells.filter((cell) => cell.at[2] === f).map(draw)}</div>` : html`<div class="iwx-table" style=${`--iwx-columns:${columns.length};--iwx-side:${side}ch`}>
-          ${x && html`<div class="iwx-row iwx-top" role="row"><span aria-hidden="true"></span><div class="iwx-cells" role="presentation">${columns.map((value, c) => html`<${Heading} key=${value} role="columnheader" name=${x} value=${value} cells=${cells.filter((cell) => cell.at[0] === c)} states=${states} onRetry=${retry} onCancel=${cancel} />`)}</div></div>`}
+          ${x && html`<div class="iwx-row iwx-top" role="row"><span aria-hidden="true"></span><div class="iwx-cells" role="presentation">${columns.map((value, c) => html`<${Heading} key=${value} role="columnheader" name=${x} value=${value} states=${all.filter((_, i) => cells[i].at[0] === c)} onRetry=${retry} onCancel=${cancel} />`)}</div></div>`}
           ${rows.map((value, r) => html`<div class="iwx-row" role="row" key=${value}>
-            ${y ? html`<${Heading} role="rowheader" name=${y} value=${value} cells=${cells.filter((cell) => cell.at[1] === r)} states=${states} onRetry=${retry} onCancel=${cancel} />` : html`<span aria-hidden="true"></span>`}
+            ${y ? html`<${Heading} role="rowheader" name=${y} value=${value} states=${all.filter((_, i) => cells[i].at[1] === r)} onRetry=${retry} onCancel=${cancel} />` : html`<span aria-hidden="true"></span>`}
             <div class="iwx-cells" role="presentation">${columns.map((_, c) => { const here = places.get(`${c},${r},${f}`) ?? []; return html`<div class=${`iwx-place ${here.length > 1 ? "iwx-many" : ""}`} key=${c} role="presentation">${here.map(draw)}</div>`; })}</div>
           </div>`)}
         </div>`}

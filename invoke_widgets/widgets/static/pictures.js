@@ -78,10 +78,15 @@ function useNear() {
 
 /** Where an arrow key leads from one of the elements of a list that wraps; undefined for other keys. */
 function nextOf(event, all, at) {
+  if (at < 0) return undefined;
   const top = (one) => one.getBoundingClientRect().top;
-  const perRow = all.filter((one) => Math.abs(top(one) - top(all[Math.max(at, 0)])) < 4).length;
+  const isBeside = (one) => one && Math.abs(top(one) - top(all[at])) < 4;
+  let [first, last] = [at, at]; // only as far as its row: to measure all of them would lay out what is out of view
+  while (isBeside(all[first - 1])) first -= 1;
+  while (isBeside(all[last + 1])) last += 1;
+  const perRow = last - first + 1;
   const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + perRow, ArrowUp: at - perRow, Home: 0, End: all.length - 1 }[event.key];
-  return to === undefined || at < 0 ? undefined : all[Math.min(Math.max(to, 0), all.length - 1)];
+  return to === undefined ? undefined : all[Math.min(Math.max(to, 0), all.length - 1)];
 }
 
 function Values({ values }) {
