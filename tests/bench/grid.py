@@ -6,6 +6,7 @@ it is scrolled up and down with every frame. For each side:
 - `paint`: from running the cell to the first picture.
 - `bytes`: what a change costs on the websocket.
 - `fps`, the number of tasks of the page's main thread that took longer than 50 ms, and the longest, in ms.
+- `plain`: the fps of as many pictures in a page of nothing else, which do not change: what this machine can draw.
 
 Needs a quiet machine.
 """
@@ -14,7 +15,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+from playwright.sync_api import Page
 
 from tests.bench.queue_table import A_SECOND, ROOT, WATCH, bytes_from, paint
 from tests.browser.session import Lab
@@ -62,8 +66,9 @@ _CHURN = """def work():
                 console.progress(i, chance.random(), "Denoising", chance.choice(previews))
 threading.Thread(target=work).start()"""
 
-_SCROLL = """() => {
-  const board = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .iwx-board');
+_BOARD = ".jp-NotebookPanel:not(.lm-mod-hidden) .iwx-board"
+_SCROLL = """selector => {
+  const board = document.querySelector(selector);
   let by = 40;
   const frame = () => {
     board.scrollTop += by;
@@ -72,6 +77,33 @@ _SCROLL = """() => {
   };
   frame();
 }"""
+
+_PLAIN = """async side => {
+  const canvas = new OffscreenCanvas(256, 256), pen = canvas.getContext('2d');
+  const board = document.createElement('div');
+  board.style.cssText = 'position: fixed; inset: 120px; overflow: auto; display: grid; gap: 8px';
+  board.style.gridTemplateColumns = `repeat(${side}, 96px)`;
+  for (let i = 0; i < side * side; i++) {
+    pen.fillStyle = `hsl(${i * 37} 60% 50%)`;
+    pen.fillRect(i % 128, i % 64, 128, 128);
+    const picture = board.appendChild(new Image(96, 96));
+    picture.src = URL.createObjectURL(await canvas.convertToBlob({ type: 'image/webp' }));
+  }
+  board.id = 'plain';
+  document.body.append(board);
+}"""
+
+
+def _figures(page: Page, selector: str, seconds: int, begin: Callable[[], object] | None = None) -> tuple[float, ...]:
+    """Scroll something for some seconds: frames a second, the longest task in ms, and the number of long ones."""
+    logged: list[str] = []
+    page.on("console", lambda message: logged.append(message.text) if message.text.startswith("bench ") else None)
+    page.evaluate(WATCH)
+    page.evaluate(_SCROLL, selector)
+    if begin is not None:
+        begin()
+    page.wait_for_timeout(seconds * 1_000)
+    return tuple(map(float, logged[-1].split()[1:])) if logged else (0.0, seconds * 1_000.0, 0.0)
 
 
 def measure(side: int, seconds: int) -> str:
@@ -82,16 +114,17 @@ def measure(side: int, seconds: int) -> str:
         page = notebook.page
         painted = paint(notebook, ".iwx-cell img", "true")
         page.wait_for_timeout(3_000)
-        logged: list[str] = []
-        page.on("console", lambda message: logged.append(message.text) if message.text.startswith("bench ") else None)
+        churn = _CHURN.format(seconds=seconds, a_second=A_SECOND)
         with bytes_from(lab) as received:
-            page.evaluate(WATCH)
-            page.evaluate(_SCROLL)
-            notebook.kernel_execute(_CHURN.format(seconds=seconds, a_second=A_SECOND))
-            page.wait_for_timeout(seconds * 1_000)
-        fps, longest, long = map(float, logged[-1].split()[1:]) if logged else (0.0, seconds * 1_000.0, 0.0)
+            fps, longest, long = _figures(page, _BOARD, seconds, lambda: notebook.kernel_execute(churn))
         a_change = received[0] / (A_SECOND * seconds)
-        return f"{side:>4} x {side:<4} {painted:7.2f} {a_change:9,.0f} {fps:5.0f} {long:6.0f} {longest:8.0f}"
+        plain = lab.page(f"{lab.url}/api", watched=False)
+        plain.evaluate(_PLAIN, side)
+        plain.wait_for_timeout(1_000)
+        most, *_ = _figures(plain, "#plain", seconds)
+        return (
+            f"{side:>4} x {side:<4} {painted:7.2f} {a_change:9,.0f} {fps:5.0f} {long:6.0f} {longest:8.0f} {most:5.0f}"
+        )
 
 
 def main() -> None:
@@ -99,7 +132,7 @@ def main() -> None:
     parser.add_argument("sides", nargs="*", type=int, default=[20])
     parser.add_argument("--seconds", type=int, default=10)
     options = parser.parse_args()
-    print(f"{'cells':11} {'paint s':>7} {'bytes':>9} {'fps':>5} {'> 50ms':>6} {'longest':>8}")
+    print(f"{'cells':11} {'paint s':>7} {'bytes':>9} {'fps':>5} {'> 50ms':>6} {'longest':>8} {'plain':>5}")
     for side in options.sides:
         print(measure(side, options.seconds), flush=True)
 
