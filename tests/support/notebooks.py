@@ -45,7 +45,7 @@ def saved(path: Path) -> list[list[dict[str, Any]]]:
 
 
 def outline(outputs: list[list[dict[str, Any]]]) -> list[list[str]]:
-    """What is the same in each run: the kinds of outputs, how many lines were printed, and the labels of frames."""
+    """What is the same in each run: the kinds of outputs, and the labels of frames."""
     return [[_outline(output) for output in shown] for shown in outputs]
 
 
