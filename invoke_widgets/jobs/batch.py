@@ -501,7 +501,7 @@ def handles_of(jobs: object) -> list[Job | Jobs]:
     Raises:
         InvalidRequest: it is something else.
     """
-    given = [jobs] if isinstance(jobs, Job | Jobs) or not isinstance(jobs, Iterable) else list(jobs)
+    given = [jobs] if isinstance(jobs, Job | Jobs | str) or not isinstance(jobs, Iterable) else list(jobs)
     handles: list[Job | Jobs] = []
     for handle in given:
         if not isinstance(handle, Job | Jobs):

@@ -18,7 +18,7 @@ import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.outputs import shown_images
-from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem
+from invoke_widgets.records import IN_PROGRESS, STATUSES, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
@@ -42,6 +42,7 @@ _KEPT_THUMBNAILS = 500
 _THUMBNAILS_OF_A_ROW = 2
 _READ_AT_ONCE = 4
 _TOTALS_AFTER_S = 0.5
+_FILTERS = ("status", "batch", "destination", "items", "text")
 
 
 def _checked_columns(names: Iterable[str]) -> list[str]:
@@ -134,6 +135,20 @@ class QueueTable(Part):
     @traitlets.validate("columns")
     def _valid_columns(self, proposal: Any) -> list[str]:
         return _checked_columns(proposal["value"])
+
+    @traitlets.validate("filters")
+    def _valid_filters(self, proposal: Any) -> dict[str, str]:
+        filters: dict[str, str] = proposal["value"]
+        if unknown := [name for name in filters if name not in _FILTERS]:
+            raise InvalidRequest(
+                f"filters: there is no {unknown[0]!r}; there are {', '.join(_FILTERS)}.", field="filters"
+            )
+        status = filters.get("status")
+        if status and status not in (*STATUSES, "unfinished"):
+            raise InvalidRequest(
+                f"filters.status: there is no {status!r}; there are {', '.join(STATUSES)}, unfinished.", field="filters"
+            )
+        return filters
 
     @property
     def where(self) -> dict[str, Any]:

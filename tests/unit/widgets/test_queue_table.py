@@ -312,6 +312,22 @@ def test_filters_sort_and_density_are_traits(console: FedConsole) -> None:
         table.density = "tiny"
 
 
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ({"state": "failed"}, "there is no 'state'; there are status, batch"),
+        ({"status": "faild"}, "there is no 'faild'"),
+    ],
+)
+def test_unknown_filters_raise(console: FedConsole, filters: dict[str, str], words: str) -> None:
+    """With what there is; those that were set stay."""
+    table = QueueTable(console)  # type: ignore[arg-type]
+    table.filters = {"status": "unfinished"}
+    with pytest.raises(InvalidRequest, match=words):
+        table.filters = filters
+    assert {"status": "unfinished"} == table.filters
+
+
 def test_the_menu_knows_how_many_jobs_each_entry_is_about(console: FedConsole) -> None:
     """Also for the batch that the filter names."""
     console.feed([item(6), item(7, FAILED), item(8, IN_PROGRESS)])
