@@ -107,6 +107,10 @@ class Store {
 
 const isImageUrl = (url) => typeof url === "string" && /^(data:image\/|blob:)/.test(url);
 
+const Fields = ({ fields }) => fields.map(([name, value]) => html`<span class="iw-dim">${name} </span><span class="iwt-value">${value}</span>`);
+
+const Thumbnails = ({ urls, count }) => html`${urls.map((url) => html`<img key=${url} class="iwt-thumb" alt="" src=${url} />`)}<span class="iw-dim">${many(count, "picture")}</span>`;
+
 /** What the table shows, and what its buttons do; `acts` has cancel(rows), retry(rows). */
 function queueKind(store, acts) {
   const { rows } = store;
@@ -130,11 +134,11 @@ function queueKind(store, acts) {
     },
     completed(row) {
       const known = store.thumbnails.get(row.id);
-      return known?.count ? html`${known.urls.map((url) => html`<img key=${url} class="iwt-thumb" alt="" src=${url} />`)}<span class="iw-dim">${many(known.count, "picture")}</span>` : null;
+      return known?.count ? html`<${Thumbnails} ...${known} />` : null;
     },
     failed(row, now) {
       const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
-      return html`<span class="iwt-cut iw-wrong">${due}${row.error}</span>`;
+      return html`<span class="iwt-cut iw-wrong">${due + (row.error ?? "")}</span>`;
     },
     canceled(row, now) {
       const took = row.took(now);
@@ -158,7 +162,7 @@ function queueKind(store, acts) {
     },
     values: {
       title: "Values", width: "minmax(120px, 2fr)", hint: (row) => row.values ?? "",
-      cell: (row) => row.fields?.map(([name, value]) => html`<span class="iw-dim">${name} </span><span class="iwt-value">${value}</span>`),
+      cell: (row) => row.fields && html`<${Fields} fields=${row.fields} />`,
     },
     took: {
       title: "Took", width: "72px", numeric: true, down: true,

@@ -124,6 +124,7 @@ class Table {
 
   close() {
     clearInterval(this.timer);
+    clearTimeout(this._ordering);
     this.sizes.disconnect();
     this.resized.disconnect();
     this.closing.abort();
@@ -396,7 +397,7 @@ class Table {
     }
     for (const element of free) element.remove();
     this._drawDetail();
-    if (all) this._order();
+    this._orderLater();
     if (this._refocus) {
       this._refocus = false;
       this.elements.get(this.active)?.focus({ preventScroll: true });
@@ -438,9 +439,17 @@ class Table {
     if (this.open && row === this.open) render(this.kind.detail(row), this.detailCell);
   }
 
-  /** Put the elements into the order of their rows, in which screen readers read them. */
+  /** When nothing moves, put the elements into the order of their rows, in which screen readers read them. */
+  _orderLater() {
+    clearTimeout(this._ordering);
+    this._ordering = setTimeout(() => {
+      // Moving an element in the page would lose a click that has begun.
+      if (this.pressed) this._orderLater();
+      else this._order();
+    }, 200);
+  }
+
   _order() {
-    if (this.pressed) return; // moving an element would lose a click that has begun
     const rows = [...this.elements].sort(([, a], [, b]) => a._y - b._y).map(([, element]) => element);
     const open = this.elements.get(this.open);
     const { detail } = this;
@@ -723,9 +732,13 @@ function make(tag, className, attributes) {
   return element;
 }
 
+/** Whether two contents of a cell look alike: the same text, or one element with the same properties. */
+const alike = (a, b) => a === b || (a?.type !== undefined && a.type === b?.type && a.key === b.key &&
+  Object.keys({ ...a.props, ...b.props }).every((name) => a.props[name] === b.props[name]));
+
 /** Draw a text or elements into a cell of the table. */
 function draw(cell, content) {
-  if (cell._content === content) return; // most are texts, and the same as before
+  if (alike(cell._content, content)) return; // most do: asking the view library for each takes ten times as long
   cell._content = content;
   render(content, cell);
 }
