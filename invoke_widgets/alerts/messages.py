@@ -36,7 +36,7 @@ class Message:
     """One message of an alert.
 
     Attributes:
-        message_id: the same each time the message is sent, so that a receiver can recognise duplicates.
+        message_id: the same each time the message is sent, so that a receiver can recognize duplicates.
         kind: such as "job.failed", "batch.done", "rate.exceeded", "alert.test".
         severity: "info", "warning" or "error".
         title: one line.

@@ -49,7 +49,7 @@ T = TypeVar("T")
 OLDEST = (6, 0)
 """The oldest supported version."""
 
-# The version that introduced each endpoint or behaviour, from the git tags; the contract tests confirm them.
+# The version that introduced each endpoint or behavior, from the git tags; the contract tests confirm them.
 SINCE: dict[str, tuple[int, int]] = {
     "item_ids": (6, 7),
     "items_by_ids": (6, 7),

@@ -78,9 +78,9 @@ _NO_NETWORK = _network("The server could not reach something that it needs: chec
 _PROVIDER = _network("The provider did not do what it was asked: read its answer, then retry.", True)
 _NOT_TRUSTED = _network("The server does not trust the certificate of what it asked: correct its clock, proxy or "
                         "certificates.")
-_GATED = _network("The model's site wants a login: accept its licence there, and give the server a token for it.")
+_GATED = _network("The model's site wants a login: accept its license there, and give the server a token for it.")
 _NO_REPOSITORY = _network("The model's site shows no such repository: check its name. If it is right, accept its "
-                          "licence there, and give the server a token for it.")
+                          "license there, and give the server a token for it.")
 _NOT_ONLINE = _network("What the server asked for is not at that address: check the name, the revision or the link.")
 _OFFLINE = _network("The server is set to work offline and lacks a file: install it while online, or go online.")
 _SLOW = Diagnosis(JobErrorType.TIMEOUT_ERROR, "Something on the server took too long: retry, or allow more time.", True)

@@ -1,7 +1,7 @@
-"""How figures look: colours, axes of times and durations. Sets nothing global.
+"""How figures look: colors, axes of times and durations. Sets nothing global.
 
-The colours are those of the views (`widgets/static/ui.css`): one for each status, light and dark, with a contrast of at
-least 4.5:1 to their page, as long as they are drawn opaque. Colour is never the only sign: each row has its name, and
+The colors are those of the views (`widgets/static/ui.css`): one for each status, light and dark, with a contrast of at
+least 4.5:1 to their page, as long as they are drawn opaque. Color is never the only sign: each row has its name, and
 no figure needs a legend.
 """
 
@@ -43,7 +43,7 @@ _DESCRIPTION, _TITLE = 1000, 100
 
 
 def color_of(axes: Axes, status: str) -> str:
-    """The colour of a status on these axes."""
+    """The color of a status on these axes."""
     return _colors(axes).get(status, ink(axes))
 
 
@@ -56,7 +56,7 @@ def known_first(statuses: Iterable[str]) -> list[str]:
 def axes_for(ax: Axes | None, dark: bool | None) -> Axes:
     """The given axes, or those of a new figure, in our style.
 
-    Colours are set on the axes themselves: `rc_context` would change them for all threads.
+    Colors are set on the axes themselves: `rc_context` would change them for all threads.
 
     Raises:
         InvalidRequest: `dark` is not a bool, or `ax` no axes.
@@ -129,24 +129,24 @@ def span(first: datetime, last: datetime) -> str:
 
 
 def ink(axes: Axes) -> str:
-    """The colour of text on these axes."""
+    """The color of text on these axes."""
     return _colors(axes)["text"]
 
 
 def paper(axes: Axes) -> Any:
-    """The background colour of these axes."""
+    """The background color of these axes."""
     return axes.get_facecolor()
 
 
 def rim(axes: Axes, width: float) -> list[Any]:
-    """A path effect: a rim in the background colour, so that a mark stands out from what is under it."""
+    """A path effect: a rim in the background color, so that a mark stands out from what is under it."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=width, foreground=paper(axes))]
 
 
 def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> None:
-    """Draw marks, opaque so that their colour keeps its contrast, with a rim that separates overlapping ones.
+    """Draw marks, opaque so that their color keeps its contrast, with a rim that separates overlapping ones.
 
     They are drawn in a random order, the same each time: drawn from left to right, only the rims of many would show.
     """

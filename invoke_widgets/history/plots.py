@@ -188,7 +188,7 @@ class Plots:
         if frame["status"].isin([PENDING, IN_PROGRESS, WAITING]).any():
             last = max(last, pd.Timestamp.now("UTC"))
         most: list[int] = []
-        # An area and a line do not hide each other, and differ in more than their colours.
+        # An area and a line do not hide each other, and differ in more than their colors.
         for begin, end, status, wide, word in (
             (frame["created_at"], left, PENDING, 1.0, "waiting"),
             (frame["started_at"], ended, IN_PROGRESS, 2.5, "running"),

@@ -101,7 +101,7 @@ def _formatted(value: Any, spec: str, name: str) -> str:
     if not isinstance(value, str | int | float):
         value = str(value)
     try:
-        # Each on its own: what a value holds may not become a part of a path together with its neighbour.
+        # Each on its own: what a value holds may not become a part of a path together with its neighbor.
         return _clean(format(value, spec))
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise InvalidRequest(

@@ -1,6 +1,6 @@
 """The snapshot of the queue, and pure steps: (snapshot, something received) -> (snapshot, ids that changed).
 
-The rules, each based on observed behaviour of the server:
+The rules, each based on observed behavior of the server:
 
 - A terminal status is final: late `in_progress` events and stale reads do not undo it.
 - Events of one item are ordered by `status_sequence`; versions before 6.13 send none, and their events are ordered by

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_SEGMENTS = 4
 """Sessions that are shown running: a server has one for each of its devices."""
-_COLOURS = {"live": "ok", "stale": "off", "polling": "off", "connecting": "off", "offline": "bad", "refused": "bad"}
+_COLORS = {"live": "ok", "stale": "off", "polling": "off", "connecting": "off", "offline": "bad", "refused": "bad"}
 
 
 class Header(Part):
@@ -102,7 +102,7 @@ class Header(Part):
         return {
             "name": clean(f"InvokeAI {connection.version}".rstrip()),
             "address": clean(words.address(self.console.url) + queue),
-            "colour": "bad" if stuck else _COLOURS.get(kind, "off"),
+            "color": "bad" if stuck else _COLORS.get(kind, "off"),
             "state": "stuck" if stuck else freshness[2:],
             "why": clean(connection.error) if kind != "live" else "",
         }

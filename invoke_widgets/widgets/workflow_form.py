@@ -43,8 +43,8 @@ class WorkflowForm(Part):
         more: the names of the fields that are not in it.
         controls: by the field's name, what it takes: `kind`, `value`, `choices`, `minimum`, whether it is a `seed`, and
             so on.
-        form: what is typed: `values` by the field's name (a text; for several values a list), `runs`, `prepend`, and
-            `seed` ("", "random" or "same"). May be set.
+        form: what is typed: `values` by the field's name (a text; for several values a list; for a generator its
+            settings by name, or a list of values), `runs`, `prepend`, and `seed` ("", "random" or "same"). May be set.
         problems: by the field's name, what is wrong; under "" what is wrong with the workflow.
         plan: what would be enqueued, in words.
         jobs: how many jobs; 0 if it cannot be sent as it is.
@@ -100,11 +100,13 @@ class WorkflowForm(Part):
         if known.kind in ("list", "other"):
             value = [] if value is None else value
         found: dict[str, Any] = {
-            "kind": "list" if known.kind == "generator" else known.kind,
-            "value": value if isinstance(value, bool | list) else "" if value is None else clean(_typed(value)),
+            "kind": known.kind,
+            "value": value if isinstance(value, bool | list) else clean(_typed(value)),
             "description": clean(known.description),
             "required": known.required,
         }
+        if known.kind == "generator":
+            found["value"] = {key: clean(_typed(one)) for key, one in value.items() if key not in ("type", "values")}
         if known.kind == "integer" and "seed" in (known.field, known.name.lower()):
             found["seed"] = True
         if known.fed_by:
@@ -164,8 +166,9 @@ class WorkflowForm(Part):
         if known.kind == "image":
             chosen = typed if isinstance(typed, list) else [typed]
             return [one if isinstance(one, dict) else self._files.get((name, str(one)), one) for one in chosen]
-        if known.kind == "generator" and str(typed).lstrip().startswith("{"):
-            return [_json(name, typed)]
+        if known.kind == "generator" and isinstance(typed, Mapping):
+            settings = self._workflow[name]
+            return [{key: one if isinstance(settings.get(key), str) else _number(one) for key, one in typed.items()}]
         if known.kind in ("list", "generator"):
             lines = typed if isinstance(typed, list) else [line for line in str(typed).splitlines() if line.strip()]
             value = self._workflow[name]
@@ -276,9 +279,19 @@ def _names(elements: list[dict[str, Any]]) -> list[str]:
 
 def _typed(value: Any) -> str:
     """A value as it is typed."""
+    if value is None:
+        return ""
     if isinstance(value, float):
         return f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _number(typed: Any) -> Any:
+    """What was typed in place of a number: None for nothing; a text that is none, for the check to refuse."""
+    try:
+        return json.loads(typed) if isinstance(typed, str) and typed.strip() else None
+    except (ValueError, RecursionError):
+        return typed
 
 
 def _json(name: str, typed: Any) -> Any:

@@ -17,7 +17,7 @@ from invoke_widgets.errors import InvalidRequest, checks
 from invoke_widgets.errors.text import cut
 from invoke_widgets.workflows.editor import BATCH_FIELDS, CALL, graph_of, is_workflow, own_data, questions
 from invoke_widgets.workflows.fields import WorkflowField, fields
-from invoke_widgets.workflows.generators import Answers, changed
+from invoke_widgets.workflows.generators import Answers, changed, complete
 from invoke_widgets.workflows.graph import Data, near, normal_graph, plain
 from invoke_widgets.workflows.schemas import NodeSchemas
 
@@ -350,6 +350,8 @@ class Workflow:
         return Setting(value, value if shown is None else shown)
 
     def _shown(self, known: WorkflowField, value: Any) -> Any:
+        if known.kind == "generator" and isinstance(value, Mapping):
+            return complete(value)
         if known.kind == "model" and isinstance(value, Mapping):
             return value.get("name", value.get("key"))
         if known.kind == "board" and isinstance(value, Mapping):

@@ -22,7 +22,7 @@ _WIDTH, _HEIGHT = 1180, 1000
 _FRAME_S = 0.25
 _GIF_WIDTH = 1000
 
-# Small images with patches, enlarged until only soft colours are left.
+# Small images with patches, enlarged until only soft colors are left.
 _SETTING = """
 import invoke_widgets as iw
 

@@ -1,4 +1,4 @@
-"""The dashboard by axe-core, by its computed styles, in forced colours, and by the keyboard alone."""
+"""The dashboard by axe-core, by its computed styles, in forced colors, and by the keyboard alone."""
 
 from __future__ import annotations
 
@@ -107,15 +107,15 @@ def test_dashboard_has_two_families_and_four_sizes_of_type(lab: Lab, wire: Wire)
 
 @pytest.fixture
 def forced(lab: Lab, wire: Wire) -> Iterator[Page]:
-    """A dashboard in forced colours."""
+    """A dashboard in forced colors."""
     page = Page(lab, wire)
     page.notebook.page.emulate_media(forced_colors="active", reduced_motion="reduce")
     yield page
     page.notebook.page.emulate_media(forced_colors="none", reduced_motion="reduce")
 
 
-def test_forced_colours_leave_buttons_bars_and_selection_visible(forced: Page, wire: Wire) -> None:
-    """With the user's own colours, buttons have borders, a bar its filled part, and a selected row an outline."""
+def test_forced_colors_leave_buttons_bars_and_selection_visible(forced: Page, wire: Wire) -> None:
+    """With the user's own colors, buttons have borders, a bar its filled part, and a selected row an outline."""
     running, _ = wire.running_and_pending(1)
     forced.select(running)
     row = forced.row(running)

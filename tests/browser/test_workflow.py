@@ -229,3 +229,30 @@ def test_a_seed_has_a_die(lab: Lab, wire: Wire) -> None:
     form.view.get_by_role("button", name="Another").click()
     expect(form.view.get_by_label("range.seed", exact=True)).to_have_value(re.compile(r"^(?!3$)\d+$"))
     expect(form.view.locator(".iwf-plan")).to_have_text("1 job")
+
+
+def test_a_generator_is_set_by_its_settings_or_by_values(lab: Lab, wire: Wire) -> None:
+    """A control each, as in the editor; the link beside its name is for the values themselves."""
+    sequence = {"type": "integer_generator_arithmetic_sequence", "start": 5, "step": 1, "count": 2}
+    nodes = [
+        editor.node("g", "integer_generator", "Numbers", generator=sequence),
+        editor.node("b", "integer_batch", batch_group_id="None"),
+        editor.node("n", "add", a=0, b=100),
+    ]
+    shown = [{"nodeId": "g", "fieldName": "generator"}]
+    flow = editor.workflow(nodes, "g.integers -> b.integers", "b.value -> n.a", exposedFields=shown)
+    setting = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})\nconsole.workflow({flow!r})"
+    notebook = lab.open([setting])
+    notebook.run()
+    form = notebook.output(0).locator(".iwf-form")
+    expect(form.get_by_label("Step", exact=True)).to_have_value("1")
+    form.get_by_label("Count", exact=True).fill("5")
+    expect(form.get_by_role("button", name="Enqueue 5 jobs")).to_be_enabled()
+    form.get_by_label("Count", exact=True).fill("many")
+    expect(form.get_by_role("alert")).to_contain_text("count should be a whole number")
+    form.get_by_role("button", name=re.compile("^Values of")).click()
+    form.get_by_placeholder("one value per line").fill("7\n9\n11")
+    expect(form.get_by_role("button", name="Enqueue 3 jobs")).to_be_enabled()
+    assert [] == violations(notebook, ".iwf-form")
+    form.get_by_role("button", name=re.compile("^Settings of")).click()
+    expect(form.get_by_label("Count", exact=True)).to_have_value("2")

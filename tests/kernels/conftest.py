@@ -40,7 +40,7 @@ def kernel(shared_kernel: Kernel) -> Iterator[Kernel]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test again in a new kernel if the kernel itself got stuck, which is not tested here."""
-    kernel = pyfuncitem.funcargs.get("kernel")
+    kernel = pyfuncitem.funcargs.get("kernel", pyfuncitem.funcargs.get("own_kernel"))
     if not isinstance(kernel, Kernel):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}

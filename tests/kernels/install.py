@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support.real_server.install import cache_folder
 
-# One of each behaviour: clicks on the main shell; clicks on subshells; clicks where the widget was made.
+# One of each behavior: clicks on the main shell; clicks on subshells; clicks where the widget was made.
 VERSIONS = ("6.31.0", "7.3.0", "7.4.0")
 
 # ipykernel before 7.3 wants it, and its warning is tested.

@@ -97,6 +97,7 @@ def test_silent_changes_are_noticed(console: iw.Console, wire: Wire) -> None:
 
 @pytest.mark.parametrize("kind", ["embedded", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow])])
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # the real server starts twice
 def test_console_recovers_from_a_server_restart(kind: str) -> None:
     """After a restart the running job is canceled, the pending one runs, and the console is live again."""
     server = EmbeddedServer() if kind == "embedded" else RealServer("6.14.2")
@@ -452,7 +453,7 @@ def test_closed_console_shows_the_queue_without_unread_items(
         assert [] == through.queue
 
 
-# -- behaviour of older versions, as far as a newer server can be made to look like one ----------------------------
+# -- behavior of older versions, as far as a newer server can be made to look like one ----------------------------
 
 
 def _as_version(proxy: ChaosProxy, version: str) -> None:

@@ -377,7 +377,7 @@ def test_selected_jobs_can_be_acted_on(console: iw.Console, wire: Wire) -> None:
 def test_unknown_keywords_raise_type_error(console: iw.Console, part: type[Part]) -> None:
     """A misspelled option is an error, not silence."""
     with pytest.raises(TypeError):
-        part(console, colour="red")
+        part(console, color="red")
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -214,7 +214,7 @@ def test_workflow_form_submits_a_sweep(console: iw.Console) -> None:
 
 
 def test_a_generator_is_in_the_form(console: iw.Console) -> None:
-    """With its settings, as text; some of them, or the values that it shall make, are typed instead."""
+    """With its settings one by one; they, or the values that it shall make, are typed instead."""
     dice = {"type": "integer_generator_arithmetic_sequence", "start": 5, "step": 1, "count": 2}
     nodes = [
         editor.node("g", "integer_generator", "Numbers", generator=dice),
@@ -226,8 +226,9 @@ def test_a_generator_is_in_the_form(console: iw.Console) -> None:
     form = console.workflow(drawn).form()
     (element,) = form.elements
     name = element["name"]
-    assert dice == json.loads(form.controls[name]["value"])
-    for typed, jobs in (('{"count": 5}', 5), ("1..3", 3), ("7\n8", 2), ("{", 0), ("x", 0)):
+    assert {"start": "5", "step": "1", "count": "2"} == form.controls[name]["value"]
+    given: list[tuple[Any, int]] = [({"count": "5"}, 5), ("1..3", 3), (["7", "8"], 2), ({"count": "x"}, 0), ("x", 0)]
+    for typed, jobs in (*given, ({"count": ""}, 0), ([], 0)):
         form.form = {**form.form, "values": {name: typed}}
         until(lambda jobs=jobs: jobs == form.jobs, f"{jobs} jobs")
         assert (jobs == 0) == (name in form.problems)

@@ -87,7 +87,7 @@ def capture(page: Page, url: str, workflow: dict[str, Any]) -> dict[str, Any]:
 
     page.route("**/enqueue_batch", answer)
     page.route("**/api/v1/client_state/**", lambda route: route.fulfill(json=None))  # each page begins anew
-    page.goto(url)
+    page.goto(url, wait_until="networkidle")  # before, it may still turn to another tab by itself
     page.locator('[data-testid="Workflows"]').click()
     file = {"name": "workflow.json", "mimeType": "application/json", "buffer": json.dumps(workflow).encode()}
     page.locator('input[type="file"][accept*="json"]').first.set_input_files(file)

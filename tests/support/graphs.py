@@ -69,7 +69,7 @@ def iterate(count: int = 4, factor: int = 3) -> Graph:
 
 
 def blank_image(width: int = 32, height: int = 16, color: tuple[int, int, int] = (255, 0, 0)) -> Graph:
-    """Completes with one image of one colour."""
+    """Completes with one image of one color."""
     r, g, b = color
     node = {"type": "blank_image", "width": width, "height": height, "color": {"r": r, "g": g, "b": b, "a": 255}}
     return graph({"blank": {**node, "use_cache": False}})

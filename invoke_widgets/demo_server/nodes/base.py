@@ -38,7 +38,7 @@ class BoardField(BaseModel):
 
 
 class ColorField(BaseModel):
-    """A colour of four channels, each 0 to 255"""
+    """A color of four channels, each 0 to 255"""
 
     r: int = Field(ge=0, le=255, description="The red component")
     g: int = Field(ge=0, le=255, description="The green component")

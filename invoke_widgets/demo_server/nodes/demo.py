@@ -64,7 +64,7 @@ def _ridge(random: numpy.random.Generator, width: int, octaves: int) -> Pixels:
 
 
 def _landscape(prompt: str, seed: int, size: tuple[int, int], saturation: float, *, detail: int, night: bool) -> Pixels:
-    """Paint a sky with a sun or a moon over ridges; the words of the prompt choose the colours."""
+    """Paint a sky with a sun or a moon over ridges; the words of the prompt choose the colors."""
     width, height = size
     words = re.findall(r"[a-z]+", prompt.lower())
     random = numpy.random.default_rng([seed, zlib.crc32(prompt.encode())])
@@ -104,12 +104,12 @@ class DemoTextToImageInvocation(BaseInvocation, WithMetadata, WithBoard):
         description="Which painter paints", ui_model_base=["sd-1", "sdxl"], ui_model_type=["main"]
     )
     prompt: str = input_field(
-        "", description="Words for the picture; colours and the night are understood", ui_component="textarea"
+        "", description="Words for the picture; colors and the night are understood", ui_component="textarea"
     )
     seed: int = input_field(0, ge=0, le=SEED_MAX, description="Seed for random number generation")
     steps: int = input_field(20, ge=1, description="Number of steps to run; fewer leave more noise")
     cfg_scale: float = input_field(
-        7.5, ge=1, title="CFG Scale", description="How strongly the colours follow the prompt"
+        7.5, ge=1, title="CFG Scale", description="How strongly the colors follow the prompt"
     )
     width: int = input_field(512, ge=64, le=2048, description="The width of the image")
     height: int = input_field(512, ge=64, le=2048, description="The height of the image")

@@ -162,7 +162,7 @@ class MaskCombineInvocation(BaseInvocation, WithMetadata, WithBoard):
 
 @invocation(title="Enhance Image", tags=["enhance", "image"], category="image", version="1.2.1")
 class InvokeImageEnhanceInvocation(BaseInvocation, WithMetadata, WithBoard):
-    """Changes an image's colours, contrast, brightness and sharpness"""
+    """Changes an image's colors, contrast, brightness and sharpness"""
 
     image: ImageField | None = input_field(description="The image for which to apply processing")
     invert: bool = input_field(False, description="Whether to invert the image colors")

@@ -88,7 +88,7 @@ class ImageBlurInvocation(BaseInvocation, WithMetadata, WithBoard):
     type: Literal["img_blur"] = type_field("img_blur")
 
     def invoke(self, context: NodeContext) -> ImageOutput:
-        # "RGBa" has its colours multiplied by alpha, so that transparent pixels don't bleed into their neighbours.
+        # "RGBa" has its colors multiplied by alpha, so that transparent pixels don't bleed into their neighbors.
         image = load(context, self.image, "RGBA").convert("RGBa")
         kernel = ImageFilter.GaussianBlur if self.blur_type == "gaussian" else ImageFilter.BoxBlur
         return ImageOutput.of(context.save_image(image.filter(kernel(self.radius)).convert("RGBA")))

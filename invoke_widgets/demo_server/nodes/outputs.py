@@ -99,7 +99,7 @@ class StringPosNegOutput(BaseInvocationOutput):
 
 @invocation_output
 class ColorOutput(BaseInvocationOutput):
-    """A single colour"""
+    """A single color"""
 
     color: ColorField = output_field(description="The output color")
     type: Literal["color_output"] = type_field("color_output")

@@ -66,7 +66,7 @@ class StringInvocation(BaseInvocation):
 
 @invocation(title="Color Primitive", tags=["primitives", "color"], category="primitives", version="1.0.1")
 class ColorInvocation(BaseInvocation):
-    """A colour value"""
+    """A color value"""
 
     color: ColorField = input_field(ColorField(r=0, g=0, b=0, a=255), description="The color value")
     type: Literal["color"] = type_field("color")

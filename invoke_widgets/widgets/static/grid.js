@@ -155,7 +155,7 @@ function Grid({ model }) {
     ${cells.length === 0 ? html`<${Empty} text="Reading the jobs …" />` : html`<div class="iwx-board" ref=${board} role="grid" aria-label="Jobs by their values" onKeyDown=${key}>
       ${facets.map((facetValue, f) => html`<section key=${facetValue}>
         ${facet && html`<h4>${facet} ${facetValue}</h4>`}
-        ${flat ? html`<div class="iwx-flat" role="row">${cells.filter((cell) => cell.at[2] === f).map(draw)}</div>` : html`<div class="iwx-table" style=${`--iwx-columns:${columns.length};--iwx-side:${side}ch`}>
+        ${flat ? html`<div class="iwx-flat" role="row">${cells.filter((cell) => cell.at[2] === f).map(draw)}</div>` : html`<div class="iwx-table" style=${`--iwx-columns:${columns.length};--iwx-rows:${rows.length};--iwx-side:${side}ch`}>
           ${x && html`<div class="iwx-row iwx-top" role="row"><span aria-hidden="true"></span><div class="iwx-cells" role="presentation">${columns.map((value, c) => html`<${Heading} key=${value} role="columnheader" name=${x} value=${value} states=${all.filter((_, i) => cells[i].at[0] === c)} onRetry=${retry} onCancel=${cancel} />`)}</div></div>`}
           ${rows.map((value, r) => html`<div class="iwx-row" role="row" key=${value}>
             ${y ? html`<${Heading} role="rowheader" name=${y} value=${value} states=${all.filter((_, i) => cells[i].at[1] === r)} onRetry=${retry} onCancel=${cancel} />` : html`<span aria-hidden="true"></span>`}

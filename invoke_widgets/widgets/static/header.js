@@ -71,14 +71,14 @@ function Header({ model }) {
   const [server, counts, running, banner, processor, filter] = useTraits(model, "server", "counts", "running", "banner", "processor", "filter");
   const [run, busy] = useAct();
   const { ended } = useContext(Scope);
-  const colour = ended ? "off" : server.colour;
+  const color = ended ? "off" : server.color;
   const low = (last) => (last && banner.title ? "iw-low" : "");
   return html`<div class="iw-top"><${HeadBanner} banner=${banner} /></div>
     <div class="iw-head">
-      <span class=${`iw-dot iw-${colour}`} aria-hidden="true"></span>
+      <span class=${`iw-dot iw-${color}`} aria-hidden="true"></span>
       <h3 class="iw-cut">${server.name}</h3>
       <span class="iw-dim iw-cut">${server.address}</span>
-      <span class=${`iw-state iw-cut iw-text-${colour}`} title=${server.why}>${ended ? "as it was" : server.state}</span>
+      <span class=${`iw-state iw-cut iw-text-${color}`} title=${server.why}>${ended ? "as it was" : server.state}</span>
       <span class="iw-grow"></span>
       ${processor.known && html`<${Button} busy=${busy("pause")} disabled=${!processor.may} title=${processor.title}
         onClick=${() => run(processor.paused ? "resume" : "pause")}>${processor.paused ? "▶\ufe0e " : "❚❚ "}<span class="iw-word">${processor.paused ? "Resume" : "Pause"}</span><//>`}

@@ -175,7 +175,7 @@ const STATUS = {
   canceled: ["off", "⊘", "Canceled"],
   gone: ["off", "–", "Gone"],
 };
-/** [colour, sign, word] of a status. */
+/** [color, sign, word] of a status. */
 const statusLook = (status) => STATUS[status] ?? ["off", "·", status];
 
 const ERROR_CLASS = {
@@ -188,7 +188,7 @@ const ERROR_CLASS = {
   cancellation_failed: ["off", "⊘", "Not canceled"],
   unknown_error: ["off", "?", "Unknown"],
 };
-/** [colour, sign, words] of a class of errors. */
+/** [color, sign, words] of a class of errors. */
 const errorLook = (name) => ERROR_CLASS[name] ?? ["off", "?", name];
 
 function Pill({ look, title }) {

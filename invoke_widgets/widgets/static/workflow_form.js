@@ -62,6 +62,15 @@ function ImageInput({ model, name, value, several, pictures, common, onChange, o
     ${open && html`<${Shelf} model=${model} name=${name} pictures=${pictures} chosen=${names} onChoose=${choose} />`}</div>`;
 }
 
+/** The settings of a generator of values. */
+function GeneratorInput({ name, value, common, onChange }) {
+  const label = (key) => key[0].toUpperCase() + key.slice(1).replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replaceAll("_", " ");
+  return html`<div class="iwf-settings" role="group" aria-label=${name}>${Object.entries(value).map(([key, text], i) => {
+    const given = { ...(i ? {} : common), value: text, onInput: (event) => onChange({ ...value, [key]: event.target.value }) };
+    return html`<label key=${key}><span class="iw-dim">${label(key)}</span>${key === "input" ? html`<textarea rows="3" ...${given}></textarea>` : html`<input ...${given} />`}</label>`;
+  })}</div>`;
+}
+
 /** One field: its label, its control, and a button that gives it several values. */
 function Field({ model, element, control, value, given, problem, pictures, onChange, onFile, id }) {
   const { name } = element;
@@ -73,7 +82,8 @@ function Field({ model, element, control, value, given, problem, pictures, onCha
   const common = { id, "aria-invalid": bad, title: hint || null };
   const options = element.options?.length ? element.options : (control.choices ?? []).map((one) => [one, one]);
   let input;
-  if (several && (control.kind === "text" || control.kind === "color")) {
+  const isGenerator = control.kind === "generator";
+  if (several && (control.kind === "text" || control.kind === "color" || isGenerator)) {
     input = html`<textarea rows="4" ...${common} placeholder="one value per line" value=${asLines(value)} onInput=${(event) => change(event.target.value.split("\n").filter((line) => line.trim()))}></textarea>`;
   } else if (several && (CHOICES.has(control.kind) || control.kind === "switch")) {
     const all = control.kind === "switch" ? [[true, "on"], [false, "off"]] : options;
@@ -89,6 +99,8 @@ function Field({ model, element, control, value, given, problem, pictures, onCha
     input = html`<input type="color" ...${common} value=${String(value || "#000000").slice(0, 7)} onInput=${(event) => change(event.target.value)} />`;
   } else if (control.kind === "image") {
     input = html`<${ImageInput} model=${model} name=${name} value=${value} several=${several} pictures=${pictures} common=${common} onChange=${change} onFile=${(one) => onFile(name, one)} />`;
+  } else if (isGenerator) {
+    input = html`<${GeneratorInput} name=${name} value=${value} common=${common} onChange=${change} />`;
   } else if (LINES.has(control.kind)) {
     const tall = control.kind === "list" || element.component === "textarea" || String(value).length > 60;
     input = tall ? html`<textarea rows=${control.kind === "list" ? 4 : 3} ...${common} value=${asLines(value)} onInput=${(event) => change(event.target.value)}></textarea>`
@@ -102,14 +114,15 @@ function Field({ model, element, control, value, given, problem, pictures, onCha
     input = html`<textarea rows="2" class="iw-mono" ...${common} value=${typeof value === "string" ? value : JSON.stringify(value)} onInput=${(event) => change(event.target.value)}></textarea>`;
   }
   const counted = Array.isArray(given) && control.kind !== "list" ? given.length : isNumber && typeof given === "string" ? sweepOf(given) : 0;
-  const canVary = control.kind === "text" || control.kind === "color" || control.kind === "switch" || control.kind === "image" || CHOICES.has(control.kind);
+  const canVary = control.kind === "text" || control.kind === "color" || control.kind === "switch" || control.kind === "image" || isGenerator || CHOICES.has(control.kind);
   const vary = () => {
     setSeveral(!several);
-    change(several ? (Array.isArray(value) ? value[0] ?? control.value : value) : control.kind === "switch" ? [true, false] : [value].flat());
+    if (isGenerator) change(several ? control.value : []);
+    else change(several ? (Array.isArray(value) ? value[0] ?? control.value : value) : control.kind === "switch" ? [true, false] : [value].flat());
   };
   return html`<div class="iw-field iwf-field"><span class="iwf-label"><label class="iw-name" for=${id}>${name}${control.required ? html`<span class="iw-wrong" title="required"> *</span>` : ""}</label>
       ${counted > 1 && html`<span class="iw-label iw-run">sweep of ${count(counted)}</span>`}
-      ${canVary && html`<${Button} kind="link" class="iw-small" aria-pressed=${String(several)} aria-label=${`${several ? "One value for" : "Vary"} ${name}`} onClick=${vary}>${several ? "one value" : "vary"}<//>`}</span>
+      ${canVary && html`<${Button} kind="link" class="iw-small" aria-pressed=${String(several)} aria-label=${`${isGenerator ? (several ? "Settings of" : "Values of") : several ? "One value for" : "Vary"} ${name}`} onClick=${vary}>${isGenerator ? (several ? "settings" : "values") : several ? "one value" : "vary"}<//>`}</span>
     ${input}
     ${problem && html`<div class="iw-wrong iw-small" role="alert">${problem}</div>`}</div>`;
 }

@@ -221,7 +221,7 @@ def test_invalid_retry_after_is_ignored(header: str) -> None:
     assert None is retry_after_s(header)
 
 
-def test_retry_after_date_is_honoured() -> None:
+def test_retry_after_date_is_honored() -> None:
     """A request that gets a 503 with a past date is sent again at once."""
     date = format_datetime(datetime.now(UTC), usegmt=True)
 
@@ -233,7 +233,7 @@ def test_retry_after_date_is_honoured() -> None:
     assert 2 == len(seen)
 
 
-def test_retry_after_is_honoured() -> None:
+def test_retry_after_is_honored() -> None:
     """A request that gets a 503 with Retry-After is sent again after that time."""
 
     def busy(number: int, request: bytes) -> bytes:
@@ -293,7 +293,7 @@ def test_token_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("localhost:9090/?x=1#y", "http://localhost:9090"),
     ],
 )
-def test_urls_are_normalised(url: str, expected: str) -> None:
+def test_urls_are_normalized(url: str, expected: str) -> None:
     """Addresses are accepted as users write them; credentials in them are dropped."""
     assert expected == normalise_url(url)
 

@@ -372,7 +372,7 @@ def _job(began: datetime, ended: datetime, status: str = "completed") -> QueueIt
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", NAMES)
 def test_marks_keep_their_contrast_as_drawn(name: str, dark: bool) -> None:
-    """Every area but the grid's lines has 3:1 against the background: no two colours are blended."""
+    """Every area but the grid's lines has 3:1 against the background: no two colors are blended."""
     table = style.DARK if dark else style.LIGHT
     figure = _draw(name, _many(60), dark=dark)
     for text in figure.findobj(Text):
@@ -541,13 +541,13 @@ def test_a_batch_and_a_time_leave_out_the_rest() -> None:
     for name in NAMES:
         assert _words(_draw(name, Plots(_errors(), _cancellations(), jobs), since="1min")).startswith("No ")
         assert _words(_draw(name, Plots(_errors(), _cancellations(), jobs), batch="another")).startswith("No ")
-    with pytest.raises(InvalidRequest, match="since: should be a time, or how long ago such as '15min', got 'noon'"):
+    with pytest.raises(InvalidRequest, match="since: should be a time, or how long ago, such as '15min', got 'noon'"):
         plots.durations(since="noon")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_figures_draw_on_given_axes(name: str) -> None:
-    """They return them, keep the size of their figure, and take its background for the colours of text."""
+    """They return them, keep the size of their figure, and take its background for the colors of text."""
     figure = Figure(figsize=(6, 2), facecolor="black")
     for ax in figure.subplots(1, 2, subplot_kw={"facecolor": "black"}):
         assert getattr(Plots(_errors(), _cancellations(), _jobs()), name)(ax=ax) is ax

@@ -1,4 +1,4 @@
-"""Colours are distinguishable, on light and on dark, for everyone."""
+"""Colors are distinguishable, on light and on dark, for everyone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _linear(color: str) -> np.ndarray:
 
 
 def contrast(one: str, other: str) -> float:
-    """Of two colours, from 1 to 21, as WCAG has it."""
+    """Of two colors, from 1 to 21, as WCAG has it."""
     dark, light = sorted(float(_linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other))
     return (light + 0.05) / (dark + 0.05)
 
@@ -64,7 +64,7 @@ def test_every_status_has_a_color() -> None:
 
 
 def test_colors_are_those_of_the_views() -> None:
-    """One colour for one meaning: the tokens of ui.css, by which pills and tiles are drawn."""
+    """One color for one meaning: the tokens of ui.css, by which pills and tiles are drawn."""
     css = (Path(invoke_widgets.__file__).parent / "widgets/static/ui.css").read_text()
     tokens = {"in_progress": "run", "pending": "wait", "completed": "ok", "failed": "bad", "canceled": "off"}
     for status, token in tokens.items():

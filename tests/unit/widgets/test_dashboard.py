@@ -132,7 +132,7 @@ def test_banner_says_what_stands_in_the_way_first(console: Any) -> None:
     assert (3, [item(1).batch_id], ["show", "unwedge"]) == tuple(
         header.banner[name] for name in ("jobs", "batch_ids", "actions")
     )
-    assert ("bad", "stuck") == (header.server["colour"], header.server["state"])
+    assert ("bad", "stuck") == (header.server["color"], header.server["state"])
     console.internals.store.set_connection(mode="reconnecting", error="Nothing listens there.")
     until(lambda: header.banner.get("title") == "Offline", "the server to be away")
     assert "Nothing listens there." in header.banner["why"]

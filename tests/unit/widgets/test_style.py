@@ -1,4 +1,4 @@
-"""The colours of the views: text can be read on whatever it stands, in light and dark."""
+"""The colors of the views: text can be read on whatever it stands, in light and dark."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def _mixed(ink: str, paper: str, share: float) -> str:
 
 @pytest.mark.parametrize("theme", _PAGES)
 def test_text_has_a_contrast_of_at_least_four_and_a_half(theme: str) -> None:
-    """On the page, on grey, under the pointer, in a selected row, on its own pill, and as old as it gets."""
+    """On the page, on gray, under the pointer, in a selected row, on its own pill, and as old as it gets."""
     page, ink, at = _PAGES[theme]
     found = re.findall(r"--iw-([\w-]+): light-dark\((#\w+), (#\w+)\)", STYLE)
     tokens = {name: values[at].ljust(7, values[at][-1]) for name, *values in found}
-    grey, pointed = _mixed(ink, page, 0.04), _mixed(tokens["accent"], page, 0.07)
+    gray, pointed = _mixed(ink, page, 0.04), _mixed(tokens["accent"], page, 0.07)
     words = {"dim": tokens["dim"], "accent": tokens["accent"], "bad": tokens["bad"], "ink": ink}
     pairs = {
         f"{name} on {where}": (word, paper)
         for name, word in words.items()
-        for where, paper in {"page": page, "grey": grey, "hover": pointed, "selected": tokens["accent-bg"]}.items()
+        for where, paper in {"page": page, "gray": gray, "hover": pointed, "selected": tokens["accent-bg"]}.items()
     }
     kinds = ("run", "wait", "ok", "bad", "off")
     pairs |= {f"pill {kind}": (tokens[kind], tokens[f"{kind}-bg"]) for kind in kinds}
