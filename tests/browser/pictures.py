@@ -95,7 +95,10 @@ class Film:
         whole = [Image.new("RGB", size, frame.getpixel((2, frame.height - 2))) for frame in self._frames]
         for canvas, frame in zip(whole, self._frames, strict=True):
             canvas.paste(frame)
-        palette = whole[len(whole) // 2].quantize(224)
+        sheet = Image.new("RGB", (_GIF_WIDTH, 3 * height))  # no frame has all colors
+        for place, frame in enumerate((whole[0], whole[len(whole) // 2], whole[-1])):
+            sheet.paste(frame, (0, place * height))
+        palette = sheet.quantize(224)
         first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in whole]
         duration = round(_FRAME_S * 1000)
         first.save(path, save_all=True, append_images=others, duration=duration, loop=0, optimize=True)
