@@ -98,9 +98,10 @@ def node_names(item: QueueItem) -> Mapping[str, str]:
     session = item.session or {}
     if _NAMES in session:
         return _mapping(session, _NAMES)
+    drawn = (item.workflow or {}).get("nodes")
     labels = {
         str(node.get("id")): _mapping(node, "data").get("label")
-        for node in (item.workflow or {}).get("nodes") or ()
+        for node in (drawn if isinstance(drawn, list) else ())
         if isinstance(node, Mapping)
     }
     nodes = _mapping(_mapping(session, "graph"), "nodes")

@@ -141,3 +141,11 @@ def test_nodes_of_the_editor_are_called_by_words() -> None:
     )
     expected = ["Total", "add (1)", "add (2)", "add (3)", "sum"]
     assert [expected] * 2 == [list(node_names(one).values()) for one in (whole, without_graph(whole))]
+
+
+def test_nodes_are_called_by_their_ids_where_the_workflow_is_odd() -> None:
+    """A server may send anything as a workflow."""
+    odd = QueueItem(
+        item_id=1, status="completed", batch_id="b", session={"graph": {"nodes": {"a": {}}}}, workflow={"nodes": 5}
+    )
+    assert {"a": "a"} == node_names(odd)
