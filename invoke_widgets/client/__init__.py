@@ -8,7 +8,6 @@ from invoke_widgets.client.client import (
     checked_ids,
     checked_image_name,
 )
-from invoke_widgets.client.loop_bound import LoopBoundTransport
 from invoke_widgets.client.socket import EventStream, SocketKeeper
 from invoke_widgets.client.transport import (
     Transport,
@@ -26,7 +25,6 @@ __all__ = [
     "MAX_NAMES_PER_REQUEST",
     "EventStream",
     "InvokeClient",
-    "LoopBoundTransport",
     "SocketKeeper",
     "Transport",
     "asked_for",

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from invoke_widgets._loop import LoopThread
 from invoke_widgets.client.transport import Repeatable, Transport, can_be_sent, path_segment
 from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply, UnsupportedByServer, checks
 from invoke_widgets.errors.redact import address, secret
@@ -132,18 +133,8 @@ class InvokeClient:
     ) -> None:
         url, token = address(url), secret(token or os.environ.get("INVOKEAI_TOKEN") or None)
         checks.text("queue_id", queue_id, "a name such as 'default'")
-        self._start(Transport(url, token=token, timeout=timeout, verify=verify), queue_id)
-
-    @classmethod
-    def over(cls, transport: Transport, queue_id: str) -> Self:
-        """Return a client that uses existing connections."""
-        client = cls.__new__(cls)
-        client._start(transport, queue_id)
-        return client
-
-    def _start(self, transport: Transport, queue_id: str) -> None:
+        self._transport = Transport(url, token=token, timeout=timeout, verify=verify)
         self.queue_id = queue_id
-        self._transport = transport
         self._queue = f"/api/v1/queue/{path_segment(queue_id)}"
         self._known = _Known()
         self.value_names: dict[str, ValueNames] = {}
@@ -155,6 +146,12 @@ class InvokeClient:
         """
         client = copy.copy(self)
         client._transport = self._transport.probing()
+        return client
+
+    def from_any_loop(self, loop: LoopThread, owner: object) -> Self:
+        """Return a view of this client, which is used on `loop`, for callers on any loop; it keeps `owner` alive."""
+        client = copy.copy(self)
+        client._transport = self._transport.from_any_loop(loop, owner)
         return client
 
     def __repr__(self) -> str:
@@ -202,10 +199,7 @@ class InvokeClient:
 
     async def version(self) -> tuple[int, int, int]:
         """Return the server's version as (major, minor, patch); it is requested once."""
-        if self._known.version is None:
-            await self.app_version()
-        assert self._known.version is not None
-        return self._known.version
+        return self._known.version or parse_version(await self.app_version())
 
     async def need_oldest(self) -> None:
         """Check that the server is new enough.
@@ -266,12 +260,11 @@ class InvokeClient:
 
     async def openapi(self) -> dict[str, Any]:
         """Return the server's OpenAPI schema (2 MB); it is requested once."""
-        if self._known.openapi is None:
-            data = await self._transport.json("GET", "/openapi.json", repeatable=True)
-            if not isinstance(data, dict) or not isinstance(data.get("paths"), dict):
-                raise UnexpectedReply(f"{self.url}/openapi.json is not an OpenAPI schema.")
-            self._known.openapi = data
-        return self._known.openapi
+        data = self._known.openapi or await self._transport.json("GET", "/openapi.json", repeatable=True)
+        if not isinstance(data, dict) or not isinstance(data.get("paths"), dict):
+            raise UnexpectedReply(f"{self.url}/openapi.json is not an OpenAPI schema.")
+        self._known.openapi = data
+        return data
 
     # -- submitting ----------------------------------------------------------------------------------------------
 
@@ -399,22 +392,6 @@ class InvokeClient:
                 item_id=item_id,
             )
         return item
-
-    async def get_queue_item_source(self, item_id: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return an item's graph, with the item's values, and the workflow that the graph was made of, if any.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
-        data = await self._transport.json("GET", self._item(item_id), repeatable=True)
-        session = data.get("session") if isinstance(data, Mapping) else None
-        graph = session.get("graph") if isinstance(session, Mapping) else None
-        if not isinstance(graph, dict):
-            raise UnexpectedReply(f"Item {item_id} was answered without a graph.")
-        if QueueItem.from_json(data).queue_id != self.queue_id:
-            raise NotFound(f"There is no item {item_id} in queue {self.queue_id!r}.", item_id=item_id)
-        workflow = data.get("workflow")
-        return graph, workflow if isinstance(workflow, dict) else None
 
     async def get_current_queue_item(self) -> QueueItem | None:
         """Return an item in progress, or None."""
@@ -587,11 +564,11 @@ class InvokeClient:
 
     async def get_image_full(self, image_name: str) -> bytes:
         """Return the image file itself (PNG)."""
-        return (await self._transport.content(f"{self._image(image_name)}/full"))[0]
+        return await self._transport.content(f"{self._image(image_name)}/full")
 
     async def get_image_thumbnail(self, image_name: str) -> bytes:
         """Return the image's thumbnail (WebP)."""
-        return (await self._transport.content(f"{self._image(image_name)}/thumbnail"))[0]
+        return await self._transport.content(f"{self._image(image_name)}/thumbnail")
 
     async def upload_image(
         self,

@@ -24,7 +24,7 @@ import aiohttp
 import socketio
 
 from invoke_widgets._loop import Backoff
-from invoke_widgets.client.transport import clean, proxy_for
+from invoke_widgets.client.transport import Transport, clean, proxy_for
 from invoke_widgets.errors import ServerUnreachable
 from invoke_widgets.errors.redact import incoming
 from invoke_widgets.events import PARSERS, Event, parse_event
@@ -42,33 +42,25 @@ class EventStream:
     """A subscription to one queue's events.
 
     Args:
-        url: the server's address.
+        transport: has the server's address, the token, and what certificates are checked with.
         queue_id: the queue.
         on_event: called on the loop with each event of a known kind.
         on_lost: called once when an open connection breaks.
-        token: returns the Bearer token in use, or None.
-        authorization: returns the header that requests have for it, or for a proxy's login.
-        verify: whether to check certificates, or what to check them with.
     """
 
     def __init__(
         self,
-        url: str,
+        transport: Transport,
         queue_id: str,
         *,
         on_event: Callable[[Event], None],
         on_lost: Callable[[], None],
-        token: Callable[[], str | None],
-        authorization: Callable[[], dict[str, str]] = dict,
-        verify: bool | ssl.SSLContext = True,
     ) -> None:
-        self._url = url
+        self._transport = transport
+        self._url = transport.url
         self._queue_id = queue_id
         self._on_event = on_event
         self._on_lost = on_lost
-        self._token = token
-        self._authorization = authorization
-        self._verify = verify
         self._socket: socketio.AsyncClient | None = None
         self._http: aiohttp.ClientSession | None = None
         self._websocket: aiohttp.ClientWebSocketResponse | None = None
@@ -83,10 +75,11 @@ class EventStream:
             ServerUnreachable: the socket could not be opened within `timeout` seconds.
         """
         await self.close()
-        options: dict[str, Any] = {"ssl_verify": self._verify is not False}
+        verify, token = self._transport.verify, self._transport.token
+        options: dict[str, Any] = {"ssl_verify": verify is not False}
         # The proxy as for requests. An event may carry a job's whole output.
         options["websocket_extra_options"] = {"proxy": proxy_for(self._url), "max_msg_size": _MOST_BYTES}
-        trusted: dict[str, Any] = {"ssl": self._verify} if isinstance(self._verify, ssl.SSLContext) else {}
+        trusted: dict[str, Any] = {"ssl": verify} if isinstance(verify, ssl.SSLContext) else {}
         tracing = aiohttp.TraceConfig()
         tracing.on_request_redirect.append(_refuse_redirect)
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(**trusted), trace_configs=[tracing])
@@ -104,7 +97,6 @@ class EventStream:
 
         socket.on("disconnect", lost)
         parts = urlsplit(self._url)
-        token = self._token()
         try:
             async with asyncio.timeout(timeout):
                 await socket.connect(
@@ -112,7 +104,7 @@ class EventStream:
                     transports=["websocket"],
                     socketio_path=f"{parts.path}/ws/socket.io".lstrip("/"),
                     auth={"token": token} if token else None,
-                    headers=self._authorization(),
+                    headers=self._transport.authorization,
                     wait_timeout=timeout,
                 )
                 # Wait for the acknowledgement, so that no event is missed between this and the first read.

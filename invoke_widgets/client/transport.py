@@ -28,9 +28,8 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import httpx
-import tenacity
 
-from invoke_widgets._loop import Backoff, Listeners
+from invoke_widgets._loop import Backoff, Listeners, LoopThread
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,
@@ -55,7 +54,6 @@ _LONGEST_CALL_S = 60.0
 _LONGEST_REPLY = 64 * 2**20
 _LONGEST_LIST = 256 * 2**20
 _OF_THE_WIRE = (b"content-encoding", b"content-length", b"transfer-encoding")
-_BACKOFF = tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_random(0, 0.1)
 
 # Raised before the whole request was written: the server cannot have carried it out.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.WriteError, httpx.WriteTimeout)
@@ -442,7 +440,6 @@ class Transport:
     Attributes:
         timeout: the same.
         verify: the same, without a file.
-        demo_control: the token for drills, which a demo server sends with its version; None from any other server.
 
     Raises:
         InvalidRequest: an argument, or the environment's proxy, cannot be used.
@@ -454,23 +451,18 @@ class Transport:
         self.url = normalise_url(url)
         self.timeout = timeout
         self._login = _login_of(url)
-        self._access: dict[str, str | None] = {"token": None}
+        self._access: dict[str, str | None] = {"token": None, "demo": None}  # shared by all views
         self.set_token(checked_token(token))
         self.verify = checked_verify(verify)
-        self.demo_control: str | None = None
         self._is_probing = False
+        self._loop: LoopThread | None = None
+        self._owner: object = None
         self._total_s = max(3 * timeout, _LONGEST_CALL_S)
         self.breaker = Breaker(self.url)
         for name in ("http11", "http2", "proxy"):
             # A kernel may have put httpx's successor in its place.
             logging.getLogger(f"httpcore.{name}").addFilter(_hide_token)
             logging.getLogger(f"httpcore2.{name}").addFilter(_hide_token)
-        self._repeat = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_is_worth_repeating),
-            stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_before_delay(_TOTAL_S),
-            wait=_wait,
-            reraise=True,
-        )
         proxy = proxy_for(self.url)
         # Without https no certificates are needed, and loading them takes 30 ms.
         trust = self.verify if self.url.startswith("https:") else False
@@ -501,6 +493,11 @@ class Transport:
         """The token in use; only for passing it on to the socket."""
         return self._access["token"]
 
+    @property
+    def demo_control(self) -> str | None:
+        """The token for drills, which a demo server sends with its version; None from any other server."""
+        return self._access["demo"]
+
     def set_token(self, token: str | None) -> None:
         """Use this token from now on; None sends none.
 
@@ -526,9 +523,16 @@ class Transport:
         transport._is_probing = True
         return transport
 
+    def from_any_loop(self, loop: LoopThread, owner: object) -> Transport:
+        """Return a view of these connections, which are used on `loop`, for callers on any loop; it keeps `owner`."""
+        transport = copy.copy(self)
+        transport._loop, transport._owner = loop, owner
+        return transport
+
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._pool.aclose()
+        """Close the connections; a view for callers on any loop leaves that to its owner."""
+        if self._loop is None:
+            await self._pool.aclose()
 
     async def json(
         self,
@@ -564,18 +568,22 @@ class Transport:
         repeatable: Repeatable = False,
     ) -> tuple[Any, int]:
         """Do the same as `json`, and return with it how many bytes the response had, once decompressed."""
-        response = await self._send(method, path, body, params, repeatable)
+        try:
+            content = None if body is None else Body(json.dumps(body, allow_nan=False).encode())
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        response = await self._send(method, path, repeatable, content=content, params=params, headers=headers)
         return _decoded(response, f"{method} {path}", bool(repeatable)), len(response.content)
 
-    async def content(self, path: str) -> tuple[bytes, str]:
-        """GET a file, such as an image, and return its bytes and content type.
+    async def content(self, path: str) -> bytes:
+        """GET a file, such as an image.
 
         Raises:
             JobException: the request failed, or was answered with a web page.
         """
-        response = await self._send("GET", path, None, None, True, want_json=False)
-        content_type = response.headers.get("content-type", "")
-        if "html" in content_type:
+        response = await self._send("GET", path, True, want_json=False)
+        if "html" in response.headers.get("content-type", ""):
             raise self._with_proxy(
                 UnexpectedReply(
                     f"GET {path} was answered with a web page instead of a file.",
@@ -587,7 +595,7 @@ class Transport:
                     },
                 )
             )
-        return response.content, content_type
+        return response.content
 
     async def upload(self, path: str, *, params: Mapping[str, Any], name: str, content: bytes, media_type: str) -> Any:
         """POST one file as a form, and return the decoded JSON of a successful response.
@@ -602,69 +610,47 @@ class Transport:
         Raises:
             JobException: the request failed.
         """
-        request = self._pool.http.build_request(
-            "POST",
-            path,
-            params=_present(params),
-            files={"file": (name, content, media_type)},
-            headers=self.authorization,
-        )
-        response = await self._once(request, f"POST {path}", want_json=True, until=self._deadline())
+        response = await self._send("POST", path, False, params=params, files={"file": (name, content, media_type)})
         return _decoded(response, f"POST {path}", False)
 
     async def _send(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        params: Mapping[str, Any] | None,
-        repeatable: Repeatable,
-        want_json: bool = True,
+        self, method: str, path: str, repeatable: Repeatable, *, want_json: bool = True, **parts: Any
     ) -> httpx.Response:
-        try:
-            content = None if body is None else Body(json.dumps(body, allow_nan=False).encode())
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
+        """Send a request of httpx's `parts` and return its reply; see `json` for `repeatable`."""
+        work = self._repeated(method, path, repeatable, want_json, parts)
+        return await (work if self._loop is None else asyncio.wrap_future(self._loop.start(work)))
 
-        until = self._deadline()
-
-        async def send() -> httpx.Response:
-            request = self._pool.http.build_request(
-                method,
-                path,
-                content=content,
-                params=_present(params),
-                headers=self.authorization | ({"Content-Type": "application/json"} if content is not None else {}),
-            )
-            return await self._once(request, f"{method} {path}", want_json, until)
-
-        if not repeatable:
-            return await send()
-        if repeatable == "unsent":
-            return await self._repeat.copy(retry=tenacity.retry_if_exception(_is_worth_sending))(send)
+    async def _repeated(
+        self, method: str, path: str, repeatable: Repeatable, want_json: bool, parts: dict[str, Any]
+    ) -> httpx.Response:
+        clock = asyncio.get_running_loop().time
+        begun, backoff, attempts = clock(), Backoff(0.15, 2.0), 0
         uncertain: JobException | None = None
-
-        async def attempt() -> httpx.Response:
-            nonlocal uncertain
+        while True:
             try:
-                return await send()
-            except (ReplyLost, JobTimeout, ServerFailure) as error:
-                uncertain = error
-                raise
+                return await self._once(method, path, want_json, begun + self._total_s, parts)
+            except (ServerUnreachable, ReplyLost, ServerFailure) as error:
+                attempts += 1
+                pause = error.details.get("retry_after", backoff.next())
+                may_repeat = bool(repeatable) and (repeatable != "unsent" or isinstance(error, ServerUnreachable))
+                is_worth_it = error.retryable and "breaker" not in error.details
+                is_in_time = attempts < _ATTEMPTS and clock() + pause < begun + _TOTAL_S
+                if not (may_repeat and is_worth_it and is_in_time):
+                    if uncertain is not None and isinstance(error, ServerUnreachable):
+                        # What was sent before may have been carried out, so this must not say that nothing was sent.
+                        raise uncertain from error
+                    raise
+                if method != "GET" and not isinstance(error, ServerUnreachable):
+                    uncertain = error
+            await asyncio.sleep(pause)
 
-        try:
-            return await self._repeat(attempt)
-        except ServerUnreachable as error:
-            if uncertain is None or method == "GET":
-                raise
-            # What was sent before may have been carried out, so this must not say that nothing was sent.
-            raise uncertain from error
-
-    def _deadline(self) -> float:
-        """Return when a call that begins now has ended, with all its repeats, on the loop's clock."""
-        return asyncio.get_running_loop().time() + self._total_s
-
-    async def _once(self, request: httpx.Request, name: str, want_json: bool, until: float) -> httpx.Response:
+    async def _once(
+        self, method: str, path: str, want_json: bool, until: float, parts: dict[str, Any]
+    ) -> httpx.Response:
+        name = f"{method} {path}"
+        params = {key: value for key, value in (parts.get("params") or {}).items() if value is not None}
+        headers = self.authorization | parts.get("headers", {})
+        request = self._pool.http.build_request(method, path, **parts | {"params": params, "headers": headers})
         with self.breaker.request(probing=self._is_probing):
             try:
                 response = await self._pool.send(request, until=until)
@@ -689,7 +675,7 @@ class Transport:
             is_current = request.headers.get("authorization") == self.authorization.get("Authorization")
             if refreshed and is_current and can_be_sent(refreshed):
                 self._access["token"] = refreshed
-            self.demo_control = response.headers.get("x-demo-control") or self.demo_control
+            self._access["demo"] = response.headers.get("x-demo-control") or self.demo_control
             content_type = response.headers.get("content-type", "")
             if not response.is_success or (want_json and "json" not in content_type):
                 raise self._with_proxy(_refused(response, content_type, name))
@@ -715,22 +701,6 @@ def _decoded(response: httpx.Response, name: str, repeatable: bool) -> Any:
         ) from error
 
 
-def _is_worth_sending(error: BaseException) -> bool:
-    return isinstance(error, ServerUnreachable) and _is_worth_repeating(error)
-
-
-def _is_worth_repeating(error: BaseException) -> bool:
-    if not isinstance(error, ServerUnreachable | ReplyLost | ServerFailure) or "breaker" in error.details:
-        return False
-    return error.retryable
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    retry_after = error.details.get("retry_after") if isinstance(error, JobException) else None
-    return retry_after if isinstance(retry_after, float) else _BACKOFF(state)
-
-
 def retry_after_s(header: str) -> float | None:
     """Return the seconds to wait that a `Retry-After` header gives, as a number or a date; None if it is neither."""
     text = header.strip()
@@ -742,10 +712,6 @@ def retry_after_s(header: str) -> float | None:
         return None
     left = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return min(max(left, 0.0), _LONGEST_WAIT_S)
-
-
-def _present(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if params is None else {key: value for key, value in params.items() if value is not None}
 
 
 def _refused(response: httpx.Response, content_type: str, name: str) -> JobException:
@@ -763,6 +729,20 @@ def _refused(response: httpx.Response, content_type: str, name: str) -> JobExcep
     return error
 
 
+_SPELLING = "Check the spelling of the host."
+_START = "Is the server running, and is the port right? iw.demo() starts one to try."
+_TLS = "Use http:// instead of https://, or the other way round."
+_TRUST = 'Pass verify="ca.pem", its authority\'s file, or set SSL_CERT_FILE; verify=False trusts it all the same.'
+# Parts of the message of a connection that failed, the reason, and what to do.
+_UNREACHABLE = (
+    (("certificate",), "its certificate is not trusted", _TRUST),
+    (("name or service not known", "nodename nor servname", "getaddrinfo"), "there is no such host", _SPELLING),
+    (("name resolution",), "its name cannot be looked up", _SPELLING),
+    (("ssl", "tls", "wrong version number"), "it does not speak TLS as asked", _TLS),
+    (("all connection attempts failed", "refused"), "nothing listens there", _START),
+)
+
+
 def map_exception(error: Exception, name: str, url: str, proxy: str | None = None) -> JobException:
     """Return our exception for one of httpx's. A test covers each of its classes.
 
@@ -773,15 +753,19 @@ def map_exception(error: Exception, name: str, url: str, proxy: str | None = Non
         proxy: the address of the proxy in use, if any.
     """
     message = incoming(str(error))
+    lowered = message.lower()
     details = {"request": name, "exception": f"{type(error).__name__}: {message}"}
     peer = url if proxy is None else f"the proxy {proxy} before {url}"
     if isinstance(error, _NOT_SENT) and not isinstance(error, httpx.TimeoutException):
-        target = url if _is_about_tls(error) else _capital(peer)
+        found = (row for row in _UNREACHABLE if any(word in lowered for word in row[0]))
+        _, reason, remedy = next(found, ((), message or type(error).__name__, _START))
+        reason += f" ({message})" if remedy is _TRUST else ""
+        is_about_tls = remedy in (_TRUST, _TLS)
         return ServerUnreachable(
-            f"{target} cannot be reached: {_reason(error, message)}.",
-            suggestion=_remedy(error) if proxy is None or _is_about_tls(error) else _PROXY_REMEDY,
+            f"{url if is_about_tls else _capital(peer)} cannot be reached: {reason}.",
+            suggestion=remedy if proxy is None or is_about_tls else _PROXY_REMEDY,
             details=details,
-            retryable="certificate" not in str(error).lower(),
+            retryable=remedy is not _TRUST,
         )
     if isinstance(error, httpx.PoolTimeout):
         return ServerUnreachable(
@@ -830,34 +814,3 @@ def map_exception(error: Exception, name: str, url: str, proxy: str | None = Non
 
 def _capital(text: str) -> str:
     return f"The {text.removeprefix('the ')}" if text.startswith("the ") else text
-
-
-def _is_about_tls(error: Exception) -> bool:
-    lowered = str(error).lower()
-    return any(word in lowered for word in ("certificate", "ssl", "tls", "wrong version number"))
-
-
-def _reason(error: Exception, text: str) -> str:
-    lowered = text.lower()
-    if "name or service not known" in lowered or "nodename nor servname" in lowered or "getaddrinfo" in lowered:
-        return "there is no such host"
-    if "name resolution" in lowered:
-        return "its name cannot be looked up"
-    if "certificate" in lowered:
-        return f"its certificate is not trusted ({text})"
-    if _is_about_tls(error):
-        return "it does not speak TLS as asked"
-    if "all connection attempts failed" in lowered or "refused" in lowered:
-        return "nothing listens there"
-    return text or type(error).__name__
-
-
-def _remedy(error: Exception) -> str:
-    lowered = str(error).lower()
-    if "certificate" in lowered:
-        return 'Pass verify="ca.pem", its authority\'s file, or set SSL_CERT_FILE; verify=False trusts it all the same.'
-    if _is_about_tls(error):
-        return "Use http:// instead of https://, or the other way round."
-    if "name" in lowered:
-        return "Check the spelling of the host."
-    return "Is the server running, and is the port right? iw.demo() starts one to try."

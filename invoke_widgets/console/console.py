@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, cast, overload
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
 from invoke_widgets import widgets
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
-from invoke_widgets.client import InvokeClient, LoopBoundTransport, Transport, checked_id, checked_ids, checked_token
+from invoke_widgets.client import InvokeClient, checked_id, checked_ids, checked_token
 from invoke_widgets.console.engine import Engine
 from invoke_widgets.console.internals import Internals
 from invoke_widgets.errors import CancellationFailed, InvalidRequest, JobException, JobTimeout, NotFound, checks
@@ -137,9 +137,7 @@ class Console:
         self.alerts = Alerts(
             self._loop, self._store, server=self.url, queue_id=self.queue_id, error_of=self._error_of, **engine.kept
         )
-        transport = LoopBoundTransport(self._client.transport, self._loop, self)
-        self.client = InvokeClient.over(cast("Transport", transport), queue_id)
-        self.client.value_names = self._client.value_names
+        self.client = self._client.from_any_loop(self._loop, self)
         self._context = Context(
             self._loop, self._client, self._store, self._actions, self.jobs, self.errors, self._deliver, self
         )

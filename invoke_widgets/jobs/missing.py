@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import InvalidRequest, NotFound
+from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply
 from invoke_widgets.history import frames
 from invoke_widgets.jobs.job import Context, Job
 from invoke_widgets.jobs.retry import RetryPolicy
@@ -134,10 +135,12 @@ async def _source(
         InvalidRequest: it has no item any more.
     """
     for item_id in item_ids:
-        try:
-            return await client.get_queue_item_source(item_id)
-        except NotFound:
-            continue
+        with suppress(NotFound):
+            item = await client.get_queue_item(item_id)
+            graph = (item.session or {}).get("graph")
+            if not isinstance(graph, Mapping):
+                raise UnexpectedReply(f"Item {item_id} was answered without a graph.")
+            return graph, item.workflow
     raise InvalidRequest(
         f"The server has deleted all items of batch {batch_id}, so their graph is not known.",
         suggestion="Submit the workflow again, with the values of missing().frame() as rows of a sweep.",

@@ -72,15 +72,7 @@ class Sync:
         self._client = client.probing()
         self._store = store
         self._use_socket = use_socket
-        self._stream = EventStream(
-            client.url,
-            client.queue_id,
-            on_event=self._event,
-            on_lost=self._socket_broke,
-            token=lambda: client.transport.token,
-            authorization=lambda: client.transport.authorization,
-            verify=client.transport.verify,
-        )
+        self._stream = EventStream(client.transport, client.queue_id, on_event=self._event, on_lost=self._socket_broke)
         self._socket = SocketKeeper(self._stream, on_open=self._socket_opened, on_failed=self._socket_failed)
         self._wake = asyncio.Event()
         self._cut = asyncio.Event()

@@ -75,7 +75,7 @@ class Noting(Transport):
         data, size = await super().sized_json(method, path, **options)
         return noting(data, EXTRACT["requests"].get(request, {}).get("answer", ""), self.asked), size
 
-    async def content(self, path: str) -> tuple[bytes, str]:
+    async def content(self, path: str) -> bytes:
         self._note("GET", path, None, None)
         return await super().content(path)
 
@@ -130,7 +130,6 @@ async def _send_everything(client: InvokeClient, failed: int) -> set[str]:
     await call("get_queue_items_by_item_ids", ids)
     await call("get_queue_item_summaries_by_ids", ids)
     await call("get_queue_item", failed)
-    await call("get_queue_item_source", failed)
     await call("retry_items_by_id", [failed])
     await call("cancel_queue_item", ids[0])
     await call("delete_queue_item", ids[0])
@@ -174,7 +173,8 @@ def noted(embedded_server: EmbeddedServer) -> Noting:
 
     async def run() -> Noting:
         transport = Noting(embedded_server.url)
-        async with InvokeClient.over(transport, "default") as client:
+        async with InvokeClient(embedded_server.url) as client:
+            client._transport = transport
             called = await _send_everything(client, failed)
         methods = {name for name, one in inspect.getmembers(InvokeClient, inspect.iscoroutinefunction)}
         assert set() == {name for name in methods if not name.startswith("_")} - called - _NOT_SENT

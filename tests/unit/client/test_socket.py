@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from invoke_widgets.client.socket import EventStream, SocketKeeper
+from invoke_widgets.client.transport import Transport
 from invoke_widgets.errors import ServerUnreachable
 
 
@@ -174,7 +175,7 @@ def test_socket_whose_server_went_silent_is_closed() -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         lost = asyncio.Event()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        stream = EventStream(url, "default", on_event=print, on_lost=lost.set, token=lambda: None)
+        stream = EventStream(Transport(url), "default", on_event=print, on_lost=lost.set)
         await stream.connect()
         await lost.wait()
         gc.collect()

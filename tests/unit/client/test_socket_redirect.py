@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from invoke_widgets.client.socket import EventStream
+from invoke_widgets.client.transport import Transport
 from invoke_widgets.errors import ServerUnreachable
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -50,9 +51,8 @@ def test_socket_follows_no_redirect() -> None:
                 await writer.drain()
 
             async with served(redirect) as url:
-                stream = EventStream(
-                    url, "default", on_event=print, on_lost=lambda: None, token=lambda: "s3cret-token-abcdef"
-                )
+                transport = Transport(url, token="s3cret-token-abcdef")
+                stream = EventStream(transport, "default", on_event=print, on_lost=lambda: None)
                 with pytest.raises(ServerUnreachable, match="redirected to 'http://localhost"):
                     await stream.connect()
 

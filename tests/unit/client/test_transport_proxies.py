@@ -98,7 +98,7 @@ def test_unsupported_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _connect(url: str) -> JobException:
     async def work() -> JobException:
-        stream = EventStream(url, "default", on_event=print, on_lost=lambda: None, token=lambda: None)
+        stream = EventStream(Transport(url), "default", on_event=print, on_lost=lambda: None)
         with pytest.raises(ServerUnreachable) as caught:
             await stream.connect()
         return caught.value

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from invoke_widgets import InvokeClient
 from invoke_widgets._loop import LoopThread
-from invoke_widgets.client import LoopBoundTransport, Transport
 from invoke_widgets.errors import JobErrorType, JobException
 from invoke_widgets.errors.classify import exception_for_reply, fingerprint, validation_errors
 from invoke_widgets.errors.redact import LONGEST
@@ -124,7 +123,6 @@ CALLS: tuple[Callable[[InvokeClient], Coroutine[Any, Any, object]], ...] = (
     lambda c: c.list_queue_items(),
     lambda c: c.list_all_queue_items(),
     lambda c: c.get_queue_item(1),
-    lambda c: c.get_queue_item_source(1),
     lambda c: c.get_current_queue_item(),
     lambda c: c.get_next_queue_item(),
     lambda c: c.cancel_queue_item(1),
@@ -257,8 +255,8 @@ def test_every_request_can_be_made_from_any_loop() -> None:
     """Over the connections of a console, which live on its own thread, each method of the client does the same."""
     loop = LoopThread()
     with scripted(lambda number, request: answer(200, '{"version": "6.14.2"}')) as (url, seen):
-        connections = Transport(url)
-        client = InvokeClient.over(cast("Transport", LoopBoundTransport(connections, loop, None)), "default")
+        connections = InvokeClient(url)
+        client = connections.from_any_loop(loop, None)
         for call in CALLS:
             with contextlib.suppress(JobException):
                 asyncio.run(call(client))
