@@ -356,17 +356,6 @@ class Counts(Brief):
     total: int = 0
 
     @classmethod
-    def of(cls, statuses: Iterable[str]) -> Counts:
-        """Counts of a collection of statuses; an unknown status counts in `total` alone."""
-        tally = dict.fromkeys(STATUSES, 0)
-        total = 0
-        for status in statuses:
-            total += 1
-            if status in tally:
-                tally[status] += 1
-        return Counts(total=total, **tally)
-
-    @classmethod
     def tallied(cls, tally: Mapping[str, int]) -> Counts:
         """Counts of a mapping from status to number; an unknown status counts in `total` alone."""
         return Counts(total=sum(tally.values()), **{status: tally.get(status, 0) for status in STATUSES})

@@ -26,7 +26,6 @@ from invoke_widgets.jobs.job import (
     events_of,
     failure_of,
     last_attempt,
-    status_of,
     with_outputs,
 )
 from invoke_widgets.outputs import outputs, without_graph
@@ -35,7 +34,6 @@ from invoke_widgets.records import (
     COMPLETED,
     FAILED,
     GONE,
-    STATUSES,
     Cancellation,
     Counts,
     EnqueueResult,
@@ -52,6 +50,7 @@ if TYPE_CHECKING:
     from invoke_widgets.widgets import Grid
 
 _LET_GO_S = 30.0
+_COUNTED_S = 0.1
 
 OnFailure = Literal["raise", "skip", "return"]
 
@@ -63,10 +62,6 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         """Return one attempt id per job."""
         raise NotImplementedError
 
-    def _is_first(self, item_id: int) -> bool:
-        """Return whether `_firsts` contains this id, without building it."""
-        raise NotImplementedError
-
     @property
     def jobs(self) -> list[Job]:
         """A handle on each of its jobs; all attempts that a `RetryPolicy` made at a job count as one."""
@@ -75,8 +70,9 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
     @property
     def status(self) -> Counts:
         """Its `jobs` counted by status. Those that were deleted before their end was seen, or not read yet, are not."""
-        statuses = (job.status for job in self.jobs)
-        return Counts.of(status for status in statuses if status != "unknown")
+        tally = Counter(job.status for job in self.jobs)
+        del tally["unknown"]
+        return Counts.tallied(tally)
 
     def __len__(self) -> int:
         return len(self._firsts())
@@ -208,23 +204,23 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
                 yield failure_of(item, job.attempts)
 
     def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
-        """Call `listener(status)` after each change of its counts, on a thread for callbacks.
+        """Call `listener(status)` after changes of its counts, at most ten times a second, on a thread for callbacks.
 
         Returns:
             A function that ends it.
         """
         checks.function("listener", listener)
-        tally = _Tally(self)
-        last: list[Counts | None] = [None]
+        last: Counts | None = None
 
-        def changed(change: Change) -> None:
-            status = tally.after(change)
-            if status != last[0]:
-                last[0] = status
-                self._context.deliver(lambda: listener(status))
+        def changed(_: Change) -> None:
+            nonlocal last
+            status = self.status
+            if status != last:
+                last = status
+                listener(status)
 
         self._context.loop.check()
-        return self._context.store.subscribe(changed)
+        return self._context.store.subscribe(changed, interval=_COUNTED_S, deliver=self._context.deliver)
 
     def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
         """Iterate over the events of all its jobs, until the last has finished. `timeout`: see `Job.iter_events`."""
@@ -265,38 +261,6 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         status = self.status
         named = self._named()
         return f"{named[:1].upper()}{named[1:]} ({status.total - status.unfinished} of {status.total} finished)"
-
-
-class _Tally:
-    """Counts jobs by status, looking only at those that change. Used on the loop."""
-
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
-        self._statuses: dict[int, str] | None = None
-        self._counts: Counter[str] = Counter()
-
-    def after(self, change: Change) -> Counts:
-        """Return the counts after a change of the snapshot."""
-        if self._statuses is None:
-            self._statuses = {}
-            self._look(self._jobs._firsts())
-        else:
-            attempts = self._jobs._context.actions.reruns.attempts
-            self._look({first for item_id in change.item_ids for first in (item_id, *attempts(item_id))})
-        counts = self._counts
-        return Counts(total=sum(counts.values()), **{status: counts[status] for status in STATUSES})
-
-    def _look(self, item_ids: Iterable[int]) -> None:
-        assert self._statuses is not None
-        context = self._jobs._context
-        for item_id in item_ids:
-            if item_id in self._statuses:
-                self._counts[self._statuses.pop(item_id)] -= 1
-            if self._jobs._is_first(item_id):
-                status = status_of(context, context.actions.reruns.attempts(item_id)[-1])
-                if status != "unknown":
-                    self._statuses[item_id] = status
-                    self._counts[status] += 1
 
 
 class Batch(Jobs):
@@ -346,11 +310,6 @@ class Batch(Jobs):
         attempts = self._context.actions.reruns.attempts
         return [item_id for item_id in self.item_ids if attempts(item_id)[0] == item_id]
 
-    def _is_first(self, item_id: int) -> bool:
-        item = self._context.store.state.items.get(item_id) or self._context.ended(item_id)
-        is_mine = item_id in self._item_ids or (item is not None and self._joined(item))
-        return is_mine and self._context.actions.reruns.attempts(item_id)[0] == item_id
-
     async def _cancel(self) -> Cancellation:
         return await self._context.actions.cancel_batch(self.batch_id)
 
@@ -392,9 +351,6 @@ class Sweep(Jobs):
     def _firsts(self) -> list[int]:
         return [item_id for batch in self.batches for item_id in batch._firsts()]
 
-    def _is_first(self, item_id: int) -> bool:
-        return any(batch._is_first(item_id) for batch in self.batches)
-
     async def _cancel(self) -> Cancellation:
         return _in_one([await batch._cancel() for batch in self.batches])
 
@@ -427,9 +383,6 @@ class Retry(Jobs):
 
     def _firsts(self) -> list[int]:
         return list(self.item_ids)
-
-    def _is_first(self, item_id: int) -> bool:
-        return item_id in self.new_item_ids.values()
 
     async def _cancel(self) -> Cancellation:
         """Cancel each by itself: their batches may have others."""

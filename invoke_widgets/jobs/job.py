@@ -257,7 +257,11 @@ class Job(Handle[QueueItem]):
 
         "unknown" if it was deleted before its end was seen, or has not been read yet.
         """
-        return status_of(self._context, self.attempts[-1])
+        item_id = self.attempts[-1]
+        item = self._context.store.state.items.get(item_id) or self._context.ended(item_id)
+        if item is None:
+            return "unknown"
+        return PENDING if self._context.actions.reruns.will_go_on(item) else item.status
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:
         """Wait for it, and return each node's output by the graph's own node ids.
@@ -488,14 +492,6 @@ async def _terminal(context: Context, item_id: int) -> QueueItem:
 
 
 # -- what became of a job ----------------------------------------------------------------------------------------------
-
-
-def status_of(context: Context, item_id: int) -> str:
-    """Return the status of a job's last attempt, as `Job.status` does."""
-    item = context.store.state.items.get(item_id) or context.ended(item_id)
-    if item is None:
-        return "unknown"
-    return PENDING if context.actions.reruns.will_go_on(item) else item.status
 
 
 def with_outputs(item: QueueItem) -> QueueItem:

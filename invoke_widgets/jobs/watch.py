@@ -31,7 +31,7 @@ from invoke_widgets.notices import (
     QueueUnwedged,
     QueueWedged,
 )
-from invoke_widgets.records import FAILED, IN_PROGRESS, STATUSES, Counts, JobError, Progress, QueueItem
+from invoke_widgets.records import FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
 from invoke_widgets.sync import NOTHING, Change, QueueState, QueueStore
 
 TICK_S = 1.0
@@ -256,10 +256,9 @@ class NoticeTracker:
                 continue
             del self._closing[batch_id]
             self._announced.pop(batch_id, None)
-            counts = self._state.tallies.batches.get(batch_id, {})
-            if total := sum(counts.values()):  # else it was deleted
-                by_status = {status: counts.get(status, 0) for status in STATUSES}
-                self._out.append(BatchDone(at=_now(), batch_id=batch_id, counts=Counts(total=total, **by_status)))
+            counts = Counts.tallied(self._state.tallies.batches.get(batch_id, {}))
+            if counts.total:  # else it was deleted
+                self._out.append(BatchDone(at=_now(), batch_id=batch_id, counts=counts))
 
     def _is_done(self, batch_id: str, since: float) -> bool:
         if batch_id in self._batches:

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from invoke_widgets.events import Event, ItemsCanceled, ItemStatusChanged, NodeProgress, NodeStarted
 from invoke_widgets.records import (
@@ -39,7 +39,6 @@ NOTHING: Ids = frozenset()
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-D = TypeVar("D")
 
 _SHARD_BITS = 8
 _STRING_SHARDS = 512
@@ -100,24 +99,12 @@ class Shards(Mapping[K, V]):
     def __getitem__(self, key: K) -> V:
         return self._shards[_shard(key)][key]
 
-    @overload
-    def get(self, key: K, /) -> V | None: ...
-    @overload
-    def get(self, key: K, /, default: V | D) -> V | D: ...
-    def get(self, key: K, /, default: Any = None) -> Any:
-        """Return a key's value, or `default`."""
-        shard = self._shards.get(_shard(key))
-        return default if shard is None else shard.get(key, default)
-
     def __iter__(self) -> Iterator[K]:
         for shard in self._shards.values():
             yield from shard
 
     def __len__(self) -> int:
         return self._length
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, Hashable) and key in self._shards.get(_shard(key), ())
 
     def __repr__(self) -> str:
         return f"<{len(self)} items>"

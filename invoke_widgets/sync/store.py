@@ -32,70 +32,50 @@ class Change:
 
 
 Listener = Callable[[Change], object]
-Deliver = Callable[[Callable[[], object]], None]
+Deliver = Callable[[Callable[[], object]], object]
 Schedule = Callable[[float, Callable[[], None]], Any]
 
 
 class _Subscription:
-    """A listener, and what it has not been notified of yet because it was called less than `interval` ago."""
+    """A listener, and what it has not been notified of: it is busy, or was called less than `interval` ago."""
 
-    def __init__(self, listener: Listener, interval: float, schedule: Schedule) -> None:
+    def __init__(self, store: QueueStore, listener: Listener, interval: float, deliver: Deliver) -> None:
+        self._store = store
         self._listener = listener
         self._interval = interval
-        self._schedule = schedule
-        self._is_waiting = False
-        self._pending: Ids | None = None
-        self.active = True
-
-    def notify(self, store: QueueStore, item_ids: Ids) -> None:
-        if self._is_waiting:
-            self._pending = item_ids if self._pending is None else self._pending | item_ids
-            return
-        if self._interval:
-            self._is_waiting = True
-            self._schedule(self._interval, lambda: self._notify_pending(store))
-        self._call(store, item_ids)
-
-    def _notify_pending(self, store: QueueStore) -> None:
-        self._is_waiting = False
-        pending, self._pending = self._pending, None
-        if self.active and pending is not None:
-            self.notify(store, pending)
-
-    def _call(self, store: QueueStore, item_ids: Ids) -> None:
-        try:
-            self._listener(Change(store.state, item_ids))
-        except Exception:  # a listener's failure must not stop the others
-            logger.exception("a listener of the queue failed")
-
-
-class _Coalesced:
-    """Delivers changes to a listener on another thread, with at most one waiting: later ones are merged into it."""
-
-    def __init__(self, listener: Listener, deliver: Deliver) -> None:
-        self._listener = listener
         self._deliver = deliver
         self._lock = threading.Lock()
-        self._waiting: Change | None = None
+        self._pending: Ids | None = None
+        self._is_interval = False
+        self.active = True
 
-    def put(self, change: Change) -> None:
+    def notify(self, item_ids: Ids) -> None:
         with self._lock:
-            waiting = self._waiting
-            known = NOTHING if waiting is None else waiting.item_ids
-            self._waiting = Change(change.state, known | change.item_ids)
-        if waiting is None:
-            self._deliver(self._call)
+            pending = self._pending
+            self._pending = item_ids if pending is None else pending | item_ids
+        if pending is None and not self._is_interval:
+            self._begin()
 
-    def drop(self) -> None:
-        """Forget a change that has not been delivered."""
-        with self._lock:
-            self._waiting = None
+    def _begin(self) -> None:
+        if self._interval:
+            self._is_interval = True
+            self._store.schedule(self._interval, self._interval_over)
+        self._deliver(self._call)
+
+    def _interval_over(self) -> None:
+        self._is_interval = False
+        if self._pending is not None:
+            self._begin()
 
     def _call(self) -> None:
         with self._lock:
-            change, self._waiting = self._waiting, None
-        if change is not None:
-            self._listener(change)
+            pending, self._pending = self._pending, None
+        if pending is None or not self.active:
+            return
+        try:
+            self._listener(Change(self._store.state, pending))
+        except Exception:  # a listener's failure must not stop the others
+            logger.exception("a listener of the queue failed")
 
 
 class QueueStore:
@@ -111,7 +91,7 @@ class QueueStore:
         self._state = QueueState()
         self.received_at: float | None = None
         """`time.monotonic()` of the server's last sign of life. Not part of the state: it notifies no subscriber."""
-        self._schedule = schedule
+        self.schedule = schedule
         self._subscriptions: list[_Subscription] = []
         self._event_listeners: Listeners[[Event]] = Listeners()
 
@@ -121,7 +101,7 @@ class QueueStore:
         return self._state
 
     def subscribe(
-        self, listener: Listener, *, interval: float = 0.0, deliver: Deliver | None = None
+        self, listener: Listener, *, interval: float = 0.0, deliver: Deliver = lambda function: function()
     ) -> Callable[[], None]:
         """Call `listener(change)` on the writing thread after changes.
 
@@ -133,15 +113,12 @@ class QueueStore:
         Returns:
             A function that unsubscribes; calling it again does nothing.
         """
-        merged = None if deliver is None else _Coalesced(listener, deliver)
-        subscription = _Subscription(listener if merged is None else merged.put, interval, self._schedule)
+        subscription = _Subscription(self, listener, interval, deliver)
         with self._lock:
             self._subscriptions = [*self._subscriptions, subscription]
 
         def unsubscribe() -> None:
             subscription.active = False
-            if merged is not None:
-                merged.drop()
             with self._lock:
                 self._subscriptions = [s for s in self._subscriptions if s is not subscription]
 
@@ -164,8 +141,7 @@ class QueueStore:
             subscriptions = self._subscriptions
         if not same:
             for subscription in subscriptions:
-                if subscription.active:
-                    subscription.notify(self, changed)
+                subscription.notify(changed)
         return changed
 
     def set(self, **changes: Any) -> None:
@@ -192,5 +168,4 @@ class QueueStore:
     def notify(self, item_ids: Iterable[int]) -> None:
         """Notify the subscribers of a change to items that is not in the snapshot itself, such as a further attempt."""
         for subscription in self._subscriptions:
-            if subscription.active:
-                subscription.notify(self, frozenset(item_ids))
+            subscription.notify(frozenset(item_ids))

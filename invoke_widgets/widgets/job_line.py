@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ class JobLine(Part):
         items = [item for item_id in ids if (item := state.items.get(item_id)) is not None]
         self._ids.update(ids)
         self.total = len(jobs)
-        self.counts = dict(Counts.of(item.status for item in items).counters())
+        self.counts = dict(Counts.tallied(Counter(item.status for item in items)).counters())
         running = next((item for item in items if item.status == IN_PROGRESS), None)
         self.running = {} if running is None else self._segment(state, running)
         failed = [item for item in items if item.status == FAILED]
