@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from invoke_widgets.alerts.messages import Message
-from invoke_widgets.history import KeptLog, frames
+from invoke_widgets.history import Log, frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ class Delivery:
     reason: str = ""
 
 
-class AlertLog(KeptLog[Delivery]):
+class AlertLog(Log[Delivery]):
     """The latest deliveries; with a history, also those of earlier kernels and other notebooks."""
 
     _kind = "alerts"

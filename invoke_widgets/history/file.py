@@ -29,7 +29,7 @@ from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType, JobException, ResourceError, checks
-from invoke_widgets.records import FieldValue, JobError, QueueItem, parse_time
+from invoke_widgets.records import FieldValue, parse_time
 
 R = TypeVar("R")
 
@@ -359,7 +359,7 @@ class HistoryFile:
             connection.execute("DELETE FROM records WHERE at < ?", (time.time() - self._max_age_s,))
             for kind, source in connection.execute("SELECT DISTINCT kind, source FROM records").fetchall():
                 connection.execute(_TRIM, (kind, source, self._max_records - 1))
-        _give_back(connection)
+        connection.executescript("PRAGMA incremental_vacuum")  # `execute` would free a single page
 
 
 # -- the database ------------------------------------------------------------------------------------------------------
@@ -431,9 +431,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     is_new = not (application or version or names)
-    # Files from before application_id was set.
-    is_early = application == 0 and version == 1 and {"records", "transactions"} <= names
-    if application != _APPLICATION and not is_new and not is_early:
+    if application != _APPLICATION and not is_new:
         raise InvalidRequest(f"history: {path} is another program's database.", suggestion="Name another file.")
     if version > _VERSION:
         raise InvalidRequest(
@@ -450,17 +448,6 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def _give_back(connection: sqlite3.Connection) -> None:
-    """Give the space of deleted records back to the disk."""
-    if connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
-        connection.executescript("PRAGMA incremental_vacuum")  # `execute` would free a single page
-        return
-    # A file from before: it is rewritten once, when that halves it.
-    (free,), (pages,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
-    if free > pages / 2:
-        connection.execute("VACUUM")
 
 
 def _number(connection: sqlite3.Connection) -> int:
@@ -500,33 +487,35 @@ def _decoded(data: str) -> dict[str, Any] | None:
 # SQLite's message itself may have a bad byte of the file in it.
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
-_PROBLEMS = {
-    "disk is full": "the disk is full",
-    "locked": "another program has locked it",
-    "readonly": "it is read-only",
-    "unable to open": "it cannot be opened",
-    "malformed": "it is damaged",
-}
+# A part of SQLite's message, what it means, and what to do.
+_PROBLEMS = (
+    ("disk is full", "the disk is full", "Free some space, or name another file."),
+    ("locked", "another program has locked it", "Close that program, or name another file."),
+    ("readonly", "it is read-only", "Name a writable file."),
+    ("unable to open", "it cannot be opened", "Name a writable file in a folder that exists."),
+    ("malformed", "it is damaged", "Move it away, or name another file."),
+    ("not a database", "it is another kind of file, or damaged", "Name another file, or move it away."),
+)
+
+
+def _diagnosed(error: Exception) -> tuple[str, str]:
+    """Return why a file cannot be used, and what to do."""
+    text = "malformed" if isinstance(error, UnicodeDecodeError) else str(error)
+    unknown = ("", text, "Name another file, or move this one away.")
+    _, words, remedy = next((row for row in _PROBLEMS if row[0] in text), unknown)
+    return words, remedy
 
 
 def _problem_of(error: Exception) -> str:
-    text = error.message if isinstance(error, JobException) else str(error)
-    known = next((words for part, words in _PROBLEMS.items() if part in text), text)
-    return known if isinstance(error, sqlite3.Error | JobException) else f"{type(error).__name__}: {text}"
+    if isinstance(error, sqlite3.Error):
+        return _diagnosed(error)[0]
+    return error.message if isinstance(error, JobException) else f"{type(error).__name__}: {error}"
 
 
 def _exception_of(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> JobException:
-    text = "database disk image is malformed" if isinstance(error, UnicodeDecodeError) else str(error)
-    if "full" in text:
-        return ResourceError(f"history: the disk of {path} is full.", suggestion="Free some space, or name another.")
-    remedy = {
-        "file is not a database": "It is another kind of file, or damaged: name another one, or move it away.",
-        "database disk image is malformed": "It is damaged: move it away, or name another file.",
-        "database is locked": "Another program has locked it: close that, or name another file.",
-        "unable to open database file": "Name a writable file in a folder that exists.",
-        "attempt to write a readonly database": "Name a writable file.",
-    }.get(text, "Name another file, or move this one away.")
-    return InvalidRequest(f"history: cannot use {path}: {text}.", suggestion=remedy)
+    words, remedy = _diagnosed(error)
+    kind = ResourceError if words == "the disk is full" else InvalidRequest
+    return kind(f"history: cannot use {path}: {words}.", suggestion=remedy)
 
 
 # -- records as JSON ---------------------------------------------------------------------------------------------------
@@ -534,12 +523,6 @@ def _exception_of(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> JobE
 _TIMES = frozenset(
     {"at", "retry_at", "requested_at", "created_at", "updated_at", "started_at", "completed_at"},
 )
-
-# Fields that had another name in earlier versions of this package.
-_RENAMED: Mapping[Any, Mapping[str, str]] = {
-    QueueItem: {"error_type": "server_error_type"},
-    JobError: {"status": "http_status"},
-}
 
 
 def _names(kind: Any) -> tuple[str, ...]:
@@ -582,9 +565,6 @@ def merged(known: Mapping[str, Any], new: Mapping[str, Any], *, later: bool) -> 
 
 def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:
     """A record from JSON values; unknown fields are dropped. None if the values make no record, as in a damaged one."""
-    for before, now in _RENAMED.get(kind, {}).items():
-        if before in data:
-            data = {now: data[before], **data}
     values = {name: data[name] for name in _names(kind) if name in data}
     for name in _TIMES & values.keys():
         values[name] = parse_time(values[name])

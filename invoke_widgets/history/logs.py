@@ -52,19 +52,33 @@ _LONGEST = 120
 
 
 class Log(Generic[R]):
-    """Records by key, ordered by their own time, oldest first.
+    """Records by key, ordered by their own time, oldest first; they can be kept in a history file.
 
     The order does not depend on when a record arrives: a queue is read newest first. Records of the same time are
-    ordered by item id.
+    ordered by item id, then by arrival. A subclass sets `_kind`, its name in the file, and `_type`, the dataclass of
+    its records, and defines `_at` and `_rank`.
 
     Args:
-        limit: number of records to keep; the oldest are dropped first.
+        limit: number of records to keep in memory; the oldest are dropped first.
+        file: the history file; the records that it holds for `source` are loaded at once.
+        source: address and queue, so that one file can serve several of them.
+        secrets: returns the tokens in use, which are removed from texts.
 
     Raises:
         InvalidRequest: `limit` is not an integer of 1 or more.
     """
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    _kind: ClassVar[str]
+    _type: ClassVar[type[Any]]
+
+    def __init__(
+        self,
+        limit: int = LIMIT,
+        *,
+        file: HistoryFile | None = None,
+        source: str = "",
+        secrets: Callable[[], Iterable[str | None]] = tuple,
+    ) -> None:
         self._limit = whole("limit", limit)
         self._lock = threading.Lock()
         self._records: dict[str, R] = {}
@@ -72,6 +86,11 @@ class Log(Generic[R]):
         self._order: list[_Place] = []
         self._arrivals = 0
         self._listeners: Listeners[[]] = Listeners()
+        self._file = file
+        self._source = source
+        self._secrets = secrets
+        if file is not None:
+            self._merge(file.load(self._kind, source, limit, self._on_shared, self._on_cleared))
 
     def on_change(self, function: Callable[[], object]) -> Callable[[], None]:
         """Call `function()` after each change, on the thread that made it; what it raises is logged.
@@ -81,13 +100,17 @@ class Log(Generic[R]):
         """
         return self._listeners.add(function)
 
-    def _put(self, key: str, record: R) -> None:
+    def _put(self, key: str, record: R, *, reset: Iterable[str] = ()) -> None:
+        """Keep a record. `reset` names fields that are None now; any other None means "not known here"."""
         with self._lock:
             self._keep(key, record)
+        if self._file is not None:
+            data = partial(to_json, record, reset)
+            self._file.put(Row(self._kind, self._source, key, self._at(record), self._rank(record), data))
         self._listeners.notify()
 
     def _keep(self, key: str, record: R) -> None:
-        at, number = self._when(record)
+        at, number = self._at(record), getattr(record, "item_id", None) or 0
         place = self._places.get(key)
         if place is None or place[:2] != (at, number):
             if place is not None:
@@ -103,10 +126,6 @@ class Log(Generic[R]):
         del self._records[key]
         del self._order[bisect_left(self._order, self._places.pop(key))]
 
-    def _when(self, record: R) -> tuple[float, int]:
-        """The sort key of a record; equal ones stay in the order of arrival."""
-        return 0.0, 0
-
     def __len__(self) -> int:
         return len(self._records)
 
@@ -120,6 +139,8 @@ class Log(Generic[R]):
 
     def clear(self) -> None:
         """Delete all records, also from the history file and from other notebooks that share it."""
+        if self._file is not None:
+            self._file.forget(self._kind, self._source)
         with self._lock:
             for key in list(self._records):
                 self._drop(key)
@@ -144,47 +165,6 @@ class Log(Generic[R]):
             InvalidRequest: pyarrow is not installed.
         """
         frames.write_parquet(self.frame(), path)
-
-
-class KeptLog(Log[R]):
-    """A log that can be kept in a history file.
-
-    A subclass sets `_kind`, its name in the file, and `_type`, the dataclass of its records, and defines `_at` and
-    `_rank`.
-
-    Args:
-        limit: number of records to keep in memory.
-        file: the history file; the records that it holds for `source` are loaded at once.
-        source: address and queue, so that one file can serve several of them.
-        secrets: returns the tokens in use, which are removed from texts.
-    """
-
-    _kind: ClassVar[str]
-    _type: ClassVar[type[Any]]
-
-    def __init__(
-        self,
-        limit: int = LIMIT,
-        *,
-        file: HistoryFile | None = None,
-        source: str = "",
-        secrets: Callable[[], Iterable[str | None]] = tuple,
-    ) -> None:
-        super().__init__(limit)
-        self._file = file
-        self._source = source
-        self._secrets = secrets
-        if file is not None:
-            self._merge(file.load(self._kind, source, limit, self._on_shared, self._on_cleared))
-
-    def _put(self, key: str, record: R, *, reset: Iterable[str] = ()) -> None:
-        """Keep a record. `reset` names fields that are None now; any other None means "not known here"."""
-        with self._lock:
-            self._keep(key, record)
-        if self._file is not None:
-            data = partial(to_json, record, reset)
-            self._file.put(Row(self._kind, self._source, key, self._at(record), self._rank(record), data))
-        self._listeners.notify()
 
     def _on_shared(self, found: list[tuple[str, dict[str, Any]]]) -> None:
         """Take the records that another log wrote to the file."""
@@ -214,14 +194,6 @@ class KeptLog(Log[R]):
                     self._keep(key, record)
                     changed = True
         return changed
-
-    def clear(self) -> None:
-        if self._file is not None:
-            self._file.forget(self._kind, self._source)
-        super().clear()
-
-    def _when(self, record: R) -> tuple[float, int]:
-        return self._at(record), getattr(record, "item_id", None) or 0
 
     def _at(self, record: R) -> float:
         """The time of a record, in seconds since 1970."""
@@ -346,7 +318,7 @@ def group_errors(errors: Iterable[JobError]) -> list[ErrorGroup]:
     return sorted(found, key=lambda group: group.last_at, reverse=True)
 
 
-class ErrorLog(KeptLog[JobError]):
+class ErrorLog(Log[JobError]):
     """Failed jobs, one record each, and failed requests."""
 
     _kind = "errors"
@@ -483,7 +455,7 @@ class ErrorLog(KeptLog[JobError]):
         return 0 if record.node_id is None else 1
 
 
-class CancellationLog(KeptLog[Cancellation]):
+class CancellationLog(Log[Cancellation]):
     """Every cancel that was requested. A record is replaced when its `stopped_s` becomes known."""
 
     _kind = "cancellations"
@@ -514,7 +486,7 @@ _RANKS: Mapping[str, int] = {PENDING: 0, WAITING: 1, IN_PROGRESS: 1, GONE: 2}
 _ENDED = 3
 
 
-class JobLog(KeptLog[QueueItem]):
+class JobLog(Log[QueueItem]):
     """Every job that was seen, in its last known state and without its session, also after the server deleted it.
 
     A job whose end was never seen (it was cleared, deleted, or pruned while nobody was connected) has the status
@@ -618,10 +590,6 @@ class LoggedEvent(Brief):
 class EventLog(Log[LoggedEvent]):
     """The latest events, in memory only."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        super().__init__(limit)
-        self._number = 0
-
     def frame(self) -> pd.DataFrame:
         return frames.events(self)
 
@@ -631,8 +599,10 @@ class EventLog(Log[LoggedEvent]):
             event = replace(event, progress=replace(event.progress, image=None))
         elif isinstance(event, NodeCompleted):
             event = replace(event, result={})
-        self._number += 1
-        self._put(str(self._number), LoggedEvent(datetime.now(UTC), event))
+        self._put(uuid.uuid4().hex, LoggedEvent(datetime.now(UTC), event))
+
+    def _at(self, record: LoggedEvent) -> float:
+        return 0.0  # in the order of arrival: the clock may be set back
 
 
 def _item_key(item_id: int, batch_id: str) -> str:

@@ -38,7 +38,7 @@ from invoke_widgets.widgets.text import clean
 if TYPE_CHECKING:
     from invoke_widgets.alerts import Toasts
     from invoke_widgets.console import Console
-    from invoke_widgets.history import KeptLog
+    from invoke_widgets.history import Log
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -252,7 +252,7 @@ class Part(anywidget.AnyWidget):
         """What the page may ask for, by name; called with the arguments of its message, on the kernel's thread."""
         return {}
 
-    def follow(self, *logs: KeptLog[Any] | Toasts) -> None:
+    def follow(self, *logs: Log[Any] | Toasts) -> None:
         """Draw now, and again whenever the queue or one of these logs changes, on average at most every 100 ms."""
         self._views.open.add(self)
         self._unsubscribe.append(self.console.internals.store.subscribe(self.mark))

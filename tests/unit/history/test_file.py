@@ -230,30 +230,6 @@ def test_a_record_logged_during_a_clearing_is_kept(path: Path, file: HistoryFile
     assert ([2], [2]) == ([e.item_id for e in there], _again(path))
 
 
-def test_a_file_of_an_earlier_version_is_read(path: Path) -> None:
-    """There `error_type` of a job was the server's class, and `status` of an error the reply's."""
-    with contextlib.closing(HistoryFile(path)) as file:
-        error = {"at": NOW.isoformat(), "error_type": "network_error", "message": "m", "status": 502}
-        job = {"item_id": 1, "status": "failed", "batch_id": "b", "error_type": "ZeroDivisionError",
-               "error_message": "division by zero", "created_at": NOW.isoformat()}  # fmt: skip
-        file.put(Row("errors", "here", "request:1", NOW.timestamp(), 0, lambda: error))
-        file.put(Row("jobs", "here", "item:1:b", NOW.timestamp(), 3, lambda: job))
-        assert file.flush()
-        (error_then,), (job_then,) = _errors(file), JobLog(file=file, source="here")
-        assert ("network_error", 502) == (error_then.error_type, error_then.http_status)
-        assert ("failed", "execution_failed", "ZeroDivisionError") == (
-            job_then.status,
-            job_then.error_type,
-            job_then.server_error_type,
-        )
-        # What is known now is merged with what was written then.
-        jobs = JobLog(file=file, source="here")
-        jobs.record(replace(job_then, server_error_type="OtherError"))
-        assert file.flush()
-        (merged,) = JobLog(file=file, source="here")
-        assert "OtherError" == merged.server_error_type
-
-
 def test_records_above_the_maximum_age_are_deleted(path: Path) -> None:
     """When the file is opened, and every few minutes."""
     file = HistoryFile(path)
@@ -519,19 +495,15 @@ def test_records_of_the_future_do_not_outlive_todays(path: Path) -> None:
 
 
 def test_space_comes_back(path: Path) -> None:
-    """When records are deleted, and from a file that was made before this was so."""
-    for early in (False, True):
-        if early:
-            with contextlib.closing(sqlite3.connect(path)) as connection:
-                connection.executescript("PRAGMA auto_vacuum = NONE; VACUUM")
-        file = HistoryFile(path)
-        log = _errors(file)
-        for item_id in range(2_000):
-            log.record_failure(failed(item_id, "x" * 500, completed_at=NOW - timedelta(seconds=item_id)))
-        file.close()
-        full = path.stat().st_size
-        HistoryFile(path, max_records=5).close()
-        assert path.stat().st_size < full / 10
+    """When records are deleted, the file shrinks."""
+    file = HistoryFile(path)
+    log = _errors(file)
+    for item_id in range(2_000):
+        log.record_failure(failed(item_id, "x" * 500, completed_at=NOW - timedelta(seconds=item_id)))
+    file.close()
+    full = path.stat().st_size
+    HistoryFile(path, max_records=5).close()
+    assert path.stat().st_size < full / 10
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -594,17 +566,6 @@ def test_another_programs_database_is_refused(path: Path, statements: str) -> No
         HistoryFile(path)
     assert caught.value.suggestion
     assert ([path], before) == (list(path.parent.iterdir()), path.read_bytes())
-
-
-def test_a_file_without_application_id_is_used(path: Path) -> None:
-    """Early versions did not set it."""
-    file = HistoryFile(path)
-    _fail(_errors(file), 1)
-    file.close()
-    connection = sqlite3.connect(path)
-    connection.executescript("PRAGMA application_id = 0; DROP TABLE clearings")
-    connection.close()
-    assert [1] == _again(path)
 
 
 def test_a_file_of_a_later_version_is_refused(path: Path) -> None:
