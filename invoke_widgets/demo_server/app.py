@@ -129,6 +129,7 @@ class DemoServer:
             title="Invoke - Community Edition",
             description="An API for invoking AI image operations",
             lifespan=self._lifespan,
+            generate_unique_id_function=lambda route: route.name,
         )
         api.state.services = self.services
         api.add_middleware(_Compressed)
@@ -205,8 +206,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         return schema
 
     for output in OUTPUTS.values():
-        schema = add(output.__name__, output.model_json_schema(mode="serialization", ref_template=_REF))
-        schema["properties"].pop("output_meta")
+        add(output.__name__, output.model_json_schema(mode="serialization", ref_template=_REF))
     outputs: dict[str, Any] = {}
     for name, node in NODES.items():
         schema = add(node.__name__, node.model_json_schema(mode="serialization", ref_template=_REF))

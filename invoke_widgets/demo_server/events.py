@@ -61,9 +61,9 @@ class EventBus:
 
     def emit(self, event: Event) -> None:
         """Stamp an event with the time and queue it. Thread-safe."""
-        event.data["timestamp"] = int(time.time())
-        if event.redacted is not None:
-            event.redacted["timestamp"] = event.data["timestamp"]
+        now = int(time.time())
+        for data in (event.data, event.redacted or {}, *event.by_owner.values()):
+            data["timestamp"] = now
         self._add(event)
 
     async def flush(self) -> None:

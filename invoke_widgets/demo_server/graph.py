@@ -5,9 +5,9 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from .nodes import AnyInvocation, CollectInvocation, IterateInvocation, new_id
 
@@ -44,8 +44,8 @@ class EdgeConnection(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    node_id: str = Field(description="The id of the node")
-    field: str = Field(description="The field of the node")
+    node_id: str
+    field: str
 
 
 class Edge(BaseModel):
@@ -53,8 +53,8 @@ class Edge(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    source: EdgeConnection = Field(description="The node and field that the edge comes from")
-    destination: EdgeConnection = Field(description="The node and field that the edge goes to")
+    source: EdgeConnection
+    destination: EdgeConnection
 
     def __str__(self) -> str:
         source, destination = self.source, self.destination
@@ -64,9 +64,9 @@ class Edge(BaseModel):
 class Graph(BaseModel):
     """Nodes and the edges between them"""
 
-    id: str = Field(description="The id of this graph", default_factory=new_id)
-    nodes: dict[str, AnyInvocation] = Field(description="The nodes in this graph", default_factory=dict)
-    edges: list[Edge] = Field(description="The connections between nodes and their fields", default_factory=list)
+    id: str = Field(default_factory=new_id)
+    nodes: dict[str, AnyInvocation] = {}
+    edges: list[Edge] = []
 
     def edges_into(self, node_id: str, field: str | None = None) -> list[Edge]:
         """Return the edges into a node, or into one of its fields, in the graph's order."""
@@ -80,8 +80,8 @@ class Graph(BaseModel):
         """Return the edges from a node's field, in the graph's order."""
         return [edge for edge in self.edges if edge.source.node_id == node_id and edge.source.field == field]
 
-    def validate_self(self) -> None:
-        """Raise one of this module's errors for the first problem found."""
+    def validated(self) -> Graph:
+        """Return the graph, or raise one of this module's errors for the first problem found."""
         self._check_ids()
         self._check_edge_ends()
         topological_order(self)
@@ -93,6 +93,7 @@ class Graph(BaseModel):
                 raise InvalidEdgeError(f"Invalid iterator node ({node.id}): {problem}")
             if isinstance(node, CollectInvocation) and (problem := _collect_problem(self, node.id)):
                 raise InvalidEdgeError(f"Invalid collector node ({node.id}): {problem}")
+        return self
 
     def _check_ids(self) -> None:
         ids = [node.id for node in self.nodes.values()]
@@ -117,6 +118,9 @@ class Graph(BaseModel):
                 raise NodeFieldNotFoundError(
                     f"Edge destination field {destination.field} does not exist in node {destination.node_id}"
                 )
+
+
+ValidGraph = Annotated[Graph, AfterValidator(Graph.validated)]
 
 
 def topological_order(graph: Graph) -> list[str]:

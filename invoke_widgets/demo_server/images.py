@@ -23,15 +23,6 @@ class ImageRecordNotFoundException(Exception):
         super().__init__("Image record not found")
 
 
-class SavedRecord:
-    """A stored image as a node sees it."""
-
-    def __init__(self, row: sqlite3.Row) -> None:
-        self.image_name: str = row["image_name"]
-        self.width: int = row["width"]
-        self.height: int = row["height"]
-
-
 class ImageStore:
     """All images and boards.
 
@@ -65,8 +56,8 @@ class ImageStore:
         metadata: str | None = None,
         workflow: str | None = None,
         graph: str | None = None,
-    ) -> SavedRecord:
-        """Store an image. An unknown board is ignored, as by InvokeAI."""
+    ) -> str:
+        """Store an image and return its name. An unknown board is ignored, as by InvokeAI."""
         name = f"{new_id()}.png"
         info = PngImagePlugin.PngInfo()
         for key, text in {"metadata": metadata, "workflow": workflow, "graph": graph}.items():
@@ -88,7 +79,7 @@ class ImageStore:
             )
             if board_id is not None and self.get_board(board_id) is not None:
                 self.set_board(name, board_id)
-        return self.record(name)
+        return name
 
     def _row(self, image_name: str) -> sqlite3.Row:
         with self._store.transaction() as db:
@@ -96,10 +87,6 @@ class ImageStore:
         if row is None:
             raise ImageRecordNotFoundException
         return row
-
-    def record(self, image_name: str) -> SavedRecord:
-        """Return an image as a node sees it, or raise ImageRecordNotFoundException."""
-        return SavedRecord(self._row(image_name))
 
     def load(self, image_name: str) -> Image.Image:
         """Return an image's pixels, or raise ImageRecordNotFoundException."""
@@ -129,12 +116,10 @@ class ImageStore:
             rows = db.execute(sql, [*params, limit, offset]).fetchall()
         return int(total), [_dto(row) for row in rows]
 
-    def update(self, image_name: str, changes: dict[str, Any]) -> None:
-        """Update columns of a record, or raise ImageRecordNotFoundException."""
-        self._row(image_name)
+    def star(self, image_name: str, starred: bool) -> None:
+        """Star an image or take its star."""
         with self._store.transaction() as db:
-            for column, value in changes.items():
-                db.execute(f"UPDATE images SET {column} = ? WHERE image_name = ?", (value, image_name))
+            db.execute("UPDATE images SET starred = ? WHERE image_name = ?", (starred, image_name))
 
     def delete(self, image_names: Sequence[str]) -> list[str]:
         """Delete images, skipping unknown names; return the names of the deleted ones."""
@@ -150,8 +135,7 @@ class ImageStore:
         return deleted
 
     def set_board(self, image_name: str, board_id: str | None) -> None:
-        """Put an image on a board (None for no board), or raise ImageRecordNotFoundException."""
-        self._row(image_name)
+        """Put an image on a board; None for no board."""
         with self._store.transaction() as db:
             db.execute(
                 "UPDATE images SET board_id = ?, board_since = STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')"
@@ -171,15 +155,13 @@ class ImageStore:
             sql = f"SELECT image_name FROM images WHERE {where} ORDER BY board_since, rowid"
             return [row[0] for row in db.execute(sql, params)]
 
-    def create_board(self, board_name: str, user_id: str) -> dict[str, Any]:
-        """Create a board."""
+    def create_board(self, board_name: str, user_id: str) -> str:
+        """Create a board and return its id."""
         board_id = new_id()
         with self._store.transaction() as db:
             sql = "INSERT INTO boards (board_id, board_name, user_id) VALUES (?, ?, ?)"
             db.execute(sql, (board_id, board_name, user_id))
-        board = self.get_board(board_id)
-        assert board is not None
-        return board
+        return board_id
 
     def get_board(self, board_id: str) -> dict[str, Any] | None:
         """Return a board, or None."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Library:
             db.execute("DELETE FROM workflows WHERE workflow_id = ?", (workflow_id,))
 
     def page(
-        self, user: CurrentUser, *, categories: list[str], query: str, page: int, per_page: int | None
+        self, user: CurrentUser, *, categories: Sequence[str], query: str, page: int, per_page: int | None
     ) -> tuple[list[dict[str, Any]], int]:
         """Return a page of records by name, without the workflows, and the number of records in all.
 

@@ -9,25 +9,59 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
-from .batch import Batch
+from pydantic import BaseModel
+
+from .batch import Batch, NodeFieldValue, WorkflowWithoutID
 from .events import Event, EventBus
-from .models import (
-    TERMINAL,
-    BatchStatus,
-    Counts,
-    EnqueueBatchResult,
-    ItemIdsResult,
-    QueueItemNotFoundError,
-    RetryItemsResult,
-    SessionQueueCountsByDestination,
-    SessionQueueItem,
-    SessionQueueStatus,
-    Status,
-)
 from .session import GraphExecutionState
 from .store import Store
+
+Status = Literal["pending", "in_progress", "waiting", "completed", "failed", "canceled"]
+TERMINAL: tuple[Status, ...] = ("completed", "failed", "canceled")
+
+
+class QueueItemNotFoundError(ValueError):
+    """No queue item has that id."""
+
+    def __init__(self, item_id: int) -> None:
+        super().__init__(f"No queue item with id {item_id}")
+
+
+class SessionQueueItem(BaseModel):
+    """A queue item with its session. What belongs to calls of other workflows stays None here."""
+
+    item_id: int
+    status: Status
+    status_sequence: int
+    priority: int
+    batch_id: str
+    origin: str | None
+    destination: str | None
+    session_id: str
+    error_type: str | None
+    error_message: str | None
+    error_traceback: str | None
+    created_at: str
+    updated_at: str
+    started_at: str | None
+    completed_at: str | None
+    queue_id: str
+    user_id: str
+    user_display_name: str | None
+    user_email: str | None
+    field_values: list[NodeFieldValue] | None
+    retried_from_item_id: int | None
+    device: str | None
+    workflow_call_id: str | None = None
+    parent_item_id: int | None = None
+    parent_session_id: str | None = None
+    root_item_id: int | None = None
+    workflow_call_depth: int | None = None
+    session: GraphExecutionState
+    workflow: WorkflowWithoutID | None
+
 
 _INSERT = """
     INSERT INTO queue (queue_id, session_id, session, batch_id, field_values, priority, workflow, origin, destination,
@@ -103,7 +137,7 @@ class Queue:
             pending = db.execute(sql, (queue_id,)).fetchone()[0]
         return max(self.max_size - int(pending), 0)
 
-    def enqueue_batch(self, queue_id: str, batch: Batch, prepend: bool, user_id: str) -> EnqueueBatchResult:
+    def enqueue_batch(self, queue_id: str, batch: Batch, prepend: bool, user_id: str) -> dict[str, Any]:
         """Enqueue the items of a batch, at most as many as the queue takes."""
         with self._store.transaction() as db:
             priority = 0
@@ -121,28 +155,13 @@ class Queue:
             db.executemany(_INSERT, rows)
             sql = "SELECT item_id FROM queue WHERE batch_id = ? ORDER BY item_id DESC"
             item_ids = [row[0] for row in db.execute(sql, (batch.batch_id,))]
-            result = EnqueueBatchResult(
-                queue_id=queue_id,
-                enqueued=len(rows),
-                requested=batch.requested(),
-                batch=batch,
-                priority=priority,
-                item_ids=item_ids,
-            )
-            data = {
-                "timestamp": 0,
-                "queue_id": queue_id,
-                "batch_id": batch.batch_id,
-                "enqueued": result.enqueued,
-                "requested": result.requested,
-                "priority": priority,
-                "origin": batch.origin,
-                "user_id": user_id,
-            }
+            counts = {"enqueued": len(rows), "requested": batch.requested()}
+            data = {"queue_id": queue_id, "batch_id": batch.batch_id, **counts, "priority": priority}
+            data |= {"origin": batch.origin, "user_id": user_id}
             redacted = {**data, "user_id": "redacted", "batch_id": "redacted", "origin": None}
             self._bus.emit(Event("batch_enqueued", data, (user_id,), redacted))
         self.on_enqueued()
-        return result
+        return {"queue_id": queue_id, **counts, "batch": batch, "priority": priority, "item_ids": item_ids}
 
     def dequeue(self, round_robin: bool = False) -> SessionQueueItem | None:
         """Claim the next pending item of any queue.
@@ -183,7 +202,7 @@ class Queue:
         with self._store.transaction() as db:
             row = db.execute("SELECT status FROM queue WHERE item_id = ?", (item_id,)).fetchone()
             if row is None:
-                raise QueueItemNotFoundError(f"No queue item with id {item_id}")
+                raise QueueItemNotFoundError(item_id)
             if row["status"] in TERMINAL:
                 return self.get_item(item_id), False
             db.execute(
@@ -268,7 +287,7 @@ class Queue:
         with self._store.transaction() as db:
             deleted = db.execute(f"DELETE FROM queue WHERE {where}", params).rowcount
         self.on_cleared(queue_id, user_id)
-        data = {"timestamp": 0, "queue_id": queue_id, "user_id": user_id}
+        data = {"queue_id": queue_id, "user_id": user_id}
         if user_id is None:
             self._bus.emit(Event("queue_cleared", data, public=True))
         else:
@@ -281,14 +300,17 @@ class Queue:
         with self._store.transaction() as db:
             return db.execute(f"DELETE FROM queue WHERE {where}", params).rowcount
 
-    def retry(self, queue_id: str, item_ids: Sequence[int]) -> RetryItemsResult:
-        """Enqueue failed and canceled items again. As in InvokeAI, the worker finds them only when it polls."""
+    def retry(self, queue_id: str, item_ids: Sequence[int]) -> list[int]:
+        """Enqueue failed and canceled items again; return their old ids.
+
+        As in InvokeAI, the worker finds them only when it polls.
+        """
         retried: dict[str, list[int]] = {}
         done: list[int] = []
         with self._store.transaction() as db:
             room = self.room(queue_id)
             if room <= 0:
-                return RetryItemsResult(queue_id=queue_id, retried_item_ids=[])
+                return []
             for item_id in dict.fromkeys(item_ids):
                 try:
                     item = self.get_item(item_id)
@@ -313,7 +335,7 @@ class Queue:
                 if len(done) >= room:
                     break
             self._emit_by_user("queue_items_retried", "retried_item_ids", queue_id, retried, done)
-        return RetryItemsResult(queue_id=queue_id, retried_item_ids=done)
+        return done
 
     def _cancel_waiting(self, where: str, params: Sequence[Any]) -> dict[str, list[int]]:
         with self._store.transaction() as db:
@@ -335,7 +357,7 @@ class Queue:
         """Return an item, or raise QueueItemNotFoundError."""
         items = self._items("WHERE q.item_id = ?", (item_id,))
         if not items:
-            raise QueueItemNotFoundError(f"No queue item with id {item_id}")
+            raise QueueItemNotFoundError(item_id)
         return items[0]
 
     def get_current(self, queue_id: str) -> SessionQueueItem | None:
@@ -362,13 +384,11 @@ class Queue:
             row = db.execute("SELECT status FROM queue WHERE item_id = ?", (item_id,)).fetchone()
         return None if row is None else str(row[0])
 
-    def item_ids(self, queue_id: str, descending: bool) -> ItemIdsResult:
+    def item_ids(self, queue_id: str, order: Literal["ASC", "DESC"]) -> list[int]:
         """Return all ids by age. Items created at the same time are in ascending order in either direction."""
-        order = "DESC" if descending else "ASC"
         sql = f"SELECT item_id FROM queue WHERE queue_id = ? ORDER BY created_at {order}, item_id"
         with self._store.transaction() as db:
-            ids = [row[0] for row in db.execute(sql, (queue_id,))]
-        return ItemIdsResult(item_ids=ids, total_count=len(ids))
+            return [row[0] for row in db.execute(sql, (queue_id,))]
 
     def summaries(self, queue_id: str, item_ids: Sequence[int]) -> list[dict[str, Any]]:
         """Return summaries in the order of the ids, leaving out unknown ones."""
@@ -386,7 +406,7 @@ class Queue:
                     }
         return [found[item_id] for item_id in item_ids if item_id in found]
 
-    def queue_status(self, queue_id: str, user_id: str, *, see_all: bool) -> SessionQueueStatus:
+    def queue_status(self, queue_id: str, user_id: str, *, see_all: bool) -> dict[str, Any]:
         """Return the counts of all items and of one user's, and the running item, if the user may see it.
 
         Args:
@@ -400,51 +420,35 @@ class Queue:
                 " WHERE queue_id = ? AND status = 'in_progress' LIMIT 1",
                 (queue_id,),
             ).fetchone()
-        known = current is not None and (see_all or current["user_id"] == user_id)
-        return SessionQueueStatus(
-            queue_id=queue_id,
-            item_id=current["item_id"] if known else None,
-            batch_id=current["batch_id"] if known else None,
-            session_id=current["session_id"] if known else None,
-            user_pending=mine.pending,
-            user_in_progress=mine.in_progress,
-            **counts.model_dump(),
-        )
+        known = current if current is not None and (see_all or current["user_id"] == user_id) else {}
+        return {
+            "queue_id": queue_id,
+            **{name: known[name] if known else None for name in ("item_id", "batch_id", "session_id")},
+            **counts,
+            "user_pending": mine["pending"],
+            "user_in_progress": mine["in_progress"],
+        }
 
-    def batch_status(self, queue_id: str, batch_id: str, user_id: str | None = None) -> BatchStatus:
+    def batch_status(self, queue_id: str, batch_id: str, user_id: str | None = None) -> dict[str, Any]:
         """Return the counts of a batch; zeros for an unknown one."""
-        where, params = "queue_id = ? AND batch_id = ?", [queue_id, batch_id]
-        if user_id is not None:
-            where, params = f"{where} AND user_id = ?", [*params, user_id]
+        where, params = _scope("batch_id = ?", [batch_id], queue_id, user_id)
         with self._store.transaction() as db:
             counts = self._counts(db, where, params)
             sql = f"SELECT origin, destination FROM queue WHERE {where} LIMIT 1"
-            row = db.execute(sql, params).fetchone()
-        return BatchStatus(
-            queue_id=queue_id,
-            batch_id=batch_id,
-            origin=row["origin"] if row else None,
-            destination=row["destination"] if row else None,
-            **counts.model_dump(),
-        )
+            row = db.execute(sql, params).fetchone() or {"origin": None, "destination": None}
+        return {"queue_id": queue_id, "batch_id": batch_id, **dict(row), **counts}
 
-    def counts_by_destination(
-        self, queue_id: str, destination: str, user_id: str | None
-    ) -> SessionQueueCountsByDestination:
+    def counts_by_destination(self, queue_id: str, destination: str, user_id: str | None) -> dict[str, Any]:
         """Return the counts of a destination; zeros for an unknown one."""
-        where, params = "queue_id = ? AND destination = ?", [queue_id, destination]
-        if user_id is not None:
-            where, params = f"{where} AND user_id = ?", [*params, user_id]
+        where, params = _scope("destination = ?", [destination], queue_id, user_id)
         with self._store.transaction() as db:
-            counts = self._counts(db, where, params)
-        return SessionQueueCountsByDestination(queue_id=queue_id, destination=destination, **counts.model_dump())
+            return {"queue_id": queue_id, "destination": destination, **self._counts(db, where, params)}
 
     @staticmethod
-    def _counts(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> Counts:
+    def _counts(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> dict[str, int]:
         sql = f"SELECT status, COUNT(*) FROM queue WHERE {where} GROUP BY status"
         found: dict[str, int] = {row[0]: row[1] for row in db.execute(sql, params)}
-        names = [name for name in Counts.model_fields if name != "total"]
-        return Counts(**{name: found.get(name, 0) for name in names}, total=sum(found.values()))
+        return {**{status: found.get(status, 0) for status in get_args(Status)}, "total": sum(found.values())}
 
     def _items(self, where: str, params: Sequence[Any]) -> list[SessionQueueItem]:
         with self._store.transaction() as db:
@@ -461,7 +465,7 @@ class Queue:
     def _emit_by_user(self, name: str, key: str, queue_id: str, owners: dict[str, list[int]], ids: list[int]) -> None:
         def of(owned: dict[str, list[int]], some: list[int]) -> dict[str, Any]:
             by_user = f"{key}_by_user"
-            return {"timestamp": 0, "queue_id": queue_id, key: some, "user_ids": list(owned), by_user: owned}
+            return {"queue_id": queue_id, key: some, "user_ids": list(owned), by_user: owned}
 
         by_owner = {user: of({user: own}, own) for user, own in owners.items()}
         self._bus.emit(Event(name, of(owners, ids), tuple(owners), of({}, []), by_owner=by_owner))
@@ -492,9 +496,8 @@ def _ids_by_user(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> d
     return owners
 
 
-def _status_changed(item: SessionQueueItem, batch: BatchStatus, queue: SessionQueueStatus) -> Event:
+def _status_changed(item: SessionQueueItem, batch: dict[str, Any], queue: dict[str, Any]) -> Event:
     data: dict[str, Any] = {
-        "timestamp": 0,
         "queue_id": item.queue_id,
         "item_id": item.item_id,
         "batch_id": item.batch_id,
@@ -510,8 +513,8 @@ def _status_changed(item: SessionQueueItem, batch: BatchStatus, queue: SessionQu
         "updated_at": item.updated_at,
         "started_at": item.started_at,
         "completed_at": item.completed_at,
-        "batch_status": batch.model_dump(),
-        "queue_status": queue.model_dump(),
+        "batch_status": batch,
+        "queue_status": queue,
         "session_id": item.session_id,
     }
     hidden = dict.fromkeys(("origin", "destination", "error_type", "error_message", "error_traceback"))

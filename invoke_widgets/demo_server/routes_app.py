@@ -22,7 +22,7 @@ _PAGE = """<!DOCTYPE html>
 _NEVER_STORE = {"Cache-Control": "max-age=0, no-cache, no-store, , must-revalidate", "Pragma": "no-cache"}
 
 
-@router.get("/version", operation_id="app_version")
+@router.get("/version")
 def app_version(services: Parts, response: Response) -> dict[str, str]:
     """Get the version of InvokeAI whose API this is."""
     # Tells a client that this is no InvokeAI, and how to start drills. No page of another origin gets as far as here.
@@ -30,31 +30,16 @@ def app_version(services: Parts, response: Response) -> dict[str, str]:
     return {"version": API_VERSION}
 
 
-@router.get("/runtime_config", operation_id="get_runtime_config")
+@router.get("/runtime_config")
 def get_runtime_config(services: Parts, user: User) -> dict[str, Any]:
     """Get the settings that this server knows."""
     settings = services.settings
-    return {
-        "set_fields": [],
-        "config": {
-            "schema_version": "4.0.3",
-            "allow_origins": [],
-            "http_compression_level": 9,
-            "log_level": "info",
-            "device": "auto",
-            "generation_devices": "auto",
-            "precision": "auto",
-            "max_queue_size": settings.max_queue_size,
-            "session_queue_mode": "round_robin",
-            "clear_queue_on_startup": False,
-            "max_queue_history": settings.max_queue_history,
-            "allow_nodes": None,
-            "deny_nodes": None,
-            "node_cache_size": services.cache.max_size,
-            "multiuser": settings.multiuser,
-            "strict_password_checking": False,
-        },
+    config = {
+        "max_queue_size": settings.max_queue_size,
+        "max_queue_history": settings.max_queue_history,
+        "multiuser": settings.multiuser,
     }
+    return {"config": config, "set_fields": []}
 
 
 async def web_interface(scope: Scope, receive: Receive, send: Send) -> None:

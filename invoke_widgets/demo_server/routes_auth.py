@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, HTTPException
+from pydantic import BaseModel
 
 from .services import Bearer, Parts, Services, User
 from .users import TOKEN_SECONDS, CurrentUser
 
 router = APIRouter(prefix="/api/v1/auth", tags=["authentication"])
 
-_COOKIE = "invokeai_media_token"
-
 
 class LoginRequest(BaseModel):
     """Credentials"""
 
-    email: str = Field(description="User email address")
-    password: str = Field(description="User password")
-    remember_me: bool = Field(default=False, description="Whether to extend session duration")
+    email: str
+    password: str
 
 
 class SetupRequest(BaseModel):
@@ -50,7 +47,7 @@ def _logged_in(services: Parts, bearer: Bearer) -> CurrentUser:
 LoggedIn = Annotated[CurrentUser, Depends(_logged_in)]
 
 
-@router.get("/status", operation_id="get_setup_status_api_v1_auth_status_get")
+@router.get("/status")
 def status(services: Parts) -> dict[str, Any]:
     """Get whether users must log in, and whether an administrator is set up."""
     multiuser = services.users.multiuser
@@ -63,7 +60,7 @@ def status(services: Parts) -> dict[str, Any]:
 
 
 @router.post("/setup")
-def setup(services: Parts, request: Annotated[SetupRequest, Body()]) -> dict[str, Any]:
+def setup(services: Parts, request: SetupRequest) -> dict[str, Any]:
     """Create the first administrator."""
     if not services.users.multiuser:
         raise HTTPException(403, "Multiuser mode is disabled. Admin setup is not required in single-user mode.")
@@ -73,16 +70,14 @@ def setup(services: Parts, request: Annotated[SetupRequest, Body()]) -> dict[str
 
 
 @router.post("/login")
-def login(services: Parts, request: Annotated[LoginRequest, Body()], response: Response) -> dict[str, Any]:
+def login(services: Parts, request: LoginRequest) -> dict[str, Any]:
     """Get a token."""
     if not services.users.multiuser:
         raise HTTPException(403, "Multiuser mode is disabled. Authentication is not required in single-user mode.")
     user = services.users.login(request.email, request.password)
     if user is None:
         raise HTTPException(401, "Incorrect email or password", headers={"WWW-Authenticate": "Bearer"})
-    token = services.users.token(user["user_id"])
-    response.set_cookie(_COOKIE, token, httponly=True)
-    return {"token": token, "user": user, "expires_in": TOKEN_SECONDS}
+    return {"token": services.users.token(user["user_id"]), "user": user, "expires_in": TOKEN_SECONDS}
 
 
 @router.get("/me")
@@ -92,17 +87,16 @@ def me(services: Parts, user: LoggedIn) -> dict[str, Any] | None:
 
 
 @router.post("/users", status_code=201)
-def create_user(
-    services: Parts, logged_in: LoggedIn, user: User, request: Annotated[UserCreateRequest, Body()]
-) -> dict[str, Any]:
+def create_user(services: Parts, logged_in: LoggedIn, user: User, request: UserCreateRequest) -> dict[str, Any] | None:
     """Create a user. For administrators."""
     if not logged_in.is_admin:
         raise HTTPException(403, "Admin privileges required")
     return _create(services, request, is_admin=request.is_admin)
 
 
-def _create(services: Services, request: SetupRequest, *, is_admin: bool) -> dict[str, Any]:
+def _create(services: Services, request: SetupRequest, *, is_admin: bool) -> dict[str, Any] | None:
     try:
-        return services.users.create(request.email, request.display_name, request.password, is_admin)
+        user_id = services.users.create(request.email, request.display_name, request.password, is_admin)
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
+    return services.users.get(user_id)

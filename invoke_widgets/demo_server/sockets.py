@@ -94,8 +94,7 @@ class Sockets:
         """Send administrators everything, and each owner their part."""
         admins = [sid for sid, user in self._clients.items() if user.is_admin]
         for owner, data in event.by_owner.items():
-            own = {**data, "timestamp": event.data["timestamp"]}
-            await self._server.emit(event.name, own, room=_user_room(owner), skip_sid=admins)
+            await self._server.emit(event.name, data, room=_user_room(owner), skip_sid=admins)
         await self._server.emit(event.name, event.data, room=ADMIN_ROOM)
         await self._send_redacted(event)
 

@@ -14,17 +14,19 @@ from PIL import Image
 
 from .events import Event, EventBus
 from .executor import Executor, NodeInputError
-from .images import ImageStore, SavedRecord
-from .models import QueueItemNotFoundError, SessionProcessorStatus, SessionQueueItem, Status
+from .images import ImageStore
 from .nodes import (
     BaseInvocation,
     BaseInvocationOutput,
     CanceledException,
+    CollectInvocation,
+    ImageField,
+    ImageNode,
+    ImageOutput,
+    IterateInvocation,
     MetadataField,
-    WithBoard,
-    WithMetadata,
 )
-from .queue import Queue
+from .queue import Queue, QueueItemNotFoundError, SessionQueueItem, Status
 
 # Interval between polls for items that come without a notification (retries), and between attempts after an error.
 POLL_SECONDS = 1.0
@@ -125,19 +127,19 @@ class Worker:
         self._resumed.set()
         self._thread.join(0.5)
 
-    def pause(self) -> SessionProcessorStatus:
+    def pause(self) -> dict[str, bool]:
         """Start no further items."""
         self._resumed.clear()
         return self.status()
 
-    def resume(self) -> SessionProcessorStatus:
+    def resume(self) -> dict[str, bool]:
         """Start items again."""
         self._resumed.set()
         return self.status()
 
-    def status(self) -> SessionProcessorStatus:
+    def status(self) -> dict[str, bool]:
         """Return whether items are started, and whether one runs."""
-        return SessionProcessorStatus(is_started=self._resumed.is_set(), is_processing=self._item is not None)
+        return {"is_started": self._resumed.is_set(), "is_processing": self._item is not None}
 
     def _on_finished(self, item_id: int, status: Status) -> None:
         item = self._item
@@ -230,7 +232,7 @@ class ItemRun:
     def _invoke(self, node: BaseInvocation) -> BaseInvocationOutput:
         node.check_inputs()
         context = _Context(self, node)
-        if self.worker.out_of_memory() and not node.reports_progress and self._half_done():
+        if self.worker.out_of_memory() and self._half_done():
             raise OutOfMemoryError
         if not node.use_cache:
             return node.invoke(context)
@@ -254,8 +256,9 @@ class ItemRun:
     def emit(self, name: str, node: BaseInvocation, **more: Any) -> None:
         """Send an event about a node of this item."""
         item = self.item
+        is_about_a_list = isinstance(node, IterateInvocation | CollectInvocation)
+        shown = node.model_copy(update={"collection": []}) if is_about_a_list else node
         data: dict[str, Any] = {
-            "timestamp": 0,
             "queue_id": item.queue_id,
             "item_id": item.item_id,
             "batch_id": item.batch_id,
@@ -263,7 +266,7 @@ class ItemRun:
             "destination": item.destination,
             "user_id": item.user_id,
             "session_id": item.session_id,
-            "invocation": node.event_copy().model_dump(mode="json", warnings=False),
+            "invocation": shown.model_dump(mode="json", warnings=False),
             "invocation_source_id": self.session.prepared_source_mapping[node.id],
             **more,
         }
@@ -277,22 +280,24 @@ class _Context:
         self._run = run
         self._node = node
 
-    def get_image(self, image_name: str, mode: str | None = None) -> Image.Image:
-        image = self._run.worker.images.load(image_name)
-        return image.convert(mode) if mode is not None and mode != image.mode else image
+    def get_image(self, image: ImageField | None, mode: str | None = None) -> Image.Image:
+        assert image is not None
+        loaded = self._run.worker.images.load(image.image_name)
+        return loaded.convert(mode) if mode is not None and mode != loaded.mode else loaded
 
-    def get_record(self, image_name: str) -> SavedRecord:
-        return self._run.worker.images.record(image_name)
+    def output_of(self, image: ImageField | None) -> ImageOutput:
+        assert image is not None
+        record = self._run.worker.images.dto(image.image_name)
+        return ImageOutput(image=image, width=record["width"], height=record["height"])
 
     def save_image(
         self, image: Image.Image, category: str = "general", metadata: MetadataField | None = None
-    ) -> SavedRecord:
+    ) -> ImageOutput:
         self.signal_progress("Saving image")
         node, item = self._node, self._run.item
-        given = node.metadata if isinstance(node, WithMetadata) else None
-        metadata = given or metadata
-        board = node.board if isinstance(node, WithBoard) else None
-        return self._run.worker.images.create(
+        assert isinstance(node, ImageNode)
+        metadata = node.metadata or metadata
+        name = self._run.worker.images.create(
             image,
             origin="internal",
             category=category,
@@ -300,11 +305,12 @@ class _Context:
             user_id=item.user_id,
             session_id=item.session_id,
             node_id=node.id,
-            board_id=board.board_id if board else None,
+            board_id=node.board.board_id if node.board else None,
             metadata=metadata.model_dump_json() if metadata else None,
             workflow=item.workflow.model_dump_json() if item.workflow else None,
             graph=item.session.graph.model_dump_json(warnings=False),
         )
+        return ImageOutput(image=ImageField(image_name=name), width=image.width, height=image.height)
 
     def signal_progress(
         self,
@@ -313,8 +319,6 @@ class _Context:
         image: Image.Image | None = None,
         image_size: tuple[int, int] | None = None,
     ) -> None:
-        if percentage is not None and percentage >= 0.5 and self._run.worker.out_of_memory():
-            raise OutOfMemoryError
         preview = None if image is None else _preview(image, image_size or image.size)
         self._run.emit(
             "invocation_progress", self._node, message=message, percentage=percentage, image=preview, device=None

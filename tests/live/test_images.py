@@ -134,7 +134,7 @@ def test_what_a_job_was_given_is_not_its_picture(console: iw.Console) -> None:
     """An upload that passes through a node is not among the job's pictures."""
     upload = console.upload(_png())
     nodes = {
-        "show": {"type": "show_image", "image": {"image_name": upload.name}},
+        "show": {"type": "image", "image": {"image_name": upload.name}},
         "resize": {"type": "img_resize", "width": 16, "height": 16, "use_cache": False},
     }
     images = console.submit(graph(nodes, "show.image -> resize.image")).images
@@ -166,7 +166,7 @@ def test_images_of_jobs_that_were_pruned(console: iw.Console) -> None:
     """What was read before stays known to the handle, and the pictures are still there."""
     upload = console.upload(_png())
     nodes = {
-        "show": {"type": "show_image", "image": {"image_name": upload.name}},
+        "show": {"type": "image", "image": {"image_name": upload.name}},
         "resize": {"type": "img_resize", "width": 16, "height": 16, "use_cache": False},
     }
     batch = console.submit(graph(nodes, "show.image -> resize.image"))
@@ -363,7 +363,7 @@ def test_cleanup_never_takes_an_upload_or_anothers(console: iw.Console) -> None:
     """Only what the failed and canceled jobs made: by default it is only named."""
     upload = console.upload(_png((21, 22, 23)))
     given = {"type": "img_resize", "image": {"image_name": upload.name}, "width": 8, "height": 8, "use_cache": False}
-    show = {"type": "show_image", "image": {"image_name": upload.name}}
+    show = {"type": "image", "image": {"image_name": upload.name}}
     good = console.submit(blank_image())
     failed = console.submit(_left(fail=_FAIL, given=given, show=show))
     slept = console.submit(_left(sleep={"type": "probe_sleep", "seconds": 60, "use_cache": False}))
@@ -387,7 +387,7 @@ def test_cleanup_keeps_what_is_starred_or_in_use(console: iw.Console) -> None:
     batch = console.submit(_left(fail=_FAIL), runs=3)
     starred, used, left = batch.images
     starred.star()
-    nodes = {"show": {"type": "show_image", "image": {"image_name": used.name}}}
+    nodes = {"show": {"type": "image", "image": {"image_name": used.name}}}
     other = console.submit(graph(nodes))
     other.wait()
     running = console.submit(sleep(60))

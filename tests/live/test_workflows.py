@@ -308,9 +308,8 @@ def test_the_images_of_a_board_vary_a_workflow(console: iw.Console) -> None:
 _VARIOUS: dict[str, Any] = {
     "nodes": {
         "sum": {"type": "add"},
-        "math": {"type": "float_math"},
         "join": {"type": "string_join"},
-        "yes": {"type": "boolean"},
+        "noise": {"type": "img_noise"},
         "dice": {"type": "random_range", "size": 1},
         "blank": {"type": "blank_image"},
     },
@@ -318,10 +317,10 @@ _VARIOUS: dict[str, Any] = {
 }
 _PLACES = {
     "sum.a": int,
-    "math.b": float,
-    "math.operation": str,
+    "noise.amount": float,
+    "noise.noise_type": str,
+    "noise.noise_color": bool,
     "join.string_left": str,
-    "yes.value": bool,
     "dice.seed": int,
     "dice.size": int,
     "blank.width": int,

@@ -1,6 +1,6 @@
-"""The nodes: InvokeAI's own that need no model, with the same names, fields and defaults."""
+"""The nodes: some of InvokeAI's own that need no model, with the same names, fields and defaults, and three more."""
 
-from . import batches, collections, demo, filters, images, math, models, primitives, probe, strings  # noqa: F401 - importing registers them
+from . import collections, demo, images, models, probe, values  # noqa: F401 - importing registers them
 from .base import (
     NODES,
     OUTPUTS,
@@ -10,12 +10,11 @@ from .base import (
     BaseInvocationOutput,
     CanceledException,
     ImageField,
+    ImageNode,
+    ImageOutput,
     MetadataField,
     NodeContext,
-    SavedImage,
     VideoField,
-    WithBoard,
-    WithMetadata,
     new_id,
 )
 from .collections import CollectInvocation, IterateInvocation
@@ -33,13 +32,12 @@ __all__ = [
     "CanceledException",
     "CollectInvocation",
     "ImageField",
+    "ImageNode",
+    "ImageOutput",
     "IterateInvocation",
     "MetadataField",
     "ModelType",
     "NodeContext",
-    "SavedImage",
     "VideoField",
-    "WithBoard",
-    "WithMetadata",
     "new_id",
 ]

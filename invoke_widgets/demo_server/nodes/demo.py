@@ -6,24 +6,14 @@ import colorsys
 import math
 import re
 import zlib
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy
 from PIL import Image
 
-from .base import (
-    BaseInvocation,
-    MetadataField,
-    NodeContext,
-    WithBoard,
-    WithMetadata,
-    input_field,
-    invocation,
-    type_field,
-)
-from .filters import SEED_MAX
+from .base import ImageNode, ImageOutput, MetadataField, NodeContext, input_field, invocation
+from .collections import SEED_MAX
 from .models import ModelIdentifierField, known
-from .outputs import ImageOutput
 from .probe import wait
 
 SECONDS_PER_STEP = 0.06
@@ -96,16 +86,14 @@ def _landscape(prompt: str, seed: int, size: tuple[int, int], saturation: float,
     return numpy.clip(picture, 0, 1)
 
 
-@invocation(title="Demo: text to image", tags=["demo"], category="demo", version="1.0.0", node_pack="demo_nodes")
-class DemoTextToImageInvocation(BaseInvocation, WithMetadata, WithBoard):
+@invocation("Demo: text to image")
+class DemoTextToImageInvocation(ImageNode):
     """Paints a landscape from noise, as a model would, without one"""
 
     model: ModelIdentifierField | None = input_field(
         description="Which painter paints", ui_model_base=["sd-1", "sdxl"], ui_model_type=["main"]
     )
-    prompt: str = input_field(
-        "", description="Words for the picture; colors and the night are understood", ui_component="textarea"
-    )
+    prompt: str = input_field("", description="Words for the picture; colors and the night are understood")
     seed: int = input_field(0, ge=0, le=SEED_MAX, description="Seed for random number generation")
     steps: int = input_field(20, ge=1, description="Number of steps to run; fewer leave more noise")
     cfg_scale: float = input_field(
@@ -113,9 +101,7 @@ class DemoTextToImageInvocation(BaseInvocation, WithMetadata, WithBoard):
     )
     width: int = input_field(512, ge=64, le=2048, description="The width of the image")
     height: int = input_field(512, ge=64, le=2048, description="The height of the image")
-    type: Literal["demo_text_to_image"] = type_field("demo_text_to_image")
-
-    reports_progress: ClassVar[bool] = True
+    type: Literal["demo_text_to_image"] = "demo_text_to_image"
 
     def invoke(self, context: NodeContext) -> ImageOutput:
         model = known(self.model)
@@ -149,7 +135,7 @@ class DemoTextToImageInvocation(BaseInvocation, WithMetadata, WithBoard):
                 "model": self.model.model_dump(mode="json") if self.model else None,
             }
         )
-        return ImageOutput.of(context.save_image(_image(picture * (1 - left) + noise * left), metadata=metadata))
+        return context.save_image(_image(picture * (1 - left) + noise * left), metadata=metadata)
 
 
 def _image(picture: Pixels) -> Image.Image:

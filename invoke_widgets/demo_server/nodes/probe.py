@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import ClassVar, Literal
+from typing import Literal
 
 from PIL import Image, ImageOps
 
-from .base import (
-    BaseInvocation,
-    CanceledException,
-    NodeContext,
-    input_field,
-    invocation,
-    type_field,
-    use_cache_field,
-)
-from .outputs import IntegerOutput
+from .base import BaseInvocation, CanceledException, IntegerOutput, NodeContext, input_field, invocation
 
 # Interval at which a sleeping node checks whether it was canceled.
 POLL_SECONDS = 0.05
@@ -42,19 +33,17 @@ def _emerging(share: float) -> Image.Image:
     return Image.blend(noise, picture, share)
 
 
-@invocation(title="Probe: sleep", tags=["probe"], category="probe", version="1.0.0", node_pack="probe_nodes")
+@invocation("Probe: sleep")
 class ProbeSleepInvocation(BaseInvocation):
     """Sleeps in steps, reporting progress as a denoiser does"""
 
-    use_cache: bool = use_cache_field(False)
+    use_cache: bool = False
     seconds: float = input_field(10.0, ge=0, description="Total duration")
     steps: int = input_field(10, ge=1, description="Number of progress steps")
     preview: bool = input_field(False, description="Whether to send a preview image with each step")
     cancelable: bool = input_field(True, description="Whether to stop mid-node when canceled")
     value: int = input_field(0, description="Returned as is")
-    type: Literal["probe_sleep"] = type_field("probe_sleep")
-
-    reports_progress: ClassVar[bool] = True
+    type: Literal["probe_sleep"] = "probe_sleep"
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
         for step in range(1, self.steps + 1):
@@ -65,16 +54,16 @@ class ProbeSleepInvocation(BaseInvocation):
         return IntegerOutput(value=self.value)
 
 
-@invocation(title="Probe: fail", tags=["probe"], category="probe", version="1.0.0", node_pack="probe_nodes")
+@invocation("Probe: fail")
 class ProbeFailInvocation(BaseInvocation):
     """Raises"""
 
-    use_cache: bool = use_cache_field(False)
+    use_cache: bool = False
     seconds: float = input_field(0.0, ge=0, description="Delay before raising")
     message: str = input_field("probe failure", description="Error message")
     times: int = input_field(0, ge=0, description="How often it fails before it completes; 0 for always")
     name: str = input_field("", description="What it counts its failures by")
-    type: Literal["probe_fail"] = type_field("probe_fail")
+    type: Literal["probe_fail"] = "probe_fail"
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
         wait(context, self.seconds, True)

@@ -89,14 +89,14 @@ def test_nested_iterations() -> None:
                 "r": {"type": "range", "stop": 2},
                 "outer": {"type": "iterate"},
                 "size": {"type": "add", "b": 1},
-                "inner_range": {"type": "range_of_size"},
+                "inner_range": {"type": "range"},
                 "inner": {"type": "iterate"},
                 "m": {"type": "mul"},
                 "c": {"type": "collect"},
             },
             "r.collection outer.collection",
             "outer.item size.a",
-            "size.value inner_range.size",
+            "size.value inner_range.stop",
             "inner_range.collection inner.collection",
             "inner.item m.a",
             "size.value m.b",
@@ -131,7 +131,7 @@ def test_empty_collection_runs_only_the_collector() -> None:
     """Nodes between an empty iterator and its collector count as executed without running."""
     state = _session(
         {
-            "x": {"type": "integer_collection"},
+            "x": {"type": "range", "step": -1},
             "i": {"type": "iterate"},
             "a": {"type": "add"},
             "c": {"type": "collect"},
@@ -148,23 +148,23 @@ def test_ready_nodes_run_class_by_class() -> None:
     """All ready nodes of a class run before those of the next class."""
     done = _run(
         _session(
-            {"s1": {"type": "sub"}, "a1": {"type": "add"}, "s2": {"type": "sub"}, "a2": {"type": "add"}},
-            "s1.value a2.a",
+            {"m1": {"type": "mul"}, "a1": {"type": "add"}, "m2": {"type": "mul"}, "a2": {"type": "add"}},
+            "m1.value a2.a",
         )
     )
     order = [node_id for node_id, _, _ in done]
-    assert order.index("a1") < order.index("s1")
-    assert order.index("s1") < order.index("a2")
+    assert order.index("a1") < order.index("m1")
+    assert order.index("m1") < order.index("a2")
 
 
 def test_refused_value_names_the_input() -> None:
     """The error names the input that refused the value."""
-    state = _session({"n": {"type": "integer", "value": -5}, "r": {"type": "range_of_size"}}, "n.value r.size")
+    state = _session({"n": {"type": "integer", "value": -5}, "r": {"type": "range"}}, "n.value r.stop")
     executor = Executor(state)
     node = executor.next()
     assert node is not None
     executor.complete(node.id, node.invoke(_NO_CONTEXT))
-    with pytest.raises(NodeInputError, match="has invalid incoming input for size"):
+    with pytest.raises(NodeInputError, match="has invalid incoming input for stop"):
         executor.next()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from invoke_widgets.demo_server.app import DemoServer
-from invoke_widgets.demo_server.models import Batch
+from invoke_widgets.demo_server.batch import Batch
 from tests.support.graphs import sleep
 from tests.support.wire import until
 
@@ -26,7 +26,7 @@ def test_item_claimed_during_clear_is_canceled(tmp_path: Path) -> None:
     queue.enqueue_batch("default", Batch.model_validate({"graph": sleep(60)}), False, "system")
     worker.start()
     try:
-        until(lambda: cleared and not worker.status().is_processing, "the worker to be free")
+        until(lambda: cleared and not worker.status()["is_processing"], "the worker to be free")
         assert [True] == cleared
     finally:
         worker.stop()
