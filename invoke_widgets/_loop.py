@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import logging
+import math
 import queue
 import random
 import signal
@@ -114,9 +115,12 @@ def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> 
     Raises:
         TimeoutError: it took longer than `timeout` seconds; the future goes on.
     """
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
     try:
         with interruptible():
-            return future.result(timeout)
+            while not future.done() and time.monotonic() < deadline:
+                concurrent.futures.wait([future], TICK_S)
+            return future.result(0)
     except KeyboardInterrupt:
         future.cancel()
         raise
@@ -375,7 +379,7 @@ class Channel(Generic[T]):
         self._wake: Callable[[], None] = lambda: None
         # The thread ends whatever runs on it, and with this the channel.
         self._open = loop.start(_forever())
-        self._open.add_done_callback(lambda _: self._put(_Closed()))
+        self._open.add_done_callback(lambda _: self.put(_Closed()))
 
     def __enter__(self) -> Self:
         return self
@@ -385,11 +389,8 @@ class Channel(Generic[T]):
     ) -> None:
         self._open.cancel()
 
-    def put(self, value: T) -> None:
+    def put(self, value: T | _Closed) -> None:
         """Add a value, from any thread."""
-        self._put(value)
-
-    def _put(self, value: T | _Closed) -> None:
         self._values.put(value)
         self._wake()
 

@@ -47,7 +47,6 @@ from invoke_widgets.jobs import (
     Sweep,
     Unsubscribe,
     Watch,
-    checked_stall,
     follow,
     handles_of,
     no_batch,
@@ -618,7 +617,6 @@ class Console:
             InvalidRequest: an argument is invalid.
         """
         checks.function("listener", listener)
-        checked_stall(stalled_s)
         return follow(
             self._loop,
             self._store,
@@ -652,7 +650,7 @@ class Console:
             InvalidRequest: an argument is invalid.
             JobTimeout: while iterating, see `on_timeout`; `details["item_ids"]` are the jobs that had not ended.
         """
-        return Watch(self._context, self.errors, jobs, timeout=timeout, on_timeout=on_timeout, stalled_s=stalled_s)
+        return Watch(self._context, jobs, timeout=timeout, on_timeout=on_timeout, stalled_s=stalled_s)
 
     def alert(
         self,

@@ -18,7 +18,7 @@ from invoke_widgets.jobs.missing import Missing
 from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.jobs.submit import Submission
-from invoke_widgets.jobs.watch import Watch, checked_stall, follow
+from invoke_widgets.jobs.watch import Watch, follow
 
 __all__ = [
     "Actions",
@@ -37,7 +37,6 @@ __all__ = [
     "Watch",
     "a_few_at_once",
     "as_completed",
-    "checked_stall",
     "ended_items",
     "follow",
     "handles_of",

@@ -85,6 +85,7 @@ class Actions:
         self.cancel_batch = canceler.cancel_batch
         self.cancel_pending = canceler.cancel_pending
         self.clear = canceler.clear
+        self.reconnect = sync.try_now
 
     # -- submit --------------------------------------------------------------------------------------------------------
 
@@ -309,18 +310,6 @@ class Actions:
             status = await request
         self._store.set(processor=status)
         return status
-
-    async def reconnect(self, *, anew: bool = False) -> None:
-        """Try to reach a server that is away now, not when it is due.
-
-        Args:
-            anew: connect again even if it is not away.
-
-        Raises:
-            AccessDenied: it is there, and refuses the token.
-            ServerUnreachable: it is still away.
-        """
-        await self._sync.try_now(anew=anew)
 
 
 WHERE = ("item_id", "status", "batch_id", "destination", "error_type", "server_error_type", "fingerprint")

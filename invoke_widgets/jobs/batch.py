@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from invoke_widgets._loop import Backoff
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound, checks
-from invoke_widgets.events import Event
 from invoke_widgets.history import frames
 from invoke_widgets.jobs.cancel import let_go
 from invoke_widgets.jobs.job import (
@@ -22,13 +21,11 @@ from invoke_widgets.jobs.job import (
     Handle,
     Job,
     Unsubscribe,
-    aevents_of,
-    events_of,
     failure_of,
     last_attempt,
     with_outputs,
 )
-from invoke_widgets.outputs import outputs, without_graph
+from invoke_widgets.outputs import outputs
 from invoke_widgets.records import (
     CANCELED,
     COMPLETED,
@@ -40,12 +37,11 @@ from invoke_widgets.records import (
     QueueItem,
     Retried,
 )
-from invoke_widgets.sync import Change, light_items, whole_items
+from invoke_widgets.sync import Change, light_items
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from invoke_widgets.images import Images
     from invoke_widgets.jobs.missing import Missing
     from invoke_widgets.widgets import Grid
 
@@ -161,15 +157,6 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         item_id = job.attempts[-1]
         return self._context.jobs.of_item(item_id) or QueueItem(item_id=item_id, status=GONE, batch_id="")
 
-    @property
-    def images(self) -> Images:
-        """Wait for it, and return the pictures of its jobs, in their order: those of canceled and failed jobs too.
-
-        `console.images_of(batch, intermediates=True, timeout=60)` does the same with all images, and a limit.
-        """
-        found: Images = self._context.console.images_of(self)
-        return found
-
     def grid(self, *, x: str | None = None, y: str | None = None, facet: str = "") -> Grid:
         """Show its jobs in rows and columns by the values that differ, each with its state, picture or error, live.
 
@@ -222,45 +209,18 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         self._context.loop.check()
         return self._context.store.subscribe(changed, interval=_COUNTED_S, deliver=self._context.deliver)
 
-    def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
-        """Iterate over the events of all its jobs, until the last has finished. `timeout`: see `Job.iter_events`."""
-        return events_of(self._context.loop, self.jobs, checks.limit("timeout", timeout), self._named())
-
-    def aiter_events(self) -> AsyncIterator[Event]:
-        """`iter_events`, for `async for`."""
-        return aevents_of(self._context.loop, self.jobs)
+    def _members(self) -> list[Job]:
+        return self.jobs
 
     async def _finished(self) -> tuple[QueueItem, ...]:
         return tuple(item for _, item in await self._ended() if item is not None)
 
-    async def _ended_items(self) -> list[QueueItem]:
-        return list(await self._finished())
-
-    async def _ended(self) -> list[tuple[Job, QueueItem | None]]:
-        """Wait for the jobs that it has now, and return each with its final item; None if its end was not seen."""
-        ended: list[tuple[Job, QueueItem | None]] = []
-        for job in self.jobs:
-            try:
-                ended.append((job, await last_attempt(self._context, job.item_id)))
-            except (JobCanceled, NotFound):
-                ended.append((job, None))
-        ids = [item.item_id for _, item in ended if item is not None]
-        whole = {item.item_id: item for item in await whole_items(self._context.client, ids)}
-        self._read.update((item_id, without_graph(item)) for item_id, item in whole.items())
-        read = self._read | whole
-        named = self._context.named
-        return [(job, None if item is None else named(read.get(item.item_id, item))) for job, item in ended]
-
     def _now(self) -> tuple[QueueItem, ...]:
         return tuple(item for job in self.jobs if (item := job.item) is not None)
 
-    def _named(self) -> str:
-        raise NotImplementedError
-
     def _called(self) -> str:
         status = self.status
-        named = self._named()
-        return f"{named[:1].upper()}{named[1:]} ({status.total - status.unfinished} of {status.total} finished)"
+        return f"{super()._called()} ({status.total - status.unfinished} of {status.total} finished)"
 
 
 class Batch(Jobs):
@@ -313,7 +273,7 @@ class Batch(Jobs):
     async def _cancel(self) -> Cancellation:
         return await self._context.actions.cancel_batch(self.batch_id)
 
-    def _named(self) -> str:
+    def _name(self) -> str:
         return f"batch {self.batch_id}"
 
 
@@ -354,7 +314,7 @@ class Sweep(Jobs):
     async def _cancel(self) -> Cancellation:
         return _in_one([await batch._cancel() for batch in self.batches])
 
-    def _named(self) -> str:
+    def _name(self) -> str:
         return f"the sweep of {len(self)} jobs"
 
 
@@ -393,7 +353,7 @@ class Retry(Jobs):
             raise failures[0]
         return _in_one(records)
 
-    def _named(self) -> str:
+    def _name(self) -> str:
         return f"the retry of {len(self.new_item_ids)} items"
 
 
@@ -408,10 +368,10 @@ async def ended_items(handles: Iterable[Job | Jobs]) -> list[QueueItem]:
     """
     items: list[QueueItem] = []
     for handle in handles:
-        for job in jobs_of([handle]):
+        for job in handle._members():
             with suppress(JobCanceled, NotFound):  # deleted
                 await let_go_of([await last_attempt(job._context, job.item_id)], job._context.client)
-        items += await handle._ended_items()
+        items += [item for _, item in await handle._ended() if item is not None]
     return items
 
 
@@ -433,8 +393,7 @@ async def let_go_of(items: Iterable[QueueItem], client: InvokeClient) -> None:
 
 def jobs_of(handles: Iterable[Job | Jobs]) -> list[Job]:
     """Return the jobs of handles, each once."""
-    each = (handle.jobs if isinstance(handle, Jobs) else [handle] for handle in handles)
-    return list(dict.fromkeys(job for some in each for job in some))
+    return list(dict.fromkeys(job for handle in handles for job in handle._members()))
 
 
 def _in_one(records: list[Cancellation]) -> Cancellation:

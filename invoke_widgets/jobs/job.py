@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Itera
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from invoke_widgets._loop import TICK_S, Channel, LoopThread, interruptible, receive
+from invoke_widgets._loop import TICK_S, Channel, LoopThread, receive, wait
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     EXCEPTION_FOR,
@@ -31,7 +31,7 @@ from invoke_widgets.history import ErrorLog, JobLog, job_error
 from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.outputs import image_names, outputs, without_graph
 from invoke_widgets.records import CANCELED, COMPLETED, FAILED, PENDING, Cancellation, QueueItem
-from invoke_widgets.sync import Change, QueueStore
+from invoke_widgets.sync import Change, QueueStore, whole_items
 
 if TYPE_CHECKING:
     from invoke_widgets.images import Images
@@ -83,7 +83,7 @@ class Context:
 
 
 class Handle(Generic[T]):
-    """Something that can be waited for and canceled: a `Job`, a `Batch` or a `Retry`."""
+    """Something that can be waited for and canceled: a `Job`, a `Batch`, a `Sweep` or a `Retry`."""
 
     def __init__(self, context: Context, read: dict[int, QueueItem] | None = None) -> None:
         self._context = context
@@ -94,12 +94,14 @@ class Handle(Generic[T]):
         """In a notebook: a live line."""
         self._context.console.progress(self)._ipython_display_(**options)
 
-    async def _finished(self) -> T:
-        """Wait for the end, on the loop's thread."""
+    # What a subclass defines.
+
+    def _members(self) -> list[Job]:
+        """Return a handle on each of its jobs."""
         raise NotImplementedError
 
-    async def _ended_items(self) -> list[QueueItem]:
-        """Wait for the end, and return the final items with their outputs, whatever became of them."""
+    async def _finished(self) -> T:
+        """Wait for the end, on the loop's thread."""
         raise NotImplementedError
 
     def _now(self) -> T:
@@ -109,9 +111,14 @@ class Handle(Generic[T]):
     async def _cancel(self) -> Cancellation:
         raise NotImplementedError
 
-    def _called(self) -> str:
-        """Return a name for messages."""
+    def _name(self) -> str:
+        """Return a name for messages: "item 5"."""
         raise NotImplementedError
+
+    def _called(self) -> str:
+        """Return the name as the beginning of a sentence."""
+        name = self._name()
+        return f"{name[:1].upper()}{name[1:]}"
 
     def _timeout(self, timeout: float) -> JobTimeout:
         return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.{hindrance(self._context)}")
@@ -154,12 +161,8 @@ class Handle(Generic[T]):
         limit_s, interrupted = wait_options(timeout, on_timeout, on_interrupt)
         future = self._context.loop.start(self._within(limit_s, on_timeout, finished, now))
         try:
-            with interruptible():
-                while not future.done():
-                    concurrent.futures.wait([future], TICK_S)
-                return future.result()
+            return wait(future)
         except KeyboardInterrupt:
-            future.cancel()
             if interrupted == "cancel" and self._context.loop.is_running:
                 concurrent.futures.wait([self._context.loop.start(self._cancel())], 2.0)
             raise
@@ -214,6 +217,76 @@ class Handle(Generic[T]):
             CancellationFailed: the server could not be reached.
         """
         return self._context.loop.call(self._cancel())
+
+    @property
+    def images(self) -> Images:
+        """Wait for it, and return its pictures, in the order of its jobs: those of canceled and failed jobs too.
+
+        `console.images_of(handle, intermediates=True, timeout=60)` does the same with all images, and a limit.
+        """
+        found: Images = self._context.console.images_of(self)
+        return found
+
+    def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Iterate over `ItemStatusChanged` and the events of its nodes, from its present status to its end.
+
+        Those of several jobs come as they happen, until the last job has ended.
+
+        Args:
+            timeout: seconds without any event after which `JobTimeout` is raised.
+        """
+        limit_s = checks.limit("timeout", timeout)
+
+        def iterate() -> Iterator[Event]:
+            with self._followed() as (events, left):
+                while left:
+                    try:
+                        event = events.get(limit_s)
+                    except queue.Empty:
+                        raise JobTimeout(f"{self._called()} has sent no event for {limit_s:g} s.") from None
+                    if event is None:
+                        left -= 1
+                    else:
+                        yield event
+
+        return iterate()
+
+    async def aiter_events(self) -> AsyncIterator[Event]:
+        """`iter_events`, for `async for`."""
+        with self._followed() as (events, left):
+            while left:
+                event = await events.aget()
+                if event is None:
+                    left -= 1
+                else:
+                    yield event
+
+    @contextlib.contextmanager
+    def _followed(self) -> Iterator[tuple[Channel[Event | None], int]]:
+        """Follow the events of its jobs, each of which puts None at its end; yields the number of jobs as well."""
+        jobs = self._members()
+        with Channel[Event | None](self._context.loop) as events:
+            ends = [job._follow(events.put) for job in jobs]
+            try:
+                yield events, len(jobs)
+            finally:
+                for end in ends:
+                    end()
+
+    async def _ended(self) -> list[tuple[Job, QueueItem | None]]:
+        """Wait for the jobs that it has now, and return each with its final item; None if its end was not seen."""
+        ended: list[tuple[Job, QueueItem | None]] = []
+        for job in self._members():
+            try:
+                ended.append((job, await last_attempt(self._context, job.item_id)))
+            except (JobCanceled, NotFound):
+                ended.append((job, None))
+        ids = [item.item_id for _, item in ended if item is not None]
+        whole = {item.item_id: item for item in await whole_items(self._context.client, ids)}
+        self._read.update((item_id, without_graph(item)) for item_id, item in whole.items())
+        read = self._read | whole
+        named = self._context.named
+        return [(job, None if item is None else named(read.get(item.item_id, item))) for job, item in ended]
 
 
 class Job(Handle[QueueItem]):
@@ -280,27 +353,6 @@ class Job(Handle[QueueItem]):
         """Wait for it, and return the names of its output images."""
         return image_names(with_outputs(self.wait(timeout)))
 
-    @property
-    def images(self) -> Images:
-        """Wait for it, and return its pictures; if it failed or was canceled, those that it left.
-
-        `console.images_of(job, intermediates=True, timeout=60)` does the same with all images, and a limit.
-        """
-        found: Images = self._context.console.images_of(self)
-        return found
-
-    def iter_events(self, timeout: float | None = None) -> Iterator[Event]:
-        """Iterate over `ItemStatusChanged` and the events of its nodes, from its present status to its end.
-
-        Args:
-            timeout: seconds without any event after which `JobTimeout` is raised.
-        """
-        return events_of(self._context.loop, [self], checks.limit("timeout", timeout), f"item {self.item_id}")
-
-    def aiter_events(self) -> AsyncIterator[Event]:
-        """`iter_events`, for `async for`."""
-        return aevents_of(self._context.loop, [self])
-
     def on_change(self, listener: Callable[[QueueItem], object]) -> Unsubscribe:
         """Call `listener(item)` after each change, on a thread for callbacks; exceptions it raises are logged.
 
@@ -352,26 +404,19 @@ class Job(Handle[QueueItem]):
 
         return unsubscribe
 
-    async def _finished(self) -> QueueItem:
-        item = await self._whole(await last_attempt(self._context, self.item_id))
-        if item.status != COMPLETED:
-            raise failure_of(item, self.attempts)
-        return item
+    def _members(self) -> list[Job]:
+        return [self]
 
-    async def _whole(self, item: QueueItem) -> QueueItem:
-        """Read an item that has ended with its outputs."""
+    async def _finished(self) -> QueueItem:
+        item = await last_attempt(self._context, self.item_id)
         try:
             item = await self._context.client.get_queue_item(item.item_id)
             self._read[item.item_id] = without_graph(item)
         except NotFound:  # deleted: what was seen last must do
             item = self._read.get(item.item_id, item)
+        if item.status != COMPLETED:
+            raise failure_of(item, self.attempts)
         return item
-
-    async def _ended_items(self) -> list[QueueItem]:
-        try:
-            return [await self._whole(await last_attempt(self._context, self.item_id))]
-        except (JobCanceled, NotFound):  # deleted before its end was seen
-            return []
 
     def _now(self) -> QueueItem:
         item = self.item
@@ -382,8 +427,8 @@ class Job(Handle[QueueItem]):
     async def _cancel(self) -> Cancellation:
         return await self._context.actions.cancel(self.attempts[-1])
 
-    def _called(self) -> str:
-        return f"Item {self.item_id}"
+    def _name(self) -> str:
+        return f"item {self.item_id}"
 
     def _timeout(self, timeout: float) -> JobTimeout:
         error = super()._timeout(timeout)
@@ -552,59 +597,7 @@ def _deleted(item_id: int) -> JobException:
     )
 
 
-def is_of(handle: Handle[Any], context: Context) -> bool:
-    """Return whether a handle belongs to this context's console."""
-    return handle._context.store is context.store
-
-
 # -- several jobs ------------------------------------------------------------------------------------------------------
-
-
-def events_of(loop: LoopThread, jobs: list[Job], timeout: float | None, name: str) -> Iterator[Event]:
-    """Iterate over the events of these jobs until the last has finished.
-
-    Args:
-        loop: the console's.
-        jobs: all of one console.
-        timeout: seconds without any event after which `JobTimeout` is raised.
-        name: stands for the jobs in its message.
-    """
-    with _events(loop, jobs) as events:
-        left = len(jobs)
-        while left:
-            try:
-                event = events.get(timeout)
-            except queue.Empty:
-                raise JobTimeout(f"{name[:1].upper()}{name[1:]} has sent no event for {timeout:g} s.") from None
-            if event is None:
-                left -= 1
-            else:
-                yield event
-
-
-async def aevents_of(loop: LoopThread, jobs: list[Job]) -> AsyncIterator[Event]:
-    """`events_of`, for `async for`."""
-    with _events(loop, jobs) as events:
-        left = len(jobs)
-        while left:
-            event = await events.aget()
-            if event is None:
-                left -= 1
-            else:
-                yield event
-
-
-@contextlib.contextmanager
-def _events(loop: LoopThread, jobs: list[Job]) -> Iterator[Channel[Event | None]]:
-    """Follow the events of these jobs; each puts None at its end."""
-    with Channel[Event | None](loop) as events:
-        ends = [job._follow(events.put) for job in jobs]
-        try:
-            yield events
-        finally:
-            for end in ends:
-                end()
-
 
 _Future = concurrent.futures.Future[QueueItem]
 _Outcome = tuple[Job, _Future]

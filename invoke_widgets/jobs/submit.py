@@ -252,40 +252,37 @@ class Submitter:
         there, which ends it. Perhaps sent is settled by looking: it is there, or it is unsent again.
         """
         with ExitStack() as observing:
-            return await self._settled(batch_id, submission, observing)
-
-    async def _settled(self, batch_id: str, submission: Submission, observing: ExitStack) -> EnqueueResult:
-        waiting = _Patience(self._store, submission.patience)
-        batch: _Batch | None = None
-        uncertain: SubmissionFailed | None = None
-        while True:
-            try:
-                if batch is None:
-                    body, requested = await self._checked(batch_id, submission)
-                    state = self._store.state
-                    newer = NewerItems(self._store, state.newest_id)
-                    batch = _Batch(body, requested, newer, is_heard=state.connection.mode == "live")
-                    self.sent[batch_id] = (body["graph"], body.get("workflow"))
-                    if len(self.sent) > _REMEMBERED:
-                        del self.sent[next(iter(self.sent))]
-                    observing.callback(batch.newer.close)
-                    observing.callback(self._store.subscribe_events(batch.receive))
-                    observing.callback(self._store.subscribe(batch.watch))
-                if batch.failure is not None and (found := await self._look_for(batch, batch.failure)) is not None:
-                    return found
-                if isinstance(batch.failure, ServerFailure) and not batch.failure.retryable:
-                    raise batch.failure
-                if (sent := await self._send(batch, submission.prepend)) is not None:
-                    return sent
-            except _MAY_PASS as error:
-                if uncertain is None and isinstance(error, SubmissionFailed):
-                    uncertain = error
-                # Once it is uncertain, it stays so: what was sent before may be there all the same.
-                failure = uncertain or error
-                if "found" in failure.details or not await waiting.rest(failure):
-                    raise failure from (failure.__cause__ if failure is error else error)
-                if batch is not None:
-                    batch.failure, batch.sends = failure, 0
+            waiting = _Patience(self._store, submission.patience)
+            batch: _Batch | None = None
+            uncertain: SubmissionFailed | None = None
+            while True:
+                try:
+                    if batch is None:
+                        body, requested = await self._checked(batch_id, submission)
+                        state = self._store.state
+                        newer = NewerItems(self._store, state.newest_id)
+                        batch = _Batch(body, requested, newer, is_heard=state.connection.mode == "live")
+                        self.sent[batch_id] = (body["graph"], body.get("workflow"))
+                        if len(self.sent) > _REMEMBERED:
+                            del self.sent[next(iter(self.sent))]
+                        observing.callback(batch.newer.close)
+                        observing.callback(self._store.subscribe_events(batch.receive))
+                        observing.callback(self._store.subscribe(batch.watch))
+                    if batch.failure is not None and (found := await self._look_for(batch, batch.failure)) is not None:
+                        return found
+                    if isinstance(batch.failure, ServerFailure) and not batch.failure.retryable:
+                        raise batch.failure
+                    if (sent := await self._send(batch, submission.prepend)) is not None:
+                        return sent
+                except _MAY_PASS as error:
+                    if uncertain is None and isinstance(error, SubmissionFailed):
+                        uncertain = error
+                    # Once it is uncertain, it stays so: what was sent before may be there all the same.
+                    failure = uncertain or error
+                    if "found" in failure.details or not await waiting.rest(failure):
+                        raise failure from (failure.__cause__ if failure is error else error)
+                    if batch is not None:
+                        batch.failure, batch.sends = failure, 0
 
     async def _send(self, batch: _Batch, prepend: bool) -> EnqueueResult | None:
         """Send a batch once; None if it is not known whether it arrived.
@@ -315,7 +312,7 @@ class Submitter:
             await self._check_for_gaps(batch)
         ids = answer.item_ids
         if not ids or len(ids) > batch.requested:
-            ids = await self._ids_of(batch)
+            ids = batch.own((await batch.newer.read(self._client)).items.values())
         return self._result(batch, ids, len(ids), answer.requested)
 
     async def _look_for(self, batch: _Batch, failure: JobException) -> EnqueueResult | None:
@@ -421,10 +418,6 @@ class Submitter:
                 )
             )
         self._sync.refresh(item_ids)
-
-    async def _ids_of(self, batch: _Batch) -> tuple[int, ...]:
-        """Read the ids of a batch's own items, those included that were seen and deleted since."""
-        return batch.own((await batch.newer.read(self._client)).items.values())
 
 
 def _uncertain(batch: _Batch, why: str, cause: JobException) -> SubmissionFailed:

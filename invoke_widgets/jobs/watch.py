@@ -12,9 +12,9 @@ from invoke_widgets._loop import TICK_S as WAKE_S
 from invoke_widgets._loop import Channel, LoopThread
 from invoke_widgets.errors import InvalidRequest, JobTimeout, checks
 from invoke_widgets.events import BatchEnqueued, Event
-from invoke_widgets.history import ErrorLog, job_error
+from invoke_widgets.history import job_error
 from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
-from invoke_widgets.jobs.job import Context, Job, OnTimeout, hindrance, is_of, ticking, wait_options
+from invoke_widgets.jobs.job import Context, Job, OnTimeout, hindrance, ticking, wait_options
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -301,8 +301,10 @@ def follow(
         A function that ends it; callable from any thread, and more than once.
 
     Raises:
-        InvalidRequest: the console was closed.
+        InvalidRequest: the console was closed, or `stalled_s` is no number of seconds above 0.
     """
+    if stalled_s is not None:
+        checks.positive("stalled_s", stalled_s)
     loop.check()
     ends: list[Callable[[], None]] = []
     ended = False
@@ -345,7 +347,6 @@ class Watch:
     def __init__(
         self,
         context: Context,
-        errors: ErrorLog,
         jobs: Job | Jobs | Iterable[Job | Jobs],
         *,
         timeout: float | None,
@@ -353,18 +354,19 @@ class Watch:
         stalled_s: float | None,
     ) -> None:
         wait_options(timeout, on_timeout, None)
-        checked_stall(stalled_s)
+        if stalled_s is not None:
+            checks.positive("stalled_s", stalled_s)
         self._context = context
-        self._errors = errors
         self._batches: list[Batch] = []
         self._jobs: list[Job] = []
-        for handle in _handles(jobs, context):
+        for handle in handles_of(jobs):
+            if handle._context.store is not context.store:
+                raise InvalidRequest(
+                    f"jobs: {handle!r} belongs to another console.", suggestion="Watch it there.", field="jobs"
+                )
             if isinstance(handle, Batch):
                 self._batches.append(handle)
-            if isinstance(handle, Jobs):
-                self._jobs.extend(handle.jobs)
-            else:
-                self._jobs.append(handle)
+            self._jobs += handle._members()
         self._timeout = timeout
         self._on_timeout = on_timeout
         self._stalled_s = stalled_s
@@ -408,7 +410,7 @@ class Watch:
                 self._context.loop,
                 self._context.store,
                 notices.put,
-                error_of=self._errors.of,
+                error_of=self._context.errors.of,
                 stalled_s=self._stalled_s,
                 fresh=[job.attempts[-1] for job in self._jobs],
                 interval=_INTERVAL_S,
@@ -494,23 +496,3 @@ class _Course:
         if root in self._left:
             self._left.discard(root)
             self._patience = time.monotonic() + _BATCH_PATIENCE_S
-
-
-def _handles(jobs: object, context: Context) -> list[Job | Jobs]:
-    given = handles_of(jobs)
-    for handle in given:
-        if not is_of(handle, context):
-            raise InvalidRequest(
-                f"jobs: {handle!r} belongs to another console.", suggestion="Watch it there.", field="jobs"
-            )
-    return given
-
-
-def checked_stall(stalled_s: object) -> None:
-    """Refuse what is neither None nor a number of seconds above 0.
-
-    Raises:
-        InvalidRequest: it is neither.
-    """
-    if stalled_s is not None:
-        checks.positive("stalled_s", stalled_s)
