@@ -17,7 +17,7 @@ from invoke_widgets._loop import LoopThread, closed_error
 from invoke_widgets.alerts.conditions import STALLED_S, Condition, Match, Tick, condition
 from invoke_widgets.alerts.log import AlertLog, Delivery, delivery_of
 from invoke_widgets.alerts.messages import Held, Message, message_of, sample
-from invoke_widgets.alerts.sinks import Callback, Courier, Sink, Toasts
+from invoke_widgets.alerts.sinks import Courier, Sink, Toasts, sinks_of
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive
 from invoke_widgets.errors.redact import without_secrets
@@ -35,8 +35,6 @@ On = Condition | type[Notice] | UnionType | str
 """The type of `on=`."""
 To = Sink | Callable[[Message], object] | str
 """The type of `to=`, which also takes several."""
-Due = tuple[Match, Held]
-"""The match to report, and what was held back before it."""
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
@@ -48,17 +46,16 @@ _QUIET = "the alert ended while it was quiet"
 
 
 class Limit:
-    """Lets one message through every so often, and none while quiet; counts the rest and reports it later.
+    """Lets one message through every so often, and keeps the matches in between for the next one.
 
-    Of what is held back, the latest match of each kind is kept, since some kinds come only once: a queue gets stuck
-    once. Times are monotonic, in seconds.
+    Of what is held back, the latest match of each kind is kept, with their number: some kinds come only once, as a
+    queue gets stuck once. Times are monotonic, in seconds.
 
     Args:
         every_s: the shortest time between two messages; 0 for none.
     """
 
     def __init__(self, every_s: float) -> None:
-        self.quiet_until = -math.inf
         self._every_s = every_s
         self._last = -math.inf
         self._held: dict[object, tuple[Match, int]] = {}
@@ -68,33 +65,23 @@ class Limit:
         """The number of matches held back."""
         return sum(count for _, count in self._held.values())
 
-    def take(self, match: Match, now: float, *, quiet_until: float = -math.inf) -> Due | None:
-        """Take a match and return what to report now, if anything.
-
-        Args:
-            match: what came true.
-            now: the time.
-            quiet_until: until when all alerts are quiet.
-        """
+    def take(self, match: Match) -> None:
+        """Keep a match."""
         kind = (type(match.notice), match.within_s)
         _, count = self._held.get(kind, (match, 0))
         # The newest at the end. A new dict, since other threads count what is in it.
         self._held = {**{k: held for k, held in self._held.items() if k != kind}, kind: (match, count + 1)}
-        return self.due(now, quiet_until=quiet_until)
 
-    def due(self, now: float, *, quiet_until: float = -math.inf) -> Due | None:
-        """Return what was held back if its time has come."""
-        if not self._held or now < max(self._last + self._every_s, self.quiet_until, quiet_until):
-            return None
-        return self.rest(now)
+    def due(self, now: float, *, quiet_until: float = -math.inf) -> Held:
+        """Return what is to be reported now, the newest first, and begin anew; empty while it is held back."""
+        return self.rest(now) if now >= max(self._last + self._every_s, quiet_until) else ()
 
-    def rest(self, now: float) -> Due | None:
-        """Return what is held back, whether or not its time has come."""
-        if not self._held:
-            return None
-        (match, count), *others = reversed(self._held.values())
-        self._held, self._last = {}, now
-        return match, ((match, count - 1), *others) if count > 1 else tuple(others)
+    def rest(self, now: float) -> Held:
+        """Return everything, the newest first, and begin anew."""
+        held = tuple(reversed(self._held.values()))
+        if held:
+            self._held, self._last = {}, now
+        return held
 
 
 class Alert:
@@ -120,7 +107,7 @@ class Alert:
         self.on = on
         self.to = tuple(to)
         self.limit = Limit(every_s)
-        self.stalled_s = STALLED_S if on.stalled_s is None else on.stalled_s
+        self.quiet_until = -math.inf
         self._every_s = every_s
         self._alerts = alerts
         self._matcher = on.matcher()
@@ -134,7 +121,7 @@ class Alert:
     @property
     def is_quiet(self) -> bool:
         """Whether its messages are held back for now."""
-        return time.monotonic() < self.limit.quiet_until
+        return time.monotonic() < self.quiet_until
 
     @property
     def is_canceled(self) -> bool:
@@ -147,7 +134,7 @@ class Alert:
         Raises:
             InvalidRequest: `minutes` is not a number of 0 or more.
         """
-        self.limit.quiet_until = time.monotonic() + 60 * positive("minutes", minutes, or_zero=True)
+        self.quiet_until = time.monotonic() + 60 * positive("minutes", minutes, or_zero=True)
 
     def test(self) -> list[Delivery]:
         """Send a test message now, whatever the limit, and return its outcome: one `Delivery` for each sink."""
@@ -159,23 +146,17 @@ class Alert:
             self._is_canceled = True
             self._alerts.remove(self)
 
-    def on_notice(self, notice: Notice, now: float, *, quiet_until: float) -> Due | None:
-        """Take a notice; return what to report now, if anything."""
-        match = self._matcher.on_notice(notice, now)
-        if match is None or self._is_canceled:
-            return None
-        return self.limit.take(match, now, quiet_until=quiet_until)
-
-    def on_tick(self, tick: Tick, *, quiet_until: float) -> Due | None:
-        """Take note of the time; return what to report now, if anything."""
-        match = self._matcher.on_tick(tick)
-        if match is None or self._is_canceled:
-            return self.limit.due(tick.now, quiet_until=quiet_until)
-        return self.limit.take(match, tick.now, quiet_until=quiet_until)
+    def take(self, signal: Notice | Tick, now: float, *, quiet_until: float) -> Held:
+        """Take a notice, or note of the time; return what to report now."""
+        if self._is_canceled:
+            return ()
+        if (match := self._matcher(signal, now)) is not None:
+            self.limit.take(match)
+        return self.limit.due(now, quiet_until=max(self.quiet_until, quiet_until))
 
     def __repr__(self) -> str:
         to = ", ".join(map(repr, self.to))
-        name = "" if self.name == str(self.on) else f", name={self.name!r}"
+        name = "" if self.name == repr(self.on) else f", name={self.name!r}"
         state = " canceled" if self._is_canceled else f" quiet, {self.held_back} held back" if self.is_quiet else ""
         return f"Alert({self.on!r}, to={to}{name}, at_most_every_s={self._every_s:g}){state}"
 
@@ -207,8 +188,8 @@ class Alerts:
         self._error_of, self._secrets = error_of, secrets
         self._lock = threading.Lock()
         self._alerts: list[Alert] = []
-        self._couriers: dict[Sink, Courier] = {}
-        self._following: dict[float, Callable[[], None]] = {}
+        self._courier = Courier(self.log, secrets, self.toasts.undelivered)
+        self._following: dict[Alert, Callable[[], None]] = {}
         self._unsubscribe: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._received_at = time.monotonic()
@@ -225,11 +206,9 @@ class Alerts:
             raise InvalidRequest("name: should be a line of text.", field="name")
         if self._is_closed:
             raise closed_error()
-        sinks = _sinks(to, self.toasts)
-        alert = Alert(wanted, sinks, name=(name or str(wanted)).strip(), every_s=every_s, alerts=self)
+        sinks = sinks_of(to, self.toasts)
+        alert = Alert(wanted, sinks, name=(name or repr(wanted)).strip(), every_s=every_s, alerts=self)
         with self._lock:
-            # An odd sink is refused here, before anything is kept.
-            self._couriers |= {sink: self._courier(sink) for sink in alert.to}
             self._alerts = [*self._alerts, alert]
         self._loop.post(lambda: self._start(alert))
         return alert
@@ -277,29 +256,24 @@ class Alerts:
                 self._store.subscribe_events(self._received),
             ]
             self._tick()
-        stalled_s = alert.stalled_s
-        if stalled_s not in self._following:
-            self._following[stalled_s] = follow(
-                self._loop,
-                self._store,
-                lambda notice: self._notify(stalled_s, notice),
-                error_of=self._error_of,
-                stalled_s=stalled_s,
-            )
+        self._following[alert] = follow(
+            self._loop,
+            self._store,
+            lambda notice: self._take(alert, notice),
+            error_of=self._error_of,
+            stalled_s=STALLED_S if alert.on.stalled_s is None else alert.on.stalled_s,
+        )
 
-    def _notify(self, stalled_s: float, notice: Notice) -> None:
-        now = time.monotonic()
-        for alert in self._alerts:
-            if alert.stalled_s == stalled_s:
-                with _guarded(alert):
-                    self._report(alert, alert.on_notice(notice, now, quiet_until=self._quiet_until))
+    def _take(self, alert: Alert, signal: Notice | Tick) -> None:
+        with _guarded(alert):
+            if due := alert.take(signal, time.monotonic(), quiet_until=self._quiet_until):
+                self._send(alert, self._message(alert, due))
 
     def _tick(self) -> None:
         self._timer = self._loop.schedule(TICK_S, self._tick)
-        tick = Tick(now=time.monotonic(), received_at=self._received_at, is_busy=_is_busy(self._store.state))
+        tick = Tick(received_at=self._received_at, is_busy=_is_busy(self._store.state))
         for alert in self._alerts:
-            with _guarded(alert):
-                self._report(alert, alert.on_tick(tick, quiet_until=self._quiet_until))
+            self._take(alert, tick)
 
     def _received(self, change: Change | Event) -> None:
         if not isinstance(change, Change) or change.item_ids:
@@ -315,40 +289,17 @@ class Alerts:
 
     # -- sending, on the loop ------------------------------------------------------------------------------------------
 
-    def _report(self, alert: Alert, due: Due | None) -> None:
-        if due is not None:
-            self._send(alert, self._message(alert, *due))
-
-    def _message(self, alert: Alert, match: Match, held_back: Held) -> Message:
+    def _message(self, alert: Alert, held: Held) -> Message:
         return message_of(
-            match,
+            held,
             alert=alert.name,
-            held_back=held_back,
             server=self._server,
             queue_id=self._queue_id,
             clean=lambda text: without_secrets(text, self._secrets()),
         )
 
-    def _send(self, alert: Alert, message: Message) -> list[asyncio.Future[Delivery]]:
-        with self._lock:
-            couriers = {sink: self._courier(sink) for sink in alert.to}
-            self._couriers |= couriers
-        return [couriers[sink].send(message) for sink in alert.to]
-
-    def _courier(self, sink: Sink) -> Courier:
-        """Return the sink's courier, or a new one; called with the lock held."""
-        return self._couriers.get(sink) or Courier(
-            sink, self.log, self._secrets, self.toasts.undelivered, on_idle=lambda: self._release([sink])
-        )
-
-    def _release(self, sinks: Sequence[Sink]) -> None:
-        """Forget the couriers of these sinks that have nothing to deliver and that no alert uses."""
-        with self._lock:
-            used = {sink for alert in self._alerts for sink in alert.to}
-            for sink in sinks:
-                courier = self._couriers.get(sink)
-                if courier is not None and courier.is_idle and sink not in used:
-                    del self._couriers[sink]
+    def _send(self, alert: Alert, message: Message) -> list[asyncio.Task[Delivery]]:
+        return [self._courier.send(sink, message) for sink in alert.to]
 
     def send_test(self, alert: Alert) -> list[Delivery]:
         """Send a test message and wait for its outcome; from any thread but the console's."""
@@ -369,22 +320,21 @@ class Alerts:
 
     def _end(self, alert: Alert) -> None:
         self._flush(alert)
-        self._release(alert.to)
-        left = {other.stalled_s for other in self._alerts}
-        for stalled_s in [s for s in self._following if s not in left]:
-            self._following.pop(stalled_s)()
-        if not left:
+        if alert in self._following:
+            self._following.pop(alert)()
+        if not self._alerts:
             self._stop()
 
     def _flush(self, alert: Alert) -> None:
         """Send what an alert holds back; while it is quiet, record it as dropped."""
         now = time.monotonic()
         with _guarded(alert):
-            due = alert.limit.rest(now)
-            if due is None or now >= max(alert.limit.quiet_until, self._quiet_until):
-                self._report(alert, due)
+            if not (held := alert.limit.rest(now)):
                 return
-            message = self._message(alert, *due)
+            message = self._message(alert, held)
+            if now >= max(alert.quiet_until, self._quiet_until):
+                self._send(alert, message)
+                return
             for sink in alert.to:
                 dropped = replace(delivery_of(message, repr(sink)), outcome="dropped", reason=_QUIET)
                 self.log.record(self.log.key(), dropped)
@@ -394,46 +344,17 @@ class Alerts:
         if self._is_closed:
             return
         self._is_closed = True
-        if not self._loop.is_running or not (self._unsubscribe or self._couriers):
+        if not self._loop.is_running or not (self._unsubscribe or self._courier.is_busy):
             return
 
         async def finish() -> None:
             self._stop()
             for alert in self._alerts:
                 self._flush(alert)
-            couriers = list(self._couriers.values())
-            waiting = [asyncio.ensure_future(courier.drained()) for courier in couriers]
-            if waiting:
-                await asyncio.wait(waiting, timeout=_DRAIN_S)
-            for task in waiting:
-                task.cancel()
-            for courier in couriers:
-                courier.stop()
-            await asyncio.sleep(0)
+            await self._courier.close(_DRAIN_S)
 
         with contextlib.suppress(InvalidRequest):  # the thread has been ended meanwhile
             self._loop.call(finish())
-
-
-def _sinks(to: Any, toasts: Toasts) -> list[Sink]:
-    wanted = list(to) if isinstance(to, list | tuple | set | frozenset) else [to]
-    if not wanted:
-        raise InvalidRequest("to: should be at least one sink.", field="to")
-    sinks: list[Sink] = []
-    for one in wanted:
-        if isinstance(one, Sink):
-            sinks.append(one)
-        elif isinstance(one, str) and one == "toast":
-            sinks.append(toasts)
-        elif callable(one) and not isinstance(one, type):
-            sinks.append(Callback(one))
-        else:
-            raise InvalidRequest(
-                f"to: {type(one).__name__} is not a sink.",
-                suggestion="Use 'toast', a function, Webhook(...) or Apprise(...), or a list of them.",
-                field="to",
-            )
-    return sinks
 
 
 @contextlib.contextmanager

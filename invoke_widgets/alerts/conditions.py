@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, get_args
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.errors.checks import positive, whole
-from invoke_widgets.notices import JobFailed, JobStalled, Notice, QueueUnwedged, QueueWedged
+from invoke_widgets.notices import JobFailed, JobStalled, Notice, QueueWedged
 from invoke_widgets.records import JobError, QueueItem
 
 STALLED_S = 120.0
@@ -36,29 +35,19 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """What a condition may need to know when time has passed. Times are monotonic, in seconds.
+    """What a condition may need to know while time passes.
 
     Attributes:
-        now: the time.
-        received_at: when the server last reported on any item.
+        received_at: when the server last reported on any item, monotonic, in seconds.
         is_busy: whether an item runs, or should.
     """
 
-    now: float
     received_at: float
     is_busy: bool
 
 
-class Matcher:
-    """The state of a condition within one alert."""
-
-    def on_notice(self, notice: Notice, now: float) -> Match | None:
-        """Return a match if the notice makes the condition true."""
-        return None
-
-    def on_tick(self, tick: Tick) -> Match | None:
-        """Return a match if the passing of time makes the condition true."""
-        return None
+Matcher = Callable[[Notice | Tick, float], Match | None]
+"""A condition within one alert: takes each notice, now and then a tick, and the time (monotonic, in seconds)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -67,14 +56,12 @@ class Condition:
 
     Attributes:
         code: the condition as Python code, its `repr`.
-        words: the condition in words, the default name of an alert.
         matcher: makes a fresh matcher for an alert.
         is_per_notice: whether it depends on a single notice alone, so that it can be counted.
         stalled_s: after how many seconds of silence a job counts as stalled; None for the default.
     """
 
     code: str
-    words: str
     matcher: Callable[[], Matcher]
     is_per_notice: bool = False
     stalled_s: float | None = None
@@ -84,9 +71,6 @@ class Condition:
 
     def __ror__(self, other: Any) -> Condition:
         return any_of(other, self)
-
-    def __str__(self) -> str:
-        return self.words[:1].upper() + self.words[1:]
 
     def __repr__(self) -> str:
         return self.code
@@ -136,7 +120,6 @@ def when(kind: Any, test: str | Callable[[Any], object] | None = None, /, **fiel
     if not kinds:
         raise InvalidRequest(f"on: {kind!r} is not a class of notices.", field="on")
     code = " | ".join(one.__name__ for one in kinds)
-    words = " or ".join(map(_words, kinds))
     if isinstance(test, str):
         if "error_type" in fields:
             raise InvalidRequest("error_type: is given twice.", field="error_type")
@@ -152,30 +135,17 @@ def when(kind: Any, test: str | Callable[[Any], object] | None = None, /, **fiel
         if name not in known:
             raise InvalidRequest(f"on: {code} has no field {name!r}; it has {', '.join(sorted(known))}.", field="on")
 
-    def matches(notice: Notice) -> bool:
-        return (
-            isinstance(notice, kinds)
-            and all(_has(notice, name, value) for name, value in fields.items())
-            and (test is None or bool(test(notice)))
+    def match(signal: Notice | Tick, now: float) -> Match | None:
+        is_match = (
+            isinstance(signal, kinds)
+            and all(_has(signal, name, value) for name, value in fields.items())
+            and (test is None or bool(test(signal)))
         )
+        return Match(notice=signal) if is_match else None
 
-    named = [] if test is None else [getattr(test, "__name__", type(test).__name__)]
-    options = [*named, *(f"{n}={_code(v)}" for n, v in fields.items())]
-    details = [*named, *(_field_words(n, v) for n, v in fields.items())]
-    return Condition(
-        f"when({', '.join([code, *options])})" if options else code,
-        f"{words} ({', '.join(details)})" if details else words,
-        lambda: _NoticeMatcher(matches),
-        is_per_notice=True,
-    )
-
-
-class _NoticeMatcher(Matcher):
-    def __init__(self, matches: Callable[[Notice], bool]) -> None:
-        self._matches = matches
-
-    def on_notice(self, notice: Notice, now: float) -> Match | None:
-        return Match(notice=notice) if self._matches(notice) else None
+    options = [] if test is None else [getattr(test, "__name__", type(test).__name__)]
+    options += [f"{name}={_code(value)}" for name, value in fields.items()]
+    return Condition(f"when({', '.join([code, *options])})" if options else code, lambda: match, is_per_notice=True)
 
 
 def _kinds(value: object) -> tuple[type[Notice], ...]:
@@ -214,21 +184,6 @@ def _error_types(value: Any) -> Any:
         raise InvalidRequest(f"on: {value!r} is not an error type; there are {names}.", field="on") from None
 
 
-_WORDS: dict[type, str] = {Notice: "any notice", QueueWedged: "queue stuck", QueueUnwedged: "queue no longer stuck"}
-
-
-def _words(kind: type) -> str:
-    return _WORDS.get(kind) or re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
-
-
-def _field_words(name: str, value: Any) -> str:
-    if isinstance(value, list | tuple | set | frozenset):
-        listed = " or ".join(str(one) for one in value)
-    else:
-        listed = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    return listed if name == "error_type" else f"{name.replace('_', ' ')}: {listed}"
-
-
 def _code(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_code, value))}]"
@@ -250,26 +205,22 @@ def any_of(*conditions: Any) -> Condition:
     stalled = {part.stalled_s for part in parts if part.stalled_s is not None}
     if len(stalled) > 1:
         raise InvalidRequest("on: jobs count as stalled after two different times; make two alerts.", field="on")
+
+    def matcher() -> Matcher:
+        fresh = [part.matcher() for part in parts]
+
+        def match(signal: Notice | Tick, now: float) -> Match | None:
+            # Every part is asked, also after one has matched: some of them count.
+            return next(filter(None, [part(signal, now) for part in fresh]), None)
+
+        return match
+
     return Condition(
         " | ".join(part.code for part in parts),
-        " or ".join(part.words for part in parts),
-        lambda: _AnyMatcher([part.matcher() for part in parts]),
+        matcher,
         is_per_notice=all(part.is_per_notice for part in parts),
         stalled_s=next(iter(stalled), None),
     )
-
-
-class _AnyMatcher(Matcher):
-    def __init__(self, parts: Sequence[Matcher]) -> None:
-        self._parts = parts
-
-    # Every part is asked, also after one has matched: some of them count.
-
-    def on_notice(self, notice: Notice, now: float) -> Match | None:
-        return next(filter(None, [part.on_notice(notice, now) for part in self._parts]), None)
-
-    def on_tick(self, tick: Tick) -> Match | None:
-        return next(filter(None, [part.on_tick(tick) for part in self._parts]), None)
 
 
 # -- spans of time -----------------------------------------------------------------------------------------------------
@@ -294,28 +245,24 @@ def rate(on: Any, *, more_than: int, within_s: float) -> Condition:
     if not counted.is_per_notice:
         raise InvalidRequest(f"on: {counted!r} cannot be counted, since it is not about single notices.", field="on")
     most, window_s = whole("more_than", more_than, at_least=0), positive("within_s", within_s)
-    return Condition(
-        f"rate({counted.code}, more_than={most}, within_s={window_s:g})",
-        f"more than {most:,} in {duration(window_s)}: {counted.words}",
-        lambda: _RateMatcher(counted.matcher(), most, window_s),
-        stalled_s=counted.stalled_s,
-    )
 
+    def matcher() -> Matcher:
+        is_counted = counted.matcher()
+        times: deque[float] = deque(maxlen=most + 1)
 
-class _RateMatcher(Matcher):
-    def __init__(self, counted: Matcher, more_than: int, within_s: float) -> None:
-        self._counted, self._within_s = counted, within_s
-        self._needed = more_than + 1
-        self._times: deque[float] = deque(maxlen=self._needed)
+        def match(signal: Notice | Tick, now: float) -> Match | None:
+            if is_counted(signal, now) is None:
+                return None
+            times.append(now)
+            if len(times) <= most or now - times[0] > window_s:
+                return None
+            times.clear()
+            return Match(notice=signal, count=most + 1, within_s=window_s)
 
-    def on_notice(self, notice: Notice, now: float) -> Match | None:
-        if self._counted.on_notice(notice, now) is None:
-            return None
-        self._times.append(now)
-        if len(self._times) < self._needed or now - self._times[0] > self._within_s:
-            return None
-        self._times.clear()
-        return Match(notice=notice, count=self._needed, within_s=self._within_s)
+        return match
+
+    code = f"rate({counted.code}, more_than={most}, within_s={window_s:g})"
+    return Condition(code, matcher, stalled_s=counted.stalled_s)
 
 
 def queue_stalled(*, minutes: float = STALLED_S / 60) -> Condition:
@@ -325,12 +272,8 @@ def queue_stalled(*, minutes: float = STALLED_S / 60) -> Condition:
         InvalidRequest: `minutes` is not a number above 0.
     """
     stalled_s = 60 * positive("minutes", minutes)
-    return dataclasses.replace(
-        any_of(JobStalled, QueueWedged),
-        code=f"queue_stalled(minutes={minutes:g})",
-        words=f"job stalled for {duration(stalled_s)} or queue stuck",
-        stalled_s=stalled_s,
-    )
+    joined = any_of(JobStalled, QueueWedged)
+    return dataclasses.replace(joined, code=f"queue_stalled(minutes={minutes:g})", stalled_s=stalled_s)
 
 
 def nothing_received(*, minutes: float) -> Condition:
@@ -341,38 +284,30 @@ def nothing_received(*, minutes: float) -> Condition:
     Raises:
         InvalidRequest: `minutes` is not a number above 0.
     """
-    silent_s = 60 * positive("minutes", minutes)
-    return Condition(
-        f"nothing_received(minutes={minutes:g})",
-        f"nothing received for {duration(silent_s)}",
-        lambda: _SilenceMatcher(silent_s),
-    )
+    longest_s = 60 * positive("minutes", minutes)
 
+    def matcher() -> Matcher:
+        busy_since: float | None = None
+        matched_at: float | None = None
 
-class _SilenceMatcher(Matcher):
-    def __init__(self, silent_s: float) -> None:
-        self._silent_s = silent_s
-        self._busy_since: float | None = None
-        self._matched_at: float | None = None
+        def match(signal: Notice | Tick, now: float) -> Match | None:
+            nonlocal busy_since, matched_at
+            if not isinstance(signal, Tick):
+                return None
+            if not signal.is_busy:
+                busy_since = matched_at = None
+                return None
+            if busy_since is None:
+                busy_since = now
+            if matched_at is not None and signal.received_at > matched_at:
+                matched_at = None
+            # Silence before there was anything to report does not count.
+            silent_s = now - max(busy_since, signal.received_at)
+            if matched_at is not None or silent_s < longest_s:
+                return None
+            matched_at = now
+            return Match(silent_s=silent_s)
 
-    def on_tick(self, tick: Tick) -> Match | None:
-        if not tick.is_busy:
-            self._busy_since = self._matched_at = None
-            return None
-        # Silence before there was anything to report does not count.
-        if self._busy_since is None:
-            self._busy_since = tick.now
-        if self._matched_at is not None and tick.received_at > self._matched_at:
-            self._matched_at = None
-        silent_s = tick.now - max(self._busy_since, tick.received_at)
-        if self._matched_at is not None or silent_s < self._silent_s:
-            return None
-        self._matched_at = tick.now
-        return Match(silent_s=silent_s)
+        return match
 
-
-def duration(seconds: float) -> str:
-    """Seconds in words, such as "60 s" or "5 minutes"."""
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} minutes" if seconds < 7200 else f"{seconds / 3600:.3g} hours"
+    return Condition(f"nothing_received(minutes={minutes:g})", matcher)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from invoke_widgets import notices
-from invoke_widgets.alerts.conditions import Match, duration
+from invoke_widgets.alerts.conditions import Match
 from invoke_widgets.errors import text as texts
 from invoke_widgets.notices import Notice
 from invoke_widgets.records import QueueItem
@@ -22,13 +22,11 @@ Severity = Literal["info", "warning", "error"]
 
 TITLE_LENGTH = 150
 TEXT_LENGTH = 2_000
-_MOST = 4
-"""Text beyond this many times the shown length is not even looked at: a job's error may be of any length."""
 _FACT_LENGTH = 500
 _SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 
 Held = tuple[tuple[Match, int], ...]
-"""What was held back: the latest match of each kind, newest first, and how many there were besides the one reported."""
+"""What is to be reported: the latest match of each kind, newest first, and how many there were of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,23 +96,15 @@ class Message:
 
 _SENT = ("alert", "severity", "title", "text", "held_back", "server", "queue_id")
 _Content = tuple[Severity, str, str, dict[str, Any]]
+_SILENT = "Items wait or run, but the server reported on none. Is it busy with a long node, stuck or unreachable?"
 
 
-def message_of(
-    match: Match,
-    *,
-    alert: str,
-    held_back: Held = (),
-    server: str,
-    queue_id: str,
-    clean: Callable[[str], str],
-) -> Message:
-    """Make the message about a match.
+def message_of(held: Held, *, alert: str, server: str, queue_id: str, clean: Callable[[str], str]) -> Message:
+    """Make the message about the first of some matches; those of another kind get a line each.
 
     Args:
-        match: what to report.
+        held: what to report.
         alert: the alert's name.
-        held_back: other matches since the alert's last message. Those of another kind get a line each.
         server: the server's address.
         queue_id: the queue.
         clean: removes secrets from a text.
@@ -124,15 +114,15 @@ def message_of(
         # Cut before cleaning too: a job's error may be of any length, and removing secrets takes time.
         return lines(clean(text[: 10 * TEXT_LENGTH]), length)
 
+    (match, count), *others = held
     kind, at, severity, title, text, data = _parts(match)
-    kinds: dict[str, int] = {}
+    kinds = {kind: count - 1} if count > 1 else {}
     before = []
-    for other, count in held_back:
+    for other, other_count in others:
         named, _, its_severity, its_title, its_text, _ = _parts(other)
-        kinds[named] = kinds.get(named, 0) + count
+        kinds[named] = kinds.get(named, 0) + other_count
         severity = max(severity, its_severity, key=_SEVERITIES.index)
-        if other is not match:
-            before.append(one_line(plain(f"Before it: {its_title}. {its_text}".rstrip())))
+        before.append(one_line(plain(f"Before it: {its_title}. {its_text}".rstrip())))
     rest = lines("\n".join(before), TEXT_LENGTH // 2)
     return Message(
         kind=kind,
@@ -152,7 +142,9 @@ def message_of(
 def _parts(match: Match) -> tuple[str, datetime, Severity, str, str, dict[str, Any]]:
     """Return kind, time, severity, title, text and facts."""
     if match.notice is None:
-        return "queue.silent", datetime.now(UTC), *_silence(match.silent_s or 0.0)
+        silent_s = match.silent_s or 0.0
+        title = f"Nothing received about the queue for {duration(silent_s)}"
+        return "queue.silent", datetime.now(UTC), "error", title, _SILENT, {"silent_s": round(silent_s, 1)}
     kind, at = kind_of(match.notice), match.notice.at
     severity, title, text, data = _content(match.notice)
     if match.within_s is None:
@@ -177,11 +169,6 @@ def sample(*, alert: str, server: str, queue_id: str) -> Message:
 def kind_of(notice: Notice) -> str:
     """The kind of a message about a notice: "job.failed" for a `JobFailed`."""
     return re.sub(r"(?<!^)(?=[A-Z])", ".", type(notice).__name__).lower()
-
-
-def _silence(silent_s: float) -> _Content:
-    text = "Items wait or run, but the server reported on none. Is it busy with a long node, stuck or unreachable?"
-    return "error", f"Nothing received about the queue for {duration(silent_s)}", text, {"silent_s": round(silent_s, 1)}
 
 
 def _content(notice: Notice) -> _Content:
@@ -240,10 +227,17 @@ def _facts(item: QueueItem) -> dict[str, Any]:
 
 def one_line(text: str, length: int = TITLE_LENGTH) -> str:
     """Make text fit for a title: no line breaks or control characters, at most `length` characters."""
-    return texts.one_line(texts.printable(text[: _MOST * length], " "), length)
+    return texts.one_line(texts.printable(text[: 4 * length], " "), length)
 
 
 def lines(text: str, length: int = TEXT_LENGTH) -> str:
     """Make text of several lines safe: no control characters, at most `length` characters."""
-    plain = "\n".join(texts.printable(line, " ").rstrip() for line in text[: _MOST * length].splitlines())
+    plain = "\n".join(texts.printable(line, " ").rstrip() for line in text.splitlines())
     return texts.cut(plain.strip("\n"), length)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, such as "60 s" or "5 minutes"."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} minutes" if seconds < 7200 else f"{seconds / 3600:.3g} hours"

@@ -1,11 +1,12 @@
-"""Where messages go. A `Sink` delivers one message or raises `Undelivered`; a `Courier` retries and records.
+"""Where messages go. A `Sink` delivers one message or raises `Undelivered`; the `Courier` retries and records.
 
-Whatever a sink does, hang, raise or never return, stays within its courier.
+Whatever a sink does, hang, raise or never return, concerns no other sink.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import inspect
@@ -16,7 +17,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from invoke_widgets._loop import Backoff, Listeners
 from invoke_widgets.alerts.log import AlertLog, Delivery, Outcome, delivery_of
@@ -32,7 +34,6 @@ SHOWN_S = 12.0
 MAX_WAITING = 100
 """At most this many messages wait for a sink; further ones are dropped, and recorded as such."""
 _MAX_TOASTS = 50
-_CLOSED = "the console was closed"
 
 
 class Undelivered(Exception):
@@ -145,7 +146,7 @@ class OwnThread:
     """Runs one function at a time on a daemon thread, so that one that hangs blocks nothing else."""
 
     def __init__(self) -> None:
-        self._busy = threading.Event()
+        self._call: concurrent.futures.Future[Any] | None = None
 
     async def run(self, function: Callable[[], Any], timeout_s: float) -> Any:
         """Return the function's result.
@@ -153,38 +154,24 @@ class OwnThread:
         Raises:
             Undelivered: it raised, took longer than `timeout_s`, or an earlier one still hangs.
         """
-        if self._busy.is_set():
+        if self._call is not None and not self._call.done():
             raise Undelivered("the previous call has not returned yet")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-
-        def report(set_outcome: Callable[[Any], None], outcome: Any) -> None:
-            def on_loop() -> None:
-                if not future.done():
-                    set_outcome(outcome)
-
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(on_loop)
+        call = self._call = concurrent.futures.Future[Any]()
+        call.set_running_or_notify_cancel()  # from here on nobody can cancel it
 
         def work() -> None:
             try:
-                result = function()
+                call.set_result(function())
             except Undelivered as error:
-                self._busy.clear()
-                report(future.set_exception, error)
+                call.set_exception(error)
             except BaseException as error:  # noqa: BLE001 - a user's function must not end anything
-                self._busy.clear()
-                report(future.set_exception, Undelivered(_with_place(error)))
-            else:
-                self._busy.clear()
-                report(future.set_result, result)
+                call.set_exception(Undelivered(_with_place(error)))
 
-        self._busy.set()
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(work,), name="invoke-widgets alert", daemon=True).start()
         try:
             async with asyncio.timeout(timeout_s):
-                return await future
+                return await asyncio.wrap_future(call)
         except TimeoutError:
             raise Undelivered(f"not done within {timeout_s:g} s", timed_out=True) from None
 
@@ -253,132 +240,124 @@ class Toasts(Sink):
 # -- delivery ----------------------------------------------------------------------------------------------------------
 
 
-class _Parcel(NamedTuple):
-    """A message on its way, the key of its record, and the future that gets its outcome."""
+def sinks_of(to: Any, toasts: Toasts) -> list[Sink]:
+    """Make sinks of whatever `to=` accepts.
 
-    message: Message
-    key: str
-    outcome: asyncio.Future[Delivery]
+    Raises:
+        InvalidRequest: it is not a sink, or one with invalid attributes.
+    """
+    wanted = list(to) if isinstance(to, list | tuple | set | frozenset) else [to]
+    if not wanted:
+        raise InvalidRequest("to: should be at least one sink.", field="to")
+    sinks: list[Sink] = []
+    for one in wanted:
+        if isinstance(one, Sink):
+            whole("attempts", one.attempts)
+            positive("timeout_s", one.timeout_s)
+            sinks.append(one)
+        elif isinstance(one, str) and one == "toast":
+            sinks.append(toasts)
+        elif callable(one) and not isinstance(one, type):
+            sinks.append(Callback(one))
+        else:
+            raise InvalidRequest(
+                f"to: {type(one).__name__} is not a sink.",
+                suggestion="Use 'toast', a function, Webhook(...) or Apprise(...), or a list of them.",
+                field="to",
+            )
+    return sinks
 
 
 class Courier:
-    """Takes messages to one sink, one after the other: a bounded queue, attempts with pauses, a record of each.
+    """Takes messages to sinks, to each one after the other, with several attempts and a record of each.
 
     Args:
-        sink: the sink. What it says about itself is read once, here, so that an odd one is refused at once.
         log: records each delivery.
         secrets: returns what else no text may contain.
         on_undelivered: called with each delivery that failed, on the loop.
-        on_idle: called on the loop whenever nothing is left to deliver.
 
     Use it on the console's loop; it may be made elsewhere.
     """
 
     def __init__(
         self,
-        sink: Sink,
         log: AlertLog,
         secrets: Callable[[], tuple[str | None, ...]],
         on_undelivered: Callable[[Delivery], None] = lambda delivery: None,
-        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
-        self._sink = sink
-        self._name = repr(sink)
-        self._known_secrets = tuple(sink.secrets)
-        self._attempts = whole("attempts", sink.attempts)
-        self._timeout_s = positive("timeout_s", sink.timeout_s)
         self._log = log
         self._secrets = secrets
         self._on_undelivered = on_undelivered
-        self._on_idle = on_idle
-        self._queue: asyncio.Queue[_Parcel] = asyncio.Queue(MAX_WAITING)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: dict[asyncio.Task[Delivery], Sink] = {}
+        self._turns: WeakKeyDictionary[Sink, asyncio.Lock] = WeakKeyDictionary()
 
     @property
-    def is_idle(self) -> bool:
-        return self._task is None
+    def is_busy(self) -> bool:
+        """Whether a message has not been delivered yet."""
+        return bool(self._tasks)
 
-    def send(self, message: Message) -> asyncio.Future[Delivery]:
-        """Queue a message; the future gets the outcome and never an exception."""
-        parcel = _Parcel(message, self._log.key(), asyncio.get_running_loop().create_future())
-        try:
-            self._queue.put_nowait(parcel)
-        except asyncio.QueueFull:
-            self._finish(parcel, "dropped", f"{MAX_WAITING} messages are waiting already")
-        else:
-            self._log.record(parcel.key, delivery_of(message, self._name))
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-        return parcel.outcome
+    def send(self, sink: Sink, message: Message) -> asyncio.Task[Delivery]:
+        """Send a message; the task returns the outcome and raises nothing."""
+        key, pending = self._log.key(), delivery_of(message, repr(sink))
+        is_too_much = sum(other is sink for other in self._tasks.values()) >= MAX_WAITING
+        if not is_too_much:
+            self._log.record(key, pending)
+        work = self._drop(sink, key, pending) if is_too_much else self._deliver(sink, message, key, pending)
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = sink
+        task.add_done_callback(self._tasks.pop)
+        return task
 
-    async def drained(self) -> None:
-        """Wait until every queued message has been tried."""
-        await self._queue.join()
+    async def close(self, timeout_s: float) -> None:
+        """Wait up to `timeout_s` for what is being sent, and give up the rest."""
+        if tasks := list(self._tasks):
+            await asyncio.wait(tasks, timeout=timeout_s)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
-    def stop(self) -> None:
-        """Give up the messages that wait."""
-        if self._task is not None:
-            self._task.cancel()
-        while not self._queue.empty():
-            self._finish(self._queue.get_nowait(), "failed", _CLOSED, took_s=0.0)
+    async def _drop(self, sink: Sink, key: str, pending: Delivery) -> Delivery:
+        return self._finish(sink, key, pending, "dropped", f"{MAX_WAITING} messages are waiting already")
 
-    async def _run(self) -> None:
-        # It ends when nothing waits, so that nothing is left over when the console is.
-        try:
-            while not self._queue.empty():
-                parcel = self._queue.get_nowait()
-                try:
-                    await self._deliver(parcel)
-                finally:
-                    self._queue.task_done()
-        finally:
-            self._task = None
-            self._on_idle()
-
-    async def _deliver(self, parcel: _Parcel) -> None:
+    async def _deliver(self, sink: Sink, message: Message, key: str, pending: Delivery) -> Delivery:
         began, attempts, backoff = time.monotonic(), 0, Backoff(0.5, 30.0)
         outcome: Outcome = "failed"
-        reason = _CLOSED  # unless one of the lines below is reached
+        reason = ""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                while True:
+            async with self._turns.setdefault(sink, asyncio.Lock()), asyncio.timeout(sink.timeout_s):
+                while outcome != "delivered":
                     attempts += 1
                     try:
-                        await self._sink.deliver(parcel.message)
-                        outcome, reason = "delivered", ""
-                        break
+                        await sink.deliver(message)
+                        outcome = "delivered"
                     except Undelivered as error:
-                        if not error.retryable or attempts >= self._attempts:
+                        if not error.retryable or attempts >= sink.attempts:
                             raise
-                        pending = delivery_of(parcel.message, self._name)
-                        so_far = replace(pending, attempts=attempts, reason=self._clean(error.reason))
-                        self._log.record(parcel.key, so_far)
-                        pause_s = backoff.next() if error.retry_after_s is None else error.retry_after_s
-                    await asyncio.sleep(pause_s)
+                        so_far = replace(pending, attempts=attempts, reason=self._clean(error.reason, sink))
+                        self._log.record(key, so_far)
+                        await asyncio.sleep(backoff.next() if error.retry_after_s is None else error.retry_after_s)
         except Undelivered as error:
             outcome, reason = "timed_out" if error.timed_out else "failed", error.reason
         except TimeoutError:
-            outcome, reason = "timed_out", f"not done within {self._timeout_s:g} s"
+            outcome, reason = "timed_out", f"not done within {sink.timeout_s:g} s"
+        except asyncio.CancelledError:
+            reason = "the console was closed"
         except Exception as error:  # noqa: BLE001 - a sink's failure must not disturb anything
             reason = f"{type(error).__name__}: {error}"
-        finally:
-            self._finish(parcel, outcome, reason, attempts=attempts, took_s=time.monotonic() - began)
+        took_s = time.monotonic() - began
+        return self._finish(sink, key, replace(pending, attempts=attempts, took_s=took_s), outcome, reason)
 
-    def _finish(
-        self, parcel: _Parcel, outcome: Outcome, reason: str, *, attempts: int = 0, took_s: float | None = None
-    ) -> None:
-        reason = self._clean(reason)
-        delivery = delivery_of(parcel.message, self._name)
-        delivery = replace(delivery, outcome=outcome, attempts=attempts, took_s=took_s, reason=reason)
-        self._log.record(parcel.key, delivery)
+    def _finish(self, sink: Sink, key: str, delivery: Delivery, outcome: Outcome, reason: str) -> Delivery:
+        reason = self._clean(reason, sink)
+        delivery = replace(delivery, outcome=outcome, reason=reason)
+        self._log.record(key, delivery)
         if outcome != "delivered":
-            logger.warning("alert %r: %s: %s: %s", parcel.message.alert, self._name, outcome, reason)
+            logger.warning("alert %r: %s: %s: %s", delivery.alert, delivery.sink, outcome, reason)
             self._on_undelivered(delivery)
-        if not parcel.outcome.done():
-            parcel.outcome.set_result(delivery)
+        return delivery
 
-    def _clean(self, text: str) -> str:
-        return one_line(without_secrets(text, (*self._known_secrets, *self._secrets())), 300)
+    def _clean(self, text: str, sink: Sink) -> str:
+        return one_line(without_secrets(text, (*sink.secrets, *self._secrets())), 300)
 
 
 # -- what other libraries log while they send --------------------------------------------------------------------------

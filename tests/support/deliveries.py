@@ -25,7 +25,7 @@ def send(sink: Sink, *messages: Message, log: AlertLog | None = None) -> list[De
     """The outcomes of messages, sent one after the other without waiting."""
 
     async def work() -> list[Delivery]:
-        courier = Courier(sink, AlertLog() if log is None else log, tuple)
-        return list(await asyncio.gather(*[courier.send(message) for message in messages or (MESSAGE,)]))
+        courier = Courier(AlertLog() if log is None else log, tuple)
+        return list(await asyncio.gather(*[courier.send(sink, message) for message in messages or (MESSAGE,)]))
 
     return asyncio.run(work())

@@ -38,11 +38,9 @@ STALLED = JobStalled(at=AT, item=ITEM, quiet_s=130.0)
 WEDGED = QueueWedged(at=AT, wedge=Wedge(batch_ids=("b",), item_ids=(1,), message="says the server"))
 
 
-def message(what: Match | Notice, held_back: Held = ()) -> Message:
-    what = what if isinstance(what, Match) else Match(notice=what)
-    return message_of(
-        what, alert="a", held_back=held_back, server="http://h", queue_id="default", clean=lambda text: text
-    )
+def message(what: Match | Notice, *others: tuple[Match, int], count: int = 1) -> Message:
+    held: Held = ((what if isinstance(what, Match) else Match(notice=what), count), *others)
+    return message_of(held, alert="a", server="http://h", queue_id="default", clean=lambda text: text)
 
 
 _WHY = "CUDA out of memory\nMake room."
@@ -91,7 +89,7 @@ def test_each_notice_has_its_message(what: Match | Notice, expected: tuple[str, 
 
 def test_matches_held_back_are_named() -> None:
     """A stuck queue that was held back is named in the next message, with its text and severity."""
-    sent = message(FINISHED, ((Match(notice=WEDGED), 1), (Match(notice=failed()), 4)))
+    sent = message(FINISHED, (Match(notice=WEDGED), 1), (Match(notice=failed()), 4))
     assert "Item 8 is completed, and 5 more (1 queue.wedged, 4 job.failed)" == sent.headline
     assert (
         "Before it: The queue is stuck: nothing behind the next item runs. says the server\n"
@@ -103,15 +101,14 @@ def test_matches_held_back_are_named() -> None:
 
 def test_matches_of_the_same_kind_are_only_counted() -> None:
     """Matches of the message's own kind are a number and add nothing to its text."""
-    one = Match(notice=FINISHED)
-    sent = message(one, ((one, 3),))
+    sent = message(FINISHED, count=4)
     assert ("Item 8 is completed, and 3 more", "") == (sent.headline, sent.text)
 
 
 def test_matches_held_back_are_not_cut_off() -> None:
     """However long a job's error is, what was held back is named after it."""
     error = JobError(at=AT, error_type=JobErrorType.UNKNOWN_ERROR, message="x" * 10**6)
-    sent = message(JobFailed(at=AT, item=ITEM, error=error), ((Match(notice=WEDGED), 1),))
+    sent = message(JobFailed(at=AT, item=ITEM, error=error), (Match(notice=WEDGED), 1))
     assert (True, True) == (len(sent.text) <= TEXT_LENGTH, sent.text.endswith("says the server"))
 
 

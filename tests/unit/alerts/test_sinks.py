@@ -18,7 +18,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.alerts import Apprise, Callback, Message, Sink, Webhook
 from invoke_widgets.alerts.log import AlertLog
-from invoke_widgets.alerts.sinks import MAX_WAITING, Courier
+from invoke_widgets.alerts.sinks import MAX_WAITING, Toasts, sinks_of
 from tests.support.deliveries import MESSAGE, send
 from tests.support.receivers import Answer, http_receiver
 
@@ -139,7 +139,7 @@ class Odd(Sink):
 def test_custom_sink_with_invalid_attributes_is_refused(options: dict[str, Any]) -> None:
     """Invalid attributes of a custom sink raise when it is given, not when it is needed."""
     with pytest.raises(iw.InvalidRequest, match=next(iter(options))):
-        Courier(Odd(**options), AlertLog(), tuple)
+        sinks_of(Odd(**options), Toasts())
 
 
 def test_messages_beyond_the_queue_are_recorded_as_dropped() -> None:
