@@ -11,7 +11,9 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.client import transport
+from invoke_widgets.client.socket import EventStream
 from invoke_widgets.errors import ServerUnreachable
+from invoke_widgets.events import Event, ItemStatusChanged
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, divide, fail, graph, sleep
 from tests.support.servers import EmbeddedServer, RealServer
@@ -268,6 +270,33 @@ def test_large_items_are_read_fewer_at_once(
     with iw.connect(proxy.url) as console:
         assert 20 == len(console.queue)
         assert (20 if limit == 2**20 else 3) <= sum(seen.path.endswith("/items_by_ids") for seen in proxy.seen)
+
+
+def test_an_event_of_several_megabytes_does_not_break_the_socket(wire: Wire) -> None:
+    """An event carries a node's whole output, and the socket's library takes no more than 4 MB unasked."""
+    events: list[Event] = []
+    lost: list[str] = []
+
+    def is_completed(item_id: int) -> bool:
+        ends = [event.item for event in events if isinstance(event, ItemStatusChanged)]
+        return any((item_id, "completed") == (item.item_id, item.status) for item in ends)
+
+    async def work() -> None:
+        stream = EventStream(
+            wire.server.url,
+            "default",
+            on_event=events.append,
+            on_lost=lambda: lost.append("lost"),
+            token=lambda: None,
+        )
+        await stream.connect()
+        text = {"type": "string", "value": "x" * 5_000_000, "use_cache": False}
+        (item_id,) = (await asyncio.to_thread(wire.enqueue, graph({"text": text})))["item_ids"]
+        await asyncio.to_thread(until, lambda: lost or is_completed(item_id), "the event of its end")
+        await stream.close()
+
+    asyncio.run(work())
+    assert [] == lost
 
 
 @pytest.mark.every_version
