@@ -182,8 +182,15 @@ class Kernel:
         self._client.shell_channel.send(message)
 
     def create_subshell(self) -> str | None:
-        """Create a subshell and return its id; None if this kernel has no subshells."""
-        info = self._client.kernel_info(reply=True, timeout=PATIENCE_S)["content"]
+        """Create a subshell and return its id; None if this kernel has no subshells.
+
+        Raises:
+            KernelStuckError: the kernel does not answer.
+        """
+        try:
+            info = self._client.kernel_info(reply=True, timeout=_BEGIN_S)["content"]
+        except TimeoutError as error:
+            raise KernelStuckError("no answer to a request for the kernel's info") from error
         if "kernel subshells" not in info.get("supported_features", ()):
             return None
         return str(self._control("create_subshell_request", {})["subshell_id"])
