@@ -6,7 +6,6 @@ Once it accepts requests it prints one line of JSON: its `url`, its `pid`, and `
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import logging
 import os
@@ -21,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 @contextmanager
@@ -40,24 +38,10 @@ def _hidden(*names: str) -> Iterator[None]:
 # process only serves.
 with _hidden("requests", "aiohttp", "tornado", "websocket"):
     from .app import DemoServer
-    from .faults import Connections
     from .services import Settings
 
 # Time that open requests and sockets get to finish when the server stops.
 GRACE_SECONDS = 1
-
-
-def _protocol(connections: Connections) -> type[H11Protocol]:
-    """uvicorn's protocol, which also registers each connection so that a drill can close it."""
-
-    class Registering(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            connections.add(transport)
-            # Head and body are written separately; with Nagle's algorithm the body waits for the client's delayed ACK.
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            super().connection_made(transport)
-
-    return Registering
 
 
 class _Server(uvicorn.Server):
@@ -110,17 +94,19 @@ def main(argv: list[str] | None = None) -> None:
     try:
         demo = DemoServer(root, settings, arguments.control)
         listener = socket.create_server((arguments.host, arguments.port))
+        # Head and body are written separately; with Nagle's algorithm the body waits for the client's delayed ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host, port = listener.getsockname()[:2]
         ready = json.dumps({"url": f"http://{host}:{port}", "pid": os.getpid(), "control": demo.control})
         config = uvicorn.Config(
             demo.app,
-            http=_protocol(demo.connections),
-            ws="auto",
+            http="h11",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         server = _Server(config, ready)
+        server.server_state.connections = demo.connections
         if arguments.exit_with_stdin:
             threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
         # uvicorn raises the signal that stopped it again; these handlers let the cleanup below run.

@@ -15,14 +15,13 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import Headers
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import routes_app, routes_auth, routes_boards, routes_images, routes_library, routes_queue
 from .events import EventBus
-from .faults import Connections, Drills, FaultMiddleware
+from .faults import Drills, FaultMiddleware
 from .images import ImageStore
 from .library import Library
 from .nodes import NODES, OUTPUTS
@@ -65,7 +64,7 @@ class _OwnAddress:
         answer: Response | None = None
         if headers is not None and not _is_own(host := headers.get("host", "")):
             answer = PlainTextResponse("This is not the demo server's address.", 400)
-        elif headers is not None and scope.get("method") != "OPTIONS":  # which is refused as InvokeAI refuses it
+        elif headers is not None:
             scheme = scope["scheme"].replace("ws", "http")
             if headers.get("origin", f"{scheme}://{host}") != f"{scheme}://{host}":
                 answer = PlainTextResponse("Pages of other origins may not use the demo server.", 403)
@@ -89,14 +88,14 @@ class DemoServer:
 
     Attributes:
         drills: the active drills, for use within the process.
-        connections: the open connections; the process that runs `app` must add each new one.
+        connections: the open connections, to be shared with the uvicorn server that runs `app`.
     """
 
     def __init__(self, root: Path, settings: Settings | None = None, control: str | None = None) -> None:
         self.settings = settings or Settings()
         self.control = control or secrets.token_urlsafe(24)
         self.drills = Drills()
-        self.connections = Connections()
+        self.connections: set[Any] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         root.mkdir(parents=True, exist_ok=True)
         store = Store(root / "demo.db")
@@ -133,15 +132,6 @@ class DemoServer:
         )
         api.state.services = self.services
         api.add_middleware(_Compressed)
-        # No origin is allowed, as with InvokeAI's default settings, so that browsers refuse cross-origin requests.
-        api.add_middleware(
-            CORSMiddleware,
-            allow_origins=[],
-            allow_credentials=True,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["X-Refreshed-Token"],
-        )
         for router in (
             routes_auth.router,
             routes_app.router,

@@ -16,7 +16,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from .graph import COLLECTION, ITEM, Edge, EdgeConnection, topological_order
 from .nodes import BaseInvocation, BaseInvocationOutput, CollectInvocation, IterateInvocation, new_id
@@ -44,10 +44,6 @@ class NodeInputError(ValueError):
 
 def _path(coords: Coords) -> tuple[int, ...]:
     return tuple(index for _, index in coords)
-
-
-def _copied(value: Any) -> Any:
-    return value.model_copy(deep=True) if isinstance(value, BaseModel) else copy.deepcopy(value)
 
 
 class Executor:
@@ -292,10 +288,10 @@ class Executor:
             collected: list[Any] = []
             for edge in edges:
                 if edge.destination.field == COLLECTION:
-                    value = _copied(self._result(edge))
+                    value = copy.deepcopy(self._result(edge))
                     collected.extend(value if isinstance(value, list) else [value])
-            collected.extend(_copied(self._result(edge)) for edge in edges if edge.destination.field == ITEM)
+            collected.extend(copy.deepcopy(self._result(edge)) for edge in edges if edge.destination.field == ITEM)
             node.collection = collected
         else:
             for edge in edges:
-                setattr(node, edge.destination.field, _copied(self._result(edge)))
+                setattr(node, edge.destination.field, copy.deepcopy(self._result(edge)))

@@ -111,39 +111,11 @@ class Drills:
         return [{"name": name, **parameters} for name in DRILLS if (parameters := self.get(name)) is not None]
 
 
-class Connections:
-    """The open connections by peer address, to be closed without a response."""
-
-    def __init__(self) -> None:
-        self._transports: dict[Any, asyncio.Transport] = {}
-
-    def add(self, transport: asyncio.Transport) -> None:
-        """Register a new connection, and forget closed ones."""
-        self._transports = {k: t for k, t in self._transports.items() if not t.is_closing()}
-        self._transports[_peer(transport.get_extra_info("peername"))] = transport
-
-    async def abort(self, scope: Scope) -> None:
-        """Close a request's connection, and let uvicorn notice before it complains about the missing response."""
-        transport = self._transports.pop(_peer(scope.get("client")), None)
-        if transport is not None:
-            transport.abort()
-            await asyncio.sleep(0.01)
-
-    def abort_others(self, scope: Scope) -> None:
-        """Close all connections except a request's own."""
-        own = _peer(scope.get("client"))
-        for peer in [peer for peer in self._transports if peer != own]:
-            self._transports.pop(peer).abort()
-
-
-def _peer(address: Any) -> Any:
-    return tuple(address[:2]) if address else None
-
-
 class FaultMiddleware:
     """The outermost ASGI layer: apply drills to requests, and serve the control path.
 
     Args:
+        connections: uvicorn's, each with its `client` and `transport`.
         drop_sockets: coroutine function that disconnects every Socket.IO client.
     """
 
@@ -151,7 +123,7 @@ class FaultMiddleware:
         self,
         app: ASGIApp,
         drills: Drills,
-        connections: Connections,
+        connections: set[Any],
         control: str,
         drop_sockets: Callable[[], Awaitable[None]],
     ) -> None:
@@ -166,7 +138,7 @@ class FaultMiddleware:
             response = await self._control_drills(scope, receive)
             await response(scope, receive, send)
         elif scope["type"] in ("http", "websocket") and self._drills.on("offline"):
-            await self._connections.abort(scope)
+            await self._abort(scope)
         elif scope["type"] == "http" and (scope["path"].startswith("/api/") or scope["path"] == "/openapi.json"):
             await self._handle(scope, receive, send)
         else:
@@ -194,7 +166,8 @@ class FaultMiddleware:
             if name in ("offline", "drop_sockets"):
                 await self._drop_sockets()
             if name == "offline":
-                self._connections.abort_others(scope)
+                for connection in [one for one in self._connections if one.client != scope["client"]]:
+                    connection.transport.abort()
         return JSONResponse({"drills": self._drills.active(), **begun})
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,13 +179,19 @@ class FaultMiddleware:
         lost = self._drills.get("lost_replies")
         if lost is not None and self._drills.random.random() < float(lost["fraction"]):
             await self._app(scope, receive, _discard)
-            await self._connections.abort(scope)
+            await self._abort(scope)
             return
         if self._drills.on("half_json"):
             # Ask for no compression: half of a gzip stream would be a different fault.
             plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
             scope, send = {**scope, "headers": plain}, _halved(send)
         await self._app(scope, receive, send)
+
+    async def _abort(self, scope: Scope) -> None:
+        """Close a request's connection, and let uvicorn notice before it complains about the missing response."""
+        for connection in [one for one in self._connections if one.client == scope["client"]]:
+            connection.transport.abort()
+        await asyncio.sleep(0.01)
 
     def _instead(self) -> Response | None:
         """Return the response that replaces the application's, if a drill asks for one."""

@@ -6,6 +6,7 @@ import errno
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -66,24 +67,30 @@ class EmbeddedServer:
         for name, value in options.items():
             if value is not None:
                 command += [name, str(value)]
-        # In a session of its own, since interrupting a cell signals the kernel's whole process group.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        ready = _first_line(process, _START_S)
-        if ready is None:
-            process.kill()
-            _, errors = process.communicate()
-            raise ServerUnreachable(
-                f"The demo server did not start: {errors.strip().splitlines()[-1] if errors.strip() else 'no output'}.",
-                suggestion=_hint(errors, port),
+        with tempfile.TemporaryFile("w+") as output:
+            # In a session of its own, since interrupting a cell signals the kernel's whole process group.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                text=True,
+                start_new_session=True,
             )
-        threading.Thread(target=_drain, args=(process,), name="invoke-widgets demo output", daemon=True).start()
+            patience = threading.Timer(_START_S, process.kill)
+            patience.start()
+            assert process.stdout is not None
+            line = process.stdout.readline()  # empty when it has ended
+            patience.cancel()
+            if not line:
+                process.communicate()
+                output.seek(0)
+                errors = output.read().strip()
+                raise ServerUnreachable(
+                    f"The demo server did not start: {errors.splitlines()[-1] if errors else 'no output'}.",
+                    suggestion=_hint(errors, port),
+                )
+        ready = json.loads(line)
         return cls(ready["url"], ready["control"], process)
 
     def __repr__(self) -> str:
@@ -117,7 +124,7 @@ class EmbeddedServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):  # the thread that drains stderr closes it
+        for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
 
@@ -176,25 +183,3 @@ def _hint(errors: str, port: int) -> str:
     if port and any(f"[Errno {number}]" in errors for number in (errno.EADDRINUSE, errno.EACCES, 10048, 10013)):
         return f"Port {port} is not available; another server may use it. Choose another, or 0 for a free one."
     return ""
-
-
-def _first_line(process: subprocess.Popen[str], timeout: float) -> dict[str, Any] | None:
-    found: list[dict[str, Any]] = []
-
-    def read() -> None:
-        line = process.stdout.readline() if process.stdout is not None else ""
-        if line.startswith("{"):
-            found.append(json.loads(line))
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    reader.join(timeout)
-    return found[0] if found else None
-
-
-def _drain(process: subprocess.Popen[str]) -> None:
-    """Discard what the server prints, so that it never blocks on a full pipe."""
-    if process.stderr is not None:
-        with process.stderr as stream:
-            for _ in stream:
-                pass
