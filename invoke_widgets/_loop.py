@@ -41,22 +41,15 @@ _ROUNDS = 4
 
 
 class Backoff:
-    """Growing pauses with jitter, so that clients that fail together do not come back together.
+    """Growing pauses with jitter, so that clients that fail together do not come back together."""
 
-    Args:
-        first_s: the first pause, in seconds.
-        max_s: the longest pause, in seconds.
-        factor: how much longer each pause is than the one before.
-    """
-
-    def __init__(self, first_s: float, max_s: float, factor: float = 2.0) -> None:
+    def __init__(self, first_s: float, max_s: float) -> None:
         self._first_s = self._next_s = min(first_s, max_s)
         self._max_s = max_s
-        self._factor = factor
 
     def next(self) -> float:
         """The next pause in seconds, with a jitter of up to 20 % either way."""
-        pause_s, self._next_s = self._next_s, min(self._next_s * self._factor, self._max_s)
+        pause_s, self._next_s = self._next_s, min(2 * self._next_s, self._max_s)
         return pause_s * random.uniform(0.8, 1.2)
 
     def reset(self) -> None:
@@ -91,12 +84,8 @@ def interruptible() -> Iterator[None]:
 def receive(source: queue.SimpleQueue[T], timeout: float | None) -> T:
     """Take the next value of a queue; an interrupt ends the wait.
 
-    Args:
-        source: the queue.
-        timeout: seconds; None waits without a limit.
-
     Raises:
-        queue.Empty: no value came in time.
+        queue.Empty: no value came within `timeout` seconds; None waits for ever.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     with interruptible():
@@ -211,11 +200,7 @@ class LoopThread:
         return not self._stopping and self._thread.is_alive()
 
     def check(self) -> None:
-        """Make sure that the thread takes work.
-
-        Raises:
-            InvalidRequest: the console was closed.
-        """
+        """Raise `InvalidRequest` if the console was closed."""
         if not self.is_running:
             raise closed_error()
 
@@ -367,9 +352,6 @@ class Channel(Generic[T]):
 
     A context manager: outside it nothing is received any more.
 
-    Args:
-        loop: the console's I/O thread.
-
     Raises:
         InvalidRequest: the console was closed.
     """
@@ -479,13 +461,10 @@ class Listeners(Generic[P]):
         self._functions: dict[object, Callable[P, object]] = {}
 
     def add(self, function: Callable[P, object]) -> Callable[[], None]:
-        """Call a function from now on. It must return quickly; an exception that it raises is logged.
+        """Call a function from now on, which must return quickly; an exception that it raises is logged.
 
         Returns:
             A function that ends it; calling it again does nothing.
-
-        Raises:
-            InvalidRequest: it is no function.
         """
         checks.function("function", function)
         token = object()

@@ -42,8 +42,6 @@ class EventStream:
     """A subscription to one queue's events.
 
     Args:
-        transport: has the server's address, the token, and what certificates are checked with.
-        queue_id: the queue.
         on_event: called on the loop with each event of a known kind.
         on_lost: called once when an open connection breaks.
     """
@@ -174,12 +172,6 @@ class SocketKeeper:
 
     It replaces python-socketio's reconnection, which cannot be made to try at once, does not say when it tries next,
     and takes a socket that breaks at once for a success. Used on the loop.
-
-    Args:
-        stream: the socket.
-        on_open: called when an attempt has succeeded.
-        on_failed: called when an attempt has failed.
-        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -205,12 +197,9 @@ class SocketKeeper:
         return self._stream.is_connected
 
     async def open_anew(self, wait_s: float) -> bool:
-        """Close the socket, try to open it if that is due, and wait at most `wait_s` seconds.
+        """Close the socket, try to open it if that is due, and return whether it is open after `wait_s` seconds.
 
         An attempt that takes longer goes on in the background.
-
-        Returns:
-            Whether the socket is open.
         """
         await self.close()
         self.try_if_due()

@@ -29,7 +29,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from invoke_widgets._loop import Backoff, Listeners, LoopThread
+from invoke_widgets._loop import Backoff, LoopThread
 from invoke_widgets.errors import (
     InvalidRequest,
     JobException,
@@ -250,11 +250,6 @@ class Breaker:
     it for a longer pause.
 
     A failure is a server that cannot be reached, or a gateway's answer on its behalf (502, 503, 504).
-
-    Args:
-        url: the server's address, for the message.
-        threshold: number of failures in a row that open it.
-        clock: returns monotonic seconds.
     """
 
     def __init__(self, url: str, *, threshold: int = THRESHOLD, clock: Callable[[], float] = time.monotonic) -> None:
@@ -266,15 +261,6 @@ class Breaker:
         self._error: JobException | None = None
         self._until = 0.0
         self._probe_is_in_flight = False
-        self._listeners: Listeners[[]] = Listeners()
-
-    def on_open(self, function: Callable[[], None]) -> Callable[[], None]:
-        """Call `function()` whenever failures open the breaker. Returns a function that unsubscribes."""
-        return self._listeners.add(function)
-
-    @property
-    def is_open(self) -> bool:
-        return self._error is not None
 
     def open(self, error: JobException, pause_s: float) -> None:
         """Send no requests for `pause_s` seconds, because of `error`."""
@@ -323,18 +309,14 @@ class Breaker:
     def _failed(self, error: JobException, is_probe: bool) -> None:
         if is_away(error):
             self._failures += 1
-            if is_probe or (self._failures >= self._threshold and not self.is_open):
-                self._reopen(error)
+            if is_probe or (self._failures >= self._threshold and self._error is None):
+                self.open(error, asked_for(error, self._backoff.next()))
         elif error.http_status is not None:
             self._answered()
         elif is_probe and isinstance(error, ReplyLost | JobTimeout):
-            self._reopen(error)
+            self.open(error, asked_for(error, self._backoff.next()))
         elif is_probe:
             self._probe_is_in_flight = False
-
-    def _reopen(self, error: JobException) -> None:
-        self.open(error, asked_for(error, self._backoff.next()))
-        self._listeners.notify()
 
     def _answered(self) -> None:
         self._failures = 0
@@ -358,9 +340,6 @@ class _Pool:
     httpcore loses a connection's slot for good to a task that is canceled at the wrong moment. So each request has a
     task of its own, which goes on to its end when its caller is canceled. Where its time is over before it has a
     connection, or before its reply has ended, the connections are replaced: that is such a cancellation too.
-
-    Args:
-        connect: returns new connections.
     """
 
     def __init__(self, connect: Callable[[], httpx.AsyncClient]) -> None:
@@ -436,10 +415,6 @@ class Transport:
         token: a Bearer token for a multiuser server. Replaced by what the server sends in `X-Refreshed-Token`.
         timeout: seconds to wait for each part of a response; for connecting, at most 5 of them.
         verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
-
-    Attributes:
-        timeout: the same.
-        verify: the same, without a file.
 
     Raises:
         InvalidRequest: an argument, or the environment's proxy, cannot be used.
@@ -577,11 +552,7 @@ class Transport:
         return _decoded(response, f"{method} {path}", bool(repeatable)), len(response.content)
 
     async def content(self, path: str) -> bytes:
-        """GET a file, such as an image.
-
-        Raises:
-            JobException: the request failed, or was answered with a web page.
-        """
+        """GET a file, such as an image; raises as `json` does, also for a web page."""
         response = await self._send("GET", path, True, want_json=False)
         if "html" in response.headers.get("content-type", ""):
             raise self._with_proxy(
@@ -598,18 +569,7 @@ class Transport:
         return response.content
 
     async def upload(self, path: str, *, params: Mapping[str, Any], name: str, content: bytes, media_type: str) -> Any:
-        """POST one file as a form, and return the decoded JSON of a successful response.
-
-        Args:
-            path: the path from the server's root, its segments quoted.
-            params: the query; entries that are None are left out.
-            name: the file's name.
-            content: the file's bytes.
-            media_type: the file's content type.
-
-        Raises:
-            JobException: the request failed.
-        """
+        """POST one file as a form, and return the decoded JSON of the response; otherwise as `json`."""
         response = await self._send("POST", path, False, params=params, files={"file": (name, content, media_type)})
         return _decoded(response, f"POST {path}", False)
 
@@ -744,14 +704,7 @@ _UNREACHABLE = (
 
 
 def map_exception(error: Exception, name: str, url: str, proxy: str | None = None) -> JobException:
-    """Return our exception for one of httpx's. A test covers each of its classes.
-
-    Args:
-        error: what httpx raised.
-        name: the request, "GET /api/...".
-        url: the server's address.
-        proxy: the address of the proxy in use, if any.
-    """
+    """Return our exception for one of httpx's. A test covers each of its classes."""
     message = incoming(str(error))
     lowered = message.lower()
     details = {"request": name, "exception": f"{type(error).__name__}: {message}"}

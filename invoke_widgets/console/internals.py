@@ -15,15 +15,7 @@ _RECENT = 20
 
 
 class Internals:
-    """What the package's own views work with: not for users, and free to change. Coroutines run on the console's loop.
-
-    Attributes:
-        actions: the actions, as coroutines.
-        store: the current snapshot of the queue.
-        call: runs a coroutine and waits for its result.
-        start: runs a coroutine and returns at once; see `LoopThread.start`.
-        uploads: what was uploaded.
-    """
+    """What the package's own views work with: not for users, and free to change."""
 
     def __init__(self, context: Context) -> None:
         self._context = context

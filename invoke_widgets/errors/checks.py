@@ -38,13 +38,7 @@ def positive(name: str, value: object, *, or_zero: bool = False) -> float:
 
 
 def seconds(name: str, value: object, *, or_zero: bool = True, or_infinite: bool = False) -> float:
-    """`value` as a `float` of seconds.
-
-    Args:
-        name: the argument's name.
-        value: the argument.
-        or_zero: whether 0 is allowed.
-        or_infinite: whether `math.inf` is allowed, for a wait without a limit.
+    """`value` as a `float` of seconds. `or_infinite`: `math.inf` is allowed, for a wait without a limit.
 
     Raises:
         InvalidRequest: it is not one.

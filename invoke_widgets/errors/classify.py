@@ -92,14 +92,7 @@ _POISON = re.compile(
 
 
 def exception_for_reply(status: int, content_type: str, body: bytes, request: str) -> JobException:
-    """The exception for an HTTP reply that is not a success, or not JSON.
-
-    Args:
-        status: the HTTP status.
-        content_type: the `content-type` header.
-        body: the body, after content decoding.
-        request: the request, such as "GET /api/v1/...", for the message.
-    """
+    """The exception for an HTTP reply that is not a success, or not JSON; `body` is without its content encoding."""
     text = incoming(body[:65536].decode("utf-8", "replace"))
     try:
         data = json.loads(body) if "json" in content_type else None

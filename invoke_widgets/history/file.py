@@ -159,17 +159,12 @@ class HistoryFile:
             self._queue.put(row)
 
     def load(self, kind: str, source: str, limit: int, on_shared: OnShared, on_cleared: OnCleared) -> Found:
-        """Load the newest records of a log, and follow what other logs write.
+        """Load the newest records of a log, `(key, decoded JSON)`, oldest first, and follow what other logs write.
 
         Args:
-            kind: name of the log.
-            source: address and queue.
             limit: number of records; others of the same moment as the oldest come with it.
             on_shared: a method, called on the file's thread with records that another log or process wrote.
             on_cleared: a method, called there with the keys that are left after another one cleared the log.
-
-        Returns:
-            `(key, decoded JSON)`, oldest first.
 
         Raises:
             JobException: the file cannot be read.
@@ -366,11 +361,7 @@ class HistoryFile:
 
 
 def _file_name(path: object) -> str:
-    """Return the name of a file.
-
-    Raises:
-        InvalidRequest: it is none.
-    """
+    """Return the name of a file."""
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     name = checks.text("history", name, "the name of a file")
     if name == ":memory:" or "\0" in name:

@@ -46,14 +46,6 @@ _LOOK_PAUSE_S = 0.2
 class Actions:
     """Everything that can be done to one queue. All coroutines; they run on the loop's thread.
 
-    Args:
-        client: the server.
-        store: the snapshot.
-        sync: takes what answers say of items, and reads the rest again.
-        errors: records what fails.
-        cancellations: records each cancel.
-        jobs: records the end of what is deleted.
-
     Attributes:
         reruns: runs failed jobs again by their `RetryPolicy`.
     """
@@ -110,11 +102,7 @@ class Actions:
         )
 
     async def submit_all(self, submissions: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-        """Enqueue batches, each by the arguments of its `Submission`.
-
-        Raises:
-            JobException: as for `submit_plan`.
-        """
+        """Enqueue batches, each by the arguments of its `Submission`; otherwise as `submit_plan`."""
         done: list[EnqueueResult] = []
         for submission in submissions:
             try:
@@ -150,31 +138,19 @@ class Actions:
         """Retry every failed item that nobody has retried, of each attempt chain the last.
 
         Users who are not administrators retry their own.
-
-        Raises:
-            SubmissionFailed: as for `retry`.
         """
         return await self._retry_last(retryable(self._store.state.items))
 
     # -- what fits a description ---------------------------------------------------------------------------------------
 
     async def cancel_where(self, where: object) -> tuple[list[Cancellation], list[JobException]]:
-        """Cancel the user's own unfinished items that fit, and return what `cancel_many` does.
-
-        Raises:
-            InvalidRequest: `where` does not fit; see `Console.cancel`.
-        """
+        """Cancel the user's own unfinished items that fit, see `Console.cancel`, and return what `cancel_many` does."""
         state, fits = self._store.state, self._fits(where)
         own = [i for i in state.tallies.unfinished if not state.is_theirs(state.items[i]) and fits(state.items[i])]
         return await self.cancel_many(own)
 
     async def retry_where(self, where: object) -> Retried:
-        """Retry the last attempts that fit: failed ones, or canceled ones too if `status` says so.
-
-        Raises:
-            InvalidRequest: `where` does not fit; see `Console.retry`.
-            SubmissionFailed: as for `retry`.
-        """
+        """Retry the last attempts that fit, see `Console.retry`: failed ones, unless `status` names others."""
         state, fits = self._store.state, self._fits(where)
         statuses = (FAILED, CANCELED) if isinstance(where, Mapping) and "status" in where else (FAILED,)
         return await self._retry_last([i for i in retryable(state.items, statuses) if fits(state.items[i])])

@@ -362,9 +362,6 @@ async def ended_items(handles: Iterable[Job | Jobs]) -> list[QueueItem]:
 
     A canceled item is read once the worker has let go of it. Items that were deleted before their end was seen are left
     out.
-
-    Raises:
-        JobException: a request failed.
     """
     items: list[QueueItem] = []
     for handle in handles:
@@ -379,12 +376,9 @@ async def let_go_of(items: Iterable[QueueItem], client: InvokeClient) -> None:
     """Wait until the worker has let go of canceled items: before that they lack what their last node puts out.
 
     Returns without it where that takes longer than `_LET_GO_S`, or cannot be known as there are several workers.
-
-    Raises:
-        JobException: a request failed.
     """
     begun = {item.item_id for item in items if item.status == CANCELED and item.started_at is not None}
-    deadline, pause = time.monotonic() + _LET_GO_S, Backoff(0.03, 0.25, factor=1.3)
+    deadline, pause = time.monotonic() + _LET_GO_S, Backoff(0.03, 0.25)
     while begun and time.monotonic() < deadline:
         if let_go(await client.get_queue_status(), begun) is not False:
             break

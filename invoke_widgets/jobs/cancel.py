@@ -63,7 +63,10 @@ async def a_few_at_once(work: Callable[[T], Awaitable[R]], each: Iterable[T]) ->
 
 
 class Canceler:
-    """Cancels items, batches and whatever is pending. Used on the loop's thread."""
+    """Cancels items, batches and whatever is pending. Used on the loop's thread.
+
+    Each raises `CancellationFailed` if the server could not be reached at all.
+    """
 
     def __init__(
         self,
@@ -87,15 +90,7 @@ class Canceler:
     # -- what can be canceled ------------------------------------------------------------------------------------------
 
     async def cancel(self, item_id: SupportsIndex) -> Cancellation:
-        """Cancel one item, and do not run it again.
-
-        Returns:
-            The outcome, read from the item in the server's answer.
-
-        Raises:
-            InvalidRequest: `item_id` is not an integer.
-            CancellationFailed: the server could not be reached at all.
-        """
+        """Cancel one item, do not run it again, and return the outcome, read from the item in the server's answer."""
         number = checked_id(item_id)
         return await self._calling_off(self._reruns.chains_at(number), self._cancel_item(number))
 
@@ -115,29 +110,16 @@ class Canceler:
         return [outcome for outcome in outcomes if isinstance(outcome, Cancellation)], failures
 
     async def cancel_batch(self, batch_id: str) -> Cancellation:
-        """Cancel whatever of a batch has not finished, including the running item, and run nothing of it again.
-
-        Raises:
-            InvalidRequest: `batch_id` is not a batch's id.
-            CancellationFailed: the server could not be reached at all.
-        """
+        """Cancel whatever of a batch has not finished, including the running item, and run nothing of it again."""
         checks.text("batch_id", batch_id, "a batch's id")
         return await self._calling_off(self._reruns.chains_of(batch_id), self._cancel_batch(batch_id), batch_id)
 
     async def cancel_pending(self) -> Cancellation:
-        """Cancel everything pending, including further attempts at failed jobs; the current item goes on.
-
-        Raises:
-            CancellationFailed: the server could not be reached at all.
-        """
+        """Cancel everything pending, including further attempts at failed jobs; the current item goes on."""
         return await self._calling_off(self._reruns.chains_due(), self._cancel_pending())
 
     async def clear(self) -> Cancellation:
-        """Cancel and delete everything, including the current item. `canceled` counts those that had not finished.
-
-        Raises:
-            CancellationFailed: the server could not be reached at all.
-        """
+        """Cancel and delete everything, including the current item. `canceled` counts those that had not finished."""
         return await self._calling_off(self._reruns.chains_of(), self._clear())
 
     async def _calling_off(
@@ -406,7 +388,7 @@ class Canceler:
     async def _record_stop(self, record: Cancellation, watch: _Stopwatch, item_ids: set[int]) -> None:
         """Ask until the worker has let go of the items."""
         deadline = time.monotonic() + _STOP_WATCH_S
-        backoff, after_failure = Backoff(0.03, 0.25, factor=1.3), Backoff(1.0, 1.0)
+        backoff, after_failure = Backoff(0.03, 0.25), Backoff(1.0, 1.0)
         while time.monotonic() < deadline:
             before = self._store.state.processor
             try:

@@ -41,11 +41,7 @@ class NewerItems:
                 self._seen[item_id] = item
 
     async def read(self, client: InvokeClient) -> Newer:
-        """Return the newer items.
-
-        Raises:
-            JobException: a request failed.
-        """
+        """Return the newer items."""
         known, newest = dict(self._seen), self._store.state.newest_id
         listed = await ids_after(client, self.newest)
         read = await light_items(client, [item_id for item_id in listed if item_id not in known])

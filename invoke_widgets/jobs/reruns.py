@@ -514,9 +514,6 @@ class Reruns:
         Args:
             item_ids: the last attempts of chains to look at.
             refused: receives what the server refused, and why.
-
-        Raises:
-            JobException: the server could not be reached, or failed.
         """
         await self._link_newer(item_ids)
         # Not from the snapshot: the address may lead to another server's queue since it was read.

@@ -289,12 +289,8 @@ def follow(
     """Call `receive(notice)` on the loop's thread for each notice from now on. Callable from any thread.
 
     Args:
-        loop: the store's.
-        store: the snapshot.
         receive: must return quickly; exceptions it raises are logged.
-        error_of: as for `NoticeTracker`.
-        stalled_s: as for `NoticeTracker`.
-        fresh: as for `NoticeTracker`.
+        error_of, stalled_s, fresh: as for `NoticeTracker`.
         interval: seconds within which changes after the first are taken together.
 
     Returns:

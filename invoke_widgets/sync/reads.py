@@ -83,15 +83,7 @@ class _Pages:
 
 
 class Reads:
-    """Keeps track of what is missing or stale in the snapshot, and reads it. Used on the loop.
-
-    Args:
-        client: the client to read with.
-        store: holds the snapshot.
-        apply: applies a step to the snapshot.
-        failures: reads why items failed, after the items themselves.
-        on_wanted: called when there is something to read.
-    """
+    """Keeps track of what is missing or stale in the snapshot, and reads it. Used on the loop."""
 
     def __init__(
         self,
@@ -190,11 +182,7 @@ class Reads:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     async def read_first(self) -> None:
-        """Read the ids and the newest items, and mark all unfinished items to be read.
-
-        Raises:
-            JobException: a request failed.
-        """
+        """Read the ids and the newest items, and mark all unfinished items to be read."""
         self._has_devices = await self._client.has("device")
         self._has_ids = await self._client.has("item_ids")
         self._pages = None
@@ -208,8 +196,7 @@ class Reads:
     async def read(self) -> None:
         """Read what is due: at most one list of ids, one chunk or page of items, and one chunk of failed items' errors.
 
-        Raises:
-            JobException: a request failed; what it was to read stays marked.
+        What a request that fails was to read stays marked.
         """
         if self._later and time.monotonic() >= self._later_at:
             later, self._later = self._later, set()
@@ -385,13 +372,7 @@ class FailureReader:
     """Reports each failed item once its error is known, and, if it may be a retry, which attempt it was.
 
     Items are read in full if events and summaries do not say why they failed, or which attempt they were. Other users'
-    items are skipped: the server does not say why they failed.
-
-    Args:
-        client: the client to read with.
-        store: holds the snapshot, into which the results are merged.
-        on_failed: called with each failed item; more than once for one item.
-        on_wanted: called when there is something to read.
+    items are skipped: the server does not say why they failed. `on_failed` may be called more than once for one item.
     """
 
     def __init__(
@@ -445,11 +426,7 @@ class FailureReader:
         self._wanted.clear()
 
     async def read(self) -> None:
-        """Read the newest waiting failures, at most 50, and report them.
-
-        Raises:
-            JobException: a request failed; they are still waiting.
-        """
+        """Read the newest waiting failures, at most 50, and report them; if the request fails they go on waiting."""
         chunk = sorted(self._wanted, reverse=True)[: min(_FAILED_PER_READ, self._client.whole_per_request)]
         before = self._store.state
         with _taken(self._wanted, chunk):
@@ -492,9 +469,6 @@ async def light_items(client: InvokeClient, item_ids: Iterable[int]) -> list[Que
     """Read items without their sessions: summaries from 6.14 on, whole items before.
 
     Items that do not exist are left out; before 6.14 also those that the server cannot load.
-
-    Raises:
-        JobException: a request failed.
     """
     if await client.has("item_summaries_by_ids"):
         ids, size = list(item_ids), MAX_IDS_PER_REQUEST
@@ -506,17 +480,9 @@ async def light_items(client: InvokeClient, item_ids: Iterable[int]) -> list[Que
 async def whole_items(
     client: InvokeClient, item_ids: Iterable[int], *, keep: Callable[[QueueItem], QueueItem] = lambda item: item
 ) -> list[QueueItem]:
-    """Read items with their sessions, fewer at once the larger they are.
+    """Read items with their sessions, fewer at once the larger they are; `keep` returns what is to be kept of each.
 
     Items that do not exist, that the server cannot load, or that are too large to be read at all, are left out.
-
-    Args:
-        client: the client to read with.
-        item_ids: the items to read.
-        keep: returns what is to be kept of each.
-
-    Raises:
-        JobException: a request failed.
     """
     if await client.has("items_by_ids"):
         left, items = list(item_ids), list[QueueItem]()
@@ -556,11 +522,7 @@ async def _loaded(client: InvokeClient, item_id: int) -> QueueItem | None:
 
 
 async def ids_after(client: InvokeClient, item_id: int) -> list[int]:
-    """Return the ids of all items newer than `item_id`, ascending.
-
-    Raises:
-        JobException: a request failed.
-    """
+    """Return the ids of all items newer than `item_id`, ascending."""
     if await client.has("item_ids"):
         listed: Iterable[int] = (await client.get_queue_item_ids()).item_ids
     else:

@@ -52,9 +52,6 @@ class Shards(Mapping[K, V]):
     """An immutable mapping made of small dicts; a changed copy shares those that did not change.
 
     A copy costs at most about the square root of the mapping's length, so a step hardly costs more in a long queue.
-
-    Args:
-        items: the initial contents.
     """
 
     __slots__ = ("_length", "_shards")
@@ -143,14 +140,7 @@ class Tallies:
         ids: Iterable[int],
         is_theirs: Callable[[QueueItem], bool],
     ) -> Tallies:
-        """Return the tallies after a change of items.
-
-        Args:
-            before: the items counted so far.
-            after: the items to count now.
-            ids: the ids of all items that differ.
-            is_theirs: returns whether an item is another user's.
-        """
+        """Return the tallies after the items with these ids changed."""
         everyone, own = dict(self.all), dict(self.own)
         batches: dict[str, dict[str, int]] = {}
         retries: dict[int, tuple[int, ...]] = {}

@@ -53,8 +53,6 @@ class Sync:
     """Keeps a store in step with a server.
 
     Args:
-        client: the client of the server, used on the loop that `run` runs on.
-        store: the store to keep in step.
         on_failed: called on the loop with each failed item whose error is known; more than once for one item.
         use_socket: whether to open a socket for events; False polls instead.
     """
@@ -89,16 +87,11 @@ class Sync:
         self._no_socket: ServerUnreachable | None = None
         self._tried: asyncio.Event | None = None  # while somebody waits for the next attempt
         self._backoff = Backoff(0.25, 8.0)
-        self._unsubscribe = client.transport.breaker.on_open(self._suspect)
 
     # -- for others, on the loop ---------------------------------------------------------------------------------
 
     async def first_snapshot(self) -> None:
-        """Connect and read the first snapshot.
-
-        Raises:
-            JobException: the server cannot be reached, or cannot be used.
-        """
+        """Connect and read the first snapshot."""
         try:
             await self._connect()
         except BaseException:
@@ -127,7 +120,6 @@ class Sync:
                     if not self._wake.is_set():
                         await self._pause()
         finally:
-            self._unsubscribe()
             self._failures.give_up()
             self._agreement.give_up()
             self._store.set_connection(mode="closed", next_try_at=None)
@@ -228,11 +220,7 @@ class Sync:
         self.refresh(ids=False)
 
     async def read_now(self, item_ids: Iterable[int]) -> None:
-        """Read these items at once, before anything else that is to be read.
-
-        Raises:
-            JobException: a request failed.
-        """
+        """Read these items at once, before anything else that is to be read."""
         for item in await light_items(self._failfast_client, item_ids):
             self.apply(item)
 

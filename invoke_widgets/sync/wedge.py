@@ -27,12 +27,7 @@ _BATCHES_KEPT = 200
 
 
 class WedgeWatch:
-    """Checks whether the queue is stuck, and sets the snapshot's `wedge`.
-
-    Args:
-        client: the client to ask the server with.
-        store: holds the snapshot.
-    """
+    """Checks whether the queue is stuck, and sets the snapshot's `wedge`."""
 
     def __init__(self, client: InvokeClient, store: QueueStore) -> None:
         self._client = client
@@ -52,11 +47,7 @@ class WedgeWatch:
         self._idle_checks = 0
 
     async def look(self, status: QueueAndProcessorStatus) -> None:
-        """Check again, with counters that were just read.
-
-        Raises:
-            JobException: a request to the server failed.
-        """
+        """Check again, with counters that were just read."""
         # `is_processing` says nothing: up to 6.13 it stays true if the item after a finished one cannot be loaded.
         idle = status.processor.is_started and not status.queue.in_progress
         if not idle or not status.queue.pending:

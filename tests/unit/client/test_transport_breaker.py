@@ -211,21 +211,6 @@ def test_probing_requests_pass_an_open_breaker_and_close_it() -> None:
         assert {"ok": 1} == asyncio.run(work(url))
 
 
-def test_each_listener_is_called_when_failures_open_the_breaker() -> None:
-    """Several listeners are called, each until it unsubscribes: consoles may share a client."""
-
-    async def work(url: str) -> list[str]:
-        client, called = Client(url), list[str]()
-        client.transport.breaker.on_open(lambda: called.append("first"))
-        client.transport.breaker.on_open(lambda: called.append("second"))
-        client.transport.breaker.on_open(lambda: called.append("third"))()
-        await client.trip()
-        return called
-
-    with scripted(lambda number, request: BAD) as (url, _):
-        assert ["first", "second"] == asyncio.run(work(url))
-
-
 def test_probing_is_not_inherited_by_tasks() -> None:
     """Probing is a property of one view of the transport: other requests and tasks are still refused."""
 
