@@ -37,7 +37,9 @@ def error_rate(jobs: pd.DataFrame, every: str | timedelta = "1h") -> pd.DataFram
     """
     ended = jobs[jobs["status"].isin([COMPLETED, FAILED]) & jobs["completed_at"].notna()]
     grouped = _over_time(ended.set_index("completed_at"), every)
-    return _rates(grouped.size(), grouped["status"].apply(_count_failed)).rename_axis(index="time")
+    return _rates(grouped.size(), grouped["status"].apply(lambda status: int((status == FAILED).sum()))).rename_axis(
+        index="time"
+    )
 
 
 def throughput(jobs: pd.DataFrame, every: str | timedelta = "1min") -> pd.DataFrame:
@@ -217,10 +219,6 @@ def _passed(moments: Any, edges: Any) -> Any:
     begun = np.searchsorted(since, until)
     # The sums may overflow; as integers their differences are exact all the same.
     return begun * until - np.append(0, np.cumsum(since))[begun]
-
-
-def _count_failed(status: pd.Series[Any]) -> int:
-    return int((status == FAILED).sum())
 
 
 def _by(jobs: pd.DataFrame, column: str) -> pd.DataFrame:

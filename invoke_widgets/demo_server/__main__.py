@@ -63,7 +63,6 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 for a free one")
     parser.add_argument("--root", type=Path, help="folder for database and images; by default a temporary one")
     parser.add_argument("--max-queue-size", type=int, default=Settings.max_queue_size, metavar="N")
-    parser.add_argument("--max-queue-history", type=int, metavar="N", help="finished items kept across a restart")
     parser.add_argument("--multiuser", action="store_true", help="require users to log in")
     parser.add_argument("--gc-pause", type=float, default=0.0, metavar="SECONDS", help="freeze before each item")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes")
@@ -85,7 +84,6 @@ def main(argv: list[str] | None = None) -> None:
     root = arguments.root or Path(tempfile.mkdtemp(prefix="invoke-widgets-demo-"))
     settings = Settings(
         max_queue_size=arguments.max_queue_size,
-        max_queue_history=arguments.max_queue_history,
         multiuser=arguments.multiuser,
         gc_pause=arguments.gc_pause,
     )

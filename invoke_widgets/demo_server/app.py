@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -64,7 +65,7 @@ class _OwnAddress:
         answer: Response | None = None
         if headers is not None and not _is_own(host := headers.get("host", "")):
             answer = PlainTextResponse("This is not the demo server's address.", 400)
-        elif headers is not None:
+        elif headers is not None and scope.get("method") != "OPTIONS":  # which is refused as InvokeAI refuses it
             scheme = scope["scheme"].replace("ws", "http")
             if headers.get("origin", f"{scheme}://{host}") != f"{scheme}://{host}":
                 answer = PlainTextResponse("Pages of other origins may not use the demo server.", 403)
@@ -132,6 +133,8 @@ class DemoServer:
         )
         api.state.services = self.services
         api.add_middleware(_Compressed)
+        # No origin is allowed, as with InvokeAI's default settings, so that browsers refuse cross-origin requests.
+        api.add_middleware(CORSMiddleware, allow_origins=[], allow_methods=["*"])
         for router in (
             routes_auth.router,
             routes_app.router,
@@ -158,7 +161,7 @@ class DemoServer:
         services = self.services
         self._loop = asyncio.get_running_loop()
         services.bus.start(self._sockets.send)
-        services.queue.recover(self.settings.max_queue_history)
+        services.queue.recover()
         services.worker.start()
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -149,8 +150,8 @@ class ImageStore:
         """Return the names of a board's images, in the order in which they were added."""
         where, params = _condition(board_id, is_intermediate)
         if categories is not None:
-            where += f" AND image_category IN ({', '.join('?' * len(categories))})"
-            params += categories
+            where += " AND image_category IN (SELECT value FROM json_each(?))"
+            params.append(json.dumps(categories))
         with self._store.transaction() as db:
             sql = f"SELECT image_name FROM images WHERE {where} ORDER BY board_since, rowid"
             return [row[0] for row in db.execute(sql, params)]

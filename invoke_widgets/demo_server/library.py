@@ -75,8 +75,8 @@ class Library:
         """
         where, params = ["1"], list[Any]()
         if categories:
-            where.append(f"category IN ({', '.join('?' * len(categories))})")
-            params.extend(categories)
+            where.append("category IN (SELECT value FROM json_each(?))")
+            params.append(json.dumps(categories))
         if text := query.strip():
             where.append("(name LIKE ? OR description LIKE ? OR tags LIKE ?)")
             params.extend([f"%{text}%"] * 3)

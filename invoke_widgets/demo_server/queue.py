@@ -62,6 +62,12 @@ class SessionQueueItem(BaseModel):
     session: GraphExecutionState
     workflow: WorkflowWithoutID | None
 
+    @property
+    def ids(self) -> dict[str, Any]:
+        """What each event about the item tells of it."""
+        names = ("queue_id", "item_id", "batch_id", "origin", "destination", "user_id", "session_id")
+        return {name: getattr(self, name) for name in names}
+
 
 _INSERT = """
     INSERT INTO queue (queue_id, session_id, session, batch_id, field_values, priority, workflow, origin, destination,
@@ -76,10 +82,8 @@ _SUMMARY = """
     SELECT q.item_id, q.created_at, q.status, q.device, q.started_at, q.completed_at, q.origin, q.destination,
            q.batch_id, q.user_id, u.display_name AS user_display_name, u.email AS user_email, q.field_values
     FROM queue q LEFT JOIN users u ON q.user_id = u.user_id
-    WHERE q.queue_id = ? AND q.item_id IN ({marks})
+    WHERE q.queue_id = ? AND q.item_id IN (SELECT value FROM json_each(?))
 """
-# Older versions of SQLite allow 999 parameters.
-_CHUNK = 900
 _ALIVE = "status IN ('pending', 'waiting')"
 _FINISHED = "status IN ('completed', 'failed', 'canceled')"
 DEVICE = "cpu"
@@ -109,24 +113,13 @@ class Queue:
         self.on_enqueued: Callable[[], None] = lambda: None
         self.on_cleared: Callable[[str, str | None], None] = lambda queue_id, user_id: None
 
-    def recover(self, keep: int | None = None) -> None:
-        """Cancel, without events, what ran when the server stopped, and trim the history.
-
-        Args:
-            keep: number of finished items to keep in queue `default`; None keeps all.
-        """
+    def recover(self) -> None:
+        """Cancel, without events, what ran when the server stopped."""
         with self._store.transaction() as db:
             db.execute(
                 "UPDATE queue SET status = 'canceled', status_sequence = status_sequence + 1"
                 " WHERE status IN ('in_progress', 'waiting')"
             )
-            if keep is not None:
-                db.execute(
-                    f"DELETE FROM queue WHERE queue_id = 'default' AND {_FINISHED} AND item_id NOT IN"
-                    f" (SELECT item_id FROM queue WHERE queue_id = 'default' AND {_FINISHED}"
-                    "  ORDER BY COALESCE(completed_at, updated_at, created_at) DESC, item_id DESC LIMIT ?)",
-                    (keep,),
-                )
 
     def room(self, queue_id: str) -> int:
         """Return how many more items a queue takes."""
@@ -239,8 +232,8 @@ class Queue:
 
     def cancel_by_batch_ids(self, queue_id: str, batch_ids: Sequence[str], user_id: str | None) -> int:
         """Cancel the unfinished items of batches; return their number."""
-        marks = ", ".join("?" * len(batch_ids))
-        return self._cancel_where(f"batch_id IN ({marks})", batch_ids, queue_id, user_id)
+        condition = "batch_id IN (SELECT value FROM json_each(?))"
+        return self._cancel_where(condition, [json.dumps(batch_ids)], queue_id, user_id)
 
     def cancel_by_destination(self, queue_id: str, destination: str, user_id: str | None) -> int:
         """Cancel the unfinished items of a destination; return their number."""
@@ -392,19 +385,12 @@ class Queue:
 
     def summaries(self, queue_id: str, item_ids: Sequence[int]) -> list[dict[str, Any]]:
         """Return summaries in the order of the ids, leaving out unknown ones."""
-        found: dict[int, dict[str, Any]] = {}
         with self._store.transaction() as db:
-            for start in range(0, len(item_ids), _CHUNK):
-                chunk = item_ids[start : start + _CHUNK]
-                sql = _SUMMARY.format(marks=", ".join("?" * len(chunk)))
-                for row in db.execute(sql, (queue_id, *chunk)):
-                    values = row["field_values"]
-                    found[row["item_id"]] = {
-                        **dict(row),
-                        "field_values": None if values is None else json.loads(values),
-                        "parent_item_id": None,
-                    }
-        return [found[item_id] for item_id in item_ids if item_id in found]
+            rows = {row["item_id"]: dict(row) for row in db.execute(_SUMMARY, (queue_id, json.dumps(item_ids)))}
+        for row in rows.values():
+            values = row["field_values"]
+            row |= {"field_values": None if values is None else json.loads(values), "parent_item_id": None}
+        return [rows[item_id] for item_id in item_ids if item_id in rows]
 
     def queue_status(self, queue_id: str, user_id: str, *, see_all: bool) -> dict[str, Any]:
         """Return the counts of all items and of one user's, and the running item, if the user may see it.
@@ -497,26 +483,10 @@ def _ids_by_user(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> d
 
 
 def _status_changed(item: SessionQueueItem, batch: dict[str, Any], queue: dict[str, Any]) -> Event:
-    data: dict[str, Any] = {
-        "queue_id": item.queue_id,
-        "item_id": item.item_id,
-        "batch_id": item.batch_id,
-        "origin": item.origin,
-        "destination": item.destination,
-        "user_id": item.user_id,
-        "status": item.status,
-        "status_sequence": item.status_sequence,
-        "error_type": item.error_type,
-        "error_message": item.error_message,
-        "error_traceback": item.error_traceback,
-        "created_at": item.created_at,
-        "updated_at": item.updated_at,
-        "started_at": item.started_at,
-        "completed_at": item.completed_at,
-        "batch_status": batch,
-        "queue_status": queue,
-        "session_id": item.session_id,
-    }
+    names_of_change = ("status", "status_sequence", "error_type", "error_message", "error_traceback")
+    times = ("created_at", "updated_at", "started_at", "completed_at")
+    data: dict[str, Any] = item.ids | {name: getattr(item, name) for name in (*names_of_change, *times)}
+    data |= {"batch_status": batch, "queue_status": queue}
     hidden = dict.fromkeys(("origin", "destination", "error_type", "error_message", "error_traceback"))
     names = dict.fromkeys(("user_id", "batch_id", "session_id"), "redacted")
     current = dict.fromkeys(("item_id", "session_id", "batch_id", "user_pending", "user_in_progress"))

@@ -34,12 +34,7 @@ def app_version(services: Parts, response: Response) -> dict[str, str]:
 def get_runtime_config(services: Parts, user: User) -> dict[str, Any]:
     """Get the settings that this server knows."""
     settings = services.settings
-    config = {
-        "max_queue_size": settings.max_queue_size,
-        "max_queue_history": settings.max_queue_history,
-        "multiuser": settings.multiuser,
-    }
-    return {"config": config, "set_fields": []}
+    return {"config": {"max_queue_size": settings.max_queue_size, "multiuser": settings.multiuser}, "set_fields": []}
 
 
 async def web_interface(scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,13 +24,11 @@ class Settings:
 
     Attributes:
         max_queue_size: maximum number of pending items per queue.
-        max_queue_history: number of finished items kept across a restart; None keeps all.
         multiuser: whether users must log in.
         gc_pause: seconds without any response before each item, as during InvokeAI's garbage collection.
     """
 
     max_queue_size: int = 10_000
-    max_queue_history: int | None = None
     multiuser: bool = False
     gc_pause: float = 0.0
 

@@ -255,22 +255,15 @@ class ItemRun:
 
     def emit(self, name: str, node: BaseInvocation, **more: Any) -> None:
         """Send an event about a node of this item."""
-        item = self.item
         is_about_a_list = isinstance(node, IterateInvocation | CollectInvocation)
         shown = node.model_copy(update={"collection": []}) if is_about_a_list else node
         data: dict[str, Any] = {
-            "queue_id": item.queue_id,
-            "item_id": item.item_id,
-            "batch_id": item.batch_id,
-            "origin": item.origin,
-            "destination": item.destination,
-            "user_id": item.user_id,
-            "session_id": item.session_id,
+            **self.item.ids,
             "invocation": shown.model_dump(mode="json", warnings=False),
             "invocation_source_id": self.session.prepared_source_mapping[node.id],
             **more,
         }
-        self.worker.bus.emit(Event(name, data, (item.user_id,)))
+        self.worker.bus.emit(Event(name, data, (self.item.user_id,)))
 
 
 class _Context:

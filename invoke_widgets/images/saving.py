@@ -367,41 +367,23 @@ class _Line:
         self._tally = tally
         self._start = time.monotonic()
         self._length = 0
-        self._output: Any = None
-        self._display = _display()
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        self._file = sys.stderr if getattr(shell, "kernel", None) is None else sys.stdout
 
     def show(self) -> None:
         if time.monotonic() - self._start < _QUIET_S:
             return
         tally = self._tally
-        said = f"Saved {tally.done:,} of {tally.total:,} pictures, {tally.size / 1e6:.1f} MB"
         filled = 20 * tally.done // max(tally.total, 1)
         line = f"Saved {tally.done} of {tally.total} |{'█' * filled}{' ' * (20 - filled)}| {tally.size / 1e6:.1f} MB"
-        if self._display is None:
-            sys.stderr.write(f"\r{line.ljust(self._length)}")
-            sys.stderr.flush()
-        else:
-            bar = f'<progress max="{tally.total}" value="{tally.done}" aria-label="Saved pictures"></progress>'
-            data = {"text/plain": line, "text/html": f"<div>{bar} {said}</div>"}
-            if self._output is None:
-                self._output = self._display(data, raw=True, display_id=True)
-            else:
-                self._output.update(data, raw=True)
+        self._write(f"\r{line.ljust(self._length)}")
         self._length = len(line)
 
     def end(self) -> None:
         if self._length:
             self.show()
-            if self._display is None:
-                sys.stderr.write("\n")
-                sys.stderr.flush()
+            self._write("\n")
 
-
-def _display() -> Any:
-    """IPython's `display` in a kernel, whose outputs can be replaced; None elsewhere."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if getattr(shell, "kernel", None) is None:
-        return None
-    from IPython.display import display
-
-    return display
+    def _write(self, text: str) -> None:
+        self._file.write(text)
+        self._file.flush()

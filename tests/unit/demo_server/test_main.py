@@ -189,19 +189,3 @@ def test_equal_nodes_are_cached(kept: EmbeddedServer) -> None:
         assert first == image_name(wire)
         wire.delete(f"/images/i/{first}")
         assert first != image_name(wire)
-
-
-@pytest.mark.slow
-def test_max_queue_history_limits_finished_items(tmp_path: Path) -> None:
-    """At a restart only the latest finished items are kept."""
-    with _process("--root", str(tmp_path / "root"), folder=tmp_path) as (process, ready):
-        queue = f"{ready['url']}/api/v1/queue/default"
-        httpx.put(f"{queue}/processor/pause", verify=False)
-        httpx.post(f"{queue}/enqueue_batch", json={"batch": {"graph": add_and_multiply(), "runs": 5}}, verify=False)
-        httpx.put(f"{queue}/cancel_all_except_current", verify=False)
-        process.terminate()
-        process.wait(PATIENCE)
-    with _process("--root", str(tmp_path / "root"), "--max-queue-history", "2", folder=tmp_path) as (_, ready):
-        assert [4, 5] == sorted(
-            httpx.get(f"{ready['url']}/api/v1/queue/default/item_ids", verify=False).json()["item_ids"]
-        )
