@@ -198,7 +198,6 @@ def _environment() -> list[Finding]:
         Finding("python", "ok", f"{platform.python_version()} on {platform.system()}"),
         _kernel(_version("ipykernel")),
         _front_end(),
-        _table(),
         *_patched(),
     ]
 
@@ -224,7 +223,9 @@ def _kernel(version: str | None) -> Finding:
 
 
 def _front_end() -> Finding:
-    data = {name: _version(name) for name in ("jupyterlab", "notebook", "ipywidgets", "jupyterlab_widgets")}
+    data = {
+        name: _version(name) for name in ("jupyterlab", "notebook", "ipywidgets", "jupyterlab_widgets", "anywidget")
+    }
     message = ", ".join(f"{name} {version}" for name, version in data.items() if version)
     if data["jupyterlab"] is None and data["notebook"] is None:
         remedy = "Fine if you open notebooks in another program, such as VS Code; otherwise: pip install jupyterlab."
@@ -233,15 +234,6 @@ def _front_end() -> Finding:
         remedy = "JupyterLab cannot show widgets without it: pip install jupyterlab_widgets."
         return Finding("front end", "warning", message, remedy, data)
     return Finding("front end", "ok", message, data=data)
-
-
-def _table() -> Finding:
-    version = _version("anywidget")
-    data = {"anywidget": version}
-    if version is None:
-        remedy = "The views need it: pip install anywidget."
-        return Finding("table", "problem", "anywidget is not installed", remedy, data)
-    return Finding("table", "ok", f"anywidget {version}", data=data)
 
 
 def _patched() -> list[Finding]:

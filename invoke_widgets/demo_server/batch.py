@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictStr, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
-from .graph import Graph, NodeNotFoundError, ValidGraph
+from .graph import Graph, ValidGraph
 from .nodes import ImageField, VideoField, new_id
 from .session import GraphExecutionState
 
@@ -100,9 +100,9 @@ class Batch(BaseModel):
         """Refuse data for an unknown node or field. As in InvokeAI, the type of values is not checked."""
         for datum in itertools.chain.from_iterable(self.data or []):
             if datum.node_path not in self.graph.nodes:
-                raise NodeNotFoundError(f"Node {datum.node_path} not found in graph")
+                raise ValueError(f"Node {datum.node_path} not found in graph")
             if datum.field_name not in type(self.graph.nodes[datum.node_path]).model_fields:
-                raise NodeNotFoundError(f"Field {datum.field_name} not found in node {datum.node_path}")
+                raise ValueError(f"Field {datum.field_name} not found in node {datum.node_path}")
         return self
 
     def requested(self) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -13,30 +15,6 @@ from .nodes import AnyInvocation, CollectInvocation, IterateInvocation, new_id
 
 ITEM = "item"
 COLLECTION = "collection"
-
-
-class NodeNotFoundError(ValueError):
-    """An edge or a value names an unknown node."""
-
-
-class NodeFieldNotFoundError(ValueError):
-    """An edge names an unknown field."""
-
-
-class DuplicateNodeIdError(ValueError):
-    """Two nodes have one id."""
-
-
-class NodeIdMismatchError(ValueError):
-    """A node's id isn't its key."""
-
-
-class CyclicalGraphError(ValueError):
-    """The graph has a cycle."""
-
-
-class InvalidEdgeError(ValueError):
-    """An edge connects incompatible fields, or an iterator or collector is misused."""
 
 
 class EdgeConnection(BaseModel):
@@ -81,41 +59,39 @@ class Graph(BaseModel):
         return [edge for edge in self.edges if edge.source.node_id == node_id and edge.source.field == field]
 
     def validated(self) -> Graph:
-        """Return the graph, or raise one of this module's errors for the first problem found."""
+        """Return the graph, or raise ValueError for the first problem found."""
         self._check_ids()
         self._check_edge_ends()
         topological_order(self)
         for edge in self.edges:
             if not compatible(_output_type(self, edge.source), _input_type(self, edge.destination)):
-                raise InvalidEdgeError(f"Edge source and target types do not match ({edge})")
+                raise ValueError(f"Edge source and target types do not match ({edge})")
         for node in self.nodes.values():
             if isinstance(node, IterateInvocation) and (problem := _iterate_problem(self, node.id)):
-                raise InvalidEdgeError(f"Invalid iterator node ({node.id}): {problem}")
+                raise ValueError(f"Invalid iterator node ({node.id}): {problem}")
             if isinstance(node, CollectInvocation) and (problem := _collect_problem(self, node.id)):
-                raise InvalidEdgeError(f"Invalid collector node ({node.id}): {problem}")
+                raise ValueError(f"Invalid collector node ({node.id}): {problem}")
         return self
 
     def _check_ids(self) -> None:
         ids = [node.id for node in self.nodes.values()]
-        if duplicates := {node_id for node_id in ids if ids.count(node_id) > 1} if len(set(ids)) < len(ids) else None:
-            raise DuplicateNodeIdError(f"Node ids must be unique, found duplicates {duplicates}")
+        if duplicates := {node_id for node_id, count in Counter(ids).items() if count > 1}:
+            raise ValueError(f"Node ids must be unique, found duplicates {duplicates}")
         for key, node in self.nodes.items():
             if key != node.id:
-                raise NodeIdMismatchError(f"Node ids must match, got {key} and {node.id}")
+                raise ValueError(f"Node ids must match, got {key} and {node.id}")
 
     def _check_edge_ends(self) -> None:
         for edge in self.edges:
             source, destination = edge.source, edge.destination
             if source.node_id not in self.nodes:
-                raise NodeNotFoundError(f"Edge source node {source.node_id} does not exist in the graph")
+                raise ValueError(f"Edge source node {source.node_id} does not exist in the graph")
             if destination.node_id not in self.nodes:
-                raise NodeNotFoundError(f"Edge destination node {destination.node_id} does not exist in the graph")
+                raise ValueError(f"Edge destination node {destination.node_id} does not exist in the graph")
             if source.field not in self.nodes[source.node_id].output_class.model_fields:
-                raise NodeFieldNotFoundError(
-                    f"Edge source field {source.field} does not exist in node {source.node_id}"
-                )
+                raise ValueError(f"Edge source field {source.field} does not exist in node {source.node_id}")
             if destination.field not in type(self.nodes[destination.node_id]).model_fields:
-                raise NodeFieldNotFoundError(
+                raise ValueError(
                     f"Edge destination field {destination.field} does not exist in node {destination.node_id}"
                 )
 
@@ -127,27 +103,20 @@ def topological_order(graph: Graph) -> list[str]:
     """Return the node ids in topological order, generation by generation as InvokeAI does.
 
     Raises:
-        CyclicalGraphError
+        ValueError: it has a cycle.
     """
-    children: dict[str, dict[str, None]] = {node_id: {} for node_id in graph.nodes}
-    waiting_for: dict[str, int] = dict.fromkeys(graph.nodes, 0)
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(graph.nodes, ()))
     for edge in graph.edges:
-        if edge.destination.node_id not in children[edge.source.node_id]:
-            children[edge.source.node_id][edge.destination.node_id] = None
-            waiting_for[edge.destination.node_id] += 1
+        sorter.add(edge.destination.node_id, edge.source.node_id)
+    try:
+        sorter.prepare()
+    except CycleError:
+        raise ValueError("Graph contains cycles") from None
     order: list[str] = []
-    generation = [node_id for node_id, count in waiting_for.items() if count == 0]
-    while generation:
+    while sorter.is_active():
+        generation = sorter.get_ready()
         order.extend(generation)
-        following: list[str] = []
-        for node_id in generation:
-            for child in children[node_id]:
-                waiting_for[child] -= 1
-                if waiting_for[child] == 0:
-                    following.append(child)
-        generation = following
-    if len(order) < len(graph.nodes):
-        raise CyclicalGraphError("Graph contains cycles")
+        sorter.done(*generation)
     return order
 
 
