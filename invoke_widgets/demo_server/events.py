@@ -7,9 +7,7 @@ emission. A request that caused events is answered after they were sent (`flush`
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,16 +39,13 @@ class EventBus:
     """Carry events from any thread to the event loop, in order. Events before `start` are dropped."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: deque[Event | asyncio.Future[None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._wake: asyncio.Event | None = None
+        self._waiting: asyncio.Queue[Event | asyncio.Future[None]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     def start(self, send: Send) -> None:
         """Start sending. Call this on the event loop."""
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._run(send))
 
     async def stop(self) -> None:
@@ -64,31 +59,19 @@ class EventBus:
         now = int(time.time())
         for data in (event.data, event.redacted or {}, *event.by_owner.values()):
             data["timestamp"] = now
-        self._add(event)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._waiting.put_nowait, event)
 
     async def flush(self) -> None:
         """Wait until everything emitted so far has been sent."""
-        if self._loop is None:
-            return
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._add(done)
-        await done
-
-    def _add(self, entry: Event | asyncio.Future[None]) -> None:
-        if self._loop is None or self._wake is None or self._loop.is_closed():
-            return
-        with self._lock:
-            self._waiting.append(entry)
-        self._loop.call_soon_threadsafe(self._wake.set)
+        sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(sent)
+        await sent
 
     async def _run(self, send: Send) -> None:
-        assert self._wake is not None
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                entry = self._waiting.popleft()
-                if isinstance(entry, Event):
-                    await send(entry)
-                elif not entry.done():
-                    entry.set_result(None)
+            entry = await self._waiting.get()
+            if isinstance(entry, Event):
+                await send(entry)
+            elif not entry.done():
+                entry.set_result(None)

@@ -106,10 +106,11 @@ def fields(
     Raises:
         InvalidRequest: it is neither.
     """
-    return _of_workflow(source, schemas, called) if is_workflow(source) else _of_graph(source, schemas)
+    known = NodeSchemas({}) if schemas is None else schemas
+    return _of_workflow(source, known, called) if is_workflow(source) else _of_graph(source, known)
 
 
-def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas | None) -> list[WorkflowField]:
+def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas) -> list[WorkflowField]:
     checked = normal_graph(graph)
     fed = {
         (edge["destination"]["node_id"], edge["destination"]["field"]): ".".join(edge["source"].values())
@@ -117,7 +118,7 @@ def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas | None) -> list[Wor
     }
     found = []
     for node_id, node in checked["nodes"].items():
-        for field in dict.fromkeys((*node, *_known(schemas, node["type"]))):
+        for field in dict.fromkeys((*node, *schemas.inputs(node["type"]))):
             described = _described(schemas, node["type"], field, node.get(field), fed.get((node_id, field), ""))
             if described is not None:
                 path = f"{node_id}.{field}"
@@ -127,7 +128,7 @@ def _of_graph(graph: Mapping[str, Any], schemas: NodeSchemas | None) -> list[Wor
 
 
 def _of_workflow(
-    workflow: Mapping[str, Any], schemas: NodeSchemas | None, called_workflows: Mapping[str, Mapping[str, Any]] | None
+    workflow: Mapping[str, Any], schemas: NodeSchemas, called_workflows: Mapping[str, Mapping[str, Any]] | None
 ) -> list[WorkflowField]:
     nodes = invocations(workflow)
     names = node_names(nodes)
@@ -144,7 +145,7 @@ def _of_workflow(
     for node_id, data in nodes.items():
         given = dict(inputs_of(data))
         arguments = _arguments(data, schemas, called_workflows or {})
-        for field in dict.fromkeys((*given, *_known(schemas, data["type"]))):
+        for field in dict.fromkeys((*given, *schemas.inputs(data["type"]))):
             place, input_ = (node_id, field), given.get(field, {})
             there = arguments.get(field)
             if there is None:
@@ -182,7 +183,7 @@ def _of_workflow(
 
 
 def _arguments(
-    data: Mapping[str, Any], schemas: NodeSchemas | None, called: Mapping[str, Mapping[str, Any]]
+    data: Mapping[str, Any], schemas: NodeSchemas, called: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, WorkflowField]:
     """The inputs of a node that stand for fields of the workflow it calls, as these are there."""
     arguments = arguments_of(data, called)
@@ -209,13 +210,13 @@ def _named(
     titles: Mapping[tuple[str, str], str],
     headings: Mapping[tuple[str, str], str],
     nodes: Mapping[str, Mapping[str, Any]],
-    schemas: NodeSchemas | None,
+    schemas: NodeSchemas,
 ) -> dict[tuple[str, str], str]:
     """Name a form's fields in words: by title, on a clash with the node's name or the heading, at last by number."""
 
     def node(place: tuple[str, str]) -> str:
         data = nodes[place[0]]
-        return _text(data.get("label")) or (schemas.title(data["type"]) if schemas is not None else "") or data["type"]
+        return _text(data.get("label")) or schemas.title(data["type"]) or data["type"]
 
     names = {place: titles[place] for place in places}
     for prefix in (node, lambda place: headings[place]):
@@ -233,23 +234,17 @@ def _named(
     return names
 
 
-def _known(schemas: NodeSchemas | None, node_type: str) -> Mapping[str, Any]:
-    return schemas.inputs(node_type) if schemas is not None else {}
-
-
 def _text(value: object) -> str:
     return " ".join(value.split()) if isinstance(value, str) else ""
 
 
-def _title(schemas: NodeSchemas | None, node_type: str, field: str) -> str:
-    title = _text(_known(schemas, node_type).get(field, {}).get("title"))
+def _title(schemas: NodeSchemas, node_type: str, field: str) -> str:
+    title = _text(schemas.inputs(node_type).get(field, {}).get("title"))
     words = field.replace("_", " ").strip()
     return title or words[:1].upper() + words[1:]
 
 
-def _described(
-    schemas: NodeSchemas | None, node_type: str, field: str, value: Any, fed_by: str
-) -> WorkflowField | None:
+def _described(schemas: NodeSchemas, node_type: str, field: str, value: Any, fed_by: str) -> WorkflowField | None:
     """What is known of a field, without its names; None if it cannot be set."""
     if field in NOT_SET:
         return None
@@ -261,7 +256,7 @@ def _described(
         return replace(described, kind="generator", value=settings) if field == "generator" else None
     if field.startswith(ARGUMENT):  # of a called workflow that nothing is known of
         return None
-    if schemas is None:
+    if not schemas:
         return None if fed_by else described
     if not schemas.has(node_type):
         return replace(described, problem=f"this server has no node type {node_type!r}")
