@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,14 +17,15 @@ from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import routes_app, routes_auth, routes_boards, routes_images, routes_library, routes_queue
 from .events import EventBus
 from .faults import Drills, FaultMiddleware
-from .images import ImageStore
-from .library import Library
+from .images import BoardNotFoundError, ImageRecordNotFoundException, ImageStore
+from .library import Library, WorkflowNotFoundError
 from .nodes import NODES, OUTPUTS
 from .queue import Queue
 from .services import Services, Settings
@@ -34,6 +35,18 @@ from .users import Users
 from .worker import NodeCache, Worker
 
 _REF = "#/components/schemas/{model}"
+
+
+_MISSING: dict[type[Exception], str] = {
+    ImageRecordNotFoundException: "Not Found",
+    BoardNotFoundError: "Board not found",
+    WorkflowNotFoundError: "Workflow not found",
+}
+"""What is said with 404 of each kind of record that is not there."""
+
+
+def _not_found(detail: str) -> Callable[[Request, Exception], Response]:
+    return lambda request, error: JSONResponse({"detail": detail}, status_code=404)
 
 
 class _Compressed:
@@ -132,6 +145,8 @@ class DemoServer:
             generate_unique_id_function=lambda route: route.name,
         )
         api.state.services = self.services
+        for missing, detail in _MISSING.items():
+            api.add_exception_handler(missing, _not_found(detail))
         api.add_middleware(_Compressed)
         # No origin is allowed, as with InvokeAI's default settings, so that browsers refuse cross-origin requests.
         api.add_middleware(CORSMiddleware, allow_origins=[], allow_methods=["*"])

@@ -24,6 +24,10 @@ class ImageRecordNotFoundException(Exception):
         super().__init__("Image record not found")
 
 
+class BoardNotFoundError(Exception):
+    """No board has that id."""
+
+
 class ImageStore:
     """All images and boards.
 
@@ -78,7 +82,7 @@ class ImageStore:
                     *(workflow is not None or graph is not None, metadata, workflow, graph),
                 ),
             )
-            if board_id is not None and self.get_board(board_id) is not None:
+            if board_id is not None and self._boards("WHERE board_id = ?", [board_id]):
                 self.set_board(name, board_id)
         return name
 
@@ -164,10 +168,12 @@ class ImageStore:
             db.execute(sql, (board_id, board_name, user_id))
         return board_id
 
-    def get_board(self, board_id: str) -> dict[str, Any] | None:
-        """Return a board, or None."""
+    def get_board(self, board_id: str) -> dict[str, Any]:
+        """Return a board, or raise BoardNotFoundError."""
         boards = self._boards("WHERE board_id = ?", [board_id])
-        return {**boards[0], "owner_username": None} if boards else None
+        if not boards:
+            raise BoardNotFoundError
+        return {**boards[0], "owner_username": None}
 
     def boards(self) -> list[dict[str, Any]]:
         """Return all boards, the newest first."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Query
+from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 
 from .images import NO_BOARD
 from .routes_images import ImageCategory, Names, changed
-from .services import Parts, Services, User
+from .services import Parts, User
 
 router = APIRouter(prefix="/api/v1/boards", tags=["boards"])
 images_router = APIRouter(prefix="/api/v1/board_images", tags=["boards"])
@@ -22,17 +22,8 @@ class BoardChanges(BaseModel, extra="forbid"):
     board_name: str
 
 
-def _board(services: Services, board_id: str) -> dict[str, Any]:
-    board = services.images.get_board(board_id)
-    if board is None:
-        raise HTTPException(404, "Board not found")
-    return board
-
-
 @router.post("/", status_code=201)
-def create_board(
-    services: Parts, user: User, board_name: Annotated[str, Query(max_length=300)]
-) -> dict[str, Any] | None:
+def create_board(services: Parts, user: User, board_name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
     """Create a board."""
     return services.images.get_board(services.images.create_board(board_name, user.user_id))
 
@@ -50,21 +41,21 @@ def list_boards(
 @router.get("/{board_id}")
 def get_board(services: Parts, user: User, board_id: str) -> dict[str, Any]:
     """Get a board."""
-    return _board(services, board_id)
+    return services.images.get_board(board_id)
 
 
 @router.patch("/{board_id}", status_code=201)
 def update_board(services: Parts, user: User, board_id: str, changes: BoardChanges) -> dict[str, Any]:
     """Rename a board."""
-    _board(services, board_id)
+    services.images.get_board(board_id)
     services.images.rename_board(board_id, changes.board_name)
-    return _board(services, board_id)
+    return services.images.get_board(board_id)
 
 
 @router.delete("/{board_id}")
 def delete_board(services: Parts, user: User, board_id: str, include_images: bool = False) -> dict[str, Any]:
     """Delete a board."""
-    _board(services, board_id)
+    services.images.get_board(board_id)
     names = services.images.board_image_names(board_id)
     services.images.delete_board(board_id)
     deleted = services.images.delete(names) if include_images else []
@@ -89,7 +80,7 @@ def list_all_board_image_names(
 ) -> list[str]:
     """List the names of a board's images."""
     if board_id != NO_BOARD:
-        _board(services, board_id)
+        services.images.get_board(board_id)
     return services.images.board_image_names(board_id, categories, is_intermediate)
 
 
@@ -98,7 +89,7 @@ def add_images_to_board(
     services: Parts, user: User, board_id: Annotated[str, Body()], image_names: Names
 ) -> dict[str, Any]:
     """Add images to a board."""
-    _board(services, board_id)
+    services.images.get_board(board_id)
     put = partial(services.images.set_board, board_id=board_id)
     return changed(services, "added_images", image_names, put, board_id)
 

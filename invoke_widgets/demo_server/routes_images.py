@@ -138,31 +138,21 @@ def get_images_by_names(services: Parts, user: User, image_names: Names) -> list
 @router.get("/i/{image_name}/metadata")
 def get_image_metadata(services: Parts, user: User, image_name: str) -> Any:
     """Get the metadata that an image carries."""
-    text = _embedded(services, image_name)["metadata"]
+    text = services.images.embedded(image_name)["metadata"]
     return None if text is None else json.loads(text)
 
 
 @router.get("/i/{image_name}/workflow")
 def get_image_workflow(services: Parts, user: User, image_name: str) -> dict[str, str | None]:
     """Get the workflow and the graph that an image carries, as JSON text."""
-    embedded = _embedded(services, image_name)
+    embedded = services.images.embedded(image_name)
     return {"workflow": embedded["workflow"], "graph": embedded["graph"]}
-
-
-def _embedded(services: Services, image_name: str) -> dict[str, str | None]:
-    try:
-        return services.images.embedded(image_name)
-    except ImageRecordNotFoundException:
-        raise HTTPException(404) from None
 
 
 @router.get("/i/{image_name}")
 def get_image_dto(services: Parts, user: User, image_name: str) -> dict[str, Any]:
     """Get an image's record."""
-    try:
-        return services.images.dto(image_name)
-    except ImageRecordNotFoundException:
-        raise HTTPException(404) from None
+    return services.images.dto(image_name)
 
 
 @router.delete("/i/{image_name}")

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, HTTPException, Query
 
 from .batch import WorkflowWithoutID
-from .library import WorkflowNotFoundError
 from .nodes import MODELS, BaseModelType, ModelType
-from .services import Parts, Services, User
+from .services import Parts, User
 
 router = APIRouter(prefix="/api")
 
@@ -37,17 +36,10 @@ def create_workflow(
     return services.library.create(workflow, user_id=user.user_id, is_public=not services.settings.multiuser)
 
 
-def _workflow(services: Services, workflow_id: str) -> dict[str, Any]:
-    try:
-        return services.library.get(workflow_id)
-    except WorkflowNotFoundError:
-        raise HTTPException(404, "Workflow not found") from None
-
-
 @router.get("/v1/workflows/i/{workflow_id}")
 def get_workflow(services: Parts, user: User, workflow_id: str) -> dict[str, Any]:
     """Get a workflow."""
-    record = _workflow(services, workflow_id)
+    record = services.library.get(workflow_id)
     is_own = user.is_admin or record["user_id"] == user.user_id
     if services.settings.multiuser and not (record["category"] == "default" or record["is_public"] or is_own):
         raise HTTPException(403, "Not authorized to access this workflow")
@@ -57,7 +49,7 @@ def get_workflow(services: Parts, user: User, workflow_id: str) -> dict[str, Any
 @router.delete("/v1/workflows/i/{workflow_id}")
 def delete_workflow(services: Parts, user: User, workflow_id: str) -> None:
     """Delete a workflow."""
-    record = _workflow(services, workflow_id)
+    record = services.library.get(workflow_id)
     if services.settings.multiuser and not (user.is_admin or record["user_id"] == user.user_id):
         raise HTTPException(403, "Not authorized to delete this workflow")
     services.library.delete(workflow_id)

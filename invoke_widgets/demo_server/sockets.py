@@ -9,17 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import socketio
-from pydantic import BaseModel
 
 from .events import Event
 from .faults import Drills
 from .users import SYSTEM, CurrentUser, Users
 
 ADMIN_ROOM = "admin"
-
-
-class _Subscription(BaseModel):
-    queue_id: str
 
 
 def _user_room(user_id: str) -> str:
@@ -66,10 +61,10 @@ class Sockets:
 
     async def _subscribe(self, sid: str, data: Any) -> None:
         # Malformed data is ignored: the exception only reaches the log of the Socket.IO server, which is off.
-        await self._server.enter_room(sid, _Subscription.model_validate(data).queue_id)
+        await self._server.enter_room(sid, data["queue_id"])
 
     async def _unsubscribe(self, sid: str, data: Any) -> None:
-        await self._server.leave_room(sid, _Subscription.model_validate(data).queue_id)
+        await self._server.leave_room(sid, data["queue_id"])
 
     async def drop(self) -> None:
         """Disconnect every client."""
