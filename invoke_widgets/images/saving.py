@@ -145,69 +145,46 @@ def numbered(name: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a picture goes.
-
-    Attributes:
-        path: its file, which is there if `is_saved`.
-        same: a file of the same name that may hold the same picture, if there is one.
-    """
+    """Where a picture goes. `path` is its file, which is there if `is_saved`."""
 
     image: Image
     path: Path
     is_saved: bool = False
-    same: Path | None = None
 
 
 def _targets(folder: Path, images: Sequence[Image], names: Sequence[str]) -> list[_Target]:
     """Decide each picture's file, always in the same way: one that holds it already, or the first that is free."""
     there = _files(folder)
     runs: dict[str, list[str]] = {}  # by name: the files of that name and its numbers, without a gap
-    for name in names:
+    numbers: dict[str, int] = {}
+    taken: set[str] = set()
+    targets: list[_Target] = []
+    for image, name in zip(images, names, strict=True):
         if name not in runs:
             runs[name] = list(takewhile(there.__contains__, (_folded(numbered(name, n)) for n in count(1))))
-    wanted = list(zip(images, names, strict=True))
-    taken: set[str] = set()
-    saved: dict[int, Path] = {}
-    for index, (image, name) in enumerate(wanted):
         time_ns = _time_ns(image)
-        own = [key for key in runs[name] if key not in taken and there[key].time_ns == time_ns is not None]
-        if own:
-            taken.add(own[0])
-            saved[index] = there[own[0]].path
-    targets: list[_Target] = []
-    numbers: dict[str, int] = {}
-    for index, (image, name) in enumerate(wanted):
-        if index in saved:
-            targets.append(_Target(image, saved[index], is_saved=True))
+        own = next((key for key in runs[name] if key not in taken and there[key][1] == time_ns is not None), None)
+        if own is not None:
+            taken.add(own)
+            targets.append(_Target(image, there[own][0], is_saved=True))
             continue
-        like = next((key for key in runs[name] if key not in taken and there[key].time_ns is not None), None)
-        if like is not None:
-            taken.add(like)
         number = numbers.get(name, 1)
         while (key := _folded(numbered(name, number))) in there or key in taken:
             number += 1
         numbers[name] = number + 1
         taken.add(key)
-        same = None if like is None else there[like].path
-        targets.append(_Target(image, folder / numbered(name, number), same=same))
+        targets.append(_Target(image, folder / numbered(name, number)))
     return targets
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What is in the folder already. `time_ns` is None for what is not a plain file."""
-
-    path: Path
-    time_ns: int | None
-
-
-def _files(folder: Path) -> dict[str, _File]:
-    found: dict[str, _File] = {}
+def _files(folder: Path) -> dict[str, tuple[Path, int | None]]:
+    """What is in the folder already: each path, and the time of a plain file."""
+    found: dict[str, tuple[Path, int | None]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             is_file = entry.is_file(follow_symlinks=False)
             time_ns = entry.stat(follow_symlinks=False).st_mtime_ns if is_file else None
-            found[_folded(entry.name)] = _File(Path(entry.path), time_ns)
+            found[_folded(entry.name)] = Path(entry.path), time_ns
     return found
 
 
@@ -235,22 +212,6 @@ def _write(path: Path, content: bytes, time_ns: int | None) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-
-
-def _put(target: _Target, content: bytes) -> Path:
-    """Write a picture to its file, unless the other file holds the same bytes."""
-    time_ns = _time_ns(target.image)
-    same = target.same
-    try:
-        if same is not None and same.stat().st_size == len(content) and same.read_bytes() == content:
-            if time_ns is not None and time_ns >= 0:
-                with contextlib.suppress(OSError):  # another user's file: it is compared again the next time
-                    os.utime(same, ns=(time_ns, time_ns))
-            return same
-        _write(target.path, content, time_ns)
-    except OSError as error:
-        raise ResourceError(f"{target.path} could not be written: {error.strerror or error}.") from error
-    return target.path
 
 
 # --- saving -------------------------------------------------------------------------------------------------------
@@ -328,11 +289,13 @@ def _planned(images: Sequence[Image], folder: Path, pattern: str) -> list[_Targe
 
 
 async def _save(context: Context, targets: Sequence[_Target], tally: Tally) -> list[Path]:
-    async def one(target: _Target) -> Path:
+    async def one(target: _Target) -> None:
         content = await context.client.get_image_full(target.image.name)
-        path = await asyncio.to_thread(_put, target, content)
+        try:
+            await asyncio.to_thread(_write, target.path, content, _time_ns(target.image))
+        except OSError as error:
+            raise ResourceError(f"{target.path} could not be written: {error.strerror or error}.") from error
         tally.add(len(content))
-        return path
 
     fetched = await a_few_at_once(one, [target for target in targets if not target.is_saved])
     failures = [each for each in fetched if isinstance(each, JobException)]
@@ -342,8 +305,7 @@ async def _save(context: Context, targets: Sequence[_Target], tally: Tally) -> l
             suggestion=failures[0].suggestion or "Call it again: what is saved is not fetched again.",
             retryable=failures[0].retryable,
         )
-    paths = (each for each in fetched if isinstance(each, Path))
-    return [target.path if target.is_saved else next(paths) for target in targets]
+    return [target.path for target in targets]
 
 
 class Tally:

@@ -473,16 +473,6 @@ def test_save_under_one_name(console: iw.Console, tmp_path: Path, fetched: Calla
     assert [] == fetched()[before:]
 
 
-def test_save_where_files_lost_their_times(console: iw.Console, tmp_path: Path) -> None:
-    """After a copy without times the pictures are fetched and compared, and not saved twice."""
-    images = _pictures(console, 3)
-    paths = images.save(tmp_path, "x")
-    for path in paths:
-        os.utime(path)
-    assert paths == images.save(tmp_path, "x")
-    assert sorted(paths) == sorted(tmp_path.iterdir())
-
-
 def test_save_follows_no_link_out_of_the_folder(console: iw.Console, tmp_path: Path) -> None:
     """A link in the place of a file, or of the unfinished one, is not written through."""
     (image,) = _pictures(console, 1)
