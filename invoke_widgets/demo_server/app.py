@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -35,7 +36,6 @@ from .users import Users
 from .worker import NodeCache, Worker
 
 _REF = "#/components/schemas/{model}"
-
 
 _MISSING: dict[type[Exception], str] = {
     ImageRecordNotFoundException: "Not Found",
@@ -207,18 +207,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     )
     schemas: dict[str, Any] = document["components"]["schemas"]
 
-    def add(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-        for key, definition in schema.pop("$defs", {}).items():
-            schemas.setdefault(key, definition)
-        schemas[name] = schema
-        return schema
-
-    for output in OUTPUTS.values():
-        add(output.__name__, output.model_json_schema(mode="serialization", ref_template=_REF))
-    outputs: dict[str, Any] = {}
+    models = [(model, "serialization") for model in (*OUTPUTS.values(), *NODES.values())]
+    _, definitions = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+    schemas |= definitions["$defs"]
+    outputs = {name: {"$ref": _REF.format(model=node.output_class.__name__)} for name, node in NODES.items()}
     for name, node in NODES.items():
-        schema = add(node.__name__, node.model_json_schema(mode="serialization", ref_template=_REF))
-        schema["output"] = outputs[name] = {"$ref": _REF.format(model=node.output_class.__name__)}
+        schemas[node.__name__]["output"] = outputs[name]
     schemas["InvocationOutputMap"] = {
         "type": "object",
         "properties": dict(sorted(outputs.items())),

@@ -16,7 +16,7 @@ like any unknown one. Of several drills with one name the latest applies.
 | `bad_gateway`   |                         | 502 with an HTML page, as from a proxy                                   |
 | `half_json`     |                         | the request is carried out; half of the response's JSON is sent          |
 | `lost_replies`  | `fraction`, `seed`      | that share of requests is carried out and closed without a response      |
-| `out_of_memory` |                         | each item fails halfway with `OutOfMemoryError`                          |
+| `out_of_memory` |                         | each item fails with `OutOfMemoryError` once half of its nodes have run  |
 | `full_queue`    |                         | nothing can be enqueued: `enqueued` is 0                                 |
 
 The last two and `drop_sockets` leave requests alone, `offline` affects all, the others those for `/api` and
