@@ -123,6 +123,7 @@ def test_submitted_graph_appears_as_a_row_and_can_be_canceled(page: Page, wire: 
     expect(row).to_contain_text("Canceled")
 
 
+@pytest.mark.looks
 def test_value_of_wrong_type_is_reported_at_its_field(page: Page, wire: Wire) -> None:
     """A value of the wrong type is reported in its row before anything is sent; then the batch is sent, and found."""
     page.tab("Submit")
@@ -154,6 +155,7 @@ def test_canceled_selection_can_be_brought_back(page: Page, wire: Wire) -> None:
     assert 5 == wire.queue_status()["total"]
 
 
+@pytest.mark.looks
 def test_more_than_ten_jobs_ask_first(page: Page, wire: Wire) -> None:
     """Eleven jobs are canceled after a question, which the focus answers with no; ten are canceled at once."""
     running, pending = wire.running_and_pending(11)
@@ -173,6 +175,7 @@ def test_more_than_ten_jobs_ask_first(page: Page, wire: Wire) -> None:
     assert {"in_progress": 1, "pending": 1, "canceled": 10} == wire.counts()
 
 
+@pytest.mark.looks
 def test_more_than_ten_waiting_jobs_ask_first(page: Page, wire: Wire) -> None:
     """What waits is canceled after a question if it is more than ten jobs, and what runs goes on."""
     wire.running_and_pending(11)
@@ -185,6 +188,7 @@ def test_more_than_ten_waiting_jobs_ask_first(page: Page, wire: Wire) -> None:
     assert {"in_progress": 1, "canceled": 11} == wire.counts()
 
 
+@pytest.mark.looks
 def test_batch_of_a_row_is_no_link_until_it_is_pointed_at(page: Page, wire: Wire) -> None:
     """A row's batch looks like text, so that a column of them does not shout; under the pointer it is a link."""
     item_id = wire.run()["item_id"]
@@ -218,6 +222,7 @@ def test_clear_asks_first_and_says_how_many(page: Page, wire: Wire) -> None:
     assert 0 == wire.queue_status()["total"]
 
 
+@pytest.mark.looks
 def test_tiles_filter_the_table(page: Page, wire: Wire) -> None:
     """A click on a counter shows only those jobs, from any tab, and a second click shows all again."""
     done, failed = wire.run()["item_id"], wire.run(fail())["item_id"]
@@ -335,11 +340,13 @@ CELLS_THAT_RUN = (
 )
 
 
+@pytest.mark.looks
 def test_footer_says_whether_clicks_arrive(lab: Lab, wire: Wire) -> None:
     """The footer is right in cells that block the kernel and in cells that await, in JupyterLab."""
     check_footer(Page(lab, wire, *CELLS_THAT_RUN))
 
 
+@pytest.mark.looks
 def test_all_controls_have_accessible_names(page: Page, wire: Wire) -> None:
     """Each button, field and choice has an accessible name."""
     wire.run(fail())
