@@ -306,8 +306,10 @@ class NotebookPage:
 
     def show(self) -> None:
         """Bring it to the front, and wait until its kernel is idle."""
+        # Without braces Playwright would copy the widget that this returns out of the page, which takes seconds.
         self.page.evaluate(
-            "path => jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})", self.name
+            "async path => { await jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}); }",
+            self.name,
         )
         self._wait_for_kernel()
 
