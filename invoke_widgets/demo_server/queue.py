@@ -71,8 +71,15 @@ class SessionQueueItem(BaseModel):
 
 _INSERT = """
     INSERT INTO queue (queue_id, session_id, session, batch_id, field_values, priority, workflow, origin, destination,
-                       retried_from_item_id, user_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                       user_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_RETRY = """
+    INSERT INTO queue (session_id, session, queue_id, batch_id, field_values, priority, workflow, origin, destination,
+                       user_id, retried_from_item_id)
+    SELECT ?, ?, queue_id, batch_id, field_values, priority, workflow, origin, destination, user_id,
+           COALESCE(retried_from_item_id, item_id)
+    FROM queue WHERE item_id = ?
 """
 _ITEM = """
     SELECT q.*, u.display_name AS user_display_name, u.email AS user_email
@@ -141,7 +148,7 @@ class Queue:
             rows = [
                 (
                     *(queue_id, session_id, session, batch.batch_id, values, priority, workflow),
-                    *(batch.origin, batch.destination, None, user_id),
+                    *(batch.origin, batch.destination, user_id),
                 )
                 for session_id, session, values in batch.sessions(self.room(queue_id))
             ]
@@ -312,17 +319,8 @@ class Queue:
                 if item.queue_id != queue_id or item.status not in ("failed", "canceled"):
                     continue
                 session = GraphExecutionState(graph=item.session.graph)
-                values = json.dumps([v.model_dump() for v in item.field_values]) if item.field_values else None
-                workflow = item.workflow.model_dump_json() if item.workflow else None
-                root = item.item_id if item.retried_from_item_id is None else item.retried_from_item_id
                 text = session.model_dump_json(warnings=False, exclude_none=True)
-                db.execute(
-                    _INSERT,
-                    (
-                        *(queue_id, session.id, text, item.batch_id, values, item.priority, workflow),
-                        *(item.origin, item.destination, root, item.user_id),
-                    ),
-                )
+                db.execute(_RETRY, (session.id, text, item_id))
                 retried.setdefault(item.user_id, []).append(item_id)
                 done.append(item_id)
                 if len(done) >= room:
@@ -483,10 +481,9 @@ def _ids_by_user(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> d
 
 
 def _status_changed(item: SessionQueueItem, batch: dict[str, Any], queue: dict[str, Any]) -> Event:
-    names_of_change = ("status", "status_sequence", "error_type", "error_message", "error_traceback")
-    times = ("created_at", "updated_at", "started_at", "completed_at")
-    data: dict[str, Any] = item.ids | {name: getattr(item, name) for name in (*names_of_change, *times)}
-    data |= {"batch_status": batch, "queue_status": queue}
+    fields: tuple[str, ...] = ("status", "status_sequence", "error_type", "error_message", "error_traceback")
+    fields += ("created_at", "updated_at", "started_at", "completed_at")
+    data = item.ids | {name: getattr(item, name) for name in fields} | {"batch_status": batch, "queue_status": queue}
     hidden = dict.fromkeys(("origin", "destination", "error_type", "error_message", "error_traceback"))
     names = dict.fromkeys(("user_id", "batch_id", "session_id"), "redacted")
     current = dict.fromkeys(("item_id", "session_id", "batch_id", "user_pending", "user_in_progress"))
@@ -494,7 +491,7 @@ def _status_changed(item: SessionQueueItem, batch: dict[str, Any], queue: dict[s
         **data,
         **hidden,
         **names,
-        "batch_status": {**data["batch_status"], "batch_id": "redacted", "origin": None, "destination": None},
-        "queue_status": {**data["queue_status"], **current},
+        "batch_status": {**batch, "batch_id": "redacted", "origin": None, "destination": None},
+        "queue_status": {**queue, **current},
     }
     return Event("queue_item_status_changed", data, (item.user_id,), redacted)
