@@ -33,7 +33,7 @@ from .services import Services, Settings
 from .sockets import Sockets
 from .store import Store
 from .users import Users
-from .worker import NodeCache, Worker
+from .worker import Worker
 
 _REF = "#/components/schemas/{model}"
 
@@ -101,40 +101,26 @@ class DemoServer:
         control: token that allows drills; random by default.
 
     Attributes:
-        drills: the active drills, for use within the process.
         connections: the open connections, to be shared with the uvicorn server that runs `app`.
     """
 
     def __init__(self, root: Path, settings: Settings | None = None, control: str | None = None) -> None:
         self.settings = settings or Settings()
         self.control = control or secrets.token_urlsafe(24)
-        self.drills = Drills()
         self.connections: set[Any] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         root.mkdir(parents=True, exist_ok=True)
         store = Store(root / "demo.db")
         bus = EventBus()
-        cache = NodeCache()
+        drills = Drills()
         images = ImageStore(store, root / "images")
-        images.on_deleted = cache.forget
         users = Users(store, multiuser=self.settings.multiuser)
-        queue = Queue(store, bus, max_size=self.settings.max_queue_size, is_full=lambda: self.drills.on("full_queue"))
-        worker = Worker(
-            queue,
-            images,
-            bus,
-            cache,
-            out_of_memory=lambda: self.drills.on("out_of_memory"),
-            before_item=self._pause,
-            round_robin=self.settings.multiuser,
-        )
-        library = Library(store)
-        self.services = Services(
-            self.settings, self.control, store, bus, self.drills, users, images, library, cache, queue, worker
-        )
-        self._sockets = Sockets(users, self.drills)
+        queue = Queue(store, bus, drills, max_size=self.settings.max_queue_size)
+        worker = Worker(queue, images, bus, drills, before_item=self._pause, round_robin=self.settings.multiuser)
+        self.services = Services(self.settings, self.control, store, bus, users, images, Library(store), queue, worker)
+        self._sockets = Sockets(users, drills)
         self.app: ASGIApp = _OwnAddress(
-            FaultMiddleware(self._api(), self.drills, self.connections, self.control, self._sockets.drop)
+            FaultMiddleware(self._api(), drills, self.connections, self.control, self._sockets.drop)
         )
 
     def _api(self) -> FastAPI:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from .batch import Batch, NodeFieldValue, WorkflowWithoutID
 from .events import Event, EventBus
+from .faults import Drills
 from .session import GraphExecutionState
 from .store import Store
 
@@ -102,8 +103,8 @@ class Queue:
     Reading an item with an invalid session raises a ValidationError, except in `status_of` and `summaries`.
 
     Args:
+        drills: of which "full_queue" makes every queue look full.
         max_size: maximum number of pending items per queue.
-        is_full: returns True to make every queue look full.
 
     Attributes:
         on_finished: called with an item's id and status when it reaches a final status, whoever set it.
@@ -111,11 +112,11 @@ class Queue:
         on_cleared: called with a queue's id and a user's, None for all users, after it was cleared.
     """
 
-    def __init__(self, store: Store, bus: EventBus, *, max_size: int, is_full: Callable[[], bool]) -> None:
+    def __init__(self, store: Store, bus: EventBus, drills: Drills, *, max_size: int) -> None:
         self._store = store
         self._bus = bus
         self.max_size = max_size
-        self._is_full = is_full
+        self._drills = drills
         self.on_finished: Callable[[int, Status], None] = lambda item_id, status: None
         self.on_enqueued: Callable[[], None] = lambda: None
         self.on_cleared: Callable[[str, str | None], None] = lambda queue_id, user_id: None
@@ -130,7 +131,7 @@ class Queue:
 
     def room(self, queue_id: str) -> int:
         """Return how many more items a queue takes."""
-        if self._is_full():
+        if self._drills.on("full_queue"):
             return 0
         with self._store.transaction() as db:
             sql = "SELECT COUNT(*) FROM queue WHERE queue_id = ? AND status = 'pending'"

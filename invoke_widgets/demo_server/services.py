@@ -9,13 +9,12 @@ from fastapi import Depends, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from .events import EventBus
-from .faults import Drills
 from .images import ImageStore
 from .library import Library
 from .queue import Queue
 from .store import Store
 from .users import SYSTEM, CurrentUser, Users
-from .worker import NodeCache, Worker
+from .worker import Worker
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,9 @@ class Services:
     control: str
     store: Store
     bus: EventBus
-    drills: Drills
     users: Users
     images: ImageStore
     library: Library
-    cache: NodeCache
     queue: Queue
     worker: Worker
 

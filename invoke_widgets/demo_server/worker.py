@@ -14,6 +14,7 @@ from PIL import Image
 
 from .events import Event, EventBus
 from .executor import Executor, NodeInputError
+from .faults import Drills
 from .images import ImageStore
 from .nodes import (
     BaseInvocation,
@@ -81,7 +82,7 @@ class Worker:
     """Run items one after another.
 
     Args:
-        out_of_memory: returns whether items fail as if the GPU's memory were full.
+        drills: of which "out_of_memory" has items fail as if the GPU's memory were full.
         before_item: called after an item is claimed, before it runs.
         round_robin: whether users take turns.
     """
@@ -91,17 +92,16 @@ class Worker:
         queue: Queue,
         images: ImageStore,
         bus: EventBus,
-        cache: NodeCache,
+        drills: Drills,
         *,
-        out_of_memory: Callable[[], bool],
         before_item: Callable[[], None],
         round_robin: bool = False,
     ) -> None:
         self.queue = queue
         self.images = images
         self.bus = bus
-        self.cache = cache
-        self.out_of_memory = out_of_memory
+        self.drills = drills
+        self.cache = NodeCache()
         self.before_item = before_item
         self._round_robin = round_robin
         self._item: SessionQueueItem | None = None
@@ -111,6 +111,7 @@ class Worker:
         self._wake = threading.Event()
         self.canceled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        images.on_deleted = self.cache.forget
         queue.on_finished = self._on_finished
         queue.on_enqueued = self._wake.set
         queue.on_cleared = self._on_cleared
@@ -232,7 +233,7 @@ class ItemRun:
     def _invoke(self, node: BaseInvocation) -> BaseInvocationOutput:
         node.check_inputs()
         context = _Context(self, node)
-        if self.worker.out_of_memory() and self._half_done():
+        if self.worker.drills.on("out_of_memory") and self._half_done():
             raise OutOfMemoryError
         if not node.use_cache:
             return node.invoke(context)
