@@ -6,7 +6,6 @@ import base64
 import io
 import threading
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +30,7 @@ from .queue import Queue, QueueItemNotFoundError, SessionQueueItem, Status
 
 # Interval between polls for items that come without a notification (retries), and between attempts after an error.
 POLL_SECONDS = 1.0
+_MAX_CACHED = 512
 
 
 class OutOfMemoryError(RuntimeError):
@@ -44,32 +44,24 @@ class OutOfMemoryError(RuntimeError):
 
 
 class NodeCache:
-    """The outputs of the last `max_size` different nodes: a node with the same inputs is not run again."""
+    """The outputs of the last 512 different nodes: a node with the same inputs is not run again."""
 
-    def __init__(self, max_size: int = 512) -> None:
-        self.max_size = max_size
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._outputs: OrderedDict[str, BaseInvocationOutput] = OrderedDict()
+        self._outputs: dict[str, BaseInvocationOutput] = {}
 
-    @staticmethod
-    def key(node: BaseInvocation) -> str:
-        """Return a key that is equal for nodes with equal outputs."""
-        return node.model_dump_json(exclude={"id"}, warnings=False)
-
-    def get(self, key: str) -> BaseInvocationOutput | None:
-        """Return an earlier output, or None."""
+    def output_of(self, node: BaseInvocation, run: Callable[[], BaseInvocationOutput]) -> BaseInvocationOutput:
+        """Return the output of a node, which `run` makes if no equal node has made it."""
+        key = node.model_dump_json(exclude={"id"}, warnings=False)
         with self._lock:
-            output = self._outputs.get(key)
-            if output is not None:
-                self._outputs.move_to_end(key)
-            return output
-
-    def save(self, key: str, output: BaseInvocationOutput) -> None:
-        """Keep an output."""
+            output = self._outputs.pop(key, None)  # to be put back as the newest
+        if output is None:
+            output = run()
         with self._lock:
-            self._outputs.setdefault(key, output)
-            while len(self._outputs) > self.max_size:
-                self._outputs.popitem(last=False)
+            self._outputs[key] = output
+            if len(self._outputs) > _MAX_CACHED:
+                del self._outputs[next(iter(self._outputs))]
+        return output
 
     def forget(self, text: str) -> None:
         """Drop every output that contains a text, such as the name of a deleted image."""
@@ -237,12 +229,7 @@ class ItemRun:
             raise OutOfMemoryError
         if not node.use_cache:
             return node.invoke(context)
-        key = self.worker.cache.key(node)
-        output = self.worker.cache.get(key)
-        if output is None:
-            output = node.invoke(context)
-            self.worker.cache.save(key, output)
-        return output
+        return self.worker.cache.output_of(node, lambda: node.invoke(context))
 
     def _half_done(self) -> bool:
         return 2 * len(self.session.executed_history) >= len(self.session.graph.nodes) - 1
