@@ -73,27 +73,18 @@ class Sockets:
 
     async def send(self, event: Event) -> None:
         """Send an event to its recipients, once to each client."""
+        queue_room = event.data["queue_id"]
         if event.public:
-            await self._server.emit(event.name, event.data, room=event.data["queue_id"])
+            await self._server.emit(event.name, event.data, room=queue_room)
             return
-        if event.by_owner:
-            await self._send_by_owner(event)
-            return
-        rooms = [*map(_user_room, event.owners), ADMIN_ROOM]
-        if event.name == "invocation_progress":
-            rooms.remove(ADMIN_ROOM)
-        await self._server.emit(event.name, event.data, room=rooms)
-        await self._send_redacted(event)
-
-    async def _send_by_owner(self, event: Event) -> None:
-        """Send administrators everything, and each owner their part."""
         admins = [sid for sid, user in self._clients.items() if user.is_admin]
-        for owner, data in event.by_owner.items():
+        if event.name == "invocation_progress":  # goes to owners alone
+            admins = []
+        else:
+            await self._server.emit(event.name, event.data, room=ADMIN_ROOM)
+        for owner in event.owners:
+            data = event.by_owner.get(owner, event.data)
             await self._server.emit(event.name, data, room=_user_room(owner), skip_sid=admins)
-        await self._server.emit(event.name, event.data, room=ADMIN_ROOM)
-        await self._send_redacted(event)
-
-    async def _send_redacted(self, event: Event) -> None:
         if event.redacted is not None and self._users.multiuser:
             knowing = [sid for sid, user in self._clients.items() if user.is_admin or user.user_id in event.owners]
-            await self._server.emit(event.name, event.redacted, room=event.data["queue_id"], skip_sid=knowing)
+            await self._server.emit(event.name, event.redacted, room=queue_room, skip_sid=knowing)
