@@ -47,7 +47,7 @@ class Gallery(Part):
         saving: how many pictures of how many are saved while that goes on: `done` and `total`.
     """
 
-    _esm = script("pictures.js", "gallery.js")
+    _esm = script("pictures.js", "full_view.js", "gallery.js")
     _css = style("gallery.css")
 
     cards: traitlets.List[Any] = traitlets.List().tag(sync=True)

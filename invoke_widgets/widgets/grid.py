@@ -50,7 +50,7 @@ class Grid(Part):
         again, saving: as in `Gallery`.
     """
 
-    _esm = script("pictures.js", "grid.js")
+    _esm = script("pictures.js", "full_view.js", "grid.js")
     _css = style("gallery.css", "grid.css")
 
     names: traitlets.List[str] = traitlets.List().tag(sync=True)

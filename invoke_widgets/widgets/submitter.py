@@ -76,7 +76,7 @@ class JobSubmitter(Part):
         shown: refers to the form of a workflow, in place of this one; "" for none.
     """
 
-    _esm = script("submitter.js")
+    _esm = script("form.js", "submitter.js")
     _css = style("submitter.css")
 
     form: traitlets.Dict[str, Any] = traitlets.Dict(dict(EMPTY)).tag(sync=True)

@@ -48,10 +48,11 @@ class WorkflowForm(Part):
         problems: by the field's name, what is wrong; under "" what is wrong with the workflow.
         plan: what would be enqueued, in words.
         jobs: how many jobs; 0 if it cannot be sent as it is.
+        counts: by the field's name, how many values it has, where that is not one.
         has_seed: whether the workflow has a seed to set.
     """
 
-    _esm = script("pictures.js", "workflow_form.js")
+    _esm = script("pictures.js", "form.js", "workflow_form.js")
     _css = style("submitter.css", "workflow_form.css")
 
     title = traitlets.Unicode().tag(sync=True)
@@ -63,6 +64,7 @@ class WorkflowForm(Part):
     problems: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
     plan = traitlets.Unicode().tag(sync=True)
     jobs = traitlets.Int().tag(sync=True)
+    counts: traitlets.Dict[str, int] = traitlets.Dict().tag(sync=True)
     has_seed = traitlets.Bool().tag(sync=True)
     most_runs = traitlets.Int(MAX_RUNS).tag(sync=True)
 
@@ -140,6 +142,7 @@ class WorkflowForm(Part):
             self.plan = "Fix this to enqueue."
             return
         self.problems = {}
+        self.counts = {clean(name): len(values) for name, values in sweep.items()}
         parts = [f"{len(values):,} {name}" for name, values in sweep.items()]
         about = self.console.internals.about(plan.jobs)
         self.plan = clean(words.many(plan.jobs, "job") + (f": {' × '.join(parts)}" if parts else "") + about)

@@ -229,7 +229,7 @@ def test_a_seed_has_a_die(lab: Lab, wire: Wire) -> None:
     expect(form.view.get_by_label("range.seed", exact=True)).to_have_value("3")
     form.view.get_by_role("button", name="Another").click()
     expect(form.view.get_by_label("range.seed", exact=True)).to_have_value(re.compile(r"^(?!3$)\d+$"))
-    expect(form.view.locator(".iwf-plan")).to_have_text("1 job")
+    expect(form.view.locator(".iws-plan")).to_have_text("1 job")
 
 
 def test_a_generator_is_set_by_its_settings_or_by_values(lab: Lab, wire: Wire) -> None:

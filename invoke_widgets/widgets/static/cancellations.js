@@ -36,12 +36,7 @@ const CANCELLATIONS = {
     const name = sort.replace("-", "").replace("times", "acknowledged");
     return ordering(sort, (row) => row[name], (a, b) => b.at - a.at);
   },
-  passes(filters) {
-    const found = searching(filters.text);
-    if (!found && !filters.outcome && !filters.scope) return null;
-    return (row) => (!filters.outcome || row.outcome === filters.outcome) && (!filters.scope || row.scope === filters.scope) &&
-      (!found || found(`${row.what}\n${row.message}`.toLowerCase()));
-  },
+  passes: (filters) => passing(filters, (row) => `${row.what}\n${row.message}`),
   detail: (row) => html`<p><b>${row.message}</b></p><dl>${TIMES.map(([name, word]) => html`<dt>${word}</dt><dd>${row[name] === null ? "Not known" : `After ${duration(row[name])}`}</dd>`)}
     ${row.items.length > 0 && html`<dt>Items</dt><dd>${row.items.slice(0, 50).join(", ")}${row.items.length > 50 ? " …" : ""}</dd>`}</dl>`,
 };

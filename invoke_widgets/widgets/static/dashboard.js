@@ -50,7 +50,6 @@ function Dashboard({ model }) {
   const { root, ended } = useContext(Scope);
   const [parts, tab, badges, alive, kept, away] = useTraits(model, "parts", "tab", "badges", "alive", "kept", "away");
   const [seen, setSeen] = useState({ [tab]: true });
-  const panels = useRef({});
   useEffect(() => { setSeen((before) => ({ ...before, [tab]: true })); }, [tab]);
   const onTab = (name) => put(model, "tab", name);
   const child = (name) => model.widget_manager.get_model(parts[name].slice(MODEL.length));
@@ -75,8 +74,7 @@ function Dashboard({ model }) {
   const kind = ended ? "no" : alive.kind;
   return html`<${Child} model=${model} reference=${parts.header} />
     <${Tabs} tab=${tab} badges=${badges} onTab=${onTab} />
-    ${TABS.map(([name, title]) => html`<div key=${name} role="tabpanel" aria-label=${title} hidden=${name !== tab} class=${away ? "iw-away" : ""}
-      ref=${(el) => { panels.current[name] = el; }}>${seen[name] && html`<${Child} model=${model} reference=${parts[name]} />`}</div>`)}
+    ${TABS.map(([name, title]) => html`<div key=${name} role="tabpanel" aria-label=${title} hidden=${name !== tab} class=${away ? "iw-away" : ""}>${seen[name] && html`<${Child} model=${model} reference=${parts[name]} />`}</div>`)}
     <${Toasts} model=${model} onShow=${showItem} />
     <div class="iw-foot"><span class=${`iw-alive iw-alive-${kind}`}><span class=${`iw-dot iw-${{ yes: "ok", no: "bad", maybe: "off" }[kind]}`} aria-hidden="true"></span>${ended ? "The kernel has ended" : alive.sentence}</span>
       <span class=${kept.bad ? "iw-wrong" : ""}>${kept.text}</span><span class="iw-grow"></span><${Said} /></div>`;

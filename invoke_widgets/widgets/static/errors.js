@@ -27,13 +27,9 @@ const errorKind = (details, acts) => ({
     const name = sort.replace("-", "").replace("trend", "last");
     return ordering(sort, (row) => row[name], (a, b) => b.last - a.last);
   },
-  passes(filters) {
-    const found = searching(filters.text);
-    const since = filters.since ? Date.now() / 1000 - Number(filters.since) : 0;
-    if (!found && !filters.class && !since) return null;
-    return (row) => (!filters.class || row.class === filters.class) && row.last >= since &&
-      (!found || found(`${row.message}\n${row.node}\n${row.class}`.toLowerCase()));
-  },
+  passes: (filters) => passing(filters, (row) => `${row.message}\n${row.node}\n${row.class}`, {
+    since: (seconds) => (row) => row.last >= Date.now() / 1000 - Number(seconds),
+  }),
   action(row, cards) {
     if (row.helps && row.retry.length) return rowButton("retry", `Retry ${count(row.retry.length)}`, `Retry ${many(row.retry.length, "job")}`);
     return row.items.length && acts().shows ? rowButton("show", cards ? "Show" : "Show in queue", "Show in queue") : null;
@@ -118,9 +114,9 @@ function Errors({ model }) {
         <span class="iw-grow"></span>
         ${chosen.length ? html`<span class="iw-dim iwe-where" role="status">${count(chosen.length)} selected</span><${GroupActs} rows=${chosen} acts=${acts} />`
           : html`<span class="iw-dim" role="status">${total ? html`${many(total, "error")}<span class="iwe-where"> in ${many(groups.length, "group")}</span>` : ""}</span>`}
-        <${Menu} label="⋯" name="More actions" right>${(close) => html`
-          <${Button} kind="quiet" onClick=${() => { close(); copyText(code); }}>Copy filter as code<//>
-          <${Button} kind="quiet" danger disabled=${!total} onClick=${() => { close(); ask(Infinity, clear); }}>Clear this log …<//>`}<//>
+        <${Menu} label="⋯" name="More actions" right>
+          <${Button} kind="quiet" onClick=${() => copyText(code)}>Copy filter as code<//>
+          <${Button} kind="quiet" danger disabled=${!total} onClick=${() => ask(Infinity, clear)}>Clear this log …<//><//>
       </div>`}
     <${TableBox} model=${model} table=${table} thing="error" total=${groups.length} none=${html`<${Empty} text="Nothing has failed." />`}>${element}<//>`;
 }

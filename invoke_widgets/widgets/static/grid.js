@@ -12,7 +12,7 @@ const still = (Content) => class extends Component {
   render(props) { return html`<${Content} ...${props} />`; }
 };
 
-const Cell = still(({ cell, state, pictures, before, focus, on }) => {
+const Cell = still(({ cell, state, pictures, before, focus }) => {
   const [box, near] = useNear();
   const look = statusLook(state.status);
   const name = state.names?.at(-1);
@@ -21,18 +21,18 @@ const Cell = still(({ cell, state, pictures, before, focus, on }) => {
   const said = cell.values.map(([key, value]) => `${key} ${value}`).join(", ");
   const error = state.error && errorLook(state.error.class);
   const picture = thumbnail ?? preview;
-  const percent = state.share ? `${Math.round(state.share * 100)} %` : "";
+  const share = state.share ? percent(state.share) : "";
   let inner;
   if (picture) inner = html`<img src=${picture} alt="" />`;
   else if (error) inner = html`<span class="iwx-error"><b>${error[2]}</b><span class="iw-small iwx-why">${state.error.message}</span></span>`;
   else if (before !== undefined) inner = html`<span class="iw-dim">${before ? `${before} before it` : "next"}</span>`;
-  else inner = html`<span class="iwx-state"><${Pill} look=${look} /><span class="iw-dim">${percent}</span></span>`;
+  else inner = html`<span class="iwx-state"><${Pill} look=${look} /><span class="iw-dim">${share}</span></span>`;
   return html`<div class=${`iwx-cell ${error ? "iwx-bad" : ""}`} ref=${box} role="gridcell" aria-label=${`${said}: ${look[2]}${state.error ? `, ${state.error.message}` : ""}`}>
-    <button type="button" class="iwx-open" data-cell=${cell.id} tabindex=${focus ? 0 : -1} title=${said} aria-label=${`${look[2]}: ${said}`} onClick=${() => on.open(cell)}>${inner}</button>
-    ${picture && html`<span class="iwx-foot iw-small">${thumbnail ? duration(state.took) : percent}</span>`}
+    <button type="button" class="iwx-open" data-id=${cell.id} data-act="open" tabindex=${focus ? 0 : -1} title=${said} aria-label=${`${look[2]}: ${said}`}>${inner}</button>
+    ${picture && html`<span class="iwx-foot iw-small">${thumbnail ? duration(state.took) : share}</span>`}
     ${state.status === "in_progress" && html`<span class="iwx-bar"><${Progress} share=${state.share} label=${`Progress of item ${state.item_id}`} /></span>`}
-    ${AGAIN.includes(state.status) && html`<${Button} kind="outline" class="iwx-act" tabindex=${focus ? 0 : -1} onClick=${() => on.retry(cell, state.item_id)}>Retry<//>`}
-    ${OPEN.includes(state.status) && html`<${Button} kind="quiet" class="iw-icon iwx-cancel" aria-label=${`Cancel item ${state.item_id}`} title="Cancel" onClick=${() => on.cancel(cell, state.item_id)}>✕<//>`}
+    ${AGAIN.includes(state.status) && html`<${Button} kind="outline" class="iwx-act" data-act="retry" tabindex=${focus ? 0 : -1}>Retry<//>`}
+    ${OPEN.includes(state.status) && html`<${Button} kind="quiet" class="iw-icon iwx-cancel" aria-label=${`Cancel item ${state.item_id}`} title="Cancel" data-act="cancel">✕<//>`}
   </div>`;
 });
 
@@ -43,30 +43,14 @@ function Heading({ name, value, states, onRetry, onCancel, role }) {
   const [open, again] = [idsOf(states, OPEN), idsOf(states, AGAIN)];
   const text = html`<span class="iwx-name">${name} <b>${value}</b></span>`;
   if (!open.length && !again.length) return html`<div class="iwx-head" role=${role}>${text}</div>`;
-  return html`<div class="iwx-head" role=${role}><${Menu} label=${html`${text} ▾`} name=${`Jobs with ${name} ${value}`}>${(close) => html`
-    ${open.length > 0 && html`<${Button} kind="quiet" onClick=${() => { close(); onCancel(open); }}>Cancel ${many(open.length, "job")}<//>`}
-    ${again.length > 0 && html`<${Button} kind="quiet" onClick=${() => { close(); onRetry(again); }}>Retry ${many(again.length, "job")}<//>`}`}<//></div>`;
+  return html`<div class="iwx-head" role=${role}><${Menu} label=${html`${text} ▾`} name=${`Jobs with ${name} ${value}`}>
+    ${open.length > 0 && html`<${Button} kind="quiet" onClick=${() => onCancel(open)}>Cancel ${many(open.length, "job")}<//>`}
+    ${again.length > 0 && html`<${Button} kind="quiet" onClick=${() => onRetry(again)}>Retry ${many(again.length, "job")}<//>`}<//></div>`;
 }
 
 function Axis({ name, label, names, other, onChange }) {
   const options = [["", "none"], ...names.filter((one) => one !== other).map((one) => [one, one])];
-  return html`<span class="iw-chip"><${Menu} role="radiogroup" name=${label} label=${`${label}: ${name || "none"} ▾`}>
-    ${(close) => options.map(([key, text]) => html`<button type="button" role="radio" key=${key} aria-checked=${String(key === name)} onClick=${() => { close(); onChange(key); }}>${text}</button>`)}<//></span>`;
-}
-
-function Detail({ cell, state, onRetry, onClose }) {
-  const box = useRef(null);
-  useEffect(() => {
-    box.current.querySelector("[aria-label='Close the details']").focus();
-    box.current.scrollIntoView({ block: "nearest" });
-  }, []);
-  const preview = previewOf(state);
-  return html`<div class="iwx-detail" role="dialog" ref=${box} aria-label=${`Item ${state.item_id}`} onKeyDown=${(event) => { if (event.key === "Escape") { event.stopPropagation(); onClose(); } }}>
-    <div class="iw-tools"><${Pill} look=${state.error ? errorLook(state.error.class) : statusLook(state.status)} /><b>Item ${state.item_id}</b>
-      <span class="iw-dim iw-grow">${state.message}${state.share ? ` · ${Math.round(state.share * 100)} %` : ""}</span>
-      ${AGAIN.includes(state.status) && html`<${Button} onClick=${() => onRetry([state.item_id])}>Retry<//>`}<${Button} kind="quiet" class="iw-icon" aria-label="Close the details" onClick=${onClose}>✕<//></div>
-    ${preview && html`<div class="iwg-large"><img class="iwx-large" src=${preview} alt=${`Preview of item ${state.item_id}`} /></div>`}
-    <div class="iwx-text"><${Values} values=${cell.values} />${state.error && html`<p>${state.error.message}</p>`}</div></div>`;
+  return html`<span class="iw-chip"><${Choice} name=${label} label=${`${label}: ${name || "none"} ▾`} value=${name} options=${options} onChange=${onChange} /></span>`;
 }
 
 /** The states of the cells, of which the kernel sends what has changed. */
@@ -80,53 +64,39 @@ function useStates(model) {
 }
 
 function Grid({ model }) {
-  const { root } = useContext(Scope);
   const [names, x, y, facet, layout, pattern, again, saving] = useTraits(model, "names", "x", "y", "facet", "layout_", "pattern", "again", "saving");
   const states = useStates(model);
   const [run, busy] = useAct();
-  const [open, setOpen] = useState(null); // [item, name]
-  const [shown, setShown] = useState(null);
-  const [focused, setFocused] = useState(null);
+  const [open, setOpen] = useState(null); // [cell, name]
   const [question, ask] = useAsk();
   const [isSaving, setSaving] = useState(false);
   const pictures = usePictures(model);
-  const board = useRef(null);
   const cells = layout.cells ?? [];
+  const { list: board, current, set: setFocused, move, back } = useTabStop(cells.map((cell) => cell.id));
   const stateOf = (cell) => states[cell.id] ?? { status: "pending", item_id: cell.id };
   const asked = (verb, ids, name) => {
     const text = `${verb} ${many(ids.length, "job")}`;
-    ask(ids.length, { text: `${text}?`, yes: text, danger: name === "cancel", work: () => run(name, { item_ids: ids }), done: () => back(current) });
+    ask(ids.length, { text: `${text}?`, yes: text, danger: name === "cancel", work: () => run(name, { item_ids: ids }), done: back });
   };
   const retry = (ids) => asked("Retry", ids, "retry");
   const cancel = (ids) => asked("Cancel", ids, "cancel");
-  const back = (id) => requestAnimationFrame(() => board.current?.querySelector(`[data-cell="${id}"]`)?.focus());
-  const openCell = (cell) => {
-    setFocused(cell.id);
-    const { item_id: item, names: made } = stateOf(cell);
-    if (made?.length) setOpen([item, made.at(-1)]);
-    else setShown(cell.id);
-  };
-  const doing = useRef({});
-  doing.current = {
-    open: openCell,
-    retry: (cell, item) => { retry([item]); back(cell.id); }, // the button goes
-    cancel: (cell, item) => { cancel([item]); back(cell.id); },
-  };
-  const on = useMemo(() => Object.fromEntries(["open", "retry", "cancel"].map((name) => [name, (...of) => doing.current[name](...of)])), []);
-  const key = (event) => {
-    const buttons = [...board.current.querySelectorAll(".iwx-open")];
-    const next = nextOf(event, buttons, buttons.findIndex((one) => one === root.getRootNode().activeElement));
-    if (!next) return;
-    event.preventDefault();
-    setFocused(Number(next.dataset.cell));
-    next.focus();
+  const click = ({ target }) => { // here, not in 400 cells
+    const button = target.closest("[data-act]:not([aria-disabled])");
+    if (!button) return;
+    const id = Number(button.parentElement.firstElementChild.dataset.id);
+    const items = cards.filter((card) => card.id === id).map((card) => card.item_id);
+    if (button.dataset.act === "open") setOpen([id]);
+    else if (button.dataset.act === "retry") retry(items);
+    else cancel(items);
+    if (button.dataset.act === "open") setFocused(id);
+    else back(id); // the button goes
   };
   const all = cells.map(stateOf);
   const [missing, waiting] = [idsOf(all, AGAIN), idsOf(all, OPEN)];
   const [done, failed] = [all.length - waiting.length, idsOf(all, ["failed"]).length];
-  const cards = cells.map(({ id, values }, i) => ({ ...all[i], id, values })).filter((card) => card.names?.length);
-  const opened = open && cards.find((card) => card.item_id === open[0]);
-  const current = cells.some((cell) => cell.id === focused) ? focused : cells[0]?.id;
+  const cards = cells.map(({ id, values }, i) => ({ ...all[i], id, values, preview: previewOf(all[i]) }));
+  const opened = open && cards.find((card) => card.id === open[0]);
+  const withPictures = cards.filter((card) => card.names?.length);
   const columns = layout.columns?.length ? layout.columns : [""];
   const rows = layout.rows?.length ? layout.rows : [""];
   const facets = layout.facets?.length ? layout.facets : [""];
@@ -137,22 +107,26 @@ function Grid({ model }) {
   }, [layout]);
   const queue = idsOf(all, ["pending"]).sort((a, b) => a - b);
   const before = new Map(queue.slice(0, COUNTED).map((id, i) => [id, i])); // further numbers would say little, and tick in every cell
-  const draw = (cell) => html`<${Cell} key=${cell.id} cell=${cell} state=${stateOf(cell)} pictures=${pictures} before=${before.get(stateOf(cell).item_id)} focus=${cell.id === current} on=${on} />`;
+  const draw = (cell) => html`<${Cell} key=${cell.id} cell=${cell} state=${stateOf(cell)} pictures=${pictures} before=${before.get(stateOf(cell).item_id)} focus=${cell.id === current} />`;
   const flat = !x && !y;
   // The same width in each row, which is laid out by itself: room for the longest heading, within limits.
   const side = y ? Math.min(Math.max(...rows.map((value) => `${y} ${value}`.length)) + 3, 22) : 0;
-  const detail = shown !== null && cells.find((cell) => cell.id === shown);
-  if (again) return html`<${AgainForm} model=${model} reference=${again} onLeft=${() => back(current)} />`;
-  return html`${isSaving ? html`<${SaveForm} what=${`the pictures of ${many(cards.length, "job")}`} pattern=${pattern} onNo=${() => { setSaving(false); back(current); }} onSave=${(folder, file) => { run("save", { names: cards.flatMap((card) => card.names), folder, pattern: file, final: true }); setSaving(false); back(current); }} />` : question || html`<div class="iw-tools">
+  const saved = (folder, file) => {
+    if (folder !== undefined) run("save", { names: withPictures.flatMap((card) => card.names), folder, pattern: file, final: true });
+    setSaving(false);
+    back();
+  };
+  if (again) return html`<${AgainForm} model=${model} reference=${again} onLeft=${() => back()} />`;
+  return html`${isSaving ? html`<${SaveForm} what=${`the pictures of ${many(withPictures.length, "job")}`} pattern=${pattern} onDone=${saved} />` : question || html`<div class="iw-tools">
       ${names.length > 0 && html`<${Axis} name=${x} label="Columns" names=${names} other=${y} onChange=${(name) => put(model, "x", name)} />
       <${Axis} name=${y} label="Rows" names=${names} other=${x} onChange=${(name) => put(model, "y", name)} />`}
       <span class="iw-grow"></span><${Saving} saving=${saving} />
       <span class="iw-dim" role="status">${many(cells.length, "job")}${done && done < cells.length ? ` · ${count(done)} done` : ""}${failed ? ` · ${count(failed)} failed` : ""}</span>
-      ${cards.length > 0 && html`<${Button} busy=${busy("save")} onClick=${() => setSaving(true)}>Save all …<//>`}
+      ${withPictures.length > 0 && html`<${Button} busy=${busy("save")} onClick=${() => setSaving(true)}>Save all …<//>`}
       ${missing.length > 0 && html`<${Button} busy=${busy("retry")} onClick=${() => retry(missing)}>Run missing (${count(missing.length)})<//>`}
       ${waiting.length > 0 && html`<${Button} danger busy=${busy("cancel")} onClick=${() => cancel(waiting)}>Cancel ${count(waiting.length)}<//>`}
     </div>`}
-    ${cells.length === 0 ? html`<${Empty} text="Reading the jobs …" />` : html`<div class="iwx-board" ref=${board} role="grid" aria-label="Jobs by their values" onKeyDown=${key}>
+    ${cells.length === 0 ? html`<${Empty} text="Reading the jobs …" />` : html`<div class="iwx-board" ref=${board} role="grid" aria-label="Jobs by their values" onKeyDown=${move} onClick=${click}>
       ${facets.map((facetValue, f) => html`<section key=${facetValue}>
         ${facet && html`<h4>${facet} ${facetValue}</h4>`}
         ${flat ? html`<div class="iwx-flat" role="row">${cells.filter((cell) => cell.at[2] === f).map(draw)}</div>` : html`<div class="iwx-table" style=${`--iwx-columns:${columns.length};--iwx-rows:${rows.length};--iwx-side:${side}ch`}>
@@ -164,7 +138,8 @@ function Grid({ model }) {
         </div>`}
       </section>`)}
     </div>`}
-    ${detail && html`<${Detail} cell=${detail} state=${stateOf(detail)} onRetry=${retry} onClose=${() => { setShown(null); back(detail.id); }} />`}
-    ${opened && html`<${FullView} cards=${cards} card=${opened} chosen=${open[1]} pictures=${pictures} onOpen=${(item, name) => setOpen([item, name])} onClose=${() => { setOpen(null); back(opened.id); }} />`}`;
+    ${opened && html`<${FullView} cards=${cards} card=${opened} chosen=${open[1]} pictures=${pictures} onOpen=${(card, name) => setOpen([card.id, name])} onClose=${() => { setOpen(null); back(opened.id); }}>
+      <${Pill} look=${opened.error ? errorLook(opened.error.class) : statusLook(opened.status)} /><span class="iw-dim">${opened.message}${opened.share ? ` · ${percent(opened.share)}` : ""}</span>
+      ${AGAIN.includes(opened.status) && html`<${Button} kind="solid" onClick=${() => retry([opened.item_id])}>Retry<//>`}<//>`}`;
 }
 export default part(Grid);

@@ -49,7 +49,7 @@ function Running({ item, low }) {
   const elapsed = item.started ? Math.max(now / 1000 - item.started, 0) : null;
   const left = item.left === null ? null : Math.max(item.left - (now - drawn.current) / 1000, 0);
   const times = [
-    item.share ? `${Math.round(item.share * 100)} %` : "",
+    item.share ? percent(item.share) : "",
     elapsed === null ? "" : `${clock(elapsed)} elapsed`,
     left === null ? "" : `about ${clock(left)} left`,
     item.device ?? "",

@@ -22,7 +22,7 @@ function JobLine({ model }) {
     <b>${name}</b><span class="iw-dim">${total === 1 ? "" : `${count(done)} of ${many(total, "job")}`}</span>
     ${over ? null : html`<span class="iwl-meter"><${Progress} share=${share} label=${`Progress of this ${name.toLowerCase()}`} /></span>`}
     <span role="status">${words}</span>
-    ${running.id ? html`<span class="iw-dim iw-cut">${[running.message || "running", running.share ? `${Math.round(running.share * 100)} %` : ""].filter(Boolean).join(" · ")}</span>` : null}
+    ${running.id ? html`<span class="iw-dim iw-cut">${[running.message || "running", running.share ? percent(running.share) : ""].filter(Boolean).join(" · ")}</span>` : null}
     ${pictures.map((url) => html`<img class="iwt-thumb" src=${url} alt="" />`)}
     <span class="iw-grow"></span>
     ${over ? null : html`<${Button} busy=${busy("cancel")} onClick=${() => run("cancel")}>Cancel<//>`}

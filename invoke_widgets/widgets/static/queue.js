@@ -185,8 +185,6 @@ function queueKind(store, acts) {
     name: (row) => `item ${row.id}`,
     compare: comparison,
     passes: sieve,
-    moves: sortsByWhatChanges,
-    ticking: (sort) => (sort.replace("-", "") === "took" ? rows.running : []),
     action(row) {
       if (!row.cancelable && !row.retriable) return null;
       const [act, sign, verb] = row.cancelable ? ["cancel", "✕", "Cancel"] : ["retry", "↻", "Retry"];
@@ -240,8 +238,7 @@ function ItemDetail({ row, known }) {
 
 const STATUS_OPTIONS = [["", "All"], ["unfinished", "Unfinished"], ...STATUSES.map((status) => [status, statusLook(status)[2]])];
 const MOST_OPTIONS = 100;
-const grouped = (map) => [["", "All"], ...[...map].sort(([, a], [, b]) => b.newest - a.newest).slice(0, MOST_OPTIONS)
-  .map(([id, { count: n }]) => [id, `${shortId(id)} (${count(n)})`])];
+const grouped = (map) => [["", "All"], ...[...map].slice(0, MOST_OPTIONS).map(([id, n]) => [id, `${shortId(id)} (${count(n)})`])];
 
 /** The filter as a line of Python. */
 function asCode(filters) {
@@ -270,8 +267,8 @@ function QueueTools({ model, store, table, acts, ask, note }) {
   const all = Object.keys(filters).every((name) => name === "batch"); // else a button would be about more than is shown
   const actions = queueActions(totals, run, filters.batch);
   const act = (one) => ask(one.sure ? Infinity : one.n, one);
-  const more = (close) => html`
-      ${actions.map((one) => html`<${Button} kind="quiet" danger=${one.red} disabled=${!one.n} onClick=${() => { close(); act(one); }}>${one.label}<//>`)}
+  const more = html`
+      ${actions.map((one) => html`<${Button} kind="quiet" danger=${one.red} disabled=${!one.n} onClick=${() => act(one)}>${one.label}<//>`)}
       <hr />
       <div class="iwq-columns">${allColumns.map(([name, { title }]) => html`<label key=${name}><input type="checkbox" checked=${columns.includes(name)} onChange=${(event) => {
         const names = allColumns.map(([other]) => other).filter((other) => (other === name ? event.target.checked : columns.includes(other)));
@@ -281,10 +278,10 @@ function QueueTools({ model, store, table, acts, ask, note }) {
       <${Button} kind="quiet" onClick=${() => put(model, "columns", model.get("usual_columns"))}>Reset columns<//>
       <label><input type="checkbox" checked=${density === "compact"} onChange=${(event) => put(model, "density", event.target.checked ? "compact" : "comfortable")} />Compact rows</label>
       <hr />
-      <${Button} kind="quiet" onClick=${() => { close(); copyText(asCode(filters)); note("Copied the filter as Python."); }}>Copy filter as code<//>`;
-  const destinations = grouped(store.rows.destinations);
+      <${Button} kind="quiet" onClick=${() => { copyText(asCode(filters)); note("Copied the filter as Python."); }}>Copy filter as code<//>`;
+  const destinations = grouped(store.rows.found.destinations);
   return html`<div class=${`iw-tools iwq-tools ${chosen.length ? "iwq-choosing" : ""}`}>
-    ${search("Search values, errors, ids")} ${chip("Status", "status", STATUS_OPTIONS)} ${chip("Batch", "batch", grouped(store.rows.batches))}
+    ${search("Search values, errors, ids")} ${chip("Status", "status", STATUS_OPTIONS)} ${chip("Batch", "batch", grouped(store.rows.found.batches))}
     ${(destinations.length > 2 || filters.destination) && chip("Destination", "destination", destinations)}
     ${filters.items && chip("Items", "items", [["", "All"], [filters.items, count(filters.items.split(",").length)]])}
     <span class="iw-grow"></span>

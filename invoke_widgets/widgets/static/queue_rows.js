@@ -8,7 +8,6 @@ const STATUS_ORDER = { in_progress: 0, waiting: 1, pending: 2, failed: 3, cancel
 const FIELDS = ["id", "status", "created", "started", "completed", "batch", "destination", "device", "fields", "error",
   "priority", "retry", "theirs"];
 const SHARED = [5, 6, 7];
-const GROUPED = new Set(["batch", "destination"]);
 
 const statusOf = (value) => (typeof value === "number" ? STATUSES[value] ?? "?" : String(value ?? "?"));
 
@@ -78,13 +77,10 @@ class Rows {
   constructor() {
     this.byId = new Map();
     this.ordered = []; // by ascending id
-    this.batches = new Map(); // batch -> { count: how many rows, newest: the highest id }
-    this.destinations = new Map();
     this.facts = { mean: null, paces: {}, halted: "", unread: 0 };
     this.busy = new Set();
     this.expected = 0;
-    this._positions = null;
-    this._running = [];
+    this._found = null;
   }
 
   /** Take whole rows. Like the methods below, it adds the rows that it touches to `touched`. */
@@ -93,7 +89,6 @@ class Rows {
     for (const values of arrays) {
       let row = this.byId.get(values[0]);
       if (row) {
-        this._count(row, -1);
         row.take(values);
         row.gone = false;
       } else {
@@ -102,24 +97,20 @@ class Rows {
         added.push(row);
       }
       row.stream = stream ?? row.stream;
-      this._count(row, 1);
       touched.add(row);
     }
     if (added.length) this.ordered = merged(this.ordered, added.sort((a, b) => a.id - b.id), (a, b) => a.id - b.id);
-    this._positions = null;
+    this._found = null;
   }
 
   change(arrays, touched) {
     for (const values of arrays) {
       const row = this.byId.get(values[0]);
       if (!row) continue; // it has yet to arrive, newer than this
-      const grouped = values.some((value, i) => i % 2 === 1 && GROUPED.has(FIELDS[value]));
-      if (grouped) this._count(row, -1);
       row.change(values);
-      if (grouped) this._count(row, 1);
       touched.add(row);
     }
-    this._positions = null;
+    this._found = null;
   }
 
   progress(arrays, touched) {
@@ -137,53 +128,33 @@ class Rows {
       const row = this.byId.get(id);
       if (!row) continue;
       row.gone = true;
-      this.byId.delete(id);
-      this._count(row, -1);
       touched.add(row);
     }
     this.ordered = this.ordered.filter((row) => !row.gone);
-    this._positions = null;
+    this._found = null;
   }
 
-  _count(row, by) {
-    for (const [map, key] of [[this.batches, row.batch], [this.destinations, row.destination]]) {
-      if (key === null) continue;
-      const known = map.get(key) ?? { count: 0, newest: 0 };
-      known.count += by;
-      known.newest = Math.max(known.newest, row.id);
-      if (known.count > 0) map.set(key, known);
-      else map.delete(key);
+  /**
+   * The rows in progress, the positions of the pending ones, and how many rows there are by batch and by destination, the
+   * newest first; found at most once after each change.
+   */
+  get found() {
+    if (this._found) return this._found;
+    const [pending, running, batches, destinations] = [[], [], new Map(), new Map()];
+    for (let i = this.ordered.length - 1; i >= 0; i--) {
+      const row = this.ordered[i];
+      if (row.status === "pending") pending.push(row);
+      else if (row.status === "in_progress") running.push(row);
+      if (row.batch !== null) batches.set(row.batch, (batches.get(row.batch) ?? 0) + 1);
+      if (row.destination !== null) destinations.set(row.destination, (destinations.get(row.destination) ?? 0) + 1);
     }
+    const positions = new Map(pending.sort(byPriority).map((row, i) => [row, i + 1]));
+    return this._found = { running, positions, batches, destinations };
   }
 
-  /** The rows in progress. */
-  get running() {
-    this._index();
-    return this._running;
-  }
-
-  /** Find the running rows and the positions of the pending ones, at most once after each change. */
-  _index() {
-    if (this._positions) return;
-    const pending = [];
-    this._running = [];
-    let equal = true;
-    for (const row of this.ordered) {
-      if (row.status === "pending") {
-        pending.push(row);
-        equal &&= !row.priority;
-      } else if (row.status === "in_progress") {
-        this._running.push(row);
-      }
-    }
-    if (!equal) pending.sort((a, b) => (b.priority ?? 0) - (a.priority ?? 0) || a.id - b.id);
-    this._positions = new Map(pending.map((row, i) => [row, i + 1]));
-  }
-
-  /** A pending row's position in the queue, from 1. The server takes higher priorities first, then lower ids. */
+  /** A pending row's position in the queue, from 1. */
   position(row) {
-    this._index();
-    return this._positions.get(row) ?? null;
+    return this.found.positions.get(row) ?? null;
   }
 
   /** Seconds until a running row ends or a pending one starts; null if not known. The kernel estimates the end. */
@@ -191,10 +162,9 @@ class Rows {
     if (row.status === "in_progress") return row.ends > now ? row.ends - now : null;
     const each = this.facts.paces[row.batch] ?? this.facts.mean;
     if (row.status !== "pending" || this.facts.halted || each === null) return null;
-    const position = this.position(row);
     let running = 0;
-    for (const other of this._running) running = Math.max(running, this.left(other, now) ?? 0);
-    return running + (position - 1) * each;
+    for (const other of this.found.running) running = Math.max(running, this.left(other, now) ?? 0);
+    return running + (this.position(row) - 1) * each;
   }
 }
 
@@ -205,13 +175,16 @@ const SORT_KEYS = {
   ...Object.fromEntries(["created", "batch", "destination", "device", "values"].map((name) => [name, (row) => row[name]])),
 };
 
+/** Pending rows as the server takes them. */
+const byPriority = (a, b) => (b.priority ?? 0) - (a.priority ?? 0) || a.id - b.id;
+
 /** What runs, then what is next, in the order in which the server takes it, then what ended, the newest first. */
 function byActivity(a, b) {
   const group = (row) => (row.status === "in_progress" || row.status === "waiting" ? 0 : row.status === "pending" ? 1 : 2);
   const [x, y] = [group(a), group(b)];
   if (x !== y) return x - y;
   if (x === 0) return a.id - b.id;
-  if (x === 1) return (b.priority ?? 0) - (a.priority ?? 0) || a.id - b.id;
+  if (x === 1) return byPriority(a, b);
   const end = (row) => row.completed ?? row.created ?? 0; // the server does not say when it canceled many at once
   return end(b) - end(a) || b.id - a.id;
 }
@@ -224,22 +197,13 @@ function comparison(sort) {
   return ordering(sort, (row) => key(row, now), (a, b) => b.id - a.id);
 }
 
-/** Whether the order by `sort` can change while rows do. */
-const sortsByWhatChanges = (sort) => !["item", "created", "batch"].includes(sort.replace("-", ""));
-
-/** A test for `filters`; null if everything passes. */
-function sieve(filters) {
-  const { status, batch, destination } = filters;
-  const items = filters.items ? new Set(filters.items.split(",").map(Number)) : null;
-  const found = searching(filters.text);
-  if (!status && !batch && !destination && !items && !found) return null;
-  return (row) =>
-    (!status || (status === "unfinished" ? UNFINISHED.has(row.status) : row.status === status)) &&
-    (!batch || row.batch === batch) &&
-    (!destination || row.destination === destination) &&
-    (!items || items.has(row.id)) &&
-    (!found || found(row.text));
-}
+const sieve = (filters) => passing(filters, (row) => row.text, {
+  status: (status) => (row) => (status === "unfinished" ? UNFINISHED.has(row.status) : row.status === status),
+  items(ids) {
+    const items = new Set(ids.split(",").map(Number));
+    return (row) => items.has(row.id);
+  },
+});
 
 function ordinal(n) {
   const tens = n % 100;
@@ -257,4 +221,3 @@ function ago(seconds) {
 }
 
 const exact = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleString());
-const percent = (part) => `${Math.round(Math.min(1, Math.max(0, part)) * 100)} %`;

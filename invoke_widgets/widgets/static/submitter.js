@@ -1,5 +1,4 @@
-// The form for a graph, a batch or a workflow. What is typed goes to the kernel as it is typed; the click brings all of
-// it again, since messages may arrive late.
+// The form for a graph, a batch or a workflow.
 
 const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
@@ -27,22 +26,23 @@ function ValuesRow({ row, index, rows, fields, problem, list, onChange, onRemove
 }
 
 /** The workflows of the server, read when the menu opens. */
-function Library({ library, busy, onOpen, onLoad }) {
-  useEffect(() => { onOpen(); }, []);
-  if (!library.length) return html`<p class="iw-dim">${busy ? "Reading …" : "The server has no workflows."}</p>`;
-  return library.map(([id, name]) => html`<button type="button" key=${id} onClick=${() => onLoad(id)}>${name}</button>`);
+function Library({ library }) {
+  const [run, busy] = useAct();
+  useEffect(() => { run("library"); }, []);
+  if (!library.length) return html`<p class="iw-dim">${busy("library") ? "Reading …" : "The server has no workflows."}</p>`;
+  return library.map(([id, name]) => html`<button type="button" key=${id} onClick=${() => run("load", { source: id })}>${name}</button>`);
 }
 
 function Submitter({ model }) {
   const { root } = useContext(Scope);
   const [problems, plan, sendable, fields, drafts, library, shown, isWorkflow] = useTraits(model, "problems", "plan", "sendable", "fields", "drafts", "library", "shown", "is_workflow");
   const [run, busy] = useAct();
-  const [typed, change, sendNow] = useTyped(model);
+  const form = useTyped(model);
+  const [typed, change] = form;
   const [dropping, setDropping] = useState(false);
   const file = useRef(null);
   const vary = useRef(null);
   const list = useMemo(() => `iws-${newPage()}`, []);
-  const submit = () => run("submit", { form: sendNow() });
   const refuse = (why, one) => run("refused", { why, name: one?.name ?? "", size: one?.size ?? 0 });
   const take = async (files) => {
     const [one] = files;
@@ -79,8 +79,8 @@ function Submitter({ model }) {
       <input type="file" accept=".json,application/json,image/png,image/webp" hidden ref=${file} onChange=${(event) => { if (event.target.files.length) take([...event.target.files]); event.target.value = ""; }} />
       <${Button} title="A graph, a batch or a workflow as JSON, or a picture that carries a workflow; it can also be dropped onto this form" onClick=${() => file.current.click()}>Open file…<//>
       <${Button} title="A graph that adds two numbers" onClick=${() => change({ ...typed, graph: JSON.stringify(JSON.parse(model.get("example")), null, 2), rows: [] })}>Example<//>
-      <${Menu} kind="outline" label="Library ▾" name="Workflows of the server">${(close) => html`<${Library} library=${library} busy=${busy("library")} onOpen=${() => run("library")} onLoad=${(id) => { close(); run("load", { source: id }); }} />`}<//>
-      ${drafts.length > 0 && html`<${Menu} kind="outline" label="Recent ▾" name="Recently enqueued">${(close) => drafts.map((label, number) => html`<button type="button" onClick=${() => { close(); run("recent", { number }); }}>${label}</button>`)}<//>`}
+      <${Menu} kind="outline" label="Library ▾" name="Workflows of the server"><${Library} library=${library} /><//>
+      ${drafts.length > 0 && html`<${Menu} kind="outline" label="Recent ▾" name="Recently enqueued">${drafts.map((label, number) => html`<button type="button" onClick=${() => run("recent", { number })}>${label}</button>`)}<//>`}
       ${shown ? html`<${Button} title="The workflow as JSON" onClick=${() => run("json")}>Edit as JSON<//>` : isWorkflow && html`<${Button} kind="solid" busy=${busy("load")} onClick=${() => run("load")}>Show its form<//>`}
       <${Problem} problem=${problems.file} />
     </div>
@@ -92,16 +92,11 @@ function Submitter({ model }) {
         onChange=${(next) => setRow(index, next)} onRemove=${() => { change({ rows: rows.filter((_, i) => i !== index) }); vary.current.firstElementChild.focus(); }} />`)}
       <datalist id=${list}>${fields.map((name) => html`<option value=${name}></option>`)}</datalist>
       <div ref=${vary}><${Button} title="Give a field several values: one job for each" onClick=${() => change({ rows: [...rows, ["", "", group]] })}>Vary a field<//> <${Problem} problem=${problems.data} /></div>
-      <div class="iws-options">
-        <label class="iw-field"><span class="iw-name">Runs</span><input type="number" min="1" max=${model.get("most_runs")} value=${typed.runs} aria-invalid=${problems.runs ? "true" : null} onInput=${(event) => change({ runs: event.target.value === "" ? "" : Number(event.target.value) })} /></label>
-        <label class="iw-field"><span class="iw-name">Place</span><select value=${typed.prepend ? "front" : "end"} onChange=${(event) => change({ prepend: event.target.value === "front" })}>
-          <option value="end">At the end of the queue</option><option value="front">Run next (front of the queue)</option></select></label>
-        <label class="iw-field"><span class="iw-name">Destination</span><input value=${typed.destination} placeholder="none" aria-invalid=${problems.destination ? "true" : null} onInput=${(event) => change({ destination: event.target.value })} /></label>
-      </div>
       <${Problem} problem=${problems.runs} /><${Problem} problem=${problems.destination} />
     </div>
-    <div class="iw-tools iws-end"><span class="iw-dim iw-grow" role="status">${plan}</span>
-      <${Button} kind="solid" busy=${busy("submit")} disabled=${!sendable} onClick=${submit}>Enqueue<//></div>`}
+    <${SubmitBar} model=${model} form=${form} problems=${problems} plan=${plan} disabled=${!sendable}>
+      <label class="iws-option">Destination <input value=${typed.destination} placeholder="none" aria-invalid=${problems.destination ? "true" : null} onInput=${(event) => change({ destination: event.target.value })} /></label>
+    <//>`}
   </div>`;
 }
 export default part(Submitter);

@@ -140,7 +140,7 @@ class Table {
     const sort = this.model.get("sort");
     const rows = this.rows.ordered;
     this.late.clear();
-    this.list = (passes ? rows.filter(passes) : rows.slice()).sort(this.kind.compare(sort));
+    this.list = rows.filter(passes).sort(this.kind.compare(sort));
     this.members = new Set(this.list);
     this._keepCurrent();
     this.padTop = this.padBottom = 0;
@@ -151,12 +151,9 @@ class Table {
   update(touched) {
     const sort = this.model.get("sort");
     const passes = this.kind.passes(this.model.get("filters"));
-    const fixed = !passes && this.kind.moves?.(sort) === false;
     const pointed = this.underPointer();
     const moving = [];
-    touched = new Set([...touched, ...(this.kind.ticking?.(sort) ?? []).filter((row) => this.members.has(row))]);
     for (const row of touched) {
-      if (fixed && this.members.has(row) && !row.gone) continue;
       if (row === pointed && this.members.has(row)) this.late.add(row);
       else moving.push(row);
     }
@@ -169,7 +166,7 @@ class Table {
     const anchor = pointed ?? this._anchor(leaving);
     const before = anchor ? this.y(this.list.indexOf(anchor)) - this.grid.scrollTop : 0;
     const compare = this.kind.compare(sort);
-    const coming = moving.filter((row) => !row.gone && (!passes || passes(row))).sort(compare);
+    const coming = moving.filter((row) => !row.gone && passes(row)).sort(compare);
     const staying = moving.some((row) => this.members.has(row)) ? this.list.filter((row) => !leaving.has(row)) : this.list;
     for (const row of moving) this.members.delete(row);
     this.list = merged(staying, coming, compare);
@@ -710,12 +707,6 @@ function ordering(sort, key, then) {
   };
 }
 
-/** A test whether a text in lower case has all the words of a search; null for a search without any. */
-function searching(text) {
-  const words = String(text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  return words.length ? (where) => words.every((word) => where.includes(word)) : null;
-}
-
 /** Run the action of a key, and keep the event from others. */
 function act_on(keys, event) {
   const action = keys[event.key];
@@ -805,15 +796,6 @@ function TableBox({ model, table, thing, none, total, children }) {
   return html`<div class="iwq-box">${children}
     ${empty && html`<div class="iwq-empty">${!total ? none : html`<${Empty} text=${`No ${thing} matches the filters.`}>
       <${Button} onClick=${() => put(model, "filters", {})}>${`Show all ${thing}s`}<//><//>`}</div>`}</div>`;
-}
-
-/** The filters of a table, and its search field and chips, to be put into its toolbar. */
-function useFilters(model) {
-  const [filters] = useTraits(model, "filters");
-  const change = (name) => (value) => put(model, "filters", Object.fromEntries(Object.entries({ ...filters, [name]: value }).filter(([, one]) => one)));
-  const search = (label) => html`<${Search} value=${filters.text ?? ""} label=${label} onChange=${change("text")} />`;
-  const chip = (title, name, options) => html`<${Chip} name=${title} value=${filters[name] ?? ""} options=${options} onChange=${change(name)} />`;
-  return { filters, search, chip };
 }
 
 /** A part of an opened row that is folded at first. */

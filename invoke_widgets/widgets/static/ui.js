@@ -86,32 +86,6 @@ function put(model, name, value) {
   model.save_changes();
 }
 
-/** What is typed into a form, a function that changes it and has it sent soon, and one that sends and returns it now. */
-function useTyped(model) {
-  const [form] = useTraits(model, "form");
-  const [typed, setTyped] = useState(form);
-  const sent = useRef(JSON.stringify(form));
-  const wait = useRef(0);
-  useEffect(() => {
-    if (JSON.stringify(form) === sent.current) return; // what this page typed
-    sent.current = JSON.stringify(form);
-    setTyped(form);
-  }, [form]);
-  const send = (next) => {
-    clearTimeout(wait.current);
-    sent.current = JSON.stringify(next);
-    put(model, "form", next);
-    return next;
-  };
-  const change = (changes) => {
-    const next = { ...typed, ...changes };
-    setTyped(next);
-    clearTimeout(wait.current);
-    wait.current = setTimeout(() => send(next), 150);
-  };
-  return [typed, change, () => send(typed)];
-}
-
 /** Call `receive(message, buffers)` for messages to all pages, and for those to this one. */
 function useMessages(model, receive) {
   const { page } = useContext(Scope);
@@ -231,14 +205,14 @@ function Empty({ text, children }) {
 
 /** `share`: 0 to 1; null where that is not known. */
 function Progress({ share, label }) {
-  const known = share !== null && share !== undefined && share > 0;
-  const percent = known ? Math.round(Math.min(share, 1) * 100) : null;
+  const known = share > 0;
+  const whole = known ? Math.round(Math.min(share, 1) * 100) : null;
   return html`<span class=${`iw-meter ${known ? "" : "iw-unknown"}`} role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100"
-    aria-valuenow=${percent}><i style=${known ? `width:${percent}%` : ""}></i></span>`;
+    aria-valuenow=${whole}><i style=${known ? `width:${whole}%` : ""}></i></span>`;
 }
 
-/** A button that opens a sheet. It closes on Escape, on a click elsewhere and when the focus leaves. */
-function Menu({ label, name, right, kind = "quiet", role = "group", children, class: more = "" }) {
+/** A button that opens a sheet. It closes on Escape, on a click on one of its buttons or elsewhere, and when the focus leaves. */
+function Menu({ label, name, right, kind = "quiet", role = "group", children }) {
   const [open, setOpen] = useState(false);
   const box = useRef(null);
   useEffect(() => {
@@ -255,25 +229,28 @@ function Menu({ label, name, right, kind = "quiet", role = "group", children, cl
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     const all = [...box.current.querySelectorAll(".iw-sheet button:not([aria-disabled]), .iw-sheet input")];
-    const at = all.indexOf(box.current.getRootNode().activeElement);
-    all[(at + step + all.length) % all.length]?.focus();
+    all[(all.indexOf(event.target) + step + all.length) % all.length]?.focus();
     event.preventDefault();
   };
-  return html`<div class=${`iw-menu ${more}`} ref=${box} onKeyDown=${key}
+  return html`<div class="iw-menu" ref=${box} onKeyDown=${key}
     onFocusOut=${(event) => { if (event.relatedTarget && !box.current.contains(event.relatedTarget)) setOpen(false); }}>
     <${Button} kind=${kind} aria-haspopup="true" aria-expanded=${String(open)} aria-label=${name} title=${name} onClick=${() => setOpen(!open)}>${label}<//>
-    ${open && html`<div class=${`iw-sheet ${right ? "iw-right" : ""}`} role=${role} aria-label=${name}>${typeof children === "function" ? children(close) : children}</div>`}
+    ${open && html`<div class=${`iw-sheet ${right ? "iw-right" : ""}`} role=${role} aria-label=${name}
+      onClickCapture=${(event) => { if (event.target.closest("button:not([aria-disabled])")) close(); }}>${children}</div>`}
   </div>`;
 }
 
-/** A filter: `options` are [value, text] pairs; "" is none. */
+/** A menu of which one entry is chosen: `options` are [value, text] pairs. */
+function Choice({ name, label, value, options, onChange }) {
+  return html`<${Menu} role="radiogroup" name=${name} label=${label}>${options.map(([key, text]) => html`<button type="button" role="radio"
+    aria-checked=${String(key === value)} key=${key} onClick=${() => onChange(key)}>${text}</button>`)}<//>`;
+}
+
+/** A filter, of which the option "" is none. */
 function Chip({ name, value, options, onChange }) {
   const chosen = options.find(([key]) => key === value)?.[1] ?? value;
   return html`<span class=${`iw-chip ${value ? "iw-on" : ""}`}>
-    <${Menu} role="radiogroup" kind="quiet" name=${`Filter by ${name.toLowerCase()}`} label=${value ? `${name}: ${chosen}` : `${name} ▾`}>
-      ${(close) => options.map(([key, text]) => html`<button type="button" role="radio" aria-checked=${String(key === value)} key=${key}
-        onClick=${() => { onChange(key); close(); }}>${text}</button>`)}
-    <//>
+    <${Choice} name=${`Filter by ${name.toLowerCase()}`} label=${value ? `${name}: ${chosen}` : `${name} ▾`} value=${value} options=${options} onChange=${onChange} />
     ${value && html`<button type="button" aria-label=${`Remove the filter by ${name.toLowerCase()}`} onClick=${() => onChange("")}>✕</button>`}
   </span>`;
 }
@@ -295,6 +272,23 @@ function Search({ value, label, onChange }) {
     clearTimeout(wait.current);
     wait.current = setTimeout(() => { sent.current.add(typed); onChange(typed); }, 120);
   }} />`;
+}
+
+/** The filters of a view, and its search field and chips, to be put into its toolbar. */
+function useFilters(model) {
+  const [filters] = useTraits(model, "filters");
+  const change = (name) => (value) => put(model, "filters", Object.fromEntries(Object.entries({ ...filters, [name]: value }).filter(([, one]) => one)));
+  const search = (label) => html`<${Search} value=${filters.text ?? ""} label=${label} onChange=${change("text")} />`;
+  const chip = (title, name, options) => html`<${Chip} name=${title} value=${filters[name] ?? ""} options=${options} onChange=${change(name)} />`;
+  return { filters, search, chip };
+}
+
+/** A test for filters: `text` is searched in what `words(row)` returns; others are as `tests` has them, or a value of the row. */
+function passing(filters, words, tests = {}) {
+  const all = Object.entries(filters).filter(([name, value]) => value && name !== "text")
+    .map(([name, value]) => tests[name]?.(value) ?? ((row) => row[name] === value));
+  const searched = String(filters.text ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  return (row) => all.every((test) => test(row)) && (!searched.length || searched.every((word) => words(row).toLowerCase().includes(word)));
 }
 
 /** Another widget inside this one; `reference` is what its trait holds. */
@@ -331,6 +325,7 @@ function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(left)}` : `${minutes}:${two(left)}`;
 }
 
+const percent = (share) => `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`;
 const count = (n) => n.toLocaleString("en-US");
 const many = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : thing.endsWith("tch") ? "es" : "s"}`;
 const timeOfDay = (seconds) => (seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toTimeString().slice(0, 8));
