@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from invoke_widgets.errors import JobException
 from invoke_widgets.records import Cancellation
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class QueueActions:
-    """Starts what is asked of a queue as a whole, and says in the part that was clicked what came of it.
+    """Starts what is asked of a queue, and says in the part that was clicked what came of it.
 
     Args:
         part: where it is said, and whose `busy` has the names of the actions under way.
@@ -38,13 +39,51 @@ class QueueActions:
             "resume": self.resume,
         }
 
+    def cancel(self, item_ids: Sequence[int], key: str = "", always: Callable[[], object] | None = None) -> None:
+        """Start canceling items, and return at once; `key` and `always` are as for `Part.run`."""
+
+        def outcome(answers: tuple[list[Cancellation], list[JobException]]) -> None:
+            records, failures = answers
+            for failure in failures:
+                self._part.fail(failure)
+            several = words.canceled(records, len(failures))
+            self._part.say(records[0].message if len(records) == 1 and not failures else several, undo=records)
+
+        self._part.forgive()
+        self._part.run(self._actions.cancel_many(item_ids), outcome, key=key, always=always)
+
+    def retry(self, item_ids: Sequence[int], key: str = "", always: Callable[[], object] | None = None) -> None:
+        """Start retrying items, and return at once; otherwise as `cancel`."""
+        self._part.forgive()
+        retried = self._actions.retry(item_ids)
+        self._part.run(retried, lambda done: self._part.say(words.retried(done)), key=key, always=always)
+
     def cancel_batch(self, batch_id: str) -> None:
         """Start canceling the unfinished items of a batch, and return at once."""
-        self._part.run(self._actions.cancel_batch(batch_id), self.canceled, key="cancel_batch")
+        self.cancel_batches([batch_id], "cancel_batch")
+
+    def cancel_batches(self, batch_ids: Sequence[str], key: str) -> None:
+        """Start canceling the unfinished items of batches, and return at once."""
+
+        async def work() -> list[Cancellation]:
+            return [await self._actions.cancel_batch(batch_id) for batch_id in batch_ids]
+
+        def outcome(records: list[Cancellation]) -> None:
+            number = sum(record.canceled for record in records)
+            several = f"Canceled {words.many(number, 'job')} of {words.many(len(records), 'batch')}."
+            self._part.say(records[0].message if len(records) == 1 else several, undo=records)
+
+        self._part.forgive()
+        self._part.run(work(), outcome, key=key)
 
     def cancel_pending(self) -> None:
         """Start canceling all items that wait, and return at once."""
-        self._part.run(self._actions.cancel_pending(), self.canceled, key="cancel_pending")
+        self._part.forgive()
+        self._part.run(
+            self._actions.cancel_pending(),
+            lambda record: self._part.say(record.message, undo=[record]),
+            key="cancel_pending",
+        )
 
     def retry_failed(self) -> None:
         """Start retrying each failed item that has not been retried, and return at once."""
@@ -74,11 +113,6 @@ class QueueActions:
     def resume(self) -> None:
         """Start resuming the worker, and return at once."""
         self._part.act("pause", self._actions.resume(), lambda _: "Resumed: the worker takes jobs again.")
-
-    def canceled(self, record: Cancellation) -> None:
-        """Say what a cancellation did, with a way to undo it."""
-        self._part.forgive()
-        self._part.say(record.message, undo=[record])
 
     @property
     def _actions(self) -> Any:

@@ -10,9 +10,10 @@ import traitlets
 
 from invoke_widgets.errors.text import one_line
 from invoke_widgets.history import ErrorGroup, group_errors
-from invoke_widgets.records import FAILED, Cancellation, JobError
+from invoke_widgets.records import FAILED, JobError
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.text import clean, html_table, text_table
 
@@ -191,21 +192,11 @@ class ErrorLogView(Part):
         if not wanted:
             self.say("Nothing was retried: these jobs were retried already, or are no longer in the queue.")
             return
-        self.act("retry", self.console.internals.actions.retry(wanted), words.retried)
+        QueueActions(self).retry(wanted, "retry")
 
     def cancel_rest(self, batch_ids: list[str]) -> None:
         """Start canceling what is unfinished of batches, and return at once."""
-
-        async def work() -> list[Cancellation]:
-            return [await self.console.internals.actions.cancel_batch(batch_id) for batch_id in batch_ids]
-
-        def outcome(records: list[Cancellation]) -> None:
-            number = sum(record.canceled for record in records)
-            several = f"Canceled {words.many(number, 'job')} of {words.many(len(records), 'batch')}."
-            self.say(records[0].message if len(records) == 1 else several, undo=records)
-
-        self.forgive()
-        self.run(work(), outcome, key="cancel_rest")
+        QueueActions(self).cancel_batches(batch_ids, "cancel_rest")
 
     def clear(self, total: int) -> None:
         """Empty the log, if it has as many errors as the user was told of; the queue stays as it is."""

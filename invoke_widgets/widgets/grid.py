@@ -12,6 +12,7 @@ from invoke_widgets.jobs import Jobs
 from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, script, style
 from invoke_widgets.widgets.picture_actions import PictureActions
 from invoke_widgets.widgets.pictures import read_pictures
@@ -230,12 +231,11 @@ class Grid(Part):
 
     def cancel(self, item_ids: list[int]) -> None:
         """Start canceling jobs, and return at once."""
-        work = self.console.internals.actions.cancel_many(item_ids)
-        self.act("cancel", work, lambda done: words.canceled(done[0], 0, len(done[1])))
+        QueueActions(self).cancel(item_ids, "cancel")
 
     def retry(self, item_ids: list[int]) -> None:
         """Start retrying jobs, and return at once."""
-        self.act("retry", self.console.internals.actions.retry(item_ids), words.retried)
+        QueueActions(self).retry(item_ids, "retry")
 
     # -- elsewhere ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.records import IN_PROGRESS, Cancellation, QueueItem, Wedge
+from invoke_widgets.records import IN_PROGRESS, QueueItem, Wedge
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
@@ -215,15 +215,11 @@ class Header(Part):
 
     def cancel(self, item_id: int) -> None:
         """Start canceling an item that runs, and return at once."""
-        self.act(f"cancel {item_id}", self.console.internals.actions.cancel(item_id), lambda record: record.message)
+        self.actions.cancel([item_id], f"cancel {item_id}")
 
     def unwedge(self, batch_ids: list[str]) -> None:
         """Start canceling the batches that hold up the queue, and return at once."""
-
-        async def work() -> list[Cancellation]:
-            return [await self.console.internals.actions.cancel_batch(batch_id) for batch_id in batch_ids]
-
-        self.act("unwedge", work(), lambda records: " ".join(record.message for record in records))
+        self.actions.cancel_batches(batch_ids, "unwedge")
 
     # -- without widgets ---------------------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ import traitlets
 from invoke_widgets.errors import JobException
 from invoke_widgets.history import job_error
 from invoke_widgets.jobs import Batch, Job, Jobs
-from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, TERMINAL, Cancellation, Counts, QueueItem
+from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, TERMINAL, Counts, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
+from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, script, style
 from invoke_widgets.widgets.pictures import newest_thumbnails
 from invoke_widgets.widgets.text import clean
@@ -104,18 +105,12 @@ class JobLine(Part):
 
     def cancel(self) -> None:
         """Start canceling what has not finished, and return at once."""
-        actions = self.console.internals.actions
+        actions = QueueActions(self)
         if isinstance(self._handle, Batch):
-            self.act("cancel", actions.cancel_batch(self._handle.batch_id), lambda record: record.message)
+            actions.cancel_batches([self._handle.batch_id], "cancel")
             return
-        state = self.console.internals.store.state
-        ids = [i for i in self._ids if (item := state.items.get(i)) is not None and item.status not in TERMINAL]
-
-        def outcome(answers: tuple[list[Cancellation], list[JobException]]) -> str:
-            records, failures = answers
-            return records[0].message if len(records) == 1 else words.canceled(records, 0, len(failures))
-
-        self.act("cancel", actions.cancel_many(ids), outcome)
+        items = self.console.internals.store.state.items
+        actions.cancel([i for i in self._ids if i in items and items[i].status not in TERMINAL], "cancel")
 
     # -- without widgets ---------------------------------------------------------------------------------------------
 

@@ -297,7 +297,7 @@ class Part(anywidget.AnyWidget):
         self._views.thread.put(work, at=time.monotonic() + seconds)
 
     def later_once(self, method: Callable[[], object], seconds: float) -> None:
-        """The same, unless this method is due already. On the drawing thread."""
+        """The same, unless this method is due already."""
 
         def work() -> None:
             self._due.discard(method)

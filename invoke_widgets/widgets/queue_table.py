@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from invoke_widgets.errors import InvalidRequest, JobException
+from invoke_widgets.images import real_names
 from invoke_widgets.outputs import shown_images
-from invoke_widgets.records import IN_PROGRESS, STATUSES, Cancellation, QueueItem
+from invoke_widgets.records import IN_PROGRESS, STATUSES, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import queue_rows
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, Said, script, style
-from invoke_widgets.widgets.pictures import newest_thumbnails
+from invoke_widgets.widgets.pictures import newest_thumbnails, send_pictures
 from invoke_widgets.widgets.text import COLUMNS, DEFAULT_COLUMNS, clean, html_table
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class QueueTable(Part):
         actions: what the menu's entries do, to be called from Python.
     """
 
-    _esm = script("table.js", "queue_actions.js", "queue_rows.js", "queue.js")
+    _esm = script("table.js", "pictures.js", "queue_actions.js", "queue_rows.js", "queue.js")
     _css = style("table.css")
 
     # Rows come by messages, not by traits: all but the newest ones, which come with the widget.
@@ -252,23 +253,17 @@ class QueueTable(Part):
             self.later(lambda: self._stream_packet(to, number, newest, following), _PACKET_PAUSE_S)
 
     async def _read_detail(self, item_id: int) -> None:
-        """Read an item in full for the pages that show it, then its images."""
+        """Read an item in full for the pages that show it."""
         try:
             item = await self.console.client.get_queue_item(item_id)
         except JobException as error:
             self.post({"t": "detail", "id": item_id, "failed": clean(str(error))})
             return
-        names = shown_images(item)[:_THUMBNAILS]
-        self.later(lambda: self._post_detail(item, names))
-        for name in names:
-            message = {"t": "image", "id": item_id, "name": clean(name)}
-            try:
-                self.post(message, (await self.console.client.get_image_thumbnail(name),))
-            except JobException:
-                self.post(message)
+        self.later(lambda: self._post_detail(item))
 
-    def _post_detail(self, item: QueueItem, names: list[str]) -> None:
+    def _post_detail(self, item: QueueItem) -> None:
         try:
+            names = real_names(shown_images(item))[:_THUMBNAILS]
             detail = {"detail": queue_rows.detail(item), "images": queue_rows.cleaned(names)}
         except Exception as error:
             self.send({"t": "detail", "id": item.item_id, "failed": clean(str(error))})
@@ -288,6 +283,7 @@ class QueueTable(Part):
             "retry": lambda item_ids, **_: self.retry(item_ids),
             "open": self._opened,
             "close": self._detail_closed,
+            "thumbnail": lambda names, page: self.run(send_pictures(self, names, page, full=False)),
             "thumbnails": self._wanted_thumbnails,
         }
 
@@ -295,10 +291,19 @@ class QueueTable(Part):
         self._asked = True
         self.later(lambda: self._stream(page))
 
-    def _opened(self, item_ids: list[int], page: str) -> None:
-        for item_id in item_ids:
-            self._detail_opened(item_id, page)
-            self.run(self._read_detail(item_id))
+    def _opened(self, item_id: int, page: str) -> None:
+        with self.lock:
+            self._open.setdefault(item_id, set()).add(page)
+            while len(self._open) > _OPEN_DETAILS:  # a page that is left does not say so
+                del self._open[next(iter(self._open))]
+        self.run(self._read_detail(item_id))
+
+    def _detail_closed(self, item_id: int, page: str) -> None:
+        with self.lock:
+            pages = self._open.get(item_id, set())
+            pages.discard(page)
+            if not pages:
+                self._open.pop(item_id, None)
 
     def _wanted_thumbnails(self, item_ids: list[int], page: str) -> None:
         self.run(self._read_thumbnails(item_ids[:_THUMBNAILS], page))
@@ -323,41 +328,17 @@ class QueueTable(Part):
 
         await asyncio.gather(*(read(item_id) for item_id in item_ids))
 
-    def _detail_opened(self, item_id: int, page: str) -> None:
-        with self.lock:
-            self._open.setdefault(item_id, set()).add(page)
-            while len(self._open) > _OPEN_DETAILS:  # a page that is left does not say so
-                del self._open[next(iter(self._open))]
-
-    def _detail_closed(self, item_ids: list[int], page: str) -> None:
-        with self.lock:
-            for item_id in item_ids:
-                pages = self._open.get(item_id, set())
-                pages.discard(page)
-                if not pages:
-                    self._open.pop(item_id, None)
-
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def cancel(self, item_ids: Iterable[int]) -> None:
         """Start canceling items and return at once; an item for which a request is under way is left out."""
-
-        def outcome(answers: tuple[list[Cancellation], list[JobException]]) -> None:
-            records, failures = answers
-            for failure in failures:
-                self.fail(failure)
-            alone = len(records) == 1 and not failures
-            message = (alone and records[0].message) or words.canceled(records, 0, len(failures))
-            self.say(message, undo=records)
-
         if ids := self._claim(item_ids):
-            self.run(self.console.internals.actions.cancel_many(ids), outcome, always=lambda: self._release(ids))
+            self.actions.cancel(ids, always=lambda: self._release(ids))
 
     def retry(self, item_ids: Iterable[int]) -> None:
         """Start retrying failed or canceled items and return at once; otherwise as `cancel`."""
         if ids := self._claim(item_ids):
-            work = self.console.internals.actions.retry(ids)
-            self.run(work, lambda retried: self.say(words.retried(retried)), always=lambda: self._release(ids))
+            self.actions.retry(ids, always=lambda: self._release(ids))
 
     def _claim(self, item_ids: Iterable[int]) -> list[int]:
         """Mark those of the items as busy that are not yet; their rows show it."""
@@ -365,7 +346,6 @@ class QueueTable(Part):
             ids = sorted({i for i in item_ids if i not in self._busy_items})
             self._busy_items.update(ids)
         if ids:
-            self.forgive()
             self.post({"t": "busy", "ids": ids, "on": True})
         return ids
 

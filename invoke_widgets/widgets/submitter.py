@@ -267,8 +267,7 @@ class JobSubmitter(Part):
                 self.plan = clean(f"Could not be checked: {answer}")
             else:
                 self.sendable = self._is_open
-                where = "at the front of the queue" if draft.prepend else "at the end of the queue"
-                self.plan = f"{words.plan(answer, draft.runs)}, {where}"
+                self.plan = words.plan(answer, draft.runs)
 
     def _draw_problem(self, error: InvalidRequest | None) -> None:
         """Show an error at the input that it is about; None for none."""

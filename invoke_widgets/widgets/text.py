@@ -114,21 +114,22 @@ def counts(status: Counts) -> str:
     )
 
 
-def canceled(records: Iterable[Cancellation], finished: int, failed: int = 0) -> str:
+def canceled(records: Iterable[Cancellation], failed: int = 0) -> str:
     """The outcome of canceling several items one by one.
 
     Args:
         records: of the items whose cancel was answered.
-        finished: how many items had finished before, so that no request was sent for them.
         failed: how many requests failed; the reasons are shown elsewhere.
     """
     outcomes = [record.outcome for record in records]
-    total = len(outcomes) + finished + failed
-    already = finished + outcomes.count("already_finished")
-    parts = [f"Canceled {outcomes.count('canceled'):,} of {total:,}"]
-    if already:
-        parts.append(f"{already:,} had already finished")
-    for outcome, phrase in (("not_found", "not found"), ("refused", "refused"), ("unknown", "not certain")):
+    parts = [f"Canceled {outcomes.count('canceled'):,} of {len(outcomes) + failed:,}"]
+    phrases = {
+        "already_finished": "had already finished",
+        "not_found": "not found",
+        "refused": "refused",
+        "unknown": "not certain",
+    }
+    for outcome, phrase in phrases.items():
         if count := outcomes.count(outcome):
             parts.append(f"{count:,} {phrase}")
     if failed:

@@ -72,7 +72,6 @@ class WorkflowForm(Part):
         self, console: Console, workflow: Workflow, *, on_said: Callable[[Said], object] | None = None
     ) -> None:
         self._workflow = workflow
-        self._generation = 0
         self._files: dict[tuple[str, str], bytes] = {}  # by field and name
         super().__init__(console, on_said=on_said)
         self.observe(self.guard(self._changed), names="form")
@@ -127,10 +126,7 @@ class WorkflowForm(Part):
     # -- checking ----------------------------------------------------------------------------------------------------
 
     def _changed(self, _: object = None) -> None:
-        with self.lock:
-            self._generation += 1
-            generation = self._generation
-        self.later(lambda: self._check() if generation == self._generation else None, _CHECK_AFTER_S)
+        self.later_once(self._check, _CHECK_AFTER_S)
 
     def _check(self) -> None:
         try:
@@ -173,7 +169,9 @@ class WorkflowForm(Part):
             settings = self._workflow[name]
             return [{key: one if isinstance(settings.get(key), str) else _number(one) for key, one in typed.items()}]
         if known.kind in ("list", "generator"):
-            lines = typed if isinstance(typed, list) else [line for line in str(typed).splitlines() if line.strip()]
+            lines = [
+                line for line in (typed if isinstance(typed, list) else str(typed).splitlines()) if str(line).strip()
+            ]
             value = self._workflow[name]
             is_number = isinstance(value, list) and value and not isinstance(value[0], str)
             is_number = is_number or known.node_type in ("integer_generator", "float_generator")
@@ -182,6 +180,8 @@ class WorkflowForm(Part):
             return [_json(name, typed)]
         if known.kind in _NUMBERS and isinstance(typed, str):
             return [*read_values(typed, name, "20 or 1, 2, 3 or 1..10")] if typed.strip() else [None]
+        if known.kind in ("text", "color") and isinstance(typed, list):
+            return [one for one in typed if str(one).strip()]
         return typed if isinstance(typed, list) else [typed]
 
     # -- submitting --------------------------------------------------------------------------------------------------

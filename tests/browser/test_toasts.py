@@ -93,6 +93,33 @@ def test_toasts_move_nothing(page: Page, wire: Wire) -> None:
     assert before == (page.top_of(item_id), pause.bounding_box())
 
 
+def test_toasts_leave_the_controls_free_where_it_is_narrow(page: Page, wire: Wire, pictures: Path) -> None:
+    """At 420 pixels three of them cover no counter, tab, filter or row, nor the button of what runs."""
+    for n in range(3):
+        wire.run(fail(f"number {n}: out of luck, and out of memory, at some length"))
+    wire.running_and_pending(1)
+    expect(page.toasts).to_have_count(3)
+    window = page.notebook.page
+    before = window.viewport_size
+    window.set_viewport_size({"width": 420, "height": 1000})
+    expect(page.view.locator(".iwt-cards").first).to_be_visible()
+    page.notebook.screenshot(pictures / "toasts-420.png", "light", page.view)
+    toasts = page.view.locator(".iw-toasts").bounding_box()
+    assert toasts is not None
+    covered = [
+        button.get_attribute("aria-label") or button.inner_text()
+        for button in page.view.locator("button:visible, input:visible").all()
+        if (box := button.bounding_box()) is not None
+        and not button.evaluate("e => Boolean(e.closest('.iw-toasts')) || e.matches('.iw-plain')")
+        and box["x"] < toasts["x"] + toasts["width"]
+        and box["x"] + box["width"] > toasts["x"]
+        and box["y"] < toasts["y"] + toasts["height"]
+        and box["y"] + box["height"] > toasts["y"]
+    ]
+    window.set_viewport_size(before)
+    assert [] == covered
+
+
 def test_informational_toast_disappears(lab: Lab, wire: Wire) -> None:
     """An informational toast disappears after a while; a failure stays."""
     page = Page(lab, wire, shown_s=0.5)

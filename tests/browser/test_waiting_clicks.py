@@ -93,7 +93,7 @@ def test_delayed_enqueue_takes_the_form_at_the_click(page: BlockedPage, wire: Wi
     """The form's values at the click are enqueued, not those of later edits."""
     page.tab("Submit")
     page.view.get_by_label("Graph").fill(json.dumps(add_and_multiply()))
-    expect(page.view.get_by_text("1 job, at the end of the queue")).to_be_visible()
+    expect(page.view.locator(".iws-plan")).to_have_text("1 job")
     runs, destination = (
         page.view.get_by_label("Runs"),
         page.view.get_by_label("Destination", exact=True).locator("visible=true"),

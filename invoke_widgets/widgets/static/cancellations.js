@@ -44,7 +44,7 @@ const CANCELLATIONS = {
 function Cancellations({ model }) {
   const [records] = useTraits(model, "records");
   const { search, chip } = useFilters(model);
-  const [table, element] = useTable(model, CANCELLATIONS, records);
+  const [table, element] = useTraitTable(model, CANCELLATIONS, records);
   const outcomes = [["", "All"], ...[...new Set(records.map((row) => row.outcome))].map((name) => [name, outcomeLook(name)[2]])];
   return html`<div class="iw-tools">
       ${search("Search cancellations")} ${chip("Outcome", "outcome", outcomes)}

@@ -8,7 +8,7 @@ function trend(row) {
     ${row.trend.map((n) => html`<i style=${`height: ${n && Math.max(2, Math.round((n / most) * 16))}px`}></i>`)}</span>`;
 }
 
-/** `acts()` has show(rows), retry(rows), cancel(rows), read(row), and `shows`: whether there is a queue to show rows in. */
+/** `acts` has show(rows), retry(rows), cancel(rows), read(row), and `shows`: whether there is a queue to show rows in. */
 const errorKind = (details, acts) => ({
   label: "Errors",
   columns: {
@@ -32,12 +32,12 @@ const errorKind = (details, acts) => ({
   }),
   action(row, cards) {
     if (row.helps && row.retry.length) return rowButton("retry", `Retry ${count(row.retry.length)}`, `Retry ${many(row.retry.length, "job")}`);
-    return row.items.length && acts().shows ? rowButton("show", cards ? "Show" : "Show in queue", "Show in queue") : null;
+    return row.items.length && acts.shows ? rowButton("show", cards ? "Show" : "Show in queue", "Show in queue") : null;
   },
-  press: (button, row) => acts()[button.dataset.act]([row]),
-  remove: (rows) => acts().cancel(rows),
-  detail: (row) => html`<${ErrorDetail} row=${row} known=${details.get(row.id)} acts=${acts()} />`,
-  opened: (row, by) => { if (by > 0) acts().read(row); },
+  press: (button, row) => acts[button.dataset.act]([row]),
+  remove: (rows) => acts.cancel(rows),
+  detail: (row) => html`<${ErrorDetail} row=${row} known=${details[row.id]} acts=${acts} />`,
+  opened: (row, by) => { if (by > 0) acts.read(row); },
 });
 
 /** What can be done about groups; `long`: as whole sentences. */
@@ -67,11 +67,11 @@ function Errors({ model }) {
   const { filters, search, chip } = useFilters(model);
   const [run, busy] = useAct();
   const [question, ask] = useAsk();
-  const details = useMemo(() => new Map(), []);
+  const [details, setDetails] = useState({});
   const all = (rows, name) => [...new Set(rows.flatMap((row) => row[name]))];
   const restOf = (rows) => all(rows, "batches").reduce((sum, batch) => sum + (rest[batch] ?? 0), 0);
   const acts = {
-    get shows() { return isInside(root); }, // it is attached after it was drawn
+    shows: isInside(root),
     busy,
     rest: restOf,
     items: (rows) => all(rows, "items"),
@@ -92,18 +92,10 @@ function Errors({ model }) {
       });
     },
   };
-  const latest = useRef(acts);
-  latest.current = acts; // the table is made once
-  const kind = useMemo(() => errorKind(details, () => latest.current), []);
-  const [table, element] = useTable(model, kind, groups, (it) => {
+  const [table, element] = useTraitTable(model, errorKind(details, acts), groups, (it) => {
     if (it.open && !it.open.gone && it.open.count !== it._drawnCount) { it._drawnCount = it.open.count; acts.read(it.open); }
   });
-  useLayoutEffect(() => { table?.fillDetail(); }, [rest, busy("cancel_rest")]);
-  useMessages(model, (message) => {
-    if (message.t !== "detail") return;
-    details.set(message.id, message.detail);
-    table?.fillDetail();
-  });
+  useMessages(model, ({ t, id, detail }) => { if (t === "detail") setDetails((before) => ({ ...before, [id]: detail })); });
   const chosen = table?.chosen(() => true) ?? [];
   const classes = [["", "All"], ...[...new Set(groups.map((row) => row.class))].sort().map((name) => [name, errorLook(name)[2]])];
   const code = `console.errors.frame()${filters.class ? `.query("error_type == '${filters.class}'")` : ""}`;

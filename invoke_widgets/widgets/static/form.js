@@ -31,10 +31,10 @@ function useTyped(model) {
 function SubmitBar({ model, form: [typed, change, sendNow], problems, plan, disabled, label = "Enqueue", children }) {
   const [run, busy] = useAct();
   return html`<div class="iw-tools iws-end">
-    <label class="iws-option">Runs <input type="number" min="1" max=${model.get("most_runs")} value=${typed.runs} aria-invalid=${problems.runs ? "true" : null}
+    <label class="iw-option">Runs <input type="number" min="1" max=${model.get("most_runs")} value=${typed.runs} aria-invalid=${problems.runs ? "true" : null}
       onInput=${(event) => change({ runs: event.target.value === "" ? "" : Number(event.target.value) })} /></label>
     ${children}
-    <label class="iws-option">Place <select value=${typed.prepend ? "front" : "end"} onChange=${(event) => change({ prepend: event.target.value === "front" })}>
+    <label class="iw-option">Place <select value=${typed.prepend ? "front" : "end"} onChange=${(event) => change({ prepend: event.target.value === "front" })}>
       <option value="end">end of the queue</option><option value="front">front: run next</option></select></label>
     <span class="iw-dim iw-grow iws-plan" role="status">${plan}</span>
     <${Button} kind="solid" busy=${busy("submit")} disabled=${disabled} onClick=${() => run("submit", { form: sendNow() })}>${label}<//>

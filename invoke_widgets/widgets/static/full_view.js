@@ -28,8 +28,8 @@ function SaveForm({ what, pattern, onDone }) {
   };
   return html`<div class="iw-tools" role="group" aria-label="Save pictures" onKeyDown=${key}>
     <b>Save ${what}</b>
-    <label class="iwg-option">Folder <input ref=${first} value=${folder} onInput=${(event) => setFolder(event.target.value)} /></label>
-    <label class="iwg-option iw-grow">Names <input value=${file} title="{name} is the picture's name on the server; the varied values have their own names" onInput=${(event) => setFile(event.target.value)} /></label>
+    <label class="iw-option">Folder <input ref=${first} value=${folder} onInput=${(event) => setFolder(event.target.value)} /></label>
+    <label class="iw-option iw-grow">Names <input value=${file} title="{name} is the picture's name on the server; the varied values have their own names" onInput=${(event) => setFile(event.target.value)} /></label>
     <${Button} kind="solid" onClick=${save}>Save<//><${Button} onClick=${() => onDone()}>Cancel<//></div>`;
 }
 
@@ -108,7 +108,7 @@ function FullView({ cards, card, chosen, pictures, selected, onSelect, onOpen, o
       ${about && html`<${Button} danger busy=${busy("delete")} onClick=${remove}>Delete …<//>`}
     </div>`}
     <div class="iwg-large">${url ? html`<img src=${url} alt=${name ?? `Preview of item ${card.item_id}`} />`
-      : html`<span class=${card.error ? "iw-wrong iwg-why" : "iw-dim"}>${card.error?.message ?? (url === null ? "The server does not have this picture any more." : "…")}</span>`}</div>
+      : html`<span class=${card.error ? "iw-wrong iwg-why" : "iw-dim"}>${card.error?.message ?? (!name ? "No picture yet." : url === null ? "The server does not have this picture any more." : "…")}</span>`}</div>
     ${names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${String(one === name)} aria-label=${`Picture ${i + 1} of ${names.length}`} onClick=${() => onOpen(card, one)}><${Thumb} pictures=${pictures} name=${one} /></button>`)}</div>`}
     <div class="iwg-about"><${Values} values=${card.values} />
       <p class="iw-dim">${facts.map((fact, i) => html`${i ? " · " : ""}${fact}`)}</p>

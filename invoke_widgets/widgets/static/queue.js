@@ -4,22 +4,14 @@
 class Store {
   constructor(model) {
     this.model = model;
-    this.rows = new Rows();
-    this.details = new Map(); // item -> { detail, failed, images, urls, preview }
+    this.page = newPage();
+    this.rows = new Rows(this.page, model.get("first"));
+    this.details = new Map(); // item -> { detail, failed, images, preview }
     this.thumbnails = new Map(); // item -> { urls, count }
     this.asked = new Set(); // items whose thumbnails were asked for
-    this.opened = new Map(); // item -> how many views show its detail
     this.listeners = new Set();
-    this.stream = null;
-    this.token = newPage();
-    this.rows.put(model.get("first") ?? [], new Set());
-    this.received = (message, buffers) => this.take(message, buffers ?? []);
-    model.on("msg:custom", this.received);
-    this.ask("hello", {});
-  }
-
-  ask(name, args) {
-    act(this.model, this.token, name, { ...args, page: this.token });
+    this.unlisten = listen(model, ["msg:custom"], (message, buffers) => this.take(message, buffers ?? []));
+    act(model, this.page, "hello", { page: this.page });
   }
 
   notify(kind, data) {
@@ -27,92 +19,47 @@ class Store {
   }
 
   take(message, buffers) {
-    if (message.t === "change" || message.t === "rows") {
-      this.takeRows(message, buffers);
-    } else if (message.t === "busy") {
-      for (const id of message.ids) this.rows.busy[message.on ? "add" : "delete"](id);
+    const { t, id } = message;
+    if (t === "change" || t === "rows") {
+      const touched = this.rows.take(message, buffers[0]);
+      this.notify(touched.size ? "rows" : "facts", touched);
+    } else if (t === "busy") {
+      for (const one of message.ids) this.rows.busy[message.on ? "add" : "delete"](one);
       this.notify("facts");
-    } else if (message.t === "detail") {
-      const known = this.details.get(message.id);
-      this.details.set(message.id, { urls: known?.urls ?? new Map(), preview: known?.preview, ...message });
-      this.notify("detail", message.id);
-    } else if (message.t === "preview" || message.t === "image") {
-      const known = this.details.get(message.id);
-      if (!known) return;
-      if (message.t === "preview") {
-        known.preview = message.url;
-      } else {
-        if (known.urls.get(message.name)) URL.revokeObjectURL(known.urls.get(message.name));
-        known.urls.set(message.name, buffers.length ? URL.createObjectURL(new Blob([buffers[0]])) : null);
-      }
-      this.notify("detail", message.id);
-    } else if (message.t === "thumbnails") {
-      this.thumbnails.set(message.id, { count: message.count, urls: buffers.map((one) => URL.createObjectURL(new Blob([one]))) });
+    } else if (t === "detail" || (t === "preview" && this.details.has(id))) {
+      this.details.set(id, t === "preview" ? { ...this.details.get(id), preview: message.url } : { preview: this.details.get(id)?.preview, ...message });
+      this.notify("detail", id);
+    } else if (t === "thumbnails") {
+      this.thumbnails.set(id, { count: message.count, urls: buffers.map((one) => URL.createObjectURL(new Blob([one]))) });
       this.notify("facts");
-    } else if (message.t === "show") {
-      this.notify("show", message.id);
+    } else if (t === "show") {
+      this.notify("show", id);
     }
   }
 
-  /** Count the views that show an item's detail; the kernel is told when the last one closes it. */
-  open(id, by) {
-    const now = (this.opened.get(id) ?? 0) + by;
-    if (now > 0) this.opened.set(id, now);
-    else this.opened.delete(id);
-    if (by > 0) this.ask("open", { item_ids: [id] });
-    else if (now === 0) this.ask("close", { item_ids: [id] });
-  }
-
-  /** Take what has changed, or a packet of the whole queue: rows that are in none of its packets are gone. */
-  takeRows(message, buffers) {
-    const { rows } = this;
-    if (message.t === "rows") {
-      if (message.at === 0 && (message.to === this.token || (message.to === null && this.stream === null))) this.stream = message.n;
-      if (message.n !== this.stream) return;
-      rows.expected = message.end ? 0 : message.of;
-    }
-    const touched = new Set();
-    if (buffers.length) rows.put(unpacked(buffers[0]), touched, this.stream);
-    if (message.c) rows.change(message.c, touched);
-    if (message.p) rows.progress(message.p, touched);
-    if (message.end) rows.drop(rows.ordered.filter((row) => row.stream !== this.stream).map((row) => row.id), touched);
-    if (message.g) rows.drop(message.g, touched);
-    if (message.m) Object.assign(rows.facts, message.m);
-    if (message.busy) rows.busy = new Set(message.busy);
-    for (const row of touched) if (row.status !== "in_progress") row.progress = null;
-    if (touched.size) this.notify("rows", touched);
-    else this.notify("facts");
-  }
-
-  /** Ask for the thumbnails of completed rows that have been in view for a moment. */
-  wantThumbnails(rows) {
-    if (this.wanting) return; // rows are drawn again and again while a job runs
-    this.wanting = setTimeout(() => {
+  /** Ask for the thumbnails of completed ones of the drawn rows, if they have been in view for a moment. */
+  wantThumbnails(drawn) {
+    this.wanting ||= setTimeout(() => {
       this.wanting = 0;
-      const ids = rows().filter((row) => row.status === "completed" && !row.gone && !this.asked.has(row.id)).map((row) => row.id).slice(0, 24);
-      if (!ids.length) return;
+      const ids = [...drawn.keys()].filter((row) => row.status === "completed" && !row.gone && !this.asked.has(row.id)).map((row) => row.id).slice(0, 24);
       for (const id of ids) this.asked.add(id);
-      this.ask("thumbnails", { item_ids: ids });
+      if (ids.length) act(this.model, this.page, "thumbnails", { item_ids: ids, page: this.page });
     }, 400);
   }
 
   end() {
-    this.model.off("msg:custom", this.received);
+    this.unlisten();
     clearTimeout(this.wanting);
-    const urls = [...this.details.values()].flatMap((known) => [...known.urls.values()]);
-    for (const { urls: some } of this.thumbnails.values()) urls.push(...some);
-    for (const url of urls) if (url) URL.revokeObjectURL(url);
+    for (const { urls } of this.thumbnails.values()) for (const url of urls) URL.revokeObjectURL(url);
   }
 }
-
-const isImageUrl = (url) => typeof url === "string" && /^(data:image\/|blob:)/.test(url);
 
 const Fields = ({ fields }) => fields.map(([name, value]) => html`<span class="iw-dim">${name} </span><span class="iwt-value">${value}</span>`);
 
 const Thumbnails = ({ urls, count }) => html`${urls.map((url) => html`<img key=${url} class="iwt-thumb" alt="" src=${url} />`)}<span class="iw-dim">${many(count, "picture")}</span>`;
 
-/** What the table shows, and what its buttons do; `acts` has cancel(rows), retry(rows). */
-function queueKind(store, acts) {
+/** What the table shows, and what its buttons do; `acts` has cancel(rows), retry(rows), opened(row, by). */
+function queueKind(store, pictures, acts) {
   const { rows } = store;
   const about = (row, now, least = 0) => {
     const left = rows.left(row, now);
@@ -193,8 +140,9 @@ function queueKind(store, acts) {
     },
     press: (button, row) => acts[button.dataset.act]([row]),
     remove: (some) => acts.cancel(some),
-    detail: (row) => html`<${ItemDetail} row=${row} known=${store.details.get(row.id)} />`,
-    opened: (row, by) => store.open(row.id, by),
+    detail: (row) => html`<${ItemDetail} row=${row} known=${store.details.get(row.id)} pictures=${pictures} />`,
+    opened: acts.opened,
+    drawn: (elements) => store.wantThumbnails(elements),
   };
 }
 
@@ -208,12 +156,7 @@ function Pairs({ list, mono }) {
   return html`<dl class=${mono ? "iw-mono" : ""}>${list.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }
 
-function Thumbnail({ name, url }) {
-  return html`<figure class="iwt-figure">${isImageUrl(url) ? html`<img src=${url} alt=${name} />` : html`<span class="iw-dim">${url === undefined ? "…" : "no image"}</span>`}
-    <figcaption class="iw-small iw-dim" title=${name}>${name}</figcaption></figure>`;
-}
-
-function ItemDetail({ row, known }) {
+function ItemDetail({ row, known, pictures }) {
   if (known?.failed) return html`<p class="iw-wrong">${known.failed}</p>`;
   if (!known?.detail) return html`<p class="iw-dim">Reading the item …</p>`;
   const { detail } = known;
@@ -226,9 +169,10 @@ function ItemDetail({ row, known }) {
       <p class="iw-dim">${[error.server_type, error.node && `node ${error.node}`].filter(Boolean).join(" · ")} ${error.traceback && html` · <${Copy} text=${error.traceback} label="Copy the traceback" />`}</p>
       ${error.traceback && html`<${Folded} title="Traceback" text=${error.traceback} />`}
     <//>`}
-    ${row.status === "in_progress" && isImageUrl(known.preview) && html`<${Section} title="Preview"><img class="iwt-preview" src=${known.preview} alt=${`Preview of item ${detail.item_id}`} /><//>`}
+    ${row.status === "in_progress" && known.preview?.startsWith("data:image/") && html`<${Section} title="Preview"><img class="iwt-preview" src=${known.preview} alt=${`Preview of item ${detail.item_id}`} /><//>`}
     ${detail.fields.length > 0 && html`<${Section} title="Values"><${Pairs} list=${detail.fields} mono /><//>`}
-    ${known.images?.length > 0 && html`<${Section} title="Pictures"><div class="iwt-figures">${known.images.map((name) => html`<${Thumbnail} key=${name} name=${name} url=${known.urls.get(name)} />`)}</div><//>`}
+    ${known.images?.length > 0 && html`<${Section} title="Pictures"><div class="iwt-figures">${known.images.map((name) => html`<figure class="iwt-figure" key=${name}><${Thumb} pictures=${pictures} name=${name} alt=${name} />
+      <figcaption class="iw-small iw-dim" title=${name}>${name}</figcaption></figure>`)}</div><//>`}
     <${Section} title="Item"><${Pairs} list=${[...times, ...detail.facts]} /><//>
     ${detail.outputs.length > 0 && html`<${Section} title="Outputs" wide><${Pairs} mono list=${detail.outputs.map(([node, kind, text]) => [kind ? `${node} · ${kind}` : node, text])} /><//>`}
     ${detail.graph && html`<${Section} title="Graph" wide><${Copy} text=${detail.graph} label="Copy as JSON" /><${Folded} title=${`Graph of ${many(detail.nodes, "node")}`} text=${detail.graph} /><//>`}`;
@@ -296,54 +240,48 @@ function QueueTools({ model, store, table, acts, ask, note }) {
 }
 
 function Queue({ model, store }) {
-  const { root } = useContext(Scope);
+  const { root, page } = useContext(Scope);
+  const pictures = usePictures(model);
   const [question, askAny] = useAsk();
   const [note, setNote] = useState("");
-  const [, redraw] = useState(0);
   const [run] = useAct();
-  const table = useRef(null);
   const ask = (n, one) => askAny(n, { ...one, done: () => table.current?.focusRow() });
-  const acts = useMemo(() => {
-    const asking = (name, verb, possible) => (rows) => {
-      const some = rows.filter(possible);
-      const one = rows.length === 1 ? rows[0] : null;
-      const why = one ? (one.theirs ? "This item is another user's." : `Item ${one.id} has finished.`) : "All selected items have finished, or are another user's.";
-      setNote(some.length || !rows.length ? "" : why);
-      const hidden = some.filter((row) => !table.current?.members.has(row)).length;
-      const jobs = `${verb} ${many(some.length, "job")}`;
-      const not = hidden ? `, ${hidden === some.length ? "" : `${count(hidden)} of them `}not shown` : "";
-      const work = () => {
-        const ids = some.map((row) => row.id).filter((id) => !store.rows.busy.has(id));
-        for (const id of ids) store.rows.busy.add(id);
-        store.notify("facts");
-        if (ids.length) run(name, { item_ids: ids });
-      };
-      ask(hidden ? Infinity : some.length, { text: `${jobs}${not}?`, yes: jobs, no: "Keep them", danger: name === "cancel", work });
+  const asking = (name, verb, possible) => (rows) => {
+    const some = rows.filter(possible);
+    const one = rows.length === 1 ? rows[0] : null;
+    const why = one ? (one.theirs ? "This item is another user's." : `Item ${one.id} has finished.`) : "All selected items have finished, or are another user's.";
+    setNote(some.length || !rows.length ? "" : why);
+    const hidden = some.filter((row) => !table.current?.members.has(row)).length;
+    const jobs = `${verb} ${many(some.length, "job")}`;
+    const not = hidden ? `, ${hidden === some.length ? "" : `${count(hidden)} of them `}not shown` : "";
+    const work = () => {
+      const ids = some.map((row) => row.id).filter((id) => !store.rows.busy.has(id));
+      for (const id of ids) store.rows.busy.add(id);
+      store.notify("facts");
+      if (ids.length) run(name, { item_ids: ids });
     };
-    return {
-      cancel: asking("cancel", "Cancel", (row) => row.cancelable),
-      retry: asking("retry", "Retry", (row) => row.retriable),
-      batch: ([row]) => put(model, "filters", { batch: row.batch }),
-    };
-  }, []);
-  const kind = useMemo(() => queueKind(store, acts), []);
-  useLayoutEffect(() => { // with the table itself: rows that arrive after it and before this would be missed
-    let due = 0;
-    const soon = () => { due ||= requestAnimationFrame(() => { due = 0; redraw((n) => n + 1); }); };
+    ask(hidden ? Infinity : some.length, { text: `${jobs}${not}?`, yes: jobs, no: "Keep them", danger: name === "cancel", work });
+  };
+  const acts = {
+    cancel: asking("cancel", "Cancel", (row) => row.cancelable),
+    retry: asking("retry", "Retry", (row) => row.retriable),
+    batch: ([row]) => put(model, "filters", { batch: row.batch }),
+    opened: (row, by) => run(by > 0 ? "open" : "close", { item_id: row.id, page }),
+  };
+  const [table, element] = useTable(model, queueKind(store, pictures, acts), store.rows, (it) => {
     const show = (id) => {
-      const it = table.current;
       const row = store.rows.byId.get(id);
       const hidden = row && !it.members.has(row);
       put(model, "selected", [id]);
       it.show(id);
       if (hidden) setNote(`Cleared the filters, which hid item ${id}.`);
       // Last of all: a button that is drawn no more, such as that of an empty table, may have had the focus.
-      setTimeout(() => table.current?.focusRow(), 100);
+      setTimeout(() => it.focusRow(), 100);
     };
     const listener = (what, data) => {
-      if (what === "rows") table.current.update(data);
-      else if (what === "facts") table.current.render();
-      else if (what === "detail") table.current.fillDetail(store.rows.byId.get(data) ?? null);
+      if (what === "rows") it.update(data);
+      else if (what === "facts") it.render();
+      else if (what === "detail") it.fillDetail(store.rows.byId.get(data) ?? null);
       else show(data);
     };
     const close = () => { // what was asked about or said has changed
@@ -351,29 +289,16 @@ function Queue({ model, store }) {
       setNote("");
     };
     store.listeners.add(listener);
-    model.on("iw-show", show);
-    for (const name of ["selected", "filters"]) model.on(`change:${name}`, close);
-    const drawn = () => {
-      soon();
-      store.wantThumbnails(() => [...(table.current?.elements.keys() ?? [])]);
-    };
-    table.current.watchers.add(drawn);
-    drawn();
-    return () => {
-      store.listeners.delete(listener);
-      model.off("iw-show", show);
-      for (const name of ["selected", "filters"]) model.off(`change:${name}`, close);
-      cancelAnimationFrame(due);
-    };
-  }, []);
+    const ends = [listen(model, ["iw-show"], show), listen(model, ["change:selected", "change:filters"], close), () => store.listeners.delete(listener)];
+    return () => ends.forEach((end) => end());
+  });
   const { ordered, facts, expected } = store.rows;
   const none = facts.unread || expected ? html`<${Empty} text="Reading the queue …" />` : html`<${Empty} text="The queue is empty."><p class="iw-mono">console.submit(graph)</p>
     ${isInside(root) && html`<${Button} kind="solid" onClick=${() => askAround(root, "iw-tab", "submit")}>Submit a job<//>`}<//>`;
   return html`
     ${question ?? html`<${QueueTools} model=${model} store=${store} table=${table.current} acts=${acts} ask=${ask} note=${setNote} />`}
     <${TableBox} model=${model} table=${table.current} thing="job" total=${ordered.length && !(facts.unread || expected) ? 1 : 0} none=${none}>
-      ${note && html`<div class="iw-small iwq-note" role="status">${note}</div>`}
-      <${TableElement} kind=${kind} model=${model} rows=${store.rows} made=${(it) => { table.current = it; }} />
+      ${note && html`<div class="iw-small iwq-note" role="status">${note}</div>`}${element}
     <//>`;
 }
 

@@ -21,23 +21,15 @@ class Row {
   }
 
   take(values) {
-    for (let i = 0; i < FIELDS.length; i++) this[FIELDS[i]] = values[i] ?? null;
-    this.status = statusOf(values[1]);
-    this.words = null;
+    for (let i = 0; i < FIELDS.length; i++) this.set(i, values[i] ?? null);
   }
 
-  change(values) {
-    for (let i = 1; i < values.length; i += 2) {
-      const name = FIELDS[values[i]];
-      if (!name) continue;
-      if (name === "status") {
-        const status = statusOf(values[i + 1]);
-        if (status === "in_progress" && this.status !== status) this.since = Date.now() / 1000;
-        this.status = status;
-      } else {
-        this[name] = values[i + 1];
-      }
+  set(column, value) {
+    if (FIELDS[column] === "status") {
+      value = statusOf(value);
+      if (value === "in_progress" && this.status && this.status !== value) this.since = Date.now() / 1000;
     }
+    this[FIELDS[column]] = value;
     this.words = null;
   }
 
@@ -74,17 +66,40 @@ function unpacked(buffer) {
 
 /** All rows of one model in order of their ids; each view of the model draws from them. */
 class Rows {
-  constructor() {
+  /** `page` is how messages to this one are addressed. */
+  constructor(page, first) {
+    this.page = page;
+    this.stream = null; // the number of the whole queue that is being received
     this.byId = new Map();
     this.ordered = []; // by ascending id
+    this.touched = new Set(); // by the message that is being taken
     this.facts = { mean: null, paces: {}, halted: "", unread: 0 };
     this.busy = new Set();
-    this.expected = 0;
+    this.expected = 0; // how many rows the whole queue has, while it is being received
     this._found = null;
+    this._put(first);
   }
 
-  /** Take whole rows. Like the methods below, it adds the rows that it touches to `touched`. */
-  put(arrays, touched, stream = null) {
+  /** Take what has changed, or a packet of the whole queue: rows that are in none of its packets are gone. Returns what it touches. */
+  take(message, buffer) {
+    this.touched = new Set();
+    if (message.t === "rows") {
+      if (message.at === 0 && (message.to === this.page || (message.to === null && this.stream === null))) this.stream = message.n;
+      if (message.n !== this.stream) return this.touched;
+      this.expected = message.end ? 0 : message.of;
+    }
+    if (buffer) this._put(unpacked(buffer));
+    for (const [id, ...values] of message.c ?? []) this._change(id, values);
+    for (const values of message.p ?? []) this._progress(...values);
+    this._drop(message.end ? this.ordered.filter((row) => row.stream !== this.stream).map((row) => row.id) : message.g ?? []);
+    Object.assign(this.facts, message.m);
+    if (message.busy) this.busy = new Set(message.busy);
+    for (const row of this.touched) if (row.status !== "in_progress") row.progress = null;
+    if (this.touched.size) this._found = null;
+    return this.touched;
+  }
+
+  _put(arrays) {
     const added = [];
     for (const values of arrays) {
       let row = this.byId.get(values[0]);
@@ -96,42 +111,36 @@ class Rows {
         this.byId.set(row.id, row);
         added.push(row);
       }
-      row.stream = stream ?? row.stream;
-      touched.add(row);
+      row.stream = this.stream ?? row.stream;
+      this.touched.add(row);
     }
     if (added.length) this.ordered = merged(this.ordered, added.sort((a, b) => a.id - b.id), (a, b) => a.id - b.id);
-    this._found = null;
   }
 
-  change(arrays, touched) {
-    for (const values of arrays) {
-      const row = this.byId.get(values[0]);
-      if (!row) continue; // it has yet to arrive, newer than this
-      row.change(values);
-      touched.add(row);
-    }
-    this._found = null;
+  _change(id, values) {
+    const row = this.byId.get(id);
+    if (!row) return; // it has yet to arrive, newer than this
+    for (let i = 0; i < values.length; i += 2) row.set(values[i], values[i + 1]);
+    this.touched.add(row);
   }
 
-  progress(arrays, touched) {
-    for (const [id, part, message, node, left] of arrays) {
-      const row = this.byId.get(id);
-      if (!row) continue;
-      row.progress = part === undefined && message === undefined ? null : { part, message, node };
-      row.ends = left === undefined ? null : Date.now() / 1000 + left;
-      touched.add(row);
-    }
+  _progress(id, part, message, node, left) {
+    const row = this.byId.get(id);
+    if (!row) return;
+    row.progress = part === undefined && message === undefined ? null : { part, message, node };
+    row.ends = left === undefined ? null : Date.now() / 1000 + left;
+    this.touched.add(row);
   }
 
-  drop(ids, touched) {
+  _drop(ids) {
     for (const id of ids) {
       const row = this.byId.get(id);
       if (!row) continue;
       row.gone = true;
-      touched.add(row);
+      this.byId.delete(id);
+      this.touched.add(row);
     }
-    this.ordered = this.ordered.filter((row) => !row.gone);
-    this._found = null;
+    if (ids.length) this.ordered = this.ordered.filter((row) => !row.gone);
   }
 
   /**

@@ -95,7 +95,7 @@ function Submitter({ model }) {
       <${Problem} problem=${problems.runs} /><${Problem} problem=${problems.destination} />
     </div>
     <${SubmitBar} model=${model} form=${form} problems=${problems} plan=${plan} disabled=${!sendable}>
-      <label class="iws-option">Destination <input value=${typed.destination} placeholder="none" aria-invalid=${problems.destination ? "true" : null} onInput=${(event) => change({ destination: event.target.value })} /></label>
+      <label class="iw-option">Destination <input value=${typed.destination} placeholder="none" aria-invalid=${problems.destination ? "true" : null} onInput=${(event) => change({ destination: event.target.value })} /></label>
     <//>`}
   </div>`;
 }

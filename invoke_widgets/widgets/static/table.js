@@ -3,9 +3,8 @@
 // What the rows are is up to `kind`:
 //   label, name(row), columns: { name: { title, width, numeric, down, cell(row, now), hint(row, now): its tooltip } },
 //   drops: the columns that are left out where it is narrow, the first one first, cards: those of a card,
-//   compare(sort), passes(filters): a test, or null; and if there is such a thing moves(sort): whether the order can change
-//   while rows do, ticking(sort): rows that change by themselves, last: the width of action(row, cards), press(button, row),
-//   opened(row, by), detail(row), remove(rows): what Delete is for.
+//   compare(sort), passes(filters): a test; and if there is such a thing last: the width of action(row, cards),
+//   press(button, row), opened(row, by), detail(row), remove(rows): what Delete is for, drawn(elements): by their rows.
 // Its `cell`, `action` and `detail` return a text or elements. Elements stay while they can: a click may have begun on them.
 
 const OVERSCAN_PAGES = 1.5;
@@ -18,8 +17,8 @@ const HEAD_PX = 30;
 const EDGES_PX = 56; // the boxes and the scrollbar
 
 class Table {
-  /** `model` has the traits columns, sort, filters, selected and density. */
-  constructor(kind, model, rows, el) {
+  /** `model` has the traits columns, sort, filters, selected and density; `drawn()` is called after each drawing of everything. */
+  constructor(kind, model, rows, el, drawn) {
     this.kind = kind;
     this.model = model;
     this.rows = rows;
@@ -44,8 +43,7 @@ class Table {
     this.pressed = null; // the row and element of the last pointerdown
     this.elements = new Map(); // row -> element
     this.selected = new Set(model.get("selected"));
-    this.closing = new AbortController();
-    this.watchers = new Set(); // called after each drawing of everything
+    this.drawn = drawn;
     this._build(el);
     this._listen();
     this._newColumns();
@@ -68,7 +66,6 @@ class Table {
   }
 
   _listen() {
-    const { signal } = this.closing;
     for (const kind of ["pointerdown", "wheel"]) {
       this.grid.addEventListener(kind, () => { this.revealing = this.heldAtTop = false; }, { passive: true });
     }
@@ -82,9 +79,6 @@ class Table {
       this.settle();
     });
     this.grid.addEventListener("pointerdown", (event) => this._press(event));
-    // A click follows at once, or not at all.
-    const released = () => setTimeout(() => { this.pressed = null; });
-    for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, released, { signal });
     this.grid.addEventListener("click", (event) => this._click(event));
     this.grid.addEventListener("keydown", (event) => this._key(event));
     this.grid.addEventListener("focusin", (event) => {
@@ -94,40 +88,21 @@ class Table {
         this.render();
       }
     });
-    this.sizes = new ResizeObserver(() => {
-      const height = this.open ? this.detail.offsetHeight : 0;
-      if (height !== this.detailH) {
-        this.detailH = height;
-        this.render();
-        this.reveal();
-      }
-    });
+    this.sizes = new ResizeObserver(() => this._resized());
     this.sizes.observe(this.detail);
-    this.resized = new ResizeObserver(() => {
-      if (this.grid.clientWidth !== this.width) {
-        this.width = this.grid.clientWidth;
-        this._newColumns();
-      }
-      this._measure();
-      this.render();
-      if (this.toShow !== null) this.show(this.toShow);
-    });
-    this.resized.observe(this.grid);
-    const columns = () => this._newColumns();
-    const arrange = () => this.arrange();
-    const selected = () => { this.selected = new Set(this.model.get("selected")); this.render(); };
-    for (const [name, listener] of Object.entries({ columns, density: columns, sort: arrange, filters: arrange, selected })) {
-      this.model.on(`change:${name}`, listener);
-      signal.addEventListener("abort", () => this.model.off(`change:${name}`, listener));
-    }
+    this.sizes.observe(this.grid);
+    this.unlisten = [
+      listen(this.model, ["change:columns", "change:density"], () => this._newColumns()),
+      listen(this.model, ["change:sort", "change:filters"], () => this.arrange()),
+      listen(this.model, ["change:selected"], () => { this.selected = new Set(this.model.get("selected")); this.render(); }),
+    ];
   }
 
   close() {
     clearInterval(this.timer);
     clearTimeout(this._ordering);
     this.sizes.disconnect();
-    this.resized.disconnect();
-    this.closing.abort();
+    for (const end of this.unlisten) end();
     if (this.open) this.kind.opened?.(this.open, -1);
     this.grid.remove();
   }
@@ -263,6 +238,18 @@ class Table {
     this._measure();
   }
 
+  _resized() {
+    this.detailH = this.open ? this.detail.offsetHeight : 0;
+    if (this.grid.clientWidth !== this.width) {
+      this.width = this.grid.clientWidth;
+      this._newColumns();
+    }
+    this._measure();
+    this.render();
+    this.reveal();
+    if (this.toShow !== null) this.show(this.toShow);
+  }
+
   _measure() {
     this.viewH = Math.max(this.rowH, this.grid.clientHeight - this.headH);
   }
@@ -349,7 +336,8 @@ class Table {
   render() {
     this._window(true);
     this._drawHead();
-    for (const drawn of this.watchers) drawn();
+    this.drawn();
+    this.kind.drawn?.(this.elements);
   }
 
   /**
@@ -441,7 +429,7 @@ class Table {
     clearTimeout(this._ordering);
     this._ordering = setTimeout(() => {
       // Moving an element in the page would lose a click that has begun.
-      if (this.pressed) this._orderLater();
+      if (this.body.matches(":active")) this._orderLater();
       else this._order();
     }, 200);
   }
@@ -490,11 +478,7 @@ class Table {
       this.kind.opened?.(this.open, 1);
     }
     this.render();
-    if (this.open) {
-      this.detailH = this.detail.offsetHeight;
-      this.render();
-      this.reveal();
-    }
+    if (this.open) this._resized(); // to what is in it
   }
 
   /** Scroll to show as much of the detail as fits under its row, unless the user did something else meanwhile. */
@@ -741,16 +725,18 @@ const focusNear = (element) => element.getRootNode().activeElement ?? null;
 const rowButton = (act, text, label, look = "iw-outline", busy = false) => html`<button key=${act} type="button" tabindex="-1" data-act=${act}
   class=${`${look} ${busy ? "iw-busy" : ""}`} aria-label=${label} title=${label} aria-disabled=${busy ? "true" : null}>${text}</button>`;
 
-/** A table as an element of a component; `made(table)` gets it once. */
-function TableElement({ kind, model, rows, made }) {
+/** A reference to a table, once it is made, and its element; `made(table)` may return what is to be done at its end. */
+function useTable(model, kind, rows, made) {
   const [height] = useTraits(model, "height");
-  const slot = useRef(null);
-  useLayoutEffect(() => {
-    const table = new Table(kind, model, rows, slot.current);
-    made(table);
-    return () => { made(null); table.close(); };
+  const [, redraw] = useState(0);
+  const [table, slot] = [useRef(null), useRef(null)];
+  if (table.current) table.current.kind = kind;
+  useLayoutEffect(() => { // at once: rows that arrive before would be missed
+    table.current = new Table(kind, model, rows, slot.current, () => redraw((n) => n + 1));
+    const ended = made?.(table.current);
+    return () => { ended?.(); table.current.close(); };
   }, []);
-  return html`<div ref=${slot} class="iwt-frame" style=${`height:${height}`}></div>`;
+  return [table, html`<div ref=${slot} class="iwt-frame" style=${`height:${height}`}></div>`];
 }
 
 /** Rows from a trait, by their ids; a row keeps its object, so that what is open stays open. */
@@ -774,20 +760,16 @@ class TraitRows {
   }
 }
 
-/** The table of a trait's rows, as soon as it is made, and its element; `changed(table)` is called when they change. */
-function useTable(model, kind, list, changed) {
-  const [, redraw] = useState(0);
-  const table = useRef(null);
+/** The same for the rows of a trait; `changed(table)` is called when they have changed. */
+function useTraitTable(model, kind, list, changed) {
   const rows = useMemo(() => new TraitRows(), []);
+  const [table, element] = useTable(model, kind, rows);
   useLayoutEffect(() => {
-    const touched = rows.take(list);
-    table.current?.update(touched);
-    if (table.current) changed?.(table.current);
-    table.current?.fillDetail();
-    redraw((n) => n + 1);
+    table.current.update(rows.take(list));
+    changed?.(table.current);
   }, [list]);
-  const made = (it) => { table.current = it; it?.watchers.add(() => redraw((n) => n + 1)); };
-  return [table.current, html`<${TableElement} kind=${kind} model=${model} rows=${rows} made=${made} />`];
+  useLayoutEffect(() => table.current.fillDetail());
+  return [table.current, element];
 }
 
 /** A table's element, and over it a sentence while it has no rows: `none`, or that the filters hide all. */

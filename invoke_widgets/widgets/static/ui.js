@@ -32,8 +32,7 @@ function Root({ model, page, el, foot, children }) {
     // ipywidgets marks a view that is made after the kernel has ended; an anywidget's is not marked when it ends.
     const end = () => setEnded(true);
     if (el.classList.contains("jupyter-widgets-disconnected")) end();
-    model.on("comm_live_update", end);
-    return () => model.off("comm_live_update", end);
+    return listen(model, ["comm_live_update"], end);
   }, []);
   const [failures, saved] = useTraits(model, "failures", "saved");
   const [inner, setInner] = useState(isInside(el));
@@ -69,14 +68,17 @@ function SaidLine() {
   return said.text && !isInside(root) ? html`<div class="iw-foot"><${Said} /></div>` : null;
 }
 
+/** Call `listener` for these events of a model; returns a function that ends it. */
+function listen(model, names, listener) {
+  for (const name of names) model.on(name, listener);
+  return () => { for (const name of names) model.off(name, listener); };
+}
+
 /** The values of traits, drawn anew when one changes. */
 function useTraits(model, ...names) {
   const [, redraw] = useState(0);
-  useLayoutEffect(() => { // at once: a plain effect runs after the next frame, and would miss what changes before
-    const changed = () => redraw((n) => n + 1);
-    for (const name of names) model.on(`change:${name}`, changed);
-    return () => { for (const name of names) model.off(`change:${name}`, changed); };
-  }, [model]);
+  // At once: a plain effect runs after the next frame, and would miss what changes before.
+  useLayoutEffect(() => listen(model, names.map((name) => `change:${name}`), () => redraw((n) => n + 1)), [model]);
   return names.map((name) => model.get(name));
 }
 
@@ -91,11 +93,8 @@ function useMessages(model, receive) {
   const { page } = useContext(Scope);
   const latest = useRef(receive);
   latest.current = receive;
-  useLayoutEffect(() => { // as in `useTraits`
-    const got = (message, buffers) => { if (!message.to || message.to === page) latest.current(message, buffers); };
-    model.on("msg:custom", got);
-    return () => model.off("msg:custom", got);
-  }, [model]);
+  const got = (message, buffers) => { if (!message.to || message.to === page) latest.current(message, buffers); };
+  useLayoutEffect(() => listen(model, ["msg:custom"], got), [model]); // as in `useTraits`
 }
 
 /**
@@ -118,13 +117,12 @@ const isInside = (root) => Boolean(root.parentElement?.closest(".iw"));
 const askAround = (root, name, detail) => root.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
 
 /** A time that ticks once a second, for what counts up or down. */
-function useClock(active = true) {
+function useClock() {
   const [now, set] = useState(Date.now());
   useEffect(() => {
-    if (!active) return undefined;
     const timer = setInterval(() => document.hidden || set(Date.now()), 1000);
     return () => clearInterval(timer);
-  }, [active]);
+  }, []);
   return now;
 }
 
@@ -292,21 +290,15 @@ function passing(filters, words, tests = {}) {
 }
 
 /** Another widget inside this one; `reference` is what its trait holds. */
-function Child({ model, reference, ...rest }) {
+function Child({ model, reference }) {
   const slot = useRef(null);
   useEffect(() => {
-    let view = null;
+    const made = (async () => model.widget_manager.create_view(await model.widget_manager.get_model(reference.slice(MODEL.length))))();
     let gone = false;
-    (async () => {
-      const child = await model.widget_manager.get_model(reference.slice(MODEL.length));
-      const made = await model.widget_manager.create_view(child);
-      if (gone) { made.remove(); return; }
-      view = made;
-      slot.current.append(view.el);
-    })();
-    return () => { gone = true; view?.remove(); };
+    made.then((view) => gone || slot.current.append(view.el));
+    return () => { gone = true; made.then((view) => view.remove()); };
   }, [reference]);
-  return html`<div ref=${slot} ...${rest}></div>`;
+  return html`<div ref=${slot}></div>`;
 }
 
 // -- words ------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ function Shelf({ model, name, pictures, chosen, onChoose }) {
     if (next) { event.preventDefault(); next.focus(); }
   };
   return html`<div class="iwf-shelf">
-    <label class="iws-option">Board <select value=${board} onChange=${(event) => { setShelf({ ...shelf, names: null }); setBoard(event.target.value); }}>
+    <label class="iw-option">Board <select value=${board} onChange=${(event) => { setShelf({ ...shelf, names: null }); setBoard(event.target.value); }}>
       <option value="">all pictures</option><option value="none">on no board</option>${shelf.boards.map(([id, title]) => html`<option key=${id} value=${id}>${title}</option>`)}</select></label>
     ${shelf.names?.length > 0 ? html`<div class="iwf-pictures" role="group" aria-label=${`Pictures for ${name}`} ref=${list} onKeyDown=${key}>${shelf.names.map((one, i) => html`<button type="button" key=${one} tabindex=${(chosen.some((it) => shelf.names.includes(it)) ? chosen.includes(one) : i === 0) ? 0 : -1} aria-pressed=${String(chosen.includes(one))} title=${one} onClick=${() => onChoose(one)}><${Thumb} pictures=${pictures} name=${one} alt=${`Picture ${i + 1}: ${one}`} /></button>`)}</div>`
       : html`<p class="iw-dim" role="status">${shelf.names ? "No pictures here." : "Reading …"}</p>`}</div>`;
@@ -101,7 +101,7 @@ const INPUTS = {
 };
 
 function AreaOfValues({ common, value, change }) {
-  return html`<${Area} common=${common} more=${{ placeholder: "one value per line" }} value=${asLines(value)} change=${(text) => change(text.split("\n").filter((line) => line.trim()))} />`;
+  return html`<${Area} common=${common} more=${{ placeholder: "one value per line" }} value=${asLines(value)} change=${(text) => change(text.split("\n"))} />`;
 }
 
 function Checks({ element, value, change, options }) {
@@ -171,7 +171,7 @@ function WorkflowForm({ model }) {
       ${more.length > 0 && html`<details><summary>${many(more.length, "other field")}</summary><div class="iwf-column iwf-more">${more.map((name) => field({ kind: "field", name }))}</div></details>`}
     </div>
     <${SubmitBar} model=${model} form=${form} problems=${problems} plan=${problems.runs ?? plan} disabled=${!jobs} label=${jobs > 1 ? `Enqueue ${many(jobs, "job")}` : "Enqueue"}>
-      ${hasSeed && html`<label class="iws-option">Seed <select value=${typed.seed} onChange=${(event) => change({ seed: event.target.value })}><option value="">as it is</option><option value="random">random for each job</option><option value="same">one for all</option></select></label>`}
+      ${hasSeed && html`<label class="iw-option">Seed <select value=${typed.seed} onChange=${(event) => change({ seed: event.target.value })}><option value="">as it is</option><option value="random">random for each job</option><option value="same">one for all</option></select></label>`}
     <//></div>`;
 }
 export default part(WorkflowForm);
