@@ -132,19 +132,18 @@ class Grid(Part):
             for _, values in sorted(self._values.items()):  # in the order in which they were submitted
                 for name, value in values.items():
                     texts.setdefault(name, {}).setdefault(_shown(value), value)
-            self.names = [clean(name) for name, seen in texts.items() if len(seen) > 1]
-            self.pattern = _pattern({name: seen for name, seen in texts.items() if len(seen) > 1})
+            varied = {name: seen for name, seen in texts.items() if len(seen) > 1}
+            self.names = [clean(name) for name in varied]
+            self.pattern = _pattern(varied)
+            taken = {getattr(self, axis) for axis in self._chosen if axis != "facet"}
+            free = iter([name for name in self.names if name not in taken])
             self._is_choosing = True
-            for axis, other in (("x", "y"), ("y", "x")):
+            for axis in ("x", "y"):
                 if axis not in self._chosen:
-                    free = [
-                        name for name in self.names if name != (getattr(self, other) if other in self._chosen else "")
-                    ]
-                    index = 1 if axis == "y" and "x" not in self._chosen else 0
-                    setattr(self, axis, free[index] if index < len(free) else "")
+                    setattr(self, axis, next(free, ""))
             self._is_choosing = False
-            places = [_ordered(texts.get(axis, {})) for axis in (self.x, self.y, self.facet)]
-            columns, rows, facets = places
+            axes = (self.x, self.y, self.facet)
+            columns, rows, facets = places = [_ordered(texts.get(axis, {})) for axis in axes]
             self.layout_ = {
                 "columns": [clean(text) for text in columns],
                 "rows": [clean(text) for text in rows],
@@ -152,9 +151,7 @@ class Grid(Part):
                 "cells": [
                     {
                         "id": job_id,
-                        "at": [
-                            _index(places[i], values.get(axis)) for i, axis in enumerate((self.x, self.y, self.facet))
-                        ],
+                        "at": [_index(place, values.get(axis)) for place, axis in zip(places, axes, strict=True)],
                         "values": [[short(name), short(_shown(value))] for name, value in values.items()],
                     }
                     for job_id, values in sorted(self._values.items())

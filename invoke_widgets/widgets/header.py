@@ -158,19 +158,14 @@ class Header(Part):
         at, now = self.console.internals.store.received_at, datetime.now().astimezone().timestamp()
         seen = None if at is None else now - (time.monotonic() - at)
         as_of = "" if seen is None else f"This is the queue as of {datetime.fromtimestamp(seen):%H:%M:%S}."
-        left = 0.0 if connection.next_try_at is None else connection.next_try_at - time.monotonic()
-        if connection.is_refused:
-            title = "Access refused"
-        else:
-            title = "Internal error" if connection.is_internal else "Server ill" if connection.is_ill else "Offline"
         why = " ".join(part for part in (connection.error, connection.remedy) if part)
         return {
             "kind": "error",
-            "title": title,
+            "title": words.trouble(connection).capitalize(),
             # What matters most comes first: where it is narrow, the end is scrolled to.
             "text": clean(f"{why} {as_of}".strip() if connection.is_refused else as_of),
             "why": "" if connection.is_refused else clean(why),
-            "countdown": f"Next try in {left:.0f} s." if left >= 0.5 else "Trying now …",
+            "countdown": f"{words.next_try(connection, time.monotonic()).capitalize()}.",
             "actions": ["try_now"],
         }
 

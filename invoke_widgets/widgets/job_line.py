@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.errors import JobException
 from invoke_widgets.history import job_error
 from invoke_widgets.jobs import Batch, Job, Jobs
 from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, TERMINAL, Counts, QueueItem
@@ -16,7 +15,7 @@ from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, script, style
-from invoke_widgets.widgets.pictures import newest_thumbnails
+from invoke_widgets.widgets.pictures import read_pictures, send_pictures
 from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class JobLine(Part):
         handle: a job, a batch or a retry.
     """
 
-    _esm = script("job_line.js")
+    _esm = script("pictures.js", "job_line.js")
     _css = style("job_line.css")
 
     name = traitlets.Unicode().tag(sync=True)
@@ -41,6 +40,7 @@ class JobLine(Part):
     total = traitlets.Int().tag(sync=True)
     running: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
+    pictures: traitlets.List[str] = traitlets.List().tag(sync=True)
 
     def __init__(self, console: Console, handle: Job | Jobs) -> None:
         self._handle = handle
@@ -74,7 +74,7 @@ class JobLine(Part):
         done = tuple(item.item_id for item in items if item.status == COMPLETED)[-_PICTURES:]
         if done != self._pictured and state.connection.mode in ("live", "polling"):
             self._pictured = done
-            self.run(self._read_pictures(done))
+            self.run(read_pictures(self.console.client, list(done)), self._take)
 
     def _segment(self, state: QueueState, item: QueueItem) -> dict[str, Any]:
         progress = state.progress.get(item.item_id)
@@ -84,24 +84,16 @@ class JobLine(Part):
             "share": None if progress is None else progress.percentage,
         }
 
-    async def _read_pictures(self, item_ids: tuple[int, ...]) -> None:
-        pictures: list[bytes] = []
-        for item_id in item_ids:
-            try:
-                pictures += (await newest_thumbnails(self.console.client, item_id, 1))[1]
-            except JobException:  # it was deleted since
-                continue
-        if pictures:
-            self.post({"t": "pictures"}, tuple(pictures))
+    def _take(self, read: list[tuple[int, QueueItem | None, list[str]]]) -> None:
+        self.pictures = [clean(names[-1]) for _, _, names in read if names]
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def handlers(self) -> dict[str, Callable[..., object]]:
-        return {"cancel": self.cancel, "hello": self._hello}
-
-    def _hello(self) -> None:
-        """A further page needs the pictures, too."""
-        self.run(self._read_pictures(self._pictured))
+        return {
+            "cancel": self.cancel,
+            "thumbnail": lambda names, page: self.run(send_pictures(self, names, page, full=False)),
+        }
 
     def cancel(self) -> None:
         """Start canceling what has not finished, and return at once."""

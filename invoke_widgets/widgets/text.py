@@ -188,15 +188,24 @@ def connection_text(connection: Connection, received_at: float | None, now: floa
     if connection.mode == "polling":
         return "polling", f"◐ polling: no events come, so changes are asked for{silence}"
     if connection.mode == "reconnecting":
-        left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
-        when = f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
-        if connection.is_refused:
-            return "refused", f"⊘ access refused, {when}{silence}"
-        what = "internal error" if connection.is_internal else "server is ill" if connection.is_ill else "offline"
-        return "offline", f"○ {what}, {when}{silence}"
+        kind, sign = ("refused", "⊘") if connection.is_refused else ("offline", "○")
+        return kind, f"{sign} {trouble(connection)}, {next_try(connection, now)}{silence}"
     if connection.mode == "closed":
         return "closed", "○ closed"
     return "connecting", "◌ connecting"
+
+
+def trouble(connection: Connection) -> str:
+    """What is wrong with a connection that is lost: "offline", "access refused" and so on."""
+    if connection.is_refused:
+        return "access refused"
+    return "internal error" if connection.is_internal else "server is ill" if connection.is_ill else "offline"
+
+
+def next_try(connection: Connection, now: float) -> str:
+    """When a connection that is lost is tried again; `now` is `time.monotonic()`."""
+    left = 0.0 if connection.next_try_at is None else connection.next_try_at - now
+    return f"next try in {left:.0f} s" if left >= 0.5 else "trying now"
 
 
 def refusal_text(connection: Connection) -> str:

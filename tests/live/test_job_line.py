@@ -36,14 +36,14 @@ def test_line_of_a_job_shows_its_error_and_its_retry_another_line(console: iw.Co
 
 
 def test_line_of_a_batch_sends_the_newest_pictures(console: iw.Console, wire: Wire) -> None:
-    """One of each job, also to a page that opens later."""
+    """One of each job, to the page that asks."""
     batch = console.submit(blank_image(32, 16), runs=2)
     batch.wait(60)
     line = console.progress(batch)
-    until(lambda: line.counts.get("completed") == 2, "the counts")
+    until(lambda: len(line.pictures) == 2, "the names of both pictures")
     sent = Sent(line)
-    ask(line, "hello")
-    until(lambda: any(len(one["buffers"]) == 2 for one in sent.of("pictures")), "both pictures")
+    ask(line, "thumbnail", names=line.pictures, page="me")
+    until(lambda: sum(len(one["buffers"]) for one in sent.of("thumbnail")) == 2, "both pictures")
     line.close()
 
 

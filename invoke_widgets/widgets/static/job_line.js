@@ -3,17 +3,9 @@
 const SHOWN = [["completed", "completed"], ["failed", "failed"], ["canceled", "canceled"], ["pending", "waiting"]];
 
 function JobLine({ model }) {
-  const [name, counts, total, running, error] = useTraits(model, "name", "counts", "total", "running", "error");
+  const [name, counts, total, running, error, names] = useTraits(model, "name", "counts", "total", "running", "error", "pictures");
   const [run, busy] = useAct();
-  const [pictures, setPictures] = useState([]);
-  const urls = useRef([]);
-  useMessages(model, (message, buffers) => {
-    if (message.t !== "pictures") return;
-    for (const url of urls.current) URL.revokeObjectURL(url);
-    urls.current = buffers.map((one) => URL.createObjectURL(new Blob([one])));
-    setPictures(urls.current);
-  });
-  useEffect(() => { run("hello"); return () => { for (const url of urls.current) URL.revokeObjectURL(url); }; }, []);
+  const pictures = usePictures(model);
   const done = (counts.completed ?? 0) + (counts.failed ?? 0) + (counts.canceled ?? 0);
   const over = total > 0 && done >= total;
   const share = total ? (done + (running.share ?? 0)) / total : 0;
@@ -23,7 +15,7 @@ function JobLine({ model }) {
     ${over ? null : html`<span class="iwl-meter"><${Progress} share=${share} label=${`Progress of this ${name.toLowerCase()}`} /></span>`}
     <span role="status">${words}</span>
     ${running.id ? html`<span class="iw-dim iw-cut">${[running.message || "running", running.share ? percent(running.share) : ""].filter(Boolean).join(" · ")}</span>` : null}
-    ${pictures.map((url) => html`<img class="iwt-thumb" src=${url} alt="" />`)}
+    ${names.map((one) => html`<${Thumb} key=${one} pictures=${pictures} name=${one} />`)}
     <span class="iw-grow"></span>
     ${over ? null : html`<${Button} busy=${busy("cancel")} onClick=${() => run("cancel")}>Cancel<//>`}
   </div>
