@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from invoke_widgets.widgets.submitter import FILE_LIMIT as LIMIT
 from tests.browser.session import Lab
 from tests.browser.test_dashboard import Page
+from tests.support import editor
 from tests.support.graphs import add_and_multiply
 from tests.support.wire import Wire
 
@@ -62,7 +63,7 @@ def test_opened_file_fills_the_form(form: Page, tmp_path: Path) -> None:
 def test_dropped_file_fills_the_form(form: Page, wire: Wire) -> None:
     """A file dropped anywhere on the form fills it, and can be enqueued."""
     drop(form, [["graph.json", [json.dumps(add_and_multiply())]]])
-    expect(form.view.get_by_text("1 job, at the end")).to_be_visible()
+    expect(form.view.locator(".iws-plan")).to_have_text("1 job")
     drop(form, [["batch.json", [json.dumps(_BATCH)]]], on="textarea")
     expect(form.view.get_by_text("6 jobs: 2 runs × 3 combinations")).to_be_visible()
     form.press("Enqueue")
@@ -70,12 +71,27 @@ def test_dropped_file_fills_the_form(form: Page, wire: Wire) -> None:
     assert 6 == wire.queue_status()["total"]
 
 
+def test_picture_dropped_onto_a_field_is_its_value(form: Page) -> None:
+    """The form around it, which takes workflows, leaves it to the field."""
+    flow = editor.workflow([editor.node("r", "img_resize", "Resize", image=..., width=32, height=32)])
+    drop(form, [["resize.json", [json.dumps(flow)]]])
+    field = form.view.locator(".iwf-image")
+    expect(field).to_be_visible()
+    make = _FILES % "new File([new Uint8Array(parts)], name, { type: 'image/png' })"
+    data = form.notebook.page.evaluate_handle(make, [["mine.png", [137, 80]]])
+    field.dispatch_event("dragover", {"dataTransfer": data})
+    expect(form.view.locator(".iws-dropping")).to_have_count(0)
+    field.dispatch_event("drop", {"dataTransfer": data})
+    expect(field.locator(".iwf-chosen img")).to_have_count(1)
+    expect(field).to_be_visible()
+
+
 def test_unusable_file_is_refused_with_a_reason(form: Page, pictures: Path) -> None:
     """The reason shows beside the button, with names as text; the form stays as it is, and a good file clears it."""
     error = form.view.locator(".iws-form").get_by_role("alert")
     form.notebook.page.evaluate("() => { window.pwned = 0; }")
     form.view.get_by_label("Graph").fill(json.dumps(add_and_multiply()))
-    expect(form.view.get_by_text("1 job, at the end")).to_be_visible()
+    expect(form.view.locator(".iws-plan")).to_have_text("1 job")
     drop(form, [["<img src=x onerror='window.pwned=1'>.json", LIMIT + 1]], _HUGE)
     expect(error).to_have_text(
         f"\"<img src=x onerror='window.pwned=1'>.json\" has {LIMIT + 1:,} bytes; the form takes {LIMIT:,}."

@@ -27,6 +27,26 @@ function useTyped(model) {
   return [typed, change, () => send(typed)];
 }
 
+/** What an element needs to take files that are dropped onto it, and whether some are over it; one within it comes first. */
+function useDrop(take) {
+  const [over, setOver] = useState(false);
+  const mine = (event) => !event.defaultPrevented && [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const onDragOver = (event) => {
+    setOver(mine(event));
+    if (!mine(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+  };
+  const onDrop = (event) => {
+    setOver(false);
+    if (!mine(event)) return;
+    event.preventDefault();
+    take([...event.dataTransfer.files]);
+  };
+  const onDragLeave = (event) => { if (!event.currentTarget.contains(event.relatedTarget)) setOver(false); };
+  return [{ onDragEnter: onDragOver, onDragOver, onDragLeave, onDrop }, over];
+}
+
 /** How often and where in the queue to run it, with `children` between, what that comes to, and the button. */
 function SubmitBar({ model, form: [typed, change, sendNow], problems, plan, disabled, label = "Enqueue", children }) {
   const [run, busy] = useAct();

@@ -1,7 +1,5 @@
 // The form for a graph, a batch or a workflow.
 
-const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-
 function Problem({ problem, id }) {
   return problem ? html`<div class="iw-wrong iw-small" role="alert" id=${id}>${problem.message} <span class="iw-dim">${problem.remedy}</span></div>` : null;
 }
@@ -34,12 +32,10 @@ function Library({ library }) {
 }
 
 function Submitter({ model }) {
-  const { root } = useContext(Scope);
   const [problems, plan, sendable, fields, drafts, library, shown, isWorkflow] = useTraits(model, "problems", "plan", "sendable", "fields", "drafts", "library", "shown", "is_workflow");
   const [run, busy] = useAct();
   const form = useTyped(model);
   const [typed, change] = form;
-  const [dropping, setDropping] = useState(false);
   const file = useRef(null);
   const vary = useRef(null);
   const list = useMemo(() => `iws-${newPage()}`, []);
@@ -54,27 +50,11 @@ function Submitter({ model }) {
       refuse("unread", one); // such as a folder
     }
   };
-  useLayoutEffect(() => {
-    // On the document: the browser would show a file that is dropped beside the form in place of the page.
-    const closing = new AbortController();
-    const on = (name, listener) => document.addEventListener(name, listener, { capture: true, signal: closing.signal });
-    const dragged = (event) => {
-      const here = holdsFiles(event) && event.composedPath().includes(root);
-      setDropping(here && event.type !== "drop");
-      if (!here) return;
-      event.preventDefault();
-      event.stopPropagation();
-      if (event.type === "drop") take([...event.dataTransfer.files]);
-      else event.dataTransfer.dropEffect = "copy";
-    };
-    for (const name of ["dragenter", "dragover", "drop"]) on(name, dragged);
-    on("dragleave", (event) => { if (event.relatedTarget === null) setDropping(false); });
-    return () => closing.abort();
-  }, []);
+  const [drop, dropping] = useDrop(take);
   const rows = typed.rows;
   const setRow = (index, row) => change({ rows: rows.map((one, i) => (i === index ? row : one)) });
   const group = 1 + Math.max(0, ...rows.map(([, , other]) => other));
-  return html`<div class=${`iws-form ${dropping ? "iws-dropping" : ""}`}>
+  return html`<div class=${dropping ? "iws-form iws-dropping" : "iws-form"} ...${drop}>
     <div class="iw-tools">
       <input type="file" accept=".json,application/json,image/png,image/webp" hidden ref=${file} onChange=${(event) => { if (event.target.files.length) take([...event.target.files]); event.target.value = ""; }} />
       <${Button} title="A graph, a batch or a workflow as JSON, or a picture that carries a workflow; it can also be dropped onto this form" onClick=${() => file.current.click()}>Open file…<//>

@@ -17,12 +17,11 @@ const part = (Content, { foot = false } = {}) => ({
     el.classList.add("iw");
     const page = newPage();
     const suppress = (event) => event.target.setAttribute?.("data-lm-suppress-shortcuts", "true");
-    el.addEventListener("focusin", suppress); // JupyterLab looks for it from the focused element outwards
+    const keep = (event) => { if (event.key === "Enter") event.stopPropagation(); };
+    el.addEventListener("focusin", suppress); // JupyterLab looks for it from the focused element outwards,
+    el.addEventListener("keydown", keep); // and takes a new line from a text all the same
     render(html`<${Root} model=${model} page=${page} el=${el} foot=${foot}><${Content} model=${model} /><//>`, el);
-    return () => {
-      render(null, el);
-      el.removeEventListener("focusin", suppress);
-    };
+    return () => render(null, el);
   },
 });
 

@@ -29,7 +29,6 @@ function Shelf({ model, name, pictures, chosen, onChoose }) {
 /** An image field: a name, files that are chosen or dropped, or pictures of the server. Several make a sweep. */
 function ImageInput({ model, element: { name }, value, several, pictures, common, change, onFile }) {
   const [open, setOpen] = useState(false);
-  const [over, setOver] = useState(false);
   const file = useRef(null);
   const urls = useRef(new Map()); // of files, by name
   useEffect(() => () => { for (const url of urls.current.values()) URL.revokeObjectURL(url); }, []);
@@ -44,12 +43,13 @@ function ImageInput({ model, element: { name }, value, several, pictures, common
     }
     if (found.length) set([...(several ? values : []), ...found.map((one) => one.name)]);
   };
+  const [drop, over] = useDrop(take);
   const choose = (one) => {
     if (several && names.includes(one)) set(values.filter((it) => pictureName(it) !== one));
     else set([...(several ? values : []), { image_name: one }]);
     if (!several) setOpen(false);
   };
-  return html`<div class=${`iwf-image ${over ? "iwf-over" : ""}`} onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)} onDrop=${(event) => { event.preventDefault(); event.stopPropagation(); setOver(false); take(event.dataTransfer.files); }}>
+  return html`<div class=${over ? "iwf-image iwf-over" : "iwf-image"} ...${drop}>
     <input type="file" accept="image/*" multiple=${several} hidden ref=${file} onChange=${(event) => { take(event.target.files); event.target.value = ""; }} />
     ${names.length > 0 && html`<div class="iwf-chosen">${values.map((one) => { const it = pictureName(one); return urls.current.has(it) ? html`<img key=${it} src=${urls.current.get(it)} alt=${it} />` : html`<${Thumb} key=${it} pictures=${pictures} name=${it} alt=${it} />`; })}</div>`}
     <div class="iwf-pick">${several ? html`<span class="iw-dim iw-grow" id=${common.id} role="status">${names.length ? many(names.length, "picture") : "Choose or drop pictures."}</span>`
