@@ -80,8 +80,13 @@ class EmbeddedServer:
             patience = threading.Timer(_START_S, process.kill)
             patience.start()
             assert process.stdout is not None
-            line = process.stdout.readline()  # empty when it has ended
-            patience.cancel()
+            try:
+                line = process.stdout.readline()  # empty when it has ended
+            except BaseException:  # an interrupted cell
+                process.kill()
+                raise
+            finally:
+                patience.cancel()
             if not line:
                 process.communicate()
                 output.seek(0)
@@ -94,7 +99,9 @@ class EmbeddedServer:
         return cls(ready["url"], ready["control"], process)
 
     def __repr__(self) -> str:
-        return f"EmbeddedServer({self.url!r}, {'running' if self.is_running else 'stopped'})"
+        # One that was not started here would have to be asked.
+        state = "" if self._process is None else ", stopped" if self._has_ended else ", running"
+        return f"EmbeddedServer({self.url!r}{state})"
 
     @property
     def is_running(self) -> bool:

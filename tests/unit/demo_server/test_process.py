@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +15,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.demo_server.process import EmbeddedServer
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
-from tests.support.wire import until
+from tests.support.wire import PATIENCE, until
 
 
 @pytest.fixture
@@ -55,6 +58,7 @@ def test_a_console_that_connects_by_address_has_the_drills(demo: EmbeddedServer)
     assert (["failed", "completed"], True, None) == (statuses, demo.is_running, known.pid)
     demo.stop()
     assert not known.is_running
+    assert [f"EmbeddedServer({demo.url!r}, stopped)", f"EmbeddedServer({demo.url!r})"] == [repr(demo), repr(known)]
     with pytest.raises(ServerUnreachable, match="did not accept the drill"), known.drill("slow"):
         pass
 
@@ -73,6 +77,25 @@ def test_unknown_drill_is_refused(demo: EmbeddedServer) -> None:
     """The error lists the known drills."""
     with pytest.raises(InvalidRequest, match="full_queue"), demo.drill("nope"):
         pass
+
+
+def test_interrupted_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process, and no thread that waits for it."""
+    started: list[subprocess.Popen[str]] = []
+
+    class Interrupted(subprocess.Popen[str]):
+        def __init__(self, *command: Any, **options: Any) -> None:
+            super().__init__(*command, **options)
+            started.append(self)
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddedServer.start()
+    (process,) = started
+    process.communicate(timeout=PATIENCE)
+    assert -signal.SIGKILL == process.returncode
+    until(lambda: not [t for t in threading.enumerate() if isinstance(t, threading.Timer)], "the end of the timer")
 
 
 @pytest.mark.slow
