@@ -57,9 +57,8 @@ class _Server(uvicorn.Server):
             print(self._ready, flush=True)
 
 
-def _arguments(argv: list[str] | None) -> argparse.Namespace:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m invoke_widgets.demo_server", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 for a free one")
     parser.add_argument("--root", type=Path, help="folder for database and images; by default a temporary one")
     parser.add_argument("--max-queue-size", type=int, default=Settings.max_queue_size, metavar="N")
@@ -67,7 +66,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--gc-pause", type=float, default=0.0, metavar="SECONDS", help="freeze before each item")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes")
     parser.add_argument("--control", help="token for drills; random by default")
-    return parser.parse_args(argv)
+    return parser.parse_args()
 
 
 def _stop_with_stdin(server: uvicorn.Server) -> None:
@@ -78,9 +77,9 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
     server.force_exit = True
 
 
-def main(argv: list[str] | None = None) -> None:
+def main() -> None:
     """Run the server until it is stopped."""
-    arguments = _arguments(argv)
+    arguments = _arguments()
     root = arguments.root or Path(tempfile.mkdtemp(prefix="invoke-widgets-demo-"))
     settings = Settings(
         max_queue_size=arguments.max_queue_size,
@@ -91,11 +90,11 @@ def main(argv: list[str] | None = None) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         demo = DemoServer(root, settings, arguments.control)
-        listener = socket.create_server((arguments.host, arguments.port))
+        listener = socket.create_server(("127.0.0.1", arguments.port))
         # Head and body are written separately; with Nagle's algorithm the body waits for the client's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        host, port = listener.getsockname()[:2]
-        ready = json.dumps({"url": f"http://{host}:{port}", "pid": os.getpid(), "control": demo.control})
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ready = json.dumps({"url": url, "pid": os.getpid(), "control": demo.control})
         config = uvicorn.Config(
             demo.app,
             http="h11",
