@@ -282,18 +282,14 @@ def test_an_event_of_several_megabytes_does_not_break_the_socket(wire: Wire) -> 
         return any((item_id, "completed") == (item.item_id, item.status) for item in ends)
 
     async def work() -> None:
-        stream = EventStream(
-            wire.server.url,
-            "default",
-            on_event=events.append,
-            on_lost=lambda: lost.append("lost"),
-            token=lambda: None,
-        )
+        connections = transport.Transport(wire.server.url, timeout=10.0)
+        stream = EventStream(connections, "default", on_event=events.append, on_lost=lambda: lost.append("lost"))
         await stream.connect()
         text = {"type": "string", "value": "x" * 5_000_000, "use_cache": False}
         (item_id,) = (await asyncio.to_thread(wire.enqueue, graph({"text": text})))["item_ids"]
         await asyncio.to_thread(until, lambda: lost or is_completed(item_id), "the event of its end")
         await stream.close()
+        await connections.aclose()
 
     asyncio.run(work())
     assert [] == lost
