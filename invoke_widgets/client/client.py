@@ -106,7 +106,8 @@ class _Known:
 class InvokeClient:
     """A client of one queue on an InvokeAI server.
 
-    Every method raises a `JobException` on failure (see `invoke_widgets.errors`).
+    Every method raises a `JobException` on failure (see `invoke_widgets.errors`); one that takes the id or name of a
+    single thing raises `NotFound` if there is none.
 
     Args:
         url: the server's address, such as "http://127.0.0.1:9090"; user and password in it are sent as basic auth.
@@ -379,11 +380,7 @@ class InvokeClient:
         return each(data, self._queue_item, f"GET {path}")
 
     async def get_queue_item(self, item_id: int) -> QueueItem:
-        """Return one item, with its session.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
+        """Return one item, with its session."""
         item = await self._record("GET", self._item(item_id), self._queue_item)
         if item.queue_id != self.queue_id:  # up to 6.6, an item is found through any queue
             raise NotFound(
@@ -404,11 +401,7 @@ class InvokeClient:
     # -- canceling -----------------------------------------------------------------------------------------------
 
     async def cancel_queue_item(self, item_id: int) -> QueueItem:
-        """Cancel one item, and return it as it is afterwards; a finished item stays unchanged.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
+        """Cancel one item, and return it as it is afterwards; a finished item stays unchanged."""
         return await self._record("PUT", f"{self._item(item_id)}/cancel", self._queue_item, repeatable=True)
 
     async def cancel_by_batch_ids(self, batch_ids: Iterable[str]) -> int:
@@ -442,11 +435,7 @@ class InvokeClient:
         return await self._number("PUT", f"{self._queue}/prune", "deleted", repeatable=False)
 
     async def delete_queue_item(self, item_id: int) -> None:
-        """Delete one item, canceling it first if it has not finished.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
+        """Delete one item, canceling it first if it has not finished."""
         if not await self.has("delete_checks_id"):
             await self.get_queue_item(item_id)
         await self._transport.json("DELETE", self._item(item_id))
@@ -522,11 +511,7 @@ class InvokeClient:
         return images, count(data, "total")
 
     async def get_image_dto(self, image_name: str) -> ImageRecord:
-        """Return one image's record.
-
-        Raises:
-            NotFound: there is no such image.
-        """
+        """Return one image's record."""
         return await self._record("GET", self._image(image_name), ImageRecord.from_json)
 
     async def get_images_by_names(self, image_names: Iterable[str]) -> list[ImageRecord]:
@@ -542,20 +527,12 @@ class InvokeClient:
         return each(data, ImageRecord.from_json, "POST /api/v1/images/images_by_names")
 
     async def get_image_metadata(self, image_name: str) -> dict[str, Any] | None:
-        """Return the metadata that the image carries, or None.
-
-        Raises:
-            NotFound: there is no such image.
-        """
+        """Return the metadata that the image carries, or None."""
         data = await self._transport.json("GET", f"{self._image(image_name)}/metadata", repeatable=True)
         return dict(data) if isinstance(data, Mapping) else None
 
     async def get_image_workflow(self, image_name: str) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """Return the workflow and the graph that the image carries, each None if it carries none.
-
-        Raises:
-            NotFound: there is no such image.
-        """
+        """Return the workflow and the graph that the image carries, each None if it carries none."""
         request = f"{self._image(image_name)}/workflow"
         data = await self._transport.json("GET", request, repeatable=True)
         if not isinstance(data, Mapping):
@@ -590,11 +567,7 @@ class InvokeClient:
         return parsed(ImageRecord.from_json, data, "POST /api/v1/images/upload")
 
     async def delete_image(self, image_name: str) -> None:
-        """Delete an image.
-
-        Raises:
-            NotFound: there is no such image.
-        """
+        """Delete an image."""
         await self._transport.json("DELETE", self._image(image_name))
 
     async def delete_images_from_list(self, image_names: Iterable[str]) -> list[str]:
@@ -634,11 +607,7 @@ class InvokeClient:
         return await self._record("POST", "/api/v1/boards/", BoardRecord.from_json, params={"board_name": board_name})
 
     async def get_board(self, board_id: str) -> BoardRecord:
-        """Return one board's record.
-
-        Raises:
-            NotFound: there is no such board.
-        """
+        """Return one board's record."""
         return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", BoardRecord.from_json)
 
     async def update_board(self, board_id: str, *, board_name: str) -> BoardRecord:
@@ -696,11 +665,7 @@ class InvokeClient:
         return (await self._page("/api/v1/workflows/", "items", WorkflowRecord.from_json, params))[0]
 
     async def get_workflow(self, workflow_id: str) -> WorkflowRecord:
-        """Return one workflow of the server's library, with its JSON.
-
-        Raises:
-            NotFound: there is no such workflow.
-        """
+        """Return one workflow of the server's library, with its JSON."""
         return await self._record("GET", self._workflow(workflow_id), WorkflowRecord.from_json)
 
     async def create_workflow(self, workflow: Mapping[str, Any]) -> WorkflowRecord:
@@ -715,11 +680,7 @@ class InvokeClient:
         return await self._record("POST", "/api/v1/workflows/", WorkflowRecord.from_json, body=body)
 
     async def delete_workflow(self, workflow_id: str) -> None:
-        """Delete a workflow from the server's library; one that came with the server cannot be deleted.
-
-        Raises:
-            NotFound: there is no such workflow.
-        """
+        """Delete a workflow from the server's library; one that came with the server cannot be deleted."""
         if not await self.has("delete_checks_workflow"):
             await self.get_workflow(workflow_id)
         await self._transport.json("DELETE", self._workflow(workflow_id))

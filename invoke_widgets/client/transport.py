@@ -325,10 +325,6 @@ class Breaker:
         self._probe_is_in_flight = False
 
 
-class _TooLarge(Exception):
-    """A reply has more bytes than are read."""
-
-
 def limit_of(request: str) -> int:
     """Return how many bytes, once decompressed, the reply to a request such as "GET /api/..." may have."""
     return _LONGEST_LIST if request.partition("?")[0].endswith("/list_all") else _LONGEST_REPLY
@@ -348,34 +344,42 @@ class _Pool:
         self._tasks: dict[asyncio.Task[httpx.Response], httpx.AsyncClient] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def send(self, request: httpx.Request, *, until: float) -> httpx.Response:
+    async def send(self, request: httpx.Request, name: str, *, until: float) -> httpx.Response:
         """Send a request and return its whole reply.
 
         Args:
+            request: the request.
+            name: the request, "GET /api/...".
             until: when to give up, on the loop's clock; httpx's time-outs are for each read.
 
         Raises:
             TimeoutError: the whole reply was not there by then.
-            _TooLarge: the reply is larger than `limit_of` the request.
+            UnexpectedReply: the reply is larger than `limit_of` the request.
             httpx.HTTPError: it failed in another way.
         """
         http = self.http
-        task = asyncio.get_running_loop().create_task(self._exchange(http, request, until))
+        task = asyncio.get_running_loop().create_task(self._exchange(http, request, name, until))
         self._tasks[task] = http
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def _exchange(self, http: httpx.AsyncClient, request: httpx.Request, until: float) -> httpx.Response:
+    async def _exchange(
+        self, http: httpx.AsyncClient, request: httpx.Request, name: str, until: float
+    ) -> httpx.Response:
         try:
             async with asyncio.timeout_at(until):
                 response = await http.send(request, stream=True)
                 try:
                     content = bytearray()
-                    limit = limit_of(request.url.path)
+                    limit = limit_of(name)
                     async for part in response.aiter_bytes():
                         content += part
                         if len(content) > limit:
-                            raise _TooLarge
+                            raise UnexpectedReply(
+                                f"{name} was answered with more than {limit // 2**20} MB, and was given up.",
+                                suggestion="Is this the address of an InvokeAI server?",
+                                details={"request": name, "limit": limit},
+                            )
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.PoolTimeout):
@@ -410,14 +414,8 @@ class _Pool:
 class Transport:
     """The connections to one server.
 
-    Args:
-        url: the server's address; a path before `/api` is kept.
-        token: a Bearer token for a multiuser server. Replaced by what the server sends in `X-Refreshed-Token`.
-        timeout: seconds to wait for each part of a response; for connecting, at most 5 of them.
-        verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
-
-    Raises:
-        InvalidRequest: an argument, or the environment's proxy, cannot be used.
+    For the arguments see `InvokeClient`. A path before `/api` is kept; connecting may take at most 5 s; the token is
+    replaced by what the server sends in `X-Refreshed-Token`.
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 30.0, verify: Any = True) -> None:
@@ -613,19 +611,13 @@ class Transport:
         request = self._pool.http.build_request(method, path, **parts | {"params": params, "headers": headers})
         with self.breaker.request(probing=self._is_probing):
             try:
-                response = await self._pool.send(request, until=until)
+                response = await self._pool.send(request, name, until=until)
             except TimeoutError:
                 raise JobTimeout(
                     f"{self.url} did not answer {name} to its end within {self._total_s:.0f} s.",
                     suggestion="The server, or a proxy before it, is very slow: try again, or raise timeout=....",
                     details={"request": name, "sent": True},
                     retryable=True,
-                ) from None
-            except _TooLarge:
-                raise UnexpectedReply(
-                    f"{name} was answered with more than {limit_of(name) // 2**20} MB, and was given up.",
-                    suggestion="Is this the address of an InvokeAI server?",
-                    details={"request": name, "limit": limit_of(name)},
                 ) from None
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 # Not chained: httpx's tracebacks are long, and its message is in the details.

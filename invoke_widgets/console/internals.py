@@ -8,7 +8,7 @@ from typing import Any
 
 from invoke_widgets.images import Images, Uploads, content_of, images_named
 from invoke_widgets.jobs import Context
-from invoke_widgets.records import EnqueueResult, QueueItem
+from invoke_widgets.records import EnqueueResult, QueueItem, ValueNames
 from invoke_widgets.workflows import Plan, Workflow, loading
 
 _RECENT = 20
@@ -43,7 +43,17 @@ class Internals:
                 content = content_of(upload.source)
                 record = await self.uploads.upload(content, board_id=None, is_intermediate=False)
                 upload["image_name"] = record.image_name
-        return await self.actions.submit_plan(plan, **options)
+        return await self.actions.submit_all(
+            {
+                "graph": part.graph,
+                "runs": part.runs,
+                "data": part.data,
+                "workflow": part.workflow,
+                "names": ValueNames(part.names, part.shared),
+                **options,
+            }
+            for part in plan.parts
+        )
 
     async def images(self, made: Iterable[tuple[str, QueueItem | None]]) -> Images:
         """Read images by their names, each with the job that made it or None."""

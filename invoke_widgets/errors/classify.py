@@ -198,12 +198,7 @@ def _for_page(status: int, request: str) -> _Found:
         return AccessDenied, "A proxy before the server wants a login, or refuses this one (401).", remedy, False
     if status >= 400:
         words = f"{request} was answered with {status} and a web page instead of JSON."
-        return (
-            UnexpectedReply,
-            words,
-            _ADDRESS,
-            False,
-        )
+        return UnexpectedReply, words, _ADDRESS, False
     remedy = (
         "InvokeAI answers so for an address that its version does not have; "
         "another program or a proxy's login page would, too."

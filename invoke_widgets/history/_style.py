@@ -133,16 +133,11 @@ def ink(axes: Axes) -> str:
     return _colors(axes)["text"]
 
 
-def paper(axes: Axes) -> Any:
-    """The background color of these axes."""
-    return axes.get_facecolor()
-
-
 def rim(axes: Axes, width: float) -> list[Any]:
     """A path effect: a rim in the background color, so that a mark stands out from what is under it."""
     from matplotlib.patheffects import withStroke
 
-    return [withStroke(linewidth=width, foreground=paper(axes))]
+    return [withStroke(linewidth=width, foreground=axes.get_facecolor())]
 
 
 def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> None:
@@ -154,7 +149,7 @@ def dots(axes: Axes, x: Any, y: Any, color: str, marker: str, size: float) -> No
 
     order = np.random.default_rng(0).permutation(len(x))
     axes.plot(np.asarray(x)[order], np.asarray(y)[order], linestyle="none", marker=marker, markersize=size, color=color,
-              markeredgecolor=paper(axes), markeredgewidth=0.5)  # fmt: skip
+              markeredgecolor=axes.get_facecolor(), markeredgewidth=0.5)  # fmt: skip
 
 
 def rows(axes: Axes, labels: Sequence[str], *, each: float) -> None:

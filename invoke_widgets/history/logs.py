@@ -326,7 +326,7 @@ class ErrorLog(Log[JobError]):
 
     def __init__(self, limit: int = LIMIT, **options: Any) -> None:
         self._chains: dict[tuple[str, int], set[int]] = {}
-        self._is_undecided: Callable[[QueueItem], bool] = lambda item: False
+        self.is_undecided: Callable[[QueueItem], bool] = lambda item: False  # whether it may be run again
         super().__init__(limit, **options)
 
     def frame(self) -> pd.DataFrame:
@@ -436,11 +436,7 @@ class ErrorLog(Log[JobError]):
 
     def of(self, item: QueueItem) -> JobError | None:
         """The record of a failed item, once it is known whether its job will be run again; None until then."""
-        return None if self._is_undecided(item) else self.record_of(item)
-
-    def hold_while(self, is_undecided: Callable[[QueueItem], bool]) -> None:
-        """Have `of` return None for an item while `is_undecided(item)` is true."""
-        self._is_undecided = is_undecided
+        return None if self.is_undecided(item) else self.record_of(item)
 
     def of_item(self, item_id: int) -> JobError | None:
         """The newest record of an item."""

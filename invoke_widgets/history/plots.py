@@ -23,7 +23,6 @@ from invoke_widgets.history._style import (
     ink,
     known_first,
     note,
-    paper,
     rim,
     rows,
     say,
@@ -319,7 +318,7 @@ class Plots:
         for (field, groups), height in zip(fields.items(), heights, strict=True):
             top -= heading + height
             bounds = (0, top / whole, 1, height / whole)
-            panel = axes_for(axes.inset_axes(bounds, sharex=panel, facecolor=paper(axes)), None)
+            panel = axes_for(axes.inset_axes(bounds, sharex=panel, facecolor=axes.get_facecolor()), None)
             panel.set_title(cut(str(field), NAME), loc="left", fontsize=10, color=ink(axes), pad=5, parse_math=False)
             labels = []
             for row, (value, indices) in enumerate(groups.items()):
@@ -349,7 +348,7 @@ def _by_field(frame: pd.DataFrame) -> dict[str, dict[Any, list[int]]]:
             groups.setdefault(value if value.__hash__ else str(value), []).append(index)
         if 2 <= len(groups) <= _MOST_VALUES:
             numbers = all(isinstance(value, Real) for value in groups)
-            found[field] = {value: groups[value] for value in sorted(groups, key=None if numbers else _natural_text)}
+            found[field] = {value: groups[value] for value in sorted(groups, key=None if numbers else _natural)}
     return dict(list(found.items())[:_MOST_FIELDS])
 
 
@@ -465,13 +464,9 @@ def _naive(times: pd.Series[Any]) -> Any:
     return times.dt.tz_convert(None)
 
 
-def _natural_text(value: Any) -> list[str | int]:
-    return _natural(str(value))
-
-
-def _natural(name: str) -> list[str | int]:
+def _natural(name: Any) -> list[str | int]:
     """A key by which "cuda:2" comes before "cuda:10"."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(name))]
 
 
 def _steps(begin: pd.Series[Any], end: pd.Series[Any], last: pd.Timestamp) -> tuple[Any, Any]:

@@ -28,11 +28,10 @@ from invoke_widgets.records import (
     ProcessorStatus,
     QueueItem,
     Retried,
-    ValueNames,
     retryable,
 )
 from invoke_widgets.sync import QueueStore, Sync, ids_after, light_items, whole_items
-from invoke_widgets.workflows import Plan, near
+from invoke_widgets.workflows import near
 
 T = TypeVar("T")
 
@@ -81,28 +80,12 @@ class Actions:
 
     # -- submit --------------------------------------------------------------------------------------------------------
 
-    async def submit_plan(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
-        """Enqueue a workflow's plan, batch by batch; for `options` and exceptions see `Console.submit`.
+    async def submit_all(self, submissions: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
+        """Enqueue batches, each by the arguments of its `Submission`; see `Console.submit`.
 
         Raises:
             JobException: a batch was not taken. Its message says how many jobs were before it: they are in the queue.
         """
-        return await self.submit_all(
-            [
-                {
-                    "graph": part.graph,
-                    "runs": part.runs,
-                    "data": part.data,
-                    "workflow": part.workflow,
-                    "names": ValueNames(part.names, part.shared),
-                    **options,
-                }
-                for part in plan.parts
-            ]
-        )
-
-    async def submit_all(self, submissions: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-        """Enqueue batches, each by the arguments of its `Submission`; otherwise as `submit_plan`."""
         done: list[EnqueueResult] = []
         for submission in submissions:
             try:

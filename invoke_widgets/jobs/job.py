@@ -629,35 +629,27 @@ class AsCompleted:
     def _left_s(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
-    def _check(self, left: int) -> None:
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            hindered = next(filter(None, (hindrance(job._context) for job in self._jobs)), "")
-            raise JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.{hindered}")
+    def _timeout(self, left: int) -> JobTimeout:
+        hindered = next(filter(None, (hindrance(job._context) for job in self._jobs)), "")
+        return JobTimeout(f"{left} of {len(self._jobs)} jobs had not finished in time.{hindered}")
 
     def __iter__(self) -> Iterator[Job]:
         with self._outcomes() as done:
-            left = len(self._jobs)
-            while left:
+            for left in range(len(self._jobs), 0, -1):
                 try:
                     outcome = receive(done, self._left_s())
                 except queue.Empty:
-                    self._check(left)
-                    continue
-                left -= 1
+                    raise self._timeout(left) from None
                 yield _finished(*outcome)
 
     async def __aiter__(self) -> AsyncIterator[Job]:
         with self._outcomes() as done:
-            left = len(self._jobs)
-            while left:
-                try:
-                    outcome = done.get_nowait()
-                except queue.Empty:
-                    self._check(left)
+            for left in range(len(self._jobs), 0, -1):
+                while done.empty():
+                    if self._left_s() == 0.0:
+                        raise self._timeout(left)
                     await asyncio.sleep(0.02)
-                    continue
-                left -= 1
-                yield _finished(*outcome)
+                yield _finished(*done.get_nowait())
 
 
 def _finished(job: Job, future: _Future) -> Job:

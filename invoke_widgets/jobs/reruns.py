@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
@@ -17,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from invoke_widgets._loop import Backoff
 from invoke_widgets.client import InvokeClient, asked_for, is_away
 from invoke_widgets.errors import (
     JobException,
@@ -58,11 +58,10 @@ _GATHER_S = 0.05
 _NEXT_ROUND_S = 1.0
 _PER_REQUEST = 100
 
-# A retry that the server refuses is sent again a few times, each time with fewer others, so that one bad item does not
-# keep the others from being taken.
+# A retry that the server refuses is sent again a few times, then alone, so that one bad item does not keep the others
+# from being taken. The first pause before that is doubled before each further one.
 _REFUSALS = 4
-_REFUSED_S, _MAX_REFUSED_S = 1.0, 8.0
-_FEWER = 4
+_REFUSED_S = 1.0
 
 _RETRIED_KEPT = 50_000
 
@@ -134,7 +133,6 @@ class AttemptChain:
         holds: the number of cancels under way; meanwhile nothing is sent.
         looks: the number of times left to look for a retry that an event reported.
         refusals: how often the server has refused the next attempt.
-        backoff: the pauses between refusals.
         newer: what is known of newer items, since a request for the next attempt whose reply was lost; else None.
         withdrawn: attempts that were canceled because they were one too many.
         changed: set, and replaced, at each change.
@@ -146,7 +144,6 @@ class AttemptChain:
     holds: int = 0
     looks: int = 0
     refusals: int = 0
-    backoff: Backoff = field(default_factory=lambda: Backoff(_REFUSED_S, _MAX_REFUSED_S))
     newer: NewerItems | None = None
     withdrawn: set[int] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -204,7 +201,7 @@ class Reruns:
         self._ready: dict[int, AttemptChain] = {}  # to look at now, by the id of the last attempt
         self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        errors.hold_while(self._is_undecided)
+        errors.is_undecided = self._is_undecided
         self._unsubscribe = store.subscribe_events(self._on_event)
 
     # -- queries of handles; `attempts` and `will_go_on` from any thread -----------------------------------------------
@@ -292,7 +289,6 @@ class Reruns:
             chain.state = ChainState.RUNNING
         chain.looks = chain.refusals = 0
         self._forget_newer([chain])
-        chain.backoff.reset()
         for item_id in chain.attempts:
             self._ready.pop(item_id, None)
         if chain.state is ChainState.STOPPED:
@@ -520,7 +516,8 @@ class Reruns:
         ready = [item_id for item_id in item_ids if item_id in self._ready]
         items = {item.item_id: item for item in await light_items(self._client, ready)} if ready else {}
         now = time.monotonic()
-        send: dict[int, list[int]] = {}
+        together: list[int] = []
+        alone: list[list[int]] = []
         for item_id in ready:
             chain = self._ready.get(item_id)
             if chain is None:
@@ -536,12 +533,12 @@ class Reruns:
                     self._give_up([item_id])
             elif chain.holds or chain.state is ChainState.WAITING:
                 self._ready.pop(item_id)  # comes back after the cancel or the pause
+            elif chain.refusals:
+                alone.append([item_id])
             else:
-                send.setdefault(chain.refusals, []).append(item_id)
-        for refusals, alike in send.items():
-            size = max(_PER_REQUEST // _FEWER**refusals, 1)
-            for start in range(0, len(alike), size):
-                await self._send(alike[start : start + size], refused)
+                together.append(item_id)
+        for wanted in (*(together[i : i + _PER_REQUEST] for i in range(0, len(together), _PER_REQUEST)), *alone):
+            await self._send(wanted, refused)
 
     async def _send(self, wanted: list[int], refused: dict[int, JobException]) -> None:
         newest = await self._link_newer(wanted)  # another client may have retried them since
@@ -643,8 +640,8 @@ class Reruns:
             in_flight.discard(self._store.state, [item_id])
             self._give_up([item_id])
         else:
+            self._wait(chain, asked_for(error, _REFUSED_S * 2**chain.refusals * random.uniform(0.8, 1.2)))
             chain.refusals += 1
-            self._wait(chain, asked_for(error, chain.backoff.next()))
 
     def _give_up(self, item_ids: Iterable[int]) -> None:
         for item_id in item_ids:

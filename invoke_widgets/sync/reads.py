@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
 from invoke_widgets.errors import NotFound, ServerFailure, UnexpectedReply
-from invoke_widgets.events import BatchEnqueued
 from invoke_widgets.records import FAILED, QueueItem
 from invoke_widgets.sync.state import Ids, QueueState, Step, with_ids, with_items, with_new_ids
 from invoke_widgets.sync.store import QueueStore
@@ -27,7 +25,6 @@ _PAGE = 500
 _COALESCE_S = 0.3
 _PAUSES = 2.0
 """How many times as long as reading something large took it is not read again."""
-_PRIORITIES_KEPT = 1000
 _FAILED_PER_READ = 50
 _FURTHEST = 2**20
 """How many ids further it is looked for the end of what cannot be loaded."""
@@ -89,6 +86,7 @@ class Reads:
         self,
         client: InvokeClient,
         store: QueueStore,
+        batches: Mapping[str, int],
         *,
         apply: Callable[[Callable[[QueueState], Step]], Ids],
         failures: FailureReader,
@@ -96,6 +94,7 @@ class Reads:
     ) -> None:
         self._client = client
         self._store = store
+        self._batches = batches
         self._apply = apply
         self._failures = failures
         self._on_wanted = on_wanted
@@ -109,7 +108,6 @@ class Reads:
         self._has_devices = True
         self._has_ids = True
         self._pages: _Pages | None = None  # while they are being read
-        self._priorities: OrderedDict[str, int] = OrderedDict()
 
     # -- marking what to read ----------------------------------------------------------------------------------------
 
@@ -171,13 +169,6 @@ class Reads:
     def _is_due(self) -> bool:
         has_items = self._has_ids and (self._stale or self._again or self.is_reading_items)
         return bool(has_items or self._pages or self._failures.is_waiting)
-
-    def saw_batch(self, event: BatchEnqueued) -> None:
-        """Remember a batch's priority, which only its event carries."""
-        if event.priority:
-            self._priorities[event.batch_id] = event.priority
-            while len(self._priorities) > _PRIORITIES_KEPT:
-                self._priorities.popitem(last=False)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -364,8 +355,8 @@ class Reads:
 
     def _with_priority(self, item: QueueItem) -> QueueItem:
         """Return the item with its batch's priority, which summaries lack and the batch's event had."""
-        priority = self._priorities.get(item.batch_id)
-        return item if priority is None or item.priority is not None else replace(item, priority=priority)
+        priority = self._batches.get(item.batch_id)
+        return replace(item, priority=priority) if priority and item.priority is None else item
 
 
 class FailureReader:

@@ -43,6 +43,7 @@ _UNSURE_S = 0.25
 _SOCKET_WAIT_S = 2.0
 _COUNTERS_S = 0.1
 _LOOK_AGAIN_S = 0.5
+_BATCHES_KEPT = 1000
 _LIVED_S = 5.0
 """Seconds that a connection must have lasted for its failure to start again with the shortest pause."""
 _REPORT_IT = "Please report it; the Python log has the traceback."
@@ -80,9 +81,13 @@ class Sync:
         self._beaten_at = 0.0
         self._full_poll_at = 0.0
         self._failures = FailureReader(client, store, on_failed=on_failed, on_wanted=self._wake.set)
-        self._reads = Reads(client, store, apply=self._apply, failures=self._failures, on_wanted=self._wake.set)
+        self._batches: dict[str, int] = {}
+        """The last batches: their priorities, by id. Only their events have these, and up to 6.13 their ids at all."""
+        self._reads = Reads(
+            client, store, self._batches, apply=self._apply, failures=self._failures, on_wanted=self._wake.set
+        )
         self._agreement = Agreement()
-        self._wedges = WedgeWatch(client, store)
+        self._wedges = WedgeWatch(client, store, self._batches)
         self._away: JobException | None = None
         self._no_socket: ServerUnreachable | None = None
         self._tried: asyncio.Event | None = None  # while somebody waits for the next attempt
@@ -353,8 +358,9 @@ class Sync:
                 self.refresh(ids=True)
         elif isinstance(event, BatchEnqueued | ItemsRetried | QueueCleared):
             if isinstance(event, BatchEnqueued):
-                self._wedges.saw_batch(event.batch_id)
-                self._reads.saw_batch(event)
+                self._batches[event.batch_id] = event.priority
+                if len(self._batches) > _BATCHES_KEPT:
+                    del self._batches[next(iter(self._batches))]
             self.refresh(unfinished=isinstance(event, QueueCleared))
         elif isinstance(event, ItemsCanceled):
             self.refresh(event.item_ids)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter, OrderedDict
+from collections import Counter
+from collections.abc import Collection
 
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import NotFound, ServerFailure
@@ -23,24 +24,18 @@ _DEAD_WORKER = Wedge(
     message="The worker takes no items, although it is not paused and the next one can be loaded: it may have died.",
     is_dead=True,
 )
-_BATCHES_KEPT = 200
+_SUSPECTS = 200
 
 
 class WedgeWatch:
     """Checks whether the queue is stuck, and sets the snapshot's `wedge`."""
 
-    def __init__(self, client: InvokeClient, store: QueueStore) -> None:
+    def __init__(self, client: InvokeClient, store: QueueStore, batches: Collection[str]) -> None:
         self._client = client
         self._store = store
         self._idle_checks = 0
         self._found_at: Counts | None = None
-        self._batches: OrderedDict[str, None] = OrderedDict()
-
-    def saw_batch(self, batch_id: str) -> None:
-        """Remember a batch: up to 6.13 the error for an item that cannot be loaded does not name its batch."""
-        self._batches[batch_id] = None
-        while len(self._batches) > _BATCHES_KEPT:
-            self._batches.popitem(last=False)
+        self._batches = batches  # up to 6.13 the error for an item that cannot be loaded does not name its batch
 
     def saw_life(self) -> None:
         """Note that something happened in the queue: it is not stuck."""
@@ -115,11 +110,11 @@ class WedgeWatch:
         """Return the batches with pending items that cannot be loaded, found by counting those that can."""
         state = self._store.state
         loaded = Counter(item.batch_id for item in state.items.values())
-        for item_id in sorted(state.unread)[:_BATCHES_KEPT]:
+        for item_id in sorted(state.unread)[:_SUSPECTS]:
             with contextlib.suppress(NotFound, ServerFailure):
                 loaded[(await self._client.get_queue_item(item_id)).batch_id] += 1
         found = set()
-        for batch_id in self._batches:
+        for batch_id in list(self._batches)[-_SUSPECTS:]:
             status = await self._client.get_batch_status(batch_id)
             if status.pending and status.total > loaded[batch_id]:
                 found.add(batch_id)
