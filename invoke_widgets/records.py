@@ -385,13 +385,6 @@ class QueueStatus(Counts, FromJson):
     user_pending: int | None = None
     user_in_progress: int | None = None
 
-    @property
-    def user_unfinished(self) -> int | None:
-        """The user's own unfinished items, without `waiting` ones; None where the server does not send them."""
-        if self.user_pending is None or self.user_in_progress is None:
-            return None
-        return self.user_pending + self.user_in_progress
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BatchStatus(Counts, FromJson):

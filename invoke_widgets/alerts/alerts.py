@@ -253,7 +253,7 @@ class Alerts:
         if not self._unsubscribe:
             self._unsubscribe = [
                 self._store.subscribe(self._received),
-                self._store.subscribe_events(self._received),
+                self._store.events.add(self._received),
             ]
             self._tick()
         self._following[alert] = follow(

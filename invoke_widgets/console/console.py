@@ -100,6 +100,9 @@ class ConsoleStatus(Counts):
 class Console:
     """One queue of one server, watched live. Made by `invoke_widgets.connect`.
 
+    A method raises `InvalidRequest` for an argument that does not fit, before anything is sent; `NotFound` for an item,
+    a batch or a board that is not there; and another `JobException` if the server refuses or cannot be reached.
+
     Attributes:
         errors: an `ErrorLog` of everything that went wrong since the console, or its history, was made.
         cancellations: a `CancellationLog`.
@@ -248,7 +251,6 @@ class Console:
             InvalidRequest: an argument is invalid; the message names the field, and nothing was sent.
             SubmissionFailed: it is not known whether the batch was accepted, or what became of all of it; look at the
                 queue before trying again.
-            JobException: the server refused the batch, or could not be reached.
         """
         submission = Submission(
             graph=graph,
@@ -273,7 +275,6 @@ class Console:
         Raises:
             InvalidRequest: it is none of these, or has no workflow in it.
             NotFound: neither a file nor the server's library has this name.
-            JobException: the server cannot be reached.
         """
         if isinstance(source, Image):
             return self._call(self.internals.workflow_of_image(source.name))
@@ -319,7 +320,6 @@ class Console:
                 (`"sum.a"`), each with a value or a list of values; a queue table's filters are its `where`.
 
         Raises:
-            InvalidRequest: they are not integers, or `where` does not fit.
             CancellationFailed: the server could not be reached; of several items, for at least one of them.
         """
         if where is not None:
@@ -362,7 +362,6 @@ class Console:
             A `Retry`, which links the new items to the old ones and can be waited for.
 
         Raises:
-            InvalidRequest: `item_ids` is empty, or is not integers; or `where` does not fit.
             SubmissionFailed: the answer was lost; look at the queue before trying again.
         """
         if where is not None:
@@ -443,11 +442,7 @@ class Console:
         return [item for item in self._store.state.items.values() if item.batch_id == batch_id]
 
     def item(self, item_id: int) -> QueueItem:
-        """Fetch an item in full, with its session.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
+        """Fetch an item in full, with its session."""
         return self._call(self._client.get_queue_item(item_id))
 
     # -- pictures ------------------------------------------------------------------------------------------------------
@@ -459,9 +454,6 @@ class Console:
             board: only those on this board: its handle, name or id; "none" for those on no board.
             limit: maximum number of pictures to return.
             intermediates: whether to return intermediate pictures too.
-
-        Raises:
-            NotFound: there is no such board.
         """
         checks.flag("intermediates", intermediates)
         limit = checks.whole("limit", limit)
@@ -481,7 +473,6 @@ class Console:
             timeout: seconds; None waits for ever.
 
         Raises:
-            InvalidRequest: `jobs` are not handles.
             JobTimeout: they did not end in time; they go on.
         """
         checks.flag("intermediates", intermediates)
@@ -502,7 +493,6 @@ class Console:
 
         Raises:
             InvalidRequest: there is no such file, or it is no picture.
-            NotFound: there is no such board.
             JobException: it could not be uploaded; after a lost reply it may be there.
         """
         checks.flag("intermediate", intermediate)
@@ -531,10 +521,6 @@ class Console:
             jobs: a job, a batch, a `Retry`, or any number of them.
             images: "delete"; or the board to move them to, by its handle, name or id.
             dry_run: whether to do nothing, and only return what would be done.
-
-        Raises:
-            InvalidRequest: `jobs` are not handles.
-            NotFound: there is no such board.
         """
         checks.flag("dry_run", dry_run)
         handles = handles_of(jobs)
@@ -571,9 +557,6 @@ class Console:
             type: only this type, such as "main", "lora" or "vae".
             base: only this base, such as "sd-1", "sdxl" or "flux".
             search: only those whose name has this in it; capitals do not matter.
-
-        Raises:
-            InvalidRequest: the server does not know the type or base.
         """
         part = "" if search is None else checks.text("search", search, "a part of a name").casefold()
         found = self._call(self._client.list_models(model_type=type, base=base))
@@ -593,9 +576,6 @@ class Console:
 
         Returns:
             A function that ends the subscription.
-
-        Raises:
-            InvalidRequest: an argument is invalid.
         """
         checks.function("listener", listener)
         interval = checks.seconds("interval", interval)
@@ -612,9 +592,6 @@ class Console:
 
         Returns:
             A function that ends the subscription.
-
-        Raises:
-            InvalidRequest: an argument is invalid.
         """
         checks.function("listener", listener)
         return follow(
@@ -647,7 +624,6 @@ class Console:
             stalled_s: seconds without a sign of life after which a job in progress is reported as `JobStalled`.
 
         Raises:
-            InvalidRequest: an argument is invalid.
             JobTimeout: while iterating, see `on_timeout`; `details["item_ids"]` are the jobs that had not ended.
         """
         return Watch(self._context, jobs, timeout=timeout, on_timeout=on_timeout, stalled_s=stalled_s)
@@ -673,9 +649,6 @@ class Console:
 
         Returns:
             An `Alert`: `test()` it, `quiet(minutes=30)` it, `cancel()` it.
-
-        Raises:
-            InvalidRequest: an argument is invalid; the message names it.
         """
         return self.alerts.add(on, to, name=name, at_most_every_s=at_most_every_s)
 
@@ -711,9 +684,7 @@ class Console:
                 queue is read again.
 
         Raises:
-            InvalidRequest: the token cannot be sent in a header.
             AccessDenied: the server refuses the token.
-            ServerUnreachable: the server is still unreachable.
             JobTimeout: the server did not answer within `timeout` seconds; the console goes on trying.
         """
         token = secret(token)

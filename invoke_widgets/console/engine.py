@@ -83,7 +83,7 @@ class Engine:
                 suggestion="Is the port right? Is the server still starting?",
             ) from None
         self.store.subscribe(self._changed)
-        self.store.subscribe_events(self._received)
+        self.store.events.add(self._received)
         try:
             async with asyncio.timeout(_FIRST_SNAPSHOT_S):
                 await self.sync.first_snapshot()

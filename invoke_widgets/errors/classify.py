@@ -110,7 +110,9 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
         errors = details["errors"] = validation_errors(detail)
         lines = "; ".join(f"{path}: {message}" if path else message for path, message in errors) or said
         words = f"The server did not accept the request: {one_line(lines, 600).rstrip('.')}."
-        found = InvalidRequest, words, _suggestion_for(errors), False
+        first = errors[0][1] if errors else ""
+        remedy = next((remedy for part, remedy in _REMEDIES if part in first), "Correct the field that it names.")
+        found = InvalidRequest, words, remedy, False
     elif status == 401 and "/auth/login" in request:
         found = AccessDenied, f"The login was refused: {said}.", "Check both and try again.", False
     elif status == 401 and not _NO_TOKEN.search(said):
@@ -181,12 +183,6 @@ _REMEDIES = (
     ("required", "Give the field a value."),
     ("has no type", "Give the node the type of one that the server has."),
 )
-
-
-def _suggestion_for(errors: tuple[tuple[str, str], ...]) -> str:
-    message = errors[0][1] if errors else ""
-    known = next((remedy for words, remedy in _REMEDIES if words in message), None)
-    return known or "Correct the field that it names."
 
 
 def _for_page(status: int, request: str) -> _Found:

@@ -460,9 +460,8 @@ def unfinished_of(before: QueueStatus, deleted: int) -> int:
 
     What came after the counters were read is taken as unfinished.
     """
-    own = before.user_unfinished
-    if own is not None and deleted < before.total:
-        return own
+    if before.user_pending is not None and before.user_in_progress is not None and deleted < before.total:
+        return before.user_pending + before.user_in_progress
     return max(before.unfinished, deleted - (before.total - before.unfinished))
 
 

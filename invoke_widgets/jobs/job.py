@@ -395,7 +395,7 @@ class Job(Handle[QueueItem]):
             if isinstance(event, NodeEvent) and event.item_id in self.attempts:
                 put(event)
 
-        ends = [self._context.store.subscribe(changed), self._context.store.subscribe_events(event)]
+        ends = [self._context.store.subscribe(changed), self._context.store.events.add(event)]
         self._context.loop.post(look)
 
         def unsubscribe() -> None:

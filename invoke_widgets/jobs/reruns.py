@@ -202,7 +202,7 @@ class Reruns:
         self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         errors.is_undecided = self._is_undecided
-        self._unsubscribe = store.subscribe_events(self._on_event)
+        self._unsubscribe = store.events.add(self._on_event)
 
     # -- queries of handles; `attempts` and `will_go_on` from any thread -----------------------------------------------
 

@@ -50,7 +50,7 @@ class RetryPolicy:
         checks.seconds("retry.max_backoff_s", self.max_backoff_s)
         if self.max_total_s is not None:
             checks.seconds("retry.max_total_s", self.max_total_s)
-        if self.on is None or _is_function(self.on):
+        if self.on is None or (callable(self.on) and not isinstance(self.on, type)):
             return
         single = isinstance(self.on, str | type) or not isinstance(self.on, Iterable)
         # A tuple, since an iterator would be used up by the first match.
@@ -92,10 +92,6 @@ def checked_policy(retry: object) -> RetryPolicy | None:
     if retry is None or isinstance(retry, RetryPolicy):
         return retry
     raise InvalidRequest(f"retry: should be an iw.RetryPolicy, got {retry!r}.", field="retry")
-
-
-def _is_function(on: object) -> bool:
-    return callable(on) and not isinstance(on, type)
 
 
 def _checked(cause: object) -> Cause:

@@ -266,7 +266,7 @@ class Submitter:
                         if len(self.sent) > _REMEMBERED:
                             del self.sent[next(iter(self.sent))]
                         observing.callback(batch.newer.close)
-                        observing.callback(self._store.subscribe_events(batch.receive))
+                        observing.callback(self._store.events.add(batch.receive))
                         observing.callback(self._store.subscribe(batch.watch))
                     if batch.failure is not None and (found := await self._look_for(batch, batch.failure)) is not None:
                         return found

@@ -321,7 +321,7 @@ def follow(
                 put(tracker.tick())
 
         ends.append(store.subscribe(lambda change: put(tracker.changed(change)), interval=interval))
-        ends.append(store.subscribe_events(tracker.receive))
+        ends.append(store.events.add(tracker.receive))
         tick()
 
     def end() -> None:

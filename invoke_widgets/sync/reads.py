@@ -336,15 +336,11 @@ class Reads:
         unread = before.unread - self._unreadable - self._stale
         groups = (self._stale, unread, self._again - self._stale - unread)
         chunk = [item_id for group in groups for item_id in sorted(group, reverse=True)]
-        if chunk:
-            await self._read_items(chunk, size)
-        if not self._again:
+        if not chunk:
             self._unfinished.end()
-
-    async def _read_items(self, waiting: list[int], size: int) -> None:
-        before = self._store.state
+            return
         summaries = await self._client.has("item_summaries_by_ids")
-        chunk = waiting[: size if summaries else min(size, self._client.whole_per_request)]
+        chunk = chunk[: size if summaries else min(size, self._client.whole_per_request)]
         with _taken(self._stale, chunk), _taken(self._again, chunk):
             items = [self._with_priority(item) for item in await light_items(self._client, chunk)]
             # The server leaves out whole items that it cannot load, so what is missing need not be gone.
@@ -352,6 +348,8 @@ class Reads:
             self._apply(lambda state: with_items(state, items, asked=asked, fresher=state.changed_since(before)))
         if not summaries:
             self._unreadable.update(set(chunk) - {item.item_id for item in items})
+        if not self._again:
+            self._unfinished.end()
 
     def _with_priority(self, item: QueueItem) -> QueueItem:
         """Return the item with its batch's priority, which summaries lack and the batch's event had."""

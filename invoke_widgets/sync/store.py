@@ -14,7 +14,6 @@ from typing import Any
 
 from invoke_widgets._loop import Listeners
 from invoke_widgets.events import Event
-from invoke_widgets.records import Connection
 from invoke_widgets.sync.state import NOTHING, Ids, QueueState, Step
 
 logger = logging.getLogger(__name__)
@@ -93,7 +92,8 @@ class QueueStore:
         """`time.monotonic()` of the server's last sign of life. Not part of the state: it notifies no subscriber."""
         self.schedule = schedule
         self._subscriptions: list[_Subscription] = []
-        self._event_listeners: Listeners[[Event]] = Listeners()
+        self.events: Listeners[[Event]] = Listeners()
+        """Notified of each of the server's events on the writing thread, after it was merged."""
 
     @property
     def state(self) -> QueueState:
@@ -124,14 +124,6 @@ class QueueStore:
 
         return unsubscribe
 
-    def subscribe_events(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener(event)` on the writing thread for each server event, after it was merged.
-
-        Returns:
-            A function that unsubscribes; calling it again does nothing.
-        """
-        return self._event_listeners.add(listener)
-
     def apply(self, step: Callable[[QueueState], Step]) -> Ids:
         """Replace the snapshot by the one `step` returns, notify the subscribers, and return the ids that changed."""
         with self._lock:
@@ -157,13 +149,8 @@ class QueueStore:
         self.apply(step)
 
     def set_connection(self, **changes: Any) -> None:
-        """Replace fields of the snapshot's `connection`; without any, reset it."""
-        current = self._state.connection
-        self.set(connection=replace(current, **changes) if changes else Connection())
-
-    def notify_event(self, event: Event) -> None:
-        """Pass an event on to the listeners of events."""
-        self._event_listeners.notify(event)
+        """Replace fields of the snapshot's `connection`."""
+        self.set(connection=replace(self._state.connection, **changes))
 
     def notify(self, item_ids: Iterable[int]) -> None:
         """Notify the subscribers of a change to items that is not in the snapshot itself, such as a further attempt."""

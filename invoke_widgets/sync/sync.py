@@ -21,12 +21,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from invoke_widgets._loop import Backoff, closed_error
 from invoke_widgets.client import EventStream, InvokeClient, SocketKeeper, asked_for, is_away, is_ill
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
-from invoke_widgets.records import FAILED, PENDING, Counts, QueueAndProcessorStatus, QueueItem, User
+from invoke_widgets.records import FAILED, PENDING, Connection, Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.sync.drift import Agreement, Verdict
 from invoke_widgets.sync.reads import FailureReader, Reads, light_items
 from invoke_widgets.sync.state import Ids, QueueState, Step, with_event, with_new_ids, with_news
@@ -280,17 +281,10 @@ class Sync:
         live = self._socket.is_open
         if live and not opened_first:  # events may have been missed
             self.refresh(unfinished=True)
-        self._store.set_connection(
-            mode="live" if live else "polling",
-            error="" if live or self._no_socket is None else self._no_socket.message,
-            remedy="" if live or self._no_socket is None else self._no_socket.suggestion,
-            is_ill=False,
-            is_internal=False,
-            is_refused=False,
-            next_try_at=None,
-            version=version,
-            user=user,
-        )
+        connection = Connection(mode="live" if live else "polling", version=version, user=user)
+        if self._no_socket is not None and not live:
+            connection = replace(connection, error=self._no_socket.message, remedy=self._no_socket.suggestion)
+        self._store.set(connection=connection)
         self._store.received_at = self._connected_at = time.monotonic()
         self._beat_at = time.monotonic() + HEARTBEAT_S
 
@@ -364,7 +358,7 @@ class Sync:
             self.refresh(unfinished=isinstance(event, QueueCleared))
         elif isinstance(event, ItemsCanceled):
             self.refresh(event.item_ids)
-        self._store.notify_event(event)
+        self._store.events.notify(event)
 
     def _apply(self, step: Callable[[QueueState], Step]) -> Ids:
         """Apply a step to the snapshot, and arrange to read why items failed. Returns the ids that changed."""

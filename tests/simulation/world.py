@@ -110,7 +110,7 @@ class Console:
         self.errors, self.cancellations, self.jobs = ErrorLog(), CancellationLog(), JobLog()
         self.failed: dict[int, QueueItem] = {}
         self.store.subscribe(self._changed)
-        self.store.subscribe_events(lambda e: self.errors.record_node(e) if isinstance(e, NodeFailed) else None)
+        self.store.events.add(lambda e: self.errors.record_node(e) if isinstance(e, NodeFailed) else None)
         self.sync = Sync(self.client, self.store, on_failed=self._failed)
         self.actions = Actions(self.client, self.store, self.sync, self.errors, self.cancellations, self.jobs)
         self.task: asyncio.Task[None] | None = None
