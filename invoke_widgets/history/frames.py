@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
@@ -100,40 +99,21 @@ IMAGES = "images"
 """The column of a batch's frame that has its pictures; its outputs follow it."""
 _ENDED = ("ran_s", "error_type", "error_message")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def _column(values: Sequence[Any], dtype: str) -> Any:
-    """An array of a dtype, from values that may be None; several times faster than `pd.Series(values)`."""
+    """An array of a dtype, from values that may be None."""
     import numpy as np
     import pandas as pd
 
-    if dtype == TEXT:
-        return pd.array(values, dtype=TEXT)  # type: ignore[call-overload]
-    if dtype == TIME:
-        micros = np.fromiter((_micros(value) for value in values), dtype=np.int64, count=len(values))
-        return pd.DatetimeIndex(micros.view("datetime64[us]")).tz_localize("UTC")
     if dtype == OBJECT:
         return np.fromiter(values, dtype=object, count=len(values))
-    if dtype == INT and any(value is not None and not -_TOO_LARGE <= value < _TOO_LARGE for value in values):
-        # No id is that large, but one that is should not make a frame fail.
-        values = [value if value is None or -_TOO_LARGE <= value < _TOO_LARGE else None for value in values]
-    missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
-    kind, make = _MASKED[dtype]
-    plain = np.fromiter((0 if value is None else value for value in values), dtype=kind, count=len(values))
-    return getattr(pd.arrays, make)(plain, missing)
+    if dtype == INT:  # no id is larger than 64 bits, but one that is should not make a frame fail
+        values = [value if value is not None and _fits(value) else None for value in values]
+    return pd.array(values, dtype=dtype)  # type: ignore[call-overload]
 
 
-_MASKED = {INT: ("int64", "IntegerArray"), FLOAT: ("float64", "FloatingArray"), FLAG: ("bool", "BooleanArray")}
-_TOO_LARGE = 2**63
-_NOT_A_TIME = -_TOO_LARGE
-
-
-def _micros(value: datetime | None) -> int:
-    if value is None:
-        return _NOT_A_TIME
-    passed = value - _EPOCH
-    return (passed.days * 86400 + passed.seconds) * 1_000_000 + passed.microseconds
+def _fits(value: int) -> bool:
+    return -(2**63) <= value < 2**63
 
 
 def _frame(columns: Mapping[str, Sequence[Any]], schema: Schema) -> pd.DataFrame:
@@ -220,7 +200,7 @@ def _of_values(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
 def _dtype_of(values: Sequence[Any]) -> str:
     """The dtype of values that were varied or put out: where they agree, one that can be computed with."""
     kinds = {type(value) for value in values if value is not None}
-    if kinds == {int} and not all(value is None or -_TOO_LARGE <= value < _TOO_LARGE for value in values):
+    if kinds == {int} and not all(value is None or _fits(value) for value in values):
         return OBJECT
     known = {frozenset({int}): INT, frozenset({int, float}): FLOAT, frozenset({float}): FLOAT}
     return (known | {frozenset({bool}): FLAG, frozenset({str}): TEXT}).get(frozenset(kinds), OBJECT)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from invoke_widgets._loop import Backoff
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound, checks
 from invoke_widgets.history import frames
@@ -378,11 +375,8 @@ async def let_go_of(items: Iterable[QueueItem], client: InvokeClient) -> None:
     Returns without it where that takes longer than `_LET_GO_S`, or cannot be known as there are several workers.
     """
     begun = {item.item_id for item in items if item.status == CANCELED and item.started_at is not None}
-    deadline, pause = time.monotonic() + _LET_GO_S, Backoff(0.03, 0.25)
-    while begun and time.monotonic() < deadline:
-        if let_go(await client.get_queue_status(), begun) is not False:
-            break
-        await asyncio.sleep(pause.next())
+    if begun:
+        await let_go(client, begun, _LET_GO_S)
 
 
 def jobs_of(handles: Iterable[Job | Jobs]) -> list[Job]:

@@ -34,7 +34,6 @@ from invoke_widgets.records import (
     PENDING,
     BatchStatus,
     Cancellation,
-    QueueAndProcessorStatus,
     QueueItem,
     QueueStatus,
 )
@@ -42,6 +41,7 @@ from invoke_widgets.sync import Change, QueueState, QueueStore, Sync, light_item
 
 _AT_ONCE = 4
 _STOP_WATCH_S = 600.0
+_AFTER_FAILURE_S = 1.0
 _ANSWERED = ("canceled", "already_finished", "not_found")
 
 T = TypeVar("T")
@@ -388,35 +388,35 @@ class Canceler:
     async def _record_stop(self, record: Cancellation, watch: _Stopwatch, item_ids: set[int]) -> None:
         """Ask until the worker has let go of the items."""
         deadline = time.monotonic() + _STOP_WATCH_S
-        backoff, after_failure = Backoff(0.03, 0.25), Backoff(1.0, 1.0)
-        while time.monotonic() < deadline:
-            before = self._store.state.processor
+        while (left := deadline - time.monotonic()) > 0:
             try:
-                status = await self._client.get_queue_status()
+                has_stopped = await let_go(self._client, item_ids, left)
             except JobException:
-                await asyncio.sleep(after_failure.next())
+                await asyncio.sleep(_AFTER_FAILURE_S)
                 continue
-            has_stopped = let_go(status, item_ids)
-            if has_stopped is None:
-                return
             if has_stopped:
                 stopped = watch.elapsed()
                 self._cancellations.record(replace(self._cancellations.latest(record), stopped_s=stopped))
-                if self._store.state.processor is before:  # else it was paused or resumed meanwhile
-                    self._store.set(processor=status.processor)
-                return
-            await asyncio.sleep(backoff.next())
+                self._sync.refresh(ids=False)  # that the worker is idle
+            return
 
 
-def let_go(status: QueueAndProcessorStatus, item_ids: Collection[int]) -> bool | None:
-    """Return whether the worker no longer works on canceled items, since it is idle or has taken another one.
+async def let_go(client: InvokeClient, item_ids: Collection[int], limit_s: float) -> bool:
+    """Wait until the worker no longer works on canceled items, since it is idle or has taken another one.
 
-    None if that cannot be known, as there are several workers.
+    Returns:
+        False if that takes longer than `limit_s` seconds, or cannot be known, as there are several workers.
     """
-    if status.queue.in_progress > 1:
-        return None
-    is_other = status.queue.item_id is not None and status.queue.item_id not in item_ids
-    return is_other or not status.processor.is_processing
+    deadline, pause = time.monotonic() + limit_s, Backoff(0.03, 0.25)
+    while time.monotonic() < deadline:
+        status = await client.get_queue_status()
+        if status.queue.in_progress > 1:
+            return False
+        is_other = status.queue.item_id is not None and status.queue.item_id not in item_ids
+        if is_other or not status.processor.is_processing:
+            return True
+        await asyncio.sleep(pause.next())
+    return False
 
 
 class _Stopwatch:

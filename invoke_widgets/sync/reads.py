@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from invoke_widgets.client import MAX_IDS_PER_REQUEST, InvokeClient
@@ -310,13 +310,10 @@ class Reads:
         return good
 
     async def _can_read_after(self, item: QueueItem) -> bool:
-        try:
+        with _passing_unloadable():
             await self._client.list_queue_items(limit=1, after=item)
-        except ServerFailure as error:
-            if not error.details.get("poison"):
-                raise
-            return False
-        return True
+            return True
+        return False
 
     def _end_pages(self) -> None:
         if self._pages is not None and self._pages.has_gaps:
@@ -490,24 +487,26 @@ async def whole_items(
     if len(wanted) <= _ONE_BY_ONE:
         found = [await _loaded(client, item_id) for item_id in sorted(wanted)]
         return [keep(item) for item in found if item is not None]
-    try:
+    with _passing_unloadable():
         return [keep(item) for item in await client.list_all_queue_items() if item.item_id in wanted]
-    except ServerFailure as error:
-        if not error.details.get("poison"):
-            raise
-        return []  # one item that cannot be loaded makes the whole request fail
+    return []  # one item that cannot be loaded makes the whole request fail
 
 
 async def _loaded(client: InvokeClient, item_id: int) -> QueueItem | None:
     """Read one item; None if it does not exist, or the server cannot load it."""
-    try:
+    with suppress(NotFound), _passing_unloadable():
         return await client.get_queue_item(item_id)
-    except NotFound:
-        return None
+    return None
+
+
+@contextmanager
+def _passing_unloadable() -> Iterator[None]:
+    """Let pass that the server cannot load an item, and no other failure."""
+    try:
+        yield
     except ServerFailure as error:
         if not error.details.get("poison"):
             raise
-        return None
 
 
 async def ids_after(client: InvokeClient, item_id: int) -> list[int]:
