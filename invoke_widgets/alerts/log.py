@@ -87,9 +87,6 @@ class AlertLog(Log[Delivery]):
         """Add a delivery, or replace the one of that key."""
         self._put(key, delivery)
 
-    def _at(self, record: Delivery) -> float:
-        return record.at.timestamp()
-
     def _rank(self, record: Delivery) -> int:
         return 0 if record.outcome == "pending" else 1
 

@@ -317,8 +317,7 @@ class InvokeClient:
         Args:
             order_dir: "DESC" for newest first, or "ASC".
         """
-        if order_dir not in ("ASC", "DESC"):
-            raise InvalidRequest(f"order_dir: should be 'ASC' or 'DESC', got {order_dir!r}.")
+        checks.choice("order_dir", order_dir, "ASC", "DESC")
         await self._need("item_ids")
         return await self._record("GET", f"{self._queue}/item_ids", ItemIds.from_json, params={"order_dir": order_dir})
 

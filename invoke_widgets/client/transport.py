@@ -307,14 +307,12 @@ class Breaker:
         )
 
     def _failed(self, error: JobException, is_probe: bool) -> None:
-        if is_away(error):
+        if is_away(error) or (is_probe and isinstance(error, ReplyLost | JobTimeout)):
             self._failures += 1
             if is_probe or (self._failures >= self._threshold and self._error is None):
                 self.open(error, asked_for(error, self._backoff.next()))
         elif error.http_status is not None:
             self._answered()
-        elif is_probe and isinstance(error, ReplyLost | JobTimeout):
-            self.open(error, asked_for(error, self._backoff.next()))
         elif is_probe:
             self._probe_is_in_flight = False
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from invoke_widgets.images import Images, Uploads, content_of, images_named
-from invoke_widgets.jobs import Context
+from invoke_widgets.jobs import Context, Submission
 from invoke_widgets.records import EnqueueResult, QueueItem, ValueNames
 from invoke_widgets.workflows import Plan, Workflow, loading
 
@@ -44,14 +44,14 @@ class Internals:
                 record = await self.uploads.upload(content, board_id=None, is_intermediate=False)
                 upload["image_name"] = record.image_name
         return await self.actions.submit_all(
-            {
-                "graph": part.graph,
-                "runs": part.runs,
-                "data": part.data,
-                "workflow": part.workflow,
-                "names": ValueNames(part.names, part.shared),
+            Submission(
+                graph=part.graph,
+                runs=part.runs,
+                data=part.data,
+                workflow=part.workflow,
+                names=ValueNames(part.names, part.shared),
                 **options,
-            }
+            )
             for part in plan.parts
         )
 

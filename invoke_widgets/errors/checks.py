@@ -85,6 +85,17 @@ def text(name: str, value: object, what: str) -> str:
     raise InvalidRequest(f"{name}: should be {what}, got {value!r:.80}.", field=name)
 
 
+def choice(name: str, value: object, *choices: str) -> None:
+    """Refuse what is none of the choices.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if value not in choices:
+        known = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
+        raise InvalidRequest(f"{name}: should be {known}, got {value!r:.80}.", field=name)
+
+
 def function(name: str, value: object) -> None:
     """Refuse what cannot be called.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from invoke_widgets.errors import (
@@ -250,17 +251,14 @@ def full_queue(enqueued: int, requested: int) -> ResourceError | None:
     )
 
 
-_CANCELLATIONS: dict[str, tuple[str, bool]] = {
-    "refused": ("Ask the item's owner or an administrator.", False),
-    "not_found": ("It was deleted, or its id is wrong.", False),
-    "unknown": ("Check whether it is canceled, and cancel again if not.", True),
+_canceled = partial(Diagnosis, JobErrorType.CANCELLATION_FAILED)
+
+CANCELLATIONS: dict[str, Diagnosis] = {
+    "refused": _canceled("Ask the item's owner or an administrator."),
+    "not_found": _canceled("It was deleted, or its id is wrong."),
+    "unknown": _canceled("Check whether it is canceled, and cancel again if not.", True),
 }
-
-
-def diagnose_cancellation(outcome: str) -> Diagnosis | None:
-    """The diagnosis of a cancel's outcome; None for "canceled" and "already_finished", which are not failures."""
-    found = _CANCELLATIONS.get(outcome)
-    return None if found is None else Diagnosis(JobErrorType.CANCELLATION_FAILED, *found)
+"""The outcomes of a cancel that are failures."""
 
 
 def unknown(error: BaseException, request: str) -> UnknownError:

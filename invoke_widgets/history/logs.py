@@ -56,7 +56,7 @@ class Log(Generic[R]):
 
     The order does not depend on when a record arrives: a queue is read newest first. Records of the same time are
     ordered by item id, then by arrival. A subclass sets `_kind`, its name in the file, and `_type`, the dataclass of
-    its records, and defines `_at` and `_rank`.
+    its records, and defines `_rank`.
 
     Args:
         limit: number of records to keep in memory; the oldest are dropped first.
@@ -195,9 +195,10 @@ class Log(Generic[R]):
                     changed = True
         return changed
 
-    def _at(self, record: R) -> float:
+    def _at(self, record: Any) -> float:
         """The time of a record, in seconds since 1970."""
-        raise NotImplementedError
+        at: datetime = record.at
+        return at.timestamp()
 
     def _rank(self, record: R) -> int:
         """How much a record knows. Where two records of one key differ, the higher rank wins."""
@@ -443,9 +444,6 @@ class ErrorLog(Log[JobError]):
         with self._lock:
             newest = (self._records[place[-1]] for place in reversed(self._order))
             return next((e for e in newest if e.item_id == item_id), None)
-
-    def _at(self, record: JobError) -> float:
-        return record.at.timestamp()
 
     def _rank(self, record: JobError) -> int:
         return 0 if record.node_id is None else 1

@@ -80,8 +80,8 @@ class Actions:
 
     # -- submit --------------------------------------------------------------------------------------------------------
 
-    async def submit_all(self, submissions: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-        """Enqueue batches, each by the arguments of its `Submission`; see `Console.submit`.
+    async def submit_all(self, submissions: Iterable[Submission]) -> list[EnqueueResult]:
+        """Enqueue batches one after the other; see `Console.submit`.
 
         Raises:
             JobException: a batch was not taken. Its message says how many jobs were before it: they are in the queue.
@@ -89,7 +89,7 @@ class Actions:
         done: list[EnqueueResult] = []
         for submission in submissions:
             try:
-                done.append(await self.submit(Submission(**submission)))
+                done.append(await self.submit(submission))
             except JobException as error:
                 if done:
                     before = sum(result.enqueued for result in done)

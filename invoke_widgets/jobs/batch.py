@@ -88,10 +88,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
             JobException: of the first job that did not complete, with "raise".
             JobTimeout: it took longer.
         """
-        if on_failure not in ("raise", "skip", "return"):
-            raise InvalidRequest(
-                f"on_failure: should be 'raise', 'skip' or 'return', got {on_failure!r}.", field="on_failure"
-            )
+        checks.choice("on_failure", on_failure, "raise", "skip", "return")
         results: list[Any] = []
         for outcome in self._outcomes(self._wait(self._ended, list, timeout)):
             if isinstance(outcome, QueueItem):

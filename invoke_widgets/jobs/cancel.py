@@ -24,8 +24,8 @@ from invoke_widgets.errors import (
     NotFound,
     ServerUnreachable,
     checks,
-    classify,
 )
+from invoke_widgets.errors.classify import CANCELLATIONS
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.reruns import LOST, AttemptChain, Reruns
 from invoke_widgets.records import (
@@ -171,7 +171,7 @@ class Canceler:
             return self._keep(
                 watch.cancellation("not_found"),
                 acknowledged_s=watch.elapsed(),
-                message=f"There is no item {item_id} in this queue. {_remedy('not_found')}",
+                message=f"There is no item {item_id} in this queue. {CANCELLATIONS['not_found'].suggestion}",
             )
         if error.details.get("poison") and not await self._client.has("cancel_loads_first"):
             self._sync.refresh((item_id,), unfinished=True)
@@ -208,7 +208,11 @@ class Canceler:
             watch.cancellation("canceled" if canceled else "unknown", int(canceled)),
             effective_s=watch.effective_s,
             message=f"The reply was lost; item {item_id} is "
-            + (f"{item.status}." if item is not None else f"not known to be canceled. {_remedy('unknown')}"),
+            + (
+                f"{item.status}."
+                if item is not None
+                else f"not known to be canceled. {CANCELLATIONS['unknown'].suggestion}"
+            ),
         )
 
     # -- many at once --------------------------------------------------------------------------------------------------
@@ -237,7 +241,7 @@ class Canceler:
                 canceled = max(canceled, after.canceled - before.canceled)
             if not canceled and after is not None and after.unfinished and self._store.state.is_shared:
                 # Before 6.13 the counters of others' batches are shown to a user.
-                theirs = AccessDenied("It is another user's.", suggestion=_remedy("refused"))
+                theirs = AccessDenied("It is another user's.", suggestion=CANCELLATIONS["refused"].suggestion)
                 self._failed("refused", f"Batch {batch_id} was not canceled:", theirs, batch_id=batch_id)
                 return self._keep(record, outcome="refused", message=f"Batch {batch_id} was not canceled. {theirs}")
         outcome = "canceled" if canceled else "already_finished"
@@ -369,12 +373,12 @@ class Canceler:
 
     def _failed(self, outcome: str, what: str, error: JobException, **ids: Any) -> CancellationFailed:
         """Log and return the exception for a cancel that failed, with its cause in words."""
-        diagnosis = classify.diagnose_cancellation(outcome)
+        diagnosis = CANCELLATIONS[outcome]
         failure = CancellationFailed(
             f"{what} {error.message}",
-            suggestion=error.suggestion or _remedy(outcome),
+            suggestion=error.suggestion or diagnosis.suggestion,
             details=error.details,
-            retryable=diagnosis is not None and diagnosis.retryable,
+            retryable=diagnosis.retryable,
             **ids,
         )
         self._errors.record_exception(failure)
@@ -469,12 +473,7 @@ def no_batch(state: QueueState, batch_id: str) -> str:
     """Say that the server knows no item of a batch: it says so too of a batch that is another user's."""
     if state.is_shared:
         return f"No item of batch {batch_id} in this queue is yours: it is another user's, or its id is wrong."
-    return f"There is no batch {batch_id} in this queue. {_remedy('not_found')}"
-
-
-def _remedy(outcome: str) -> str:
-    diagnosis = classify.diagnose_cancellation(outcome)
-    return diagnosis.suggestion if diagnosis is not None else ""
+    return f"There is no batch {batch_id} in this queue. {CANCELLATIONS['not_found'].suggestion}"
 
 
 def _ended(status: str) -> str:

@@ -19,7 +19,6 @@ from invoke_widgets._loop import TICK_S, Channel, LoopThread, receive, wait
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     EXCEPTION_FOR,
-    InvalidRequest,
     JobCanceled,
     JobException,
     JobTimeout,
@@ -457,14 +456,9 @@ def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | Non
     Raises:
         InvalidRequest: one of the options does not fit.
     """
-    if on_timeout not in ("raise", "cancel", "detach"):
-        raise InvalidRequest(
-            f"on_timeout: should be 'raise', 'cancel' or 'detach', got {on_timeout!r}.", field="on_timeout"
-        )
-    if on_interrupt not in (None, "cancel", "detach"):
-        raise InvalidRequest(
-            f"on_interrupt: should be 'cancel' or 'detach', got {on_interrupt!r}.", field="on_interrupt"
-        )
+    checks.choice("on_timeout", on_timeout, "raise", "cancel", "detach")
+    if on_interrupt is not None:
+        checks.choice("on_interrupt", on_interrupt, "cancel", "detach")
     return checks.limit("timeout", timeout), on_interrupt or ("cancel" if on_timeout == "cancel" else "detach")
 
 

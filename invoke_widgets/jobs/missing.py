@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.client import InvokeClient
@@ -11,6 +12,7 @@ from invoke_widgets.errors import InvalidRequest, NotFound, UnexpectedReply
 from invoke_widgets.history import frames
 from invoke_widgets.jobs.job import Context, Job
 from invoke_widgets.jobs.retry import RetryPolicy
+from invoke_widgets.jobs.submit import Submission
 from invoke_widgets.records import CANCELED, FAILED, GONE, QueueItem, ValueNames
 
 if TYPE_CHECKING:
@@ -78,21 +80,29 @@ class Missing:
 
         if not self._items:
             raise InvalidRequest("No job is missing, so there is nothing to submit.")
-        options = {"prepend": prepend, "retry": retry, "patience": patience}
 
         async def work() -> Sweep:
             actions = self._context.actions
             made = await _submissions(self._context.client, actions.sent, self._items, self._among)
-            named = {} if destination is None else {"destination": destination}
-            return Sweep.of(self._context, await actions.submit_all([{**one, **options, **named} for one in made]))
+            done = await actions.submit_all(
+                replace(
+                    one,
+                    prepend=prepend,
+                    destination=one.destination if destination is None else destination,
+                    retry=retry,
+                    patience=patience,
+                )
+                for one in made
+            )
+            return Sweep.of(self._context, done)
 
         return self._context.loop.call(work())
 
 
 async def _submissions(
     client: InvokeClient, sent: Sent, items: Iterable[QueueItem], among: Mapping[str, Sequence[int]]
-) -> list[dict[str, Any]]:
-    """The arguments of a `Submission` for each batch of some items."""
+) -> list[Submission]:
+    """A submission for each batch of some items."""
     batches: dict[tuple[str, tuple[tuple[str, str], ...]], list[QueueItem]] = {}
     for item in items:
         if item.field_values is None:
@@ -112,16 +122,15 @@ async def _submissions(
             {(value.node_path, value.field_name): value.name for value in told if value.node_path and value.name},
             {value.name: value.value for value in told if not value.node_path},
         )
-        runs = 1 if data else len(those)
         made.append(
-            {
-                "graph": graph,
-                "workflow": workflow,
-                "runs": runs,
-                "data": [data] if data else None,
-                "names": names,
-                "destination": those[0].destination,
-            }
+            Submission(
+                graph=graph,
+                workflow=workflow,
+                runs=1 if data else len(those),
+                data=[data] if data else None,
+                names=names,
+                destination=those[0].destination,
+            )
         )
     return made
 

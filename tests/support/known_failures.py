@@ -357,8 +357,7 @@ def rows() -> Iterator[tuple[str, Row]]:
         error = map_exception(raised, "GET /api/v1/app/version", "http://127.0.0.1:9090")
         yield "Connections", Row(what, type(raised).__name__, error.error_type, error.retryable, error.suggestion, how)
     for outcome, how in (("refused", SERVER), ("not_found", SERVER), ("unknown", LOCAL)):
-        found = classify.diagnose_cancellation(outcome)
-        assert found is not None
+        found = classify.CANCELLATIONS[outcome]
         yield "Cancels", Row(f"a cancel that is {outcome}", f"outcome {outcome}", found.error_type, found.retryable,
                              found.suggestion, how)  # fmt: skip
 

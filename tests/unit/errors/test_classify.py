@@ -79,7 +79,7 @@ def test_a_full_queue_is_a_resource_error() -> None:
 )
 def test_a_cancel_is_diagnosed_by_its_outcome(outcome: str, expected: tuple[str, bool] | None) -> None:
     """A cancel that did not cancel is a failure; one that came too late is not."""
-    found = classify.diagnose_cancellation(outcome)
+    found = classify.CANCELLATIONS.get(outcome)
     assert expected == (found and (found.suggestion, found.retryable))
     assert found is None or JobErrorType.CANCELLATION_FAILED is found.error_type
 
