@@ -111,14 +111,6 @@ def _parsed(url: str) -> httpx.URL:
     return parsed
 
 
-def _login_of(url: str) -> str | None:
-    """Return the header for the user and password of an address (basic auth, RFC 7617), or None without them."""
-    parsed = _parsed(url)
-    if not parsed.userinfo:
-        return None
-    return Secret(f"Basic {base64.b64encode(f'{parsed.username}:{parsed.password}'.encode()).decode()}")
-
-
 def checked_verify(verify: object) -> bool | ssl.SSLContext:
     """Return how certificates are checked: whether at all, or with what.
 
@@ -421,7 +413,9 @@ class Transport:
         timeout = checks.seconds("timeout", timeout, or_zero=False)
         self.url = normalise_url(url)
         self.timeout = timeout
-        self._login = _login_of(url)
+        parsed = _parsed(url)
+        login = base64.b64encode(Secret(f"{parsed.username}:{parsed.password}").encode()).decode()  # RFC 7617
+        self._login = Secret(f"Basic {login}") if parsed.userinfo else None
         self._access: dict[str, str | None] = {"token": None, "demo": None}  # shared by all views
         self.set_token(checked_token(token))
         self.verify = checked_verify(verify)

@@ -219,17 +219,5 @@ class UnknownError(JobException):
     error_type = JobErrorType.UNKNOWN_ERROR
 
 
-EXCEPTION_FOR: dict[JobErrorType, type[JobException]] = {
-    cls.error_type: cls
-    for cls in (
-        SubmissionFailed,
-        InvalidRequest,
-        ExecutionFailed,
-        JobTimeout,
-        NetworkError,
-        ResourceError,
-        CancellationFailed,
-        UnknownError,
-    )
-}
+EXCEPTION_FOR: dict[JobErrorType, type[JobException]] = {cls.error_type: cls for cls in JobException.__subclasses__()}
 """The exception for each class, where no subclass is known to fit."""
