@@ -168,31 +168,15 @@ class Canceler:
 
     async def _unanswered(self, item_id: int, error: JobException, watch: _Stopwatch) -> Cancellation:
         if isinstance(error, NotFound):
-            return self._keep(
-                watch.cancellation("not_found"),
-                acknowledged_s=watch.elapsed(),
-                message=f"There is no item {item_id} in this queue. {CANCELLATIONS['not_found'].suggestion}",
-            )
+            remedy = CANCELLATIONS["not_found"].suggestion
+            return self._answered(watch, "not_found", f"There is no item {item_id} in this queue. {remedy}")
         if error.details.get("poison") and not await self._client.has("cancel_loads_first"):
             self._sync.refresh((item_id,), unfinished=True)
-            return self._keep(
-                watch.cancellation("canceled", 1),
-                acknowledged_s=watch.elapsed(),
-                message=f"Canceled item {item_id}, which the server cannot load.",
-            )
-        if isinstance(error, AccessDenied) or error.details.get("poison"):
-            self._failed("refused", f"Item {item_id} was not canceled.", error, item_id=item_id)
-            return self._keep(
-                watch.cancellation("refused"),
-                acknowledged_s=watch.elapsed(),
-                message=f"Item {item_id} was not canceled. {error}",
-            )
+            return self._answered(watch, "canceled", f"Canceled item {item_id}, which the server cannot load.", 1)
+        if isinstance(error, AccessDenied | ServerUnreachable) or error.details.get("poison"):
+            return self._not_canceled(f"Item {item_id} was not canceled", error, watch, item_id=item_id)
         if isinstance(error, InvalidRequest):
             raise error
-        if isinstance(error, ServerUnreachable):
-            failure = self._failed("unknown", f"Item {item_id} was not canceled:", error, item_id=item_id)
-            self._keep(watch.cancellation("unknown"), message=str(failure))
-            raise failure from error
         try:
             item = await self._client.get_queue_item(item_id)
         except JobException:
@@ -306,9 +290,8 @@ class Canceler:
         watch = _Stopwatch(self._store, scope, targets, batch_id)
         try:
             count = await (request() if scope == "clear" else self._counted(request, unfinished))
-        except AccessDenied as error:
-            self._failed("refused", "Nothing was canceled:", error, batch_id=batch_id)
-            return self._keep(watch.cancellation("refused"), acknowledged_s=watch.elapsed(), message=str(error))
+        except (AccessDenied, ServerUnreachable) as error:
+            return self._not_canceled("Nothing was canceled", error, watch, batch_id=batch_id)
         except LOST as error:
             self._failed("unknown", "It is not known what was canceled:", error, batch_id=batch_id)
             self._sync.refresh(targets, unfinished=True)
@@ -316,10 +299,6 @@ class Canceler:
                 watch.cancellation("unknown"),
                 message=f"No reply came, so it is not known what was canceled. {error}",
             )
-        except ServerUnreachable as error:
-            failure = self._failed("unknown", "Nothing was canceled:", error, batch_id=batch_id)
-            self._keep(watch.cancellation("unknown"), message=str(failure))
-            raise failure from error
         finally:
             watch.close()
         acknowledged = watch.elapsed()
@@ -370,6 +349,19 @@ class Canceler:
     def _keep_ended(self, item: QueueItem, watch: _Stopwatch, **times: float) -> Cancellation:
         message = f"Item {item.item_id} had already {_ended(item.status)}."
         return self._keep(watch.cancellation("already_finished"), batch_id=item.batch_id, message=message, **times)
+
+    def _answered(self, watch: _Stopwatch, outcome: str, message: str, canceled: int = 0) -> Cancellation:
+        """Keep the outcome of a cancel that was answered just now."""
+        return self._keep(watch.cancellation(outcome, canceled), acknowledged_s=watch.elapsed(), message=message)
+
+    def _not_canceled(self, what: str, error: JobException, watch: _Stopwatch, **ids: Any) -> Cancellation:
+        """Keep the outcome of a cancel that the server refused, or raise that it could not be sent."""
+        if not isinstance(error, ServerUnreachable):
+            self._failed("refused", f"{what}:", error, **ids)
+            return self._answered(watch, "refused", f"{what}. {error}")
+        failure = self._failed("unknown", f"{what}:", error, **ids)
+        self._keep(watch.cancellation("unknown"), message=str(failure))
+        raise failure from error
 
     def _failed(self, outcome: str, what: str, error: JobException, **ids: Any) -> CancellationFailed:
         """Log and return the exception for a cancel that failed, with its cause in words."""
