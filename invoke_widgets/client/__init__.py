@@ -8,7 +8,7 @@ from invoke_widgets.client.client import (
     checked_ids,
     checked_image_name,
 )
-from invoke_widgets.client.socket import EventStream, SocketKeeper
+from invoke_widgets.client.socket import EventStream
 from invoke_widgets.client.transport import (
     Transport,
     asked_for,
@@ -25,7 +25,6 @@ __all__ = [
     "MAX_NAMES_PER_REQUEST",
     "EventStream",
     "InvokeClient",
-    "SocketKeeper",
     "Transport",
     "asked_for",
     "checked_id",

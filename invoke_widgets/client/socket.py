@@ -39,10 +39,15 @@ _LIVED_S = 5.0
 
 
 class EventStream:
-    """A subscription to one queue's events.
+    """A subscription to one queue's events, which is kept open with growing pauses between attempts. Used on the loop.
+
+    It replaces python-socketio's reconnection, which cannot be made to try at once, does not say when it tries next,
+    and takes a socket that breaks at once for a success. Attempts have a task of their own, so that nothing waits.
 
     Args:
-        on_event: called on the loop with each event of a known kind.
+        on_event: called with each event of a known kind.
+        on_open: called when an attempt has succeeded.
+        on_failed: called when an attempt has failed.
         on_lost: called once when an open connection breaks.
     """
 
@@ -52,19 +57,92 @@ class EventStream:
         queue_id: str,
         *,
         on_event: Callable[[Event], None],
-        on_lost: Callable[[], None],
+        on_open: Callable[[], None] = lambda: None,
+        on_failed: Callable[[ServerUnreachable], None] = lambda error: None,
+        on_lost: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
         self._url = transport.url
         self._queue_id = queue_id
         self._on_event = on_event
+        self._on_open = on_open
+        self._on_failed = on_failed
         self._on_lost = on_lost
+        self._clock = clock
         self._socket: socketio.AsyncClient | None = None
         self._http: aiohttp.ClientSession | None = None
         self._websocket: aiohttp.ClientWebSocketResponse | None = None
         self.sends_copies = False
         """Whether the server's version sends each event twice. Without it, equal events may be genuine."""
         self._recent: deque[tuple[str, Any]] = deque(maxlen=32)
+        self._attempt: asyncio.Task[None] | None = None
+        self._backoff = Backoff(0.25, 30.0)
+        self._opened_at = 0.0
+        self._due_at = 0.0
+
+    # -- attempts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the socket is open and subscribed."""
+        return self._socket is not None and self._socket.connected
+
+    async def open_anew(self, wait_s: float) -> bool:
+        """Close the socket, try to open it if that is due, and return whether it is open after `wait_s` seconds.
+
+        An attempt that takes longer goes on in the background.
+        """
+        await self.close()
+        self.try_if_due()
+        await self.tried(wait_s)
+        return self.is_open
+
+    def try_if_due(self) -> None:
+        """Begin an attempt, unless the socket is open, one is under way, or it is too soon after a failed one."""
+        if self._attempt is None and not self.is_open and self._clock() >= self._due_at:
+            self._attempt = asyncio.get_running_loop().create_task(self._try())
+            self._attempt.add_done_callback(self._forget)
+
+    async def tried(self, wait_s: float | None = None) -> None:
+        """Wait until the attempt under way, if any, has ended; at most `wait_s` seconds."""
+        if self._attempt is not None:
+            await asyncio.wait({self._attempt}, timeout=wait_s)
+
+    def hurry(self) -> None:
+        """Make the next attempt due at once, whatever failed before."""
+        self._backoff.reset()
+        self._due_at = 0.0
+
+    async def close(self) -> None:
+        """Cancel an attempt that is under way, and disconnect; `on_lost` is not called."""
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.wait({self._attempt})
+        await self._disconnect()
+
+    async def _try(self) -> None:
+        try:
+            await self.connect()
+        except ServerUnreachable as error:
+            self._due_at = self._clock() + self._backoff.next()
+            self._on_failed(error)
+        else:
+            self._opened_at = self._clock()
+            self._on_open()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        if self._attempt is task:
+            self._attempt = None
+
+    def _broke(self) -> None:
+        if self._clock() - self._opened_at >= _LIVED_S:
+            self.hurry()
+        else:
+            self._due_at = self._clock() + self._backoff.next()
+        self._on_lost()
+
+    # -- the connection ----------------------------------------------------------------------------------------------
 
     async def connect(self, timeout: float = 5.0) -> None:
         """Connect and subscribe. Events may arrive before this returns.
@@ -72,7 +150,7 @@ class EventStream:
         Raises:
             ServerUnreachable: the socket could not be opened within `timeout` seconds.
         """
-        await self.close()
+        await self._disconnect()
         verify, token = self._transport.verify, self._transport.token
         options: dict[str, Any] = {"ssl_verify": verify is not False}
         # The proxy as for requests. An event may carry a job's whole output.
@@ -91,7 +169,7 @@ class EventStream:
         async def lost(*_: object) -> None:
             if self._socket is socket:
                 self._socket = None
-                self._on_lost()
+                self._broke()
 
         socket.on("disconnect", lost)
         parts = urlsplit(self._url)
@@ -122,11 +200,6 @@ class EventStream:
         self._socket = socket
         self._websocket = socket.eio.ws
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the socket is open and subscribed."""
-        return self._socket is not None and self._socket.connected
-
     def _handler(self, name: str) -> Callable[[Any], Any]:
         # The handler never awaits: the library starts one task per message, and so they are handled in order.
         async def handle(*args: Any) -> None:
@@ -149,8 +222,7 @@ class EventStream:
         self._recent.append((name, content))
         return False
 
-    async def close(self) -> None:
-        """Disconnect; `on_lost` is not called."""
+    async def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
         await self._shut(socket)
 
@@ -165,93 +237,6 @@ class EventStream:
             await http.close()
         if websocket is not None:
             await websocket.close()  # the library drops it open when the server goes silent
-
-
-class SocketKeeper:
-    """Keeps trying to open the socket, with growing pauses, in a task of its own so that nothing waits for it.
-
-    It replaces python-socketio's reconnection, which cannot be made to try at once, does not say when it tries next,
-    and takes a socket that breaks at once for a success. Used on the loop.
-    """
-
-    def __init__(
-        self,
-        stream: EventStream,
-        *,
-        on_open: Callable[[], None],
-        on_failed: Callable[[ServerUnreachable], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._stream = stream
-        self._on_open = on_open
-        self._on_failed = on_failed
-        self._clock = clock
-        self._task: asyncio.Task[None] | None = None
-        self._backoff = Backoff(0.25, 30.0)
-        self._opened_at = 0.0
-        self._due_at = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the socket is open."""
-        return self._stream.is_connected
-
-    async def open_anew(self, wait_s: float) -> bool:
-        """Close the socket, try to open it if that is due, and return whether it is open after `wait_s` seconds.
-
-        An attempt that takes longer goes on in the background.
-        """
-        await self.close()
-        self.try_if_due()
-        await self.tried(wait_s)
-        return self.is_open
-
-    def try_if_due(self) -> None:
-        """Begin an attempt, unless the socket is open, one is under way, or it is too soon after a failed one."""
-        if self._task is None and not self.is_open and self._clock() >= self._due_at:
-            self._task = asyncio.get_running_loop().create_task(self._try())
-            self._task.add_done_callback(self._forget)
-
-    async def tried(self, wait_s: float | None = None) -> None:
-        """Wait until the attempt under way, if any, has ended; at most `wait_s` seconds."""
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=wait_s)
-
-    def hurry(self) -> None:
-        """Make the next attempt due at once, whatever failed before."""
-        self._backoff.reset()
-        self._due_at = 0.0
-
-    def broke(self) -> None:
-        """Note that the open socket broke."""
-        if self._clock() - self._opened_at >= _LIVED_S:
-            self.hurry()
-        else:
-            self._failed()
-
-    async def close(self) -> None:
-        """Close the socket, and cancel an attempt that is under way."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-        await self._stream.close()
-
-    async def _try(self) -> None:
-        try:
-            await self._stream.connect()
-        except ServerUnreachable as error:
-            self._failed()
-            self._on_failed(error)
-        else:
-            self._opened_at = self._clock()
-            self._on_open()
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        if self._task is task:
-            self._task = None
-
-    def _failed(self) -> None:
-        self._due_at = self._clock() + self._backoff.next()
 
 
 async def _refuse_redirect(_: object, __: object, params: aiohttp.TraceRequestRedirectParams) -> None:

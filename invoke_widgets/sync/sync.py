@@ -8,7 +8,7 @@ One task does all of it, so that reads never overtake each other:
 - Every `HEARTBEAT_S` the counters are read. They show changes that no event reports (pause, prune, a deleted item; up
   to 6.13 a canceled batch): if they differ from the snapshot, unfinished items are read again (`drift.py`).
 - Without a socket the counters are polled faster, and ids and unfinished items are read as they change. Meanwhile
-  `SocketKeeper` keeps trying to open the socket.
+  `EventStream` keeps trying to open the socket.
 - When the server goes away, reconnecting is attempted with growing pauses; on success everything unfinished is read
   again. An unexpected error is handled the same way, but logged and shown as an internal error.
 """
@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from invoke_widgets._loop import Backoff, closed_error
-from invoke_widgets.client import EventStream, InvokeClient, SocketKeeper, asked_for, is_away, is_ill
+from invoke_widgets.client import EventStream, InvokeClient, asked_for, is_away, is_ill
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
 from invoke_widgets.records import FAILED, PENDING, Connection, Counts, QueueAndProcessorStatus, QueueItem, User
@@ -72,8 +72,14 @@ class Sync:
         self._client = client.probing()
         self._store = store
         self._use_socket = use_socket
-        self._stream = EventStream(client.transport, client.queue_id, on_event=self._event, on_lost=self._socket_broke)
-        self._socket = SocketKeeper(self._stream, on_open=self._socket_opened, on_failed=self._socket_failed)
+        self._socket = EventStream(
+            client.transport,
+            client.queue_id,
+            on_event=self._event,
+            on_open=self._socket_opened,
+            on_failed=self._socket_failed,
+            on_lost=self._socket_broke,
+        )
         self._wake = asyncio.Event()
         self._cut = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
@@ -264,7 +270,7 @@ class Sync:
         self._client.forget()
         version = await self._client.app_version()
         await self._client.need_oldest()
-        self._stream.sends_copies = await self._client.has("events_twice") and not await self._client.has("events_once")
+        self._socket.sends_copies = await self._client.has("events_twice") and not await self._client.has("events_once")
         user = await self._check_access()
         if self._store.state.items and user != self._store.state.connection.user:
             self._reads.start_anew()  # this user may see other parts of each item
@@ -328,7 +334,6 @@ class Sync:
             self._store.set_connection(error=error.message, remedy=error.suggestion)
 
     def _socket_broke(self) -> None:
-        self._socket.broke()
         if self._is_connected:
             self._reconnecting(ReplyLost("the connection broke"), 0.0)
         self._cut_short()

@@ -10,20 +10,34 @@ from typing import Any
 
 from aiohttp import web
 
-from invoke_widgets.client.socket import EventStream, SocketKeeper
+from invoke_widgets.client.socket import EventStream
 from invoke_widgets.client.transport import Transport
 from invoke_widgets.errors import ServerUnreachable
 
 
-class _Stream:
-    """A socket that connects, is refused, or never gets an answer."""
+class _Stream(EventStream):
+    """A socket that connects, is refused, or never gets an answer, and a clock that is moved by hand."""
 
     def __init__(self) -> None:
+        self.now = 1000.0
+        self.calls: list[str] = []
         self.is_connected = False
         self.tries = 0
         self.answer: bool | None = True
+        super().__init__(
+            Transport("http://127.0.0.1:1"),
+            "default",
+            on_event=print,
+            on_open=lambda: self.calls.append("open"),
+            on_failed=lambda error: self.calls.append(error.message),
+            clock=lambda: self.now,
+        )
 
-    async def connect(self) -> None:
+    @property
+    def is_open(self) -> bool:
+        return self.is_connected
+
+    async def connect(self, timeout: float = 5.0) -> None:
         self.tries += 1
         if self.answer is None:
             await asyncio.Event().wait()
@@ -31,49 +45,34 @@ class _Stream:
             raise ServerUnreachable("no")
         self.is_connected = True
 
-    async def close(self) -> None:
+    async def _disconnect(self) -> None:
         self.is_connected = False
-
-
-class _Trial:
-    """A keeper with its socket and a clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.stream = _Stream()
-        self.now = 1000.0
-        self.calls: list[str] = []
-        self.keeper = SocketKeeper(
-            self.stream,  # type: ignore[arg-type]
-            on_open=lambda: self.calls.append("open"),
-            on_failed=lambda error: self.calls.append(error.message),
-            clock=lambda: self.now,
-        )
 
     async def seconds(self, number: int) -> int:
         """Let `number` seconds pass, with four checks a second, and return the number of attempts made."""
-        before = self.stream.tries
+        before = self.tries
         for _ in range(4 * number):
-            self.keeper.try_if_due()
-            await self.keeper.tried()
+            self.try_if_due()
+            await self.tried()
             self.now += 0.25
-        return self.stream.tries - before
+        return self.tries - before
 
     def breaks(self) -> None:
-        self.stream.is_connected = False
-        self.keeper.broke()
+        self.is_connected = False
+        self._broke()
 
 
-def run(work: Callable[[_Trial], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(work(_Trial()))
+def run(work: Callable[[_Stream], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(work(_Stream()))
 
 
 def test_open_socket_is_not_opened_again() -> None:
     """The attempt is reported, and no other follows."""
 
-    async def work(trial: _Trial) -> None:
-        assert await trial.keeper.open_anew(5)
-        assert ["open"] == trial.calls
-        assert 0 == await trial.seconds(100)
+    async def work(stream: _Stream) -> None:
+        assert await stream.open_anew(5)
+        assert ["open"] == stream.calls
+        assert 0 == await stream.seconds(100)
 
     run(work)
 
@@ -81,13 +80,13 @@ def test_open_socket_is_not_opened_again() -> None:
 def test_pauses_between_refused_attempts_grow_to_thirty_seconds() -> None:
     """The pauses double from 0.25 s, with jitter."""
 
-    async def work(trial: _Trial) -> None:
-        trial.stream.answer = False
-        assert not await trial.keeper.open_anew(5)
-        assert ["no"] == trial.calls
-        assert await trial.seconds(10) in (4, 5, 6)
-        await trial.seconds(100)
-        assert await trial.seconds(60) in (1, 2, 3)
+    async def work(stream: _Stream) -> None:
+        stream.answer = False
+        assert not await stream.open_anew(5)
+        assert ["no"] == stream.calls
+        assert await stream.seconds(10) in (4, 5, 6)
+        await stream.seconds(100)
+        assert await stream.seconds(60) in (1, 2, 3)
 
     run(work)
 
@@ -95,14 +94,14 @@ def test_pauses_between_refused_attempts_grow_to_thirty_seconds() -> None:
 def test_unanswered_attempt_continues_in_the_background() -> None:
     """An attempt outlives the timeout of its caller, until the keeper is closed."""
 
-    async def work(trial: _Trial) -> None:
-        trial.stream.answer = None
-        assert not await trial.keeper.open_anew(0.01)
-        trial.keeper.try_if_due()
-        assert 1 == trial.stream.tries
-        await trial.keeper.close()
-        trial.stream.answer = True
-        assert await trial.keeper.open_anew(5)
+    async def work(stream: _Stream) -> None:
+        stream.answer = None
+        assert not await stream.open_anew(0.01)
+        stream.try_if_due()
+        assert 1 == stream.tries
+        await stream.close()
+        stream.answer = True
+        assert await stream.open_anew(5)
 
     run(work)
 
@@ -110,13 +109,13 @@ def test_unanswered_attempt_continues_in_the_background() -> None:
 def test_socket_that_breaks_at_once_counts_as_refused() -> None:
     """A socket that breaks right after each connect is reopened with the pauses of a refused one."""
 
-    async def work(trial: _Trial) -> None:
+    async def work(stream: _Stream) -> None:
         for _ in range(20):
-            await trial.keeper.open_anew(5)
-            if trial.stream.is_connected:
-                trial.breaks()
-            trial.now += 0.25
-        assert trial.stream.tries in (4, 5, 6)
+            await stream.open_anew(5)
+            if stream.is_connected:
+                stream.breaks()
+            stream.now += 0.25
+        assert stream.tries in (4, 5, 6)
 
     run(work)
 
@@ -124,13 +123,13 @@ def test_socket_that_breaks_at_once_counts_as_refused() -> None:
 def test_socket_that_breaks_later_is_reopened_at_once() -> None:
     """A socket that breaks after a while is reopened without a pause, despite earlier failures."""
 
-    async def work(trial: _Trial) -> None:
-        trial.stream.answer = False
-        await trial.seconds(100)
-        trial.stream.answer = True
-        await trial.seconds(40)
-        trial.breaks()
-        assert await trial.keeper.open_anew(5)
+    async def work(stream: _Stream) -> None:
+        stream.answer = False
+        await stream.seconds(100)
+        stream.answer = True
+        await stream.seconds(40)
+        stream.breaks()
+        assert await stream.open_anew(5)
 
     run(work)
 
@@ -138,12 +137,12 @@ def test_socket_that_breaks_later_is_reopened_at_once() -> None:
 def test_hurry_makes_the_next_attempt_due() -> None:
     """The next attempt is due at once, despite earlier failures."""
 
-    async def work(trial: _Trial) -> None:
-        trial.stream.answer = False
-        await trial.seconds(100)
-        trial.stream.answer = True
-        trial.keeper.hurry()
-        assert await trial.keeper.open_anew(5)
+    async def work(stream: _Stream) -> None:
+        stream.answer = False
+        await stream.seconds(100)
+        stream.answer = True
+        stream.hurry()
+        assert await stream.open_anew(5)
 
     run(work)
 
