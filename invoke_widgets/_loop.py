@@ -258,8 +258,7 @@ class LoopThread:
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and wait for its result, from any other thread. An interrupt cancels it.
 
-        Raises:
-            InvalidRequest: the console was closed, before or meanwhile.
+        Raises as `start` does.
         """
         if self.is_current:
             work.close()

@@ -35,11 +35,7 @@ def parse_time(value: object) -> datetime | None:
 
 
 def integer(data: Mapping[str, Any], key: str) -> int:
-    """A required integer field.
-
-    Raises:
-        ValueError: it is missing, or not an integer.
-    """
+    """A required integer field, or `ValueError`."""
     value = data.get(key)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{key} should be an integer, got {value!r}")  # noqa: TRY004 - bad data, not a bad call
@@ -47,7 +43,7 @@ def integer(data: Mapping[str, Any], key: str) -> int:
 
 
 def integers(data: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    """A required field with a list of integers; raises as `integer` does."""
+    """A required field with a list of integers, or `ValueError`."""
     values = data.get(key)
     if not isinstance(values, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in values):
         raise ValueError(f"{key} should be a list of integers")
@@ -55,7 +51,7 @@ def integers(data: Mapping[str, Any], key: str) -> tuple[int, ...]:
 
 
 def text(data: Mapping[str, Any], key: str) -> str:
-    """A required string field; raises as `integer` does."""
+    """A required string field, or `ValueError`."""
     value = data.get(key)
     if not isinstance(value, str):
         raise ValueError(f"{key} should be a string, got {value!r}")  # noqa: TRY004
@@ -83,11 +79,7 @@ def count(data: Mapping[str, Any], key: str) -> int:
 
 
 def mapping(data: object) -> Mapping[str, Any]:
-    """`data` itself.
-
-    Raises:
-        ValueError: it is not a JSON object.
-    """
+    """`data` itself, or `ValueError` if it is not a JSON object."""
     if not isinstance(data, Mapping):
         raise ValueError(f"expected a JSON object, got {type(data).__name__}")  # noqa: TRY004
     return data

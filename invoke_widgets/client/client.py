@@ -825,13 +825,8 @@ class InvokeClient:
 def parsed(parse: Callable[[object], T], data: object, request: str) -> T:
     """Parse a response into a record.
 
-    Args:
-        parse: makes the record; raises ValueError if `data` does not fit.
-        data: the decoded JSON.
-        request: the request, "GET /api/...", for the message.
-
     Raises:
-        UnexpectedReply: `data` does not fit; the message says why.
+        UnexpectedReply: `parse` raised a ValueError, since `data` does not fit.
     """
     try:
         return parse(data)
@@ -843,11 +838,7 @@ def parsed(parse: Callable[[object], T], data: object, request: str) -> T:
 
 
 def _member(data: object, key: str, kind: type[T], request: str) -> T:
-    """Return a member of a response that is an object.
-
-    Raises:
-        UnexpectedReply: there is none of this kind.
-    """
+    """Return a member of a response that is an object, or raise `UnexpectedReply` if there is none of this kind."""
     value = data.get(key) if isinstance(data, Mapping) else None
     if not isinstance(value, kind):
         raise UnexpectedReply(f"{request} was answered without {key!r}.")
@@ -867,11 +858,7 @@ def _possible(item_ids: Iterable[int]) -> list[int]:
 
 
 def checked_ids(item_ids: object) -> list[int]:
-    """Return ids as Python's own integers, in the same order, without duplicates.
-
-    Raises:
-        InvalidRequest: `item_ids` is not an iterable of integers.
-    """
+    """Return ids as Python's own integers, in the same order, without duplicates, or raise `InvalidRequest`."""
     if isinstance(item_ids, str | bytes | Mapping) or not isinstance(item_ids, Iterable):
         raise InvalidRequest(
             f"item_ids: should be a list of integers, got {item_ids!r}.", suggestion=_WHICH_IDS, field="item_ids"
@@ -880,11 +867,7 @@ def checked_ids(item_ids: object) -> list[int]:
 
 
 def checked_id(item_id: Any, name: str = "item_id") -> int:
-    """Return an id as Python's own integer; it may come out of a frame, as one of NumPy's.
-
-    Raises:
-        InvalidRequest: `item_id` is not an integer; `name` is that of the argument.
-    """
+    """Return an id, which may come out of a frame as one of NumPy's, as an integer, or raise `InvalidRequest`."""
     try:
         if not isinstance(item_id, bool):
             return operator.index(item_id)
@@ -911,11 +894,7 @@ def checked_image_name(image_name: object) -> str:
 
 
 def _embedded(text: object) -> dict[str, Any] | None:
-    """Decode what an image carries as JSON text.
-
-    Raises:
-        ValueError: it is not a JSON object.
-    """
+    """Decode what an image carries as JSON text, or raise `ValueError` if it is not a JSON object."""
     if text is None:
         return None
     try:

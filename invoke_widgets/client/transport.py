@@ -83,10 +83,10 @@ _hide_token = _HideToken()
 
 
 def normalise_url(url: str) -> str:
-    """Return `url` with a scheme, and without trailing slash, query, fragment or credentials.
+    """Return an http or https address with a scheme, and without trailing slash, query, fragment or credentials.
 
     Raises:
-        InvalidRequest: `url` is not an http or https address.
+        InvalidRequest: it is none.
     """
     return str(_parsed(url).copy_with(query=None, fragment=None, userinfo=b"")).rstrip("/")
 
@@ -149,11 +149,7 @@ def can_be_sent(token: str) -> bool:
 
 
 def checked_token(token: object) -> str | None:
-    """Return `token` unchanged if it is None or can be sent.
-
-    Raises:
-        InvalidRequest: `token` is not a string, or no header can hold it.
-    """
+    """Return a token or None, or raise `InvalidRequest` if it is neither, or no header can hold it."""
     if token is not None and (not isinstance(token, str) or not can_be_sent(token)):
         raise InvalidRequest(
             "token: should be a string of printable ASCII characters, without blanks around it.", field="token"

@@ -57,9 +57,6 @@ def axes_for(ax: Axes | None, dark: bool | None) -> Axes:
     """The given axes, or those of a new figure, in our style.
 
     Colors are set on the axes themselves: `rc_context` would change them for all threads.
-
-    Raises:
-        InvalidRequest: `dark` is not a bool, or `ax` no axes.
     """
     if dark is not None and not isinstance(dark, bool):
         raise InvalidRequest(f"dark: should be True or False, got {dark!r}.")

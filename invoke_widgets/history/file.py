@@ -411,11 +411,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not ours, without changing it.
-
-    Raises:
-        InvalidRequest: it is another program's, or a later version's.
-    """
+    """Raise `InvalidRequest` for a file that is another program's or a later version's, without changing it."""
     with connection:
         connection.execute("BEGIN")
         (application,) = connection.execute("PRAGMA application_id").fetchone()

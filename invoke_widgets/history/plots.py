@@ -402,11 +402,7 @@ def _chosen_jobs(jobs: Any, since: Any, batch: Any) -> pd.DataFrame:
 
 
 def _moment(since: Any) -> Any:
-    """A time in UTC, from a time, which is in UTC if it has no zone, or from how long ago it was.
-
-    Raises:
-        InvalidRequest: it is neither.
-    """
+    """A time in UTC, from a time, which is in UTC if it has no zone, or from how long ago it was."""
     import pandas as pd
 
     try:

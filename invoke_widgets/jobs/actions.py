@@ -276,11 +276,7 @@ WHERE = ("item_id", "status", "batch_id", "destination", "error_type", "server_e
 
 
 def checked_where(where: object) -> dict[str, list[Any]]:
-    """Return a description as the values that each name may have.
-
-    Raises:
-        InvalidRequest: it does not fit; `field` says which part.
-    """
+    """Return a description as the values that each name may have, or raise `InvalidRequest` for a wrong part."""
     if not isinstance(where, Mapping) or not where:
         raise InvalidRequest(
             f"where: should be a mapping with at least one of {', '.join(WHERE)} or 'node.field', got {where!r:.80}.",

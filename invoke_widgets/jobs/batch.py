@@ -393,11 +393,7 @@ def _in_one(records: list[Cancellation]) -> Cancellation:
 
 
 def handles_of(jobs: object) -> list[Job | Jobs]:
-    """Return one handle, or several, as a list.
-
-    Raises:
-        InvalidRequest: it is something else.
-    """
+    """Return one handle, or several, as a list, or raise `InvalidRequest` if it is something else."""
     given = [jobs] if isinstance(jobs, Job | Jobs | str) or not isinstance(jobs, Iterable) else list(jobs)
     handles: list[Job | Jobs] = []
     for handle in given:

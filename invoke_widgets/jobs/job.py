@@ -485,8 +485,7 @@ async def last_attempt(context: Context, item_id: int) -> QueueItem:
     """Wait, on the loop, until a job has ended: its item is terminal and, if it failed, will not be retried.
 
     Raises:
-        NotFound: there is no such item.
-        JobCanceled: it was deleted before it had finished.
+        NotFound, JobCanceled: there is no such item, or it was deleted before it had finished.
     """
     item = await _terminal(context, context.actions.reruns.attempts(item_id)[-1])
     while item.status == FAILED and (next_id := await context.actions.reruns.next_of(item)) is not None:
@@ -534,11 +533,7 @@ async def _terminal(context: Context, item_id: int) -> QueueItem:
 
 
 def with_outputs(item: QueueItem) -> QueueItem:
-    """Return a completed item if it has its outputs.
-
-    Raises:
-        NotFound: it was deleted before they were read.
-    """
+    """Return a completed item, or raise `NotFound` if it was deleted before its outputs were read."""
     if item.session is None:
         raise NotFound(
             f"Item {item.item_id} completed, but was deleted before its outputs were read.",

@@ -140,8 +140,7 @@ async def _source(
 ) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
     """The graph of a batch, which each of its items has with values of its own, and its workflow.
 
-    Raises:
-        InvalidRequest: it has no item any more.
+    Raises `InvalidRequest` if it has no item any more.
     """
     for item_id in item_ids:
         with suppress(NotFound):

@@ -84,11 +84,7 @@ _EXPECTED = (
 
 
 def checked_policy(retry: object) -> RetryPolicy | None:
-    """Return `retry` if it is a policy or None.
-
-    Raises:
-        InvalidRequest: it is neither.
-    """
+    """Return a policy or None, or raise `InvalidRequest` if it is neither."""
     if retry is None or isinstance(retry, RetryPolicy):
         return retry
     raise InvalidRequest(f"retry: should be an iw.RetryPolicy, got {retry!r}.", field="retry")

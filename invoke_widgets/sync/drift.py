@@ -81,12 +81,7 @@ class Agreement:
         self._ours.add(ours)
 
     def judge(self, theirs: Counts, *, is_quiet: bool = True) -> Verdict:
-        """End the check with the server's answer.
-
-        Args:
-            theirs: the server's counters.
-            is_quiet: whether nothing that needs reading has arrived since `begin`.
-        """
+        """End the check with the server's answer. `is_quiet`: nothing that needs reading has arrived since `begin`."""
         verdict = self._verdict(theirs)
         if verdict is Verdict.UNSURE:
             self._differed = theirs

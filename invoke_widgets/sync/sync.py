@@ -443,11 +443,7 @@ class Sync:
         return True
 
     async def _read_in_time(self) -> QueueAndProcessorStatus:
-        """Read the counters and the worker's state.
-
-        Raises:
-            JobTimeout: they did not come within the time that is given to a part of an answer.
-        """
+        """Read the counters and the worker's state, within the time that is given to a part of an answer."""
         limit_s = self._client.transport.timeout
         try:
             async with asyncio.timeout(limit_s):
