@@ -19,11 +19,11 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
-from invoke_widgets.errors import InvalidRequest, checks
+from invoke_widgets.errors import InvalidRequest, JobTimeout, checks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,6 +113,17 @@ def wait(future: concurrent.futures.Future[T], timeout: float | None = None) -> 
     except KeyboardInterrupt:
         future.cancel()
         raise
+
+
+async def limited(work: Awaitable[T], limit_s: float | None, error: JobTimeout) -> T:
+    """Await `work` and return its result, or raise `error` if that takes longer than `limit_s` seconds."""
+    try:
+        async with asyncio.timeout(limit_s) as limit:
+            return await work
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise error from None
 
 
 # --- the I/O thread -----------------------------------------------------------------------------------------------
@@ -460,11 +471,7 @@ class Listeners(Generic[P]):
         self._functions: dict[object, Callable[P, object]] = {}
 
     def add(self, function: Callable[P, object]) -> Callable[[], None]:
-        """Call a function from now on, which must return quickly; an exception that it raises is logged.
-
-        Returns:
-            A function that ends it; calling it again does nothing.
-        """
+        """Call a function, which must return quickly, until the returned one is called; what it raises is logged."""
         checks.function("function", function)
         token = object()
         with self._lock:

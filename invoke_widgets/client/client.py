@@ -556,14 +556,11 @@ class InvokeClient:
         board_id: str | None = None,
     ) -> ImageRecord:
         """Upload the bytes of a PNG, JPEG or WebP file, and return the image's record."""
-        data = await self._transport.upload(
-            "/api/v1/images/upload",
-            params={"image_category": image_category, "is_intermediate": is_intermediate, "board_id": board_id},
-            name=file_name,
-            content=content,
-            media_type="image/png",
-        )
-        return parsed(ImageRecord.from_json, data, "POST /api/v1/images/upload")
+        path = "/api/v1/images/upload"
+        params = {"image_category": image_category, "is_intermediate": is_intermediate, "board_id": board_id}
+        files = {"file": (file_name, content, "image/png")}
+        data, _ = await self._transport.sized_json("POST", path, params=params, files=files)
+        return parsed(ImageRecord.from_json, data, f"POST {path}")
 
     async def delete_image(self, image_name: str) -> None:
         """Delete an image."""

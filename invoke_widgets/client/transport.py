@@ -233,16 +233,15 @@ def asked_for(error: JobException, pause_s: float) -> float:
 class Breaker:
     """A circuit breaker: fails requests at once while the server is known to be away.
 
-    While it is closed, all requests are sent. After `threshold` failures in a row it opens, and none is sent until a
+    While it is closed, all requests are sent. After five failures in a row it opens, and none is sent until a
     pause is over. One request is then sent as a probe: any answer from the server closes the breaker, a failure opens
     it for a longer pause.
 
     A failure is a server that cannot be reached, or a gateway's answer on its behalf (502, 503, 504).
     """
 
-    def __init__(self, url: str, *, threshold: int = THRESHOLD, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
-        self._threshold = threshold
         self._clock = clock
         self._failures = 0
         self._backoff = Backoff(1.0, 8.0)
@@ -297,7 +296,7 @@ class Breaker:
     def _failed(self, error: JobException, is_probe: bool) -> None:
         if is_away(error) or (is_probe and isinstance(error, ReplyLost | JobTimeout)):
             self._failures += 1
-            if is_probe or (self._failures >= self._threshold and self._error is None):
+            if is_probe or (self._failures >= THRESHOLD and self._error is None):
                 self.open(error, asked_for(error, self._backoff.next()))
         elif error.http_status is not None:
             self._answered()
@@ -526,15 +525,21 @@ class Transport:
         *,
         body: Any = None,
         params: Mapping[str, Any] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
         repeatable: Repeatable = False,
     ) -> tuple[Any, int]:
-        """Do the same as `json`, and return with it how many bytes the response had, once decompressed."""
+        """Do the same as `json`, and return with it how many bytes the response had, once decompressed.
+
+        `files`, name, content and media type by the name of the field, are sent as a form in place of a body.
+        """
         try:
             content = None if body is None else Body(json.dumps(body, allow_nan=False).encode())
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"{method} {path}: the request cannot be written as JSON: {error}.") from error
         headers = {} if content is None else {"Content-Type": "application/json"}
-        response = await self._send(method, path, repeatable, content=content, params=params, headers=headers)
+        response = await self._send(
+            method, path, repeatable, content=content, files=files, params=params, headers=headers
+        )
         return _decoded(response, f"{method} {path}", bool(repeatable)), len(response.content)
 
     async def content(self, path: str) -> bytes:
@@ -553,11 +558,6 @@ class Transport:
                 )
             )
         return response.content
-
-    async def upload(self, path: str, *, params: Mapping[str, Any], name: str, content: bytes, media_type: str) -> Any:
-        """POST one file as a form, and return the decoded JSON of the response; otherwise as `json`."""
-        response = await self._send("POST", path, False, params=params, files={"file": (name, content, media_type)})
-        return _decoded(response, f"POST {path}", False)
 
     async def _send(
         self, method: str, path: str, repeatable: Repeatable, *, want_json: bool = True, **parts: Any

@@ -5,7 +5,6 @@ Methods wait for the server's answer, some milliseconds, and may be called from 
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import logging
 import weakref
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
 from invoke_widgets import widgets
+from invoke_widgets._loop import limited
 from invoke_widgets.alerts import LIMIT_S, Alert, Alerts, On, To
 from invoke_widgets.client import InvokeClient, checked_id, checked_ids, checked_token
 from invoke_widgets.console.engine import Engine
@@ -664,11 +664,8 @@ class Console:
 
         async def work() -> None:
             self._engine.sync.refresh(unfinished=True)
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._engine.sync.settled()
-            except TimeoutError:
-                raise JobTimeout(f"The snapshot did not agree with the server within {timeout:g} s.") from None
+            error = JobTimeout(f"The snapshot did not agree with the server within {timeout:g} s.")
+            await limited(self._engine.sync.settled(), timeout, error)
 
         self._call(work())
 
@@ -691,15 +688,8 @@ class Console:
         timeout = checks.seconds("timeout", timeout)
         if checked_token(token) is not None:
             self._client.transport.set_token(token)
-
-        async def work() -> None:
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._actions.reconnect(anew=token is not None)
-            except TimeoutError:
-                raise JobTimeout(f"{self.url} did not answer within {timeout:g} s.") from None
-
-        self._call(work())
+        error = JobTimeout(f"{self.url} did not answer within {timeout:g} s.")
+        self._call(limited(self._actions.reconnect(anew=token is not None), timeout, error))
         return self._store.state.connection
 
     # -- views: each module of `widgets` is imported when a view of it is made -----------------------------------------

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invoke_widgets._loop import CallbackThread, LoopThread
+from invoke_widgets._loop import CallbackThread, LoopThread, limited
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import JobTimeout
 from invoke_widgets.events import Event, NodeFailed
@@ -36,9 +36,6 @@ class Engine:
     Attributes:
         kept: where the logs are kept, as their arguments.
         demo: the embedded server, if there is one; stopped with the engine.
-
-    Raises:
-        JobException: the server cannot be reached, or cannot be used.
     """
 
     def __init__(
@@ -74,21 +71,15 @@ class Engine:
             raise
 
     async def _start(self) -> None:
-        try:
-            async with asyncio.timeout(_FIRST_ANSWER_S):
-                await self.client.app_version()
-        except TimeoutError:
-            raise JobTimeout(
-                f"{self.client.url} accepted the connection but did not answer within {_FIRST_ANSWER_S:g} s.",
-                suggestion="Is the port right? Is the server still starting?",
-            ) from None
+        silent = JobTimeout(
+            f"{self.client.url} accepted the connection but did not answer within {_FIRST_ANSWER_S:g} s.",
+            suggestion="Is the port right? Is the server still starting?",
+        )
+        await limited(self.client.app_version(), _FIRST_ANSWER_S, silent)
         self.store.subscribe(self._changed)
         self.store.events.add(self._received)
-        try:
-            async with asyncio.timeout(_FIRST_SNAPSHOT_S):
-                await self.sync.first_snapshot()
-        except TimeoutError:
-            raise JobTimeout(f"{self.client.url} did not list its queue within {_FIRST_SNAPSHOT_S:g} s.") from None
+        slow = JobTimeout(f"{self.client.url} did not list its queue within {_FIRST_SNAPSHOT_S:g} s.")
+        await limited(self.sync.first_snapshot(), _FIRST_SNAPSHOT_S, slow)
         self._task = asyncio.get_running_loop().create_task(self.sync.run())
         self._task.add_done_callback(_log_failure)
 

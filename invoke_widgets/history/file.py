@@ -165,9 +165,6 @@ class HistoryFile:
             limit: number of records; others of the same moment as the oldest come with it.
             on_shared: a method, called on the file's thread with records that another log or process wrote.
             on_cleared: a method, called there with the keys that are left after another one cleared the log.
-
-        Raises:
-            JobException: the file cannot be read.
         """
         follower = _Follower(weakref.WeakMethod(on_shared), weakref.WeakMethod(on_cleared))
         try:

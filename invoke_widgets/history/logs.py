@@ -93,10 +93,9 @@ class Log(Generic[R]):
             self._merge(file.load(self._kind, source, limit, self._on_shared, self._on_cleared))
 
     def on_change(self, function: Callable[[], object]) -> Callable[[], None]:
-        """Call `function()` after each change, on the thread that made it; what it raises is logged.
+        """Call `function()` after each change, on the thread that made it, until the returned function is called.
 
-        Returns:
-            A function that ends the subscription; calling it again does nothing.
+        What it raises is logged.
         """
         return self._listeners.add(function)
 

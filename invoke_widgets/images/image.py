@@ -6,7 +6,6 @@ escaped, and of what it names only `/api/v1/images/i/NAME` is fetched.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import builtins
 import contextlib
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from invoke_widgets._loop import limited
 from invoke_widgets.client import MAX_NAMES_PER_REQUEST, InvokeClient, checked_image_name
 from invoke_widgets.errors import InvalidRequest, JobException, JobTimeout, NotFound, UnexpectedReply, checks
 from invoke_widgets.errors.text import one_line, printable
@@ -363,13 +363,7 @@ async def images_of(
         JobTimeout: it took longer.
         JobException: a request failed.
     """
-    try:
-        async with asyncio.timeout(limit_s) as limit:
-            items = await ended_items(handles)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise JobTimeout(f"The jobs did not end within {limit_s:g} s.") from None
+    items = await limited(ended_items(handles), limit_s, JobTimeout(f"The jobs did not end within {limit_s:g} s."))
     return await pictures(context, items, intermediates=intermediates)
 
 

@@ -100,13 +100,9 @@ class Actions:
     # -- retry ---------------------------------------------------------------------------------------------------------
 
     async def retry(self, item_ids: int | Iterable[int]) -> Retried:
-        """Enqueue failed or canceled items again, and find the new items.
+        """Enqueue failed or canceled items again, and find the new items; see `Console.retry`.
 
         For an item that another item called, the caller at the root is retried: all run again together.
-
-        Raises:
-            InvalidRequest: `item_ids` are not integers, or are empty.
-            SubmissionFailed: the reply was lost: look in the queue before retrying again.
         """
         asked = checked_ids(item_ids if isinstance(item_ids, Iterable) else [item_ids])
         if not asked:
@@ -237,11 +233,7 @@ class Actions:
         return await self._changing(self._client.prune())
 
     async def delete(self, item_id: int) -> None:
-        """Delete one item, canceling it first if it has not finished.
-
-        Raises:
-            NotFound: there is no such item in this queue.
-        """
+        """Delete one item, canceling it first if it has not finished."""
         item_id = checked_id(item_id)
         state = self._store.state
         item = state.items.get(item_id)

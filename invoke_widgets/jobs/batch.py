@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import InvalidRequest, JobCanceled, JobException, NotFound, checks
+from invoke_widgets.errors import InvalidRequest, JobCanceled, NotFound, checks
 from invoke_widgets.history import frames
 from invoke_widgets.jobs.cancel import let_go
 from invoke_widgets.jobs.job import (
@@ -18,14 +18,12 @@ from invoke_widgets.jobs.job import (
     Handle,
     Job,
     Unsubscribe,
-    failure_of,
     last_attempt,
-    with_outputs,
+    without_outputs,
 )
 from invoke_widgets.outputs import outputs
 from invoke_widgets.records import (
     CANCELED,
-    COMPLETED,
     FAILED,
     GONE,
     Cancellation,
@@ -90,13 +88,15 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         """
         checks.choice("on_failure", on_failure, "raise", "skip", "return")
         results: list[Any] = []
-        for outcome in self._outcomes(self._wait(self._ended, list, timeout)):
-            if isinstance(outcome, QueueItem):
-                results.append(outputs(outcome))
-            elif on_failure == "raise":
-                raise outcome
+        ended: list[tuple[Job, QueueItem | None]] = self._wait(self._ended, list, timeout)
+        for job, item in ended:
+            error = without_outputs(job, item)
+            if item is not None and error is None:
+                results.append(outputs(item))
+            elif error is not None and on_failure == "raise":
+                raise error
             elif on_failure == "return":
-                results.append(outcome)
+                results.append(error)
         return results
 
     def frame(self, timeout: float | None = None) -> pd.DataFrame:
@@ -166,23 +166,6 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         """
         grid: Grid = self._context.console.grid(self, x=x, y=y, facet=facet)
         return grid
-
-    def _outcomes(self, ended: Iterable[tuple[Job, QueueItem | None]]) -> Iterator[QueueItem | JobException]:
-        """Yield the completed item of each job, or the exception that says why there is none."""
-        for job, item in ended:
-            if item is None:
-                yield NotFound(
-                    f"Item {job.item_id} was deleted before its end was seen.",
-                    suggestion="Read results before pruning or clearing the queue.",
-                    item_id=job.item_id,
-                )
-            elif item.status == COMPLETED:
-                try:
-                    yield with_outputs(item)
-                except NotFound as error:
-                    yield error
-            else:
-                yield failure_of(item, job.attempts)
 
     def on_change(self, listener: Callable[[Counts], object]) -> Unsubscribe:
         """Call `listener(status)` after changes of its counts, at most ten times a second, on a thread for callbacks.

@@ -346,11 +346,17 @@ class Job(Handle[QueueItem]):
             NotFound: it completed, and was deleted before its outputs were read.
             JobException: as for `wait`.
         """
-        return outputs(with_outputs(self.wait(timeout)))
+        return outputs(self._with_outputs(timeout))
 
     def image_names(self, timeout: float | None = None) -> list[str]:
         """Wait for it, and return the names of its output images."""
-        return image_names(with_outputs(self.wait(timeout)))
+        return image_names(self._with_outputs(timeout))
+
+    def _with_outputs(self, timeout: float | None) -> QueueItem:
+        item = self.wait(timeout)
+        if (error := without_outputs(self, item)) is not None:
+            raise error
+        return item
 
     def on_change(self, listener: Callable[[QueueItem], object]) -> Unsubscribe:
         """Call `listener(item)` after each change, on a thread for callbacks; exceptions it raises are logged.
@@ -532,17 +538,22 @@ async def _terminal(context: Context, item_id: int) -> QueueItem:
 # -- what became of a job ----------------------------------------------------------------------------------------------
 
 
-def with_outputs(item: QueueItem) -> QueueItem:
-    """Return a completed item, or raise `NotFound` if it was deleted before its outputs were read."""
-    if item.session is None:
-        raise NotFound(
-            f"Item {item.item_id} completed, but was deleted before its outputs were read.",
-            suggestion="Read results before pruning or clearing the queue.",
-            item_id=item.item_id,
-            batch_id=item.batch_id,
-            item=item,
-        )
-    return item
+def without_outputs(job: Job, item: QueueItem | None) -> JobException | None:
+    """Return the exception that says why a job that has ended has no outputs; None if it has them."""
+    if item is not None and item.status != COMPLETED:
+        return failure_of(item, job.attempts)
+    if item is not None and item.session is not None:
+        return None
+    missed = (
+        "completed, but was deleted before its outputs were read" if item else "was deleted before its end was seen"
+    )
+    return NotFound(
+        f"Item {job.item_id if item is None else item.item_id} {missed}.",
+        suggestion="Read results before pruning or clearing the queue.",
+        item_id=job.item_id if item is None else item.item_id,
+        batch_id=None if item is None else item.batch_id,
+        item=item,
+    )
 
 
 def failure_of(item: QueueItem, attempts: tuple[int, ...] = ()) -> JobException:

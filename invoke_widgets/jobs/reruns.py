@@ -344,14 +344,11 @@ class Reruns:
                     self._look_at(chain)
 
     def stop(self, held: Mapping[AttemptChain, int], batch_id: str | None = None) -> int:
-        """Make no further attempt in these chains.
+        """Make no further attempt in these chains, and return how many attempts that called off.
 
         Args:
             held: what `on_hold` yielded. An attempt that was on its way at that time is canceled.
             batch_id: of the batch that was canceled as a whole.
-
-        Returns:
-            The number of attempts that this called off.
         """
         if batch_id in self._batches:
             self._batches[batch_id].stopped = True

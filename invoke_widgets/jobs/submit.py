@@ -153,17 +153,7 @@ class Submitter:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, submission: Submission) -> EnqueueResult:
-        """Check a batch and enqueue it exactly once.
-
-        Returns:
-            The batch in the queue. A full queue takes fewer items than requested.
-
-        Raises:
-            InvalidRequest: an argument does not fit; nothing was sent.
-            SubmissionFailed: it is not certain whether the batch was taken, or some of it was deleted unseen;
-                `batch_id` says what to look for.
-            JobException: the server refused, or could not be reached.
-        """
+        """Check a batch and enqueue it exactly once; see `Console.submit`. A full queue takes a part of it."""
         policy = checked_policy(submission.retry)
         batch_id = str(uuid.uuid4())
         if submission.names is not None:

@@ -117,9 +117,6 @@ class Agreement:
         """Wait until a check that begins from now on finds agreement.
 
         In a busy queue that may never be, so a few changes or failed checks end the wait, too.
-
-        Raises:
-            InvalidRequest: the console was closed while waiting.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters[future] = None

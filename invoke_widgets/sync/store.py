@@ -78,12 +78,7 @@ class _Subscription:
 
 
 class QueueStore:
-    """The snapshot of one queue.
-
-    Args:
-        schedule: called as `schedule(seconds, function)` to run a function later on the writing thread, such as the
-            loop's `call_later`.
-    """
+    """The snapshot of one queue. `schedule(seconds, function)` runs a function later on the writing thread."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._lock = threading.Lock()
@@ -103,15 +98,12 @@ class QueueStore:
     def subscribe(
         self, listener: Listener, *, interval: float = 0.0, deliver: Deliver = lambda function: function()
     ) -> Callable[[], None]:
-        """Call `listener(change)` on the writing thread after changes.
+        """Call `listener(change)` on the writing thread after changes, until the returned function is called.
 
         Args:
             listener: must return quickly, unless there is a `deliver`; what it raises is logged.
             interval: seconds within which changes after the first are reported together.
             deliver: calls a function on another thread. While a slow listener runs there, later changes are merged.
-
-        Returns:
-            A function that unsubscribes; calling it again does nothing.
         """
         subscription = _Subscription(self, listener, interval, deliver)
         with self._lock:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
-from invoke_widgets._loop import Backoff, closed_error
+from invoke_widgets._loop import Backoff, closed_error, limited
 from invoke_widgets.client import EventStream, InvokeClient, asked_for, is_away, is_ill
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
@@ -240,9 +240,6 @@ class Sync:
         """Wait until everything known to need reading has been read, and the server's counters agree.
 
         In a busy queue the wait ends after a few changes, see `Agreement.wait`.
-
-        Raises:
-            InvalidRequest: the console was closed while waiting.
         """
         self._reads.hurry()
         self._suspect()
@@ -445,15 +442,12 @@ class Sync:
     async def _read_in_time(self) -> QueueAndProcessorStatus:
         """Read the counters and the worker's state, within the time that is given to a part of an answer."""
         limit_s = self._client.transport.timeout
-        try:
-            async with asyncio.timeout(limit_s):
-                status = await self._read_status()
-        except TimeoutError:
-            raise JobTimeout(
-                f"{self._client.url} did not answer GET .../status within {limit_s:g} s.",
-                suggestion="The server, or a proxy before it, is very slow: raise timeout=... if it stays so.",
-                retryable=True,
-            ) from None
+        slow = JobTimeout(
+            f"{self._client.url} did not answer GET .../status within {limit_s:g} s.",
+            suggestion="The server, or a proxy before it, is very slow: raise timeout=... if it stays so.",
+            retryable=True,
+        )
+        status = await limited(self._read_status(), limit_s, slow)
         self._store.received_at = time.monotonic()
         return status
 

@@ -71,17 +71,14 @@ class Noting(Transport):
         self.asked: set[tuple[str, str]] = set()
 
     async def sized_json(self, method: str, path: str, **options: Any) -> tuple[Any, int]:
-        request = self._note(method, path, options.get("params"), options.get("body"))
+        form = dict.fromkeys(options.get("files") or (), "")
+        request = self._note(method, path, options.get("params"), options.get("body") or form or None)
         data, size = await super().sized_json(method, path, **options)
         return noting(data, EXTRACT["requests"].get(request, {}).get("answer", ""), self.asked), size
 
     async def content(self, path: str) -> bytes:
         self._note("GET", path, None, None)
         return await super().content(path)
-
-    async def upload(self, path: str, **options: Any) -> Any:
-        self._note("POST", path, options["params"], {"file": ""})
-        return await super().upload(path, **options)
 
     def _note(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> str:
         given = {name for name, value in (params or {}).items() if value is not None}

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from invoke_widgets.client import transport
 from invoke_widgets.client.transport import Breaker, Transport
 from invoke_widgets.errors import JobException, ReplyLost, ServerFailure, ServerUnreachable
 from tests.support.scripted import RESET, Script, answer, scripted
@@ -16,13 +17,19 @@ BAD = answer(502, "<html>Bad Gateway</html>", "text/html")
 GOOD = answer(200, '{"ok": 1}')
 
 
+@pytest.fixture(autouse=True)
+def three_failures_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open the breaker."""
+    monkeypatch.setattr(transport, "THRESHOLD", 3)
+
+
 class Client:
     """A transport whose breaker has a clock that is moved by hand."""
 
     def __init__(self, url: str) -> None:
         self.now = 1000.0
         self.transport = Transport(url, timeout=5)
-        self.transport.breaker = Breaker(url, threshold=3, clock=lambda: self.now)
+        self.transport.breaker = Breaker(url, clock=lambda: self.now)
 
     async def ask(self) -> object:
         return await self.transport.json("GET", "/api/v1/x")
