@@ -9,7 +9,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import queue
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -377,19 +376,20 @@ class Job(Handle[QueueItem]):
 
     def _follow(self, put: Callable[[Event | None], None]) -> Unsubscribe:
         """Pass on its events, then None. Status changes come from the snapshot, so that polling reports them too."""
-        last: list[tuple[int, str] | None] = [None]
-        ended = threading.Event()
+        last: tuple[int, str] | None = None
+        ended = False
 
         def look() -> None:
-            if ended.is_set():
+            nonlocal last, ended
+            if ended:
                 return
             item = self.item
-            if item is not None and (item.item_id, item.status) != last[0]:
-                last[0] = (item.item_id, item.status)
+            if item is not None and (item.item_id, item.status) != last:
+                last = item.item_id, item.status
                 put(ItemStatusChanged(queue_id=item.queue_id, item=item))
             is_gone = item is None and self.attempts[-1] not in self._context.store.state.unread
             if is_gone or (item is not None and item.is_terminal and not self._context.actions.reruns.will_go_on(item)):
-                ended.set()
+                ended = True
                 put(None)
 
         def changed(change: Change) -> None:

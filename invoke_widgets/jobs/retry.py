@@ -77,12 +77,6 @@ class RetryPolicy:
         return whole * random.uniform(0.5, 1.0)
 
 
-_EXPECTED = (
-    "should be error types ('network_error', iw.JobErrorType.NETWORK_ERROR), exception classes, or a function of "
-    "the error"
-)
-
-
 def checked_policy(retry: object) -> RetryPolicy | None:
     """Return a policy or None, or raise `InvalidRequest` if it is neither."""
     if retry is None or isinstance(retry, RetryPolicy):
@@ -110,7 +104,10 @@ def _checked(cause: object) -> Cause:
             raise InvalidRequest(
                 f"retry.on: there is no error type {cause!r}; there are {names}.", field="retry.on"
             ) from None
-    raise InvalidRequest(f"retry.on: {_EXPECTED}, got {cause!r}.", field="retry.on")
+    known = (
+        "error types ('network_error', iw.JobErrorType.NETWORK_ERROR), exception classes, or a function of the error"
+    )
+    raise InvalidRequest(f"retry.on: should be {known}, got {cause!r}.", field="retry.on")
 
 
 def _matches(cause: Cause, error: JobError) -> bool:
