@@ -594,7 +594,8 @@ class Transport:
         self, method: str, path: str, want_json: bool, until: float, parts: dict[str, Any]
     ) -> httpx.Response:
         name = f"{method} {path}"
-        params = {key: value for key, value in (parts.get("params") or {}).items() if value is not None}
+        # None rather than empty, which would take a query off the path.
+        params = {key: value for key, value in (parts.get("params") or {}).items() if value is not None} or None
         headers = self.authorization | parts.get("headers", {})
         request = self._pool.http.build_request(method, path, **parts | {"params": params, "headers": headers})
         with self.breaker.request(probing=self._is_probing):

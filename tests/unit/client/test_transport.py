@@ -189,6 +189,20 @@ def test_long_retry_after_is_reported_not_waited_for(asked: str) -> None:
     assert 3000 < caught.value.details["retry_after"] <= 3600
 
 
+def test_query_of_a_path_is_sent() -> None:
+    """A caller may have put it there, with or without further parameters."""
+
+    async def work(url: str) -> None:
+        transport = Transport(url)
+        await transport.json("GET", "/api/v1/x?a=1")
+        await transport.json("GET", "/api/v1/x?a=1", params={"b": None})
+        await transport.aclose()
+
+    with scripted(lambda number, request: answer(200, "{}")) as (url, seen):
+        asyncio.run(work(url))
+    assert [b"GET /api/v1/x?a=1 HTTP/1.1"] * 2 == [request.splitlines()[0] for request in seen]
+
+
 def test_only_repeatable_requests_are_repeated_and_at_most_twice() -> None:
     """On gateway errors a repeatable request is sent three times in all, any other once."""
     bad = answer(502, "<html>Bad Gateway</html>", "text/html")
