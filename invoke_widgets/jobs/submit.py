@@ -242,7 +242,8 @@ class Submitter:
         there, which ends it. Perhaps sent is settled by looking: it is there, or it is unsent again.
         """
         with ExitStack() as observing:
-            waiting = _Patience(self._store, submission.patience)
+            until = time.monotonic() + checks.seconds("patience", submission.patience, or_infinite=True)
+            backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
             batch: _Batch | None = None
             uncertain: SubmissionFailed | None = None
             while True:
@@ -269,10 +270,35 @@ class Submitter:
                         uncertain = error
                     # Once it is uncertain, it stays so: what was sent before may be there all the same.
                     failure = uncertain or error
-                    if "found" in failure.details or not await waiting.rest(failure):
+                    if "found" in failure.details or not await self._is_back(failure, until, backoff.next()):
                         raise failure from (failure.__cause__ if failure is error else error)
                     if batch is not None:
                         batch.failure, batch.sends = failure, 0
+
+    async def _is_back(self, error: JobException, until: float, pause_s: float) -> bool:
+        """Wait for a pause, and for the server to be back or to refuse; False if it is of no use to try again."""
+        # What is wrong in a request, or with a certificate, stays wrong.
+        is_permanent = isinstance(error, ServerUnreachable | ServerFailure) and not error.retryable
+        if is_permanent or time.monotonic() >= until:
+            return False
+        await asyncio.sleep(min(pause_s, until - time.monotonic()))
+        back = asyncio.Event()
+
+        def look(_: object = None) -> None:
+            connection = self._store.state.connection
+            if connection.mode != "reconnecting" or connection.is_refused:
+                back.set()
+
+        unsubscribe = self._store.subscribe(look)
+        try:
+            look()
+            async with asyncio.timeout(until - time.monotonic()):
+                await back.wait()
+        except TimeoutError:
+            pass
+        finally:
+            unsubscribe()
+        return True
 
     async def _send(self, batch: _Batch, prepend: bool) -> EnqueueResult | None:
         """Send a batch once; None if it is not known whether it arrived.
@@ -430,43 +456,6 @@ def _incomplete(batch: _Batch, found: int, cause: JobException) -> SubmissionFai
         batch_id=batch.batch_id,
         details={"cause": str(cause), "found": found},
     )
-
-
-class _Patience:
-    """Waits for a server that is away, up to a number of seconds in all."""
-
-    def __init__(self, store: QueueStore, patience: object) -> None:
-        self._store = store
-        self._until = time.monotonic() + checks.seconds("patience", patience, or_infinite=True)
-        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-
-    async def rest(self, error: JobException) -> bool:
-        """Wait for a pause, and for the server to be back or to refuse; False if it is of no use to try again."""
-        # What is wrong in a request, or with a certificate, stays wrong.
-        is_permanent = isinstance(error, ServerUnreachable | ServerFailure) and not error.retryable
-        if is_permanent or self._left_s() <= 0:
-            return False
-        await asyncio.sleep(min(self._backoff.next(), self._left_s()))
-        back = asyncio.Event()
-
-        def look(_: object = None) -> None:
-            connection = self._store.state.connection
-            if connection.mode != "reconnecting" or connection.is_refused:
-                back.set()
-
-        unsubscribe = self._store.subscribe(look)
-        try:
-            look()
-            async with asyncio.timeout(self._left_s()):
-                await back.wait()
-        except TimeoutError:
-            pass
-        finally:
-            unsubscribe()
-        return True
-
-    def _left_s(self) -> float:
-        return max(self._until - time.monotonic(), 0.0)
 
 
 def _combinations(data: Data) -> int:
