@@ -363,7 +363,8 @@ async def images_of(
         JobTimeout: it took longer.
         JobException: a request failed.
     """
-    items = await limited(ended_items(handles), limit_s, JobTimeout(f"The jobs did not end within {limit_s:g} s."))
+    late = JobTimeout(f"The jobs did not end within {limit_s or 0.0:g} s.")
+    items = await limited(ended_items(handles), limit_s, late)
     return await pictures(context, items, intermediates=intermediates)
 
 
