@@ -156,7 +156,7 @@ class Alert:
 
     def __repr__(self) -> str:
         to = ", ".join(map(repr, self.to))
-        name = "" if self.name == repr(self.on) else f", name={self.name!r}"
+        name = "" if self.name == str(self.on) else f", name={self.name!r}"
         state = " canceled" if self._is_canceled else f" quiet, {self.held_back} held back" if self.is_quiet else ""
         return f"Alert({self.on!r}, to={to}{name}, at_most_every_s={self._every_s:g}){state}"
 
@@ -207,7 +207,7 @@ class Alerts:
         if self._is_closed:
             raise closed_error()
         sinks = sinks_of(to, self.toasts)
-        alert = Alert(wanted, sinks, name=(name or repr(wanted)).strip(), every_s=every_s, alerts=self)
+        alert = Alert(wanted, sinks, name=(name or str(wanted)).strip(), every_s=every_s, alerts=self)
         with self._lock:
             self._alerts = [*self._alerts, alert]
         self._loop.post(lambda: self._start(alert))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, get_args
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.errors.checks import positive, whole
-from invoke_widgets.notices import JobFailed, JobStalled, Notice, QueueWedged
+from invoke_widgets.notices import JobFailed, JobStalled, Notice, QueueUnwedged, QueueWedged
 from invoke_widgets.records import JobError, QueueItem
 
 STALLED_S = 120.0
@@ -56,12 +57,14 @@ class Condition:
 
     Attributes:
         code: the condition as Python code, its `repr`.
+        words: the condition in words, the default name of an alert.
         matcher: makes a fresh matcher for an alert.
         is_per_notice: whether it depends on a single notice alone, so that it can be counted.
         stalled_s: after how many seconds of silence a job counts as stalled; None for the default.
     """
 
     code: str
+    words: str
     matcher: Callable[[], Matcher]
     is_per_notice: bool = False
     stalled_s: float | None = None
@@ -71,6 +74,9 @@ class Condition:
 
     def __ror__(self, other: Any) -> Condition:
         return any_of(other, self)
+
+    def __str__(self) -> str:
+        return self.words[:1].upper() + self.words[1:]
 
     def __repr__(self) -> str:
         return self.code
@@ -143,9 +149,15 @@ def when(kind: Any, test: str | Callable[[Any], object] | None = None, /, **fiel
         )
         return Match(notice=signal) if is_match else None
 
-    options = [] if test is None else [getattr(test, "__name__", type(test).__name__)]
-    options += [f"{name}={_code(value)}" for name, value in fields.items()]
-    return Condition(f"when({', '.join([code, *options])})" if options else code, lambda: match, is_per_notice=True)
+    tested = [] if test is None else [getattr(test, "__name__", type(test).__name__)]
+    options = [*tested, *(f"{name}={_code(value)}" for name, value in fields.items())]
+    details = [*tested, *(_field_words(name, value) for name, value in fields.items())]
+    return Condition(
+        f"when({', '.join([code, *options])})" if options else code,
+        " or ".join(map(_words, kinds)) + (f" ({', '.join(details)})" if details else ""),
+        lambda: match,
+        is_per_notice=True,
+    )
 
 
 def _kinds(value: object) -> tuple[type[Notice], ...]:
@@ -184,6 +196,19 @@ def _error_types(value: Any) -> Any:
         raise InvalidRequest(f"on: {value!r} is not an error type; there are {names}.", field="on") from None
 
 
+_WORDS: dict[type, str] = {Notice: "any notice", QueueWedged: "queue stuck", QueueUnwedged: "queue no longer stuck"}
+
+
+def _words(kind: type) -> str:
+    return _WORDS.get(kind) or re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
+
+
+def _field_words(name: str, value: Any) -> str:
+    values = value if isinstance(value, list | tuple | set | frozenset) else (value,)
+    listed = " or ".join({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values)
+    return listed if name == "error_type" else f"{name.replace('_', ' ')}: {listed}"
+
+
 def _code(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_code, value))}]"
@@ -217,6 +242,7 @@ def any_of(*conditions: Any) -> Condition:
 
     return Condition(
         " | ".join(part.code for part in parts),
+        " or ".join(part.words for part in parts),
         matcher,
         is_per_notice=all(part.is_per_notice for part in parts),
         stalled_s=next(iter(stalled), None),
@@ -262,7 +288,8 @@ def rate(on: Any, *, more_than: int, within_s: float) -> Condition:
         return match
 
     code = f"rate({counted.code}, more_than={most}, within_s={window_s:g})"
-    return Condition(code, matcher, stalled_s=counted.stalled_s)
+    words = f"more than {most:,} in {duration(window_s)}: {counted.words}"
+    return Condition(code, words, matcher, stalled_s=counted.stalled_s)
 
 
 def queue_stalled(*, minutes: float = STALLED_S / 60) -> Condition:
@@ -272,8 +299,12 @@ def queue_stalled(*, minutes: float = STALLED_S / 60) -> Condition:
         InvalidRequest: `minutes` is not a number above 0.
     """
     stalled_s = 60 * positive("minutes", minutes)
-    joined = any_of(JobStalled, QueueWedged)
-    return dataclasses.replace(joined, code=f"queue_stalled(minutes={minutes:g})", stalled_s=stalled_s)
+    return dataclasses.replace(
+        any_of(JobStalled, QueueWedged),
+        code=f"queue_stalled(minutes={minutes:g})",
+        words=f"job stalled for {duration(stalled_s)} or queue stuck",
+        stalled_s=stalled_s,
+    )
 
 
 def nothing_received(*, minutes: float) -> Condition:
@@ -310,4 +341,11 @@ def nothing_received(*, minutes: float) -> Condition:
 
         return match
 
-    return Condition(f"nothing_received(minutes={minutes:g})", matcher)
+    return Condition(f"nothing_received(minutes={minutes:g})", f"nothing received for {duration(longest_s)}", matcher)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, such as "60 s" or "5 minutes"."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} minutes" if seconds < 7200 else f"{seconds / 3600:.3g} hours"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from invoke_widgets import notices
-from invoke_widgets.alerts.conditions import Match
+from invoke_widgets.alerts.conditions import Match, duration
 from invoke_widgets.errors import text as texts
 from invoke_widgets.notices import Notice
 from invoke_widgets.records import QueueItem
@@ -234,10 +234,3 @@ def lines(text: str, length: int = TEXT_LENGTH) -> str:
     """Make text of several lines safe: no control characters, at most `length` characters."""
     plain = "\n".join(texts.printable(line, " ").rstrip() for line in text.splitlines())
     return texts.cut(plain.strip("\n"), length)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, such as "60 s" or "5 minutes"."""
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} minutes" if seconds < 7200 else f"{seconds / 3600:.3g} hours"

@@ -643,7 +643,7 @@ class Console:
                 `nothing_received(...)`, all from `invoke_widgets.alerts`; join several with `|`.
             to: "toast" (in the dashboards), a function that takes the `Message`, a `Webhook`, an `Apprise`, or several
                 of them.
-            name: the alert's name in its messages; by default the condition as it is written.
+            name: the alert's name in its messages; by default the condition in words.
             at_most_every_s: the shortest time between two messages, in seconds; 0 for no limit. What is held back is
                 counted and reported in the next message.
 

@@ -89,7 +89,7 @@ def test_job_failed_of_an_error_type(console: iw.Console, wire: Wire) -> None:
     settle(console)
     assert (1, [alert.name, 0, True]) == (
         len(got),
-        ["when(JobFailed, error_type='resource_error')", len(console.alerts), alert.is_canceled],
+        ["Job failed (resource_error)", len(console.alerts), alert.is_canceled],
     )
 
 

@@ -57,44 +57,54 @@ OTHER = "when(JobFailed, error_type='unknown_error')"
 
 
 @pytest.mark.parametrize(
-    ("on", "expected", "code"),
+    ("on", "expected", "code", "words"),
     [
-        (JobFailed, {"memory", "other"}, "JobFailed"),
-        (JobFinished, {"memory", "other", "finished"}, "JobFinished"),
-        (Notice, set(ALL), "Notice"),
-        (when(JobFailed), {"memory", "other"}, "JobFailed"),
-        (when(JobFailed, JobErrorType.RESOURCE_ERROR), {"memory"}, MEMORY),
-        (when(JobFailed, "RESOURCE_ERROR"), {"memory"}, MEMORY),
-        ("resource_error", {"memory"}, MEMORY),
+        (JobFailed, {"memory", "other"}, "JobFailed", "Job failed"),
+        (JobFinished, {"memory", "other", "finished"}, "JobFinished", "Job finished"),
+        (Notice, set(ALL), "Notice", "Any notice"),
+        (when(JobFailed), {"memory", "other"}, "JobFailed", "Job failed"),
+        (when(JobFailed, JobErrorType.RESOURCE_ERROR), {"memory"}, MEMORY, "Job failed (resource_error)"),
+        (when(JobFailed, "RESOURCE_ERROR"), {"memory"}, MEMORY, "Job failed (resource_error)"),
+        ("resource_error", {"memory"}, MEMORY, "Job failed (resource_error)"),
         (when(JobFailed, error_type="unknown_error", will_retry=False), {"other"},
-         "when(JobFailed, error_type='unknown_error', will_retry=False)"),
-        (when(JobFailed, will_retry=True), set(), "when(JobFailed, will_retry=True)"),
+         "when(JobFailed, error_type='unknown_error', will_retry=False)", "Job failed (unknown_error, will retry: no)"),
+        (when(JobFailed, will_retry=True), set(), "when(JobFailed, will_retry=True)", "Job failed (will retry: yes)"),
         (when(JobFailed, error_type=["unknown_error", "network_error"]), {"other"},
-         "when(JobFailed, error_type=['unknown_error', 'network_error'])"),
-        (when(JobFinished, "unknown_error"), {"other"}, "when(JobFinished, error_type='unknown_error')"),
-        (when(JobFinished, is_big), {"finished"}, "when(JobFinished, is_big)"),
-        (when(JobFinished, is_big, status="failed"), set(), "when(JobFinished, is_big, status='failed')"),
-        (when(JobFinished, destination="gallery"), {"memory", "other"}, "when(JobFinished, destination='gallery')"),
+         "when(JobFailed, error_type=['unknown_error', 'network_error'])",
+         "Job failed (unknown_error or network_error)"),
+        (when(JobFinished, "unknown_error"), {"other"}, "when(JobFinished, error_type='unknown_error')",
+         "Job finished (unknown_error)"),
+        (when(JobFinished, is_big), {"finished"}, "when(JobFinished, is_big)", "Job finished (is_big)"),
+        (when(JobFinished, is_big, status="failed"), set(), "when(JobFinished, is_big, status='failed')",
+         "Job finished (is_big, status: failed)"),
+        (when(JobFinished, destination="gallery"), {"memory", "other"}, "when(JobFinished, destination='gallery')",
+         "Job finished (destination: gallery)"),
         (when(JobStalled | JobFailed, "unknown_error"), {"other"},
-         "when(JobStalled | JobFailed, error_type='unknown_error')"),
-        (when(Notice, "unknown_error"), {"other"}, "when(Notice, error_type='unknown_error')"),
-        (JobFailed | JobStalled, {"memory", "other", "stalled"}, "JobFailed | JobStalled"),
-        (when(JobFailed, "resource_error") | BatchDone, {"memory"}, f"{MEMORY} | BatchDone"),
-        (ConnectionLost | when(JobFailed, "unknown_error"), {"other", "lost"}, f"ConnectionLost | {OTHER}"),
+         "when(JobStalled | JobFailed, error_type='unknown_error')", "Job stalled or job failed (unknown_error)"),
+        (when(Notice, "unknown_error"), {"other"}, "when(Notice, error_type='unknown_error')",
+         "Any notice (unknown_error)"),
+        (JobFailed | JobStalled, {"memory", "other", "stalled"}, "JobFailed | JobStalled", "Job failed or job stalled"),
+        (when(JobFailed, "resource_error") | BatchDone, {"memory"}, f"{MEMORY} | BatchDone",
+         "Job failed (resource_error) or batch done"),
+        (ConnectionLost | when(JobFailed, "unknown_error"), {"other", "lost"}, f"ConnectionLost | {OTHER}",
+         "Connection lost or job failed (unknown_error)"),
         ((BatchDone | ConnectionLost) | when(JobStalled), {"lost", "stalled"},
-         "BatchDone | ConnectionLost | JobStalled"),
-        ("unknown_error" | when(ConnectionLost), {"other", "lost"}, f"{OTHER} | ConnectionLost"),
+         "BatchDone | ConnectionLost | JobStalled", "Batch done or connection lost or job stalled"),
+        ("unknown_error" | when(ConnectionLost), {"other", "lost"}, f"{OTHER} | ConnectionLost",
+         "Job failed (unknown_error) or connection lost"),
         (any_of(JobStalled, ConnectionLost | BatchDone, "unknown_error"), {"stalled", "lost", "other"},
-         f"JobStalled | ConnectionLost | BatchDone | {OTHER}"),
-        (queue_stalled(minutes=3), {"stalled"}, "queue_stalled(minutes=3)"),
+         f"JobStalled | ConnectionLost | BatchDone | {OTHER}",
+         "Job stalled or connection lost or batch done or job failed (unknown_error)"),
+        (queue_stalled(minutes=3), {"stalled"}, "queue_stalled(minutes=3)", "Job stalled for 3 minutes or queue stuck"),
         (rate(JobFailed, more_than=0, within_s=60) | QueueWedged, {"memory", "other"},
-         "rate(JobFailed, more_than=0, within_s=60) | QueueWedged"),
-        (nothing_received(minutes=10), set(), "nothing_received(minutes=10)"),
+         "rate(JobFailed, more_than=0, within_s=60) | QueueWedged", "More than 0 in 60 s: job failed or queue stuck"),
+        (nothing_received(minutes=10), set(), "nothing_received(minutes=10)", "Nothing received for 10 minutes"),
     ],
 )  # fmt: skip
-def test_conditions_match_and_describe_themselves(on: Any, expected: set[str], code: str) -> None:
-    """Kinds, error types, fields and functions combine; a condition's repr is its code."""
-    assert (expected, code) == (matching(on), repr(condition(on)))
+def test_conditions_match_and_describe_themselves(on: Any, expected: set[str], code: str, words: str) -> None:
+    """Kinds, error types, fields and functions combine; a condition has its code as its repr and its words as text."""
+    made = condition(on)
+    assert (expected, code, words) == (matching(on), repr(made), str(made))
 
 
 async def later(notice: Notice) -> bool:
