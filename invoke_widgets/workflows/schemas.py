@@ -50,6 +50,15 @@ class NodeSchemas:
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def fields(self, node_type: str) -> Mapping[str, Any]:
+        """Return the JSON schema of each field of a node type, by name.
+
+        Raises:
+            KeyError: the server has no such type.
+        """
+        properties: Mapping[str, Any] = self._nodes[node_type].get("properties", {})
+        return properties
+
     def has(self, node_type: str) -> bool:
         """Return whether the server has a node type."""
         return node_type in self._nodes
@@ -69,7 +78,7 @@ class NodeSchemas:
         Raises:
             InvalidRequest: it does not fit; the message begins with `place`.
         """
-        self._check_values(place, self.inputs(node_type)[field], [value], in_batch=False)
+        self._check_values(place, self.fields(node_type)[field], [value], in_batch=False)
 
     def check_graph(self, graph: Mapping[str, Any]) -> None:
         """Check node types and field names.
@@ -126,7 +135,7 @@ class NodeSchemas:
                         suggestion="Vary a field of the node at the other end of the edge, or remove the edge.",
                         field=place,
                     )
-                fields = self.inputs(node["type"])
+                fields = self.fields(node["type"])
                 settable = [one for one in fields if one not in ("id", "type")]
                 if name not in settable:
                     raise InvalidRequest(

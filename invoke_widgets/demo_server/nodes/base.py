@@ -91,6 +91,30 @@ class IntegerCollectionOutput(BaseInvocationOutput):
 
 
 @invocation_output
+class FloatOutput(BaseInvocationOutput):
+    """A single float"""
+
+    value: float
+    type: Literal["float_output"] = "float_output"
+
+
+@invocation_output
+class BooleanOutput(BaseInvocationOutput):
+    """A single boolean"""
+
+    value: bool
+    type: Literal["boolean_output"] = "boolean_output"
+
+
+@invocation_output
+class ColorOutput(BaseInvocationOutput):
+    """A single color"""
+
+    color: ColorField
+    type: Literal["color_output"] = "color_output"
+
+
+@invocation_output
 class StringOutput(BaseInvocationOutput):
     """A single string"""
 

@@ -16,8 +16,8 @@ from .base import (
     invocation,
     invocation_output,
 )
+from .values import INT32_MAX
 
-INT32_MAX = 2**31 - 1
 SEED_MAX = 2**32 - 1
 
 

@@ -48,6 +48,18 @@ class BlankImageInvocation(ImageNode):
         return context.save_image(Image.new(self.mode, (self.width, self.height), color))
 
 
+@invocation("Save Image")
+class SaveImageInvocation(ImageNode):
+    """Saves a copy of an image"""
+
+    use_cache: bool = False
+    image: ImageField | None = input_field(description="The image to process")
+    type: Literal["save_image"] = "save_image"
+
+    def invoke(self, context: NodeContext) -> ImageOutput:
+        return context.save_image(context.get_image(self.image))
+
+
 @invocation("Resize Image")
 class ImageResizeInvocation(ImageNode):
     """Resizes an image to specific dimensions"""

@@ -1,11 +1,21 @@
-"""Numbers, texts, and a stored image."""
+"""Numbers, texts, and what else is a single value."""
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+import operator
+import random
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import ValidationInfo, field_validator
 
 from .base import (
     BaseInvocation,
+    BooleanOutput,
+    ColorField,
+    ColorOutput,
+    FloatOutput,
     ImageField,
     ImageOutput,
     IntegerOutput,
@@ -14,6 +24,30 @@ from .base import (
     input_field,
     invocation,
 )
+
+INT32_MAX = 2**31 - 1
+
+
+@invocation("Boolean Primitive")
+class BooleanInvocation(BaseInvocation):
+    """A boolean value"""
+
+    value: bool = input_field(False, description="The boolean value")
+    type: Literal["boolean"] = "boolean"
+
+    def invoke(self, context: NodeContext) -> BooleanOutput:
+        return BooleanOutput(value=self.value)
+
+
+@invocation("Color Primitive")
+class ColorInvocation(BaseInvocation):
+    """A color value"""
+
+    color: ColorField = input_field(ColorField(r=0, g=0, b=0, a=255), description="The color value")
+    type: Literal["color"] = "color"
+
+    def invoke(self, context: NodeContext) -> ColorOutput:
+        return ColorOutput(color=self.color)
 
 
 @invocation("Integer Primitive")
@@ -61,6 +95,62 @@ class DivideInvocation(BaseInvocation):
 
     def invoke(self, context: NodeContext) -> IntegerOutput:
         return IntegerOutput(value=int(self.a / self.b))
+
+
+@invocation("Random Integer")
+class RandomIntInvocation(BaseInvocation):
+    """Outputs a single random integer"""
+
+    use_cache: bool = False
+    low: int = input_field(0, description="The inclusive low value")
+    high: int = input_field(INT32_MAX, description="The exclusive high value")
+    type: Literal["rand_int"] = "rand_int"
+
+    def invoke(self, context: NodeContext) -> IntegerOutput:
+        if self.low >= self.high:
+            raise ValueError("low >= high")
+        return IntegerOutput(value=random.randrange(self.low, self.high))
+
+
+_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "ADD": operator.add,
+    "SUB": operator.sub,
+    "MUL": operator.mul,
+    "DIV": operator.truediv,
+    "EXP": operator.pow,
+    "ABS": lambda a, b: abs(a),
+    "SQRT": lambda a, b: math.sqrt(a) if a >= 0 else math.nan,
+    "MIN": min,
+    "MAX": max,
+}
+
+
+@invocation("Float Math")
+class FloatMathInvocation(BaseInvocation):
+    """Performs floating point math"""
+
+    operation: Literal["ADD", "SUB", "MUL", "DIV", "EXP", "ABS", "SQRT", "MIN", "MAX"] = input_field(
+        "ADD", description="The operation to perform"
+    )
+    a: float = input_field(1, description="The first number")
+    b: float = input_field(1, description="The second number")
+    type: Literal["float_math"] = "float_math"
+
+    @field_validator("b")
+    @classmethod
+    def no_unrepresentable_results(cls, value: float, info: ValidationInfo) -> float:
+        """Refuse a second number for which the operation has no float result."""
+        operation = info.data["operation"]
+        if operation == "DIV" and value == 0:
+            raise ValueError("Cannot divide by zero")
+        if operation == "EXP" and info.data["a"] == 0 and value < 0:
+            raise ValueError("Cannot raise zero to a negative power")
+        if operation == "EXP" and isinstance(info.data["a"] ** value, complex):
+            raise ValueError("Root operation resulted in a complex number")
+        return value
+
+    def invoke(self, context: NodeContext) -> FloatOutput:
+        return FloatOutput(value=_OPERATIONS[self.operation](self.a, self.b))
 
 
 @invocation("String Primitive")
