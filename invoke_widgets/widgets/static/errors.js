@@ -71,7 +71,7 @@ function Errors({ model }) {
   const all = (rows, name) => [...new Set(rows.flatMap((row) => row[name]))];
   const restOf = (rows) => all(rows, "batches").reduce((sum, batch) => sum + (rest[batch] ?? 0), 0);
   const acts = {
-    shows: isInside(root),
+    get shows() { return isInside(root); }, // it is attached after it was drawn
     busy,
     rest: restOf,
     items: (rows) => all(rows, "items"),

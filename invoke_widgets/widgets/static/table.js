@@ -736,7 +736,7 @@ function useTable(model, kind, rows, made) {
     const ended = made?.(table.current);
     return () => { ended?.(); table.current.close(); };
   }, []);
-  return [table, html`<div ref=${slot} class="iwt-frame" style=${`height:${height}`}></div>`];
+  return [table, html`<div key="table" ref=${slot} class="iwt-frame" style=${`height:${height}`}></div>`];
 }
 
 /** Rows from a trait, by their ids; a row keeps its object, so that what is open stays open. */
