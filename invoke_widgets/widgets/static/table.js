@@ -283,47 +283,24 @@ class Table {
     this.grid.style.setProperty("--iwt-row", `${this.rowH}px`);
     this.grid.style.setProperty("--iwt-columns", ["40px", ...this.columns.map((name) => columns[name].width), last].join(" "));
     this.grid.setAttribute("aria-colcount", String(this.columns.length + 2));
-    for (const element of this.elements.values()) element.remove();
-    this.elements.clear();
     this.render();
   }
 
-  _newRow() {
-    const element = make("div", "iwt-row", { role: "row" });
-    const cell = (look) => make("div", `iwt-cell ${look}`, { role: "gridcell" });
-    const check = cell("iwt-check");
-    check.append(make("span", "iwt-box", { "aria-hidden": "true" })); // the row has aria-selected
-    element._cells = this.columns.map((name) => cell(`iwt-c-${name}${this.kind.columns[name].numeric ? " iwt-number" : ""}`));
-    element._action = cell("iwt-last");
-    element.append(check, ...element._cells, element._action);
-    return element;
-  }
-
   _paint(element, row, index, now) {
-    element._row = row;
+    const isOpen = this.open === row;
     const y = this.y(index);
-    if (element._y !== y) {
-      element._y = y;
-      element.style.transform = `translateY(${y}px)`;
-    }
-    const selected = this.selected.has(row.id);
-    const state = `${row.id} ${index} ${selected} ${this.open === row} ${row === this.active} ${row.gone}`;
-    if (element._state !== state) {
-      element._state = state;
-      element.dataset.id = String(row.id);
-      element.setAttribute("aria-rowindex", String(index + 2));
-      element.setAttribute("aria-selected", String(selected));
-      element._cells[0].setAttribute("aria-expanded", String(this.open === row)); // not allowed on a grid's rows
-      element.classList.toggle("iwt-gone", row.gone);
-      element.tabIndex = row === this.active ? 0 : -1;
-    }
-    this.columns.forEach((name, i) => {
-      const { cell, hint } = this.kind.columns[name];
-      draw(element._cells[i], cell(row, now));
-      const title = hint?.(row, now) ?? "";
-      if (element._cells[i].title !== title) element._cells[i].title = title;
-    });
-    if (this.kind.action) draw(element._action, this.kind.action(row, this.cards));
+    if (element._y !== y) element.style.transform = `translateY(${y}px)`;
+    Object.assign(element, { _row: row, _y: y, tabIndex: row === this.active ? 0 : -1, ariaRowIndex: index + 2, ariaSelected: this.selected.has(row.id) });
+    element.dataset.id = row.id;
+    element.classList.toggle("iwt-gone", row.gone);
+    // The row has aria-selected, and cannot have aria-expanded.
+    render(html`<div class="iwt-cell iwt-check" role="gridcell"><span class="iwt-box" aria-hidden="true"></span></div>
+      ${this.columns.map((name, i) => {
+        const { cell, hint, numeric } = this.kind.columns[name];
+        return html`<div key=${name} class=${`iwt-cell iwt-c-${name} ${numeric ? "iwt-number" : ""}`} role="gridcell" title=${hint?.(row, now) ?? ""}
+          aria-expanded=${i ? null : String(isOpen)}>${cell(row, now)}</div>`;
+      })}
+      <div class="iwt-cell iwt-last" role="gridcell">${this.kind.action?.(row, this.cards)}</div>`, element);
   }
 
   _scrolled() {
@@ -374,7 +351,7 @@ class Table {
       let element = this.elements.get(row);
       const known = element !== undefined;
       if (!known) {
-        element = free.pop() ?? this._newRow();
+        element = free.pop() ?? make("div", "iwt-row", { role: "row" });
         if (!element.isConnected) this.body.append(element);
         this.elements.set(row, element);
       }
@@ -629,7 +606,7 @@ class Table {
       PageUp: () => this._go(at - page, event),
       Home: () => this._go(0, event),
       End: () => this._go(this.list.length - 1, event),
-      ArrowRight: () => this.elements.get(this.active)?._action.querySelector("button")?.focus(),
+      ArrowRight: () => this.elements.get(this.active)?.querySelector(".iwt-last button")?.focus(),
       ArrowLeft: () => this.focusRow(),
       Escape: () => (onButton ? this.focusRow() : this.open ? this.toggle(null) : this.selected.size && this._select([])),
       Delete: () => this.kind.remove?.(this.removable()),
@@ -705,17 +682,6 @@ function make(tag, className, attributes) {
   element.className = className;
   for (const name in attributes) element.setAttribute(name, attributes[name]);
   return element;
-}
-
-/** Whether two contents of a cell look alike: the same text, or one element with the same properties. */
-const alike = (a, b) => a === b || (a?.type !== undefined && a.type === b?.type && a.key === b.key &&
-  Object.keys({ ...a.props, ...b.props }).every((name) => a.props[name] === b.props[name]));
-
-/** Draw a text or elements into a cell of the table. */
-function draw(cell, content) {
-  if (alike(cell._content, content)) return; // most do: asking the view library for each takes ten times as long
-  cell._content = content;
-  render(content, cell);
 }
 
 /** The element with the focus in the same document or shadow root: some front ends show widgets in shadow roots. */
