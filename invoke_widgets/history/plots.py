@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from io import BytesIO
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.errors.text import cut
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
     from invoke_widgets.jobs import Batch
 
+    Since: TypeAlias = datetime | timedelta | str | None
+    Which: TypeAlias = Batch | str | None
+
 _PARTS = {"acknowledged_s": "answered", "effective_s": "status changed", "stopped_s": "worker stopped"}
 _SCOPES = ("item", "batch", "pending", "clear")
 _MOST_JOBS = 2000
@@ -94,12 +97,7 @@ class Plots:
         self._jobs = jobs
 
     def error_timeline(
-        self,
-        *,
-        since: datetime | timedelta | str | None = None,
-        batch: Batch | str | None = None,
-        ax: Axes | None = None,
-        dark: bool | None = None,
+        self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None
     ) -> Axes:
         """Plot the number of errors over time, one row per class."""
         import numpy as np
@@ -128,12 +126,7 @@ class Plots:
         return say(axes, f"{total}{_most(frame['at'])}", f"Errors {span(first, last)}: {summary}.")
 
     def cancellation_latency(
-        self,
-        *,
-        since: datetime | timedelta | str | None = None,
-        batch: Batch | str | None = None,
-        ax: Axes | None = None,
-        dark: bool | None = None,
+        self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None
     ) -> Axes:
         """Plot the times until cancels were answered, changed the status and stopped the worker, by scope."""
         every = _chosen(_frame(self._cancellations, frames.cancellations), ["requested_at"], since, batch)
@@ -162,12 +155,7 @@ class Plots:
         return say(axes, title, f"Median time until each part, by scope: {'; '.join(medians)}.")
 
     def queue_depth(
-        self,
-        *,
-        since: datetime | timedelta | str | None = None,
-        batch: Batch | str | None = None,
-        ax: Axes | None = None,
-        dark: bool | None = None,
+        self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None
     ) -> Axes:
         """Plot the numbers of waiting and running jobs over time, up to now if some are unfinished."""
         import pandas as pd
@@ -211,12 +199,7 @@ class Plots:
         return say(axes, title, f"Jobs in the queue {span(frame['created_at'].min(), last)}.")
 
     def job_gantt(
-        self,
-        *,
-        since: datetime | timedelta | str | None = None,
-        batch: Batch | str | None = None,
-        ax: Axes | None = None,
-        dark: bool | None = None,
+        self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None
     ) -> Axes:
         """Plot when each job ran, one row per device and status; at most the newest 2000."""
         import pandas as pd
@@ -255,12 +238,7 @@ class Plots:
         return say(axes, title + rest, f"By device, {span(first, last)}: {', '.join(names)}.")
 
     def durations(
-        self,
-        *,
-        since: datetime | timedelta | str | None = None,
-        batch: Batch | str | None = None,
-        ax: Axes | None = None,
-        dark: bool | None = None,
+        self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None
     ) -> Axes:
         """Plot how long jobs ran, by status: a dot per job, a line for the middle half, the median in words."""
         frame = _chosen_jobs(self._jobs, since, batch)
@@ -287,12 +265,7 @@ class Plots:
         return say(axes, title, f"How long jobs ran: {'; '.join(summary)}.")
 
     def by_value(
-        self,
-        *,
-        since: datetime | timedelta | str | None = None,
-        batch: Batch | str | None = None,
-        ax: Axes | None = None,
-        dark: bool | None = None,
+        self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None
     ) -> Axes:
         """Plot how long jobs ran, and which failed, by each value: a panel per varied field, all on one time axis.
 

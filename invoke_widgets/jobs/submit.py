@@ -50,6 +50,7 @@ _REMEMBERED = 100
 _ALWAYS_FIT = 1_000
 """A batch of up to this many items is sent without asking how many the queue can hold: 10,000, unless configured."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
+_LOOK_S = 0.1
 
 _MAY_PASS = (ServerUnreachable, SubmissionFailed, *LOST)
 
@@ -282,22 +283,11 @@ class Submitter:
         if is_permanent or time.monotonic() >= until:
             return False
         await asyncio.sleep(min(pause_s, until - time.monotonic()))
-        back = asyncio.Event()
-
-        def look(_: object = None) -> None:
+        while time.monotonic() < until:
             connection = self._store.state.connection
             if connection.mode != "reconnecting" or connection.is_refused:
-                back.set()
-
-        unsubscribe = self._store.subscribe(look)
-        try:
-            look()
-            async with asyncio.timeout(until - time.monotonic()):
-                await back.wait()
-        except TimeoutError:
-            pass
-        finally:
-            unsubscribe()
+                break
+            await asyncio.sleep(min(_LOOK_S, until - time.monotonic()))
         return True
 
     async def _send(self, batch: _Batch, prepend: bool) -> EnqueueResult | None:

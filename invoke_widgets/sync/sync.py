@@ -43,7 +43,7 @@ _AWAITED_S = 0.02
 _UNSURE_S = 0.25
 _SOCKET_WAIT_S = 2.0
 _COUNTERS_S = 0.1
-_LOOK_AGAIN_S = 0.5
+_LOOK_AGAIN_S = 0.05
 _BATCHES_KEPT = 1000
 _LIVED_S = 5.0
 """Seconds that a connection must have lasted for its failure to start again with the shortest pause."""
@@ -247,19 +247,9 @@ class Sync:
 
     async def filled(self, timeout: float) -> None:
         """Wait until every item that the server listed has been read, or cannot be; at most `timeout` seconds."""
-        changed = asyncio.Event()
-        unsubscribe = self._store.subscribe(lambda _: changed.set())
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    while self._reads.is_reading_items and self._is_connected:
-                        changed.clear()
-                        # Items that cannot be read change nothing in the snapshot: check again now and then.
-                        with contextlib.suppress(TimeoutError):
-                            async with asyncio.timeout(min(_LOOK_AGAIN_S, timeout)):
-                                await changed.wait()
-        finally:
-            unsubscribe()
+        until = time.monotonic() + timeout
+        while self._reads.is_reading_items and self._is_connected and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     # -- connecting ----------------------------------------------------------------------------------------------
 
