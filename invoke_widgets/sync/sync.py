@@ -248,7 +248,8 @@ class Sync:
     async def filled(self, timeout: float) -> None:
         """Wait until every item that the server listed has been read, or cannot be; at most `timeout` seconds."""
         until = time.monotonic() + timeout
-        while self._reads.is_reading_items and self._is_connected and time.monotonic() < until:
+        # What cannot be read changes nothing in the snapshot, so there is nothing to be woken by.
+        while self._reads.is_reading_items and self._is_connected and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     # -- connecting ----------------------------------------------------------------------------------------------
