@@ -106,8 +106,8 @@ class _Known:
 class InvokeClient:
     """A client of one queue on an InvokeAI server.
 
-    Every method raises a `JobException` on failure (see `invoke_widgets.errors`); one that takes the id or name of a
-    single thing raises `NotFound` if there is none.
+    Every method raises a `JobException` on failure (see `invoke_widgets.errors`): `InvalidRequest` if an argument does
+    not fit, or the server rejects it; `NotFound` if it is the id or name of a single thing that is not there.
 
     Args:
         url: the server's address, such as "http://127.0.0.1:9090"; user and password in it are sent as basic auth.
@@ -514,11 +514,7 @@ class InvokeClient:
         return await self._record("GET", self._image(image_name), ImageRecord.from_json)
 
     async def get_images_by_names(self, image_names: Iterable[str]) -> list[ImageRecord]:
-        """Return the records of images, in the order of their names; names that the server does not know are left out.
-
-        Raises:
-            InvalidRequest: there are more than 1,000 names, or one cannot be a name.
-        """
+        """Return the records of at most 1,000 images, in the order of their names, without those of unknown names."""
         body = {"image_names": self._image_names(image_names)}
         if not body["image_names"]:
             return []
@@ -595,11 +591,7 @@ class InvokeClient:
         return each(data, BoardRecord.from_json, "boards")
 
     async def create_board(self, board_name: str) -> BoardRecord:
-        """Create an empty board, and return its record. Names need not be unique.
-
-        Raises:
-            InvalidRequest: the server rejects the name.
-        """
+        """Create an empty board, and return its record. Names need not be unique."""
         return await self._record("POST", "/api/v1/boards/", BoardRecord.from_json, params={"board_name": board_name})
 
     async def get_board(self, board_id: str) -> BoardRecord:
@@ -607,11 +599,7 @@ class InvokeClient:
         return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", BoardRecord.from_json)
 
     async def update_board(self, board_id: str, *, board_name: str) -> BoardRecord:
-        """Rename a board, and return its record.
-
-        Raises:
-            InvalidRequest: there is no such board, or the server rejects the name.
-        """
+        """Rename a board, and return its record."""
         path = f"/api/v1/boards/{path_segment(board_id)}"
         return await self._record(
             "PATCH", path, BoardRecord.from_json, body={"board_name": board_name}, repeatable=True
@@ -668,9 +656,6 @@ class InvokeClient:
         """Add a workflow, as the editor exports it, to the server's library, and return its record.
 
         The record's JSON is the server's copy: it has an id, and lacks what the server does not know.
-
-        Raises:
-            InvalidRequest: the server rejects the workflow.
         """
         body = {"workflow": dict(workflow)}
         return await self._record("POST", "/api/v1/workflows/", WorkflowRecord.from_json, body=body)
@@ -700,9 +685,6 @@ class InvokeClient:
             max_prompts: maximum number of prompts to return, 1 to 10000.
             combinatorial: whether to return each combination once; or random ones, as many as `max_prompts`.
             seed: of the random ones; None for others each time.
-
-        Raises:
-            InvalidRequest: the template cannot be understood.
         """
         body = {"prompt": prompt, "max_prompts": max_prompts, "combinatorial": combinatorial, "seed": seed}
         path = "/api/v1/utilities/dynamicprompts"

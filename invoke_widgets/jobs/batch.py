@@ -88,8 +88,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         """
         checks.choice("on_failure", on_failure, "raise", "skip", "return")
         results: list[Any] = []
-        ended: list[tuple[Job, QueueItem | None]] = self._wait(self._ended, list, timeout)
-        for job, item in ended:
+        for job, item in self._wait(self._ended, timeout):
             error = without_outputs(job, item)
             if item is not None and error is None:
                 results.append(outputs(item))
@@ -111,9 +110,8 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         Raises:
             JobTimeout: it took longer than `timeout` seconds.
         """
-        ended: list[tuple[Job, QueueItem | None]] = self._wait(self._ended, list, timeout)
-        items = [self._last_seen(job) if item is None else item for job, item in ended]
-        return frames.batch(items)
+        ended = self._wait(self._ended, timeout)
+        return frames.batch(self._last_seen(job) if item is None else item for job, item in ended)
 
     def missing(self) -> Missing:
         """Return its jobs that failed, were canceled, or were deleted before their end was seen.

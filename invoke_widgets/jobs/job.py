@@ -12,7 +12,7 @@ import queue
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from invoke_widgets._loop import TICK_S, Channel, LoopThread, receive, wait
 from invoke_widgets.client import InvokeClient
@@ -146,18 +146,17 @@ class Handle(Generic[T]):
                 raises for none of these.
             InvalidRequest: an argument does not fit, or the console was closed, before or meanwhile.
         """
-        return self._wait(self._finished, self._now, timeout, on_timeout, on_interrupt)
+        return self._wait(self._finished, timeout, on_timeout, on_interrupt)
 
     def _wait(
         self,
         finished: Callable[[], Coroutine[Any, Any, R]],
-        now: Callable[[], R],
         timeout: float | None,
         on_timeout: OnTimeout = "raise",
         on_interrupt: OnInterrupt | None = None,
     ) -> R:
         limit_s, interrupted = wait_options(timeout, on_timeout, on_interrupt)
-        future = self._context.loop.start(self._within(limit_s, on_timeout, finished, now))
+        future = self._context.loop.start(self._within(limit_s, on_timeout, finished))
         try:
             return wait(future)
         except KeyboardInterrupt:
@@ -174,7 +173,7 @@ class Handle(Generic[T]):
     ) -> T:
         """`wait`, for a cell or function that awaits. An interrupt, or canceling the task, takes effect at once."""
         limit_s, interrupted = wait_options(timeout, on_timeout, on_interrupt)
-        future = self._context.loop.start(self._within(limit_s, on_timeout, self._finished, self._now))
+        future = self._context.loop.start(self._within(limit_s, on_timeout, self._finished))
         try:
             await ticking(future)
         except BaseException:
@@ -185,11 +184,7 @@ class Handle(Generic[T]):
         return future.result()
 
     async def _within(
-        self,
-        limit_s: float | None,
-        on_timeout: OnTimeout,
-        finished: Callable[[], Coroutine[Any, Any, R]],
-        now: Callable[[], R],
+        self, limit_s: float | None, on_timeout: OnTimeout, finished: Callable[[], Coroutine[Any, Any, R]]
     ) -> R:
         """Wait for the end for a time, on the loop's thread, and do what is to be done if that is not enough."""
         try:
@@ -199,7 +194,7 @@ class Handle(Generic[T]):
             if not limit.expired():
                 raise
         if on_timeout == "detach":
-            return now()
+            return cast(R, self._now())  # of what was waited for
         error = self._timeout(limit_s or 0.0)  # with the item as it is now, before the cancel
         if on_timeout == "cancel":
             error.message += f" {(await self._cancel()).message}"
