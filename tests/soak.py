@@ -33,6 +33,7 @@ import ipywidgets
 import invoke_widgets as iw
 from invoke_widgets.errors import JobException
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
+from invoke_widgets.jobs import reruns
 from tests.faults import difference
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, blank_image, divide, sleep
@@ -231,6 +232,7 @@ def _kill_now_and_then(server: EmbeddedServer, stopping: threading.Event, kills:
 def _shorten_logs(limit: int) -> None:
     for log in (ErrorLog, CancellationLog, JobLog, EventLog):
         log.__init__.__defaults__ = (limit,)
+    reruns._ATTEMPTS_KEPT = reruns._RETRIED_KEPT = limit  # by default reached after 20,000 attempts
 
 
 def run(minutes: float, limit: int) -> int:

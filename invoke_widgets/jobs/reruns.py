@@ -135,7 +135,7 @@ class AttemptChain:
         refusals: how often the server has refused the next attempt.
         newer: what is known of newer items, since a request for the next attempt whose reply was lost; else None.
         withdrawn: attempts that were canceled because they were one too many.
-        changed: set, and replaced, at each change.
+        changed: set at the next change; None while nobody waits for it, since thousands of chains are kept.
     """
 
     batch: PolicyBatch
@@ -146,7 +146,7 @@ class AttemptChain:
     refusals: int = 0
     newer: NewerItems | None = None
     withdrawn: set[int] = field(default_factory=set)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event | None = None
 
     @property
     def last(self) -> int:
@@ -161,8 +161,9 @@ class AttemptChain:
         return self.state in (ChainState.OVER, ChainState.STOPPED)
 
     def notify(self) -> None:
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
+        if self.changed is not None:
+            self.changed.set()
+            self.changed = None
 
 
 @dataclass(eq=False)
@@ -226,9 +227,10 @@ class Reruns:
             later = [i for i in chain.attempts if i > item.item_id]
             if later or chain.is_over:
                 return later[0] if later else None
+            chain.changed = changed = chain.changed or asyncio.Event()
             try:
                 async with asyncio.timeout(None if chain.is_due else max(until - time.monotonic(), 0.01)):
-                    await chain.changed.wait()
+                    await changed.wait()
             except TimeoutError:
                 if not chain.is_due:
                     self._end(chain)  # its error cannot be read
