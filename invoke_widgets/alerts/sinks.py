@@ -254,6 +254,7 @@ def sinks_of(to: Any, toasts: Toasts) -> list[Sink]:
         if isinstance(one, Sink):
             whole("attempts", one.attempts)
             positive("timeout_s", one.timeout_s)
+            tuple(one.secrets)  # an odd sink fails here, not when it is needed
             sinks.append(one)
         elif isinstance(one, str) and one == "toast":
             sinks.append(toasts)
