@@ -382,9 +382,14 @@ class Console:
         """Delete all completed, failed and canceled items, and return their number. The logs keep their records."""
         return self._call(self._actions.prune())
 
-    def delete(self, item_id: int) -> None:
-        """Delete one item; if it has not finished, cancel it first."""
-        self._call(self._actions.delete(item_id))
+    def delete(self, item_ids: SupportsIndex | Iterable[SupportsIndex]) -> None:
+        """Delete one item, or several at most four at a time; cancel first what has not finished.
+
+        Raises:
+            NotFound: there is no such item; of several, the others are deleted all the same.
+        """
+        ids = checked_ids(item_ids) if isinstance(item_ids, Iterable) else [checked_id(item_ids)]
+        self._call(self._actions.delete(ids))
 
     def pause(self) -> ProcessorStatus:
         """Have the worker take no further item; the one in progress goes on."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from invoke_widgets.client import InvokeClient, checked_id, checked_ids
+from invoke_widgets.client import InvokeClient, checked_ids
 from invoke_widgets.errors import (
     InvalidRequest,
     JobErrorType,
@@ -15,7 +15,7 @@ from invoke_widgets.errors import (
     SubmissionFailed,
 )
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
-from invoke_widgets.jobs.cancel import Canceler
+from invoke_widgets.jobs.cancel import Canceler, a_few_at_once
 from invoke_widgets.jobs.reruns import LOST, Reruns, in_flight
 from invoke_widgets.jobs.submit import Submission, Submitter, logged
 from invoke_widgets.records import (
@@ -232,9 +232,12 @@ class Actions:
         """Delete completed, failed and canceled items; their records stay in the logs. Returns how many."""
         return await self._changing(self._client.prune())
 
-    async def delete(self, item_id: int) -> None:
-        """Delete one item, canceling it first if it has not finished."""
-        item_id = checked_id(item_id)
+    async def delete(self, item_ids: Iterable[int]) -> None:
+        """Delete items, at most four at a time, canceling first what has not finished; raise the first failure."""
+        for failure in filter(None, await a_few_at_once(self._delete, item_ids)):
+            raise failure
+
+    async def _delete(self, item_id: int) -> None:
         state = self._store.state
         item = state.items.get(item_id)
         await self._changing(self._client.delete_queue_item(item_id), item_id)

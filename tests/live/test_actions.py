@@ -239,16 +239,18 @@ def test_prune_pause_resume_and_delete(console: iw.Console, wire: Wire) -> None:
     assert 2 == console.prune()
     assert not console.pause().is_started
     assert console.status.is_paused
-    batch = console.submit(add_and_multiply(), runs=2)
-    assert {"pending": 2} == wire.counts()
-    console.delete(batch.item_ids[0])
-    assert {"pending": 1} == wire.counts()
+    batch = console.submit(add_and_multiply(), runs=4)
+    assert {"pending": 4} == wire.counts()
+    first, second, third, last = batch.item_ids
+    console.delete(first)
+    assert {"pending": 3} == wire.counts()
     with pytest.raises(iw.NotFound):
-        console.delete(batch.item_ids[0])
+        console.delete([first, second, third])
+    assert {"pending": 1} == wire.counts()
     assert console.resume().is_started
-    assert "completed" == console.job(batch.item_ids[1]).wait(60).status
+    assert "completed" == console.job(last).wait(60).status
     console.refresh()
-    assert [batch.item_ids[1]] == [item.item_id for item in console.queue]
+    assert [last] == [item.item_id for item in console.queue]
 
 
 def test_failures_are_recorded_once_with_their_node(console: iw.Console) -> None:
