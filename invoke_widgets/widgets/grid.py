@@ -182,11 +182,7 @@ class Grid(Part):
             found["preview"] = clean(progress.image or "")
         if item.status == FAILED:
             error = self.console.errors.error_of(item)
-            found["error"] = {
-                "class": error.error_type.value,
-                "message": clean(error.message),
-                "helps": error.retryable,
-            }
+            found["error"] = {"class": error.error_type.value, "message": clean(error.message)}
         return found
 
     def _read(self) -> None:

@@ -194,7 +194,6 @@ def _about(
     return {
         "size": [record.width, record.height],
         "starred": record.starred,
-        "made": None if record.created_at is None else record.created_at.timestamp(),
         "uploaded": record.image_origin == "external",
         "intermediate": record.is_intermediate,
         "board": "" if board is None else _text(board.board_name, _LONGEST_NAME),

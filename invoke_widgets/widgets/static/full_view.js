@@ -108,7 +108,7 @@ function FullView({ cards, card, chosen, pictures, selected, onSelect, onOpen, o
       ${about && html`<${Button} danger busy=${busy("delete")} onClick=${remove}>Delete …<//>`}
     </div>`}
     <div class="iwg-large">${url ? html`<img src=${url} alt=${name ?? `Preview of item ${card.item_id}`} />`
-      : html`<span class=${card.error ? "iw-wrong iwg-why" : "iw-dim"}>${card.error?.message ?? (!name ? "No picture yet." : url === null ? "The server does not have this picture any more." : "…")}</span>`}</div>
+      : html`<span class=${card.error ? "iw-wrong iwg-why" : "iw-dim"}>${card.error?.message ?? (!name ? "No picture." : url === null ? "The server does not have this picture any more." : "…")}</span>`}</div>
     ${names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${String(one === name)} aria-label=${`Picture ${i + 1} of ${names.length}`} onClick=${() => onOpen(card, one)}><${Thumb} pictures=${pictures} name=${one} /></button>`)}</div>`}
     <div class="iwg-about"><${Values} values=${card.values} />
       <p class="iw-dim">${facts.map((fact, i) => html`${i ? " · " : ""}${fact}`)}</p>

@@ -138,7 +138,7 @@ function Grid({ model }) {
         </div>`}
       </section>`)}
     </div>`}
-    ${opened && html`<${FullView} cards=${cards} card=${opened} chosen=${open[1]} pictures=${pictures} onOpen=${(card, name) => setOpen([card.id, name])} onClose=${() => { setOpen(null); back(opened.id); }}>
+    ${opened && html`<${FullView} cards=${cards.filter((card) => card === opened || card.names?.length)} card=${opened} chosen=${open[1]} pictures=${pictures} onOpen=${(card, name) => setOpen([card.id, name])} onClose=${() => { setOpen(null); back(opened.id); }}>
       <${Pill} look=${opened.error ? errorLook(opened.error.class) : statusLook(opened.status)} /><span class="iw-dim">${opened.message}${opened.share ? ` · ${percent(opened.share)}` : ""}</span>
       ${AGAIN.includes(opened.status) && html`<${Button} kind="solid" onClick=${() => retry([opened.item_id])}>Retry<//>`}<//>`}`;
 }

@@ -52,13 +52,13 @@ class Table {
   }
 
   _build(el) {
-    this.grid = make("div", "iwt-grid", { role: "grid", "aria-label": this.kind.label, "aria-multiselectable": "true" });
-    this.head = make("div", "iwt-row iwt-head", { role: "row", "aria-rowindex": "1" });
-    const headGroup = make("div", "iwt-headgroup", { role: "rowgroup" });
+    this.grid = make("grid", "iwt-grid", { ariaLabel: this.kind.label, ariaMultiSelectable: "true" });
+    this.head = make("row", "iwt-row iwt-head", { ariaRowIndex: "1" });
+    const headGroup = make("rowgroup", "iwt-headgroup");
     headGroup.append(this.head);
-    this.body = make("div", "iwt-body", { role: "rowgroup" });
-    this.detail = make("div", "iwt-detail", { role: "row" }); // below the opened row
-    this.detailCell = make("div", "iwt-detailcell", { role: "gridcell" });
+    this.body = make("rowgroup", "iwt-body");
+    this.detail = make("row", "iwt-detail"); // below the opened row
+    this.detailCell = make("gridcell", "iwt-detailcell");
     this.detail.append(this.detailCell);
     this.grid.append(headGroup, this.body);
     this.frame = el;
@@ -282,7 +282,7 @@ class Table {
     this.grid.classList.toggle("iwt-cards", this.cards);
     this.grid.style.setProperty("--iwt-row", `${this.rowH}px`);
     this.grid.style.setProperty("--iwt-columns", ["40px", ...this.columns.map((name) => columns[name].width), last].join(" "));
-    this.grid.setAttribute("aria-colcount", String(this.columns.length + 2));
+    this.grid.ariaColCount = this.columns.length + 2;
     this.render();
   }
 
@@ -332,7 +332,7 @@ class Table {
     const top = this.grid.scrollTop; // as the new height leaves it
     const from = Math.max(0, this.indexAt(top) - over);
     const to = Math.min(this.list.length - 1, this.indexAt(top + view) + over);
-    if (all) this.grid.setAttribute("aria-rowcount", String(this.list.length + 1));
+    if (all) this.grid.ariaRowCount = this.list.length + 1;
     const wanted = new Map();
     for (let i = from; i <= to; i++) wanted.set(this.list[i], i);
     if (this.active && !wanted.has(this.active)) {
@@ -351,7 +351,7 @@ class Table {
       let element = this.elements.get(row);
       const known = element !== undefined;
       if (!known) {
-        element = free.pop() ?? make("div", "iwt-row", { role: "row" });
+        element = free.pop() ?? make("row", "iwt-row");
         if (!element.isConnected) this.body.append(element);
         this.elements.set(row, element);
       }
@@ -383,17 +383,15 @@ class Table {
   }
 
   _drawDetail() {
-    const element = this.detail;
-    const index = this._openIndex;
+    const { detail, _openIndex: index } = this;
     if (index < 0) {
-      element.remove();
+      detail.remove();
       return;
     }
-    if (!element.isConnected) this.body.append(element);
-    element.style.transform = `translateY(${this.y(index) + this.rowH}px)`;
-    element.setAttribute("aria-rowindex", String(index + 2));
-    element.setAttribute("aria-label", `Details of ${this.kind.name(this.open)}`);
-    this.detailCell.setAttribute("aria-colspan", String(this.columns.length + 2));
+    if (!detail.isConnected) this.body.append(detail);
+    detail.style.transform = `translateY(${this.y(index) + this.rowH}px)`;
+    Object.assign(detail, { ariaRowIndex: index + 2, ariaLabel: `Details of ${this.kind.name(this.open)}` });
+    this.detailCell.ariaColSpan = this.columns.length + 2;
   }
 
   /** Draw the opened row's detail anew, if it is this row's; what the user unfolded, scrolled or focused in it stays so. */
@@ -677,12 +675,7 @@ function act_on(keys, event) {
   action();
 }
 
-function make(tag, className, attributes) {
-  const element = document.createElement(tag);
-  element.className = className;
-  for (const name in attributes) element.setAttribute(name, attributes[name]);
-  return element;
-}
+const make = (role, className, more) => Object.assign(document.createElement("div"), { role, className, ...more });
 
 /** The element with the focus in the same document or shadow root: some front ends show widgets in shadow roots. */
 const focusNear = (element) => element.getRootNode().activeElement ?? null;
