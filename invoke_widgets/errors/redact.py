@@ -25,64 +25,76 @@ _VALUE = r"""(?!\[token\]|""" + _CODE + r""")[^\s'",;&)}\]\\]{3,}"""
 _OPAQUE = r"(?=[A-Za-z]{0,40}\d)(?=\d{0,40}[A-Za-z])[A-Za-z0-9]{16}[\w.~+/=-]*"
 
 
-_ANY_NAME = r"(?i:passw(?:or)?d|(?:api|secret)[_-]?key|client[_-]?secret|(?:access|refresh|auth)[_-]?token)"
-_ANY_SHORT_NAME = r"(?i:token|secret|(?:api|access|private)[_-]?key|passw(?:or)?d|passphrase|pwd|auth)"
+# Names of secrets, each as its first letters and what follows these.
+_NAMES = {"passw": "(?:or)?d", "api": "[_-]?key", "secret": "[_-]?key", "client": "[_-]?secret",
+          "access": "[_-]?token", "refresh": "[_-]?token", "auth": "[_-]?token"}  # fmt: skip
+_SHORT_NAMES = {"token": "", "secret": "", "api": "[_-]?key", "access": "[_-]?key", "private": "[_-]?key",
+                "passw": "(?:or)?d", "passphrase": "", "pwd": "", "auth": ""}  # fmt: skip
+_ANY_NAME = f"(?i:{'|'.join(map(''.join, _NAMES.items()))})"
+_ANY_SHORT_NAME = f"(?i:{'|'.join(map(''.join, _SHORT_NAMES.items()))})"
 _ASSIGNED = r"""\\?['"]?[ \t]{0,9}[=:]"""
 _BEFORE_OPAQUE = r"""(?:\\?['"]?[ \t]{0,9}(?:[=:,]|%3[Dd])[ \t]{0,9}b?(?:\\?['"])?|[ \t]{1,9})"""
 _HEADER = r"""(authorization\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?"""
+_LONG = "[a-z0-9]{16}"
 
 
-def _rule(words: str, *replaced: tuple[str, str]) -> tuple[list[str], list[tuple[re.Pattern[str], str]]]:
-    """What is replaced, by what, where one of the words is in the text in lower case.
+def _rule(
+    hints: dict[str, str], *replaced: tuple[str, str]
+) -> tuple[list[tuple[str, re.Pattern[str]]], list[tuple[re.Pattern[str], str]]]:
+    """What is replaced, by what, where one of the hints is: a word, and what follows it, in lower case.
 
-    Looking for words costs next to nothing, while a pattern that takes letters of any case is slow.
+    Hints cost next to nothing, while a pattern that takes letters of any case is slow.
     """
-    return words.split(), [(re.compile(pattern), replacement) for pattern, replacement in replaced]
+    return (
+        [(word, re.compile(re.escape(word) + rest)) for word, rest in hints.items()],
+        [(re.compile(pattern), replacement) for pattern, replacement in replaced],
+    )
 
 
 # What may be repeated without end takes all that it can or is bounded, so that the time is linear in the length of the
 # text.
 _SECRETS = (
     # A JSON Web Token, such as InvokeAI's own; also one that is cut off.
-    _rule("eyj", (r"(?<![A-Za-z0-9])eyJ[\w-]{5,}(?:\.[\w-]*){0,2}", "[token]")),
-    _rule("-----begin", (r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:(?!-----)[\s\S])*", "[token]")),
+    _rule({"eyj": ""}, (r"(?<![A-Za-z0-9])eyJ[\w-]{5,}(?:\.[\w-]*){0,2}", "[token]")),
+    _rule({"private key-----": ""}, (r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:(?!-----)[\s\S])*", "[token]")),
     # In a URL: the user and password, and a parameter of the query that holds a secret.
-    _rule("@", (r"""(:\\?/\\?/)[^\s/'"]+@""", r"\1[token]@")),
-    _rule("? & #",
+    _rule({"@": ""}, (r"""(:\\?/\\?/)[^\s/'"]+@""", r"\1[token]@")),
+    _rule({"?": "", "&": "", "#": ""},
           (r"""(?i)([?&#](?:amp;)?(?!(?:sort|order|group|public)[_-]?key)(?:[\w.-]{0,40}[_.-])?"""
            r"""(?:(?:api)?key|sig|signature|token|secret|password|pwd|credential)=)(?!\[token\])[^\s&'\"#]{3,}""",
            r"\1[token]")),
     # What providers give out, by its prefix.
-    _rule("hf_ api_org_ gho_ ghp_ ghu_ ghs_ ghr_ pat_ pat- whsec_ r8_ npm_",
+    _rule({"hf_": _LONG, "api_org_": _LONG, "gh": "[opusr]_" + _LONG, "pat": "[_-]" + _LONG, "whsec_": _LONG,
+           "r8_": _LONG, "npm_": _LONG},
           (r"\b(?:hf_|api_org_|gh[opusr]_|github_pat_|(?:gl)?pat[_-]|whsec_|r8_|npm_)[A-Za-z0-9]{16}[\w+/=-]*",
            "[token]")),
-    _rule("sk- sk_live_ sk_test_",
+    _rule({"sk": r"(?:-|_live_|_test_)[\w-]{16}"},
           (r"\bsk(?:-|_live_|_test_)(?=[\w-]{0,200}\d)[\w-]{16,}", "[token]")),
-    _rule("xox", (r"\bxox[abeoprs]-[\w-]{10,}", "[token]")),
-    _rule("aiza", (r"\bAIza[\w-]{16,}", "[token]")),
+    _rule({"xox": ""}, (r"\bxox[abeoprs]-[\w-]{10,}", "[token]")),
+    _rule({"aiza": ""}, (r"\bAIza[\w-]{16,}", "[token]")),
     # What follows the name of a secret: in quotes, or after "=". After ":" on a line of its own a password may have
     # spaces, and goes on to the end of the line.
-    _rule("passw",
+    _rule({"passw": r"(?:or)?d[ \t]{0,9}:"},
           (r"""(?im)(^[ \t]{0,99}passw(?:or)?d[ \t]{0,9}:[ \t]{0,9})"""
            r"""(?!\[token\]|(?:None|str)[ \t]{0,9}(?:$|[|,)=]))[^\s'"\\][^\n]{2,}""", r"\1[token]")),
-    _rule("passw key secret token",
+    _rule({word: rest + _ASSIGNED for word, rest in _NAMES.items()},
           ("(" + _ANY_NAME + _ASSIGNED + r"""[ \t]{0,9}(?=\\?['"]))""" + _QUOTED, r"\1\g<quote>[token]"),
           ("(" + _ANY_NAME + r"[ \t]{0,9}=[ \t]{0,9})(?i:" + _VALUE + ")", r"\1[token]")),
-    _rule("provided:", (r"(?i)(api key provided:[ \t]{0,9})" + _VALUE, r"\1[token]")),
+    _rule({"api key provided:": ""}, (r"(?i)(api key provided:[ \t]{0,9})" + _VALUE, r"\1[token]")),
     # Names that models use, too ("eos_token"), and headers ("X-API-Key: ..."): only before what can be no word.
-    _rule("token secret key passw passphrase pwd auth",
+    _rule({word: rest + _BEFORE_OPAQUE + _OPAQUE for word, rest in _SHORT_NAMES.items()},
           ("(" + _ANY_SHORT_NAME + _BEFORE_OPAQUE + ")" + _OPAQUE, r"\1[token]")),
     # The header, with its scheme or with a value that is too long to be a word, and its value alone. "Bearer
     # authentication failed" is neither: a value has a digit.
-    _rule("authorization",
+    _rule({"authorization": ""},
           (r"(?i)" + _HEADER + r"(?:digest|aws4-hmac-sha256)[ \t]{1,9})[^\n]{3,}", r"\1[token]"),
           (r"(?i)" + _HEADER + r"(?:basic|bearer|token)[ \t]{1,9})" + _VALUE, r"\1[token]"),
           (r"(?i)" + _HEADER + r"(?:[\w-]{2,20}[ \t]{1,9})?)" + _OPAQUE, r"\1[token]"),
           (r"(?i)" + _HEADER + r")(?!\[token\])[\w.~+/=-]{16,}", r"\1[token]")),
-    _rule("cookie",
+    _rule({"cookie": ""},
           (r"""(?i)(\bcookie\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?)(?=[\w.-]{1,60}=)[^\n'"\\]{3,}""",
            r"\1[token]")),
-    _rule("bearer", (r"(?i)(\bbearer[ \t]{1,9})(?=[\w.~+/=-]{0,200}\d)[\w.~+/=-]{6,}", r"\1[token]")),
+    _rule({"bearer": ""}, (r"(?i)(\bbearer[ \t]{1,9})(?=[\w.~+/=-]{0,200}\d)[\w.~+/=-]{6,}", r"\1[token]")),
 )  # fmt: skip
 
 
@@ -138,10 +150,13 @@ def without_secrets(text: str, known: Iterable[str | None] = ()) -> str:
     """
     text = without_known(text, known)
     lowered = text.lower()
-    for words, replaced in _SECRETS:
-        if any(word in lowered for word in words):
-            for pattern, replacement in replaced:
-                text = pattern.sub(replacement, text)
+    for hints, replaced in _SECRETS:
+        for word, hint in hints:  # faster than any()
+            if word in lowered and hint.search(lowered):
+                for pattern, replacement in replaced:
+                    text = pattern.sub(replacement, text)
+                lowered = text.lower()
+                break
     return text
 
 
