@@ -351,8 +351,7 @@ def test_retry_whose_job_was_deleted_before_it_was_looked_for_is_not_sent_again(
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries that the server refuses are sent again after short pauses."""
-    monkeypatch.setattr(reruns, "_REFUSED_S", 0.05)
-    monkeypatch.setattr(reruns, "_MAX_REFUSED_S", 0.05)
+    monkeypatch.setattr(reruns, "_REFUSED_S", 0.02)
 
 
 def retry_through(monkeypatch: pytest.MonkeyPatch, first: Callable[[list[int]], object]) -> None:
