@@ -301,7 +301,7 @@ class World:
                 return await getattr(actions, step.what)()
             case "retry" | "delete":
                 done.item_id = item_id
-                return await getattr(actions, step.what)(item_id)
+                return await getattr(actions, step.what)([item_id])
             case "refresh":
                 console.sync.refresh(unfinished=True)
                 try:
