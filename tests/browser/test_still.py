@@ -70,6 +70,22 @@ def test_no_row_moves_whatever_happens(lab: Lab, wire: Wire, width: int) -> None
         assert 1 == len(page.view.evaluate("() => [...window.tops]"))
 
 
+def test_a_menu_longer_than_its_table_is_reached_to_its_end(lab: Lab, wire: Wire) -> None:
+    """It scrolls by itself: it is not cut off by the end of the view, and the table stays where it is."""
+    wire.run()
+    page = Page(lab, wire)
+    page.view.get_by_role("grid").evaluate(WATCH)
+    page.press("More actions")
+    menu, shell = page.view.locator(".iw-sheet"), page.view.locator(".iw-shell").first
+    ends = [box["y"] + box["height"] for box in (menu.bounding_box(), shell.bounding_box()) if box]
+    assert ends == sorted(ends)
+    page.notebook.page.keyboard.press("ArrowUp")
+    last = menu.get_by_role("button", name="Copy filter as code")
+    expect(last).to_be_focused()
+    expect(last).to_be_in_viewport()
+    assert 1 == len(page.view.evaluate("() => [...window.tops]"))
+
+
 def set_width(page: Page, width: int) -> None:
     page.notebook.kernel_execute(f"console._shown.layout.width = '{width}px'")
     expect(page.view.locator(".iw").first).to_have_css("width", f"{width}px")

@@ -103,12 +103,12 @@ function queueKind(store, pictures, acts) {
       },
     },
     activity: {
-      title: "Activity", width: "minmax(170px, 3fr)",
+      title: "Activity", width: "minmax(250px, 3fr)",
       cell: (row, now) => activity[row.status]?.(row, now) ?? row.error,
       hint: (row) => [row.error, row.progress?.node && `node ${row.progress.node}`, row.retry !== null && "its retry policy runs it again"].filter(Boolean).join("; "),
     },
     values: {
-      title: "Values", width: "minmax(120px, 2fr)", hint: (row) => row.values ?? "",
+      title: "Values", width: "minmax(110px, 2fr)", hint: (row) => row.values ?? "",
       cell: (row) => row.fields && html`<${Fields} fields=${row.fields} />`,
     },
     took: {

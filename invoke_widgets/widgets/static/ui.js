@@ -212,11 +212,17 @@ function Progress({ share, label }) {
 function Menu({ label, name, right, kind = "quiet", role = "group", children }) {
   const [open, setOpen] = useState(false);
   const box = useRef(null);
-  useEffect(() => {
+  const entries = () => [...box.current.querySelectorAll(".iw-sheet button:not([aria-disabled]), .iw-sheet input")];
+  useLayoutEffect(() => { // before the next key
     if (!open) return undefined;
     const outside = (event) => { if (!event.composedPath().includes(box.current)) setOpen(false); };
     document.addEventListener("pointerdown", outside, true);
-    box.current.querySelector(".iw-sheet button, .iw-sheet input")?.focus();
+    // Beyond the end of the view it would be cut off, and the view scrolled to what has the focus there.
+    const sheet = box.current.querySelector(".iw-sheet");
+    let shell = sheet;
+    for (let above = sheet; above; above = above.parentElement?.closest(".iw-shell")) shell = above;
+    sheet.style.maxHeight = `${Math.min(400, Math.max(140, shell.getBoundingClientRect().bottom - sheet.getBoundingClientRect().top - 8))}px`;
+    entries()[0]?.focus();
     return () => document.removeEventListener("pointerdown", outside, true);
   }, [open]);
   const close = () => { setOpen(false); box.current?.firstElementChild?.focus(); };
@@ -225,7 +231,7 @@ function Menu({ label, name, right, kind = "quiet", role = "group", children }) 
     if (event.key === "Escape") { event.stopPropagation(); event.preventDefault(); close(); return; } // of a dialog, not it too
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
-    const all = [...box.current.querySelectorAll(".iw-sheet button:not([aria-disabled]), .iw-sheet input")];
+    const all = entries();
     all[(all.indexOf(event.target) + step + all.length) % all.length]?.focus();
     event.preventDefault();
   };
