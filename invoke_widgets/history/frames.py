@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from operator import attrgetter
@@ -157,10 +158,10 @@ def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:
     import pandas as pd
 
     rows = list(records)
-    fields: dict[str, list[Any]] = {}
+    fields: defaultdict[str, list[Any]] = defaultdict(lambda: [None] * len(rows))
     for index, row in enumerate(rows):
         for value in row.field_values or ():
-            fields.setdefault(value.label, [None] * len(rows))[index] = value.value
+            fields[value.label][index] = value.value
     varied = {name: fields[name] for name in sorted(fields) if name not in JOBS}
     frame = _frame(_columns(rows, JOBS), JOBS)
     return pd.concat([frame, _of_values(varied)], axis=1) if varied else frame
@@ -179,10 +180,10 @@ def batch(records: Iterable[QueueItem]) -> pd.DataFrame:
 
     rows = list(records)
     frame = jobs(rows)
-    produced: dict[str, list[Any]] = {}
+    produced: defaultdict[str, list[Any]] = defaultdict(lambda: [None] * len(rows))
     for index, row in enumerate(rows):
         for name, value in _outputs(row):
-            produced.setdefault(name, [None] * len(rows))[index] = value
+            produced[name][index] = value
     put_out = _of_values({name: produced[name] for name in sorted(produced)})
     put_out.insert(0, IMAGES, _column([final_images(row) for row in rows], OBJECT))
     put_out = put_out.rename(columns={name: f"{name} (output)" for name in put_out.columns if name in frame})

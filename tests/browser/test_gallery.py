@@ -102,9 +102,13 @@ def test_picture_in_full_says_what_it_is_and_is_made_again(lab: Lab, wire: Wire,
     with page.notebook.page.expect_download() as download:
         dialog.get_by_role("link", name="Download").click()
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    again = dialog.get_by_role("button", name="Again with these values")
+    before = again.bounding_box()
     keys.press("ArrowRight")
     expect(dialog.locator(".iwg-large img")).to_have_js_property("naturalWidth", 80)
-    dialog.get_by_role("button", name="Again with these values").click()
+    expect(dialog).to_contain_text("80 × 48")
+    assert before == again.bounding_box()  # where a click is on its way
+    again.click()
     form = gallery.view.locator(".iwf-form")
     expect(form.get_by_label("blank_image.width", exact=True)).to_have_value("80")
     gallery.press("Enqueue")
