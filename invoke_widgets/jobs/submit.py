@@ -367,8 +367,8 @@ class Submitter:
             return self._result(batch, own, len(own), batch.requested)
         if own or batch.enqueued or batch.was_counted:
             raise _incomplete(batch, len(own), failure) from failure
-        # Where the ids of an empty queue begin is unknown, so that only its event would have told of it.
-        if not newer.is_whole or not (batch.newer.newest or batch.is_heard):
+        # Where what was the newest is gone too, or there was nothing, only its event would have told of it.
+        if not newer.is_whole or not (newer.is_anchored or batch.is_heard):
             raise _uncertain(batch, "items that may be its own were deleted meanwhile", failure) from failure
         return None
 

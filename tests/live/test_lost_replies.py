@@ -134,14 +134,15 @@ def test_a_submit_whose_job_was_never_seen_is_not_sent_again(wire: Wire, proxy: 
         other.resume()
 
 
+@pytest.mark.parametrize("cleared", [False, True])
 def test_a_submit_that_left_no_trace_is_called_off_when_its_ids_turn_out_to_be_missing(
-    wire: Wire, proxy: ChaosProxy
+    wire: Wire, proxy: ChaosProxy, cleared: bool
 ) -> None:
     """Deleted unseen, with nothing newer, it seems never to have come, until the ids of the next one show it.
 
-    That takes a job before it: in a queue that was empty, nobody knows where the ids begin.
+    That takes a job before it that is still there: after a clear, or where the queue was empty, nothing is sent again.
     """
-    wire.run()
+    before = wire.run()["item_id"]
     with iw.connect(proxy.url, use_socket=False) as console, iw.connect(wire.server.url) as other:
         other.pause()
         console.refresh()
@@ -151,12 +152,16 @@ def test_a_submit_that_left_no_trace_is_called_off_when_its_ids_turn_out_to_be_m
         with ThreadPoolExecutor(1) as pool:
             submitted = pool.submit(console.submit, add_and_multiply(), runs=2)
             until(lambda: wire.queue_status()["pending"] == 2, "the batch to arrive")
-            wire.put("clear")
+            if cleared:
+                wire.put("clear")
+            else:
+                for item_id in set(wire.item_ids()) - {before}:
+                    wire.send("DELETE", f"i/{item_id}")
             unread.stop()
             with pytest.raises(iw.SubmissionFailed, match="not certain"):
                 submitted.result(60)
-        assert {"canceled": 2} == wire.counts()
-        assert 2 == sum("enqueue_batch" in seen.path for seen in proxy.seen)
+        assert ({} if cleared else {"completed": 1, "canceled": 2}) == wire.counts()
+        assert (1 if cleared else 2) == sum("enqueue_batch" in seen.path for seen in proxy.seen)
         other.clear()
         other.resume()
 
