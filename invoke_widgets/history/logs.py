@@ -475,6 +475,9 @@ class CancellationLog(Log[Cancellation]):
         return 0 if record.stopped_s is None else 1
 
 
+_LEFT_OUT = ("origin", "destination", "created_at", "updated_at", "started_at", "completed_at", "server_error_type",
+             "error_message", "field_values", "device", "retried_from_item_id", "parent_item_id")  # fmt: skip
+"""What a summary or an event may leave out."""
 _RANKS: Mapping[str, int] = {PENDING: 0, WAITING: 1, IN_PROGRESS: 1, GONE: 2}
 _ENDED = 3
 
@@ -520,6 +523,10 @@ class JobLog(Log[QueueItem]):
         if known is not None and any(value.name for value in known.field_values or ()):
             # The server does not know the names: an earlier session of this history submitted the job.
             item = replace(item, field_values=known.field_values)
+        if known is not None and known.status == item.status:
+            # A summary lacks what an earlier session of this history has read.
+            lacking = [name for name in _LEFT_OUT if getattr(item, name) is None]
+            item = replace(item, **{name: getattr(known, name) for name in lacking})
         if known != item:
             self._put(key, item)
 

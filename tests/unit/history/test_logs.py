@@ -177,6 +177,27 @@ def test_a_record_is_replaced_by_its_later_state() -> None:
     assert (["failed"], [2.5]) == ([job.status for job in jobs], [c.stopped_s for c in cancellations])
 
 
+def test_a_summary_takes_nothing_from_a_record() -> None:
+    """A console that opens a history lists the queue first, without errors and retries; a later state is its own."""
+    jobs = JobLog()
+    for item in (
+        failed(updated_at=T0, retried_from_item_id=7, device="cpu"),
+        QueueItem(item_id=1, status="failed", batch_id="b"),
+        failed(2, started_at=T0, status="in_progress"),
+        QueueItem(item_id=2, status="pending", batch_id="b"),
+    ):
+        jobs.record(item)
+    first, second = sorted(jobs, key=lambda job: job.item_id)
+    assert ("ZeroDivisionError", "division by zero", T0, 7, "cpu", None) == (
+        first.server_error_type,
+        first.error_message,
+        first.updated_at,
+        first.retried_from_item_id,
+        first.device,
+        second.started_at,
+    )
+
+
 def test_events_are_kept_without_previews() -> None:
     """Ten thousand previews would be hundreds of megabytes."""
     log = EventLog(limit=2)
