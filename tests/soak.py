@@ -78,7 +78,7 @@ def _sample(begin: float, consoles: list[iw.Console], jobs: int) -> Sample:
 
 
 def _models() -> int:
-    return len(ipywidgets.widgets.widget._instances)
+    return len(ipywidgets.widgets.widget._instances)  # noqa: SLF001 - ipywidgets counts them nowhere else
 
 
 # -- in a process of its own -------------------------------------------------------------------------------------------
@@ -232,7 +232,8 @@ def _kill_now_and_then(server: EmbeddedServer, stopping: threading.Event, kills:
 def _shorten_logs(limit: int) -> None:
     for log in (ErrorLog, CancellationLog, JobLog, EventLog):
         log.__init__.__defaults__ = (limit,)
-    reruns._ATTEMPTS_KEPT = reruns._RETRIED_KEPT = limit  # by default reached after 20,000 attempts
+    # By default reached after 20,000 attempts.
+    reruns._ATTEMPTS_KEPT = reruns._RETRIED_KEPT = limit  # noqa: SLF001
 
 
 def run(minutes: float, limit: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     kernel = pyfuncitem.funcargs.get("kernel", pyfuncitem.funcargs.get("own_kernel"))
     if not isinstance(kernel, Kernel):
         return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
     for _ in range(2):
         try:
             pyfuncitem.obj(**arguments)

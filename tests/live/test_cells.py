@@ -20,7 +20,7 @@ gc.collect()
 print(json.dumps({
     "consoles": sum(type(each) is Console for each in gc.get_objects()),
     "threads": sum("invoke-widgets" in thread.name for thread in threading.enumerate()),
-    "models": len(ipywidgets.widgets.widget._instances),
+    "models": len(ipywidgets.Widget.get_manager_state()["state"]),
 }))
 """
 

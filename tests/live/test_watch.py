@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import uuid
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
+from invoke_widgets.jobs.watch import NoticeTracker
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -219,12 +221,18 @@ def test_a_deleted_job_has_ended(console: iw.Console, wire: Wire) -> None:
 
 
 def test_leaving_the_loop_ends_the_subscription(console: iw.Console) -> None:
-    """A loop that is left early leaves no subscription behind; the job goes on."""
+    """A loop that is left early leaves nothing behind that follows the queue; the job goes on."""
+
+    def following() -> int:
+        gc.collect()
+        return sum(type(each) is NoticeTracker for each in gc.get_objects())
+
     (job,) = console.submit(sleep(1, steps=10)).jobs
-    before = len(console.internals.store._subscriptions)
+    before = following()
     for _ in console.watch(job):
+        assert following() > before
         break
-    until(lambda: len(console.internals.store._subscriptions) == before, "the subscription to end")
+    until(lambda: following() == before, "the following to end")
     assert "completed" == job.wait(60).status
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
 import pytest
 
 import invoke_widgets as iw
@@ -22,7 +20,7 @@ from invoke_widgets.widgets.part import Part
 from invoke_widgets.widgets.queue_table import QueueTable
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
 from tests.support.graphs import add_and_multiply, blank_image, fail, sleep
-from tests.support.parts import Sent, ask, said
+from tests.support.parts import Sent, ask, models, said
 from tests.support.wire import Wire, until
 
 PARTS: list[type[Part]] = [
@@ -35,11 +33,6 @@ PARTS: list[type[Part]] = [
     Header,
     Dashboard,
 ]
-
-
-def live_models() -> int:
-    gc.collect()
-    return len(ipywidgets.widgets.widget._instances)
 
 
 @pytest.mark.slow
@@ -386,23 +379,23 @@ def test_closing_frees_every_model(console: iw.Console, wire: Wire, part: type[P
     """Ten views opened and closed leave as many models as before."""
     wire.run(fail())
     part(console).close()
-    before = live_models()
+    before = len(models())
     for _ in range(10):
         part(console).close()
-    assert before == live_models()
+    assert before == len(models())
 
 
 @pytest.mark.slow
 def test_thirty_closed_dashboards_leave_no_models(console: iw.Console, wire: Wire) -> None:
     """Thirty dashboards opened, used and closed leave as many models as before."""
     wire.run(add_and_multiply())
-    before = live_models()
+    before = len(models())
     for _ in range(30):
         dashboard = Dashboard(console)
         dashboard.tab = "submit"
         dashboard.close()
         dashboard.close()
-    assert before == live_models()
+    assert before == len(models())
 
 
 def test_two_dashboards_show_the_same(console: iw.Console, wire: Wire) -> None:
@@ -463,9 +456,8 @@ def test_a_password_in_an_error_is_shown_nowhere(console: iw.Console, wire: Wire
     until(lambda: "models.invalid" in view.as_html(), "the static page")
     with pytest.raises(iw.JobException) as caught:
         console.job(item_id).wait(30)
-    states = repr([model.get_state() for model in ipywidgets.widgets.widget._instances.values()])
     item = console.item(item_id)
-    shown = [states, view.as_html(), view.as_text(), repr(error), repr(item), str(item.error_traceback)]
+    shown = [repr(models()), view.as_html(), view.as_text(), repr(error), repr(item), str(item.error_traceback)]
     shown += [str(caught.value), repr(caught.value.details)]
     view.close()
     assert [] == [text for text in shown if "hunter2" in text or "abcdef123456" in text]

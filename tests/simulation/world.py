@@ -150,7 +150,7 @@ class World:
         self.server = Server(loop, self.log)
         self._network = Network(loop, random.Random(f"network {seed}"), self.server)
         self.server.network = self._network
-        self._consoles: list[Console] = []
+        self.consoles: list[Console] = []
         self._done: list[_Done] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._names = 0
@@ -167,7 +167,7 @@ class World:
         number = 1 + max((step.who for step in self._steps if isinstance(step.who, int)), default=0)
         for index in range(number):
             console = Console(f"console-{index}")
-            self._consoles.append(console)
+            self.consoles.append(console)
             await console.start()
         begin = self.loop.now
         for step in self._steps:
@@ -189,7 +189,7 @@ class World:
     def _take(self, step: Step) -> None:
         self.log(f"-- {step}")
         if isinstance(step.who, int):
-            self._tasks.append(self.loop.create_task(self._act(step, self._consoles[step.who])))
+            self._tasks.append(self.loop.create_task(self._act(step, self.consoles[step.who])))
         elif step.who == "others":
             self._others(step)
         elif step.who == "fault":
@@ -338,7 +338,7 @@ class World:
         if any(item.status in ("pending", "in_progress") for item in model.items.values()):
             found.append("the queue does not get empty")
         theirs = {item_id: _shown(QueueItem.from_json(item.whole())) for item_id, item in model.items.items()}
-        for console in self._consoles:
+        for console in self.consoles:
             state = console.store.state
             mode = state.connection.mode
             if mode != "live":
@@ -502,7 +502,7 @@ class World:
         return any(done.who == who and done.step.what.startswith(("cancel", "clear")) for done in self._done)
 
     def _check_errors(self) -> None:
-        for console in self._consoles:
+        for console in self.consoles:
             records = Counter((e.item_id, e.batch_id) for e in console.errors if e.server_error_type is not None)
             for key, times in records.items():
                 if times > 1:
@@ -523,13 +523,13 @@ class World:
         while self.loop.now < deadline and any(model.ever[i].status != "completed" for i in ids):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await asyncio.sleep(_SEEN_S)
-        for console in self._consoles:
+        for console in self.consoles:
             shown = [item.status if (item := console.store.state.items.get(i)) else None for i in ids]
             if shown != ["completed"] * 3:
                 self.wrong(f"{console.name} shows {shown} a second after three jobs completed")
 
     async def _check_closed(self, before: set[asyncio.Task[Any]]) -> None:
-        for console in self._consoles:
+        for console in self.consoles:
             await console.close()
             await asyncio.sleep(_REQUEST_S)
             self.server.gather(_POOL)
@@ -588,7 +588,7 @@ def play(seed: int, steps: Sequence[Step] | None = None) -> Result:
         loop.close()
         asyncio.set_event_loop(None)
         clock.use(None)
-        parts = [part for c in world._consoles for part in (c.store, c.client, c.sync, c.actions, c.errors)]
+        parts = [part for c in world.consoles for part in (c.store, c.client, c.sync, c.actions, c.errors)]
         references = [weakref.ref(part) for part in parts]
         del world, loop, parts
         gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import ipywidgets
@@ -12,7 +13,13 @@ from tests.support.wire import until
 
 def receive(widget: ipywidgets.Widget, message: dict[str, Any], *buffers: bytes) -> None:
     """Have a widget receive a message as if its page had sent it."""
-    widget._handle_custom_msg(message, list(buffers))  # ipywidgets has no public way
+    widget._handle_custom_msg(message, list(buffers))  # noqa: SLF001 - ipywidgets has no public way
+
+
+def models() -> dict[str, Any]:
+    """The states of all widgets that are open in this process, by the ids of their models."""
+    gc.collect()
+    return dict(ipywidgets.Widget.get_manager_state()["state"])
 
 
 def ask(part: Part, action: str, /, **args: Any) -> None:

@@ -20,7 +20,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from invokeai.app.services.shared import workflow_graph_builder as builder
 
 # This check is for workflows that are called by others and must return something.
-builder._validate_callable_workflow_nodes = lambda nodes: None
+builder._validate_callable_workflow_nodes = lambda nodes: None  # noqa: SLF001
 builder.Graph.model_validate = lambda graph: graph
 
 folder = Path(workflow_records.__file__).parent / "default_workflows"

@@ -65,8 +65,8 @@ def noting(data: Any, kind: str, asked: set[tuple[str, str]]) -> Any:
 class Noting(Transport):
     """Connections that note what is sent over them, and what is read of the answers."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
         self.sent: dict[str, list[tuple[set[str], Any]]] = {}
         self.asked: set[tuple[str, str]] = set()
 
@@ -169,13 +169,15 @@ def noted(embedded_server: EmbeddedServer) -> Noting:
         failed = wire.run(fail())["item_id"]
 
     async def run() -> Noting:
-        transport = Noting(embedded_server.url)
-        async with InvokeClient(embedded_server.url) as client:
-            client._transport = transport
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("invoke_widgets.client.client.Transport", Noting)
+            client = InvokeClient(embedded_server.url)
+        async with client:
             called = await _send_everything(client, failed)
         methods = {name for name, one in inspect.getmembers(InvokeClient, inspect.iscoroutinefunction)}
         assert set() == {name for name in methods if not name.startswith("_")} - called - _NOT_SENT
-        return transport
+        assert isinstance(client.transport, Noting)
+        return client.transport
 
     return asyncio.run(run())
 

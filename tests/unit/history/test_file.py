@@ -310,13 +310,14 @@ def test_problem_is_set_while_the_file_is_locked(path: Path, file: HistoryFile) 
 
 def test_records_are_written_once_a_full_disk_has_room(path: Path, file: HistoryFile) -> None:
     """Nothing is lost."""
-    assert file._connection is not None
-    file._connection.execute("PRAGMA max_page_count = 1")
+    connection = file._connection  # noqa: SLF001 - only SQLite's own connection can be told that a disk is full
+    assert connection is not None
+    connection.execute("PRAGMA max_page_count = 1")
     log = _errors(file)
     _fail(log, *range(50), message="x" * 1000)
     until(lambda: file.problem, "the problem")
     said = file.problem
-    file._connection.execute("PRAGMA max_page_count = 100000")
+    connection.execute("PRAGMA max_page_count = 100000")
     assert ("the disk is full", True, list(range(50))) == (said, file.flush(), _again(path))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipywidgets.widgets import widget as core
 from traitlets import TraitError
 
 from invoke_widgets.errors import InvalidRequest
@@ -211,20 +209,6 @@ def test_unknown_keywords_raise_type_error(console: FedConsole) -> None:
     """An unknown keyword is an error, not a silent nothing."""
     with pytest.raises(TypeError, match="colums"):
         QueueTable(console, colums=["item"])  # type: ignore[arg-type, call-arg]
-
-
-@pytest.mark.slow
-def test_closed_tables_leave_no_models(console: FedConsole) -> None:
-    """After a hundred tables there are as many models as before."""
-
-    def counted() -> int:
-        gc.collect()
-        return len(core._instances)
-
-    before = counted()
-    for _ in range(100):
-        QueueTable(console).close()  # type: ignore[arg-type]
-    assert before == counted()
 
 
 def test_closing_the_console_closes_its_tables() -> None:
