@@ -643,12 +643,14 @@ class Cancellation(Brief):
 class Retried(Brief):
     """The outcome of a retry: `new_item_ids` maps each retried item to the server's new one.
 
-    `skipped` has the items that the server did not retry (completed, missing, or the queue was full). For an item that
-    another item called, both name the outermost caller, which is what the server retries.
+    `skipped` has the items that the server did not retry (completed, missing, or the queue was full), and `gone` those
+    that it did retry, but whose new items somebody deleted before they were seen. For an item that another item called,
+    each names the outermost caller, which is what the server retries.
     """
 
     new_item_ids: Mapping[int, int]
     skipped: tuple[int, ...] = ()
+    gone: tuple[int, ...] = ()
 
     @property
     def item_ids(self) -> tuple[int, ...]:

@@ -181,7 +181,11 @@ class Actions:
             in_flight.add(self._store.state, taken)
             new_ids = await self._new_items(taken, newest)
             self._sync.expect(tuple(new_ids.values()))
-            return Retried(new_item_ids=new_ids, skipped=tuple(sorted(set(ids) - set(taken))))
+            return Retried(
+                new_item_ids=new_ids,
+                skipped=tuple(sorted(set(ids) - set(taken))),
+                gone=tuple(sorted(set(taken) - new_ids.keys())),
+            )
 
     async def _has_nothing_after(self, item_id: int) -> bool:
         """Whether certainly no item is newer."""

@@ -299,17 +299,23 @@ class Retry(Jobs):
     Attributes:
         new_item_ids: the id of each retried item -> that of its new item.
         skipped: the ids that the server skipped: completed, missing, or the queue was full.
+        gone: the ids of retried items whose new items somebody deleted before they were seen.
     """
 
     def __init__(self, context: Context, done: Retried) -> None:
         super().__init__(context)
         self.new_item_ids = done.new_item_ids
         self.skipped = done.skipped
+        self.gone = done.gone
 
     def __repr__(self) -> str:
         became = ", ".join(f"{old}: {new} {Job(self._context, new).status}" for old, new in self.new_item_ids.items())
-        skipped = f", skipped {', '.join(map(str, self.skipped))}" if self.skipped else ""
-        return f"Retry({{{became}}}{skipped})"
+        others = [
+            f", {what} {', '.join(map(str, ids))}"
+            for what, ids in (("gone", self.gone), ("skipped", self.skipped))
+            if ids
+        ]
+        return f"Retry({{{became}}}{''.join(others)})"
 
     @property
     def item_ids(self) -> tuple[int, ...]:

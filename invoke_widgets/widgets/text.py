@@ -139,13 +139,14 @@ def canceled(records: Iterable[Cancellation], failed: int = 0) -> str:
 
 def retried(retry: Retried) -> str:
     """The outcome of a retry: "Retried 2 failed items as 12, 13; 1 was skipped."."""
-    if not retry.new_item_ids:
+    number = len(retry.new_item_ids) + len(retry.gone)
+    if not number:
         return "Nothing was retried." if not retry.skipped else f"The server skipped {listed(retry.skipped)}."
-    if len(retry.new_item_ids) == 1:
-        old, new = next(iter(retry.new_item_ids.items()))
-        outcome = f"Retried item {old} as {new}"
-    else:
-        outcome = f"Retried {many(len(retry.new_item_ids), 'item')} as {listed(retry.item_ids)}"
+    outcome = f"Retried item {(*retry.new_item_ids, *retry.gone)[0]}" if number == 1 else f"Retried {number:,} items"
+    if retry.new_item_ids:
+        outcome += f" as {listed(retry.item_ids)}"
+    if retry.gone:
+        outcome += f"; {many(len(retry.gone), 'new item')} deleted unseen"
     return outcome + (f"; {len(retry.skipped):,} skipped." if retry.skipped else ".")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import invoke_widgets as iw
+from tests.support.chaos import ChaosProxy
 from tests.support.graphs import divide, iterate, sleep
 from tests.support.wire import Wire, until
 
@@ -137,3 +139,19 @@ def test_a_job_that_somebody_else_deleted_is_gone(console: iw.Console, wire: Wir
     frame = batch.frame(60)
     assert [1, 2] == frame["div.b"].tolist()
     assert (True, "completed") == (frame["status"][0] in ("gone", "canceled"), frame["status"][1])
+
+
+def test_a_retry_whose_new_item_is_cleared_at_once_says_so(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """Another client clears the queue before the reply: the job was retried, so it is neither new nor skipped."""
+    job = through.submit(divide(1, 0)).jobs[0]
+    with pytest.raises(iw.ExecutionFailed):
+        job.wait(60)
+    through.pause()
+    proxy.delay(3.0, path="retry_items_by_id", times=1)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(through.retry, job.item_id)
+        until(lambda: len(wire.get("list_all")) == 2, "the new item")
+        wire.put("clear")
+        retry = asked.result(60)
+    assert ({}, (), (job.item_id,)) == (retry.new_item_ids, retry.skipped, retry.gone)
+    assert f"Retry({{}}, gone {job.item_id})" == repr(retry)

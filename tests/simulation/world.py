@@ -441,8 +441,8 @@ class World:
             if len(did) > 1:
                 self.wrong(f"a retry of {done.item_id} made {[each.item_ids for each in did]}")
             if isinstance(done.result, Retried):
-                made = tuple(done.result.new_item_ids) + tuple(done.result.skipped)
-                if made != (done.item_id,) or bool(did) != bool(done.result.new_item_ids):
+                retried = (*done.result.new_item_ids, *done.result.gone)
+                if (*retried, *done.result.skipped) != (done.item_id,) or bool(did) != bool(retried):
                     self.wrong(f"a retry of {done.item_id} says {done.result}, and it made {did}")
             elif isinstance(done.error, JobException) and not isinstance(done.error, SubmissionFailed) and did:
                 self.wrong(f"a retry raised {type(done.error).__name__} ({done.error.message}), and made {did}")

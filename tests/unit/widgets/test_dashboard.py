@@ -39,7 +39,7 @@ class Actions:
 
     async def retry(self, item_ids: list[int]) -> Any:
         self.retried += item_ids
-        return SimpleNamespace(new_item_ids={i: i + 100 for i in item_ids}, item_ids=item_ids, skipped=())
+        return SimpleNamespace(new_item_ids={i: i + 100 for i in item_ids}, item_ids=item_ids, skipped=(), gone=())
 
 
 class Console(FedConsole):

@@ -65,6 +65,8 @@ def test_canceled_counts_each_outcome(outcomes: list[str], failed: int, expected
         (Retried(new_item_ids={}, skipped=(3,)), "The server skipped 3."),
         (Retried(new_item_ids={5: 9}), "Retried item 5 as 9."),
         (Retried(new_item_ids={5: 9, 6: 10}, skipped=(7,)), "Retried 2 items as 9, 10; 1 skipped."),
+        (Retried(new_item_ids={}, gone=(5,)), "Retried item 5; 1 new item deleted unseen."),
+        (Retried(new_item_ids={5: 9}, gone=(6, 8)), "Retried 3 items as 9; 2 new items deleted unseen."),
     ],
 )
 def test_retried_names_new_items_and_counts_skipped_ones(retry: Retried, expected: str) -> None:
