@@ -35,6 +35,12 @@ _SHORTEST, _MINUTES, _DAY = timedelta(seconds=10), timedelta(minutes=10), timede
 NAME: Final = 30
 """The longest name shown: those of devices and statuses come from the server."""
 
+# A figure does not know whether its page is dark. Turning the brightness keeps each hue, and so what a color means.
+_TURNED = (
+    '<style>:is([data-jp-theme-light="false"], .vscode-dark) .iw-turned'
+    ' { filter: invert(0.92) hue-rotate(180deg); }</style><img class="iw-turned"'
+)
+
 _LATEST = datetime(9999, 12, 31, 23, 59, 59)
 """The last moment that an axis can show."""
 
@@ -74,12 +80,15 @@ def axes_for(ax: Axes | None, dark: bool | None) -> Axes:
         formats without HTML such as PDF.
         """
 
+        follows_page = ax is None and dark is None
+
         def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
             file = BytesIO()
             self.get_figure(root=True).savefig(file, format="png", dpi=110)  # type: ignore[union-attr]
             png = b64encode(file.getvalue()).decode()
             label = str(self.get_label())
-            image = f'<img src="data:image/png;base64,{png}" alt="{html.escape(label)}">'
+            tag = _TURNED if self.follows_page and _colors(self) is LIGHT else "<img"
+            image = f'{tag} src="data:image/png;base64,{png}" alt="{html.escape(label)}">'
             return {"text/html": image, "image/png": png, "text/plain": label}
 
     Shown.__name__ = Shown.__qualname__ = "Axes"

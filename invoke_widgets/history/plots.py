@@ -78,7 +78,8 @@ class Plots:
     - `since`: a time, or how long ago, such as "15min" or a `timedelta`; what ended before is left out.
     - `batch`: a `Batch` or its id; what belongs to others is left out.
     - `ax`: axes to draw on, as `plt.subplots()` makes them; by default those of a new figure.
-    - `dark`: whether it is for a dark page; by default as `ax` is, or matplotlib's own style.
+    - `dark`: whether it is for a dark page; by default as `ax` is, or matplotlib's own style. Where that is light, a
+      dark JupyterLab or VS Code shows a new figure with its brightness turned.
 
     Args:
         errors: a log, its frame, or records.

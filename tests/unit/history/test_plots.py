@@ -304,7 +304,23 @@ def test_a_figures_description_is_escaped() -> None:
     job = replace(_jobs()[3], device='"><script>alert(1)</script>')
     bundle = Plots(jobs=[job]).job_gantt()._repr_mimebundle_()  # type: ignore[attr-defined]
     assert "<script" not in bundle["text/html"]
-    assert 1 == bundle["text/html"].count(">")
+    assert 1 == bundle["text/html"].partition("</style>")[2].count(">")
+
+
+@pytest.mark.parametrize(("dark", "expected"), [(None, True), (False, False), (True, False)])
+def test_a_figure_follows_a_dark_page_unless_told_otherwise(dark: bool | None, expected: bool) -> None:
+    """Its HTML turns the brightness on dark pages, and keeps the hues."""
+    bundle = Plots().durations(dark=dark)._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert expected == ("invert(" in bundle["text/html"])
+
+
+def test_a_figure_of_a_dark_style_is_not_turned() -> None:
+    """It is dark already."""
+    from matplotlib import rc_context
+
+    with rc_context({"figure.facecolor": "black"}):
+        bundle = Plots().durations()._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert "invert(" not in bundle["text/html"]
 
 
 @pytest.mark.parametrize("name", NAMES)
