@@ -248,9 +248,10 @@ class Canceler:
             "pending", lambda item: item.status == PENDING, self._client.cancel_all_except_current
         )
         if record.outcome == "already_finished":
-            return self._keep(record, message="Nothing was pending.")
+            return self._keep(record, message="Nothing was waiting.")
         if record.outcome == "canceled":
-            return self._keep(record, message=f"Canceled {record.canceled:,} pending; the current item goes on.")
+            jobs = "job" if record.canceled == 1 else "jobs"
+            return self._keep(record, message=f"Canceled {record.canceled:,} waiting {jobs}.")
         return record
 
     async def _clear(self) -> Cancellation:
@@ -268,7 +269,7 @@ class Canceler:
             return record
         deleted = record.canceled
         unfinished = min(deleted, len(record.item_ids) if before is None else unfinished_of(before, deleted))
-        message = f"{deleted:,} deleted, {unfinished:,} of them unfinished."
+        message = f"{deleted:,} deleted{f', {unfinished:,} of them unfinished' if unfinished else ''}."
         if state.is_shared:
             message = f"Cleared your items: {message}" if deleted else "Nothing in the queue is yours."
         else:

@@ -62,8 +62,14 @@ class QueueActions:
         """Start canceling the unfinished items of a batch, and return at once."""
         self.cancel_batches([batch_id], "cancel_batch")
 
-    def cancel_batches(self, batch_ids: Sequence[str], key: str) -> None:
-        """Start canceling the unfinished items of batches, and return at once."""
+    def cancel_batches(self, batch_ids: Sequence[str], key: str, *, may_undo: bool = True) -> None:
+        """Start canceling the unfinished items of batches, and return at once.
+
+        Args:
+            batch_ids: the batches.
+            key: what is busy meanwhile.
+            may_undo: whether a click may bring the items back.
+        """
 
         async def work() -> list[Cancellation]:
             return [await self._actions.cancel_batch(batch_id) for batch_id in batch_ids]
@@ -71,7 +77,7 @@ class QueueActions:
         def outcome(records: list[Cancellation]) -> None:
             number = sum(record.canceled for record in records)
             several = f"Canceled {words.many(number, 'job')} of {words.many(len(records), 'batch')}."
-            self._part.say(records[0].message if len(records) == 1 else several, undo=records)
+            self._part.say(records[0].message if len(records) == 1 else several, undo=records if may_undo else ())
 
         self._part.forgive()
         self._part.run(work(), outcome, key=key)

@@ -214,7 +214,7 @@ class Header(Part):
 
     def unwedge(self, batch_ids: list[str]) -> None:
         """Start canceling the batches that hold up the queue, and return at once."""
-        self.actions.cancel_batches(batch_ids, "unwedge")
+        self.actions.cancel_batches(batch_ids, "unwedge", may_undo=False)  # the queue would be stuck again
 
     # -- without widgets ---------------------------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@ class JobLine(Part):
         self._ids: set[int] = set()
         self._pictured: tuple[int, ...] = ()
         super().__init__(console)
-        self.name = repr(handle).partition("(")[0]
+        kind = repr(handle).partition("(")[0]
+        self.name = f"{kind} {handle.item_id}" if isinstance(handle, Job) else kind
         self.follow()
 
     def draw(self, change: Change) -> None:

@@ -222,6 +222,51 @@ def test_clear_asks_first_and_says_how_many(page: Page, wire: Wire) -> None:
     assert 0 == wire.queue_status()["total"]
 
 
+def double(target: Locator, between: Callable[[], object]) -> None:
+    """Click an element, do what is to be done between, and click in its place, as a double click's second click."""
+    box = target.bounding_box()
+    assert box is not None
+    mouse = target.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for count in (1, 2):
+        mouse.down(click_count=count)
+        mouse.up(click_count=count)
+        if count == 1:
+            between()
+
+
+@pytest.mark.looks
+def test_double_click_presses_one_button(page: Page, wire: Wire) -> None:
+    """Its second click does nothing to what took the button's place: a question, the next job's cancel, a retry."""
+    running, pending = wire.running_and_pending(3)
+    row = page.row(pending[2])
+    double(
+        row.get_by_role("button", name="Cancel item"),
+        lambda: expect(row.get_by_role("button", name="Retry item")).to_be_visible(),
+    )
+    double(
+        page.view.locator(".iw-now").get_by_role("button", name=f"Cancel item {running}"),
+        lambda: expect(page.view.locator(".iw-now")).to_contain_text(f"item {pending[0]}"),
+    )
+    double(page.button("Clear …"), lambda: expect(page.question).to_be_visible())
+    expect(page.question).to_contain_text("Clear deletes 4 jobs")
+    page.press("Keep")
+    page.press("Pause")
+    page.says("Paused")
+    assert {"in_progress": 1, "pending": 1, "canceled": 2} == wire.counts()
+
+
+@pytest.mark.looks
+def test_dangerous_button_stays_red_under_the_pointer(page: Page, wire: Wire) -> None:
+    """That of a question looks the same when it is pointed at, as it is at once where the pointer already was."""
+    wire.run()
+    page.choose("Clear …")
+    button = page.button("Clear 1 job")
+    color = button.evaluate("e => getComputedStyle(e).backgroundColor")
+    button.hover()
+    expect(button).to_have_css("background-color", color)
+
+
 @pytest.mark.looks
 def test_tiles_filter_the_table(page: Page, wire: Wire) -> None:
     """A click on a counter shows only those jobs, from any tab, and a second click shows all again."""
@@ -309,6 +354,8 @@ def test_stuck_queue_shows_in_a_banner_that_mends_it(page: Page, wire: Wire) -> 
     expect(page.row(item_id)).to_have_attribute("aria-selected", "true")
     expect(page.row(item_id)).to_be_visible()
     page.press("Cancel its batch (1 job)")
+    page.says("Canceled 1 of batch")
+    expect(page.button("Undo")).to_have_count(0)  # it would be stuck again
     expect(page.banner).to_have_count(0)
     page.is_live()
     assert "completed" == wire.wait_for(behind)["status"]

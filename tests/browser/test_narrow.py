@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from invoke_widgets import demo_server
 from tests.browser.session import Lab
 from tests.browser.test_dashboard import UNREADABLE, Page
 from tests.support.graphs import add_and_multiply, fail
@@ -126,6 +127,26 @@ def test_banner_and_filters_are_whole_where_it_is_narrow(narrowed: Narrowed, wir
     page.tile("Waiting").click()
     expect(page.button("Remove the filter by status")).to_be_visible()
     assert before == pytest.approx(heights(page.view.get_by_role("searchbox").locator("visible=true")), abs=1)
+
+
+def test_fields_and_outcomes_are_whole_where_it_is_narrow(lab: Lab, wire: Wire) -> None:
+    """No field of a form stands out of it, and no outcome's label out of its card."""
+    islands = Path(demo_server.__file__).parent / "workflows" / "islands.json"
+    page = Page(lab, wire, f"console.workflow({str(islands)!r}).form()")
+    done = wire.run()["item_id"]
+    page.notebook.kernel_execute(f"console.cancel({done})")
+    page.notebook.run_cell(2)
+    window = page.notebook.page
+    before = window.viewport_size
+    window.set_viewport_size({"width": 420, "height": 1000})
+    form = page.notebook.output(2)
+    expect(form.get_by_role("button", name="Another Seed")).to_be_visible()
+    assert [] == form.locator(".iw").first.evaluate(_TOO_WIDE)
+    page.tab("Cancellations")
+    label = page.rows().first.locator(".iw-pill")
+    expect(label).to_contain_text("Already finished")
+    assert label.evaluate("e => e.getBoundingClientRect().right <= e.parentElement.getBoundingClientRect().right")
+    window.set_viewport_size(before)  # type: ignore[arg-type]
 
 
 def test_outcome_replaces_the_one_before(narrowed: Narrowed, wire: Wire) -> None:

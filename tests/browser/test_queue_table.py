@@ -404,6 +404,16 @@ def test_focused_row_stays_while_rows_arrive(fed: Open) -> None:
     assert before == pytest.approx(page.top_of(48), abs=1)
 
 
+def test_new_rows_are_seen_after_a_click(fed: Open) -> None:
+    """A click leaves the focus in its row, but does not hold the rows there: at the top the newest are shown."""
+    page = fed(50)
+    page.row(48).get_by_role("gridcell").first.click()
+    page.search.hover()
+    page.kernel("console.feed(item(i) for i in range(51, 91))")
+    expect(page.row(90)).to_be_visible()
+    until(lambda: 90 == page.in_sight()[0], "the newest row in sight")
+
+
 def test_table_is_as_tall_as_its_rows_and_does_not_shrink(fed: Open) -> None:
     """A row has no page of nothing under it; many rows scroll; a search leaves what is below in its place."""
     page = fed(1)

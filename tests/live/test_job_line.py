@@ -27,7 +27,7 @@ def test_line_of_a_job_shows_its_error_and_its_retry_another_line(console: iw.Co
     [job] = console.submit(fail("out of luck"))
     line = console.progress(job)
     until(lambda: line.error, "the error")
-    assert ("Job", 1, f"Item {job.item_id}: out of luck") == (line.name, line.total, line.error)
+    assert (f"Job {job.item_id}", 1, f"Item {job.item_id}: out of luck") == (line.name, line.total, line.error)
     again = console.progress(console.retry(job.item_id))
     until(lambda: again.counts.get("failed") == 1, "the retry")
     assert "Retry" == again.name

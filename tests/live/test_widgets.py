@@ -104,7 +104,7 @@ def test_cancel_pending_leaves_the_current_item(console: iw.Console, wire: Wire)
     until(lambda: len(console.queue) == 3, "the snapshot")
     controls = Controls(console)
     ask(controls, "cancel_pending")
-    assert "Canceled 2 pending; the current item goes on." == said(controls)
+    assert "Canceled 2 waiting jobs." == said(controls)
     assert sorted(pending) == sorted(controls.said["undo"])
     assert ["in_progress", "canceled", "canceled"] == wire.statuses([running, *pending])
 
@@ -406,7 +406,7 @@ def test_two_dashboards_show_the_same(console: iw.Console, wire: Wire) -> None:
     ask(first.queue_table, "cancel_pending")
     until(lambda: second.header.counts.get("canceled") == 2, "the counters")
     until(lambda: [record["what"] for record in second.cancellation_log.records] == ["all waiting"], "the record")
-    assert said(first).startswith("Canceled 2 pending")
+    assert said(first).startswith("Canceled 2 waiting")
     assert {} == second.said
 
 

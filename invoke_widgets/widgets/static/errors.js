@@ -17,7 +17,7 @@ const errorKind = (details, acts) => ({
     message: { title: "Message", width: "minmax(160px, 1fr)", cell: (row) => row.message, hint: (row) => row.message },
     node: { title: "Node", width: "130px", cell: (row) => row.node, hint: (row) => row.node },
     trend: { title: "Trend", width: "104px", down: true, cell: trend },
-    last: { title: "Last", width: "84px", down: true, cell: (row) => timeOfDay(row.last), hint: (row) => `first ${new Date(row.first * 1000).toLocaleString()}` },
+    last: { title: "Last", width: "84px", down: true, cell: (row) => timeOfDay(row.last), hint: (row) => `first ${exact(row.first)}` },
   },
   last: "150px",
   cards: ["count", "class", "message"],

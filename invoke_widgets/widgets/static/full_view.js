@@ -92,8 +92,8 @@ function FullView({ cards, card, chosen, pictures, selected, onSelect, onOpen, o
   ].filter(Boolean);
   return html`<dialog class="iwg-full" tabindex="-1" ref=${dialog} aria-label=${`Picture of item ${card.item_id}`} onKeyDown=${key} onClose=${onClose} onClick=${(event) => { if (event.target === dialog.current) close(); }}>
     <div class="iw-tools"><h4 class="iw-cut iw-grow">Item ${card.item_id}</h4>
-      <${Button} kind="quiet" class="iw-icon" aria-label="Previous picture" disabled=${at <= 0} onClick=${() => open(cards[at - 1])}>‹<//>
-      <${Button} kind="quiet" class="iw-icon" aria-label="Next picture" disabled=${at >= cards.length - 1} onClick=${() => open(cards[at + 1])}>›<//>
+      <${Button} kind="quiet" class="iw-icon" aria-label="Previous picture" repeats disabled=${at <= 0} onClick=${() => open(cards[at - 1])}>‹<//>
+      <${Button} kind="quiet" class="iw-icon" aria-label="Next picture" repeats disabled=${at >= cards.length - 1} onClick=${() => open(cards[at + 1])}>›<//>
       <${Button} kind="quiet" class="iw-icon" aria-label="Close" autofocus onClick=${close}>✕<//></div>
     ${question || html`<div class="iw-tools iwg-acts">
       ${children}

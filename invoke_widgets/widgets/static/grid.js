@@ -80,9 +80,9 @@ function Grid({ model }) {
   };
   const retry = (ids) => asked("Retry", ids, "retry");
   const cancel = (ids) => asked("Cancel", ids, "cancel");
-  const click = ({ target }) => { // here, not in 400 cells
+  const click = ({ target, detail }) => { // here, not in 400 cells
     const button = target.closest("[data-act]:not([aria-disabled])");
-    if (!button) return;
+    if (!button || detail > 1) return;
     const id = Number(button.parentElement.firstElementChild.dataset.id);
     const items = cards.filter((card) => card.id === id).map((card) => card.item_id);
     if (button.dataset.act === "open") setOpen([id]);

@@ -11,8 +11,8 @@ function JobLine({ model }) {
   const share = total ? (done + (running.share ?? 0)) / total : 0;
   const words = SHOWN.filter(([key]) => counts[key]).map(([key, word]) => `${total === 1 ? "" : `${count(counts[key])} `}${word}`).join(" · ");
   return html`<div class="iwl-line">
-    <b>${name}</b><span class="iw-dim">${total === 1 ? "" : `${count(done)} of ${many(total, "job")}`}</span>
-    ${over ? null : html`<span class="iwl-meter"><${Progress} share=${share} label=${`Progress of this ${name.toLowerCase()}`} /></span>`}
+    <b>${name}</b>${total !== 1 && html`<span class="iw-dim">${count(done)} of ${many(total, "job")}</span>`}
+    ${over ? null : html`<span class="iwl-meter"><${Progress} share=${share} label=${`Progress of ${name.toLowerCase()}`} /></span>`}
     <span role="status">${words}</span>
     ${running.id ? html`<span class="iw-dim iw-cut">${[running.message || "running", running.share ? percent(running.share) : ""].filter(Boolean).join(" · ")}</span>` : null}
     ${names.map((one) => html`<${Thumb} key=${one} pictures=${pictures} name=${one} />`)}

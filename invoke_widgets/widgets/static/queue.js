@@ -161,7 +161,7 @@ function ItemDetail({ row, known, pictures }) {
   if (!known?.detail) return html`<p class="iw-dim">Reading the item …</p>`;
   const { detail } = known;
   const { error } = detail;
-  const times = detail.times.map(([name, time]) => [name, new Date(time).toLocaleString()]);
+  const times = detail.times.map(([name, time]) => [name, exact(time)]);
   return html`
     ${error && html`<${Section} title="Error" wide>
       <p class="iwt-message"><${Pill} look=${errorLook(error.type)} title=${error.type} /> <b>${error.message || error.server_type}</b></p>

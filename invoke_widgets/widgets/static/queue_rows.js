@@ -228,5 +228,3 @@ function ago(seconds) {
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
   return `${Math.floor(seconds / 86400)} d ago`;
 }
-
-const exact = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleString());

@@ -71,7 +71,7 @@ function Submitter({ model }) {
       ${rows.map((row, index) => html`<${ValuesRow} key=${index} row=${row} index=${index} rows=${rows} fields=${fields} list=${list} problem=${problems[`row ${index}`]}
         onChange=${(next) => setRow(index, next)} onRemove=${() => { change({ rows: rows.filter((_, i) => i !== index) }); vary.current.firstElementChild.focus(); }} />`)}
       <datalist id=${list}>${fields.map((name) => html`<option value=${name}></option>`)}</datalist>
-      <div ref=${vary}><${Button} title="Give a field several values: one job for each" onClick=${() => change({ rows: [...rows, ["", "", group]] })}>Vary a field<//> <${Problem} problem=${problems.data} /></div>
+      <div ref=${vary}><${Button} repeats title="Give a field several values: one job for each" onClick=${() => change({ rows: [...rows, ["", "", group]] })}>Vary a field<//> <${Problem} problem=${problems.data} /></div>
       <${Problem} problem=${problems.runs} /><${Problem} problem=${problems.destination} />
     </div>
     <${SubmitBar} model=${model} form=${form} problems=${problems} plan=${plan} disabled=${!sendable}>

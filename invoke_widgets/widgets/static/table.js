@@ -166,13 +166,19 @@ class Table {
       this.render();
     }
     this.letGo();
-    if (this.heldAtTop && !this.open && !this.body.contains(focusNear(this.body))) this.grid.scrollTop = 0;
+    if (this.heldAtTop && !this.open && !this._hasKeys) this.grid.scrollTop = 0;
     this.heldAtTop = false;
+  }
+
+  /** Whether someone is at a row by the keys; a click leaves the focus there, too. */
+  get _hasKeys() {
+    const at = focusNear(this.body);
+    return this.body.contains(at) && at.matches(":focus-visible");
   }
 
   /** The row that keeps its place when no pointer is over one: that with the focus, else the first in sight that stays. */
   _anchor(leaving) {
-    if (this.body.contains(focusNear(this.body)) && this.elements.has(this.active)) return this.active;
+    if (this._hasKeys && this.elements.has(this.active)) return this.active;
     if (!this.grid.scrollTop) return null;
     const from = this.indexAt(this.grid.scrollTop);
     return this.list.slice(from, from + 100).find((row) => !leaving.has(row)) ?? null;
@@ -529,7 +535,7 @@ class Table {
     const button = target.closest("button");
     this.active = row;
     if (button) {
-      if (button.getAttribute("aria-disabled") !== "true" && !button.closest(".iw-ended")) this.kind.press(button, row);
+      if (event.detail < 2 && button.getAttribute("aria-disabled") !== "true" && !button.closest(".iw-ended")) this.kind.press(button, row);
     } else if (event.shiftKey) {
       this._selectRange(row);
     } else if (target.closest(".iwt-check") || event.ctrlKey || event.metaKey) {

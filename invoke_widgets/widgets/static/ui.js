@@ -127,12 +127,15 @@ function useClock() {
 
 // -- elements ---------------------------------------------------------------------------------------------------------
 
-/** `kind`: "quiet", "outline" or "solid"; `danger`; a busy or disabled one keeps the focus. */
-function Button({ kind = "outline", danger, busy, disabled, class: more = "", onClick, children, ...rest }) {
+/**
+ * `kind`: "quiet", "outline" or "solid"; `danger`; a busy or disabled one keeps the focus. The second click of a double click
+ * does nothing, since this one may just have taken the place of the button that the first was for; except if it `repeats`.
+ */
+function Button({ kind = "outline", danger, busy, disabled, repeats, class: more = "", onClick, children, ...rest }) {
   const { ended } = useContext(Scope);
   const off = busy || disabled || ended;
   return html`<button type="button" class=${`iw-${kind} ${danger ? "iw-danger" : ""} ${busy ? "iw-busy" : ""} ${more}`}
-    aria-disabled=${off ? "true" : null} onClick=${(event) => { if (!off) onClick?.(event); }} ...${rest}>${children}</button>`;
+    aria-disabled=${off ? "true" : null} onClick=${(event) => { if (!off && (repeats || event.detail < 2)) onClick?.(event); }} ...${rest}>${children}</button>`;
 }
 
 const STATUS = {
@@ -326,6 +329,8 @@ const percent = (share) => `${Math.round(Math.min(1, Math.max(0, share)) * 100)}
 const count = (n) => n.toLocaleString("en-US");
 const many = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : thing.endsWith("tch") ? "es" : "s"}`;
 const timeOfDay = (seconds) => (seconds === null || seconds === undefined ? "–" : new Date(seconds * 1000).toTimeString().slice(0, 8));
+/** "2026-01-31 15:04:05": as a day of the same form, whatever the locale. */
+const exact = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleString("sv"));
 const shortId = (id) => (id.length > 9 ? id.slice(0, 8) : id);
 
 /** Copy a text; pages that were not loaded over https have no clipboard, there it is selected and copied as by a key. */

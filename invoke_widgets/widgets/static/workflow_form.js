@@ -84,7 +84,7 @@ function NumberInput({ element, control, common, value, change }) {
   const another = () => change(String(Math.floor(Math.random() * ((maximum ?? SEED_MAX) + 1))));
   return html`<div class="iwf-number">${slides && html`<input type="range" aria-label=${`${element.name}, slider`} min=${minimum} max=${maximum} step=${step} value=${Number(value) || minimum} onInput=${(event) => change(event.target.value)} />`}
     <${Line} more=${{ inputmode: "decimal" }} common=${common} value=${value} change=${change} />
-    ${control.seed && html`<${Button} class="iw-icon" aria-label=${`Another ${element.name}`} title="Another random number" onClick=${another}>⚄<//>`}</div>`;
+    ${control.seed && html`<${Button} class="iw-icon" repeats aria-label=${`Another ${element.name}`} title="Another random number" onClick=${another}>⚄<//>`}</div>`;
 }
 
 /** By the kind of a field, what sets its value; each gets all about the field. */
