@@ -252,6 +252,20 @@ def test_rows_stand_by_activity_at_first(fed: Open) -> None:
     until(lambda: [22, 23, 24] == page.in_sight()[:3], "the running row to be on top")
 
 
+def test_jobs_start_after_those_before_them(fed: Open) -> None:
+    """When a waiting job starts is estimated by all before it, each as long as its own batch's jobs take."""
+    page = fed(8)
+    page.kernel(
+        "from datetime import UTC, datetime, timedelta\n"
+        "console.feed([item(150, IN_PROGRESS, started_at=datetime.now(UTC) - timedelta(seconds=60)),"
+        " item(151), item(201), item(202)])\n"
+        "console.progress(150, 0.25)"  # its batch's jobs take 4 minutes, the newest that ended some seconds
+    )
+    expect(page.row(151)).to_contain_text(re.compile(r"starts in about [23]:\d\d"))
+    expect(page.row(201)).to_contain_text(re.compile(r"2nd · in about [67]:\d\d"))
+    expect(page.row(202)).to_contain_text(re.compile(r"3rd · in about [67]:\d\d"))
+
+
 def test_columns_are_chosen_in_menu_and_python(fed: Open) -> None:
     """Columns chosen in the menu or in Python are shown and kept."""
     page = fed(2, options=", columns=['item', 'status', 'destination']")

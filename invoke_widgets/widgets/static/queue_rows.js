@@ -95,7 +95,7 @@ class Rows {
     Object.assign(this.facts, message.m);
     if (message.busy) this.busy = new Set(message.busy);
     for (const row of this.touched) if (row.status !== "in_progress") row.progress = null;
-    if (this.touched.size) this._found = null;
+    if (this.touched.size || message.m) this._found = null;
     return this.touched;
   }
 
@@ -144,8 +144,8 @@ class Rows {
   }
 
   /**
-   * The rows in progress, the positions of the pending ones, and how many rows there are by batch and by destination, the
-   * newest first; found at most once after each change.
+   * The rows in progress, and how many rows there are by batch and by destination, the newest first; found at most once
+   * after each change, together with the pending rows' places.
    */
   get found() {
     if (this._found) return this._found;
@@ -157,23 +157,32 @@ class Rows {
       if (row.batch !== null) batches.set(row.batch, (batches.get(row.batch) ?? 0) + 1);
       if (row.destination !== null) destinations.set(row.destination, (destinations.get(row.destination) ?? 0) + 1);
     }
-    const positions = new Map(pending.sort(byPriority).map((row, i) => [row, i + 1]));
-    return this._found = { running, positions, batches, destinations };
+    let wait = 0;
+    for (const [i, row] of pending.sort(byPriority).entries()) {
+      row.place = { position: i + 1, wait };
+      wait += this.facts.paces[row.batch] ?? this.facts.mean ?? NaN;
+    }
+    return this._found = { running, batches, destinations };
+  }
+
+  /** A pending row's `position` in the queue, from 1, and the seconds that those before it will `wait`; NaN if not known. */
+  place(row) {
+    return this.found && row.status === "pending" && !row.gone ? row.place : null;
   }
 
   /** A pending row's position in the queue, from 1. */
   position(row) {
-    return this.found.positions.get(row) ?? null;
+    return this.place(row)?.position ?? null;
   }
 
   /** Seconds until a running row ends or a pending one starts; null if not known. The kernel estimates the end. */
   left(row, now) {
     if (row.status === "in_progress") return row.ends > now ? row.ends - now : null;
-    const each = this.facts.paces[row.batch] ?? this.facts.mean;
-    if (row.status !== "pending" || this.facts.halted || each === null) return null;
+    const wait = this.place(row)?.wait ?? NaN;
+    if (this.facts.halted || Number.isNaN(wait)) return null;
     let running = 0;
     for (const other of this.found.running) running = Math.max(running, this.left(other, now) ?? 0);
-    return running + (this.position(row) - 1) * each;
+    return running + wait;
   }
 }
 
