@@ -72,7 +72,7 @@ function Header({ model }) {
   const [run, busy] = useAct();
   const { ended } = useContext(Scope);
   const color = ended ? "off" : server.color;
-  const low = (last) => (last && banner.title ? "iw-low" : "");
+  const low = (last) => (last && (banner.title || ended) ? "iw-low" : "");
   return html`<div class="iw-top"><${HeadBanner} banner=${banner} /></div>
     <div class="iw-head">
       <span class=${`iw-dot iw-${color}`} aria-hidden="true"></span>
