@@ -192,9 +192,9 @@ class Lab:
             page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         return page
 
-    def log_tail(self, lines: int = 40) -> str:
+    def log_tail(self) -> str:
         """The end of what JupyterLab and its kernels logged."""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:])
 
     def _app(self) -> Page:
         """The page that shows JupyterLab, loaded once."""

@@ -18,9 +18,9 @@ from tests.support.wire import Wire, until
 pytestmark = pytest.mark.looks
 
 
-def _flow(width: int = 64, **inputs: Any) -> dict[str, Any]:
+def _flow(**inputs: Any) -> dict[str, Any]:
     color = {"r": 200, "g": 80, "b": 40, "a": 255}
-    node = editor.node("p", "blank_image", width=width, height=48, color=color, mode="RGB", **inputs)
+    node = editor.node("p", "blank_image", width=64, height=48, color=color, mode="RGB", **inputs)
     node["data"]["isIntermediate"] = False
     return editor.workflow([node], name="Plain")
 

@@ -17,13 +17,13 @@ from tests.support.servers import Server
 from tests.support.wire import Wire, until
 
 
-def _workflow(name: str = "tests: add", **other: Any) -> dict[str, Any]:
+def _workflow(**other: Any) -> dict[str, Any]:
     """A workflow of one node, as the editor exports it."""
     inputs = {field: {"name": field, "label": "", "value": value} for field, value in {"a": 1, "b": 2}.items()}
     data = {"id": "n", "type": "add", "version": "1.0.1", "label": "", "inputs": inputs, "isOpen": True}
     return {
         **dict.fromkeys(("author", "contact", "notes"), ""),
-        "name": name,
+        "name": "tests: add",
         "description": "Adds two numbers",
         "version": "1.0.0",
         "tags": "tests, sums",

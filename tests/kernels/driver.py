@@ -77,10 +77,9 @@ class Kernel:
     Args:
         folder: for what Jupyter writes.
         python_path: a folder to go before the installed packages, see `tests.kernels.install`.
-        environment: further environment variables.
     """
 
-    def __init__(self, folder: Path, python_path: Path | None, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, python_path: Path | None) -> None:
         own = {
             "IPYTHONDIR": folder / "ipython",
             "JUPYTER_RUNTIME_DIR": folder / "runtime",
@@ -90,7 +89,7 @@ class Kernel:
             path.mkdir(parents=True, exist_ok=True)
         paths = [str(python_path)] if python_path is not None else []
         paths += [path for path in (os.environ.get("PYTHONPATH"),) if path]
-        self._environment = {**os.environ, **{name: str(path) for name, path in own.items()}, **environment}
+        self._environment = {**os.environ, **{name: str(path) for name, path in own.items()}}
         if paths:
             self._environment["PYTHONPATH"] = os.pathsep.join(paths)
         self._cells: dict[str, Cell] = {}
@@ -280,9 +279,9 @@ class Kernel:
 
 
 @contextmanager
-def running(folder: Path, python_path: Path | None, environment: dict[str, str] | None = None) -> Iterator[Kernel]:
+def running(folder: Path, python_path: Path | None) -> Iterator[Kernel]:
     """Run a kernel within a `with` block."""
-    kernel = Kernel(folder, python_path, environment or {})
+    kernel = Kernel(folder, python_path)
     kernel.start()
     try:
         yield kernel

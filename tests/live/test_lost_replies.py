@@ -17,15 +17,17 @@ from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, s
 from tests.support.servers import EmbeddedServer
 from tests.support.wire import Wire, until
 
+_THREADS = 4
 
-def _submit_many(console: iw.Console, count: int, threads: int = 4) -> list[iw.Batch]:
+
+def _submit_many(console: iw.Console, count: int) -> list[iw.Batch]:
     batches: list[iw.Batch] = []
 
     def work(mine: int) -> None:
         for number in range(mine):
             batches.append(console.submit(add_and_multiply(), destination=f"n{number % 7}"))
 
-    workers = [threading.Thread(target=work, args=(count // threads,)) for _ in range(threads)]
+    workers = [threading.Thread(target=work, args=(count // _THREADS,)) for _ in range(_THREADS)]
     for worker in workers:
         worker.start()
     for worker in workers:

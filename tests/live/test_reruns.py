@@ -30,9 +30,9 @@ LOST = "Connection reset by peer"
 MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
-def flaky(times: int, message: str = LOST, **fields: Any) -> Graph:
+def flaky(times: int, **fields: Any) -> Graph:
     """A node that fails this many times, then completes."""
-    return fail(message, times=times, name=uuid.uuid4().hex, **fields)
+    return fail(LOST, times=times, name=uuid.uuid4().hex, **fields)
 
 
 def soon(**options: Any) -> iw.RetryPolicy:

@@ -206,11 +206,11 @@ class StartedServer(Server):
         self._stop_process(signal.SIGKILL if crash else signal.SIGTERM)
         self.start()
 
-    def log_tail(self, lines: int = 40) -> str:
+    def log_tail(self) -> str:
         """Return the end of the process's log."""
         if self.root is None or not self._log.exists():
             return ""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:])
 
     @property
     def _log(self) -> Path:

@@ -17,9 +17,9 @@ class Authority:
         self.knowing = ssl.create_default_context()
         self._ca.configure_trust(self.knowing)
 
-    def write(self, folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path, Path]:
+    def write(self, folder: Path) -> tuple[Path, Path, Path]:
         """Write the authority's certificate, a server's, and the server's key; return their paths."""
-        issued = self._ca.issue_cert(name)
+        issued = self._ca.issue_cert("127.0.0.1")
         paths = folder / "ca.pem", folder / "server.pem", folder / "server.key"
         self._ca.cert_pem.write_to_path(str(paths[0]))
         issued.private_key_pem.write_to_path(str(paths[2]))

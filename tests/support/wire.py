@@ -79,8 +79,8 @@ class Wire:
     def post(self, path: str, json: Any = None, **params: Any) -> Any:
         return self.answer("POST", path, json, params=params)
 
-    def delete(self, path: str, json: Any = None, **params: Any) -> Any:
-        return self.answer("DELETE", path, json, params=params)
+    def delete(self, path: str, **params: Any) -> Any:
+        return self.answer("DELETE", path, params=params)
 
     def enqueue(self, graph: Graph | None = None, *, prepend: bool = False, **batch: Any) -> dict[str, Any]:
         """Enqueue a batch (by default of a small graph that completes) and return the response."""

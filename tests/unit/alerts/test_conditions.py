@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,19 +24,8 @@ from invoke_widgets.alerts import (
 )
 from invoke_widgets.alerts.conditions import Condition, Match, Tick, condition
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.records import JobError, QueueItem
+from tests.unit.alerts.samples import AT, FINISHED, STALLED, failed
 
-AT = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
-ITEM = QueueItem(item_id=7, status="failed", batch_id="9c01-4711", destination="gallery")
-
-
-def failed(error_type: str = "resource_error", **fields: Any) -> JobFailed:
-    error = JobError(at=AT, error_type=JobErrorType(error_type), message="CUDA out of memory", suggestion="Make room.")
-    return JobFailed(at=AT, item=ITEM, error=error, **fields)
-
-
-FINISHED = JobFinished(at=AT, item=QueueItem(item_id=8, status="completed", batch_id="b"))
-STALLED = JobStalled(at=AT, item=ITEM, quiet_s=130.0)
 LOST = ConnectionLost(at=AT, error="resource_error")
 ALL = {"memory": failed(), "other": failed("unknown_error"), "finished": FINISHED, "stalled": STALLED, "lost": LOST}
 

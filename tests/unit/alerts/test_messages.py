@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ from invoke_widgets import notices
 from invoke_widgets.alerts import (
     BatchDone,
     JobFailed,
-    JobFinished,
-    JobStalled,
     Message,
     Notice,
     QueueFull,
@@ -22,19 +19,9 @@ from invoke_widgets.alerts import (
 from invoke_widgets.alerts.conditions import Match
 from invoke_widgets.alerts.messages import TEXT_LENGTH, TITLE_LENGTH, Held, kind_of, message_of
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.records import Counts, JobError, QueueItem, Wedge
+from invoke_widgets.records import Counts, JobError, Wedge
+from tests.unit.alerts.samples import AT, FINISHED, ITEM, STALLED, failed
 
-AT = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
-ITEM = QueueItem(item_id=7, status="failed", batch_id="9c01-4711", destination="gallery")
-
-
-def failed(error_type: str = "resource_error", **fields: Any) -> JobFailed:
-    error = JobError(at=AT, error_type=JobErrorType(error_type), message="CUDA out of memory", suggestion="Make room.")
-    return JobFailed(at=AT, item=ITEM, error=error, **fields)
-
-
-FINISHED = JobFinished(at=AT, item=QueueItem(item_id=8, status="completed", batch_id="b"))
-STALLED = JobStalled(at=AT, item=ITEM, quiet_s=130.0)
 WEDGED = QueueWedged(at=AT, wedge=Wedge(batch_ids=("b",), item_ids=(1,), message="says the server"))
 
 

@@ -33,10 +33,10 @@ def failed(item_id: int = 1, message: str = "division by zero", **fields: object
     return replace(item, **fields)  # type: ignore[arg-type]
 
 
-def node_failed(item_id: int = 1) -> NodeFailed:
+def node_failed() -> NodeFailed:
     return NodeFailed(
         queue_id="default",
-        item_id=item_id,
+        item_id=1,
         batch_id="b",
         node_id="div",
         node_type="div",

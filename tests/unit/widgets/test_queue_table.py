@@ -205,12 +205,6 @@ def test_unknown_columns_raise(console: FedConsole, columns: list[str]) -> None:
         QueueTable(console, columns=columns)  # type: ignore[arg-type]
 
 
-def test_unknown_keywords_raise_type_error(console: FedConsole) -> None:
-    """An unknown keyword is an error, not a silent nothing."""
-    with pytest.raises(TypeError, match="colums"):
-        QueueTable(console, colums=["item"])  # type: ignore[arg-type, call-arg]
-
-
 def test_closing_the_console_closes_its_tables() -> None:
     """A closed console has no open views."""
     console = FedConsole([item(1)])
