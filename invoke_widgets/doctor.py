@@ -16,6 +16,7 @@ from invoke_widgets._run import has_old_patch
 from invoke_widgets.client import InvokeClient, normalise_url
 from invoke_widgets.console import Console, ConsoleStatus
 from invoke_widgets.errors import JobException
+from invoke_widgets.records import STATUSES
 from invoke_widgets.widgets.kernel import liveness
 
 Level = Literal["ok", "warning", "problem"]
@@ -155,9 +156,7 @@ def _queue(url: str) -> list[Finding]:
     else:
         why = f": {connection.error}" if connection.error else ""
         events = Finding("events", "warning", f"{connection.mode}{why}", connection.remedy, {"mode": connection.mode})
-    counts = {
-        name: getattr(status, name) for name in ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
-    }
+    counts = {name: getattr(status, name) for name in STATUSES}
     message = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "empty"
     data = {**counts, "paused": status.is_paused, "wedged": status.wedge is not None}
     if status.wedge is not None:

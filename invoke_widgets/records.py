@@ -413,7 +413,7 @@ class QueueAndProcessorStatus(Brief):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON."""
         data = mapping(data)
         return cls(
             queue=QueueStatus.from_json(data.get("queue")),
@@ -448,7 +448,7 @@ class EnqueueResult(Brief):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON."""
         data = mapping(data)
         return cls(
             queue_id=text(data, "queue_id"),
@@ -541,7 +541,7 @@ class WorkflowRecord(Brief):
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Parse the server's JSON; what is missing or has another type gets its default."""
+        """Parse the server's JSON."""
         data = mapping(data)
         workflow = data.get("workflow") if isinstance(data.get("workflow"), Mapping) else None
         meta = workflow.get("meta") if workflow else None
@@ -738,3 +738,8 @@ class Connection(Brief):
     next_try_at: float | None = field(default=None, repr=False)
     version: str = ""
     user: User | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the snapshot follows the queue, by events or by polling."""
+        return self.mode in ("live", "polling")

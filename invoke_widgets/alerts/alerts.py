@@ -56,7 +56,7 @@ class Limit:
     """
 
     def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
+        self.every_s = every_s
         self._last = -math.inf
         self._held: dict[object, tuple[Match, int]] = {}
 
@@ -74,7 +74,7 @@ class Limit:
 
     def due(self, now: float, *, quiet_until: float = -math.inf) -> Held:
         """Return what is to be reported now, the newest first, and begin anew; empty while it is held back."""
-        return self.rest(now) if now >= max(self._last + self._every_s, quiet_until) else ()
+        return self.rest(now) if now >= max(self._last + self.every_s, quiet_until) else ()
 
     def rest(self, now: float) -> Held:
         """Return everything, the newest first, and begin anew."""
@@ -108,7 +108,6 @@ class Alert:
         self.to = tuple(to)
         self.limit = Limit(every_s)
         self.quiet_until = -math.inf
-        self._every_s = every_s
         self._alerts = alerts
         self._matcher = on.matcher()
         self._is_canceled = False
@@ -158,7 +157,7 @@ class Alert:
         to = ", ".join(map(repr, self.to))
         name = "" if self.name == str(self.on) else f", name={self.name!r}"
         state = " canceled" if self._is_canceled else f" quiet, {self.held_back} held back" if self.is_quiet else ""
-        return f"Alert({self.on!r}, to={to}{name}, at_most_every_s={self._every_s:g}){state}"
+        return f"Alert({self.on!r}, to={to}{name}, at_most_every_s={self.limit.every_s:g}){state}"
 
 
 class Alerts:

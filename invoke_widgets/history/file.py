@@ -358,7 +358,6 @@ class HistoryFile:
 
 
 def _file_name(path: object) -> str:
-    """Return the name of a file."""
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     name = checks.text("history", name, "the name of a file")
     if name == ":memory:" or "\0" in name:
@@ -504,10 +503,6 @@ def _exception_of(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> JobE
 
 # -- records as JSON ---------------------------------------------------------------------------------------------------
 
-_TIMES = frozenset(
-    {"at", "retry_at", "requested_at", "created_at", "updated_at", "started_at", "completed_at"},
-)
-
 
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name not in ("session", "workflow"))
@@ -549,17 +544,24 @@ def merged(known: Mapping[str, Any], new: Mapping[str, Any], *, later: bool) -> 
 
 def from_json(kind: type[R], data: Mapping[str, Any]) -> R | None:
     """A record from JSON values; unknown fields are dropped. None if the values make no record, as in a damaged one."""
-    values = {name: data[name] for name in _names(kind) if name in data}
-    for name in _TIMES & values.keys():
-        values[name] = parse_time(values[name])
+    types = _types(cast("Any", kind))
+    values: dict[str, Any] = {}
     try:
-        if "error_type" in values:
-            values["error_type"] = JobErrorType(values["error_type"])
-        if "item_ids" in values:
-            values["item_ids"] = tuple(int(i) for i in values["item_ids"])
-        if "field_values" in values:
-            values["field_values"] = FieldValue.many(values["field_values"])
-        types = _types(cast("Any", kind))
-        return kind(**values) if all(isinstance(values[name], types[name]) for name in values) else None
+        for name in _names(kind):
+            if name not in data:
+                continue
+            value = data[name]
+            if datetime in types[name]:
+                value = parse_time(value)
+            elif JobErrorType in types[name]:
+                value = JobErrorType(value)
+            elif name == "item_ids":
+                value = tuple(int(i) for i in value)
+            elif name == "field_values":
+                value = FieldValue.many(value)
+            if not isinstance(value, types[name]):
+                return None
+            values[name] = value
+        return kind(**values)
     except (TypeError, ValueError):
         return None

@@ -70,7 +70,7 @@ _LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400
 
 
 class Plots:
-    """Figures of three logs, as `console.plots` has them; `iw.Plots(jobs=frame)` makes them of a frame of yours.
+    """Figures of three logs, as `console.plots` has them; `iw.Plots(jobs=frame)` makes them of your own frame.
 
     Each title says what was found. Each method returns matplotlib's `Axes`, which a notebook shows; to write a file:
     `.figure.savefig(path)`. Times are in UTC. All take:
@@ -313,7 +313,7 @@ class Plots:
 
 
 def _by_field(frame: pd.DataFrame) -> dict[str, dict[Any, list[int]]]:
-    """The rows of each value of each field that was varied; values that cannot be hashed are told by their text."""
+    """The rows of each value of each field that was varied; values that cannot be hashed are grouped by their text."""
     found = {}
     names = [*frame.columns, frames.IMAGES]
     for field in (name for name in names[: names.index(frames.IMAGES)] if name not in frames.JOBS):
@@ -430,12 +430,12 @@ def _dots_and_median(axes: Axes, values: pd.Series[Any], row: int, color: str, h
 
 
 def _naive(times: pd.Series[Any]) -> Any:
-    """Times in UTC without their zone, by which matplotlib would shift them."""
+    """Times in UTC without their zone: matplotlib would shift them by it."""
     return times.dt.tz_convert(None)
 
 
 def _natural(name: Any) -> list[str | int]:
-    """A key by which "cuda:2" comes before "cuda:10"."""
+    """A sort key that puts "cuda:2" before "cuda:10"."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(name))]
 
 

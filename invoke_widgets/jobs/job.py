@@ -412,7 +412,7 @@ class Job(Handle[QueueItem]):
         try:
             item = await self._context.client.get_queue_item(item.item_id)
             self._read[item.item_id] = without_graph(item)
-        except NotFound:  # deleted: what was seen last must do
+        except NotFound:  # deleted: what was seen last is all there is
             item = self._read.get(item.item_id, item)
         if item.status != COMPLETED:
             raise failure_of(item, self.attempts)

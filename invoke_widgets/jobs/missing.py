@@ -117,10 +117,10 @@ async def _submissions(
             {"node_path": node, "field_name": field, "items": [each[index].value for each in values]}
             for index, (node, field) in enumerate(places)
         ]
-        told = those[0].field_values or ()
+        known = those[0].field_values or ()
         names = ValueNames(
-            {(value.node_path, value.field_name): value.name for value in told if value.node_path and value.name},
-            {value.name: value.value for value in told if not value.node_path},
+            {(value.node_path, value.field_name): value.name for value in known if value.node_path and value.name},
+            {value.name: value.value for value in known if not value.node_path},
         )
         made.append(
             Submission(

@@ -101,7 +101,7 @@ class NoticeTracker:
         if state.newest_id < self._newest:
             self._restart()
         self._newest = state.newest_id
-        if self._known < 0 and state.connection.mode in ("live", "polling"):
+        if self._known < 0 and state.connection.is_up:
             self._known = state.newest_id
         if not self._lost:
             for item_id in sorted(self._seen | self._fresh):
@@ -138,7 +138,7 @@ class NoticeTracker:
             self._out.append(
                 ConnectionLost(at=_now(), error=connection.error, remedy=connection.remedy, is_refused=refused)
             )
-        elif self._lost and state.connection.mode in ("live", "polling"):
+        elif self._lost and state.connection.is_up:
             self._out.append(ConnectionBack(at=_now()))
             now = self._clock()
             self._last_sign = dict.fromkeys(self._last_sign, now)

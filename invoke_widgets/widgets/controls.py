@@ -103,7 +103,7 @@ class QueueActions:
         """Start clearing the queue, and return at once.
 
         Args:
-            total: the number of items that the user was told of. With any other number nothing is done but to say so:
+            total: the number of items that the user was shown. With any other number it only says so and does nothing:
                 a click may arrive long after it was made.
         """
         now = self._part.console.internals.store.state.totals()["total"]

@@ -199,7 +199,7 @@ class ErrorLogView(Part):
         QueueActions(self).cancel_batches(batch_ids, "cancel_rest")
 
     def clear(self, total: int) -> None:
-        """Empty the log, if it has as many errors as the user was told of; the queue stays as it is."""
+        """Empty the log, if it has as many errors as the user was shown; the queue stays as it is."""
         if total != len(self.console.errors):
             self.say("Nothing was cleared: there are further errors.")
             return

@@ -107,7 +107,7 @@ class Gallery(Part):
         return [item_id for item_id in newest if item_id not in self._known][:_PAGE]
 
     def _read(self) -> None:
-        if (unread := self._unread()) and self.console.internals.store.state.connection.mode in ("live", "polling"):
+        if (unread := self._unread()) and self.console.internals.store.state.connection.is_up:
             self.run(read_pictures(self.console.client, unread), self._take, key="read", always=self.mark)
 
     def _take(self, read: list[tuple[int, QueueItem | None, list[str]]]) -> None:

@@ -191,7 +191,7 @@ class Grid(Part):
             for item in self._items.values()
             if item.status == COMPLETED and item.item_id not in self._asked
         ]
-        if unread and self.console.internals.store.state.connection.mode in ("live", "polling"):
+        if unread and self.console.internals.store.state.connection.is_up:
             self._asked.update(unread)
             self.run(read_pictures(self.console.client, unread), self._take)
 
@@ -239,7 +239,7 @@ class Grid(Part):
             size: of each picture, in inches.
 
         Raises:
-            JobException: a picture cannot be had.
+            JobException: a picture cannot be fetched.
         """
         from invoke_widgets.history import picture_grid
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.records import IN_PROGRESS, QueueItem, Wedge
+from invoke_widgets.records import IN_PROGRESS, STATUSES, QueueItem, Wedge
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
@@ -97,7 +97,7 @@ class Header(Part):
         kind, freshness = words.connection_text(connection, self.console.internals.store.received_at, time.monotonic())
         if connection.mode == "reconnecting":
             freshness = freshness.partition(",")[0]  # the banner has the rest
-        stuck = state.wedge is not None and connection.mode in ("live", "polling")
+        stuck = state.wedge is not None and connection.is_up
         queue = "" if self.console.queue_id == "default" else f" · queue {self.console.queue_id}"
         return {
             "name": clean(f"InvokeAI {connection.version}".rstrip()),
@@ -114,12 +114,7 @@ class Header(Part):
         waiting = status.pending + status.waiting
         idle = "Idle" if not waiting else "Paused" if _is_paused(state) else "Stuck" if state.wedge else "Starting"
         return {
-            "in_progress": status.in_progress,
-            "pending": status.pending,
-            "waiting": status.waiting,
-            "completed": status.completed,
-            "failed": status.failed,
-            "canceled": status.canceled,
+            **{name: getattr(status, name) for name in STATUSES},
             "unread": len(state.unread),
             "idle": f"{idle}: {words.many(waiting, 'job')} waiting" if waiting else idle,
         }

@@ -73,7 +73,7 @@ class JobLine(Part):
         failed = [item for item in items if item.status == FAILED]
         self.error = "" if not failed else clean(f"Item {failed[-1].item_id}: {job_error(failed[-1]).message}")
         done = tuple(item.item_id for item in items if item.status == COMPLETED)[-_PICTURES:]
-        if done != self._pictured and state.connection.mode in ("live", "polling"):
+        if done != self._pictured and state.connection.is_up:
             self._pictured = done
             self.run(read_pictures(self.console.client, list(done)), self._take)
 

@@ -475,10 +475,10 @@ class Part(anywidget.AnyWidget):
 
     def _forgive_what_is_over(self) -> None:
         """Once the server is back, stop saying that it is away."""
-        mode = self.console.internals.store.state.connection.mode
-        if mode == "reconnecting":
+        connection = self.console.internals.store.state.connection
+        if connection.mode == "reconnecting":
             self._was_away = True
-        elif self._was_away and mode in ("live", "polling"):
+        elif self._was_away and connection.is_up:
             self._was_away = False
             self._failed = {what: one for what, one in self._failed.items() if not one.is_away}
             self._draw_failures()

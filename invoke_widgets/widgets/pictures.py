@@ -24,7 +24,7 @@ async def newest_thumbnails(client: Any, item_id: int, most: int) -> tuple[int, 
     """How many pictures a job made, and the thumbnails of the newest of them.
 
     Raises:
-        JobException: the item, or one of the pictures, cannot be had.
+        JobException: the item, or one of the pictures, cannot be fetched.
     """
     names = shown_images(await client.get_queue_item(item_id))
     return len(names), [await client.get_image_thumbnail(name) for name in names[-most:]]
@@ -46,7 +46,7 @@ async def read_pictures(client: Any, item_ids: list[int]) -> list[tuple[int, Que
 
 
 async def send_pictures(view: Part, names: list[str], page: str, *, full: bool) -> None:
-    """Send pictures to the page that asked, each as it comes; without its bytes where it cannot be had."""
+    """Send pictures to the page that asked, each as it comes; without its bytes where it cannot be fetched."""
     client = view.console.client
 
     async def send(name: str) -> None:

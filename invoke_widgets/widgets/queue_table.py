@@ -309,7 +309,7 @@ class QueueTable(Part):
         self.run(self._read_thumbnails(item_ids[:_THUMBNAILS], page))
 
     async def _read_thumbnails(self, item_ids: list[int], page: str) -> None:
-        """Send the newest thumbnails of finished items, a few at a time. What cannot be had is not shown."""
+        """Send the newest thumbnails of finished items, a few at a time. What cannot be fetched is not shown."""
         gate = asyncio.Semaphore(_READ_AT_ONCE)
 
         async def read(item_id: int) -> None:

@@ -44,7 +44,7 @@ class Snapshot:
         publish: `IPython.display.publish_display_data`.
 
     Attributes:
-        name: the class of the static output, by which the live view hides it.
+        name: the class of the static output, which the live view hides it by.
     """
 
     def __init__(self, view: Part, publish: Callable[..., Any]) -> None:

@@ -39,6 +39,7 @@ GLYPHS = {
 
 _LONGEST_CELL = 200
 _LONGEST_STATIC_CELL = 1_000
+_LONGEST_TEXT_CELL = 40
 _TEXT_ROWS = 10
 _MOST_FIELDS = 12
 _STALE_S = 5.0
@@ -307,9 +308,9 @@ def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, caption
     return f"<table class='iw-static'>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int = 40) -> str:
-    """A table as aligned text: long texts cut at `width`, and nothing that a terminal would obey."""
-    lines = [[printable(one_line(text, width)) for text in row] for row in (headers, *rows)]
+def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as aligned text: long texts cut, and nothing that a terminal would obey."""
+    lines = [[printable(one_line(text, _LONGEST_TEXT_CELL)) for text in row] for row in (headers, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
     return "\n".join("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 

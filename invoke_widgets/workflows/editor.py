@@ -180,9 +180,9 @@ def with_called(workflow: Mapping[str, Any], called: Mapping[str, Mapping[str, A
         inputs = {name: value for name, value in given.items() if not name.startswith(ARGUMENT)}
         for name, (_, _, there) in arguments.items():
             before = {"label": "", "description": "", **given.get(name, {})}
-            told = {key: there.get(key) or before[key] for key in ("label", "description")}
+            named = {key: there.get(key) or before[key] for key in ("label", "description")}
             value = {"value": there["value"]} if "value" in there else {}
-            inputs[name] = {"name": name, **value, **before, **told}
+            inputs[name] = {"name": name, **value, **before, **named}
         node = next(node for node in loaded["nodes"] if node["id"] == node_id)
         node["data"]["inputs"] = inputs
         if isinstance(loaded.get("edges"), list):

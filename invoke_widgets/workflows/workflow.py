@@ -297,7 +297,7 @@ class Workflow:
             value = value.strip()
         if known.kind == "model":
             record = self._chosen(known, value)
-            return Setting({key: getattr(record, key) for key in _MODEL_KEYS}, record.name)
+            return Setting(record.identifier, record.name)
         if known.kind == "board":
             return self._board(known, value)
         if known.kind == "image":
@@ -445,14 +445,13 @@ class Workflow:
             if known.kind == "model" and name not in self._set and known.value is not None:
                 model = self._model(known.value)  # the same model has another key on each server
                 if model is not None and not (isinstance(known.value, Mapping) and known.value.get("key") == model.key):
-                    values[name] = {key: getattr(model, key) for key in _MODEL_KEYS}
+                    values[name] = model.identifier
         places = {(self._fields[name].node_id, self._fields[name].field): value for name, value in values.items()}
         return _edited(edited, places)
 
     def to_graph(self) -> dict[str, Any]:
         """Return the graph that would be sent."""
-        edited = self.to_dict()
-        return graph_of(edited) if is_workflow(edited) else normal_graph(edited)
+        return _graph(self.to_dict())
 
     def plan(self, values: Any = None, *, runs: int = 1, seed: Any = None) -> Plan:
         """Work out what `submit` and `sweep` would send, and check it, without enqueuing anything.
@@ -518,42 +517,33 @@ class Workflow:
 
     def _part(self, rows: list[dict[str, Setting]], runs: int) -> PlanPart:
         """Make the batch of rows that share all values which the server does not vary."""
-        varied = [name for name in rows[0] if self._fields[name].is_varied_by_server]
-        if len(rows) == 1:
-            varied = []
-        fixed = {name: rows[0][name] for name in rows[0] if name not in varied}
         changed = copy.copy(self)
-        changed._set = self._set | fixed | {name: rows[0][name] for name in varied}
+        changed._set = self._set | rows[0]
         changed.check()
         edited = changed.to_dict()
-        graph = graph_of(edited) if is_workflow(edited) else normal_graph(edited)
-        own = own_data(edited, self._answers(edited)) if is_workflow(edited) else []
-        fields_of = [self._fields[name] for name in varied]
+        own: Data = []
+        workflow = None
+        if is_workflow(edited):
+            own = own_data(edited, self._answers(edited))
+            # The pictures of varied jobs carry the first job's values: the server takes one workflow per batch.
+            workflow = {**_WORKFLOW_PARTS, **{name: value for name, value in edited.items() if name != "id"}}
+        varied = [self._fields[name] for name in rows[0] if len(rows) > 1 and self._fields[name].is_varied_by_server]
         group = [
             {"node_path": known.node_id, "field_name": known.field, "items": [row[known.name].value for row in rows]}
-            for known in fields_of
+            for known in varied
         ]
-        data = [*([group] if group else []), *own]
-        names = {(known.node_id, known.field): known.name for known in fields_of}
-        by_place = {(known.node_id, known.field): known.name for known in self._fields.values()}
-        for entry in (entry for entries in own for entry in entries):
-            place = (entry["node_path"], entry["field_name"])
-            names[place] = by_place.get(place, f"{place[0]}.{place[1]}")
-        seeds = [known.name for known in self._seeds()]
-        names = {place: SEED if name == next(iter(seeds), None) else name for place, name in names.items()}
-        shared = {
-            SEED if name in seeds[:1] else name: setting.shown
-            for name, setting in (self._set | fixed).items()
-            if name not in varied
-        }
+        data = [group, *own] if group else own
+        first_seed = next((known.name for known in self._seeds()), None)
+        called = {name: SEED if name == first_seed else name for name in self._fields}
+        by_place = {(known.node_id, known.field): called[known.name] for known in self._fields.values()}
+        places = [(entry["node_path"], entry["field_name"]) for entries in data for entry in entries]
+        names = {place: by_place.get(place, f"{place[0]}.{place[1]}") for place in places}
+        differ = {known.name for known in varied}
+        shared = {called[name]: setting.shown for name, setting in changed._set.items() if name not in differ}
         jobs = runs * len(rows)
         for entries in own:
             jobs *= len(entries[0]["items"])
-        workflow = None
-        if is_workflow(edited):
-            # The pictures of varied jobs carry the first job's values: the server takes one workflow per batch.
-            workflow = {**_WORKFLOW_PARTS, **{name: value for name, value in edited.items() if name != "id"}}
-        return PlanPart(graph, data, workflow, names, shared, runs, jobs)
+        return PlanPart(_graph(edited), data, workflow, names, shared, runs, jobs)
 
     def _answers(self, workflow: Mapping[str, Any]) -> Answers:
         """What the server says to the generators of a workflow that only it can evaluate."""
@@ -669,6 +659,11 @@ def _grouped(rows: list[dict[str, Setting]], known: Mapping[str, WorkflowField])
         alone = {name: setting.value for name, setting in row.items() if not known[name].is_varied_by_server}
         groups.setdefault(json.dumps(alone, sort_keys=True, default=id), []).append(row)
     return groups
+
+
+def _graph(edited: Mapping[str, Any]) -> dict[str, Any]:
+    """The graph of a workflow, or a graph as the server takes it."""
+    return graph_of(edited) if is_workflow(edited) else normal_graph(edited)
 
 
 def _edited(source: dict[str, Any], places: Mapping[tuple[str, str], Any]) -> dict[str, Any]:

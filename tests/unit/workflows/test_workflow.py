@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
 import pandas
@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.records import BoardRecord, ModelRecord
 from invoke_widgets.workflows import (
     NodeSchemas,
     Workflow,
@@ -26,19 +27,6 @@ from invoke_widgets.workflows import (
     with_called,
 )
 from tests.support import editor
-
-
-class Model(NamedTuple):
-    key: str
-    hash: str
-    name: str
-    base: str
-    type: str
-
-
-class Board(NamedTuple):
-    board_id: str
-    board_name: str
 
 
 def field(title: str, required: bool = False, **schema: Any) -> dict[str, Any]:
@@ -105,11 +93,11 @@ SCHEMAS = NodeSchemas(
     }
 )
 MODELS = (
-    Model("k1", "h1", "Dreamer", "sd-1", "main"),
-    Model("k2", "h2", "Juggernaut", "sdxl", "main"),
-    Model("k3", "h3", "Painter", "sd-1", "main"),
+    ModelRecord(key="k1", hash="h1", name="Dreamer", base="sd-1", type="main"),
+    ModelRecord(key="k2", hash="h2", name="Juggernaut", base="sdxl", type="main"),
+    ModelRecord(key="k3", hash="h3", name="Painter", base="sd-1", type="main"),
 )
-BOARDS = (Board("b1", "Foxes"),)
+BOARDS = (BoardRecord(board_id="b1", board_name="Foxes"),)
 KEYS = {"key": "k1", "hash": "h1", "name": "Dreamer", "base": "sd-1", "type": "main"}
 
 
