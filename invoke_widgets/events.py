@@ -100,7 +100,7 @@ def _ids(value: object) -> tuple[int, ...]:
 def _node(data: Mapping[str, Any]) -> dict[str, Any]:
     invocation = data.get("invocation")
     return {
-        "queue_id": str(data.get("queue_id", "default")),
+        "queue_id": _queue(data),
         "item_id": int(data["item_id"]),
         "batch_id": str(data.get("batch_id", "")),
         "node_id": str(data.get("invocation_source_id", "")),

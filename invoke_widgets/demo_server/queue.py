@@ -103,7 +103,7 @@ class Queue:
     Reading an item with an invalid session raises a ValidationError, except in `status_of` and `summaries`.
 
     Args:
-        drills: of which "full_queue" makes every queue look full.
+        drills: "full_queue" makes every queue look full.
         max_size: maximum number of pending items per queue.
 
     Attributes:

@@ -93,7 +93,7 @@ def parse_dynamicprompts(
 
 
 def _wildcards_in_variants(prompt: str) -> set[str]:
-    """Return the names in variants that stand for files, of which there are none: they would never come to an end."""
+    """Return the wildcards in variants. They name files, of which there are none: expanding one would never end."""
     from dynamicprompts.commands import SequenceCommand, VariantCommand, WildcardCommand, WrapCommand
     from dynamicprompts.parser.parse import parse
 

@@ -74,7 +74,7 @@ class Worker:
     """Run items one after another.
 
     Args:
-        drills: of which "out_of_memory" has items fail as if the GPU's memory were full.
+        drills: "out_of_memory" makes items fail as if the GPU's memory were full.
         before_item: called after an item is claimed, before it runs.
         round_robin: whether users take turns.
     """

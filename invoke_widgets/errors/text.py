@@ -1,4 +1,4 @@
-"""Texts of servers and users, shortened to what can be shown."""
+"""Texts of servers and users, shortened to what can be shown, and counts in words."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def one_line(text: str, longest: int) -> str:
 def printable(text: str, instead: str = "\N{REPLACEMENT CHARACTER}") -> str:
     """Replace what a terminal would obey, or show in another order: controls, line separators, marks of direction."""
     return "".join(c if c.isprintable() else instead for c in text)
+
+
+def many(count: int, thing: str) -> str:
+    """`(1, "item")` -> "1 item", `(1200, "item")` -> "1,200 items"."""
+    plural = f"{thing[:-2]}ches" if thing.endswith("tch") else f"{thing}s"
+    return f"{count:,} {thing if count == 1 else plural}"

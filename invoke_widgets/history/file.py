@@ -198,7 +198,7 @@ class HistoryFile:
         return done
 
     def _wait(self, done: threading.Event, timeout: float, *, or_problem: bool = False) -> bool:
-        """Wait for a mark; in vain, and so not at all, without the thread, as in the child of a fork."""
+        """Wait for a mark. Without the thread, as in the child of a fork, nothing would come, so it returns at once."""
         deadline = time.monotonic() + timeout
         while not done.wait(min(0.05, max(deadline - time.monotonic(), 0.0))):
             if (or_problem and self.problem) or time.monotonic() >= deadline or not self._thread.is_alive():

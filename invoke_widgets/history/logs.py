@@ -20,7 +20,7 @@ from invoke_widgets._loop import Listeners
 from invoke_widgets.errors import JobErrorType, JobException, classify, failures
 from invoke_widgets.errors.checks import whole
 from invoke_widgets.errors.redact import without_known, without_secrets
-from invoke_widgets.errors.text import one_line
+from invoke_widgets.errors.text import many, one_line
 from invoke_widgets.events import Event, NodeCompleted, NodeFailed, NodeProgress
 from invoke_widgets.history import frames
 from invoke_widgets.history.file import HistoryFile, Row, from_json, merged, to_json
@@ -134,7 +134,7 @@ class Log(Generic[R]):
         return iter(records)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self):,} {'record' if len(self) == 1 else 'records'})"
+        return f"{type(self).__name__}({many(len(self), 'record')})"
 
     def clear(self) -> None:
         """Delete all records, also from the history file and from other notebooks that share it."""

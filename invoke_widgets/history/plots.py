@@ -13,7 +13,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
-from invoke_widgets.errors.text import cut
+from invoke_widgets.errors.text import cut, many
 from invoke_widgets.history import frames
 from invoke_widgets.history._style import (
     NAME,
@@ -122,9 +122,8 @@ class Plots:
             axes.bar((number + 0.5) * width, -heights, width * 0.86, row + 0.4, color=color_of(axes, FAILED))
             axes.axhline(row + 0.4, color=axes.spines["bottom"].get_edgecolor(), linewidth=0.8, zorder=0)
         rows(axes, [f"{kind}  {counts[kind]}" for kind in classes], each=0.7)
-        total = "1 error" if len(frame) == 1 else f"{len(frame):,} errors"
         summary = ", ".join(f"{kind} {counts[kind]}" for kind in classes)
-        return say(axes, f"{total}{_most(frame['at'])}", f"Errors {span(first, last)}: {summary}.")
+        return say(axes, f"{many(len(frame), 'error')}{_most(frame['at'])}", f"Errors {span(first, last)}: {summary}.")
 
     def cancellation_latency(
         self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None
@@ -234,7 +233,7 @@ class Plots:
         names = [f"{cut(device, NAME)}: {cut(status, NAME)}  {counts[device, status]}" for device, status in pairs]
         rows(axes, names, each=0.5)
         failed = frame.loc[frame["status"] == FAILED, "completed_at"].dropna()
-        jobs = "1 job" if len(frame) == 1 else f"{len(frame):,} jobs"
+        jobs = many(len(frame), "job")
         title = f"{len(failed):,} of {jobs} failed{_most(failed)}" if len(failed) else f"{jobs} ran, and none failed"
         return say(axes, title + rest, f"By device, {span(first, last)}: {', '.join(names)}.")
 
@@ -302,8 +301,7 @@ class Plots:
                     _dots_and_median(panel, mine.loc[~failed, "ran_s"], row, color_of(axes, COMPLETED), 0.16)
                 ends = mine.loc[failed, "ran_s"]
                 dots(panel, ends, [row] * len(ends), color_of(axes, FAILED), "X", 8)
-                jobs = "1 job" if len(mine) == 1 else f"{len(mine)} jobs"
-                number = f"{failed.sum()} of {len(mine)} failed" if failed.any() else jobs
+                number = f"{failed.sum()} of {len(mine)} failed" if failed.any() else many(len(mine), "job")
                 labels.append(f"{cut(str(value), NAME)} · {number}")
             rows(panel, labels, each=0.34)
             panel.tick_params(axis="x", labelbottom=top < heading)

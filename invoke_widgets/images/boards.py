@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import InvalidRequest, NotFound, checks
+from invoke_widgets.errors.text import many
 from invoke_widgets.jobs import Context
 from invoke_widgets.records import BoardRecord
 from invoke_widgets.workflows import near
@@ -37,7 +38,7 @@ class Board:
         self.image_count = record.image_count
 
     def __repr__(self) -> str:
-        return f"Board({self.name!r}, {self.image_count} {'picture' if self.image_count == 1 else 'pictures'})"
+        return f"Board({self.name!r}, {many(self.image_count, 'picture')})"
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from invoke_widgets.errors.text import many
 from invoke_widgets.images.image import Image, Images, pictures
 from invoke_widgets.jobs import Context, Job, Jobs, jobs_of, let_go_of
 from invoke_widgets.outputs import all_image_names
@@ -47,20 +48,16 @@ class Cleanup:
             (False, False): "Moved",
         }[self.target == "delete", self.dry_run]
         where = "" if self.target == "delete" else f" to the board {self.target!r}"
-        lines = [f"{done} {_number(len(self.images), 'image')} of {_number(jobs, 'job')}{where}."]
+        lines = [f"{done} {many(len(self.images), 'image')} of {many(jobs, 'job')}{where}."]
         if self.kept:
             reasons = dict.fromkeys(reason for _, reason in self.kept)
             counts = (f"{sum(r == reason for _, r in self.kept)} {reason}" for reason in reasons)
             lines.append(f"Kept: {', '.join(counts)}.")
         if self.unfinished:
-            lines.append(f"{_number(len(self.unfinished), 'job')} had not ended, and was not looked at.")
+            lines.append(f"{many(len(self.unfinished), 'job')} had not ended, and was not looked at.")
         if self.dry_run and self.images:
             lines.append("Nothing was done: dry_run=False does it.")
         return "\n".join(lines)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 async def left_behind(

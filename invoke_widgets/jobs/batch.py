@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import InvalidRequest, JobCanceled, NotFound, checks
+from invoke_widgets.errors.text import many
 from invoke_widgets.history import frames
 from invoke_widgets.jobs.cancel import let_go
 from invoke_widgets.jobs.job import (
@@ -275,8 +276,7 @@ class Sweep(Jobs):
         )
 
     def __repr__(self) -> str:
-        jobs, batches = len(self), len(self.batches)
-        return f"Sweep({jobs} {'job' if jobs == 1 else 'jobs'} in {batches} {'batch' if batches == 1 else 'batches'})"
+        return f"Sweep({many(len(self), 'job')} in {many(len(self.batches), 'batch')})"
 
     @property
     def item_ids(self) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ class Missing:
         self._context = context
         self._items = tuple(items)
         self._among = among
-        """By batch_id, the ids of its items, in one of which its graph may be found."""
+        """By batch_id, the ids of its items: any of them may still have its graph."""
 
     def __len__(self) -> int:
         return len(self._items)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from invoke_widgets.errors import JobException
+from invoke_widgets.errors.text import many
 from invoke_widgets.records import Cancellation
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
@@ -76,7 +77,7 @@ class QueueActions:
 
         def outcome(records: list[Cancellation]) -> None:
             number = sum(record.canceled for record in records)
-            several = f"Canceled {words.many(number, 'job')} of {words.many(len(records), 'batch')}."
+            several = f"Canceled {many(number, 'job')} of {many(len(records), 'batch')}."
             self._part.say(records[0].message if len(records) == 1 else several, undo=records if may_undo else ())
 
         self._part.forgive()
@@ -97,7 +98,7 @@ class QueueActions:
 
     def prune(self) -> None:
         """Start deleting the finished items, and return at once."""
-        self._part.act("prune", self._actions.prune(), lambda n: f"Pruned {words.many(n, 'finished job')}.")
+        self._part.act("prune", self._actions.prune(), lambda n: f"Pruned {many(n, 'finished job')}.")
 
     def clear(self, total: int) -> None:
         """Start clearing the queue, and return at once.
@@ -108,7 +109,7 @@ class QueueActions:
         """
         now = self._part.console.internals.store.state.totals()["total"]
         if total != now:
-            self._part.say(f"Nothing was cleared: the queue has {words.many(now, 'job')} now, not {total:,}.")
+            self._part.say(f"Nothing was cleared: the queue has {many(now, 'job')} now, not {total:,}.")
             return
         self._part.act("clear", self._actions.clear(), lambda record: record.message)
 

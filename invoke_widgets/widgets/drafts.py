@@ -10,9 +10,8 @@ from typing import Any
 
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.errors.text import cut
+from invoke_widgets.errors.text import cut, many
 from invoke_widgets.jobs import Submission
-from invoke_widgets.widgets.text import many
 from invoke_widgets.workflows import normal_data
 
 Row = tuple[str, str, int]

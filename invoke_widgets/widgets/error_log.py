@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from invoke_widgets.errors.text import one_line
+from invoke_widgets.errors.text import many, one_line
 from invoke_widgets.history import ErrorGroup, group_errors
 from invoke_widgets.records import FAILED, JobError
 from invoke_widgets.sync import Change, QueueState
@@ -185,7 +185,7 @@ class ErrorLogView(Part):
         self.post({"t": "detail", "id": id, "detail": detail}, page=page)
 
     def retry(self, item_ids: list[int]) -> None:
-        """Start retrying those of the items that nobody has retried yet, and return at once."""
+        """Start retrying the items that have not been retried yet, and return at once."""
         state = self.console.internals.store.state
         failed = [i for i in item_ids if (item := state.items.get(i)) is not None and item.status == FAILED]
         wanted = self._last_attempts(state, failed)
@@ -204,7 +204,7 @@ class ErrorLogView(Part):
             self.say("Nothing was cleared: there are further errors.")
             return
         self.console.errors.clear()
-        self.say(f"Cleared {words.many(total, 'error')} from this log.")
+        self.say(f"Cleared {many(total, 'error')} from this log.")
 
     # -- without widgets ---------------------------------------------------------------------------------------------
 

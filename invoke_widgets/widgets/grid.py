@@ -46,7 +46,7 @@ class Grid(Part):
         layout_: `columns`, `rows` and `facets`, each a list of texts, and `cells`: for each job its id, its column, row
             and facet, and its values.
         states: by job id: `status`, `item_id` of the last attempt, `share` of the work done, `took`, `names` of its
-            pictures, `preview`, `error` and so on. Pages receive them by messages, of which each has what changed.
+            pictures, `preview`, `error` and so on. Pages receive them in messages, each with what changed.
         pattern: the names of files that "Save all" proposes.
         again, saving: as in `Gallery`.
     """

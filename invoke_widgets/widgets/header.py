@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from invoke_widgets.errors.text import many
 from invoke_widgets.records import IN_PROGRESS, STATUSES, QueueItem, Wedge
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
@@ -116,7 +117,7 @@ class Header(Part):
         return {
             **{name: getattr(status, name) for name in STATUSES},
             "unread": len(state.unread),
-            "idle": f"{idle}: {words.many(waiting, 'job')} waiting" if waiting else idle,
+            "idle": f"{idle}: {many(waiting, 'job')} waiting" if waiting else idle,
         }
 
     def _segment(self, state: QueueState, item: QueueItem, now: datetime) -> dict[str, Any]:

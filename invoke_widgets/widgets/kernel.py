@@ -102,10 +102,7 @@ def front_end() -> FrontEnd:
     kernel = getattr(_shell(), "kernel", None)
     if kernel is None or "VSCODE_PID" in os.environ or "COLAB_RELEASE_TAG" in os.environ:
         return "other" if kernel is not None else "unknown"
-    try:
-        metadata = kernel.get_parent("shell").get("metadata") or {}
-    except Exception:  # noqa: BLE001 - not a documented interface; "unknown" is an answer
-        return "unknown"
+    metadata = _metadata(kernel)
     # Private to JupyterLab, and in no other front end; there is no public way to ask.
     return "lab" if "recordTiming" in metadata or "deletedCells" in metadata else "unknown"
 
@@ -115,17 +112,21 @@ def _shell() -> Any:
     return module.get_ipython() if module is not None else None
 
 
+def _metadata(kernel: Any) -> dict[str, Any]:
+    """What the front end sent with the current request; empty where that cannot be known."""
+    try:
+        return kernel.get_parent("shell").get("metadata") or {}
+    except Exception:  # noqa: BLE001 - not a documented interface
+        return {}
+
+
 def current_cell() -> str | None:
     """The identity of the cell that is running: its id where the front end sends it, else its source; None without."""
     shell = _shell()
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return None
-    try:
-        metadata = kernel.get_parent("shell").get("metadata") or {}
-    except Exception:  # noqa: BLE001 - not a documented interface, as in `front_end`
-        metadata = {}
-    return str(metadata.get("cellId") or (shell.user_ns.get("In") or [""])[-1])
+    return str(_metadata(kernel).get("cellId") or (shell.user_ns.get("In") or [""])[-1])
 
 
 def after_cell(function: Callable[[], object]) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import JobException
-from invoke_widgets.errors.text import one_line, printable
+from invoke_widgets.errors.text import many, one_line, printable
 from invoke_widgets.images import Tally, change_all, save_soon
 from invoke_widgets.records import BoardRecord, ImageRecord, QueueItem
-from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.part import Part
 from invoke_widgets.widgets.pictures import send_pictures
 from invoke_widgets.widgets.text import clean
@@ -100,8 +99,8 @@ class PictureActions:
                 self._on_gone(gone)
             missing = len(names) - len(changed)
             are = "is" if missing == 1 else "are"
-            rest = f" {words.many(missing, 'picture')} {are} no longer on the server." if missing else ""
-            return f"{done} {words.many(len(changed), 'picture')}{to}.{rest}"
+            rest = f" {many(missing, 'picture')} {are} no longer on the server." if missing else ""
+            return f"{done} {many(len(changed), 'picture')}{to}.{rest}"
 
         async def work() -> set[str]:
             changed = await change_all(change, names)
@@ -160,7 +159,7 @@ class PictureActions:
             finally:
                 view.later(lambda: view.set_trait("saving", {}))
 
-        view.act("save", work(), lambda paths: f"Saved {words.many(len(paths), 'picture')} in {path.absolute()}.")
+        view.act("save", work(), lambda paths: f"Saved {many(len(paths), 'picture')} in {path.absolute()}.")
 
     # -- again -------------------------------------------------------------------------------------------------------
 
@@ -203,7 +202,7 @@ def _about(
 
 
 def _metadata(metadata: Mapping[str, Any]) -> Iterable[list[str]]:
-    """Names in words, and values as texts, of which a model's is its name."""
+    """Names in words and values as texts; a model is shown by its name."""
     shown = {key: value for key, value in metadata.items() if value not in (None, "", [], {})}
     for key, value in list(shown.items())[:_MOST_METADATA]:
         if isinstance(value, Mapping) and isinstance(value.get("name"), str):

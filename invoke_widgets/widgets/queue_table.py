@@ -341,7 +341,7 @@ class QueueTable(Part):
             self.actions.retry(ids, always=lambda: self._release(ids))
 
     def _claim(self, item_ids: Iterable[int]) -> list[int]:
-        """Mark those of the items as busy that are not yet; their rows show it."""
+        """Mark the items that are not busy yet as busy; their rows show it."""
         with self.lock:
             ids = sorted({i for i in item_ids if i not in self._busy_items})
             self._busy_items.update(ids)

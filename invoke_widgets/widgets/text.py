@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from invoke_widgets.errors.text import cut, one_line, printable
+from invoke_widgets.errors.text import cut, many, one_line, printable
 from invoke_widgets.records import (
     Cancellation,
     Connection,
@@ -81,12 +81,6 @@ def clock(seconds: float) -> str:
 def time_of_day(when: datetime | None) -> str:
     """A time in the kernel's time zone; "—" for None."""
     return "—" if when is None else when.astimezone().strftime("%H:%M:%S")
-
-
-def many(count: int, thing: str) -> str:
-    """`(1, "item")` -> "1 item", `(1200, "item")` -> "1,200 items"."""
-    plural = f"{thing[:-2]}ches" if thing.endswith("tch") else f"{thing}s"
-    return f"{count:,} {thing if count == 1 else plural}"
 
 
 def short(batch_id: str) -> str:

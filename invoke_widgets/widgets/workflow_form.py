@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.text import many
 from invoke_widgets.records import EnqueueResult
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
@@ -141,7 +142,7 @@ class WorkflowForm(Part):
         self.counts = {clean(name): len(values) for name, values in sweep.items()}
         parts = [f"{len(values):,} {name}" for name, values in sweep.items()]
         about = self.console.internals.about(plan.jobs)
-        self.plan = clean(words.many(plan.jobs, "job") + (f": {' × '.join(parts)}" if parts else "") + about)
+        self.plan = clean(many(plan.jobs, "job") + (f": {' × '.join(parts)}" if parts else "") + about)
         self.jobs = plan.jobs
 
     def _planned(self, form: Mapping[str, Any]) -> tuple[Plan, dict[str, list[Any]]]:

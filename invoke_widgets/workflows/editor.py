@@ -28,7 +28,7 @@ _ALONE = "None"
 CALL = "call_saved_workflow"
 """The type of a node that runs a workflow of the server's library."""
 ARGUMENT = "saved_workflow_input::"
-"""How the inputs of such a node begin that set a field of the workflow: then come the node's id, "::" and the field."""
+"""The prefix of such a node's inputs that set a field of the workflow: the node's id, "::" and the field follow."""
 
 
 def is_workflow(pasted: object) -> TypeGuard[Mapping[str, Any]]:

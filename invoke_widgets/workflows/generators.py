@@ -126,13 +126,13 @@ def values_of(generator: Mapping[str, Any], place: str, answers: Answers) -> lis
 
 
 def changed(place: str, family: str, generator: Mapping[str, Any], given: Any) -> dict[str, Any]:
-    """A generator's settings after some were set, or after the values were given that it shall make.
+    """A generator's settings after some were set, or after it was given the values to make.
 
     Args:
         place: the field, for an error.
         family: the type of its node, such as "integer_generator".
         generator: its settings before.
-        given: settings by name, of which `type` is the kind; or a list of values.
+        given: settings by name (`type` is the kind), or a list of values.
 
     Raises:
         InvalidRequest: there is no such kind or setting, or a value does not fit.

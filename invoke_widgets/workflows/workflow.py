@@ -216,7 +216,7 @@ class Workflow:
             value: a model by its name, key or row of `console.models()`; a board by its name, "auto" or "none"; an
                 image as a path, PIL image, bytes or array, which is uploaded at submit, or by its name on the server; a
                 color as "#ff8800", "orange" or (r, g, b, a); a generator of a batch node's values by those of its
-                settings that change, as in {"count": 3}, or by the values that it shall make.
+                settings that change, as in {"count": 3}, or by the values it should make.
 
         Raises:
             InvalidRequest: there is no such field, or the value does not fit; the message says what would.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from invoke_widgets.errors import InvalidRequest, JobErrorType
+from invoke_widgets.errors.text import many
 from invoke_widgets.history import group_errors
 from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried, retryable
 from invoke_widgets.sync import Change, QueueState
@@ -100,7 +101,7 @@ def test_plan_says_what_will_be_enqueued(total: int, runs: int, expected: str) -
 @pytest.mark.parametrize(("count", "thing", "expected"), [(1, "batch", "1 batch"), (2, "batch", "2 batches")])
 def test_many_makes_plurals(count: int, thing: str, expected: str) -> None:
     """Plurals are English."""
-    assert expected == words.many(count, thing)
+    assert expected == many(count, thing)
 
 
 # -- drafts ----------------------------------------------------------------------------------------------------------
