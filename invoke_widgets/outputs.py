@@ -11,7 +11,7 @@ from typing import Any
 from invoke_widgets.records import QueueItem
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""What the editor calls the nodes of workflows, which says nothing to a reader."""
+"""How the editor names the nodes of workflows: such a name means nothing to a reader."""
 
 
 def _mapping(data: Any, key: str) -> Mapping[str, Any]:

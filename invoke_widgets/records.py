@@ -468,7 +468,7 @@ class AuthStatus(FromJson):
     setup_required: bool = False
 
     def remedy(self, url: str) -> str:
-        """What comes before a token: nobody can have one while there is no administrator. Empty once there is one."""
+        """What to do before there can be a token: create the administrator. Empty once there is one."""
         setup = f"Open {url} in a browser and create the administrator first; then log in for a token."
         return setup if self.setup_required else ""
 

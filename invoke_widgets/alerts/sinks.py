@@ -1,6 +1,6 @@
 """Where messages go. A `Sink` delivers one message or raises `Undelivered`; the `Courier` retries and records.
 
-Whatever a sink does, hang, raise or never return, concerns no other sink.
+A sink that hangs, raises or never returns does not affect any other.
 """
 
 from __future__ import annotations

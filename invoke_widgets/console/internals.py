@@ -60,7 +60,7 @@ class Internals:
         return await images_named(self._context, made)
 
     def about(self, jobs: int) -> str:
-        """How long jobs will take about, by the last that completed: ", about 3 min"; "" without any."""
+        """Roughly how long jobs will take, going by the last that completed: ", about 3 min"; "" without any."""
         items = self.store.state.items
         took = [ran for item_id in sorted(items, reverse=True) if (ran := items[item_id].ran_s)]
         seconds = statistics.median(took[:_RECENT]) * jobs if took else 0.0

@@ -115,7 +115,7 @@ class _Follower(NamedTuple):
 
 
 class HistoryFile:
-    """Records in a file, which several consoles and processes may share. Thread-safe. The one who makes it closes it.
+    """Records in a file, which several consoles and processes may share. Thread-safe. Whoever makes it closes it.
 
     A new file can be read by its owner only. A record that is damaged is left out.
 

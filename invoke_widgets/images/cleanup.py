@@ -1,8 +1,8 @@
-"""Cleaning up what failed and canceled jobs left behind.
+"""Clean up what failed and canceled jobs left behind.
 
-What is deleted was made by one of these jobs and is of no use to any other. Its session is that of the item: uploads
-have none, and a picture that the server's cache gave the job has another. And no other job that is still in the queue
-names it, as one that got it from the cache does, such as the next attempt at the same job.
+An image is deleted only if one of these jobs made it and no other job needs it. Its session shows who made it: uploads
+have none, and an image from the server's cache has another item's. A job needs it if it is still in the queue and names
+it, as one does that got it from the cache, such as the next attempt at the same job.
 """
 
 from __future__ import annotations

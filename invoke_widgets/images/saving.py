@@ -323,7 +323,7 @@ class Tally:
 
 
 class _Line:
-    """What is said of a tally once it takes longer than a moment: in the cell's output, or elsewhere on stderr."""
+    """Shows a tally once saving takes longer than a moment: in the cell's output, elsewhere on stderr."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally

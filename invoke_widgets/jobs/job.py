@@ -186,7 +186,7 @@ class Handle(Generic[T]):
     async def _within(
         self, limit_s: float | None, on_timeout: OnTimeout, finished: Callable[[], Coroutine[Any, Any, R]]
     ) -> R:
-        """Wait for the end for a time, on the loop's thread, and do what is to be done if that is not enough."""
+        """Wait for the end, on the loop's thread, and do what `on_timeout` asks for if time runs out."""
         try:
             async with asyncio.timeout(limit_s) as limit:
                 return await finished()

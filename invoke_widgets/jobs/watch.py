@@ -417,7 +417,7 @@ class Watch:
                 end()
 
     async def _leave(self, course: _Course) -> None:
-        """Do what is to be done when time is up, on the loop's thread."""
+        """Do what `on_timeout` asks for when time is up, on the loop's thread."""
         if self._on_timeout == "cancel":
             await course.cancel()
         if self._on_timeout != "detach":

@@ -2,7 +2,7 @@
 
 A widget's output refers to the kernel; a page without one has nothing to show for it. So a view puts out two: itself,
 and a static table, which is replaced as the queue changes (`update_display_data`; replacing the widget's own output
-would draw it anew, and lose what the user has scrolled, opened and typed). The live view brings a style that hides the
+would redraw it, and lose what the user has scrolled, opened and typed). The live view brings a style that hides the
 table, so that it is seen exactly where the view is not: in a saved notebook, in `nbconvert --to html`, after `close()`.
 
 Front ends know which output is meant until the page is reloaded; from then on the table stays, and says as of when.

@@ -1,6 +1,6 @@
-"""Loading a workflow: reading it from a file, a picture or a library, and with it what its server knows.
+"""Load a workflow from a file, a picture or the server's library, along with what its server knows of it.
 
-That is the schemas, the models, the boards and the workflows that it calls.
+That is the schemas, the models, the boards, and the workflows that it calls.
 """
 
 from __future__ import annotations

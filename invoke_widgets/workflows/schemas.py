@@ -23,7 +23,7 @@ def _refuse(uri: str) -> Any:
     raise _NotFetchedError(uri)
 
 
-# A reference to another document would be fetched, wherever it is: by whoever controls the server, from this machine.
+# Whoever controls the server could have this machine fetch any document, by a reference to it in a schema.
 _NO_FETCHING = dict.fromkeys(("", "file", "ftp", "http", "https"), _refuse)
 
 

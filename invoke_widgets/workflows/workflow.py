@@ -128,7 +128,7 @@ class Workflow:
     """A workflow of InvokeAI's editor, or a graph, with its fields by name. `console.workflow` makes it.
 
     It is edited like a dictionary: `workflow["Steps"] = 20`. Values are checked when they are set, against the server's
-    schemas, models and boards as they were when it was loaded. What it was made of is kept unchanged.
+    schemas, models and boards as they were when it was loaded. The source stays unchanged.
 
     Attributes:
         name: the workflow's own name; "" for a graph.
