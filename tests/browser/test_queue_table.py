@@ -146,7 +146,7 @@ def test_row_follows_status_and_progress(fed: Open) -> None:
     expect(page.row(3)).to_contain_text("3rd")
     page.kernel("console.receive(item(1, IN_PROGRESS)); console.progress(1, 0.62, 'Denoising 19/30')")
     expect(page.row(1)).to_contain_text("Running")
-    expect(page.row(1)).to_contain_text("62 % · Denoising 19/30")
+    expect(page.row(1)).to_contain_text(re.compile(r"62 % · [\d:]+ left · Denoising 19/30"))
     expect(page.row(1).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "62")
     expect(page.row(3)).to_contain_text("2nd")
     page.kernel("console.receive(item(1, FAILED, server_error_type='RuntimeError', error_message='no luck'))")
@@ -162,7 +162,7 @@ def test_row_takes_nothing_over_from_the_row_before(fed: Open) -> None:
     page.count("29 of 30")
     page.kernel("table.filters = {'status': 'in_progress'}")
     page.count("1 of 30")
-    expect(page.row(30)).to_contain_text("50 % · Step 5")
+    expect(page.row(30)).to_contain_text(re.compile(r"50 % · [\d:]+ left · Step 5"))
     assert [1, 2] == [1, page.row(30).locator(".iwt-c-activity > *").count()]
     color = "e => getComputedStyle(e).color"
     assert page.row(30).locator(".iwt-c-item").evaluate(color) == page.row(30).get_by_text("Step 5").evaluate(color)
@@ -498,6 +498,19 @@ def test_second_view_and_reloaded_page_have_all_rows(fed: Open) -> None:
     page.count("699 jobs")
     page.kernel("console.receive(item(800, IN_PROGRESS))")
     expect(page.row(800)).to_contain_text("Running")
+
+
+def test_reloaded_page_says_how_long_a_job_has_run(fed: Open) -> None:
+    """By when it started, not since the page saw it: the page that was closed may have been made before that."""
+    page = fed(3, statuses="PENDING")
+    page.kernel(
+        "from datetime import UTC, datetime, timedelta\n"
+        "console.receive(item(1, IN_PROGRESS, started_at=datetime.now(UTC) - timedelta(minutes=20)))"
+    )
+    expect(page.row(1)).to_contain_text("Running")
+    page.notebook.reload()
+    expect(page.row(1)).to_contain_text("Running")
+    expect(page.row(1).locator(".iwt-c-took")).to_contain_text(re.compile(r"^2\d:\d\d$"))
 
 
 _HOSTILE = (

@@ -69,7 +69,7 @@ function queueKind(store, pictures, acts) {
     in_progress(row, now) {
       const { part, message } = row.progress ?? {};
       const left = about(row, now);
-      const words = [part > 0 ? percent(part) : "", message, left && `${left} left`];
+      const words = [part > 0 ? percent(part) : "", left && `${left} left`, message]; // what may be long is cut first
       return html`<${Progress} share=${part} label=${`Progress of item ${row.id}`} /><span class="iwt-cut">${words.filter(Boolean).join(" · ")}</span>`;
     },
     pending(row, now) {

@@ -15,7 +15,7 @@ class Row {
   constructor(values) {
     this.progress = null; // { part, message, node }
     this.ends = null; // when it is expected to end, by the page's own clock
-    this.since = null; // when this page saw it start, by the page's own clock
+    this.since = null; // when this page saw its status change, by the page's own clock
     this.gone = false;
     this.take(values);
   }
@@ -25,11 +25,7 @@ class Row {
   }
 
   set(column, value) {
-    if (FIELDS[column] === "status") {
-      value = statusOf(value);
-      if (value === "in_progress" && this.status && this.status !== value) this.since = Date.now() / 1000;
-    }
-    this[FIELDS[column]] = value;
+    this[FIELDS[column]] = FIELDS[column] === "status" ? statusOf(value) : value;
     this.words = null;
   }
 
@@ -120,7 +116,9 @@ class Rows {
   _change(id, values) {
     const row = this.byId.get(id);
     if (!row) return; // it has yet to arrive, newer than this
+    const before = row.status;
     for (let i = 0; i < values.length; i += 2) row.set(values[i], values[i + 1]);
+    if (row.status !== before) row.since = Date.now() / 1000; // not in `_put`: what is read may have started long ago
     this.touched.add(row);
   }
 
