@@ -15,7 +15,6 @@ from invoke_widgets.jobs.batch import (
 from invoke_widgets.jobs.cancel import a_few_at_once, no_batch
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
 from invoke_widgets.jobs.missing import Missing
-from invoke_widgets.jobs.reruns import Reruns
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.jobs.submit import Submission
 from invoke_widgets.jobs.watch import Watch, follow
@@ -28,7 +27,6 @@ __all__ = [
     "Jobs",
     "Missing",
     "OnTimeout",
-    "Reruns",
     "Retry",
     "RetryPolicy",
     "Submission",
