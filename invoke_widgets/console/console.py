@@ -363,10 +363,10 @@ class Console:
 
         Raises:
             SubmissionFailed: the answer was lost; look at the queue before trying again.
+            JobTimeout: for `where`, it took longer than 30 s to read why all failed jobs failed; nothing was retried.
         """
         if where is not None:
             _only_where(item_ids)
-            self._fill()
             return Retry(self._context, self._call(self._actions.retry_where(where)))
         ids = [] if item_ids is None else item_ids
         return Retry(self._context, self._call(self._actions.retry(ids)))
@@ -375,6 +375,9 @@ class Console:
         """Retry the last attempt of every failed job, unless this process has retried it already.
 
         On a multiuser server, users who are not administrators retry their own jobs.
+
+        Raises:
+            JobTimeout: it took longer than 30 s to read all failed jobs; nothing was retried.
         """
         return Retry(self._context, self._call(self._actions.retry_failed()))
 

@@ -11,6 +11,7 @@ from invoke_widgets.errors import (
     InvalidRequest,
     JobErrorType,
     JobException,
+    JobTimeout,
     ServerFailure,
     SubmissionFailed,
 )
@@ -38,6 +39,7 @@ T = TypeVar("T")
 UNFINISHED = "unfinished"
 """Stands for all statuses that are not terminal, as in the filters of a `QueueTable`."""
 
+_FILL_S = 30.0
 _RETRY_LOOKS = 5
 _LOOK_PAUSE_S = 0.2
 
@@ -118,7 +120,27 @@ class Actions:
 
         Users who are not administrators retry their own.
         """
+        await self.know_retries()
         return await self._retry_last(retryable(self._store.state.items))
+
+    async def know_retries(self) -> None:
+        """Read what a console that has just connected lacks: why jobs failed, and which items are retries.
+
+        Otherwise a job would count as failed whose retry, made by an earlier process, has completed.
+
+        Raises:
+            JobTimeout: it was not read within 30 s.
+        """
+        if not await self._sync.filled(_FILL_S, failures=True):
+            raise JobTimeout(
+                f"Not all failed jobs were read within {_FILL_S:g} s.",
+                suggestion="console.refresh(timeout=300) waits longer; then try again.",
+            )
+        state = self._store.state
+        ended_badly = {item.batch_id for item in state.items.values() if item.status in (FAILED, CANCELED)}
+        unknown = [i for i, item in state.items.items() if item.batch_id in ended_badly and state.may_be_retry(item)]
+        for item in await whole_items(self._client, unknown, keep=QueueItem.without_session):
+            self._sync.apply(item)
 
     # -- what fits a description ---------------------------------------------------------------------------------------
 
@@ -130,7 +152,9 @@ class Actions:
 
     async def retry_where(self, where: object) -> Retried:
         """Retry the last attempts that fit, see `Console.retry`: failed ones, unless `status` names others."""
-        state, fits = self._store.state, self._fits(where)
+        fits = self._fits(where)
+        await self.know_retries()
+        state = self._store.state
         statuses = (FAILED, CANCELED) if isinstance(where, Mapping) and "status" in where else (FAILED,)
         return await self._retry_last([i for i in retryable(state.items, statuses) if fits(state.items[i])])
 

@@ -123,10 +123,11 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
             Their handles, a frame with one row each, and `submit`, which enqueues them again with the same values.
 
         Raises:
-            JobException: the server cannot be reached.
+            JobException: the server cannot be reached, or took longer than 30 s to say which jobs were retried.
         """
         from invoke_widgets.jobs.missing import Missing
 
+        self._context.loop.call(self._context.actions.know_retries())
         last: dict[int, QueueItem] = {}
         among: dict[str, list[int]] = {}
         for job in self.jobs:

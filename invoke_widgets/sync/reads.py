@@ -381,23 +381,22 @@ class FailureReader:
         """Whether there is something to read."""
         return bool(self._wanted)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a failure has not been reported yet; also while the last ones are being read."""
+        return bool(self._known)
+
     def failed(self, item: QueueItem, before: QueueItem | None) -> None:
         """Note a changed item that failed; `before` is its previous record."""
         if self._store.state.is_theirs(item):
             return
         is_news = before is None or before.server_error_type is None or before.status != FAILED
-        if not _has_error(item) or (is_news and self._may_be_retry(item)):
+        if not _has_error(item) or (is_news and self._store.state.may_be_retry(item)):
             self._known[item.item_id] = item
             self._wanted.add(item.item_id)
             self._on_wanted()
         elif is_news:
             self._on_failed(item)
-
-    def _may_be_retry(self, item: QueueItem) -> bool:
-        """Whether an item was created after one of its batch ended: only a full read says what it retries."""
-        ended = self._store.state.tallies.ended.get(item.batch_id)
-        made_later = ended is not None and (item.created_at is None or item.created_at > ended)
-        return item.retried_from_item_id is None and made_later
 
     def give_up(self) -> None:
         """Report the waiting failures whose error is known: they can no longer be read in full."""
@@ -442,7 +441,7 @@ class FailureReader:
             if item.batch_id in roots
             and roots[item.batch_id][0] < item.item_id < roots[item.batch_id][1]
             and item.item_id not in read
-            and self._may_be_retry(item)
+            and self._store.state.may_be_retry(item)
         ]
 
 

@@ -291,6 +291,12 @@ class QueueState:
             return item.item_id in self.unread
         return there.batch_id == item.batch_id or self.is_theirs(there)
 
+    def may_be_retry(self, item: QueueItem) -> bool:
+        """Whether an item was created after one of its batch ended: only a full read says what it retries."""
+        ended = self.tallies.ended.get(item.batch_id)
+        made_later = ended is not None and (item.created_at is None or item.created_at > ended)
+        return item.retried_from_item_id is None and made_later
+
     @property
     def is_shared(self) -> bool:
         """Whether there may be items that this user, who is no administrator, can neither read nor change."""

@@ -245,12 +245,19 @@ class Sync:
         self._suspect()
         await self._agreement.wait()
 
-    async def filled(self, timeout: float) -> None:
-        """Wait until every item that the server listed has been read, or cannot be; at most `timeout` seconds."""
+    async def filled(self, timeout: float, *, failures: bool = False) -> bool:
+        """Wait until every item that the server listed has been read, or cannot be; at most `timeout` seconds.
+
+        With `failures`, also until it is known why the failed ones failed, and which of them are retries. Returns
+        whether that is so, or the server is away.
+        """
         until = time.monotonic() + timeout
         # What cannot be read changes nothing in the snapshot, so there is nothing to be woken by.
-        while self._reads.is_reading_items and self._is_connected and time.monotonic() < until:  # noqa: ASYNC110
+        while self._is_connected and (self._reads.is_reading_items or (failures and self._failures.is_behind)):
+            if time.monotonic() >= until:
+                return False
             await asyncio.sleep(_LOOK_AGAIN_S)
+        return True
 
     # -- connecting ----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.widgets.queue_table import QueueTable
-from tests.support.graphs import divide, fail, sleep
+from tests.support.graphs import divide, divide_by_zero, fail, sleep
 from tests.support.wire import Wire, until
 
 pytestmark = pytest.mark.every_version
@@ -54,6 +54,29 @@ def test_retry_where(console: iw.Console) -> None:
     console.refresh()
     assert again.item_ids == tuple(console.retry(where={"fingerprint": group.fingerprint}).new_item_ids)
     assert 0 == len(console.retry(where={"destination": "nowhere"}))
+
+
+def test_a_console_that_has_just_connected_retries_all_that_failed(wire: Wire) -> None:
+    """It reads first why they failed, which its first look at the queue does not say."""
+    ids = sorted(wire.enqueue(divide_by_zero(), runs=60)["item_ids"])
+    for item_id in ids:
+        wire.wait_for(item_id)
+    with iw.connect(wire.server.url) as console:
+        assert ids == sorted(console.retry(where={"error_type": "execution_failed"}).new_item_ids)
+
+
+def test_a_console_that_has_just_connected_knows_retries(wire: Wire) -> None:
+    """A job whose last attempt, made by somebody else, did not fail is not retried, and is missing once."""
+    first = wire.run(divide_by_zero())["item_id"]
+    with wire.paused():
+        wire.put("retry_items_by_id", [first])
+        second = until(lambda: [i for i in wire.item_ids() if i > first], "the new item")[0]
+        wire.put(f"i/{second}/cancel")
+    with iw.connect(wire.server.url) as console:
+        assert 0 == len(console.retry_failed())
+    with iw.connect(wire.server.url) as console:
+        (last,) = console.batch(console.queue[0].batch_id).missing()
+        assert second == last.item_id
 
 
 def test_retry_where_canceled(console: iw.Console, wire: Wire) -> None:
