@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from io import BytesIO
 from numbers import Real
@@ -75,7 +76,8 @@ class Plots:
     Each title says what was found. Each method returns matplotlib's `Axes`, which a notebook shows; to write a file:
     `.figure.savefig(path)`. Times are in UTC. All take:
 
-    - `since`: a time, or how long ago, such as "15min" or a `timedelta`; what ended before is left out.
+    - `since`: a time such as "2026-01-31 14:00" or a `datetime`, in UTC unless it has a zone; or how long ago, such as
+      "15min" or a `timedelta`. What ended before is left out.
     - `batch`: a `Batch` or its id; what belongs to others is left out.
     - `ax`: axes to draw on, as `plt.subplots()` makes them; by default those of a new figure.
     - `dark`: whether it is for a dark page; by default as `ax` is, or matplotlib's own style. Where that is light, a
@@ -375,15 +377,26 @@ def _chosen_jobs(jobs: Any, since: Any, batch: Any) -> pd.DataFrame:
 
 def _moment(since: Any) -> Any:
     """A time in UTC, from a time, which is in UTC if it has no zone, or from how long ago it was."""
+    import numpy as np
     import pandas as pd
 
-    try:
+    moment: Any = pd.NaT
+    with suppress(ValueError, TypeError):
+        since = datetime.fromisoformat(since)
+    with suppress(ValueError, TypeError, OverflowError):
         if isinstance(since, datetime):
             moment = pd.Timestamp(since)
-            return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
-        return pd.Timestamp.now("UTC") - pd.Timedelta(since)
-    except (ValueError, TypeError, OverflowError):
-        raise InvalidRequest(f"since: should be a time, or how long ago, such as '15min', got {since!r}.") from None
+            moment = moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+        # A number without a unit would be one of nanoseconds.
+        elif isinstance(since, str | timedelta | np.timedelta64) and not str(since).strip().isdecimal():
+            ago: Any = pd.Timedelta(since)
+            moment = pd.Timestamp.now("UTC") - ago if ago >= pd.Timedelta(0) else pd.NaT
+    if moment is pd.NaT:
+        raise InvalidRequest(
+            f"since: should be a time such as '2026-01-31 14:00', or how long ago, such as '15min', got {since!r}.",
+            field="since",
+        )
+    return moment
 
 
 def _interval(length: timedelta) -> float:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import rcParams
 from matplotlib.axes import Axes
@@ -557,8 +558,16 @@ def test_a_batch_and_a_time_leave_out_the_rest() -> None:
     for name in NAMES:
         assert _words(_draw(name, Plots(_errors(), _cancellations(), jobs), since="1min")).startswith("No ")
         assert _words(_draw(name, Plots(_errors(), _cancellations(), jobs), batch="another")).startswith("No ")
-    with pytest.raises(InvalidRequest, match="since: should be a time, or how long ago, such as '15min', got 'noon'"):
-        plots.durations(since="noon")
+    assert ["completed  4"] * 2 == [drawn(since=since.isoformat(" ")), drawn(since=f"{since:%Y-%m-%d %H:%M}")]
+
+
+@pytest.mark.parametrize(
+    "since", ["noon", "", "60", "-1h", 60, 3600.0, True, float("nan"), pd.NaT, timedelta(hours=-1)]
+)
+def test_since_is_refused_if_it_is_no_time(since: Any) -> None:
+    """Numbers too: pandas takes them as nanoseconds, and a figure would have nothing or everything."""
+    with pytest.raises(InvalidRequest, match=r"since: should be a time such as .*, or how long ago, such as '15min'"):
+        Plots().durations(since=since)
 
 
 @pytest.mark.parametrize("name", NAMES)
