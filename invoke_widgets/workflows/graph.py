@@ -99,7 +99,8 @@ def normal_data(data: object) -> Data:
             f"data: should be {{'node.field': [values]}} or a list of such mappings, got {type(data).__name__}.",
             field="data",
         )
-    return [_group(group, index) for index, group in enumerate(groups)]
+    # An empty one varies nothing; the server would make no item of it.
+    return [entries for index, group in enumerate(groups) if (entries := _group(group, index))]
 
 
 def _group(group: object, index: int) -> list[dict[str, Any]]:

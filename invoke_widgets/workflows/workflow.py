@@ -237,7 +237,9 @@ class Workflow:
         """Return a changed copy: `workflow.with_(Steps=20)`, or `workflow.with_({"CFG Scale": 3})`."""
         changed = copy.copy(self)
         changed._set = dict(self._set)
-        for name, value in {**(values or {}), **more}.items():
+        given = {**(values or {}), **more}
+        self._once(given)
+        for name, value in given.items():
             changed[name] = value
         return changed
 
@@ -566,7 +568,7 @@ class Workflow:
             lists = [self._listed(self.field(name), given) for name, given in values.items()]
             if not lists:
                 raise InvalidRequest("values: no field is varied.", field="values")
-            names = [self.field(name).name for name in values]
+            names = self._once(values)
             return [dict(zip(names, combination, strict=True)) for combination in itertools.product(*lists)]
         if isinstance(values, str | bytes) or not isinstance(values, Iterable):
             raise InvalidRequest(
@@ -574,9 +576,21 @@ class Workflow:
                 field="values",
             )
         rows = list(values)
-        if not rows or not all(isinstance(row, Mapping) and row for row in rows):
+        if not rows:
+            raise InvalidRequest("values: has no rows, so nothing would be enqueued.", field="values")
+        if not all(isinstance(row, Mapping) and row for row in rows):
             raise InvalidRequest("values: each row should be a mapping of names to values.", field="values")
+        for keys in {tuple(row): None for row in rows}:
+            self._once(keys)
         return rows
+
+    def _once(self, given: Iterable[str]) -> list[str]:
+        """The fields' own names, since a field may be called in several ways; each only once."""
+        names = [self.field(name).name for name in given]
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidRequest(f"{name}: is set twice.", field=name)
+        return names
 
     def _listed(self, known: WorkflowField, given: Any) -> list[Any]:
         """The values of one field: a list, or the lines of a text file, or the pictures in a folder."""

@@ -227,7 +227,8 @@ def test_normal_data_makes_the_servers_form_of_all_forms() -> None:
     assert [[one, two]] == workflows.normal_data({"sum.a": [1, 2], "sum.b": (3, 4)})
     assert [[one], [two]] == workflows.normal_data([{"sum.a": [1, 2]}, {"sum.b": range(3, 5)}])
     assert [[one, two]] == workflows.normal_data([[one, two]])
-    assert [] == workflows.normal_data(None)
+    assert [[]] * 4 == [workflows.normal_data(nothing) for nothing in (None, {}, [], [{}])]
+    assert [[one]] == workflows.normal_data([{}, {"sum.a": [1, 2]}])
 
 
 def test_normal_data_makes_numpy_values_plain() -> None:
