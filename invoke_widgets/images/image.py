@@ -168,6 +168,10 @@ class Image:
 
         Args:
             path: the file; or a folder, in which it gets its name on the server.
+
+        Raises:
+            ResourceError: the file cannot be written, such as to a folder that is not there.
+            JobException: it could not be fetched.
         """
         return saving.save_one(self, checked_path("path", path))
 
@@ -179,7 +183,11 @@ class Images(Sequence[Image]):
     """
 
     def __init__(self, images: Iterable[Image] = ()) -> None:
-        self._images = tuple(images)
+        given: Any = images
+        self._images = tuple(images) if isinstance(given, Iterable) else (given,)
+        for image in self._images:
+            if not isinstance(image, Image):
+                raise InvalidRequest(f"images: should be images, got {image!r:.80}.", field="images")
 
     @overload
     def __getitem__(self, index: int) -> Image: ...

@@ -79,11 +79,12 @@ def _parts(pattern: str, known: Sequence[str]) -> Iterator[tuple[str, str | None
         if field is None or not known:  # of no picture no value is known
             continue
         # A name may contain what `str.format` gives a meaning: "Positive: Prompt", "add.a".
-        whole = field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+        called = field + (f"!{conversion}" if conversion else "")
+        whole = called + (f":{spec}" if spec else "")
         names = [name for name in known if whole == name or whole.startswith(f"{name}:")]
         if not names:
             raise InvalidRequest(
-                f"pattern: there is no value {field!r}.{near(field, known)}",
+                f"pattern: there is no value {called!r}.{near(field, known)}",
                 suggestion=f"There is: {', '.join(known)}.",
                 field="pattern",
             )
@@ -221,7 +222,11 @@ def save_one(image: Image, path: Path) -> Path:
     """See `Image.save`."""
     if path.is_dir():
         path = path / file_names("{name}", [{"name": image.name}])[0]
-    _write(path, image.bytes(), _time_ns(image))
+    content = image.bytes()
+    try:
+        _write(path, content, _time_ns(image))
+    except OSError as error:
+        raise ResourceError(f"{path} could not be written: {error.strerror or error}.") from error
     return path
 
 

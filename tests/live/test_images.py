@@ -567,3 +567,13 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
 
     monkeypatch.setattr(iw.InvokeClient, "get_image_full", get_image_full)
     return lambda: list(names)
+
+
+def test_a_picture_is_written_or_it_is_said_why_not(console: iw.Console, tmp_path: Path) -> None:
+    """A folder that is not there, or something that is no picture, gets words of ours."""
+    (image,) = console.submit(blank_image()).images
+    with pytest.raises(iw.ResourceError, match=r"x\.png could not be written: No such file or directory"):
+        image.save(tmp_path / "none" / "x.png")
+    assert [image] == list(iw.Images(image))
+    with pytest.raises(iw.InvalidRequest, match="images: should be images, got 1"):
+        iw.Images([image, 1])  # type: ignore[list-item]

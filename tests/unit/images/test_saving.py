@@ -49,7 +49,7 @@ def test_names(pattern: str, values: dict[str, Any], name: str) -> None:
         ("{}", "no value ''"),
         ("{seed.__class__}", "no value 'seed.__class__'"),
         ("{seed[0]}", r"no value 'seed\[0\]'"),
-        ("{seed!r}", "no value 'seed'"),
+        ("{seed!r}", "no value 'seed!r'. Did you mean 'seed'"),
         ("{seed:.3}", "'seed' is 7, which the format '.3' does not fit"),
         ("{seed", "pattern"),
         ("a/{seed}", "has a slash"),
