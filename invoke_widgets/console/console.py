@@ -696,8 +696,12 @@ class Console:
         timeout = checks.seconds("timeout", timeout)
         if checked_token(token) is not None:
             self._client.transport.set_token(token)
-        error = JobTimeout(f"{self.url} did not answer within {timeout:g} s.")
-        self._call(limited(self._actions.reconnect(anew=token is not None), timeout, error))
+
+        async def work() -> None:
+            error = JobTimeout(f"{self.url} did not answer within {timeout:g} s.")
+            await limited(self._actions.reconnect(anew=token is not None), timeout, error)
+
+        self._call(work())
         return self._store.state.connection
 
     # -- views: each module of `widgets` is imported when a view of it is made -----------------------------------------

@@ -197,7 +197,8 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
 
     def _called(self) -> str:
         status = self.status
-        return f"{super()._called()} ({status.total - status.unfinished} of {status.total} finished)"
+        # Of all: its status leaves out those that have not been read yet.
+        return f"{super()._called()} ({status.total - status.unfinished} of {len(self)} finished)"
 
 
 class Batch(Jobs):

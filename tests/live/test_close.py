@@ -28,6 +28,7 @@ def test_a_closed_console_raises(wire: Wire) -> None:
     assert threading.active_count() < before
     for ask in (
         lambda: console.cancel(1),
+        lambda: console.reconnect(),
         lambda: console.on_change(print),
         lambda: console.on_notice(print),
         lambda: console.alert(on="resource_error", to=print),

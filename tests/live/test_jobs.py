@@ -161,6 +161,12 @@ def test_on_timeout_raises_cancels_or_detaches(console: iw.Console, wire: Wire, 
         job.wait(60)
 
 
+def test_a_wait_says_how_many_of_all_jobs_have_finished(console: iw.Console, wire: Wire) -> None:
+    """Also of a batch that was submitted a moment ago, whose items have not been read yet."""
+    with wire.paused(), pytest.raises(iw.JobTimeout, match=r"\(0 of 3 finished\) did not finish within 0 s"):
+        console.submit(add_and_multiply(), runs=3).wait(0)
+
+
 def test_a_wait_says_that_the_queue_is_paused(console: iw.Console) -> None:
     """And what lets it go on: the time was not up for want of speed."""
     console.pause()
