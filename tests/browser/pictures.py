@@ -98,7 +98,11 @@ class Film:
         sheet = Image.new("RGB", (_GIF_WIDTH, 3 * height))  # no frame has all colors
         for place, frame in enumerate((whole[0], whole[len(whole) // 2], whole[-1])):
             sheet.paste(frame, (0, place * height))
-        palette = sheet.quantize(224)
+        # The colors of the page as they are, for the preview would have most of the palette, and others from all over.
+        common = [color for _, color in sorted(sheet.getcolors(sheet.width * sheet.height) or [], reverse=True)[:96]]
+        rare = sheet.quantize(128, Image.Quantize.MAXCOVERAGE).getpalette() or []
+        palette = Image.new("P", (1, 1))
+        palette.putpalette([value for color in common for value in color] + rare)  # type: ignore[attr-defined]
         first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in whole]
         duration = round(_FRAME_S * 1000)
         first.save(path, save_all=True, append_images=others, duration=duration, loop=0, optimize=True)
@@ -110,6 +114,7 @@ def make(lab: Lab, folder: Path, theme: Theme) -> None:
     book = lab.open([_SETTING, "console", _FORM, _GRID])
     book.page.set_viewport_size({"width": _WIDTH + 120, "height": _HEIGHT})
     book.set_theme(theme)
+    book.page.mouse.move(0, 0)
     book.run_cell(0)
     book.run_cell(1)
     view = book.output(1).locator(".iw-shell").first
