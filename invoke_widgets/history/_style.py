@@ -84,7 +84,8 @@ def axes_for(ax: Axes | None, dark: bool | None) -> Axes:
 
         def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
             file = BytesIO()
-            self.get_figure(root=True).savefig(file, format="png", dpi=110)  # type: ignore[union-attr]
+            figure: Any = self.get_figure()
+            figure.savefig(file, format="png", dpi=110)
             png = b64encode(file.getvalue()).decode()
             label = str(self.get_label())
             tag = _TURNED if self.follows_page and _colors(self) is LIGHT else "<img"

@@ -31,6 +31,8 @@ class Link(asyncio.Transport):
         upload_limit: the same for bytes to the server.
         piece: the largest number of bytes that arrive at once; None for no limit.
         stall_s: seconds by which the bytes to the client are delayed in addition.
+        on_closed: called once it is closed.
+        rest: tells the server that a request on it has been answered.
     """
 
     def __init__(self, network: Network, protocol: asyncio.Protocol, sock: socket.socket | None) -> None:
@@ -56,6 +58,7 @@ class Link(asyncio.Transport):
         self.piece: int | None = None
         self.stall_s = 0.0
         self.on_closed: Callable[[], None] = lambda: None
+        self.rest: Callable[[], None] = lambda: None
         self._receive: Callable[[bytes], None] = lambda data: None
 
     def open(self, receive: Callable[[bytes], None]) -> None:
@@ -67,6 +70,14 @@ class Link(asyncio.Transport):
     @property
     def is_open(self) -> bool:
         return not (self._is_lost or self._is_closing)
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the server has closed it and nobody reads from it: the loop then holds no reference to it either.
+
+        httpcore forgets connections that have expired if the request that is to close several of them is canceled.
+        """
+        return self._is_paused and None in self._waiting
 
     def send(self, data: bytes) -> None:
         """Send to the client."""

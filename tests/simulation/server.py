@@ -204,8 +204,10 @@ class Server:
         if drip:
             for number in range(len(content)):
                 self.loop.call_later(1.0 + number, link.send, content[number : number + 1])
+            self.loop.call_later(1.0 + len(content), link.rest)
         else:
             link.send(content)
+            link.rest()
 
     def answer(self, method: str, path: str, body: bytes, by: str) -> tuple[int, Any]:
         """Carry a request out, and return its status and answer."""
@@ -276,6 +278,7 @@ class _Http:
         self._data = b""
         self._socket: _Socket | None = None
         self._used = 0
+        link.rest = self._rest
         self._rest()
 
     def _rest(self) -> None:

@@ -543,8 +543,8 @@ class World:
         self._done.clear()
         await asyncio.sleep(3.0)
         gc.collect()  # aiohttp reports a connection that was not closed when it is collected
-        if self._network.links:
-            self.wrong(f"{len(self._network.links)} connections are left open")
+        if links := [link for link in self._network.links if not link.is_forgotten]:
+            self.wrong(f"{len(links)} connections are left open")
         left = asyncio.all_tasks() - before - set(self._tasks)
         if left:
             self.wrong(f"{len(left)} tasks are left: {sorted(str(task.get_coro()) for task in left)[:3]}")

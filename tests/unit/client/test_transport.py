@@ -177,11 +177,10 @@ def test_reads_are_repeated_and_writes_are_not() -> None:
         assert 1 == len(seen)
 
 
-@pytest.mark.parametrize(
-    "asked", ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)], ids=["seconds", "date"]
-)
-def test_long_retry_after_is_reported_not_waited_for(asked: str) -> None:
+@pytest.mark.parametrize("is_date", [False, True], ids=["seconds", "date"])
+def test_long_retry_after_is_reported_not_waited_for(is_date: bool) -> None:
     """A Retry-After beyond the timeout is not waited for: the error says when to try again."""
+    asked = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True) if is_date else "3600"
     busy = answer(503, '{"detail": "busy"}', retry_after=asked)
     with scripted(lambda number, request: busy) as (url, seen), pytest.raises(ServerFailure) as caught:
         ask(url, repeatable=True)
