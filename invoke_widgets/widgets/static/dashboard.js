@@ -19,7 +19,7 @@ function Tabs({ tab, badges, onTab }) {
     bar.current.children[next].focus();
   };
   return html`<div class="iw-tabs" role="tablist" aria-label="Console" ref=${bar} onKeyDown=${key}>
-    ${TABS.map(([name, title]) => html`<button type="button" role="tab" key=${name} class=${name === tab ? "iw-on" : ""} aria-selected=${String(name === tab)}
+    ${TABS.map(([name, title]) => html`<button type="button" role="tab" key=${name} class=${name === tab ? "iw-on" : ""} aria-selected=${name === tab}
       tabindex=${name === tab ? 0 : -1} onClick=${() => onTab(name)}>${title}${badges[name] ? html` <span class=${`iw-badge ${name === "errors" ? "iw-bad" : ""}`}>${count(badges[name])}</span>` : ""}</button>`)}
   </div>`;
 }

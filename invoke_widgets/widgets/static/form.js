@@ -51,7 +51,7 @@ function useDrop(take) {
 function SubmitBar({ model, form: [typed, change, sendNow], problems, plan, disabled, label = "Enqueue", children }) {
   const [run, busy] = useAct();
   return html`<div class="iw-tools iws-end">
-    <label class="iw-option">Runs <input type="number" min="1" max=${model.get("most_runs")} value=${typed.runs} aria-invalid=${problems.runs ? "true" : null}
+    <label class="iw-option">Runs <input type="number" min="1" max=${model.get("most_runs")} value=${typed.runs} aria-invalid=${Boolean(problems.runs)}
       onInput=${(event) => change({ runs: event.target.value === "" ? "" : Number(event.target.value) })} /></label>
     ${children}
     <label class="iw-option">Place <select value=${typed.prepend ? "front" : "end"} onChange=${(event) => change({ prepend: event.target.value === "front" })}>

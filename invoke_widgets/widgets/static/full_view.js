@@ -98,9 +98,9 @@ function FullView({ cards, card, chosen, pictures, selected, onSelect, onOpen, o
     ${question || html`<div class="iw-tools iwg-acts">
       ${children}
       ${name && html`<${Button} kind="solid" busy=${busy("again")} title="The form of its workflow, with the values that made it" onClick=${() => { close(); run("again", { name }); }}>Again with these values<//>`}
-      ${about && html`<${Button} aria-pressed=${String(about.starred)} busy=${busy("star")} onClick=${() => run("star", { names: [name], on: !about.starred })}>${about.starred ? "★ Starred" : "☆ Star"}<//>
+      ${about && html`<${Button} aria-pressed=${about.starred} busy=${busy("star")} onClick=${() => run("star", { names: [name], on: !about.starred })}>${about.starred ? "★ Starred" : "☆ Star"}<//>
       <${Move} boards=${about.boards} onMove=${(to) => run("move", { names: [name], ...to })} />`}
-      ${onSelect && html`<${Button} aria-pressed=${String(selected.includes(name))} onClick=${() => onSelect(name)}>${selected.includes(name) ? "✓ Selected" : "Select"}<//>`}
+      ${onSelect && html`<${Button} aria-pressed=${selected.includes(name)} onClick=${() => onSelect(name)}>${selected.includes(name) ? "✓ Selected" : "Select"}<//>`}
       ${name && url && html`<a class="iwg-link" href=${url} download=${name}>Download</a>`}
       ${name && html`<${Copy} text=${name} label="Copy name" />`}
       ${isInside(root) && html`<${Button} onClick=${() => { close(); askAround(root, "iw-show", { item_id: card.item_id }); }}>Show its row<//>`}
@@ -109,7 +109,7 @@ function FullView({ cards, card, chosen, pictures, selected, onSelect, onOpen, o
     </div>`}
     <div class="iwg-large">${url ? html`<img src=${url} alt=${name ?? `Preview of item ${card.item_id}`} />`
       : html`<span class=${card.error ? "iw-wrong iwg-why" : "iw-dim"}>${card.error?.message ?? (!name ? "No picture." : url === null ? "The server does not have this picture any more." : "…")}</span>`}</div>
-    ${names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${String(one === name)} aria-label=${`Picture ${i + 1} of ${names.length}`} onClick=${() => onOpen(card, one)}><${Thumb} pictures=${pictures} name=${one} /></button>`)}</div>`}
+    ${names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${one === name} aria-label=${`Picture ${i + 1} of ${names.length}`} onClick=${() => onOpen(card, one)}><${Thumb} pictures=${pictures} name=${one} /></button>`)}</div>`}
     <div class="iwg-about"><${Values} values=${card.values} />
       <p class="iw-dim">${facts.map((fact, i) => html`${i ? " · " : ""}${fact}`)}</p>
       ${about?.metadata.length > 0 && html`<dl aria-label="Metadata">${about.metadata.map(([key, value]) => html`<dt><bdi>${key}</bdi></dt><dd><bdi>${value}</bdi></dd>`)}</dl>`}</div>

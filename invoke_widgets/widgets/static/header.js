@@ -31,7 +31,7 @@ function Tiles({ counts, filter }) {
       const look = `iw-tile iw-tile-${status} ${n ? "" : "iw-zero"} ${filter === status ? "iw-on" : ""}`;
       const content = html`<b>${n === undefined ? "…" : count(n)}</b><span>${word}</span>`;
       return filters
-        ? html`<button type="button" key=${status} class=${look} aria-pressed=${String(filter === status)} title=${`Show only these: ${word.toLowerCase()}`}
+        ? html`<button type="button" key=${status} class=${look} aria-pressed=${filter === status} title=${`Show only these: ${word.toLowerCase()}`}
             onClick=${() => askAround(root, "iw-filter", { status: filter === status ? "" : status })}>${content}</button>`
         : html`<div key=${status} class=${look}>${content}</div>`;
     })}

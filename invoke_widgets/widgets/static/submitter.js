@@ -11,8 +11,8 @@ function ValuesRow({ row, index, rows, fields, problem, list, onChange, onRemove
   const own = 1 + Math.max(0, ...rows.filter((_, i) => i !== index).map(([, , other]) => other));
   const partner = others.find(([, , other]) => other === group);
   return html`<div class="iws-row">
-    <label class="iw-field"><span class="iw-name">Field</span><input list=${list} value=${field} placeholder="node.field" aria-invalid=${problem ? "true" : null} onInput=${(event) => onChange([event.target.value, values, group])} /></label>
-    <label class="iw-field iw-grow"><span class="iw-name">Values</span><input value=${values} placeholder=${'1, 2, 3 or 1..10 or "oil", "ink"'} aria-invalid=${problem ? "true" : null} onInput=${(event) => onChange([field, event.target.value, group])} /></label>
+    <label class="iw-field"><span class="iw-name">Field</span><input list=${list} value=${field} placeholder="node.field" aria-invalid=${Boolean(problem)} onInput=${(event) => onChange([event.target.value, values, group])} /></label>
+    <label class="iw-field iw-grow"><span class="iw-name">Values</span><input value=${values} placeholder=${'1, 2, 3 or 1..10 or "oil", "ink"'} aria-invalid=${Boolean(problem)} onInput=${(event) => onChange([field, event.target.value, group])} /></label>
     ${others.length > 0 && html`<label class="iw-field"><span class="iw-name">Combine</span><select value=${partner ? String(partner[2]) : "own"}
       onChange=${(event) => onChange([field, values, event.target.value === "own" ? own : Number(event.target.value)])}>
       <option value="own">with every other value</option>
@@ -65,7 +65,7 @@ function Submitter({ model }) {
       <${Problem} problem=${problems.file} />
     </div>
     ${shown ? html`<${Child} model=${model} reference=${shown} />` : html`<div class="iws-body">
-      <label class="iw-field"><span class="iw-name">Graph</span><textarea rows="9" spellcheck="false" value=${typed.graph} placeholder=${model.get("example")} aria-invalid=${problems.graph ? "true" : null} onInput=${(event) => change({ graph: event.target.value })}></textarea></label>
+      <label class="iw-field"><span class="iw-name">Graph</span><textarea rows="9" spellcheck="false" value=${typed.graph} placeholder=${model.get("example")} aria-invalid=${Boolean(problems.graph)} onInput=${(event) => change({ graph: event.target.value })}></textarea></label>
       ${problems.ignored && html`<div class="iw-dim iw-small" role="status">${problems.ignored.message}</div>`}
       <${Problem} problem=${problems.graph} />
       ${rows.map((row, index) => html`<${ValuesRow} key=${index} row=${row} index=${index} rows=${rows} fields=${fields} list=${list} problem=${problems[`row ${index}`]}
@@ -75,7 +75,7 @@ function Submitter({ model }) {
       <${Problem} problem=${problems.runs} /><${Problem} problem=${problems.destination} />
     </div>
     <${SubmitBar} model=${model} form=${form} problems=${problems} plan=${plan} disabled=${!sendable}>
-      <label class="iw-option">Destination <input value=${typed.destination} placeholder="none" aria-invalid=${problems.destination ? "true" : null} onInput=${(event) => change({ destination: event.target.value })} /></label>
+      <label class="iw-option">Destination <input value=${typed.destination} placeholder="none" aria-invalid=${Boolean(problems.destination)} onInput=${(event) => change({ destination: event.target.value })} /></label>
     <//>`}
   </div>`;
 }

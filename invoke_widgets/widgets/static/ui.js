@@ -240,7 +240,7 @@ function Menu({ label, name, right, kind = "quiet", role = "group", children }) 
   };
   return html`<div class="iw-menu" ref=${box} onKeyDown=${key}
     onFocusOut=${(event) => { if (event.relatedTarget && !box.current.contains(event.relatedTarget)) setOpen(false); }}>
-    <${Button} kind=${kind} aria-haspopup="true" aria-expanded=${String(open)} aria-label=${name} title=${name} onClick=${() => setOpen(!open)}>${label}<//>
+    <${Button} kind=${kind} aria-haspopup="true" aria-expanded=${open} aria-label=${name} title=${name} onClick=${() => setOpen(!open)}>${label}<//>
     ${open && html`<div class=${`iw-sheet ${right ? "iw-right" : ""}`} role=${role} aria-label=${name}
       onClickCapture=${(event) => { if (event.target.closest("button:not([aria-disabled])")) close(); }}>${children}</div>`}
   </div>`;
@@ -249,7 +249,7 @@ function Menu({ label, name, right, kind = "quiet", role = "group", children }) 
 /** A menu of which one entry is chosen: `options` are [value, text] pairs. */
 function Choice({ name, label, value, options, onChange }) {
   return html`<${Menu} role="radiogroup" name=${name} label=${label}>${options.map(([key, text]) => html`<button type="button" role="radio"
-    aria-checked=${String(key === value)} key=${key} onClick=${() => onChange(key)}>${text}</button>`)}<//>`;
+    aria-checked=${key === value} key=${key} onClick=${() => onChange(key)}>${text}</button>`)}<//>`;
 }
 
 /** A filter, of which the option "" is none. */

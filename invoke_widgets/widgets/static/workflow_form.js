@@ -22,7 +22,7 @@ function Shelf({ model, name, pictures, chosen, onChoose }) {
   return html`<div class="iwf-shelf">
     <label class="iw-option">Board <select value=${board} onChange=${(event) => { setShelf({ ...shelf, names: null }); setBoard(event.target.value); }}>
       <option value="">all pictures</option><option value="none">on no board</option>${shelf.boards.map(([id, title]) => html`<option key=${id} value=${id}>${title}</option>`)}</select></label>
-    ${shelf.names?.length > 0 ? html`<div class="iwf-pictures" role="group" aria-label=${`Pictures for ${name}`} ref=${list} onKeyDown=${key}>${shelf.names.map((one, i) => html`<button type="button" key=${one} tabindex=${(chosen.some((it) => shelf.names.includes(it)) ? chosen.includes(one) : i === 0) ? 0 : -1} aria-pressed=${String(chosen.includes(one))} title=${one} onClick=${() => onChoose(one)}><${Thumb} pictures=${pictures} name=${one} alt=${`Picture ${i + 1}: ${one}`} /></button>`)}</div>`
+    ${shelf.names?.length > 0 ? html`<div class="iwf-pictures" role="group" aria-label=${`Pictures for ${name}`} ref=${list} onKeyDown=${key}>${shelf.names.map((one, i) => html`<button type="button" key=${one} tabindex=${(chosen.some((it) => shelf.names.includes(it)) ? chosen.includes(one) : i === 0) ? 0 : -1} aria-pressed=${chosen.includes(one)} title=${one} onClick=${() => onChoose(one)}><${Thumb} pictures=${pictures} name=${one} alt=${`Picture ${i + 1}: ${one}`} /></button>`)}</div>`
       : html`<p class="iw-dim" role="status">${shelf.names ? "No pictures here." : "Reading …"}</p>`}</div>`;
 }
 
@@ -55,7 +55,7 @@ function ImageInput({ model, element: { name }, value, several, pictures, common
     <div class="iwf-pick">${several ? html`<span class="iw-dim iw-grow" id=${common.id} role="status">${names.length ? many(names.length, "picture") : "Choose or drop pictures."}</span>`
       : html`<input ...${common} value=${pictureName(value)} placeholder="drop a picture, or choose one" onInput=${(event) => change(event.target.value)} />`}
       <${Button} onClick=${() => file.current.click()} aria-label=${`File for ${name}`}>File…<//>
-      <${Button} aria-expanded=${String(open)} aria-label=${`Pictures of the server for ${name}`} onClick=${() => setOpen(!open)}>Gallery ${open ? "▴" : "▾"}<//></div>
+      <${Button} aria-expanded=${open} aria-label=${`Pictures of the server for ${name}`} onClick=${() => setOpen(!open)}>Gallery ${open ? "▴" : "▾"}<//></div>
     ${open && html`<${Shelf} model=${model} name=${name} pictures=${pictures} chosen=${names} onChoose=${choose} />`}</div>`;
 }
 
@@ -133,7 +133,7 @@ function Field({ element, control, given, problem, counted, id, onChange, ...res
   };
   return html`<div class="iw-field iwf-field"><span class="iwf-label"><label class="iw-name" for=${id}>${name}${control.required ? html`<span class="iw-wrong" title="required"> *</span>` : ""}</label>
       ${counted > 1 && html`<span class="iw-label iw-run">sweep of ${count(counted)}</span>`}
-      ${SEVERAL[kind] && html`<${Button} kind="link" class="iw-small" aria-pressed=${String(several)} aria-label=${`${to} ${name}`} onClick=${vary}>${several ? one : more}<//>`}</span>
+      ${SEVERAL[kind] && html`<${Button} kind="link" class="iw-small" aria-pressed=${several} aria-label=${`${to} ${name}`} onClick=${vary}>${several ? one : more}<//>`}</span>
     <${Input} ...${rest} element=${element} control=${control} common=${common} value=${value} options=${options} several=${several} change=${change} />
     ${problem && html`<div class="iw-wrong iw-small" role="alert">${problem}</div>`}</div>`;
 }
