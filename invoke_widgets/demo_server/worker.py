@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-
-from PIL import Image
 
 from .events import Event, EventBus
 from .executor import Executor, NodeInputError
@@ -20,11 +17,8 @@ from .nodes import (
     BaseInvocationOutput,
     CanceledException,
     CollectInvocation,
-    ImageField,
-    ImageNode,
-    ImageOutput,
     IterateInvocation,
-    MetadataField,
+    NodeContext,
 )
 from .queue import Queue, QueueItemNotFoundError, SessionQueueItem, Status
 
@@ -224,7 +218,13 @@ class ItemRun:
 
     def _invoke(self, node: BaseInvocation) -> BaseInvocationOutput:
         node.check_inputs()
-        context = _Context(self, node)
+        context = NodeContext(
+            node,
+            self.item,
+            self.worker.images,
+            send_progress=partial(self.emit, "invocation_progress", node),
+            is_canceled=self.worker.canceled.is_set,
+        )
         if self.worker.drills.on("out_of_memory") and self._half_done():
             raise OutOfMemoryError
         if not node.use_cache:
@@ -252,68 +252,6 @@ class ItemRun:
             **more,
         }
         self.worker.bus.emit(Event(name, data, (self.item.user_id,)))
-
-
-class _Context:
-    """The `NodeContext` of a running node."""
-
-    def __init__(self, run: ItemRun, node: BaseInvocation) -> None:
-        self._run = run
-        self._node = node
-
-    def get_image(self, image: ImageField | None, mode: str | None = None) -> Image.Image:
-        assert image is not None
-        loaded = self._run.worker.images.load(image.image_name)
-        return loaded.convert(mode) if mode is not None and mode != loaded.mode else loaded
-
-    def output_of(self, image: ImageField | None) -> ImageOutput:
-        assert image is not None
-        record = self._run.worker.images.dto(image.image_name)
-        return ImageOutput(image=image, width=record["width"], height=record["height"])
-
-    def save_image(
-        self, image: Image.Image, category: str = "general", metadata: MetadataField | None = None
-    ) -> ImageOutput:
-        self.signal_progress("Saving image")
-        node, item = self._node, self._run.item
-        assert isinstance(node, ImageNode)
-        metadata = node.metadata or metadata
-        name = self._run.worker.images.create(
-            image,
-            origin="internal",
-            category=category,
-            is_intermediate=node.is_intermediate,
-            user_id=item.user_id,
-            session_id=item.session_id,
-            node_id=node.id,
-            board_id=node.board.board_id if node.board else None,
-            metadata=metadata.model_dump_json() if metadata else None,
-            workflow=item.workflow.model_dump_json() if item.workflow else None,
-            graph=item.session.graph.model_dump_json(warnings=False),
-        )
-        return ImageOutput(image=ImageField(image_name=name), width=image.width, height=image.height)
-
-    def signal_progress(
-        self,
-        message: str,
-        percentage: float | None = None,
-        image: Image.Image | None = None,
-        image_size: tuple[int, int] | None = None,
-    ) -> None:
-        preview = None if image is None else _preview(image, image_size or image.size)
-        self._run.emit(
-            "invocation_progress", self._node, message=message, percentage=percentage, image=preview, device=None
-        )
-
-    def is_canceled(self) -> bool:
-        return self._run.worker.canceled.is_set()
-
-
-def _preview(image: Image.Image, size: tuple[int, int]) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG")
-    url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return {"width": size[0], "height": size[1], "dataURL": url}
 
 
 def describe(error: Exception) -> tuple[str, str, str]:

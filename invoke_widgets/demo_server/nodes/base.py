@@ -6,14 +6,20 @@ and whether it is required.
 
 from __future__ import annotations
 
+import base64
+import io
 import typing
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootModel, TypeAdapter
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+
+if TYPE_CHECKING:
+    from ..images import ImageStore
+    from ..queue import SessionQueueItem
 
 
 def new_id() -> str:
@@ -146,33 +152,6 @@ class MissingInputException(Exception):
         super().__init__(f"Node {node_type} missing value or connection for field {field_name}")
 
 
-class NodeContext(Protocol):
-    """The server as a running node sees it."""
-
-    def get_image(self, image: ImageField | None, mode: str | None = None) -> Image.Image:
-        """A private copy of a stored image, converted to `mode` if given."""
-
-    def output_of(self, image: ImageField | None) -> ImageOutput:
-        """The output that names a stored image."""
-
-    def save_image(
-        self, image: Image.Image, category: str = "general", metadata: MetadataField | None = None
-    ) -> ImageOutput:
-        """Store an image with the node's board, metadata (or these, if it was given none) and `is_intermediate`."""
-
-    def signal_progress(
-        self,
-        message: str,
-        percentage: float | None = None,
-        image: Image.Image | None = None,
-        image_size: tuple[int, int] | None = None,
-    ) -> None:
-        """Send an `invocation_progress` event."""
-
-    def is_canceled(self) -> bool:
-        """Return whether the item was canceled."""
-
-
 def input_field(
     default: Any = PydanticUndefined,
     *,
@@ -251,6 +230,86 @@ class ImageNode(BaseInvocation):
         None, input="connection", description="Metadata to be saved with the image"
     )
     board: BoardField | None = input_field(None, input="direct", description="The board to save the image to")
+
+
+class NodeContext:
+    """The server as a running node sees it.
+
+    Args:
+        node: the node.
+        item: the item that it belongs to.
+        images: the server's images.
+        send_progress: sends an event about the node, with these fields.
+        is_canceled: returns whether the item was canceled.
+    """
+
+    def __init__(
+        self,
+        node: BaseInvocation,
+        item: SessionQueueItem,
+        images: ImageStore,
+        *,
+        send_progress: Callable[..., None],
+        is_canceled: Callable[[], bool],
+    ) -> None:
+        self._node = node
+        self._item = item
+        self._images = images
+        self._send_progress = send_progress
+        self.is_canceled = is_canceled
+
+    def get_image(self, image: ImageField | None, mode: str | None = None) -> Image.Image:
+        """A private copy of a stored image, converted to `mode` if given."""
+        assert image is not None
+        loaded = self._images.load(image.image_name)
+        return loaded.convert(mode) if mode is not None and mode != loaded.mode else loaded
+
+    def output_of(self, image: ImageField | None) -> ImageOutput:
+        """The output that names a stored image."""
+        assert image is not None
+        record = self._images.dto(image.image_name)
+        return ImageOutput(image=image, width=record["width"], height=record["height"])
+
+    def save_image(
+        self, image: Image.Image, category: str = "general", metadata: MetadataField | None = None
+    ) -> ImageOutput:
+        """Store an image with the node's board, metadata (or these, if it was given none) and `is_intermediate`."""
+        self.signal_progress("Saving image")
+        node, item = self._node, self._item
+        assert isinstance(node, ImageNode)
+        metadata = node.metadata or metadata
+        name = self._images.create(
+            image,
+            origin="internal",
+            category=category,
+            is_intermediate=node.is_intermediate,
+            user_id=item.user_id,
+            session_id=item.session_id,
+            node_id=node.id,
+            board_id=node.board.board_id if node.board else None,
+            metadata=metadata.model_dump_json() if metadata else None,
+            workflow=item.workflow.model_dump_json() if item.workflow else None,
+            graph=item.session.graph.model_dump_json(warnings=False),
+        )
+        return ImageOutput(image=ImageField(image_name=name), width=image.width, height=image.height)
+
+    def signal_progress(
+        self,
+        message: str,
+        percentage: float | None = None,
+        image: Image.Image | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> None:
+        """Send an `invocation_progress` event."""
+        preview = None if image is None else _preview(image, image_size or image.size)
+        self._send_progress(message=message, percentage=percentage, image=preview, device=None)
+
+
+def _preview(image: Image.Image, size: tuple[int, int]) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG")
+    url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"width": size[0], "height": size[1], "dataURL": url}
 
 
 NODES: dict[str, type[BaseInvocation]] = {}
