@@ -367,5 +367,4 @@ def _guarded(alert: Alert) -> Iterator[None]:
 
 def _is_busy(state: QueueState) -> bool:
     """Whether an item runs, or waits for a worker that takes items."""
-    is_paused = state.processor is not None and not state.processor.is_started
-    return state.status is not None and bool(state.status.in_progress or (state.status.pending and not is_paused))
+    return state.status is not None and bool(state.status.in_progress or (state.status.pending and not state.is_paused))

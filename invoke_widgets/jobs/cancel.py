@@ -26,6 +26,7 @@ from invoke_widgets.errors import (
     checks,
 )
 from invoke_widgets.errors.classify import CANCELLATIONS
+from invoke_widgets.errors.text import many
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
 from invoke_widgets.jobs.reruns import LOST, AttemptChain, Reruns
 from invoke_widgets.records import (
@@ -250,8 +251,7 @@ class Canceler:
         if record.outcome == "already_finished":
             return self._keep(record, message="Nothing was waiting.")
         if record.outcome == "canceled":
-            jobs = "job" if record.canceled == 1 else "jobs"
-            return self._keep(record, message=f"Canceled {record.canceled:,} waiting {jobs}.")
+            return self._keep(record, message=f"Canceled {many(record.canceled, 'waiting job')}.")
         return record
 
     async def _clear(self) -> Cancellation:

@@ -446,7 +446,7 @@ def hindrance(context: Context) -> str:
         return f" The server is away: {state.connection.error.rstrip('.') or 'it does not answer'}."
     if state.wedge is not None:
         return f" The queue is stuck on {state.wedge.culprit}. {state.wedge.remedy}"
-    if state.processor is not None and not state.processor.is_started:
+    if state.is_paused:
         return " The queue is paused: console.resume() lets it go on."
     return ""
 

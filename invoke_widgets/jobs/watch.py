@@ -147,7 +147,7 @@ class NoticeTracker:
         else:
             lost = self._lost
         self._lost, self._refused_token = lost, refused
-        paused = state.processor is not None and not state.processor.is_started
+        paused = state.is_paused
         if paused is not self._paused:
             self._out.append(QueuePaused(at=_now()) if paused else QueueResumed(at=_now()))
         self._paused = paused

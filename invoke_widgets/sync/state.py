@@ -303,6 +303,11 @@ class QueueState:
         user = self.connection.user
         return user is not None and not user.is_admin
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the worker takes no further item; False while that is not known."""
+        return self.processor is not None and not self.processor.is_started
+
     def is_theirs(self, item: QueueItem) -> bool:
         """Whether an item is another user's, and so cannot be read or changed by this user, who is no administrator."""
         user = self.connection.user

@@ -151,7 +151,7 @@ class Sync:
 
     @property
     def _is_connected(self) -> bool:
-        return self._store.state.connection.mode in ("live", "polling")
+        return self._store.state.connection.is_up
 
     async def _try_later(self, caught: Exception) -> None:
         is_internal = not isinstance(caught, JobException)

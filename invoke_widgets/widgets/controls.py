@@ -155,7 +155,7 @@ class Controls(Part):
         user = state.connection.user
         self.totals = {
             **state.totals(),
-            "paused": state.processor is not None and not state.processor.is_started,
+            "paused": state.is_paused,
             "may_pause": state.processor is not None and (user is None or user.is_admin),
             "closed": state.connection.mode == "closed",
         }

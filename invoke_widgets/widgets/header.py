@@ -83,7 +83,7 @@ class Header(Part):
         self.running = [self._segment(state, state.items[i], now) for i in running[:_MOST_SEGMENTS]]
         self.banner = self._banner(state)
         user = state.connection.user
-        paused = _is_paused(state)
+        paused = state.is_paused
         may = user is None or user.is_admin
         title = "Start taking jobs again" if paused else "Take no more jobs; the current one keeps running"
         self.processor = {
@@ -113,7 +113,7 @@ class Header(Part):
             return {"unread": len(state.unread), "idle": "Connecting …"}
         status = state.status
         waiting = status.pending + status.waiting
-        idle = "Idle" if not waiting else "Paused" if _is_paused(state) else "Stuck" if state.wedge else "Starting"
+        idle = "Idle" if not waiting else "Paused" if state.is_paused else "Stuck" if state.wedge else "Starting"
         return {
             **{name: getattr(status, name) for name in STATUSES},
             "unread": len(state.unread),
@@ -143,7 +143,7 @@ class Header(Part):
             return self._away(state)
         if state.wedge is not None:
             return self._stuck(state, state.wedge)
-        if _is_paused(state):
+        if state.is_paused:
             may = self.processor.get("may", True)
             actions = ["resume"] if may else []
             return {"title": "Paused", "text": "The worker takes no jobs from the queue.", "actions": actions}
@@ -220,7 +220,3 @@ class Header(Part):
     def as_html(self) -> str:
         # A page that does not change is not live.
         return words.paragraph(words.server_text(self.console, live=False))
-
-
-def _is_paused(state: QueueState) -> bool:
-    return state.processor is not None and not state.processor.is_started

@@ -209,8 +209,7 @@ class QueueTable(Part):
     def _facts(self, state: QueueState) -> dict[str, Any]:
         """What the table shows apart from rows."""
         mean = self._runs.mean_s
-        paused = state.processor is not None and not state.processor.is_started
-        halted = "stuck" if state.wedge is not None else "paused" if paused else ""  # in words, for what waits
+        halted = "stuck" if state.wedge is not None else "paused" if state.is_paused else ""  # in words, for what waits
         return {
             "mean": None if mean is None else round(mean, 2),
             "paces": queue_rows.paces(state, datetime.now(UTC)),
