@@ -76,7 +76,7 @@ class AlertLog(Log[Delivery]):
     _kind = "alerts"
     _type = Delivery
 
-    def frame(self) -> pd.DataFrame:
+    def _frame(self) -> pd.DataFrame:
         return frames.of_records(self, ALERTS)
 
     def key(self) -> str:

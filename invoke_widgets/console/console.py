@@ -202,6 +202,7 @@ class Console:
     @property
     def plots(self) -> Plots:
         """Figures of the logs: `error_timeline()`, `cancellation_latency()`, `queue_depth()`, `job_gantt()`, ..."""
+        self._engine.catch_up()
         return Plots(self.errors, self.cancellations, self.jobs)
 
     def __repr__(self) -> str:

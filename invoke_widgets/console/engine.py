@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets._loop import CallbackThread, LoopThread, limited
 from invoke_widgets.client import InvokeClient
-from invoke_widgets.errors import JobTimeout
+from invoke_widgets.errors import JobException, JobTimeout
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
 from invoke_widgets.jobs import Actions
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_ANSWER_S = 10.0
 _FIRST_SNAPSHOT_S = 60.0
+_CATCH_UP_S = 5.0
 
 
 class Engine:
@@ -66,6 +68,7 @@ class Engine:
             self.sync = Sync(client, self.store, on_failed=self._failed, use_socket=use_socket)
             self.actions = Actions(client, self.store, self.sync, self.errors, self.cancellations, self.jobs)
             self.loop.call(self._start())
+            self.errors.catch_up = self.jobs.catch_up = self.catch_up
         except BaseException:
             self.close()
             raise
@@ -105,6 +108,13 @@ class Engine:
     def _failed(self, item: QueueItem) -> None:
         self.errors.record_failure(item)
         self.actions.reruns.failed(item)
+
+    def catch_up(self) -> None:
+        """Wait until the logs have what the server has, unless it is away: events lack values, and lists errors."""
+        is_there = self.store.state.connection.mode in ("live", "polling")
+        if is_there and self.loop.is_running and not self.loop.is_current:
+            with contextlib.suppress(JobException):
+                self.loop.call(limited(self.sync.settled(), _CATCH_UP_S, JobTimeout("Not yet.")))
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

@@ -89,6 +89,7 @@ class Log(Generic[R]):
         self._file = file
         self._source = source
         self._secrets = secrets
+        self.catch_up: Callable[[], object] = lambda: None  # waits for what is known to be unread, before a frame
         if file is not None:
             self._merge(file.load(self._kind, source, limit, self._on_shared, self._on_cleared))
 
@@ -146,7 +147,14 @@ class Log(Generic[R]):
         self._listeners.notify()
 
     def frame(self) -> pd.DataFrame:
-        """All records, oldest first. The columns and their types do not depend on the number of records."""
+        """All records, oldest first. The columns and their types do not depend on the number of records.
+
+        Waits a moment, at most 5 s, for what the console has not read yet: values of jobs, and why they failed.
+        """
+        self.catch_up()
+        return self._frame()
+
+    def _frame(self) -> pd.DataFrame:
         raise NotImplementedError
 
     def to_csv(self, path: str | Path) -> None:
@@ -329,11 +337,12 @@ class ErrorLog(Log[JobError]):
         self.is_undecided: Callable[[QueueItem], bool] = lambda item: False  # whether it may be run again
         super().__init__(limit, **options)
 
-    def frame(self) -> pd.DataFrame:
+    def _frame(self) -> pd.DataFrame:
         return frames.errors(self)
 
     def groups(self) -> list[ErrorGroup]:
-        """The records grouped by fingerprint; the group with the latest error comes first."""
+        """The records grouped by fingerprint; the group with the latest error comes first. Waits as `frame` does."""
+        self.catch_up()
         return group_errors(self)
 
     def record_failure(self, item: QueueItem) -> None:
@@ -454,7 +463,7 @@ class CancellationLog(Log[Cancellation]):
     _kind = "cancellations"
     _type = Cancellation
 
-    def frame(self) -> pd.DataFrame:
+    def _frame(self) -> pd.DataFrame:
         return frames.cancellations(self)
 
     def record(self, cancellation: Cancellation) -> None:
@@ -497,7 +506,7 @@ class JobLog(Log[QueueItem]):
         self._of_batch: dict[str, set[str]] = {}
         super().__init__(limit, **options)
 
-    def frame(self) -> pd.DataFrame:
+    def _frame(self) -> pd.DataFrame:
         return frames.jobs(self)
 
     def of_item(self, item_id: int) -> QueueItem | None:
@@ -590,7 +599,7 @@ class LoggedEvent(Brief):
 class EventLog(Log[LoggedEvent]):
     """The latest events, in memory only."""
 
-    def frame(self) -> pd.DataFrame:
+    def _frame(self) -> pd.DataFrame:
         return frames.events(self)
 
     def record(self, event: Event) -> None:

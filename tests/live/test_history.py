@@ -10,7 +10,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.history.logs import ErrorLog
-from tests.support.graphs import add_and_multiply, divide_by_zero, sleep
+from tests.support.graphs import add_and_multiply, divide, divide_by_zero, sleep
 from tests.support.servers import Server
 from tests.support.wire import Wire, until
 
@@ -47,6 +47,22 @@ def test_a_failed_job_is_one_error(server: Server, wire: Wire) -> None:
         found = sorted(e.item_id or 0 for e in console.errors if e.batch_id == batch.batch_id)
         group = console.errors.groups()[0]
     assert (list(batch.item_ids), 3, batch.item_ids) == (found, group.count, group.item_ids)
+
+
+def test_a_frame_waits_for_what_has_not_been_read(server: Server, wire: Wire) -> None:
+    """Values, which events leave out, of jobs that ended a moment ago; errors, which a list of a queue leaves out."""
+    ids = sorted(wire.enqueue(divide_by_zero(), runs=60)["item_ids"])
+    for item_id in ids:
+        wire.wait_for(item_id)
+    with iw.connect(server.url) as console:
+        assert [60] == [group.count for group in console.errors.groups()]
+    with iw.connect(server.url) as console:
+        assert console.jobs.frame()["error_type"].notna().all()
+        for _ in range(3):
+            batch = console.submit(divide(6, 1), data={"div.b": [1, 2, 3]})
+            batch.wait(60)
+            jobs = console.jobs.frame()
+            assert [1, 2, 3] == jobs.loc[jobs["batch_id"] == batch.batch_id, "div.b"].tolist()
 
 
 def _statuses(console: iw.Console) -> dict[int, str]:
