@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 _PARTS = {"acknowledged_s": "answered", "effective_s": "status changed", "stopped_s": "worker stopped"}
 _SCOPES = ("item", "batch", "pending", "clear")
+_TIMES = ["at", "requested_at", "created_at", "started_at", "completed_at", "updated_at"]
 _MOST_JOBS = 2000
 _THINNEST = 400
 _WIDE = 80
@@ -354,11 +355,12 @@ def _finding(frame: pd.DataFrame, fields: dict[str, dict[Any, list[int]]]) -> st
 
 
 def _frame(source: Any, make: Any) -> pd.DataFrame:
-    """A frame as it is, or that of records."""
+    """A frame with times in UTC, also one that was read from CSV, whose times are texts; or that of records."""
     import pandas as pd
 
     frame: pd.DataFrame = source if isinstance(source, pd.DataFrame) else make(source)
-    return frame
+    texts = [name for name in frame.columns.intersection(_TIMES) if not hasattr(frame[name].dtype, "tz")]
+    return frame.assign(**{name: pd.to_datetime(frame[name], utc=True, format="ISO8601") for name in texts})
 
 
 def _chosen(frame: pd.DataFrame, ends: list[str], since: Any, batch: Any) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -559,6 +560,19 @@ def test_a_batch_and_a_time_leave_out_the_rest() -> None:
         assert _words(_draw(name, Plots(_errors(), _cancellations(), jobs), since="1min")).startswith("No ")
         assert _words(_draw(name, Plots(_errors(), _cancellations(), jobs), batch="another")).startswith("No ")
     assert ["completed  4"] * 2 == [drawn(since=since.isoformat(" ")), drawn(since=f"{since:%Y-%m-%d %H:%M}")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_frame_that_was_read_from_csv_has_the_same_figure(name: str, tmp_path: Path) -> None:
+    """Its times are texts, and what is missing in all rows has another type."""
+    jobs = frames.jobs(job for job in _jobs() if job.is_terminal)  # otherwise the axis would end now
+    whole = {"errors": frames.errors(_errors()), "cancellations": frames.cancellations(_cancellations()), "jobs": jobs}
+    read = {}
+    for kind, frame in whole.items():
+        frames.write_csv(frame, tmp_path / kind)
+        read[kind] = pd.read_csv(tmp_path / kind, dtype_backend="numpy_nullable")
+    drawn = [_words(_draw(name, Plots(**some), since="2025-12-31")) for some in (whole, read)]
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.parametrize(
