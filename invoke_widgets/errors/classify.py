@@ -124,6 +124,8 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
         found = InvalidRequest, "The server does not talk to web pages of other origins.", remedy, False
     elif status == 404 and request.endswith("/app/version"):  # every version has it
         found = UnexpectedReply, f"{request} was answered with 404: {said}.", _ADDRESS, False
+    elif status == 404 and (picture := _PICTURE.search(request)):  # the server says no more than "Not Found"
+        found = NotFound, f"The server has no picture {picture[1]}.", "It was deleted, or its name is wrong.", False
     elif status == 404:
         found = NotFound, _not_found(said), _LOOK_UP, False
     elif status in _CLIENT_ERRORS:
@@ -145,6 +147,7 @@ _ADDRESS = (
     "Is this the whole address of an InvokeAI server? Behind a proxy it may have a path (http://host/invoke), "
     "or a login page before it."
 )
+_PICTURE = re.compile(r"/images/i/([^/\s]+)")
 _LOOK_UP = "It was deleted, its id is wrong, or it is in another queue."
 
 
