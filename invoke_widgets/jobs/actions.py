@@ -13,6 +13,7 @@ from invoke_widgets.errors import (
     JobException,
     JobTimeout,
     ServerFailure,
+    ServerUnreachable,
     SubmissionFailed,
 )
 from invoke_widgets.history import CancellationLog, ErrorLog, JobLog
@@ -203,7 +204,14 @@ class Actions:
                     details=error.details,
                 ) from error
             in_flight.add(self._store.state, taken)
-            new_ids = await self._new_items(taken, newest)
+            try:
+                new_ids = await self._new_items(taken, newest)
+            except (ServerUnreachable, *LOST) as error:
+                raise SubmissionFailed(
+                    "The retry was taken, but the connection broke before its new items were read.",
+                    suggestion="Look for them in the queue rather than retry again.",
+                    details=error.details,
+                ) from error
             self._sync.expect(tuple(new_ids.values()))
             return Retried(
                 new_item_ids=new_ids,

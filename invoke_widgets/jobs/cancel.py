@@ -43,6 +43,8 @@ from invoke_widgets.sync import Change, QueueState, QueueStore, Sync, light_item
 _AT_ONCE = 4
 _STOP_WATCH_S = 600.0
 _AFTER_FAILURE_S = 1.0
+_READ_S = 0.3
+"""How long a cancel of many waits for items to be read that it may be about."""
 _ANSWERED = ("canceled", "already_finished", "not_found")
 
 T = TypeVar("T")
@@ -284,6 +286,7 @@ class Canceler:
         request: Callable[[], Awaitable[int]],
         batch_id: str | None = None,
     ) -> Cancellation:
+        await self._sync.filled(_READ_S)  # what was submitted a moment ago may run without being known yet
         known = self._store.state.items.values()
         unfinished = [item for item in known if not item.is_terminal and wanted(item)]
         targets = tuple(sorted(item.item_id for item in unfinished))

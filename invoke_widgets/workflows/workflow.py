@@ -500,9 +500,14 @@ class Workflow:
         """Give each row its seed."""
         if seed is None:
             return rows, runs
-        targets = [known for known in self._seeds() if not any(known.name in row for row in rows)]
+        given = {name for row in rows for name in row}
+        nodes = {_node_of(self._fields[name].path) for name in given}
+        seeds = self._seeds()
+        # A seed that an edge feeds from a given value has that value, which setting the seed would take away.
+        targets = [known for known in seeds if known.name not in given and _node_of(known.fed_by) not in nodes]
         if not targets:
-            raise InvalidRequest(f"seed: {self._called()} has no seed to set.", field=SEED)
+            other = " other than what the values give" if seeds else ""
+            raise InvalidRequest(f"seed: {self._called()} has no seed to set{other}.", field=SEED)
 
         def with_seed(row: dict[str, Setting], number: Any) -> dict[str, Setting]:
             return row | {known.name: self._setting(known, number) for known in targets}
@@ -664,6 +669,11 @@ class Workflow:
         if self._console is None:
             raise InvalidRequest("This workflow belongs to no console.", suggestion="console.workflow(...) makes one.")
         return self._console
+
+
+def _node_of(path: str) -> str:
+    """Return the node of a path such as "node.field"."""
+    return path.rpartition(".")[0]
 
 
 def _grouped(rows: list[dict[str, Setting]], known: Mapping[str, WorkflowField]) -> dict[str, list[dict[str, Setting]]]:

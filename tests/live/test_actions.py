@@ -146,6 +146,13 @@ def test_cancel_batch_includes_the_running_item(console: iw.Console, wire: Wire)
     assert "not_found" == console.cancel_batch("no-such-batch").outcome
 
 
+def test_cancel_batch_right_after_its_submit_names_its_items(console: iw.Console) -> None:
+    """Also those that were not in the snapshot yet."""
+    batch = console.submit(sleep(60), runs=3)
+    cancellation = batch.cancel()
+    assert (batch.item_ids, 3) == (cancellation.item_ids, cancellation.canceled)
+
+
 def test_large_numbers_have_thousands_separators(console: iw.Console, wire: Wire) -> None:
     """The counts of thousands of items can be read at a glance."""
     console.pause()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.errors import ServerFailure, ServerUnreachable
+from invoke_widgets.errors import ServerFailure, ServerUnreachable, SubmissionFailed
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
 from tests.support.servers import EmbeddedServer
@@ -466,3 +466,17 @@ def test_a_retry_answered_with_500_may_have_been_taken(
     with pytest.raises(iw.SubmissionFailed if is_taken else ServerFailure):
         through.retry(failed)
     assert 1 + is_taken == len(wire.item_ids())
+
+
+def test_a_retry_whose_new_items_cannot_be_read_says_that_it_was_taken(
+    through: iw.Console, proxy: ChaosProxy, wire: Wire
+) -> None:
+    """The reply to the retry came, those to the reads after it did not: it must not look as if it had failed."""
+    job = through.submit(divide(1, 0)).jobs[0]
+    with pytest.raises(iw.ExecutionFailed):
+        job.wait(60)
+    through.refresh()
+    proxy.lose_reply(path="items_by_ids")
+    with pytest.raises(SubmissionFailed, match="The retry was taken, but the connection broke before its new items"):
+        through.retry(job.item_id)
+    assert 2 == len(wire.get("list_all"))

@@ -156,6 +156,15 @@ def test_seeds_are_recorded(console: iw.Console) -> None:
     assert (3, expected) == (len(set(frame["seed"])), [result["n"]["collection"] for result in sweep.result()])
 
 
+def test_a_seed_is_not_taken_from_the_value_that_feeds_it(console: iw.Console) -> None:
+    """Varied itself, it stays connected; a seed beside it, which would cut it off, is refused."""
+    workflow = console.workflow(iw.examples.workflow("islands"))
+    with pytest.raises(InvalidRequest, match=r"seed: workflow '.*' has no seed to set other than what the values give"):
+        workflow.plan({"Seed": [1, 2]}, seed="random")
+    assert 2 == workflow.plan({"Seed": [1, 2]}).jobs
+    assert 3 == workflow.plan(seed=[1, 2, 3]).jobs
+
+
 def test_workflow_of_the_library_is_loaded_by_name(console: iw.Console) -> None:
     """By its name or id; another name has a suggestion."""
     made = iw.run(console.client.create_workflow({**editor.sums(), "name": "Adds two numbers"}))

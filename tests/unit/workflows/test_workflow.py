@@ -383,7 +383,7 @@ def test_seeds_are_random_and_told() -> None:
         ({"Steps": [1, 0]}, None, "Steps: should be above 0"),
         ({"Steps": [1]}, -1, "negative seed"),
         ({"Steps": [1]}, "lucky", "seed: should be 'random', 'same', a number or numbers"),
-        ({"Seed": [1]}, "random", "seed: workflow 'A sum' has no seed to set"),
+        ({"Seed": [1]}, "random", "seed: workflow 'A sum' has no seed to set other than what the values give"),
     ],
 )
 def test_a_wrong_sweep_is_refused(values: Any, seed: Any, words: str) -> None:
