@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import hashlib
 import logging
@@ -532,6 +533,8 @@ class World:
         for console in self.consoles:
             await console.close()
             await asyncio.sleep(_REQUEST_S)
+            with contextlib.suppress(JobException):
+                await console.client.get_queue_status()  # after a failure only one request at a time is sent
             self.server.gather(_POOL)
             work = [console.client.get_queue_status() for _ in range(_POOL)]
             try:
