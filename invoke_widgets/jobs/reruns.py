@@ -419,6 +419,7 @@ class Reruns:
 
     def _end(self, chain: AttemptChain, state: ChainState = ChainState.OVER) -> None:
         self._clear_due(chain)
+        self._forget_newer([chain])
         if chain.is_due:
             self._errors.note_retry(chain.last, chain.batch.batch_id, None)
         chain.state = state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import uuid
 from collections import Counter
@@ -17,6 +18,7 @@ import invoke_widgets as iw
 from invoke_widgets.errors import JobTimeout
 from invoke_widgets.events import ItemStatusChanged
 from invoke_widgets.jobs import reruns
+from invoke_widgets.jobs.newer import NewerItems
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice
 from invoke_widgets.records import FAILED, Cancellation
 from invoke_widgets.widgets import queue_rows
@@ -326,6 +328,21 @@ def test_lost_reply_to_a_retry_makes_one_attempt(wire: Wire, fault: str) -> None
         assert proxy.actions()[fault]
         assert [i for i, _ in chain_of(wire, job.item_id)] == list(job.attempts)
         assert 2 == len(job.attempts)
+
+
+def test_no_items_are_noted_any_more_for_an_attempt_that_was_called_off(wire: Wire) -> None:
+    """After a lost request newer items are noted, to find the attempt among them: only until there will be none."""
+    with ChaosProxy(wire.server.url) as proxy, iw.connect(proxy.url) as console:
+        proxy.lose_request(path="retry_items_by_id")
+        job = console.submit(flaky(1), retry=soon()).jobs[0]
+        until(lambda: proxy.actions()["lose_request"], "the lost request")
+        job.cancel()
+
+        def is_over() -> bool:
+            gc.collect()
+            return not any(isinstance(each, NewerItems) for each in gc.get_objects())
+
+        until(is_over, "the end of the notes")
 
 
 @pytest.mark.parametrize("live", [True, False])
