@@ -363,7 +363,8 @@ class Console:
             A `Retry`, which links the new items to the old ones and can be waited for.
 
         Raises:
-            SubmissionFailed: the answer was lost; look at the queue before trying again.
+            SubmissionFailed: the answer was lost, or the new items could not be read; look at the queue before trying
+                again.
             JobTimeout: for `where`, it took longer than 30 s to read why all failed jobs failed; nothing was retried.
         """
         if where is not None:

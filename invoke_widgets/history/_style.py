@@ -35,7 +35,7 @@ _SHORTEST, _MINUTES, _DAY = timedelta(seconds=10), timedelta(minutes=10), timede
 NAME: Final = 30
 """The longest name shown: those of devices and statuses come from the server."""
 
-# A figure does not know whether its page is dark. Turning the brightness keeps each hue, and so what a color means.
+# A figure does not know whether its page is dark. Inverting the brightness keeps each hue, and so what a color means.
 _TURNED = (
     '<style>:is([data-jp-theme-light="false"], .vscode-dark) .iw-turned'
     ' { filter: invert(0.92) hue-rotate(180deg); }</style><img class="iw-turned"'

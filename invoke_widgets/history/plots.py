@@ -82,7 +82,7 @@ class Plots:
     - `batch`: a `Batch` or its id; what belongs to others is left out.
     - `ax`: axes to draw on, as `plt.subplots()` makes them; by default those of a new figure.
     - `dark`: whether it is for a dark page; by default as `ax` is, or matplotlib's own style. Where that is light, a
-      dark JupyterLab or VS Code shows a new figure with its brightness turned.
+      dark JupyterLab or VS Code shows a new figure with its brightness inverted.
 
     Args:
         errors: a log, its frame, or records.
