@@ -111,9 +111,13 @@ class Engine:
 
     def catch_up(self) -> None:
         """Wait until the logs have what the server has, unless it is away: events lack values, and lists errors."""
+
+        async def work() -> None:
+            await limited(self.sync.settled(), _CATCH_UP_S, JobTimeout("Not yet."))
+
         if self.store.state.connection.is_up and self.loop.is_running and not self.loop.is_current:
             with contextlib.suppress(JobException):
-                self.loop.call(limited(self.sync.settled(), _CATCH_UP_S, JobTimeout("Not yet.")))
+                self.loop.call(work())
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, Said, script, style
-from invoke_widgets.widgets.queue_rows import RunTimes, left_s
+from invoke_widgets.widgets.queue_table import RunTimes, left_s
 from invoke_widgets.widgets.text import clean
 
 if TYPE_CHECKING:

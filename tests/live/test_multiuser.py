@@ -12,8 +12,7 @@ from invoke_widgets.errors import AccessDenied, InvalidRequest
 from invoke_widgets.notices import ConnectionBack, ConnectionLost, JobFailed, Notice
 from invoke_widgets.widgets.controls import Controls
 from invoke_widgets.widgets.header import Header
-from invoke_widgets.widgets.queue_rows import row
-from invoke_widgets.widgets.queue_table import QueueTable
+from invoke_widgets.widgets.queue_table import QueueTable, row
 from tests.contract.people import USER, People, login
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, divide, fail, sleep

@@ -21,7 +21,7 @@ from invoke_widgets.jobs import reruns
 from invoke_widgets.jobs.newer import NewerItems
 from invoke_widgets.notices import BatchDone, JobFailed, JobFinished, Notice
 from invoke_widgets.records import FAILED, Cancellation
-from invoke_widgets.widgets import queue_rows
+from invoke_widgets.widgets import queue_table
 from invoke_widgets.widgets.error_log import facts
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, fail, sleep
@@ -130,7 +130,7 @@ def test_views_show_when_the_next_attempt_is_due(console: iw.Console) -> None:
     due = console.internals.store.state.retrying[job.item_id]
     item = console.internals.store.state.items[job.item_id]
     assert 20 < (due - datetime.now(UTC)).total_seconds() < 60
-    assert round(due.timestamp(), 3) == queue_rows.row(item, console.internals.store.state)[11]
+    assert round(due.timestamp(), 3) == queue_table.row(item, console.internals.store.state)[11]
     assert f"retry at {due:%Y-%m-%d %H:%M:%S} UTC" in str(console)
     (error,) = console.errors
     assert (due, 1) == (error.retry_at, error.attempt)

@@ -24,10 +24,9 @@ from invoke_widgets.records import (
     QueueItem,
 )
 from invoke_widgets.sync.state import QueueState
-from invoke_widgets.widgets import queue_rows
+from invoke_widgets.widgets import queue_table
 from invoke_widgets.widgets import text as words
-from invoke_widgets.widgets.queue_rows import detail
-from invoke_widgets.widgets.queue_table import QueueTable
+from invoke_widgets.widgets.queue_table import QueueTable, detail
 from tests.support.parts import Sent, ask, said
 from tests.support.table_console import FedConsole, item
 from tests.support.wire import until
@@ -76,8 +75,8 @@ def _unpacked(buffer: bytes) -> list[list[Any]]:
 
 def _page_of(state: QueueState) -> dict[int, list[Any]]:
     """Return the rows of a page that received a whole snapshot, each row at its full length."""
-    full = [queue_rows.row(item, state) for item in state.items.values()]
-    rows = _unpacked(queue_rows.packed(full))
+    full = [queue_table.row(item, state) for item in state.items.values()]
+    rows = _unpacked(queue_table.packed(full))
     return {values[0]: values + [None] * (12 - len(values)) for values in rows}
 
 
@@ -85,7 +84,7 @@ def _page_of(state: QueueState) -> dict[int, list[Any]]:
 def test_a_page_given_changes_equals_a_page_given_everything(before: QueueState, after: QueueState) -> None:
     """Applying the difference of two snapshots gives the rows of the second."""
     page = _page_of(before)
-    rows, changes, gone, _ = queue_rows.difference(before, after, before.items.keys() | after.items.keys())
+    rows, changes, gone, _ = queue_table.difference(before, after, before.items.keys() | after.items.keys())
     added = {values[0]: after.items[values[0]] for values in rows}
     page.update(_page_of(replace(after, items=added)))
     for item_id, *pairs in changes:
@@ -98,32 +97,32 @@ def test_a_page_given_changes_equals_a_page_given_everything(before: QueueState,
 
 def test_the_end_of_a_job_takes_under_sixty_bytes() -> None:
     """A change holds only the columns that changed."""
-    change = queue_rows.row_change(
-        queue_rows.row(item(743, IN_PROGRESS), QueueState()), queue_rows.row(item(743, COMPLETED), QueueState())
+    change = queue_table.row_change(
+        queue_table.row(item(743, IN_PROGRESS), QueueState()), queue_table.row(item(743, COMPLETED), QueueState())
     )
     assert 60 > len(json.dumps(change))
 
 
 def test_a_packet_holds_a_repeated_text_once() -> None:
     """A batch id is in a packet once, however many of its rows are."""
-    packet = queue_rows.packed([queue_rows.row(item(i), QueueState()) for i in range(1, 90)])
+    packet = queue_table.packed([queue_table.row(item(i), QueueState()) for i in range(1, 90)])
     assert 1 == packet.count(item(1).batch_id.encode())
 
 
 def test_progress_row_is_percentage_message_node_and_seconds_left() -> None:
     """Progress is percentage, message, node and, where it is known, the seconds left; its end is the id alone."""
     progress = Progress(item_id=5, percentage=0.62, message="Denoising 19/30", node_id="denoise")
-    assert [5, 0.62, "Denoising 19/30", "denoise"] == queue_rows.progress_row(5, progress)
-    assert [5, 0.62, "Denoising 19/30", "denoise", 31.2] == queue_rows.progress_row(5, progress, 31.24)
-    assert [5] == queue_rows.progress_row(5, None)
+    assert [5, 0.62, "Denoising 19/30", "denoise"] == queue_table.progress_row(5, progress)
+    assert [5, 0.62, "Denoising 19/30", "denoise", 31.2] == queue_table.progress_row(5, progress, 31.24)
+    assert [5] == queue_table.progress_row(5, None)
 
 
 def test_difference_estimates_the_end_of_an_item_that_starts() -> None:
     """The page gets the seconds left by the mean run time before there is any progress, and counts down itself."""
     pending, running = item(5), item(5, "in_progress", started_at=datetime.now(UTC))
     before, after = QueueState(items={5: pending}), QueueState(items={5: running})
-    *_, [estimate] = queue_rows.difference(before, after, [5], 3_600.0)
-    *_, without_mean = queue_rows.difference(before, after, [5])
+    *_, [estimate] = queue_table.difference(before, after, [5], 3_600.0)
+    *_, without_mean = queue_table.difference(before, after, [5])
     assert ([5, None, "", ""], []) == (estimate[:4], without_mean)
     assert 3_500 < estimate[4] <= 3_600
 
@@ -144,7 +143,7 @@ def test_fields_text_is_one_line(values: tuple[FieldValue, ...] | None, text: st
 def test_long_texts_are_cut_in_rows() -> None:
     """A field or an error of a megabyte is not sent with the rows."""
     long = item(1, FAILED, error_message="x" * 1_000_000, field_values=(FieldValue("a", "b", "y" * 1_000_000),))
-    assert 1_000 > len(json.dumps(queue_rows.row(long, QueueState())))
+    assert 1_000 > len(json.dumps(queue_table.row(long, QueueState())))
 
 
 def test_the_newest_rows_come_with_the_widget() -> None:

@@ -22,7 +22,7 @@ from invoke_widgets.widgets.drafts import (
     read_values,
     rows_of,
 )
-from invoke_widgets.widgets.queue_rows import RunTimes, left_s, paces
+from invoke_widgets.widgets.queue_table import RunTimes, left_s, paces
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
