@@ -4,8 +4,8 @@
 >>> analysis.error_rate(console.jobs.frame(), every="1h")
 
 Plain functions rather than an accessor (`frame.jobs.error_rate()`): they take any frame with the columns, filtered or
-read back from Parquet, they show in completion and `help()`, they type-check, and importing them changes nothing in
-pandas. Each returns a frame whose columns and types are the same whether it is empty or full.
+read back from Parquet or CSV, they show in completion and `help()`, they type-check, and importing them changes nothing
+in pandas. Each returns a frame whose columns and types are the same whether it is empty or full.
 """
 
 from __future__ import annotations
@@ -22,6 +22,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PARTS = ("acknowledged_s", "effective_s", "stopped_s")
+_TIMES = ["at", "requested_at", "created_at", "started_at", "completed_at", "updated_at"]
+
+
+def with_times(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame of records with its times in UTC, also one that was read from CSV, in which they are texts.
+
+    Args:
+        frame: such as `pd.read_csv("jobs.csv")`.
+
+    Raises:
+        InvalidRequest: a text is no time.
+    """
+    import pandas as pd
+
+    texts = [name for name in frame.columns.intersection(_TIMES) if not hasattr(frame[name].dtype, "tz")]
+    try:
+        return frame.assign(**{name: pd.to_datetime(frame[name], utc=True, format="ISO8601") for name in texts})
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{', '.join(texts)}: should be times such as '2026-01-31 15:04:05+00:00': {error}."
+        ) from None
 
 
 def error_rate(jobs: pd.DataFrame, every: str | timedelta = "1h") -> pd.DataFrame:
@@ -35,6 +56,7 @@ def error_rate(jobs: pd.DataFrame, every: str | timedelta = "1h") -> pd.DataFram
         Index `time` (the interval's beginning, UTC); columns `finished`, `failed` (Int64), `rate` (0..1, missing where
         no job finished). Canceled jobs are not counted.
     """
+    jobs = with_times(jobs)
     ended = jobs[jobs["status"].isin([COMPLETED, FAILED]) & jobs["completed_at"].notna()]
     grouped = _over_time(ended.set_index("completed_at"), every)
     return _rates(grouped.size(), grouped["status"].apply(lambda status: int((status == FAILED).sum()))).rename_axis(
@@ -57,6 +79,7 @@ def throughput(jobs: pd.DataFrame, every: str | timedelta = "1min") -> pd.DataFr
     import numpy as np
     import pandas as pd
 
+    jobs = with_times(jobs)
     ended = jobs[jobs["completed_at"].notna()]
     done, runs = ended[ended["status"] == COMPLETED], ended[ended["started_at"].notna()]
     began: Any = runs["started_at"]
@@ -87,7 +110,7 @@ def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    at_nodes = errors[errors["node_type"].notna()].sort_values("at", kind="stable")
+    at_nodes = with_times(errors[errors["node_type"].notna()]).sort_values("at", kind="stable")
     grouped = at_nodes.groupby(["node_type", "node_id"], dropna=False)
     counts = grouped.size().astype("Int64")
     found = pd.DataFrame(

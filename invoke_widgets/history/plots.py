@@ -13,6 +13,7 @@ from io import BytesIO
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from invoke_widgets.analysis import with_times
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.errors.text import cut, many
 from invoke_widgets.history import frames
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 
 _PARTS = {"acknowledged_s": "answered", "effective_s": "status changed", "stopped_s": "worker stopped"}
 _SCOPES = ("item", "batch", "pending", "clear")
-_TIMES = ["at", "requested_at", "created_at", "started_at", "completed_at", "updated_at"]
 _MOST_JOBS = 2000
 _THINNEST = 400
 _WIDE = 80
@@ -355,12 +355,10 @@ def _finding(frame: pd.DataFrame, fields: dict[str, dict[Any, list[int]]]) -> st
 
 
 def _frame(source: Any, make: Any) -> pd.DataFrame:
-    """A frame with times in UTC, also one that was read from CSV, whose times are texts; or that of records."""
+    """A frame with times in UTC, or that of records."""
     import pandas as pd
 
-    frame: pd.DataFrame = source if isinstance(source, pd.DataFrame) else make(source)
-    texts = [name for name in frame.columns.intersection(_TIMES) if not hasattr(frame[name].dtype, "tz")]
-    return frame.assign(**{name: pd.to_datetime(frame[name], utc=True, format="ISO8601") for name in texts})
+    return with_times(source if isinstance(source, pd.DataFrame) else make(source))
 
 
 def _chosen(frame: pd.DataFrame, ends: list[str], since: Any, batch: Any) -> pd.DataFrame:

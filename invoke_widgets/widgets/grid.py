@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from invoke_widgets.errors import InvalidRequest
+from invoke_widgets.errors.checks import positive
 from invoke_widgets.jobs import Jobs
 from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, QueueItem
 from invoke_widgets.sync import Change, QueueState
@@ -239,10 +240,12 @@ class Grid(Part):
             size: of each picture, in inches.
 
         Raises:
+            InvalidRequest: `size` is no number above 0.
             JobException: a picture cannot be fetched.
         """
         from invoke_widgets.history import picture_grid
 
+        size = positive("size", size)
         # A grid that has just been made is still reading them.
         with self.lock:
             done = [item.item_id for item in self._items.values() if item.status == COMPLETED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -38,7 +39,7 @@ def normal_graph(graph: object) -> dict[str, Any]:
             f"graph: should be a mapping with 'nodes' and 'edges', got {type(graph).__name__}.",
             field="graph",
             suggestion="console.workflow(...) loads a file, or a workflow of the server's library by its name."
-            if isinstance(graph, str)
+            if isinstance(graph, str | os.PathLike)
             else "Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}.",
         )
     nodes = graph.get("nodes")
@@ -146,7 +147,7 @@ def _entry(key: object, values: object) -> dict[str, Any]:
 
 
 def plain(place: str, value: Any, depth: int = 0) -> Any:
-    """A value as JSON holds it, with NumPy's scalars and arrays as Python's own.
+    """A value as JSON holds it, with NumPy's scalars and arrays as Python's own, and a picture by its name.
 
     Raises:
         InvalidRequest: JSON cannot hold it, or servers cannot take it (6.14.2 answers half of a character with 500, and
@@ -172,6 +173,8 @@ def plain(place: str, value: Any, depth: int = 0) -> Any:
         return {plain(place, str(key)): plain(place, inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(place, inner, depth + 1) for inner in value]
+    if isinstance(name := getattr(value, "image_name", None), str):  # an `Image`
+        return {"image_name": name}
     raise invalid(place, f"cannot be sent: {type(value).__name__} has no form in JSON")
 
 

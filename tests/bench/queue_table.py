@@ -1,4 +1,4 @@
-"""What the queue table costs, compared with a re-rendered HTML table and, where it is installed, ipydatagrid:
+"""What the queue table and the dashboard cost, beside a re-rendered HTML table and, where installed, ipydatagrid:
 `python -m tests.bench.queue_table [rows ...]`.
 
 For each number of rows, with 50 status changes a second for some seconds in JupyterLab and Chromium:
@@ -40,8 +40,8 @@ _SETUP = """import sys, threading, time
 sys.path.insert(0, {root!r})
 import ipywidgets
 from invoke_widgets.records import *
+from invoke_widgets.widgets import Dashboard, QueueTable
 from invoke_widgets.widgets.text import DEFAULT_COLUMNS, texts
-from invoke_widgets.widgets.queue_table import QueueTable
 from tests.support.table_console import FedConsole, item
 console = FedConsole(item(i, COMPLETED) for i in range(1, {rows} + 1))
 unseen = FedConsole(console.internals.store.state.items.values())"""
@@ -49,6 +49,7 @@ unseen = FedConsole(console.internals.store.state.items.values())"""
 # The baseline: the same rows and columns as an HTML table, re-rendered at most ten times a second.
 _SHOW = {
     "QueueTable": "QueueTable(console)",
+    "Dashboard": "Dashboard(console)",
     "HTML": """page = ipywidgets.HTML()
 def draw(change):
     items = change.state.items
@@ -82,6 +83,7 @@ grid""",
 # An element of the first paint, and the test that it shows something. ipydatagrid draws on a canvas.
 _PAINTED = {
     "QueueTable": ("[role=row][data-id]", "true"),
+    "Dashboard": ("[role=row][data-id]", "true"),
     "HTML": ("td", "true"),
     "ipydatagrid": (
         ".lm-DataGrid-viewport > canvas",
@@ -153,7 +155,7 @@ def measure(what: str, rows: int, seconds: int) -> Figures:
         page = notebook.page
         first = paint(notebook, *_PAINTED[what])
         whole = first
-        if what == "QueueTable":
+        if what in ("QueueTable", "Dashboard"):
             complete = f"element.closest('[role=grid]').getAttribute('aria-rowcount') === '{rows + 1}'"
             whole += paint(notebook, _PAINTED[what][0], complete, run=False)
         page.wait_for_timeout(1_000)

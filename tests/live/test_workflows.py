@@ -195,6 +195,8 @@ def test_grid_shows_states_pictures_and_errors_by_value(console: iw.Console) -> 
     assert [[1, 0], [0, 0], [2, 0], [1, 1], [0, 1], [2, 1]] == [cell["at"][:2] for cell in grid.layout_["cells"]]
     figure: Any = grid.figure()
     assert (6, "p.width 32") == (len(figure.axes), figure.axes[0].get_title())
+    with pytest.raises(InvalidRequest, match="size: should be a number above 0, got 0"):
+        grid.figure(size=0)
     assert figure._repr_png_().startswith(b"\x89PNG")  # a notebook shows it without pyplot
     at_once: Any = sweep.grid(x="p.width", y="p.color").figure()
     assert [1] * 6 == [len(axes.images) for axes in at_once.axes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pandas as pd
@@ -52,6 +53,21 @@ def test_error_rate_by_the_hour() -> None:
     assert [(2, 1, 0.5), (3, 2, pytest.approx(2 / 3))] == [
         *analysis.error_rate(JOBS).itertuples(index=False, name=None)
     ]
+
+
+def test_a_frame_from_csv_answers_the_same() -> None:
+    """Its times are texts there."""
+    from_csv = pd.read_csv(StringIO(JOBS.to_csv()))
+    pd.testing.assert_frame_equal(analysis.error_rate(JOBS), analysis.error_rate(from_csv))
+    pd.testing.assert_frame_equal(analysis.throughput(JOBS), analysis.throughput(from_csv))
+    pd.testing.assert_series_equal(JOBS["started_at"], analysis.with_times(from_csv)["started_at"], check_dtype=False)
+
+
+def test_a_text_that_is_no_time_is_refused_by_name() -> None:
+    """As a spreadsheet may have changed it."""
+    jobs = JOBS.assign(completed_at="31.1.2026")
+    with pytest.raises(InvalidRequest, match="completed_at: should be times such as"):
+        analysis.error_rate(jobs)
 
 
 def test_error_rate_of_an_hour_without_finished_jobs_is_missing() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -274,6 +276,25 @@ def test_color_cannot_be_varied() -> None:
         workflows.normal_data({"a.color": [color]})
     image = {"image_name": "x.png"}
     assert [image] == workflows.normal_data({"a.image": [image]})[0][0]["items"]
+
+
+def test_a_picture_in_a_graph_is_sent_by_its_name() -> None:
+    """As in a workflow: in a node, and among a batch's values."""
+    picture = SimpleNamespace(image_name="x.png")
+    graph = {"nodes": {"a": {"type": "img_blur", "image": picture, "images": [picture]}}, "edges": []}
+    named = {"image_name": "x.png"}
+    assert {"type": "img_blur", "id": "a", "image": named, "images": [named]} == workflows.normal_graph(graph)["nodes"][
+        "a"
+    ]
+    assert [named] == workflows.normal_data({"a.image": [picture]})[0][0]["items"]
+
+
+@pytest.mark.parametrize("graph", ["flow.json", Path("flow.json")])
+def test_a_file_in_place_of_a_graph_is_refused_with_what_loads_it(graph: Any) -> None:
+    """Not with an example of a graph."""
+    with pytest.raises(InvalidRequest, match=r"graph: .*, got \w+\.") as caught:
+        workflows.normal_graph(graph)
+    assert caught.value.suggestion.startswith("console.workflow(...) loads a file")
 
 
 @pytest.mark.parametrize("nodes", [{}, {"\ud800": {"type": "add"}}])
