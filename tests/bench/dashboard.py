@@ -24,6 +24,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from invoke_widgets.alerts import Toasts
+from invoke_widgets.console import ConsoleStatus
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, PENDING
 from invoke_widgets.widgets.dashboard import Dashboard
 from invoke_widgets.widgets.queue_table import QueueTable
@@ -52,6 +53,11 @@ class Console(FedConsole):
         super().__init__(item(i, COMPLETED) for i in range(1, count + 1))
         self.alerts, self.history = SimpleNamespace(toasts=Toasts()), None
         self.store.set_connection(mode="live")
+
+    @property
+    def status(self) -> ConsoleStatus:
+        """Only what a page without a kernel says."""
+        return ConsoleStatus(processor=None, connection=self.store.state.connection)
 
     def io_thread_s(self) -> float:
         """CPU time of the I/O thread so far, in seconds."""

@@ -42,8 +42,9 @@ import ipywidgets
 from invoke_widgets.records import *
 from invoke_widgets.widgets import Dashboard, QueueTable
 from invoke_widgets.widgets.text import DEFAULT_COLUMNS, texts
+from tests.bench.dashboard import Console
 from tests.support.table_console import FedConsole, item
-console = FedConsole(item(i, COMPLETED) for i in range(1, {rows} + 1))
+console = Console({rows})
 unseen = FedConsole(console.internals.store.state.items.values())"""
 
 # The baseline: the same rows and columns as an HTML table, re-rendered at most ten times a second.
