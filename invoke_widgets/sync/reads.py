@@ -414,14 +414,22 @@ class FailureReader:
         """Read the newest waiting failures, at most 50, and report them; if the request fails they go on waiting."""
         chunk = sorted(self._wanted, reverse=True)[: min(_FAILED_PER_READ, self._client.whole_per_request)]
         before = self._store.state
+
+        def is_news(item: QueueItem) -> bool:
+            known = before.items.get(item.item_id)
+            return item.status == FAILED and (known is None or known.status != FAILED)
+
         with _taken(self._wanted, chunk):
             items = await whole_items(self._client, chunk)
             # To number the attempts, read the items in between: they may be attempts at the same jobs.
-            items += await whole_items(self._client, self._between(items), keep=QueueItem.without_session)
-            light = [item.without_session() for item in items]
+            between = await whole_items(
+                self._client, self._between(items), keep=lambda item: item if is_news(item) else item.without_session()
+            )
+            light = [item.without_session() for item in items + between]
             self._store.apply(lambda state: with_items(state, light, fresher=state.changed_since(before)))
-        read = {item.item_id: item for item in items}
-        for item_id in chunk:
+        # The snapshot has their errors from now on, so nothing else would report those that failed without an event.
+        read = {item.item_id: item for item in items + [item for item in between if is_news(item)]}
+        for item_id in dict.fromkeys([*chunk, *read]):
             known = self._known.pop(item_id, None)
             found = read.get(item_id, known)  # if deleted already, use what is known
             if found is not None and found.status == FAILED and not self._store.state.is_theirs(found):

@@ -198,9 +198,10 @@ class QueueTable(Part):
 
     def draw(self, change: Change) -> None:
         before, self._state = self._state, change.state
-        item_ids = change.item_ids if before is not change.state else ()
+        if before is change.state:  # drawn already: `follow` reports all items
+            change = Change(change.state, frozenset())
         self._runs.update(before, change)
-        rows, changes, gone, progress = difference(before, change.state, item_ids, self._runs.mean_s)
+        rows, changes, gone, progress = difference(before, change.state, change.item_ids, self._runs.mean_s)
         message: dict[str, Any] = {"t": "change"}
         message.update({"c": changes} if changes else {})
         message.update({"g": gone} if gone else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import invoke_widgets as iw
+from invoke_widgets.client import InvokeClient
 from invoke_widgets.history.logs import ErrorLog
+from invoke_widgets.sync import QueueStore, Sync
 from tests.support.graphs import add_and_multiply, divide, divide_by_zero, sleep
 from tests.support.servers import Server
 from tests.support.wire import Wire, until
@@ -175,6 +178,34 @@ def test_attempts_count_canceled_ones(wire: Wire) -> None:
         assert {first: 1, third: 3} == _attempts(console)
     with iw.connect(wire.server.url) as console:
         until(lambda: {first: 1, third: 3} == _attempts(console), "the same in a console that comes later")
+
+
+def test_a_failure_that_is_first_seen_beside_another_is_reported(wire: Wire) -> None:
+    """To number a retry, the items before it are read too: one of them may have failed without an event."""
+    reported = set()
+
+    async def work() -> None:
+        async with InvokeClient(wire.server.url) as client:
+            store = QueueStore(asyncio.get_running_loop().call_later)
+            sync = Sync(client, store, on_failed=lambda item: reported.add(item.item_id), use_socket=False)
+            with wire.paused():
+                wire.put("retry_items_by_id", first)
+                until(lambda: len(wire.item_ids()) == 4, "the new items")
+                await sync.first_snapshot()
+            again = [i for i in wire.item_ids() if i not in first]
+            for item_id in again:
+                wire.wait_for(item_id)
+            await sync.read_now([max(again)])
+            running = asyncio.create_task(sync.run())
+            await sync.settled()
+            running.cancel()
+            await asyncio.wait([running])
+
+    first = wire.enqueue(divide_by_zero(), runs=2)["item_ids"]
+    for item_id in first:
+        wire.wait_for(item_id)
+    asyncio.run(work())
+    assert set(wire.item_ids()) == reported
 
 
 @pytest.mark.slow
