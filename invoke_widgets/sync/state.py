@@ -96,6 +96,13 @@ class Shards(Mapping[K, V]):
     def __getitem__(self, key: K) -> V:
         return self._shards[_shard(key)][key]
 
+    # As `Mapping` has them, each miss would raise and catch an exception, and most ids of a long queue are new once.
+    def __contains__(self, key: object) -> bool:
+        return key in self._shards.get(_shard(key), ())
+
+    def get(self, key: K, default: Any = None) -> Any:
+        return self._shards.get(_shard(key), {}).get(key, default)
+
     def __iter__(self) -> Iterator[K]:
         for shard in self._shards.values():
             yield from shard
