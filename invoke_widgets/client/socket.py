@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import socketio
+from engineio.base_client import connected_clients
 
 from invoke_widgets._loop import Backoff
 from invoke_widgets.client.transport import Transport, clean, proxy_for
@@ -233,6 +234,8 @@ class EventStream:
             async with asyncio.timeout(2.0):
                 if socket is not None:
                     await socket.disconnect()
+        if socket is not None and socket.eio in connected_clients:
+            connected_clients.remove(socket.eio)  # else it stays in this list, if the server does not answer its end
         if http is not None:
             await http.close()
         if websocket is not None:

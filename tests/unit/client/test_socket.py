@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import Callable, Coroutine
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
@@ -147,18 +149,29 @@ def test_hurry_makes_the_next_attempt_due() -> None:
     run(work)
 
 
-async def _silent(request: web.Request) -> web.WebSocketResponse:
-    """Accept a socket and its subscription, and say nothing more."""
-    socket = web.WebSocketResponse(autoclose=False, autoping=False)
-    await socket.prepare(request)
-    opening = {"sid": "s", "upgrades": [], "pingInterval": 300, "pingTimeout": 300, "maxPayload": 1000000}
-    await socket.send_str(f"0{json.dumps(opening)}")
-    await socket.receive_str()
-    await socket.send_str('40{"sid":"t"}')
-    number = (await socket.receive_str())[2:].partition("[")[0]
-    await socket.send_str(f"43{number}[]")
-    await asyncio.Event().wait()
-    return socket
+@asynccontextmanager
+async def _silent_server(ping_ms: int) -> AsyncIterator[str]:
+    """A server that accepts a socket and its subscription, and says nothing more, not even to its end."""
+
+    async def silent(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoclose=False, autoping=False)
+        await socket.prepare(request)
+        opening = {"sid": "s", "upgrades": [], "pingInterval": ping_ms, "pingTimeout": ping_ms, "maxPayload": 1000000}
+        await socket.send_str(f"0{json.dumps(opening)}")
+        await socket.receive_str()
+        await socket.send_str('40{"sid":"t"}')
+        number = (await socket.receive_str())[2:].partition("[")[0]
+        await socket.send_str(f"43{number}[]")
+        await asyncio.Event().wait()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/ws/socket.io/", silent)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
 
 
 def test_socket_whose_server_went_silent_is_closed() -> None:
@@ -167,20 +180,29 @@ def test_socket_whose_server_went_silent_is_closed() -> None:
 
     async def work() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
-        app = web.Application()
-        app.router.add_get("/ws/socket.io/", _silent)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        lost = asyncio.Event()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        stream = EventStream(Transport(url), "default", on_event=print, on_lost=lost.set)
-        await stream.connect()
-        await lost.wait()
-        gc.collect()
-        await stream.close()
-        gc.collect()
-        await runner.cleanup()
+        async with _silent_server(ping_ms=300) as url:
+            lost = asyncio.Event()
+            stream = EventStream(Transport(url), "default", on_event=print, on_lost=lost.set)
+            await stream.connect()
+            await lost.wait()
+            gc.collect()
+            await stream.close()
+            gc.collect()
 
     asyncio.run(work())
     assert [] == reported
+
+
+def test_nothing_is_left_of_a_socket_whose_server_does_not_answer_its_end() -> None:
+    """The library lists its clients, and would keep this one for good, with all that hears from it."""
+
+    async def work() -> weakref.ref[EventStream]:
+        async with _silent_server(ping_ms=300_000) as url:
+            stream = EventStream(Transport(url), "default", on_event=print)
+            await stream.connect()
+            await stream.close()
+            return weakref.ref(stream)
+
+    left = asyncio.run(work())
+    gc.collect()
+    assert left() is None
