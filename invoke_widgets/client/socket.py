@@ -230,16 +230,20 @@ class EventStream:
     async def _shut(self, socket: socketio.AsyncClient | None) -> None:
         http, self._http = self._http, None
         websocket, self._websocket = self._websocket, None
-        with contextlib.suppress(Exception):  # the library raises anything
-            async with asyncio.timeout(2.0):
-                if socket is not None:
-                    await socket.disconnect()
-        if socket is not None and socket.eio in connected_clients:
-            connected_clients.remove(socket.eio)  # else it stays in this list, if the server does not answer its end
-        if http is not None:
-            await http.close()
-        if websocket is not None:
-            await websocket.close()  # the library drops it open when the server goes silent
+        try:
+            with contextlib.suppress(Exception):  # the library raises anything
+                async with asyncio.timeout(2.0):
+                    if socket is not None:
+                        await socket.disconnect()
+        finally:
+            if socket is not None and socket.eio in connected_clients:
+                connected_clients.remove(
+                    socket.eio
+                )  # else it stays in this list, if the server does not answer its end
+            if http is not None:
+                await http.close()
+            if websocket is not None:
+                await websocket.close()  # the library drops it open when the server goes silent
 
 
 async def _refuse_redirect(_: object, __: object, params: aiohttp.TraceRequestRedirectParams) -> None:

@@ -38,7 +38,7 @@ from invoke_widgets.records import (
     QueueItem,
     QueueStatus,
 )
-from invoke_widgets.sync import Change, QueueState, QueueStore, Sync, light_items
+from invoke_widgets.sync import Change, QueueState, QueueStore, Sync, ids_after, light_items
 
 _AT_ONCE = 4
 _STOP_WATCH_S = 600.0
@@ -293,7 +293,7 @@ class Canceler:
         running = {item.item_id for item in unfinished if item.status == IN_PROGRESS}
         watch = _Stopwatch(self._store, scope, targets, batch_id)
         try:
-            count = await (request() if scope == "clear" else self._counted(request, unfinished))
+            count = await (request() if scope == "clear" else self._counted(request, unfinished, batch_id))
         except (AccessDenied, ServerUnreachable) as error:
             return self._not_canceled("Nothing was canceled", error, watch, batch_id=batch_id)
         except LOST as error:
@@ -319,24 +319,28 @@ class Canceler:
             self._watch_stop(record, watch, running)
         return record
 
-    async def _counted(self, request: Callable[[], Awaitable[int]], targets: Iterable[QueueItem]) -> int:
+    async def _counted(
+        self, request: Callable[[], Awaitable[int]], targets: Iterable[QueueItem], batch_id: str | None
+    ) -> int:
         """Send a request that cancels many, again if its reply is lost, and return how many it canceled.
 
-        The second answer does not count what the first one canceled, so the targets are read.
+        The second answer does not count what the first one canceled, so the targets are read, and what is newer.
 
         Raises:
             JobException: a request failed, or it is not known what the first one canceled.
         """
+        newest, is_theirs = self._store.state.newest_id, self._store.state.is_theirs
         try:
             return await request()
         except LOST as lost:
-            own = [item.item_id for item in targets if not self._store.state.is_theirs(item)]
+            own = [item.item_id for item in targets if not is_theirs(item)]
             try:
                 await request()
-                items = await light_items(self._client, own)
+                items = await light_items(self._client, [*own, *await ids_after(self._client, newest)])
             except JobException:
                 raise lost from None
-            if canceled := sum(item.status == CANCELED for item in items):
+            wanted = [item for item in items if batch_id in (None, item.batch_id) and not is_theirs(item)]
+            if canceled := sum(item.status == CANCELED for item in wanted):
                 return canceled
             raise
 

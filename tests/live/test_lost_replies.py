@@ -352,6 +352,19 @@ def test_repeated_bulk_cancel_counts_what_the_first_one_canceled(
     assert ("already_finished", 0) == (again.outcome, again.canceled)
 
 
+@pytest.mark.parametrize("fault", ["lose_reply", "lose_request"])
+def test_repeated_bulk_cancel_counts_what_the_console_does_not_know(wire: Wire, proxy: ChaosProxy, fault: str) -> None:
+    """Others' items came a moment ago: the cancel that arrives takes them too, and says so."""
+    with iw.connect(proxy.url, use_socket=False) as console, wire.paused():
+        console.submit(add_and_multiply(), runs=2)
+        console.refresh()
+        wire.enqueue(add_and_multiply(), runs=3)
+        getattr(proxy, fault)(path="cancel_all_except", times=1)
+        canceled = console.cancel_pending()
+        assert wire.counts() == {"canceled": 5}
+        assert ("canceled", 5) == (canceled.outcome, canceled.canceled)
+
+
 def test_batch_cancel_succeeds_without_its_counters(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """A batch whose counters cannot be read is still canceled, and the cancel is reported."""
     through.pause()

@@ -353,6 +353,9 @@ class World:
             if state.status is None or state.status.counters() != counters:
                 found.append(f"{console.name} shows other counters: {state.status} for {counters}")
             found += _missing_errors(console)
+            for item_id, item in console.failed.items():
+                if console.errors.record_of(item) is None:
+                    found.append(f"{console.name} saw {item_id} fail, and has no error of it")
             if state.retrying:
                 found.append(f"{console.name} will still retry {dict(state.retrying)}")
         return found
@@ -508,9 +511,6 @@ class World:
             for key, times in records.items():
                 if times > 1:
                     self.wrong(f"{console.name} has the failure of {key} {times} times")
-            for item_id, item in console.failed.items():
-                if console.errors.record_of(item) is None:
-                    self.wrong(f"{console.name} saw {item_id} fail, and has no error of it")
 
     async def _check_prompt(self) -> None:
         """A job that another client submits is seen to end within a second of its end, since events are there."""

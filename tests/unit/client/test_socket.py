@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from invoke_widgets.client.socket import EventStream
@@ -193,16 +194,23 @@ def test_socket_whose_server_went_silent_is_closed() -> None:
     assert [] == reported
 
 
-def test_nothing_is_left_of_a_socket_whose_server_does_not_answer_its_end() -> None:
+@pytest.mark.parametrize("is_canceled", [False, True])
+def test_nothing_is_left_of_a_socket_whose_server_does_not_answer_its_end(is_canceled: bool) -> None:
     """The library lists its clients, and would keep this one for good, with all that hears from it."""
+    reported: list[object] = []
 
     async def work() -> weakref.ref[EventStream]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["message"]))
         async with _silent_server(ping_ms=300_000) as url:
             stream = EventStream(Transport(url), "default", on_event=print)
             await stream.connect()
-            await stream.close()
+            closing = asyncio.create_task(stream.close())
+            await asyncio.wait([closing], timeout=0.1 if is_canceled else None)
+            closing.cancel()
+            await asyncio.wait([closing])
             return weakref.ref(stream)
 
     left = asyncio.run(work())
     gc.collect()
     assert left() is None
+    assert [] == reported
