@@ -35,6 +35,7 @@ from invoke_widgets.records import (
     PENDING,
     BatchStatus,
     Cancellation,
+    Counts,
     QueueItem,
     QueueStatus,
 )
@@ -270,7 +271,11 @@ class Canceler:
         if record.outcome not in ("canceled", "already_finished"):
             return record
         deleted = record.canceled
-        unfinished = min(deleted, len(record.item_ids) if before is None else unfinished_of(before, deleted))
+        if before is not None:
+            unfinished = min(deleted, unfinished_of(before, deleted))
+        else:  # what is not known to have finished is taken as unfinished
+            known = Counts.tallied(state.tallies.own)
+            unfinished = min(deleted, max(len(record.item_ids), deleted - (known.total - known.unfinished)))
         message = f"{deleted:,} deleted{f', {unfinished:,} of them unfinished' if unfinished else ''}."
         if state.is_shared:
             message = f"Cleared your items: {message}" if deleted else "Nothing in the queue is yours."

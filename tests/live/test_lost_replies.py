@@ -396,6 +396,21 @@ def test_clear_does_not_count_items_cleared_by_others(through: iw.Console, wire:
         )
 
 
+def test_clear_without_counters_counts_what_the_console_does_not_know(wire: Wire, proxy: ChaosProxy) -> None:
+    """Items that came a moment ago are taken as unfinished, those that are known to have finished are not."""
+    with iw.connect(proxy.url, use_socket=False) as console:
+        console.submit(add_and_multiply()).wait()
+        with wire.paused():
+            wire.enqueue(add_and_multiply(), runs=2)
+            proxy.half_json(path="/status")
+            cleared = console.clear()
+            assert ("canceled", 2, "Cleared the queue: 3 deleted, 2 of them unfinished.") == (
+                cleared.outcome,
+                cleared.canceled,
+                cleared.message,
+            )
+
+
 def test_cancel_without_a_reply_is_unknown(through: iw.Console, wire: Wire, proxy: ChaosProxy) -> None:
     """If both the reply and the lookup fail, the outcome is unknown, not a success, and the error is logged."""
     job = through.submit(sleep(60)).jobs[0]
