@@ -148,35 +148,40 @@ class Tallies:
         is_theirs: Callable[[QueueItem], bool],
     ) -> Tallies:
         """Return the tallies after the items with these ids changed."""
-        everyone, own = dict(self.all), dict(self.own)
-        batches: dict[str, dict[str, int]] = {}
+        deltas: dict[tuple[str, str, bool], int] = defaultdict(int)  # batch, status, whether it is theirs
         retries: dict[int, tuple[int, ...]] = {}
         ended: dict[str, datetime] = {}
         opened: dict[int, None] = {}
         closed: list[int] = []
-        roots: set[int] = set()
+        roots: set[int] = set()  # of jobs that may have become retryable, or are no longer
         for item_id in ids:
             old, new = before.get(item_id), after.get(item_id)
             for item, by in ((old, -1), (new, 1)):
                 if item is None:
                     continue
-                _count(everyone, item.status, by)
-                if not is_theirs(item):
-                    _count(own, item.status, by)
-                    if item.batch_id not in batches:
-                        batches[item.batch_id] = dict(self.batches.get(item.batch_id, {}))
-                    _count(batches[item.batch_id], item.status, by)
+                deltas[item.batch_id, item.status, is_theirs(item)] += by
                 if item.parent_item_id is None:
-                    roots.add(root := item.retried_from_item_id or item_id)
+                    root = item.retried_from_item_id or item_id
                     if root != item_id:
                         others = {*retries.get(root, self.retries.get(root, ()))} - {item_id}
                         retries[root] = tuple(sorted({*others, item_id} if by > 0 else others))
+                    if root != item_id or item.status == FAILED:
+                        roots.add(root)
             if new is None or new.is_terminal:
                 closed.append(item_id)
             else:
                 opened[item_id] = None
             if new is not None and (at := new.completed_at) is not None:
                 ended[new.batch_id] = min(at, ended.get(new.batch_id, at), self.ended.get(new.batch_id, at))
+        everyone, own = dict(self.all), dict(self.own)
+        batches: dict[str, dict[str, int]] = {}
+        for (batch_id, status, theirs), by in deltas.items():
+            _count(everyone, status, by)
+            if not theirs:
+                _count(own, status, by)
+                if batch_id not in batches:
+                    batches[batch_id] = dict(self.batches.get(batch_id, {}))
+                _count(batches[batch_id], status, by)
 
         def number(root: int, items: Mapping[int, QueueItem], attempts: tuple[int, ...]) -> int:
             """Return 1 if the newest attempt at a job failed and is the user's own, else 0."""
