@@ -92,9 +92,10 @@ class Dashboard(Part):
     def _draw_footer(self) -> None:
         now = kernel.liveness(*self._versions, self._cell)
         kind = {True: "yes", False: "no", None: "maybe"}[now.works]
+        sentence = now.sentence
         if kind == "yes" and self.away:
-            kind = "maybe"  # a click arrives here, but not at the server
-        self.alive = {"kind": kind, "sentence": now.sentence}
+            kind, sentence = "maybe", "Clicks arrive here, but not at the server"
+        self.alive = {"kind": kind, "sentence": sentence}
         self.kept = _kept(self.console.history)
 
     # -- time and cells ----------------------------------------------------------------------------------------------

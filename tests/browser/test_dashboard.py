@@ -425,6 +425,7 @@ def test_offline_server_shows_in_a_banner_with_try_now(lab: Lab, wire: Wire, pic
             expect(page.view.locator(".iw-state")).to_contain_text("offline")
             expect(panel).to_have_css("filter", "grayscale(1)")
             expect(page.view.locator(".iw-alive .iw-dot")).to_have_class(re.compile("iw-off"))
+            expect(page.view.locator(".iw-foot")).to_contain_text("Clicks arrive here, but not at the server")
             for theme in ("light", "dark"):
                 page.notebook.screenshot(pictures / f"offline-{theme}.png", theme, of=page.view)
             button = page.button("Try now")
