@@ -32,7 +32,7 @@ def with_times(frame: pd.DataFrame) -> pd.DataFrame:
         frame: such as `pd.read_csv("jobs.csv")`.
 
     Raises:
-        InvalidRequest: a text is no time.
+        InvalidRequest: a text is not a time.
     """
     import pandas as pd
 

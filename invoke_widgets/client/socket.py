@@ -236,10 +236,9 @@ class EventStream:
                     if socket is not None:
                         await socket.disconnect()
         finally:
+            # It stays in this list where the server does not answer its end, or where this is canceled.
             if socket is not None and socket.eio in connected_clients:
-                connected_clients.remove(
-                    socket.eio
-                )  # else it stays in this list, if the server does not answer its end
+                connected_clients.remove(socket.eio)
             if http is not None:
                 await http.close()
             if websocket is not None:

@@ -355,7 +355,7 @@ def _finding(frame: pd.DataFrame, fields: dict[str, dict[Any, list[int]]]) -> st
 
 
 def _frame(source: Any, make: Any) -> pd.DataFrame:
-    """A frame with times in UTC, or that of records."""
+    """A frame that was passed, or one of these records, with its times in UTC."""
     import pandas as pd
 
     return with_times(source if isinstance(source, pd.DataFrame) else make(source))

@@ -240,7 +240,7 @@ class Grid(Part):
             size: of each picture, in inches.
 
         Raises:
-            InvalidRequest: `size` is no number above 0.
+            InvalidRequest: `size` is not a number above 0.
             JobException: a picture cannot be fetched.
         """
         from invoke_widgets.history import picture_grid
