@@ -361,7 +361,7 @@ def test_repeated_bulk_cancel_counts_what_the_console_does_not_know(wire: Wire, 
         wire.enqueue(add_and_multiply(), runs=3)
         getattr(proxy, fault)(path="cancel_all_except", times=1)
         canceled = console.cancel_pending()
-        assert wire.counts() == {"canceled": 5}
+        assert {"canceled": 5} == wire.counts()
         assert ("canceled", 5) == (canceled.outcome, canceled.canceled)
 
 

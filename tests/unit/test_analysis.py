@@ -63,7 +63,7 @@ def test_a_frame_from_csv_answers_the_same() -> None:
     pd.testing.assert_series_equal(JOBS["started_at"], analysis.with_times(from_csv)["started_at"], check_dtype=False)
 
 
-def test_a_text_that_is_no_time_is_refused_by_name() -> None:
+def test_a_text_that_is_not_a_time_is_refused_by_name() -> None:
     """As a spreadsheet may have changed it."""
     jobs = JOBS.assign(completed_at="31.1.2026")
     with pytest.raises(InvalidRequest, match="completed_at: should be times such as"):

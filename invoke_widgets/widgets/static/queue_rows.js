@@ -4,7 +4,7 @@ const STATUSES = ["pending", "in_progress", "waiting", "completed", "failed", "c
 const UNFINISHED = new Set(["pending", "in_progress", "waiting"]);
 const RETRIABLE = new Set(["failed", "canceled"]);
 const STATUS_ORDER = { in_progress: 0, waiting: 1, pending: 2, failed: 3, canceled: 4, completed: 5 };
-// As in queue_rows.py.
+// As in queue_table.py.
 const FIELDS = ["id", "status", "created", "started", "completed", "batch", "destination", "device", "fields", "error",
   "priority", "retry", "theirs"];
 const SHARED = [5, 6, 7];

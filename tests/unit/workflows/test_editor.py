@@ -283,9 +283,8 @@ def test_a_picture_in_a_graph_is_sent_by_its_name() -> None:
     picture = SimpleNamespace(image_name="x.png")
     graph = {"nodes": {"a": {"type": "img_blur", "image": picture, "images": [picture]}}, "edges": []}
     named = {"image_name": "x.png"}
-    assert {"type": "img_blur", "id": "a", "image": named, "images": [named]} == workflows.normal_graph(graph)["nodes"][
-        "a"
-    ]
+    sent = workflows.normal_graph(graph)["nodes"]["a"]
+    assert {"type": "img_blur", "id": "a", "image": named, "images": [named]} == sent
     assert [named] == workflows.normal_data({"a.image": [picture]})[0][0]["items"]
 
 
