@@ -596,7 +596,7 @@ class Console:
         """Call `listener(notice)` for what happens in the queue from now on, on the console's callback thread.
 
         Args:
-            listener: takes a `Notice`: `JobFinished`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
+            listener: takes a `Notice`: `JobCompleted`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
                 (`invoke_widgets.notices`). An exception that it raises is logged.
             stalled_s: seconds without a sign of life after which a job in progress is reported as `JobStalled`.
 
