@@ -480,10 +480,11 @@ class Console:
         Args:
             jobs: a job, a batch, a `Retry`, or any number of them.
             intermediates: whether to return intermediate pictures too.
-            timeout: seconds; None waits for ever.
+            timeout: seconds, also for a server that is away; None waits as long as the jobs take.
 
         Raises:
             JobTimeout: they did not end in time; they go on.
+            ServerUnreachable: without a timeout, the server has been away for 30 s; ask again once it is back.
         """
         checks.flag("intermediates", intermediates)
         limit_s = checks.limit("timeout", timeout)
