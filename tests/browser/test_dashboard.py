@@ -148,7 +148,8 @@ def test_canceled_selection_can_be_brought_back(page: Page, wire: Wire) -> None:
     running, pending = wire.running_and_pending(2)
     page.select(running, pending[0])
     page.press("Cancel 2")
-    page.says("Canceled 2 of 2.")
+    said = page.view.get_by_text("Canceled 2 of 2.").locator("visible=true")
+    expect(said).to_have_text(re.compile(r"^Canceled 2 of 2\. · \d\d:\d\d:\d\d"))  # in one place alone
     assert ["canceled", "canceled"] == wire.statuses([running, pending[0]])
     page.press("Undo")
     page.says("Retried 2 items as")
@@ -189,19 +190,41 @@ def test_more_than_ten_waiting_jobs_ask_first(page: Page, wire: Wire) -> None:
 
 
 @pytest.mark.looks
-def test_batch_of_a_row_is_no_link_until_it_is_pointed_at(page: Page, wire: Wire) -> None:
-    """A row's batch looks like text, so that a column of them does not shout; under the pointer it is a link."""
-    item_id = wire.run()["item_id"]
-    batch = page.row(item_id).get_by_role("button", name=wire.item(item_id)["batch_id"][:8])
+def test_row_is_quiet_until_it_is_pointed_at(page: Page, wire: Wire) -> None:
+    """A chevron says that it opens; its batch looks like text, its cross is gray, so that a column does not shout."""
+    item_id, _ = wire.running_and_pending(1)
+    page.notebook.set_theme("light")
+    row, color = page.row(item_id), "e => getComputedStyle(e).color"
+    batch = row.get_by_role("button", name=wire.item(item_id)["batch_id"][:8])
+    cancel, opens = row.get_by_role("button", name="Cancel item"), row.locator("[aria-expanded]")
+    gray, red = row.locator(".iwt-c-created").evaluate(color), "rgb(179, 50, 27)"
+    expect(cancel).to_have_css("color", gray)
     expect(batch).to_have_css("text-decoration-line", "none")
     batch.hover()
     expect(batch).to_have_css("text-decoration-line", "underline")
+    expect(cancel).not_to_have_css("color", red)
+    cancel.hover()
+    expect(cancel).to_have_css("color", red)
+    page.view.get_by_role("tab", name="Queue").hover()
+    expect(cancel).to_have_css("color", gray)
+    assert "›" in opens.evaluate("e => getComputedStyle(e, '::before').content")
+    turned = "e => getComputedStyle(e, '::before').transform !== 'none'"
+    assert not opens.evaluate(turned)
+    opens.click()
+    page.notebook.page.keyboard.press("ArrowRight")
+    expect(cancel).to_be_focused()
+    expect(cancel).to_have_css("color", red)
+    assert opens.evaluate(turned)
 
 
 def test_cancel_batch_includes_the_running_item(page: Page, wire: Wire) -> None:
     """A click on a row's batch shows only that batch, and canceling it also cancels the item that is running."""
     running, pending = wire.running_and_pending(2)
     (other,) = wire.enqueue()["item_ids"]
+    expect(page.row(other)).to_be_visible()
+    tools = page.view.locator(".iw-tools").locator("visible=true")
+    expect(tools.get_by_role("combobox")).to_have_count(0)
+    expect(tools.get_by_role("button", name=re.compile("batch", re.IGNORECASE))).to_have_text("Batch ▾")  # one alone
     page.row(running).get_by_role("button", name=wire.item(running)["batch_id"][:8]).click()
     expect(page.rows()).to_have_count(3)
     page.choose("Cancel this batch (3)")

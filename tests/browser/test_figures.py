@@ -1,4 +1,4 @@
-"""Figures in a real JupyterLab: they show, and have a text for screen readers."""
+"""Figures in a real JupyterLab: they show, follow a dark page, and have a text for screen readers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.wire import Wire
 pytestmark = pytest.mark.looks
 
 
-def test_figure_has_alternative_text(lab: Lab, wire: Wire, pictures: Path) -> None:
+def test_figure_has_alternative_text_and_is_dark_on_a_dark_page(lab: Lab, wire: Wire, pictures: Path) -> None:
     """The image's accessible name says what it shows, also with matplotlib's own inline backend."""
     connect = f"import invoke_widgets as iw\nconsole = iw.connect({wire.server.url!r})"
     notebook = lab.open([connect, "console.plots.error_timeline()", "%matplotlib inline", "console.plots.durations()"])
@@ -29,5 +29,8 @@ def test_figure_has_alternative_text(lab: Lab, wire: Wire, pictures: Path) -> No
         image = notebook.output(cell).get_by_role("img", name=re.compile(name))
         expect(image).to_be_visible()
         assert 500 < image.evaluate("image => image.getBoundingClientRect().width")
-        notebook.screenshot(pictures / f"figure-{cell}.png", "light", notebook.output(cell))
+        notebook.screenshot(pictures / f"figure-{cell}-dark.png", "dark", notebook.output(cell))
+        expect(image).to_have_css("filter", "invert(0.92) hue-rotate(180deg)")
+        notebook.screenshot(pictures / f"figure-{cell}-light.png", "light", notebook.output(cell))
+        expect(image).to_have_css("filter", "none")
     assert [] == violations(notebook, ".jp-OutputArea-output img")
