@@ -687,7 +687,12 @@ def _grouped(rows: list[dict[str, Setting]], known: Mapping[str, WorkflowField])
 
 def _graph(edited: Mapping[str, Any]) -> dict[str, Any]:
     """The graph of a workflow, or a graph as the server takes it."""
-    return graph_of(edited) if is_workflow(edited) else normal_graph(edited)
+    if is_workflow(edited):
+        return graph_of(edited)
+    graph = normal_graph(edited)
+    for node_id, node in edited["nodes"].items():  # not as copies, which would not get the server's name
+        graph["nodes"][node_id] |= {name: value for name, value in node.items() if isinstance(value, Upload)}
+    return graph
 
 
 def _edited(source: dict[str, Any], places: Mapping[tuple[str, str], Any]) -> dict[str, Any]:

@@ -122,6 +122,16 @@ def test_frame_of_a_workflow_has_its_pictures_and_words_for_its_nodes(console: i
     assert 1 == len(frame["images"][0])
 
 
+def test_a_file_in_a_graphs_image_field_is_uploaded(console: iw.Console, tmp_path: Path) -> None:
+    """As in a workflow of the editor; the column has the file's name."""
+    path = tmp_path / "in.png"
+    Image.new("RGB", (8, 8), "red").save(path)
+    graph = console.workflow({"nodes": {"r": {"type": "img_resize", "width": 16, "height": 16}}})
+    batch = graph.with_({"r.image": path}).submit()
+    (image,) = batch.images
+    assert ((255, 0, 0), str(path)) == (image.pil().getpixel((1, 1)), batch.frame()["r.image"][0])
+
+
 def test_names_of_values_survive_the_console_and_a_retry(wire: Wire, tmp_path: Path) -> None:
     """They are in the history with the job, also where the server no longer has it; a retried job keeps them."""
     drawn = editor.workflow([editor.node("f", "probe_fail", "Trouble", message="x", use_cache=False)])
