@@ -21,6 +21,7 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets import __version__, cli, doctor
 from tests.contract.people import ADMIN, USER, login
+from tests.support.graphs import fail
 from tests.support.servers import EmbeddedServer, Server
 from tests.support.wire import Wire
 
@@ -247,20 +248,31 @@ def test_demo_check_runs_the_quickstart() -> None:
 @pytest.mark.real_only  # a demo server: below
 @pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_on_every_server(wire: Wire, notebook: Path) -> None:
-    """All cells succeed on the server that INVOKE_WIDGETS_URL names."""
+    """All cells succeed on the server that INVOKE_WIDGETS_URL names, and leave the jobs of others as they are."""
+    others = [wire.run(fail()), wire.run()]
     assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": wire.server.url})
+    assert others == [wire.item(other["item_id"]) for other in others]
+    assert not {other["item_id"] for other in others} & _retried(wire)
+
+
+def _retried(wire: Wire) -> set[int]:
+    """The items that were retried by one that is in the queue."""
+    return {wire.item(item_id).get("retried_from_item_id") for item_id in wire.item_ids()}
 
 
 @pytest.mark.slow
 @pytest.mark.looks  # InvokeAI has no drills
 def test_errors_notebook_has_its_drill_on_a_server_that_it_did_not_start(wire: Wire) -> None:
-    """As with `invoke-widgets demo`: jobs run out of memory, and their retries succeed."""
+    """As with `invoke-widgets demo`: jobs run out of memory, and their retries succeed; those of others are left."""
+    other = wire.run(fail())["item_id"]
     with iw.connect(wire.server.url) as console:
         [notebook] = (path for path in _NOTEBOOKS if path.stem == "errors")
         assert (0, "") == _check(notebook, {"INVOKE_WIDGETS_URL": wire.server.url})
-        # After the sweep: two without an image, two without memory, and the retry of each in the same order.
-        statuses = console.jobs.frame().sort_values("item_id")["status"].tolist()[20:28]
+        jobs = console.jobs.frame().sort_values("item_id")
+    # After the sweep: two without an image, two without memory, and the retry of each in the same order.
+    statuses = jobs["status"].tolist()[21:29]
     assert ["failed"] * 6 + ["completed"] * 2 == statuses
+    assert other not in set(jobs["retried_from_item_id"])
 
 
 @pytest.mark.slow
