@@ -39,10 +39,9 @@ class Internals:
     async def enqueue(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
         """Upload what a plan needs, and enqueue it; see `Console.enqueue`."""
         for upload in plan.uploads:
-            if not upload["image_name"]:
-                content = content_of(upload.source)
-                record = await self.uploads.upload(content, board_id=None, is_intermediate=False)
-                upload["image_name"] = record.image_name
+            content = content_of(upload.source)  # once more, as a file may have changed since the last submit
+            record = await self.uploads.upload(content, board_id=None, is_intermediate=False)
+            upload["image_name"] = record.image_name
         return await self.actions.submit_all(
             Submission(
                 graph=part.graph,

@@ -132,6 +132,20 @@ def test_a_file_in_a_graphs_image_field_is_uploaded(console: iw.Console, tmp_pat
     assert ((255, 0, 0), str(path)) == (image.pil().getpixel((1, 1)), batch.frame()["r.image"][0])
 
 
+def test_a_changed_file_is_uploaded_again(console: iw.Console, tmp_path: Path) -> None:
+    """A picture that is drawn on between two submits is sent as it is then."""
+    path = tmp_path / "in.png"
+    workflow = console.workflow({"nodes": {"r": {"type": "img_resize", "width": 16, "height": 16}}})
+    colors = []
+    for color in ("red", "blue"):
+        Image.new("RGB", (8, 8), color).save(path)
+        if color == "red":
+            workflow["r.image"] = path
+        (image,) = workflow.submit().images
+        colors.append(image.pil().getpixel((1, 1)))
+    assert [(255, 0, 0), (0, 0, 255)] == colors
+
+
 def test_names_of_values_survive_the_console_and_a_retry(wire: Wire, tmp_path: Path) -> None:
     """They are in the history with the job, also where the server no longer has it; a retried job keeps them."""
     drawn = editor.workflow([editor.node("f", "probe_fail", "Trouble", message="x", use_cache=False)])
