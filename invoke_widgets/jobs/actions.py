@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from typing import Any, TypeVar
 
 from invoke_widgets.client import InvokeClient, checked_ids
@@ -116,13 +116,13 @@ class Actions:
             roots = await self._callers(asked)
             return await self._retry(list(dict.fromkeys(roots[item_id] for item_id in asked)))
 
-    async def retry_failed(self) -> Retried:
-        """Retry every failed item that nobody has retried, of each attempt chain the last.
+    async def retry_failed(self, among: Container[int] | None = None) -> Retried:
+        """Retry every failed item that nobody has retried, or those `among` some ids; of each attempt chain the last.
 
         Users who are not administrators retry their own.
         """
         await self.know_retries()
-        return await self._retry_last(retryable(self._store.state.items))
+        return await self._retry_last(i for i in retryable(self._store.state.items) if among is None or i in among)
 
     async def know_retries(self) -> None:
         """Read what a console that has just connected lacks: why jobs failed, and which items are retries.
@@ -137,11 +137,6 @@ class Actions:
                 f"Not all failed jobs were read within {_FILL_S:g} s.",
                 suggestion="console.refresh(timeout=300) waits longer; then try again.",
             )
-        state = self._store.state
-        ended_badly = {item.batch_id for item in state.items.values() if item.status in (FAILED, CANCELED)}
-        unknown = [i for i, item in state.items.items() if item.batch_id in ended_badly and state.may_be_retry(item)]
-        for item in await whole_items(self._client, unknown, keep=QueueItem.without_session):
-            self._sync.apply(item)
 
     # -- what fits a description ---------------------------------------------------------------------------------------
 

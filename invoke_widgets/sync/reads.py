@@ -177,12 +177,15 @@ class Reads:
         self._has_devices = await self._client.has("device")
         self._has_ids = await self._client.has("item_ids")
         self._pages = None
+        self._failures.look_again()
+        self._store.set(retries_unknown=True)
         if self._has_ids:
             await self._read_ids()
             self._read_unfinished()
             await self._read_chunk(_FIRST_PAGE)
         else:
             await self._read_page(_FIRST_PAGE)
+        self._look_for_retries()
 
     async def read(self) -> None:
         """Read what is due: at most one list of ids, one chunk or page of items, and one chunk of failed items' errors.
@@ -203,6 +206,11 @@ class Reads:
             await self._read_page(_PAGE)
         if self._failures.is_waiting:
             await self._failures.read()
+        self._look_for_retries()
+
+    def _look_for_retries(self) -> None:
+        if not (self.is_reading_items or self._again or self._pages):
+            self._failures.look()
 
     async def holds_other_jobs(self) -> bool:
         """Return whether known ids now mean other jobs, because another server answers at the address."""
@@ -357,8 +365,9 @@ class Reads:
 class FailureReader:
     """Reports each failed item once its error is known, and, if it may be a retry, which attempt it was.
 
-    Items are read in full if events and summaries do not say why they failed, or which attempt they were. Other users'
-    items are skipped: the server does not say why they failed. `on_failed` may be called more than once for one item.
+    Items are read in full if events and summaries do not say why they failed, or whether they are retries; first those
+    that may be retries, however they ended, since a job that was retried is not to be retried again. Other users' items
+    are skipped: the server does not say why they failed. `on_failed` may be called more than once for one item.
     """
 
     def __init__(
@@ -375,6 +384,8 @@ class FailureReader:
         self._on_wanted = on_wanted
         self._wanted: set[int] = set()
         self._known: dict[int, QueueItem] = {}
+        self._unlinked: set[int] = set()  # of these, those that may be retries
+        self._has_looked = False
 
     @property
     def is_waiting(self) -> bool:
@@ -383,36 +394,63 @@ class FailureReader:
 
     @property
     def is_behind(self) -> bool:
-        """Whether a failure has not been reported yet; also while the last ones are being read."""
-        return bool(self._known)
+        """Whether a failure has not been reported yet, or a retry found; also while the last ones are being read."""
+        return bool(self._known) or not self._has_looked
 
-    def failed(self, item: QueueItem, before: QueueItem | None) -> None:
-        """Note a changed item that failed; `before` is its previous record."""
+    def look_again(self) -> None:
+        """Have `look` look among all items, once they have been read."""
+        self._has_looked = False
+        self._on_wanted()
+
+    def look(self) -> None:
+        """Find what may be a retry among all items, once: in a long queue it was read before what it retries."""
+        if not self._has_looked:
+            self._has_looked = True
+            for item in self._store.state.items.values():
+                if self._store.state.may_be_retry(item):
+                    self.changed(item, None)
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._has_looked and not self._unlinked:
+            self._store.set(retries_unknown=False)
+
+    def changed(self, item: QueueItem, before: QueueItem | None) -> None:
+        """Note a changed item; `before` is its previous record."""
         if self._store.state.is_theirs(item):
             return
-        is_news = before is None or before.server_error_type is None or before.status != FAILED
-        if not _has_error(item) or (is_news and self._store.state.may_be_retry(item)):
+        failed = item.status == FAILED
+        is_news = (
+            before is None
+            or (item.is_terminal and before.status != item.status)
+            or (failed and before.server_error_type is None)
+        )
+        if is_news and self._store.state.may_be_retry(item):
+            self._unlinked.add(item.item_id)
+        if item.item_id in self._unlinked or (failed and not _has_error(item)):
             self._known[item.item_id] = item
             self._wanted.add(item.item_id)
             self._on_wanted()
-        elif is_news:
+        elif failed and is_news:
             self._on_failed(item)
 
     def give_up(self) -> None:
         """Report the waiting failures whose error is known: they can no longer be read in full."""
         while self._known:
             item = self._known.popitem()[1]
-            if _has_error(item):
+            if item.status == FAILED and _has_error(item):
                 self._on_failed(item)
 
     def start_anew(self) -> None:
         """Report the waiting failures whose error is known, and forget the rest: the queue is another one."""
         self.give_up()
         self._wanted.clear()
+        self._unlinked.clear()
 
     async def read(self) -> None:
-        """Read the newest waiting failures, at most 50, and report them; if the request fails they go on waiting."""
-        chunk = sorted(self._wanted, reverse=True)[: min(_FAILED_PER_READ, self._client.whole_per_request)]
+        """Read the newest waiting items, at most 50, and report failures; if the request fails they go on waiting."""
+        newest = sorted(self._wanted, key=lambda item_id: (item_id in self._unlinked, item_id), reverse=True)
+        chunk = newest[: min(_FAILED_PER_READ, self._client.whole_per_request)]
         before = self._store.state
 
         def is_news(item: QueueItem) -> bool:
@@ -427,6 +465,7 @@ class FailureReader:
             )
             light = [item.without_session() for item in items + between]
             self._store.apply(lambda state: with_items(state, light, fresher=state.changed_since(before)))
+        self._unlinked.difference_update(chunk)
         # The snapshot has their errors from now on, so nothing else would report those that failed without an event.
         read = {item.item_id: item for item in items + [item for item in between if is_news(item)]}
         for item_id in dict.fromkeys([*chunk, *read]):
@@ -434,12 +473,13 @@ class FailureReader:
             found = read.get(item_id, known)  # if deleted already, use what is known
             if found is not None and found.status == FAILED and not self._store.state.is_theirs(found):
                 self._on_failed(found)
+        self._settle()
 
     def _between(self, failed: Iterable[QueueItem]) -> list[int]:
         """Return the ids of items that may be earlier attempts at the jobs that the failed items retried."""
         roots: dict[str, tuple[int, int]] = {}
         for item in failed:
-            if (root := item.retried_from_item_id) is not None:
+            if item.status == FAILED and (root := item.retried_from_item_id) is not None:
                 low, high = roots.get(item.batch_id, (root, item.item_id))
                 roots[item.batch_id] = min(low, root), max(high, item.item_id)
         read = {item.item_id for item in failed}

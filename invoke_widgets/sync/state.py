@@ -228,6 +228,7 @@ class QueueState:
         wedge: set while the queue is stuck.
         retrying: failed items that a `RetryPolicy` will run again: id -> when that is due, in UTC.
         is_listed: whether the list of ids has been read.
+        retries_unknown: whether it is still to be read which of the items are retries, after connecting.
         tallies: counts of `items`, updated by the steps; counted from scratch when a state is built from a plain dict.
     """
 
@@ -241,6 +242,7 @@ class QueueState:
     wedge: Wedge | None = None
     retrying: Mapping[int, datetime] = field(default_factory=dict)
     is_listed: bool = False
+    retries_unknown: bool = False
     tallies: Tallies = field(default_factory=Tallies, compare=False)
 
     def __post_init__(self) -> None:
@@ -252,7 +254,8 @@ class QueueState:
     def totals(self) -> dict[str, Any]:
         """How many items each action is about: those that the user may act on.
 
-        `pending` includes items that a policy will retry, since they are canceled with the others. `own` says whether
+        `pending` includes items that a policy will retry, since they are canceled with the others. `retryable` is 0
+        until it is known which failed jobs have been retried: it would promise too much. `own` says whether
         only the user's items count, as for everybody but an administrator of a server with several users.
         """
         counts = self.status if self.status is not None and not self.is_shared else Counts.tallied(self.tallies.own)
@@ -261,7 +264,7 @@ class QueueState:
             "unfinished": counts.unfinished,
             "finished": counts.total - counts.unfinished,
             "pending": counts.pending + len(self.retrying),
-            "retryable": self.tallies.retryable,
+            "retryable": 0 if self.retries_unknown else self.tallies.retryable,
             "own": self.is_shared,
         }
 
@@ -304,10 +307,15 @@ class QueueState:
         return there.batch_id == item.batch_id or self.is_theirs(there)
 
     def may_be_retry(self, item: QueueItem) -> bool:
-        """Whether an item was created after one of its batch ended: only a full read says what it retries."""
+        """Whether an item was created after one of its batch ended, and some failed or were canceled.
+
+        Only a full read says what it retries.
+        """
         ended = self.tallies.ended.get(item.batch_id)
         made_later = ended is not None and (item.created_at is None or item.created_at > ended)
-        return item.retried_from_item_id is None and made_later
+        if item.retried_from_item_id is not None or not made_later:
+            return False
+        return not {FAILED, CANCELED}.isdisjoint(self.tallies.batches.get(item.batch_id, ()))
 
     @property
     def is_shared(self) -> bool:

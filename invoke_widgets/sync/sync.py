@@ -27,7 +27,7 @@ from invoke_widgets._loop import Backoff, closed_error, limited
 from invoke_widgets.client import EventStream, InvokeClient, asked_for, is_away, is_ill
 from invoke_widgets.errors import AccessDenied, JobException, JobTimeout, ReplyLost, ServerUnreachable, UnknownError
 from invoke_widgets.events import BatchEnqueued, Event, ItemsCanceled, ItemsRetried, ItemStatusChanged, QueueCleared
-from invoke_widgets.records import FAILED, PENDING, Connection, Counts, QueueAndProcessorStatus, QueueItem, User
+from invoke_widgets.records import PENDING, Connection, Counts, QueueAndProcessorStatus, QueueItem, User
 from invoke_widgets.sync.drift import Agreement, Verdict
 from invoke_widgets.sync.reads import FailureReader, Reads, light_items
 from invoke_widgets.sync.state import Ids, QueueState, Step, with_event, with_new_ids, with_news
@@ -252,6 +252,8 @@ class Sync:
         whether that is so, or the server is away.
         """
         until = time.monotonic() + timeout
+        if failures:
+            self._failures.look_again()
         # What cannot be read changes nothing in the snapshot, so there is nothing to be woken by.
         while self._is_connected and (self._reads.is_reading_items or (failures and self._failures.is_behind)):
             if time.monotonic() >= until:
@@ -361,7 +363,7 @@ class Sync:
         self._store.events.notify(event)
 
     def _apply(self, step: Callable[[QueueState], Step]) -> Ids:
-        """Apply a step to the snapshot, and arrange to read why items failed. Returns the ids that changed."""
+        """Apply a step to the snapshot, and arrange to read what it lacks. Returns the ids that changed."""
         before = self._store.state.items
         changed = self._store.apply(step)
         items = self._store.state.items
@@ -369,8 +371,8 @@ class Sync:
             return changed
         for item_id in changed:
             item = items.get(item_id)
-            if item is not None and item.status == FAILED:
-                self._failures.failed(item, before.get(item_id))
+            if item is not None:
+                self._failures.changed(item, before.get(item_id))
         if self._agreement.is_open:
             self._agreement.moved(self._ours())
         return changed

@@ -116,7 +116,9 @@ class ErrorLogView(Part):
             errors = list(self.console.errors)
             self._groups = {group.fingerprint: group for group in group_errors(errors)[:LIMIT]}
             self.total = len(errors)
-        if self.log_changed or not self._shown.isdisjoint(change.item_ids):
+        items = [change.state.items.get(item_id) for item_id in change.item_ids]
+        retried = {item.retried_from_item_id for item in items if item is not None}
+        if self.log_changed or not self._shown.isdisjoint(change.item_ids | retried):
             ends = [group.last_at for group in self._groups.values()]
             starts = [group.first_at for group in self._groups.values()]
             span = (min(starts).timestamp(), max(ends).timestamp()) if ends else (0.0, 0.0)
@@ -185,14 +187,8 @@ class ErrorLogView(Part):
         self.post({"t": "detail", "id": id, "detail": detail}, page=page)
 
     def retry(self, item_ids: list[int]) -> None:
-        """Start retrying the items that have not been retried yet, and return at once."""
-        state = self.console.internals.store.state
-        failed = [i for i in item_ids if (item := state.items.get(i)) is not None and item.status == FAILED]
-        wanted = self._last_attempts(state, failed)
-        if not wanted:
-            self.say("Nothing was retried: these jobs were retried already, or are no longer in the queue.")
-            return
-        QueueActions(self).retry(wanted, "retry")
+        """Start retrying the items that nobody has retried yet, and return at once."""
+        self.act("retry", self.console.internals.actions.retry_failed(set(item_ids)), words.retried)
 
     def cancel_rest(self, batch_ids: list[str]) -> None:
         """Start canceling what is unfinished of batches, and return at once."""

@@ -136,7 +136,8 @@ def retried(retry: Retried) -> str:
     """The outcome of a retry: "Retried 2 failed items as 12, 13; 1 was skipped."."""
     number = len(retry.new_item_ids) + len(retry.gone)
     if not number:
-        return "Nothing was retried." if not retry.skipped else f"The server skipped {listed(retry.skipped)}."
+        nothing = "Nothing was retried: these jobs were retried already, or are no longer in the queue."
+        return f"The server skipped {listed(retry.skipped)}." if retry.skipped else nothing
     outcome = f"Retried item {(*retry.new_item_ids, *retry.gone)[0]}" if number == 1 else f"Retried {number:,} items"
     if retry.new_item_ids:
         outcome += f" as {listed(retry.item_ids)}"

@@ -146,6 +146,37 @@ def test_retry_failed_retries_each_failure_once(console: iw.Console, wire: Wire)
     until(lambda: len(console.queue) == 2 and controls.totals["retryable"] == 1, "the new failure to be offered")
 
 
+def test_what_somebody_else_retried_is_not_offered(wire: Wire) -> None:
+    """In a queue that is read in parts: the number is never too high, and a click retries no job a second time."""
+    names = [{"node_path": "fail", "field_name": "name", "items": [f"not offered {number}" for number in range(60)]}]
+    first, *others = sorted(wire.enqueue(fail(times=1), data=[names])["item_ids"])
+    wire.wait_until_idle()
+    wire.put("retry_items_by_id", others)
+    wire.wait_until_idle()
+    with iw.connect(wire.server.url) as console:
+        controls, log = Controls(console), ErrorLogView(console)
+        numbers = {controls.totals["retryable"]}
+        controls.observe(lambda change: numbers.add(change["new"]["retryable"]), "totals")
+        until(lambda: controls.totals["retryable"] == 1, "the number")
+        until(lambda: [(60, [first])] == [(group["count"], group["retry"]) for group in log.groups], "the group")
+        assert numbers <= {0, 1}
+        ask(log, "retry", item_ids=[first, *others])
+        assert said(log).startswith(f"Retried item {first} as ")
+        wire.wait_until_idle()
+        ask(log, "retry", item_ids=[first, *others])
+        until(lambda: log.said["text"].startswith("Nothing was retried: "), "the answer")
+    assert 120 == wire.queue_status()["total"]
+
+
+def test_what_another_client_retries_is_no_longer_offered(console: iw.Console, wire: Wire) -> None:
+    """Its new items are read, since no event says what they retry."""
+    failed = wire.run(fail(times=1, name="another client"))
+    controls = Controls(console)
+    until(lambda: controls.totals["retryable"] == 1, "the failure")
+    wire.put("retry_items_by_id", [failed["item_id"]])
+    until(lambda: (controls.totals["finished"], controls.totals["retryable"]) == (2, 0), "it to be offered no more")
+
+
 def test_prune_says_how_many_it_deleted(console: iw.Console, wire: Wire) -> None:
     """Pruning says how many it deleted."""
     wire.run()

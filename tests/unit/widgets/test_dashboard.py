@@ -29,17 +29,10 @@ GRAPH = {"nodes": {"a": {"type": "add", "a": 1}}, "edges": []}
 
 
 class Actions:
-    """What parts ask for, kept; checks find no fault."""
-
-    def __init__(self) -> None:
-        self.retried: list[int] = []
+    """Checks that find no fault."""
 
     async def check(self, submission: Submission) -> int:
         return submission.runs
-
-    async def retry(self, item_ids: list[int]) -> Any:
-        self.retried += item_ids
-        return SimpleNamespace(new_item_ids={i: i + 100 for i in item_ids}, item_ids=item_ids, skipped=(), gone=())
 
 
 class Console(FedConsole):
@@ -83,16 +76,16 @@ def test_toasts_are_shown_oldest_first_and_dismissed_by_id(console: Any) -> None
     until(lambda: first.toasts == [], "all to be gone")
 
 
-def test_error_group_retries_only_last_attempts(console: Any) -> None:
-    """A failure that was retried already is counted as such, and not retried again."""
+def test_error_group_offers_only_last_attempts(console: Any) -> None:
+    """A failure that was retried already is counted as such, as soon as that is known."""
     console.feed([failed(11), failed(12), failed(13, retried_from_item_id=11)])
     for item_id in (11, 12, 13):
         console.errors.record_failure(console.internals.store.state.items[item_id])
     log = ErrorLogView(console)
     (group,) = log.groups
     assert (3, [11, 12, 13], [12, 13], 1) == (group["count"], group["items"], group["retry"], group["retried"])
-    ask(log, "retry", item_ids=[11, 12, 13])
-    until(lambda: console.internals.actions.retried == [12, 13], "the retry")
+    console.feed([item(14, COMPLETED, retried_from_item_id=12)])
+    until(lambda: [[13]] == [group["retry"] for group in log.groups], "the retry to be seen")
 
 
 def test_error_groups_have_a_trend_and_their_details_on_demand(console: Any) -> None:

@@ -62,7 +62,10 @@ def test_canceled_counts_each_outcome(outcomes: list[str], failed: int, expected
 @pytest.mark.parametrize(
     ("retry", "expected"),
     [
-        (Retried(new_item_ids={}), "Nothing was retried."),
+        (
+            Retried(new_item_ids={}),
+            "Nothing was retried: these jobs were retried already, or are no longer in the queue.",
+        ),
         (Retried(new_item_ids={}, skipped=(3,)), "The server skipped 3."),
         (Retried(new_item_ids={5: 9}), "Retried item 5 as 9."),
         (Retried(new_item_ids={5: 9, 6: 10}, skipped=(7,)), "Retried 2 items as 9, 10; 1 skipped."),
