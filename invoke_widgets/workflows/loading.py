@@ -19,7 +19,7 @@ from invoke_widgets.workflows.fields import fields
 from invoke_widgets.workflows.generators import Answers
 from invoke_widgets.workflows.graph import near
 from invoke_widgets.workflows.schemas import NodeSchemas
-from invoke_widgets.workflows.workflow import PICTURE_SUFFIXES, Workflow, is_file
+from invoke_widgets.workflows.workflow import PICTURE_SUFFIXES, Workflow, is_file, path_of
 
 if TYPE_CHECKING:
     from invoke_widgets.client import InvokeClient
@@ -55,7 +55,7 @@ def read_source(source: Any) -> dict[str, Any] | str:
             if isinstance(source, str) and path.suffix.lower() not in {".json", *PICTURE_SUFFIXES}:
                 return source
             raise InvalidRequest(f"source: there is no file {str(source)!r}.", field="source")
-        content = path.read_bytes()
+        content = path_of(source).read_bytes()
         if content.startswith(PICTURE):
             return read_source(content)
         try:

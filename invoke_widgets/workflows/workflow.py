@@ -474,10 +474,12 @@ class Workflow:
         names = list(dict.fromkeys(name for row in settings for name in row))
         for row in settings:
             for name in names:
-                row.setdefault(name, self[name])
+                row.setdefault(name, self._set.get(name, self[name]))
         known: dict[tuple[str, int], Setting] = {}  # a value of many rows is checked, and uploaded, once
 
         def setting(name: str, value: Any) -> Setting:
+            if isinstance(value, Setting):
+                return value
             key = (name, id(value))
             if key not in known:
                 known[key] = self._setting(self._fields[name], value)
@@ -599,13 +601,19 @@ class Workflow:
 
     def _listed(self, known: WorkflowField, given: Any) -> list[Any]:
         """The values of one field: a list, or the lines of a text file, or the pictures in a folder."""
-        if known.kind == "image" and isinstance(given, str | os.PathLike) and Path(given).is_dir():
-            found = sorted(path for path in Path(given).iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+        if known.kind == "image" and isinstance(given, str | os.PathLike) and path_of(given).is_dir():
+            found = sorted(path for path in path_of(given).iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
             if not found:
                 raise InvalidRequest(f"{known.name}: the folder {str(given)!r} has no pictures.", field=known.name)
             return list(found)
         if known.kind == "text" and isinstance(given, os.PathLike):
-            lines = [line.strip() for line in Path(given).read_text("utf-8-sig").splitlines()]
+            try:
+                lines = [line.strip() for line in path_of(given).read_text("utf-8-sig").splitlines()]
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise InvalidRequest(
+                    f"{known.name}: the file {str(given)!r} cannot be read: {reason}.", field=known.name
+                ) from None
             if not any(lines):
                 raise InvalidRequest(f"{known.name}: the file {str(given)!r} has no lines.", field=known.name)
             return [line for line in lines if line]
@@ -725,10 +733,17 @@ def _values(name: str, given: Any) -> list[Any]:
     return found
 
 
+def path_of(value: str | os.PathLike[str]) -> Path:
+    """A path, with the home of a user in place of `~`."""
+    with contextlib.suppress(RuntimeError):  # there is no such user
+        return Path(value).expanduser()
+    return Path(value)
+
+
 def is_file(value: Any) -> bool:
     """Whether a value is the path of a file, as a text."""
     try:
-        return isinstance(value, str) and Path(value).is_file()
+        return isinstance(value, str) and path_of(value).is_file()
     except (OSError, ValueError):
         return False
 
@@ -737,8 +752,10 @@ def _image(place: str, value: Any) -> Setting:
     name = value.get("image_name") if isinstance(value, Mapping) else getattr(value, "image_name", None)
     if isinstance(name, str) and name:
         return Setting({"image_name": name}, name)  # the server's name, also where a file is called the same
-    if isinstance(value, os.PathLike) or is_file(value):
-        return Setting(Upload(Path(value)), str(value))
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and (is_file(value) or Path(value).name != value)):
+        if not is_file(str(value)):  # the names of the server's pictures have no folder
+            raise InvalidRequest(f"{place}: there is no file {str(value)!r}.", field=place)
+        return Setting(Upload(path_of(value)), str(value))
     if isinstance(value, str) and value:
         return Setting({"image_name": value}, value)
     if isinstance(value, bytes) or hasattr(value, "__array_interface__") or hasattr(value, "save"):

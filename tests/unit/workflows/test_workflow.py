@@ -215,6 +215,9 @@ def test_table_of_fields_has_kind_value_bounds_and_choices() -> None:
         ("denoise.color", "reddish", "should be a color such as '#ff8800', 'orange'"),
         ("denoise.color", (1, 2, 300), "should be a color"),
         ("denoise.image", 5, "should be a picture: a path"),
+        ("denoise.image", "in/fox.png", "there is no file 'in/fox.png'"),
+        ("denoise.image", "~/no such/fox.png", "there is no file '~/no such/fox.png'"),
+        ("denoise.image", Path("fox.png"), "there is no file 'fox.png'"),
         ("denoise.board", "Foxs", "this server has no board 'Foxs'. Did you mean 'Foxes'?"),
         ("Seed", "random", "For a seed: submit(seed='random')"),
         ("Seed", -1, "Seed: a negative seed is not random here"),
@@ -341,6 +344,40 @@ def test_prompts_come_from_a_file_and_pictures_from_a_folder(tmp_path: Path) -> 
     plan = ready().plan({"Positive: Prompt": tmp_path / "prompts.txt", "denoise.image": tmp_path})
     assert (4, ["a.jpg", "b.png"]) == (plan.jobs, [upload.source.name for upload in plan.uploads])
     assert ["a cat", "a cat", "a dog", "a dog"] == plan.parts[0].data[0][0]["items"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"denoise.image": "in/foxes"}, "denoise.image: there is no file 'in/foxes'"),
+        ({"Positive: Prompt": Path("foxes.txt")}, "Positive: Prompt: the file 'foxes.txt' cannot be read: No such"),
+        ({"Positive: Prompt": Path("tests")}, "Positive: Prompt: the file 'tests' cannot be read: Is a directory"),
+    ],
+)
+def test_paths_of_no_file_are_refused(values: Any, words: str) -> None:
+    """Rather than taken for a picture's name on the server, or raising an exception of another kind."""
+    with pytest.raises(InvalidRequest, match=words):
+        ready().plan(values)
+
+
+def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is the user's home, as when pictures are saved."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a.png", "prompts.txt"):
+        (tmp_path / name).write_text("a cat")
+    plan = ready().plan({"Positive: Prompt": Path("~/prompts.txt"), "denoise.image": "~"})
+    assert (1, tmp_path / "a.png") == (plan.jobs, plan.uploads[0].source)
+    assert tmp_path / "a.png" == ready().with_({"denoise.image": "~/a.png"}).plan().uploads[0].source
+    (tmp_path / "w.json").write_text('{"nodes": []}')
+    assert {"nodes": []} == read_source("~/w.json") == read_source(Path("~/w.json"))
+
+
+def test_a_row_that_leaves_a_picture_out_keeps_it() -> None:
+    """Also one that was set as bytes, or as an image of Pillow, which has no name before it is uploaded."""
+    workflow = ready().with_({"denoise.image": b"png"})
+    (part,) = workflow.plan([{"denoise.image": "there.png"}, {"Steps": 5}]).parts
+    (images,) = [entry["items"] for entry in part.data[0] if entry["field_name"] == "image"]
+    assert ["there.png", ""] == [image["image_name"] for image in images]
 
 
 def test_uploaded_pictures_get_their_names_in_every_part() -> None:
