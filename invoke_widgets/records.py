@@ -254,35 +254,34 @@ class QueueItem(Brief):
             ValueError: `item_id`, `status` or `batch_id` is missing or of the wrong type.
         """
         data = mapping(data)
-        session, workflow = data.get("session"), data.get("workflow")
+        get = data.get
+        session, workflow = get("session"), get("workflow")
         return cls(
             item_id=integer(data, "item_id"),
             status=text(data, "status"),
             batch_id=text(data, "batch_id"),
-            queue_id=optional_text(data.get("queue_id")) or queue_id,
-            status_sequence=optional_integer(data.get("status_sequence")),
-            priority=optional_integer(data.get("priority")),
-            session_id=optional_text(data.get("session_id")),
-            origin=optional_text(data.get("origin")),
-            destination=optional_text(data.get("destination")),
-            created_at=parse_time(data.get("created_at")),
-            updated_at=parse_time(data.get("updated_at")),
-            started_at=parse_time(data.get("started_at")),
-            completed_at=parse_time(data.get("completed_at")),
-            server_error_type=optional_text(data.get("error_type")),
-            error_message=_error_text(data.get("error_message")),
-            error_traceback=_error_text(data.get("error_traceback")),
+            queue_id=optional_text(get("queue_id")) or queue_id,
+            status_sequence=optional_integer(get("status_sequence")),
+            priority=optional_integer(get("priority")),
+            session_id=optional_text(get("session_id")),
+            origin=optional_text(get("origin")),
+            destination=optional_text(get("destination")),
+            created_at=parse_time(get("created_at")),
+            updated_at=parse_time(get("updated_at")),
+            started_at=parse_time(get("started_at")),
+            completed_at=parse_time(get("completed_at")),
+            server_error_type=optional_text(get("error_type")),
+            error_message=_error_text(get("error_message")),
+            error_traceback=_error_text(get("error_traceback")),
             # A full item, which has its session, leaves out null fields.
-            field_values=FieldValue.many(data.get("field_values"))
-            if "field_values" in data or "session" in data
-            else None,
-            device=optional_text(data.get("device")),
-            user_id=optional_text(data.get("user_id")),
-            user_display_name=optional_text(data.get("user_display_name")),
-            retried_from_item_id=optional_integer(data.get("retried_from_item_id")),
-            parent_item_id=optional_integer(data.get("parent_item_id")),
-            session=session if isinstance(session, Mapping) else None,
-            workflow=workflow if isinstance(workflow, Mapping) else None,
+            field_values=FieldValue.many(get("field_values")) if "field_values" in data or "session" in data else None,
+            device=optional_text(get("device")),
+            user_id=optional_text(get("user_id")),
+            user_display_name=optional_text(get("user_display_name")),
+            retried_from_item_id=optional_integer(get("retried_from_item_id")),
+            parent_item_id=optional_integer(get("parent_item_id")),
+            session=session if isinstance(session, dict) else None,
+            workflow=workflow if isinstance(workflow, dict) else None,
         )
 
     @property

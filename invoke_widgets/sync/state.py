@@ -101,7 +101,8 @@ class Shards(Mapping[K, V]):
         return key in self._shards.get(_shard(key), ())
 
     def get(self, key: K, default: Any = None) -> Any:
-        return self._shards.get(_shard(key), {}).get(key, default)
+        shard = self._shards.get(_shard(key))
+        return default if shard is None else shard.get(key, default)
 
     def __iter__(self) -> Iterator[K]:
         for shard in self._shards.values():
