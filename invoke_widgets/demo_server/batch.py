@@ -67,7 +67,7 @@ class BatchDatum(BaseModel):
     items: list[BatchDataType] = []
 
 
-class Batch(BaseModel):
+class BatchRequest(BaseModel):
     """A batch of items"""
 
     batch_id: str = Field(default_factory=new_id)
@@ -96,7 +96,7 @@ class Batch(BaseModel):
         return data
 
     @model_validator(mode="after")
-    def validate_fields_exist(self) -> Batch:
+    def validate_fields_exist(self) -> BatchRequest:
         """Refuse data for an unknown node or field. As in InvokeAI, the type of values is not checked."""
         for datum in itertools.chain.from_iterable(self.data or []):
             if datum.node_path not in self.graph.nodes:

@@ -14,7 +14,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Event:
+class QueueEvent:
     """A Socket.IO event.
 
     Attributes:
@@ -32,7 +32,7 @@ class Event:
     by_owner: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-Send = Callable[[Event], Awaitable[None]]
+Send = Callable[[QueueEvent], Awaitable[None]]
 
 
 class EventBus:
@@ -40,7 +40,7 @@ class EventBus:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: asyncio.Queue[Event | asyncio.Future[None]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[QueueEvent | asyncio.Future[None]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     def start(self, send: Send) -> None:
@@ -54,7 +54,7 @@ class EventBus:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: QueueEvent) -> None:
         """Stamp an event with the time and queue it. Thread-safe."""
         now = int(time.time())
         for data in (event.data, event.redacted or {}, *event.by_owner.values()):
@@ -71,7 +71,7 @@ class EventBus:
     async def _run(self, send: Send) -> None:
         while True:
             entry = await self._waiting.get()
-            if isinstance(entry, Event):
+            if isinstance(entry, QueueEvent):
                 await send(entry)
             elif not entry.done():
                 entry.set_result(None)

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
-from .batch import Batch, NodeFieldValue, WorkflowWithoutID
-from .events import Event, EventBus
+from .batch import BatchRequest, NodeFieldValue, WorkflowWithoutID
+from .events import EventBus, QueueEvent
 from .faults import Drills
 from .session import GraphExecutionState
 from .store import Store
@@ -138,7 +138,7 @@ class Queue:
             pending = db.execute(sql, (queue_id,)).fetchone()[0]
         return max(self.max_size - int(pending), 0)
 
-    def enqueue_batch(self, queue_id: str, batch: Batch, prepend: bool, user_id: str) -> dict[str, Any]:
+    def enqueue_batch(self, queue_id: str, batch: BatchRequest, prepend: bool, user_id: str) -> dict[str, Any]:
         """Enqueue the items of a batch, at most as many as the queue takes."""
         with self._store.transaction() as db:
             priority = 0
@@ -160,7 +160,7 @@ class Queue:
             data = {"queue_id": queue_id, "batch_id": batch.batch_id, **counts, "priority": priority}
             data |= {"origin": batch.origin, "user_id": user_id}
             redacted = {**data, "user_id": "redacted", "batch_id": "redacted", "origin": None}
-            self._bus.emit(Event("batch_enqueued", data, (user_id,), redacted))
+            self._bus.emit(QueueEvent("batch_enqueued", data, (user_id,), redacted))
         self.on_enqueued()
         return {"queue_id": queue_id, **counts, "batch": batch, "priority": priority, "item_ids": item_ids}
 
@@ -290,9 +290,9 @@ class Queue:
         self.on_cleared(queue_id, user_id)
         data = {"queue_id": queue_id, "user_id": user_id}
         if user_id is None:
-            self._bus.emit(Event("queue_cleared", data, public=True))
+            self._bus.emit(QueueEvent("queue_cleared", data, public=True))
         else:
-            self._bus.emit(Event("queue_cleared", data, (user_id,), {**data, "user_id": "redacted"}))
+            self._bus.emit(QueueEvent("queue_cleared", data, (user_id,), {**data, "user_id": "redacted"}))
         return deleted
 
     def prune(self, queue_id: str, user_id: str | None) -> int:
@@ -453,7 +453,7 @@ class Queue:
             return {"queue_id": queue_id, key: some, "user_ids": list(owned), by_user: owned}
 
         by_owner = {user: of({user: own}, own) for user, own in owners.items()}
-        self._bus.emit(Event(name, of(owners, ids), tuple(owners), of({}, []), by_owner=by_owner))
+        self._bus.emit(QueueEvent(name, of(owners, ids), tuple(owners), of({}, []), by_owner=by_owner))
 
 
 def _item(row: sqlite3.Row) -> SessionQueueItem:
@@ -481,7 +481,7 @@ def _ids_by_user(db: sqlite3.Connection, where: str, params: Sequence[Any]) -> d
     return owners
 
 
-def _status_changed(item: SessionQueueItem, batch: dict[str, Any], queue: dict[str, Any]) -> Event:
+def _status_changed(item: SessionQueueItem, batch: dict[str, Any], queue: dict[str, Any]) -> QueueEvent:
     fields: tuple[str, ...] = ("status", "status_sequence", "error_type", "error_message", "error_traceback")
     fields += ("created_at", "updated_at", "started_at", "completed_at")
     data = item.ids | {name: getattr(item, name) for name in fields} | {"batch_status": batch, "queue_status": queue}
@@ -495,4 +495,4 @@ def _status_changed(item: SessionQueueItem, batch: dict[str, Any], queue: dict[s
         "batch_status": {**batch, "batch_id": "redacted", "origin": None, "destination": None},
         "queue_status": {**queue, **current},
     }
-    return Event("queue_item_status_changed", data, (item.user_id,), redacted)
+    return QueueEvent("queue_item_status_changed", data, (item.user_id,), redacted)

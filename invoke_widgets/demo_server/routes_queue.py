@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from .batch import Batch
+from .batch import BatchRequest
 from .graph import Graph
 from .queue import QueueItemNotFoundError, SessionQueueItem
 from .services import Admin, Parts, Services, User, get_services
@@ -190,7 +190,7 @@ def get_queue_item(services: Parts, user: User, queue_id: str, item_id: int) -> 
 
 @router.post("/enqueue_batch")
 def enqueue_batch(
-    services: Parts, user: User, queue_id: str, batch: Batch, prepend: Annotated[bool, Body()] = False
+    services: Parts, user: User, queue_id: str, batch: BatchRequest, prepend: Annotated[bool, Body()] = False
 ) -> dict[str, Any]:
     """Enqueue a batch's items."""
     return services.queue.enqueue_batch(queue_id, batch, prepend, user.user_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 import socketio
 
-from .events import Event
+from .events import QueueEvent
 from .faults import Drills
 from .users import SYSTEM, CurrentUser, Users
 
@@ -71,7 +71,7 @@ class Sockets:
         for sid in list(self._clients):
             await self._server.disconnect(sid)
 
-    async def send(self, event: Event) -> None:
+    async def send(self, event: QueueEvent) -> None:
         """Send an event to its recipients, once to each client."""
         queue_room = event.data["queue_id"]
         if event.public:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .events import Event, EventBus
+from .events import EventBus, QueueEvent
 from .executor import Executor, NodeInputError
 from .faults import Drills
 from .images import ImageStore
@@ -251,7 +251,7 @@ class ItemRun:
             "invocation_source_id": self.session.prepared_source_mapping[node.id],
             **more,
         }
-        self.worker.bus.emit(Event(name, data, (self.item.user_id,)))
+        self.worker.bus.emit(QueueEvent(name, data, (self.item.user_id,)))
 
 
 def describe(error: Exception) -> tuple[str, str, str]:

@@ -73,7 +73,7 @@ def axes_for(ax: Axes | None, dark: bool | None) -> Axes:
     if ax is not None and not isinstance(ax, Axes):
         raise InvalidRequest(f"ax: should be matplotlib's Axes, got {ax!r}.")
 
-    class Shown(Axes):
+    class ShownAxes(Axes):
         """Axes that notebooks show even if pyplot was never imported, and that a screen reader can read.
 
         JupyterLab gives an `image/png` no alternative text. So the image comes as HTML, and once more as it is, for
@@ -92,11 +92,11 @@ def axes_for(ax: Axes | None, dark: bool | None) -> Axes:
             image = f'{tag} src="data:image/png;base64,{png}" alt="{html.escape(label)}">'
             return {"text/html": image, "image/png": png, "text/plain": label}
 
-    Shown.__name__ = Shown.__qualname__ = "Axes"
+    ShownAxes.__name__ = ShownAxes.__qualname__ = "Axes"
     if ax is None:
         colors = DARK if (_is_dark(rcParams["figure.facecolor"]) if dark is None else dark) else LIGHT
         figure = Figure(figsize=(9, 3.6), layout="constrained", facecolor=colors["background"])
-        ax = figure.add_subplot(axes_class=Shown, facecolor=colors["background"])
+        ax = figure.add_subplot(axes_class=ShownAxes, facecolor=colors["background"])
     elif dark is not None:
         ax.set_facecolor((DARK if dark else LIGHT)["background"])
     colors = _colors(ax)

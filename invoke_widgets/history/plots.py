@@ -486,7 +486,7 @@ def picture_grid(
     from matplotlib.figure import Figure
     from PIL import Image
 
-    class Shown(Figure):
+    class ShownFigure(Figure):
         """A figure that notebooks show even if pyplot was never imported."""
 
         def _repr_png_(self) -> bytes:
@@ -494,9 +494,9 @@ def picture_grid(
             self.savefig(file, format="png")
             return file.getvalue()
 
-    Shown.__name__ = Shown.__qualname__ = "Figure"
+    ShownFigure.__name__ = ShownFigure.__qualname__ = "Figure"
     across, down = max(len(columns), 1), max(len(rows), 1)
-    figure = Shown(figsize=(across * size + 0.6, down * size + 0.5), layout="constrained")
+    figure = ShownFigure(figsize=(across * size + 0.6, down * size + 0.5), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False)
     for (row, column), axis in np.ndenumerate(axes):
         content, text = cells.get((row, column), (None, ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from invoke_widgets.demo_server.app import DemoServer
-from invoke_widgets.demo_server.batch import Batch
+from invoke_widgets.demo_server.batch import BatchRequest
 from tests.support.graphs import sleep
 from tests.support.wire import until
 
@@ -23,7 +23,7 @@ def test_item_claimed_during_clear_is_canceled(tmp_path: Path) -> None:
         cleared.append(True)
 
     worker.before_item = delete_all_rows
-    queue.enqueue_batch("default", Batch.model_validate({"graph": sleep(60)}), False, "system")
+    queue.enqueue_batch("default", BatchRequest.model_validate({"graph": sleep(60)}), False, "system")
     worker.start()
     try:
         until(lambda: cleared and not worker.status()["is_processing"], "the worker to be free")
