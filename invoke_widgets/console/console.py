@@ -318,7 +318,8 @@ class Console:
             item_ids: an id, or ids such as a table's `selected` or a frame's `item_id`.
             where: instead, cancel your unfinished items that fit: `{"destination": "tests"}`. Any of `item_id`,
                 `status` ("pending", or "unfinished"), `batch_id`, `destination`, or the name of a varied field
-                (`"sum.a"`), each with a value or a list of values; a queue table's filters are its `where`.
+                (`"sum.a"`, or as a workflow has it, `"Seed"`), each with a value or a list of values; a queue table's
+                filters are its `where`.
 
         Raises:
             CancellationFailed: the server could not be reached; of several items, for at least one of them.

@@ -142,21 +142,36 @@ class Actions:
 
     async def cancel_where(self, where: object) -> tuple[list[Cancellation], list[JobException]]:
         """Cancel the user's own unfinished items that fit, see `Console.cancel`, and return what `cancel_many` does."""
-        state, fits = self._store.state, self._fits(where)
+        wanted = checked_where(where)
+        await self._read_values()
+        state, fits = self._store.state, self._fits(wanted)
         own = [i for i in state.tallies.unfinished if not state.is_theirs(state.items[i]) and fits(state.items[i])]
         return await self.cancel_many(own)
 
     async def retry_where(self, where: object) -> Retried:
         """Retry the last attempts that fit, see `Console.retry`: failed ones, unless `status` names others."""
-        fits = self._fits(where)
+        wanted = checked_where(where)
         await self.know_retries()
-        state = self._store.state
-        statuses = (FAILED, CANCELED) if isinstance(where, Mapping) and "status" in where else (FAILED,)
+        await self._read_values()
+        state, fits = self._store.state, self._fits(wanted)
+        statuses = (FAILED, CANCELED) if "status" in wanted else (FAILED,)
         return await self._retry_last([i for i in retryable(state.items, statuses) if fits(state.items[i])])
 
-    def _fits(self, where: object) -> Callable[[QueueItem], bool]:
-        """Return a function that tells whether an item fits."""
-        wanted = checked_where(where)
+    async def _read_values(self) -> None:
+        """Read the items that are known from events alone, which have no values."""
+        await self._sync.read_now([i for i, item in self._store.state.items.items() if not item.was_read])
+
+    def _fits(self, wanted: Mapping[str, list[Any]]) -> Callable[[QueueItem], bool]:
+        """Return a function that tells whether an item fits; raise `InvalidRequest` for a name that no value has."""
+        if names := [name for name in wanted if name not in WHERE and "." not in name]:
+            items = self._store.state.items.values()
+            known = [*WHERE, *sorted({value.label for item in items for value in item.field_values or ()})]
+            if unknown := [name for name in names if name not in known]:
+                raise InvalidRequest(
+                    f"where: there is no {unknown[0]!r}; there are {', '.join(WHERE)}, and the names of varied fields."
+                    f"{near(unknown[0], known)}",
+                    field=f"where.{unknown[0]}",
+                )
 
         def fits(item: QueueItem) -> bool:
             return all(self._value(item, name) in values for name, values in wanted.items())
@@ -305,21 +320,11 @@ def checked_where(where: object) -> dict[str, list[Any]]:
     """Return a description as the values that each name may have, or raise `InvalidRequest` for a wrong part."""
     if not isinstance(where, Mapping) or not where:
         raise InvalidRequest(
-            f"where: should be a mapping with at least one of {', '.join(WHERE)} or 'node.field', got {where!r:.80}.",
+            f"where: should be a mapping with at least one of {', '.join(WHERE)} or a varied field, got {where!r:.80}.",
             suggestion="Example: where={'status': 'failed', 'error_type': 'network_error'}.",
             field="where",
         )
-    return {_checked_name(name): _checked_values(name, value) for name, value in where.items()}
-
-
-def _checked_name(name: object) -> str:
-    if isinstance(name, str) and (name in WHERE or "." in name):
-        return name
-    known = ", ".join(WHERE)
-    near_by = near(str(name), WHERE)
-    raise InvalidRequest(
-        f"where: there is no {name!r}; there are {known} and 'node.field'.{near_by}", field=f"where.{name}"
-    )
+    return {str(name): _checked_values(str(name), value) for name, value in where.items()}
 
 
 def _checked_values(name: str, value: object) -> list[Any]:

@@ -6,6 +6,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.widgets.queue_table import QueueTable
+from tests.support.chaos import ChaosProxy
 from tests.support.graphs import divide, divide_by_zero, fail, sleep
 from tests.support.wire import Wire, until
 
@@ -54,6 +55,30 @@ def test_retry_where(console: iw.Console) -> None:
     console.refresh()
     assert again.item_ids == tuple(console.retry(where={"fingerprint": group.fingerprint}).new_item_ids)
     assert 0 == len(console.retry(where={"destination": "nowhere"}))
+
+
+def test_where_knows_values_that_events_leave_out(through: iw.Console, proxy: ChaosProxy) -> None:
+    """Jobs of which only events are known yet are read first, or none would fit."""
+    proxy.delay(1.0, path="item_summaries_by_ids")
+    failed = through.submit(divide(6, 0), data={"div.a": [1, 2, 3]})
+    failed.wait(60)
+    assert list(failed.item_ids[1:]) == list(through.retry(where={"div.a": [2, 3]}).new_item_ids)
+    runs = through.submit(sleep(60), data={"sleep.seconds": [50]})
+    until(lambda: runs.status.in_progress, "its event")
+    assert ["canceled"] == [record.outcome for record in through.cancel(where={"sleep.seconds": 50})]
+
+
+def test_where_takes_the_names_of_a_workflow(console: iw.Console, wire: Wire) -> None:
+    """A value that was set by name is found by it; a name that no job has is refused, with the nearest one."""
+    workflow = console.workflow(iw.examples.workflow("islands"))
+    with wire.paused():
+        sweep = workflow.sweep({"Seed": [1, 2, 3]})
+        (record,) = console.cancel(where={"Seed": 2})
+        assert (sweep.item_ids[1],) == record.item_ids
+        with pytest.raises(iw.InvalidRequest, match=r"there is no 'Sed'.*'Seed'") as caught:
+            console.cancel(where={"Sed": 1})
+        console.cancel_pending()
+    assert ("where.Sed", 1) == (caught.value.field, len(console.retry(where={"Seed": [2], "status": "canceled"})))
 
 
 def test_a_console_that_has_just_connected_retries_all_that_failed(wire: Wire) -> None:
