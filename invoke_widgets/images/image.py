@@ -27,6 +27,7 @@ from invoke_widgets.images.boards import NO_BOARD, Board, board_id_of
 from invoke_widgets.jobs import Context, Job, Jobs, a_few_at_once, ended_items
 from invoke_widgets.outputs import UUID, made_images
 from invoke_widgets.records import ImageRecord, QueueItem
+from invoke_widgets.workflows import as_it_ran
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -145,7 +146,8 @@ class Image:
 
     def workflow(self) -> dict[str, Any] | None:
         """Fetch the workflow that it carries, with the values that made it; None if it was made by a plain graph."""
-        return self._context.loop.call(self._context.client.get_image_workflow(self.name))[0]
+        workflow, graph = self._context.loop.call(self._context.client.get_image_workflow(self.name))
+        return as_it_ran(workflow, graph) if workflow and graph else workflow
 
     def graph(self) -> dict[str, Any] | None:
         """Fetch the graph that it carries, as it ran; None for most uploads."""

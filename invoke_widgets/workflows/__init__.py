@@ -1,6 +1,7 @@
 """Workflows of InvokeAI's editor and plain graphs: their fields by name, values, sweeps; checks of graphs and data."""
 
 from invoke_widgets.workflows.editor import (
+    as_it_ran,
     called_ids,
     form_fields,
     form_of,
@@ -28,6 +29,7 @@ __all__ = [
     "Upload",
     "Workflow",
     "WorkflowField",
+    "as_it_ran",
     "called_ids",
     "fields",
     "form_fields",

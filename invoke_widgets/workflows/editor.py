@@ -59,6 +59,32 @@ def graph_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
     return {"nodes": graph_nodes, "edges": edges}
 
 
+def as_it_ran(workflow: Mapping[str, Any], graph: Mapping[str, Any]) -> dict[str, Any]:
+    """A workflow with the values of a graph that was made of it.
+
+    The server takes one workflow for a batch, and puts it into every picture, with the same values in each; what the
+    batch varied, which are texts, numbers and images, is in the graph alone.
+
+    Raises:
+        InvalidRequest: it is not an exported workflow.
+    """
+    ran = copy.deepcopy(dict(workflow))
+    nodes = invocations(ran)
+    fed = {(edge["destination"]["node_id"], edge["destination"]["field"]) for edge in edges_of(ran, nodes)}
+    ran_nodes = graph.get("nodes")
+    for node_id, data in nodes.items():
+        node = ran_nodes.get(node_id) if isinstance(ran_nodes, Mapping) else None
+        for field, given in dict(inputs_of(data)).items():
+            value = node.get(field) if isinstance(node, Mapping) else None
+            if isinstance(value, Mapping) and "image_name" in value:
+                value = {"image_name": value["image_name"]}
+            elif not isinstance(value, str | int | float):
+                continue
+            if (node_id, field) not in fed and value != given.get("value"):
+                data["inputs"][field] = {**given, "value": value}
+    return ran
+
+
 def own_data(workflow: Mapping[str, Any], answers: Answers | None = None) -> Data:
     """The values of the workflow's own batch nodes in the server's form; nodes of one group are zipped.
 

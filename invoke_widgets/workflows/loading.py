@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import InvalidRequest, NotFound
-from invoke_widgets.workflows.editor import called_ids, is_workflow, questions, with_called
+from invoke_widgets.workflows.editor import as_it_ran, called_ids, is_workflow, questions, with_called
 from invoke_widgets.workflows.fields import fields
 from invoke_widgets.workflows.generators import Answers
 from invoke_widgets.workflows.graph import near
@@ -88,12 +88,19 @@ def _unwrapped(found: Any) -> dict[str, Any]:
 
 
 def _in_picture(picture: Any, called: str) -> dict[str, Any]:
-    """The workflow, or else the graph, that InvokeAI put into a picture."""
-    for name in ("invokeai_workflow", "invokeai_graph"):
-        text = picture.info.get(name)
-        if isinstance(text, str) and text not in ("", "null"):
-            return _unwrapped(_json(text, called))
-    raise InvalidRequest(f"source: {called} has no workflow in it.", field="source")
+    """The workflow that InvokeAI put into a picture, with the values that made it, or else the graph."""
+    texts = [picture.info.get(name) for name in ("invokeai_workflow", "invokeai_graph")]
+    workflow, graph = (
+        _json(text, called) if isinstance(text, str) and text not in ("", "null") else None for text in texts
+    )
+    if not (found := made_with(workflow, graph)):
+        raise InvalidRequest(f"source: {called} has no workflow in it.", field="source")
+    return _unwrapped(found)
+
+
+def made_with(workflow: Any, graph: Any) -> Any:
+    """The workflow that a picture carries, with the values of the graph that made it, or else the graph."""
+    return as_it_ran(workflow, graph) if is_workflow(workflow) and isinstance(graph, Mapping) else workflow or graph
 
 
 async def load(
@@ -129,11 +136,9 @@ async def load_of_image(name: str, client: InvokeClient, schemas: NodeSchemas, *
         InvalidRequest: it carries neither.
         JobException: as for `load`; there is no such picture.
     """
-    workflow, graph = await client.get_image_workflow(name)
-    if not (source := workflow or graph):
+    if not (source := made_with(*await client.get_image_workflow(name))):
         raise InvalidRequest(f"{name} carries neither a workflow nor a graph.", field="source")
-    loaded = await load(source, client, schemas, console=console)
-    return loaded.with_(_ran_with(loaded, graph)) if workflow and graph else loaded
+    return await load(source, client, schemas, console=console)
 
 
 async def _of_library(name: str, client: InvokeClient) -> dict[str, Any]:
@@ -155,22 +160,6 @@ async def _of_library(name: str, client: InvokeClient) -> dict[str, Any]:
         f"There is no file {name!r}, and no workflow of this name in the server's library."
         + near(name, [one.name for one in listed])
     )
-
-
-def _ran_with(workflow: Workflow, graph: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a graph that ran, by the workflow's fields: what its batch varied is not in the workflow itself."""
-    nodes = graph.get("nodes")
-    found: dict[str, Any] = {}
-    for name in workflow:
-        known = workflow.field(name)
-        node = nodes.get(known.node_id) if isinstance(nodes, Mapping) else None
-        if not known.is_varied_by_server or known.fed_by or not isinstance(node, Mapping):
-            continue
-        value = node.get(known.field)
-        shown = value.get("image_name") if isinstance(value, Mapping) else value
-        if shown is not None and shown != workflow[name]:
-            found[name] = value
-    return found
 
 
 async def answers(client: InvokeClient, workflow: Mapping[str, Any]) -> Answers:

@@ -89,7 +89,6 @@ def test_picture_is_made_again(console: iw.Console) -> None:
     drawn = editor.workflow([editor.node("p", "blank_image", "Canvas", width=64, height=64)])
     drawn["nodes"][0]["data"]["isIntermediate"] = False
     images = console.workflow(drawn).sweep({"Canvas.width": [16, 24]}).images
-    assert [16, 24] == [console.workflow(image)["Canvas.width"] for image in images]
     gallery, names = _gallery(console, 2)
     ask(gallery, "again", name=images[1].name)
     until(lambda: gallery.again, "the form")

@@ -171,6 +171,18 @@ def test_pictures_carry_the_edited_workflow(console: iw.Console) -> None:
     assert (96, 96, "id" in (image.workflow() or {"id": 0})) == (image.width, again["blank_image.width"], False)
 
 
+def test_each_picture_of_a_sweep_is_loaded_with_its_own_values(console: iw.Console, tmp_path: Path) -> None:
+    """From the server, from a file and from an image of Pillow: the workflow in all of them is that of the first."""
+    drawn = editor.workflow([editor.node("p", "blank_image", "Canvas", width=64, height=64)])
+    drawn["nodes"][0]["data"]["isIntermediate"] = False
+    images = console.workflow(drawn).sweep({"Canvas.width": [16, 24], "Canvas.color": ["#ff0000", "#0000ff"]}).images
+    paths = images.save(tmp_path)
+    for sources in (images, paths, [image.pil() for image in images], [image.workflow() for image in images]):
+        again = [console.workflow(source) for source in sources]
+        assert [16, 24, 16, 24] == [one["Canvas.width"] for one in again]
+        assert ["#ff0000", "#ff0000", "#0000ff", "#0000ff"] == [one["Canvas.color"] for one in again]
+
+
 def test_seeds_are_recorded(console: iw.Console) -> None:
     """Random ones, one for each job, are a column, and what the nodes were given."""
     graph = {"nodes": {"n": {"type": "random_range", "low": 0, "high": 10**9, "size": 2}}, "edges": []}
