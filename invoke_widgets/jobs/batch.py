@@ -192,7 +192,7 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
     async def _finished(self) -> tuple[QueueItem, ...]:
         return tuple(item for _, item in await self._ended() if item is not None)
 
-    def _now(self) -> tuple[QueueItem, ...]:
+    async def _now(self) -> tuple[QueueItem, ...]:
         return tuple(item for job in self.jobs if (item := job.item) is not None)
 
     def _called(self) -> str:

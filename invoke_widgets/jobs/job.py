@@ -28,7 +28,7 @@ from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent
 from invoke_widgets.history import ErrorLog, JobLog, job_error
 from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.outputs import image_names, outputs, without_graph
-from invoke_widgets.records import CANCELED, COMPLETED, FAILED, PENDING, Cancellation, QueueItem
+from invoke_widgets.records import CANCELED, COMPLETED, FAILED, PENDING, TERMINAL, Cancellation, QueueItem
 from invoke_widgets.sync import Change, QueueStore, whole_items
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Handle(Generic[T]):
         """Wait for the end, on the loop's thread."""
         raise NotImplementedError
 
-    def _now(self) -> T:
-        """Return what is known now."""
+    async def _now(self) -> T:
+        """Return what is known now, on the loop's thread."""
         raise NotImplementedError
 
     async def _cancel(self) -> Cancellation:
@@ -119,7 +119,9 @@ class Handle(Generic[T]):
         return f"{name[:1].upper()}{name[1:]}"
 
     def _timeout(self, timeout: float) -> JobTimeout:
-        return JobTimeout(f"{self._called()} did not finish within {timeout:g} s.{hindrance(self._context)}")
+        is_over = all(job.status in TERMINAL for job in self._members())
+        what = "has finished, but was not read" if is_over else "did not finish"
+        return JobTimeout(f"{self._called()} {what} within {timeout:g} s.{hindrance(self._context)}")
 
     def wait(
         self,
@@ -194,7 +196,7 @@ class Handle(Generic[T]):
             if not limit.expired():
                 raise
         if on_timeout == "detach":
-            return cast(R, self._now())  # of what was waited for
+            return cast(R, await self._now())  # of what was waited for
         error = self._timeout(limit_s or 0.0)  # with the item as it is now, before the cancel
         if on_timeout == "cancel":
             error.message += f" {(await self._cancel()).message}"
@@ -418,11 +420,10 @@ class Job(Handle[QueueItem]):
             raise failure_of(item, self.attempts)
         return item
 
-    def _now(self) -> QueueItem:
-        item = self.item
-        if item is None:
-            raise _deleted(self.item_id)
-        return item
+    async def _now(self) -> QueueItem:
+        item_id = self.attempts[-1]
+        known = self.item or self._context.ended(item_id)
+        return known or await self._context.client.get_queue_item(item_id)
 
     async def _cancel(self) -> Cancellation:
         return await self._context.actions.cancel(self.attempts[-1])

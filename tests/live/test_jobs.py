@@ -17,6 +17,7 @@ import invoke_widgets as iw
 from invoke_widgets.events import ItemStatusChanged, NodeCompleted, NodeProgress
 from invoke_widgets.notices import JobFailed
 from invoke_widgets.records import Counts
+from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, divide, fail, graph, sleep
 from tests.support.wire import Wire, until
 
@@ -177,6 +178,27 @@ def test_a_wait_says_that_the_queue_is_paused(console: iw.Console) -> None:
         batch.wait(0.1)
     console.resume()
     batch.wait(60)
+
+
+def test_detach_returns_a_job_that_has_not_been_read(through: iw.Console, proxy: ChaosProxy, wire: Wire) -> None:
+    """Right after a submit the snapshot lacks it, and again after a prune: neither means deleted unfinished."""
+    proxy.delay(1.0, path="item_summaries_by_ids")
+    with wire.paused():
+        job = through.submit(add_and_multiply()).jobs[0]
+        assert "pending" == job.wait(0, "detach").status
+    job.wait(60)
+    through.prune()
+    through.refresh()
+    assert "completed" == job.wait(0, "detach").status
+
+
+def test_no_time_to_read_what_has_finished(console: iw.Console) -> None:
+    """It is not said that such a job, or batch, did not finish."""
+    batch = console.submit(add_and_multiply())
+    batch.wait(60)
+    for handle in (batch, batch.jobs[0]):
+        with pytest.raises(iw.JobTimeout, match=r"has finished, but was not read within 0 s\.$"):
+            handle.wait(0)
 
 
 @pytest.mark.parametrize("action", ["detach", "cancel"])
