@@ -209,7 +209,7 @@ class ErrorLogView(Part):
             (
                 words.time_of_day(group.last.at),
                 str(len(group.errors)),
-                group.last.error_type.value,
+                words.ERROR_CLASSES[group.last.error_type.value],
                 where(group.last),
                 group.last.message,
                 group.last.suggestion,

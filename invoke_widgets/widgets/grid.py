@@ -269,7 +269,7 @@ class Grid(Part):
         return [
             (
                 str(one["id"]),
-                str(state.get("status", "")),
+                words.STATUSES.get(status := str(state.get("status", "")), status),
                 ", ".join(f"{name} {value}" for name, value in one["values"]),
                 words.duration(state.get("took")),
                 (state.get("names") or [state.get("error", {}).get("message", "")])[-1],

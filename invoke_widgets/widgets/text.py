@@ -28,13 +28,24 @@ if TYPE_CHECKING:
 COLUMNS = ("item", "status", "activity", "values", "took", "created", "batch", "destination", "device")
 DEFAULT_COLUMNS = ("item", "status", "activity", "values", "took", "created", "batch")
 
-GLYPHS = {
-    "pending": "○",
-    "in_progress": "●",
-    "waiting": "◌",
-    "completed": "✓",
-    "failed": "✕",
-    "canceled": "⊘",
+# As in static/ui.js.
+STATUSES = {
+    "pending": "○ Waiting",
+    "in_progress": "● Running",
+    "waiting": "◌ In a call",
+    "completed": "✓ Completed",
+    "failed": "✕ Failed",
+    "canceled": "⊘ Canceled",
+}
+ERROR_CLASSES = {
+    "submission_failed": "Not submitted",
+    "validation_error": "Invalid input",
+    "execution_failed": "Failed while running",
+    "timeout_error": "Timed out",
+    "network_error": "Network",
+    "resource_error": "Resources",
+    "cancellation_failed": "Not canceled",
+    "unknown_error": "Unknown",
 }
 
 _LONGEST_CELL = 200
@@ -95,13 +106,13 @@ def listed(item_ids: Sequence[int], limit: int = 4) -> str:
 
 
 def counts(status: Counts) -> str:
-    """The counters: "1 running · 12 pending · 240 completed · 3 failed · 5 canceled"."""
-    waiting = [f"{status.waiting:,} waiting"] if status.waiting else []
+    """The counters: "1 running · 12 waiting · 240 completed · 3 failed · 5 canceled"."""
+    in_call = [f"{status.waiting:,} in a call"] if status.waiting else []
     return " · ".join(
         [
             f"{status.in_progress:,} running",
-            f"{status.pending:,} pending",
-            *waiting,
+            f"{status.pending:,} waiting",
+            *in_call,
             f"{status.completed:,} completed",
             f"{status.failed:,} failed",
             f"{status.canceled:,} canceled",
@@ -254,7 +265,7 @@ def texts(
     due = (retrying or {}).get(item.item_id)
     shown = {
         "item": str(item.item_id),
-        "status": f"{GLYPHS.get(item.status, '·')} {item.status}",
+        "status": STATUSES.get(item.status, f"· {item.status}"),
         "activity": _activity(item, progress.get(item.item_id), due),
         "created": _utc(item.created_at) if item.created_at else "",
         "took": duration(item.ran_s),

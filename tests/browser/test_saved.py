@@ -45,7 +45,7 @@ def test_saved_notebook_shows_the_last_state(lab: Lab, wire: Wire, tmp_path: Pat
     static = lab.page(file.as_uri(), watched=False)  # nbconvert names scripts of elsewhere
     expect(static.get_by_text("1 completed · 1 failed")).to_be_visible()
     expect(static.get_by_text(re.compile(r"^As of \d{4}-"))).to_be_visible()
-    expect(static.get_by_role("row").filter(has_text=_HOSTILE).first).to_contain_text(f"{failed}✕ failed")
+    expect(static.get_by_role("row").filter(has_text=_HOSTILE).first).to_contain_text(f"{failed}✕ Failed")
     assert 0 == static.locator("img[src=x]").count()
     static.screenshot(path=pictures / "page.png", full_page=True)
 

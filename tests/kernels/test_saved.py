@@ -23,10 +23,10 @@ def test_static_output_follows_the_queue(kernel: Kernel, wire: Wire, cell: str) 
     kernel.run("display(console)")
     live, static = kernel.shown[:2]
     assert "application/vnd.jupyter.widget-view+json" in live.data
-    assert (False, False) == (static.is_update, "completed</td>" in static.data["text/html"])
+    assert (False, False) == (static.is_update, "Completed</td>" in static.data["text/html"])
     running = kernel.send(_CELLS[cell])
     wire.enqueue()
-    kernel.until(lambda: "completed</td>" in saved(kernel)[-1].data["text/html"], "the last state")
+    kernel.until(lambda: "Completed</td>" in saved(kernel)[-1].data["text/html"], "the last state")
     last = saved(kernel)[-1]
     kernel.wait(running)
     kernel.run("console.close()")
@@ -42,7 +42,7 @@ def test_static_output_is_current_when_the_cell_ends(kernel: Kernel, wire: Wire)
     cell = kernel.wait(kernel.send(f"_ = console.submit({graph}).wait()"))
     last = saved(kernel)[-1]
     assert cell.number is not None
-    assert (True, True) == ("completed</td>" in last.data["text/html"], last.number < cell.number)
+    assert (True, True) == ("Completed</td>" in last.data["text/html"], last.number < cell.number)
     kernel.run("console.close()")
 
 

@@ -19,10 +19,10 @@ def test_console_prints_the_queue(console: iw.Console, wire: Wire) -> None:
     server, counts, _, caption, header, failed, completed = str(console).split("\n")
     assert server.startswith("InvokeAI 6.")
     assert server.endswith("queue default: ● live")
-    assert "0 running · 0 pending · 1 completed · 1 failed · 0 canceled" == counts
+    assert "0 running · 0 waiting · 1 completed · 1 failed · 0 canceled" == counts
     assert caption.endswith(": 2 items")
     assert ["item", "status", "activity"] == header.split()[:3]
-    assert ("✕ failed", "✓ completed") == tuple(" ".join(line.split()[1:3]) for line in (failed, completed))
+    assert ("✕ Failed", "✓ Completed") == tuple(" ".join(line.split()[1:3]) for line in (failed, completed))
     assert 1 == len(repr(console).splitlines())
 
 

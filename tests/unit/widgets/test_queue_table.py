@@ -220,7 +220,7 @@ def test_static_html_and_text_are_escaped(console: FedConsole) -> None:
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "E: &lt;script&gt;alert(1)&lt;/script&gt;" in bundle["text/html"]
     assert "<script" not in bundle["text/html"]
-    assert "✕ failed" in bundle["text/plain"]
+    assert "✕ Failed" in bundle["text/plain"]
     assert "6 items" in bundle["text/plain"]
 
 

@@ -26,6 +26,6 @@ def test_a_notebook_run_by_nbclient_shows_the_last_state(server: Server, wire: W
     NotebookClient(notebook, timeout=60, store_widget_state=False).execute()
     live, static = notebook.cells[1].outputs
     assert "application/vnd.jupyter.widget-view+json" in live["data"]
-    assert (3, 0) == tuple(static["data"]["text/html"].count(f"{status}</td>") for status in ("completed", "pending"))
+    assert (3, 0) == tuple(static["data"]["text/html"].count(f"{status}</td>") for status in ("Completed", "Waiting"))
     page, _ = HTMLExporter().from_notebook_node(notebook)
-    assert 3 == page.count("✓ completed</td>")
+    assert 3 == page.count("✓ Completed</td>")

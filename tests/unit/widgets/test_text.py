@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+import invoke_widgets
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.errors.text import many
 from invoke_widgets.history import group_errors
-from invoke_widgets.records import Cancellation, Connection, JobError, Progress, QueueItem, Retried, retryable
+from invoke_widgets.records import (
+    STATUSES,
+    Cancellation,
+    Connection,
+    Counts,
+    JobError,
+    Progress,
+    QueueItem,
+    Retried,
+    retryable,
+)
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.drafts import (
@@ -105,6 +120,64 @@ def test_plan_says_what_will_be_enqueued(total: int, runs: int, expected: str) -
 def test_many_makes_plurals(count: int, thing: str, expected: str) -> None:
     """Plurals are English."""
     assert expected == many(count, thing)
+
+
+# -- the same words everywhere ---------------------------------------------------------------------------------------
+
+PACKAGE = Path(invoke_widgets.__file__).parent
+UNCLEAR = (
+    "Nothing runs.",
+    "Nothing can be enqueued until",
+    "before everything that waits",
+    "the current item goes on",
+    "nothing ran",
+    "does the same again",
+    "cannot go on",
+    "forget all",
+    "told truthfully",
+    "is no administrator",
+    "The same of everybody",
+    "A server that is away",
+)
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    """The scripts, the pages of the documentation, and the texts in the code, without docstrings: name and text."""
+    root = PACKAGE.parent
+    for path in (*PACKAGE.rglob("static/*.js"), root / "README.md", *(root / "notebooks").glob("*.ipynb")):
+        yield path.name, path.read_text()
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
+                yield path.name, node.value
+
+
+def test_no_text_has_words_that_were_unclear() -> None:
+    """Each of them was misread, and has a plainer one."""
+    found = [(name, words) for name, text in _texts() for words in UNCLEAR if words.lower() in text.lower()]
+    assert [] == found
+
+
+def test_saved_tables_have_the_words_of_the_page() -> None:
+    """For each status and each class of errors."""
+    script = (PACKAGE / "widgets/static/ui.js").read_text()
+
+    def words_of(name: str) -> dict[str, tuple[str, str]]:
+        table = script.partition(f"const {name} = {{")[2].partition("};")[0]
+        return {key: (sign, word) for key, sign, word in re.findall(r'(\w+): \["\w+", "(.)", "([^"]+)"\]', table)}
+
+    statuses = {name: " ".join(look) for name, look in words_of("STATUS").items()}
+    assert {name: statuses[name] for name in STATUSES} == words.STATUSES
+    assert {name: word for name, (_, word) in words_of("ERROR_CLASS").items()} == words.ERROR_CLASSES
+    assert {one.value for one in JobErrorType} == set(words.ERROR_CLASSES)
+
+
+def test_counters_have_the_words_of_the_table() -> None:
+    """What is pending waits, and what is waiting is in a call."""
+    counts = Counts(in_progress=1, pending=2, waiting=3, completed=4, failed=5, canceled=6)
+    assert "1 running · 2 waiting · 3 in a call · 4 completed · 5 failed · 6 canceled" == words.counts(counts)
 
 
 # -- drafts ----------------------------------------------------------------------------------------------------------
