@@ -205,9 +205,9 @@ class ValueNames:
     shared: Mapping[str, Any]
 
     def of(self, values: Iterable[FieldValue]) -> tuple[FieldValue, ...]:
-        """Return an item's values with their names, those that all items share first."""
+        """Return an item's values with their names, those that all items share last, where a short line is cut."""
         shared = [FieldValue("", name, value, name) for name, value in self.shared.items()]
-        return (*shared, *(replace(v, name=self.names.get((v.node_path, v.field_name), "")) for v in values))
+        return (*(replace(v, name=self.names.get((v.node_path, v.field_name), "")) for v in values), *shared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -527,7 +527,7 @@ class Workflow:
     def _part(self, rows: list[dict[str, Setting]], runs: int) -> PlanPart:
         """Make the batch of rows that share all values which the server does not vary."""
         changed = copy.copy(self)
-        changed._set = self._set | rows[0]
+        changed._set = rows[0] | {name: setting for name, setting in self._set.items() if name not in rows[0]}
         changed.check()
         edited = changed.to_dict()
         own: Data = []

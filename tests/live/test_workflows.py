@@ -95,6 +95,14 @@ def test_workflow_is_run_by_the_names_of_its_fields(console: iw.Console) -> None
     assert [(5, 10, 17), (5, 20, 27)] == list(zip(frame["First Sum.a"], frame["B"], frame["n2.value"], strict=True))
 
 
+def test_values_that_differ_come_before_those_that_all_jobs_share(console: iw.Console) -> None:
+    """A row of the queue and a picture's caption are cut where they end: each should say what is its own."""
+    workflow = console.workflow(PICTURE).with_({"p.height": 32})
+    sweep = workflow.sweep({"p.color": ["red", "blue"], "p.width": [16, 24]})
+    (first, *_) = sweep.wait(30)
+    assert ["p.width", "p.color", "p.height"] == [value.label for value in first.field_values or ()]
+
+
 def test_sweep_over_values_that_take_a_batch_each_is_one_handle(console: iw.Console) -> None:
     """Colors cannot be varied within a batch: the jobs of all batches wait, fail and are framed together."""
     workflow = console.workflow(PICTURE)
