@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets import errors as _errors
-from invoke_widgets._run import run
 from invoke_widgets.errors import *  # noqa: F403 - the exception tree, as errors.__all__ names it
 from invoke_widgets.errors import redact as _redact
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invoke_widgets import alerts, analysis, examples, notices, widgets, workflows
+    from invoke_widgets._run import run
     from invoke_widgets.client import InvokeClient
     from invoke_widgets.console import Console, ConsoleStatus
     from invoke_widgets.history import HistoryFile, Plots
@@ -55,6 +55,7 @@ _LAZY = {
     "Sweep": "jobs",
     "Workflow": "workflows",
     "as_completed": "jobs",
+    "run": "_run",
 }
 _MODULES = ("alerts", "analysis", "examples", "notices", "widgets", "workflows")
 

@@ -25,9 +25,14 @@ class JobChanged(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JobFinished(Notice):
-    """A job completed or was canceled; or it failed, if this is a `JobFailed`."""
+    """A job completed (then this is a `JobCompleted`), failed (a `JobFailed`), or was canceled."""
 
     item: QueueItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class JobCompleted(JobFinished):
+    """A job completed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -481,10 +481,11 @@ class Console:
         Args:
             jobs: a job, a batch, a `Retry`, or any number of them.
             intermediates: whether to return intermediate pictures too.
-            timeout: seconds; None waits for ever.
+            timeout: seconds, also for a server that is away; None waits as long as the jobs take.
 
         Raises:
             JobTimeout: they did not end in time; they go on.
+            ServerUnreachable: without a timeout, the server has been away for 30 s; ask again once it is back.
         """
         checks.flag("intermediates", intermediates)
         limit_s = checks.limit("timeout", timeout)
@@ -597,7 +598,7 @@ class Console:
         """Call `listener(notice)` for what happens in the queue from now on, on the console's callback thread.
 
         Args:
-            listener: takes a `Notice`: `JobFinished`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
+            listener: takes a `Notice`: `JobCompleted`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
                 (`invoke_widgets.notices`). An exception that it raises is logged.
             stalled_s: seconds without a sign of life after which a job in progress is reported as `JobStalled`.
 

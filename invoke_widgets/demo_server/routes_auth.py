@@ -20,17 +20,12 @@ class LoginRequest(BaseModel):
     password: str
 
 
-class SetupRequest(BaseModel):
-    """The first administrator"""
+class UserCreateRequest(BaseModel):
+    """A user to add; the first is an administrator whatever it says"""
 
     email: str
     display_name: str | None = None
     password: str
-
-
-class UserCreateRequest(SetupRequest):
-    """A user to add"""
-
     is_admin: bool = False
 
 
@@ -60,7 +55,7 @@ def status(services: Parts) -> dict[str, Any]:
 
 
 @router.post("/setup")
-def setup(services: Parts, request: SetupRequest) -> dict[str, Any]:
+def setup(services: Parts, request: UserCreateRequest) -> dict[str, Any]:
     """Create the first administrator."""
     if not services.users.multiuser:
         raise HTTPException(403, "Multiuser mode is disabled. Admin setup is not required in single-user mode.")
@@ -94,7 +89,7 @@ def create_user(services: Parts, logged_in: LoggedIn, user: User, request: UserC
     return _create(services, request, is_admin=request.is_admin)
 
 
-def _create(services: Services, request: SetupRequest, *, is_admin: bool) -> dict[str, Any] | None:
+def _create(services: Services, request: UserCreateRequest, *, is_admin: bool) -> dict[str, Any] | None:
     try:
         user_id = services.users.create(request.email, request.display_name, request.password, is_admin)
     except ValueError as error:

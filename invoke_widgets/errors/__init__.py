@@ -9,7 +9,7 @@ the job is waited for. The tree::
     │   ├── NotFound            the server has no such item, image or board
     │   └── UnsupportedByServer this version of the server has no such endpoint
     ├── ExecutionFailed         the job ran and failed
-    │   └── JobCanceled         the job was canceled before it completed
+    ├── JobCanceled             the job was canceled before it completed
     ├── JobTimeout              a wait or a request took longer than it was allowed to
     ├── NetworkError            the server could not be reached, or what answered was not InvokeAI
     │   ├── ServerUnreachable   the request was never sent: nothing listens, no such host, TLS, proxy
@@ -165,8 +165,10 @@ class ExecutionFailed(JobException):
     error_type = JobErrorType.EXECUTION_FAILED
 
 
-class JobCanceled(ExecutionFailed):
+class JobCanceled(JobException):
     """The job was canceled, or deleted before it finished. `console.retry(item_id)` runs a canceled job again."""
+
+    error_type = JobErrorType.EXECUTION_FAILED
 
 
 class JobTimeout(JobException):
@@ -219,5 +221,17 @@ class UnknownError(JobException):
     error_type = JobErrorType.UNKNOWN_ERROR
 
 
-EXCEPTION_FOR: dict[JobErrorType, type[JobException]] = {cls.error_type: cls for cls in JobException.__subclasses__()}
+EXCEPTION_FOR: dict[JobErrorType, type[JobException]] = {
+    kind.error_type: kind
+    for kind in (
+        SubmissionFailed,
+        InvalidRequest,
+        ExecutionFailed,
+        JobTimeout,
+        NetworkError,
+        ResourceError,
+        CancellationFailed,
+        UnknownError,
+    )
+}
 """The exception for each class, where no subclass is known to fit."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import TypeVar
 
 LONGEST = 20_000
@@ -38,9 +39,10 @@ _HEADER = r"""(authorization\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?"""
 _LONG = "[a-z0-9]{16}"
 
 
-def _rule(
-    hints: dict[str, str], *replaced: tuple[str, str]
-) -> tuple[list[tuple[str, re.Pattern[str]]], list[tuple[re.Pattern[str], str]]]:
+_Rule = tuple[list[tuple[str, re.Pattern[str]]], list[tuple[re.Pattern[str], str]]]
+
+
+def _rule(hints: dict[str, str], *replaced: tuple[str, str]) -> _Rule:
     """What is replaced, by what, where one of the hints is: a word, and what follows it, in lower case.
 
     Hints cost next to nothing, while a pattern that takes letters of any case is slow.
@@ -53,49 +55,52 @@ def _rule(
 
 # What may be repeated without end takes all that it can or is bounded, so that the time is linear in the length of the
 # text.
-_SECRETS = (
-    # A JSON Web Token, such as InvokeAI's own; also one that is cut off.
-    _rule({"eyj": ""}, (r"(?<![A-Za-z0-9])eyJ[\w-]{5,}(?:\.[\w-]*){0,2}", "[token]")),
-    _rule({"private key-----": ""}, (r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:(?!-----)[\s\S])*", "[token]")),
-    # In a URL: the user and password, and a parameter of the query that holds a secret.
-    _rule({"@": ""}, (r"""(:\\?/\\?/)[^\s/'"]+@""", r"\1[token]@")),
-    _rule({"?": "", "&": "", "#": ""},
-          (r"""(?i)([?&#](?:amp;)?(?!(?:sort|order|group|public)[_-]?key)(?:[\w.-]{0,40}[_.-])?"""
-           r"""(?:(?:api)?key|sig|signature|token|secret|password|pwd|credential)=)(?!\[token\])[^\s&'\"#]{3,}""",
-           r"\1[token]")),
-    # What providers give out, by its prefix.
-    _rule({"hf_": _LONG, "api_org_": _LONG, "gh": "[opusr]_" + _LONG, "pat": "[_-]" + _LONG, "whsec_": _LONG,
-           "r8_": _LONG, "npm_": _LONG},
-          (r"\b(?:hf_|api_org_|gh[opusr]_|github_pat_|(?:gl)?pat[_-]|whsec_|r8_|npm_)[A-Za-z0-9]{16}[\w+/=-]*",
-           "[token]")),
-    _rule({"sk": r"(?:-|_live_|_test_)[\w-]{16}"},
-          (r"\bsk(?:-|_live_|_test_)(?=[\w-]{0,200}\d)[\w-]{16,}", "[token]")),
-    _rule({"xox": ""}, (r"\bxox[abeoprs]-[\w-]{10,}", "[token]")),
-    _rule({"aiza": ""}, (r"\bAIza[\w-]{16,}", "[token]")),
-    # What follows the name of a secret: in quotes, or after "=". After ":" on a line of its own a password may have
-    # spaces, and goes on to the end of the line.
-    _rule({"passw": r"(?:or)?d[ \t]{0,9}:"},
-          (r"""(?im)(^[ \t]{0,99}passw(?:or)?d[ \t]{0,9}:[ \t]{0,9})"""
-           r"""(?!\[token\]|(?:None|str)[ \t]{0,9}(?:$|[|,)=]))[^\s'"\\][^\n]{2,}""", r"\1[token]")),
-    _rule({word: rest + _ASSIGNED for word, rest in _NAMES.items()},
-          ("(" + _ANY_NAME + _ASSIGNED + r"""[ \t]{0,9}(?=\\?['"]))""" + _QUOTED, r"\1\g<quote>[token]"),
-          ("(" + _ANY_NAME + r"[ \t]{0,9}=[ \t]{0,9})(?i:" + _VALUE + ")", r"\1[token]")),
-    _rule({"api key provided:": ""}, (r"(?i)(api key provided:[ \t]{0,9})" + _VALUE, r"\1[token]")),
-    # Names that models use, too ("eos_token"), and headers ("X-API-Key: ..."): only before what can be no word.
-    _rule({word: rest + _BEFORE_OPAQUE + _OPAQUE for word, rest in _SHORT_NAMES.items()},
-          ("(" + _ANY_SHORT_NAME + _BEFORE_OPAQUE + ")" + _OPAQUE, r"\1[token]")),
-    # The header, with its scheme or with a value that is too long to be a word, and its value alone. "Bearer
-    # authentication failed" is neither: a value has a digit.
-    _rule({"authorization": ""},
-          (r"(?i)" + _HEADER + r"(?:digest|aws4-hmac-sha256)[ \t]{1,9})[^\n]{3,}", r"\1[token]"),
-          (r"(?i)" + _HEADER + r"(?:basic|bearer|token)[ \t]{1,9})" + _VALUE, r"\1[token]"),
-          (r"(?i)" + _HEADER + r"(?:[\w-]{2,20}[ \t]{1,9})?)" + _OPAQUE, r"\1[token]"),
-          (r"(?i)" + _HEADER + r")(?!\[token\])[\w.~+/=-]{16,}", r"\1[token]")),
-    _rule({"cookie": ""},
-          (r"""(?i)(\bcookie\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?)(?=[\w.-]{1,60}=)[^\n'"\\]{3,}""",
-           r"\1[token]")),
-    _rule({"bearer": ""}, (r"(?i)(\bbearer[ \t]{1,9})(?=[\w.~+/=-]{0,200}\d)[\w.~+/=-]{6,}", r"\1[token]")),
-)  # fmt: skip
+@cache
+def _secrets() -> tuple[_Rule, ...]:
+    """The rules, made at first use: compiling their patterns takes 6 ms, which an import is to be spared."""
+    return (
+        # A JSON Web Token, such as InvokeAI's own; also one that is cut off.
+        _rule({"eyj": ""}, (r"(?<![A-Za-z0-9])eyJ[\w-]{5,}(?:\.[\w-]*){0,2}", "[token]")),
+        _rule({"private key-----": ""}, (r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:(?!-----)[\s\S])*", "[token]")),
+        # In a URL: the user and password, and a parameter of the query that holds a secret.
+        _rule({"@": ""}, (r"""(:\\?/\\?/)[^\s/'"]+@""", r"\1[token]@")),
+        _rule({"?": "", "&": "", "#": ""},
+              (r"""(?i)([?&#](?:amp;)?(?!(?:sort|order|group|public)[_-]?key)(?:[\w.-]{0,40}[_.-])?"""
+               r"""(?:(?:api)?key|sig|signature|token|secret|password|pwd|credential)=)(?!\[token\])[^\s&'\"#]{3,}""",
+               r"\1[token]")),
+        # What providers give out, by its prefix.
+        _rule({"hf_": _LONG, "api_org_": _LONG, "gh": "[opusr]_" + _LONG, "pat": "[_-]" + _LONG, "whsec_": _LONG,
+               "r8_": _LONG, "npm_": _LONG},
+              (r"\b(?:hf_|api_org_|gh[opusr]_|github_pat_|(?:gl)?pat[_-]|whsec_|r8_|npm_)[A-Za-z0-9]{16}[\w+/=-]*",
+               "[token]")),
+        _rule({"sk": r"(?:-|_live_|_test_)[\w-]{16}"},
+              (r"\bsk(?:-|_live_|_test_)(?=[\w-]{0,200}\d)[\w-]{16,}", "[token]")),
+        _rule({"xox": ""}, (r"\bxox[abeoprs]-[\w-]{10,}", "[token]")),
+        _rule({"aiza": ""}, (r"\bAIza[\w-]{16,}", "[token]")),
+        # What follows the name of a secret: in quotes, or after "=". After ":" on a line of its own a password may have
+        # spaces, and goes on to the end of the line.
+        _rule({"passw": r"(?:or)?d[ \t]{0,9}:"},
+              (r"""(?im)(^[ \t]{0,99}passw(?:or)?d[ \t]{0,9}:[ \t]{0,9})"""
+               r"""(?!\[token\]|(?:None|str)[ \t]{0,9}(?:$|[|,)=]))[^\s'"\\][^\n]{2,}""", r"\1[token]")),
+        _rule({word: rest + _ASSIGNED for word, rest in _NAMES.items()},
+              ("(" + _ANY_NAME + _ASSIGNED + r"""[ \t]{0,9}(?=\\?['"]))""" + _QUOTED, r"\1\g<quote>[token]"),
+              ("(" + _ANY_NAME + r"[ \t]{0,9}=[ \t]{0,9})(?i:" + _VALUE + ")", r"\1[token]")),
+        _rule({"api key provided:": ""}, (r"(?i)(api key provided:[ \t]{0,9})" + _VALUE, r"\1[token]")),
+        # Names that models use, too ("eos_token"), and headers ("X-API-Key: ..."): only before what can be no word.
+        _rule({word: rest + _BEFORE_OPAQUE + _OPAQUE for word, rest in _SHORT_NAMES.items()},
+              ("(" + _ANY_SHORT_NAME + _BEFORE_OPAQUE + ")" + _OPAQUE, r"\1[token]")),
+        # The header, with its scheme or with a value that is too long to be a word, and its value alone. "Bearer
+        # authentication failed" is neither: a value has a digit.
+        _rule({"authorization": ""},
+              (r"(?i)" + _HEADER + r"(?:digest|aws4-hmac-sha256)[ \t]{1,9})[^\n]{3,}", r"\1[token]"),
+              (r"(?i)" + _HEADER + r"(?:basic|bearer|token)[ \t]{1,9})" + _VALUE, r"\1[token]"),
+              (r"(?i)" + _HEADER + r"(?:[\w-]{2,20}[ \t]{1,9})?)" + _OPAQUE, r"\1[token]"),
+              (r"(?i)" + _HEADER + r")(?!\[token\])[\w.~+/=-]{16,}", r"\1[token]")),
+        _rule({"cookie": ""},
+              (r"""(?i)(\bcookie\\?['"]?[ \t]{0,9}[=:,][ \t]{0,9}b?(?:\\?['"])?)(?=[\w.-]{1,60}=)[^\n'"\\]{3,}""",
+               r"\1[token]")),
+        _rule({"bearer": ""}, (r"(?i)(\bbearer[ \t]{1,9})(?=[\w.~+/=-]{0,200}\d)[\w.~+/=-]{6,}", r"\1[token]")),
+    )  # fmt: skip
 
 
 class Secret(str):
@@ -150,7 +155,7 @@ def without_secrets(text: str, known: Iterable[str | None] = ()) -> str:
     """
     text = without_known(text, known)
     lowered = text.lower()
-    for hints, replaced in _SECRETS:
+    for hints, replaced in _secrets():
         for word, hint in hints:  # faster than any()
             if word in lowered and hint.search(lowered):
                 for pattern, replacement in replaced:

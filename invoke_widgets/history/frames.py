@@ -108,13 +108,15 @@ def _column(values: Sequence[Any], dtype: str) -> Any:
 
     if dtype == OBJECT:
         return np.fromiter(values, dtype=object, count=len(values))
-    if dtype == INT:  # no id is larger than 64 bits, but one that is should not make a frame fail
-        values = [value if value is not None and _fits(value) else None for value in values]
+    if dtype == INT and not _fit(values):  # no id is larger than 64 bits, but one that is should not make a frame fail
+        values = [value if _fit([value]) else None for value in values]
     return pd.array(values, dtype=dtype)  # type: ignore[call-overload]
 
 
-def _fits(value: int) -> bool:
-    return -(2**63) <= value < 2**63
+def _fit(values: Iterable[int | None]) -> bool:
+    """Whether all fit into 64 bits."""
+    known = [value for value in values if value is not None]
+    return not known or (min(known) >= -(2**63) and max(known) < 2**63)
 
 
 def _frame(columns: Mapping[str, Sequence[Any]], schema: Schema) -> pd.DataFrame:
@@ -201,7 +203,7 @@ def _of_values(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
 def _dtype_of(values: Sequence[Any]) -> str:
     """The dtype of values that were varied or put out: where they agree, one that can be computed with."""
     kinds = {type(value) for value in values if value is not None}
-    if kinds == {int} and not all(value is None or _fits(value) for value in values):
+    if kinds == {int} and not _fit(values):
         return OBJECT
     known = {frozenset({int}): INT, frozenset({int, float}): FLOAT, frozenset({float}): FLOAT}
     return (known | {frozenset({bool}): FLAG, frozenset({str}): TEXT}).get(frozenset(kinds), OBJECT)

@@ -6,25 +6,34 @@ escaped, and of what it names only `/api/v1/images/i/NAME` is fetched.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import builtins
 import contextlib
 import html
 import io
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from invoke_widgets._loop import limited
 from invoke_widgets.client import MAX_NAMES_PER_REQUEST, InvokeClient, checked_image_name
-from invoke_widgets.errors import InvalidRequest, JobException, JobTimeout, NotFound, UnexpectedReply, checks
+from invoke_widgets.errors import (
+    InvalidRequest,
+    JobException,
+    JobTimeout,
+    NotFound,
+    ServerUnreachable,
+    UnexpectedReply,
+    checks,
+)
 from invoke_widgets.errors.text import one_line, printable
 from invoke_widgets.images import saving
 from invoke_widgets.images.boards import NO_BOARD, Board, board_id_of
-from invoke_widgets.jobs import Context, Job, Jobs, a_few_at_once, ended_items
+from invoke_widgets.jobs import Context, Job, Jobs, a_few_at_once, ended_items, hindrance
 from invoke_widgets.outputs import UUID, made_images
 from invoke_widgets.records import ImageRecord, QueueItem
 from invoke_widgets.workflows import as_it_ran
@@ -38,6 +47,8 @@ _LISTED = 10
 """Lines in a terminal."""
 _LARGEST_THUMBNAIL = 300_000
 _CAPTION = 60
+_AWAY_S = 30.0
+_LOOK_AGAIN_S = 0.05
 
 
 class Image:
@@ -367,15 +378,32 @@ async def images_of(
         context: the console's, which is that of the handles.
         handles: the jobs.
         intermediates: whether to return intermediate pictures too.
-        limit_s: seconds; None waits for ever.
+        limit_s: seconds, also for a server that is away; with None, as long as the jobs take.
 
     Raises:
         JobTimeout: it took longer.
+        ServerUnreachable: there is no limit, and the server has been away for 30 s.
         JobException: a request failed.
     """
-    late = JobTimeout(f"The jobs did not end within {limit_s or 0.0:g} s.")
-    items = await limited(ended_items(handles), limit_s, late)
-    return await pictures(context, items, intermediates=intermediates)
+    ended = asyncio.create_task(ended_items(handles))
+    began = there_at = time.monotonic()
+    try:
+        while not (await asyncio.wait([ended], timeout=_LOOK_AGAIN_S))[0]:
+            now, connection = time.monotonic(), context.store.state.connection
+            if connection.mode != "reconnecting":
+                there_at = now
+            if limit_s is not None and now - began >= limit_s:
+                raise JobTimeout(f"The jobs did not end within {limit_s:g} s.{hindrance(context)}")
+            if limit_s is None and now - there_at >= _AWAY_S:
+                remedy = "The jobs are not lost: ask again once it is back. images_of(jobs, timeout=600) waits for it."
+                raise ServerUnreachable(
+                    f"Gave up after {_AWAY_S:g} s.{hindrance(context)}",
+                    suggestion=f"{connection.remedy} {remedy}".strip(),
+                    retryable=True,
+                )
+    finally:
+        ended.cancel()
+    return await pictures(context, ended.result(), intermediates=intermediates)
 
 
 async def pictures(context: Context, items: Iterable[QueueItem], *, intermediates: bool) -> Images:

@@ -13,7 +13,7 @@ from invoke_widgets.jobs.batch import (
     let_go_of,
 )
 from invoke_widgets.jobs.cancel import a_few_at_once, no_batch
-from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe
+from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe, hindrance
 from invoke_widgets.jobs.missing import Missing
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.jobs.submit import Submission
@@ -38,6 +38,7 @@ __all__ = [
     "ended_items",
     "follow",
     "handles_of",
+    "hindrance",
     "jobs_of",
     "let_go_of",
     "no_batch",

@@ -218,6 +218,9 @@ class Handle(Generic[T]):
         """Wait for it, and return its pictures, in the order of its jobs: those of canceled and failed jobs too.
 
         `console.images_of(handle, intermediates=True, timeout=60)` does the same with all images, and a limit.
+
+        Raises:
+            ServerUnreachable: the server has been away for 30 s; the jobs and their pictures are not lost.
         """
         found: Images = self._context.console.images_of(self)
         return found

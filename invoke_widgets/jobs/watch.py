@@ -20,6 +20,7 @@ from invoke_widgets.notices import (
     ConnectionBack,
     ConnectionLost,
     JobChanged,
+    JobCompleted,
     JobDeleted,
     JobFailed,
     JobFinished,
@@ -31,7 +32,7 @@ from invoke_widgets.notices import (
     QueueUnwedged,
     QueueWedged,
 )
-from invoke_widgets.records import FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
+from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
 from invoke_widgets.sync import NOTHING, Change, QueueState, QueueStore
 
 TICK_S = 1.0
@@ -193,7 +194,8 @@ class NoticeTracker:
                     self._open_job(item, None)
                     self._failed[item_id] = (item, self._clock())
                 return
-            self._out.append(JobFinished(at=_now(), item=item))
+            kind = JobCompleted if item.status == COMPLETED else JobFinished
+            self._out.append(kind(at=_now(), item=item))
             self._open_job(item, None)
             self._close_job(item_id)
 

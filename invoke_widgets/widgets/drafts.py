@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from invoke_widgets import workflows
@@ -22,19 +21,6 @@ MAX_RUNS = 10_000
 _TAKEN = {"graph", "runs", "data", "prepend", "destination"}
 _LONGEST_VALUE = 60
 _LONGEST_LABEL = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft(Submission):
-    """What the form says.
-
-    Attributes:
-        label: tells drafts apart in a list.
-        ignored: names of what was pasted with it and the form does not send.
-    """
-
-    label: str = ""
-    ignored: tuple[str, ...] = ()
 
 
 def read_json(text: str) -> Any:
@@ -54,15 +40,15 @@ def read_json(text: str) -> Any:
     raise InvalidRequest(f"graph: {problem}.", field="graph")
 
 
-def read_draft(pasted: Any) -> Draft:
+def read_draft(pasted: Any) -> tuple[Submission, tuple[str, ...]]:
     """Read a draft from a graph, from a batch (`{"graph": ..., "data": ..., "runs": ...}`), or from the body of an
-    enqueue request (`{"batch": ..., "prepend": ...}`).
+    enqueue request (`{"batch": ..., "prepend": ...}`). Return with it the names of what the form does not send.
 
     Raises:
         InvalidRequest: a part of it has a type, or a size, that the form cannot hold.
     """
     if not is_batch(pasted):
-        return Draft(graph=pasted)
+        return Submission(graph=pasted), ()
     outer = pasted if isinstance(pasted.get("batch"), Mapping) else {"batch": pasted}
     batch = outer["batch"]
     named = {**batch, **outer}
@@ -72,14 +58,14 @@ def read_draft(pasted: Any) -> Draft:
         raise InvalidRequest(f"destination: should be a text, got {_shown(destination)}.", field="destination")
     if not isinstance(prepend, bool):
         raise InvalidRequest(f"graph: prepend should be true or false, got {_shown(prepend)}.", field="graph")
-    return Draft(
+    draft = Submission(
         graph=batch["graph"] if isinstance(batch.get("graph"), Mapping) else batch,
         runs=checked_runs(runs),
         data=batch.get("data"),
         prepend=prepend,
         destination=destination,
-        ignored=tuple(sorted(given.keys() - _TAKEN)),
     )
+    return draft, tuple(sorted(given.keys() - _TAKEN))
 
 
 def checked_runs(runs: Any) -> int:
@@ -204,7 +190,7 @@ def place_of(error: InvalidRequest) -> str:
     return top if top in ("runs", "destination", "data") else "graph"
 
 
-def label_of(draft: Draft, total: int) -> str:
+def label_of(draft: Submission, total: int) -> str:
     """A line for the list of recent drafts: a workflow's name or the node types, and how many jobs."""
     nodes = draft.graph.get("nodes") if isinstance(draft.graph, Mapping) else None
     types = [str(node.get("type")) for node in nodes.values()] if isinstance(nodes, Mapping) else []

@@ -16,6 +16,7 @@ import gc
 import heapq
 import itertools
 import logging
+import re
 import threading
 import time
 import weakref
@@ -55,10 +56,17 @@ def _text(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
+_FOR_READERS = re.compile(r"^[ \t]*(?://.*\n|/\*(?s:.*?)\*/[ \t]*\n)|^[ \t]+|^\n", re.MULTILINE)
+"""Comments on lines of their own, indentation and empty lines."""
+
+
 def script(*names: str) -> str:
-    """The module of a part: the view library, what all parts share, and then the part's own files, in this order."""
-    library = f"const htmPreact = {{}};\n((exports, module) => {{{_text('vendor/htm-preact.js')}}})(htmPreact, {{}});"
-    return "\n".join([library, _text("ui.js"), *map(_text, names)])
+    """The module of a part: the view library, what all parts share, and then the part's own files, in this order.
+
+    Without what is there for readers only: each view sends its module to the page, and a saved notebook keeps it.
+    """
+    library = f"const htmPreact = {{}};\n((exports, module) => {{{_text('vendor/htm-preact.js')}}})(htmPreact, {{}});\n"
+    return library + "".join(_FOR_READERS.sub("", _text(name)) for name in ("ui.js", *names))
 
 
 STYLE = _text("ui.css")

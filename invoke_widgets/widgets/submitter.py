@@ -16,11 +16,11 @@ import traitlets
 from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.errors.text import cut, printable
+from invoke_widgets.jobs import Submission
 from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.drafts import (
     MAX_RUNS,
-    Draft,
     checked_runs,
     data_of,
     is_batch,
@@ -48,11 +48,11 @@ FILE_LIMIT = 4_000_000
 _FILE_REMEDY = "Choose a graph or batch as JSON."
 EMPTY: dict[str, Any] = {"graph": "", "runs": 1, "prepend": False, "destination": "", "rows": []}
 
-_recent: weakref.WeakKeyDictionary[Console, deque[Draft]] = weakref.WeakKeyDictionary()
+_recent: weakref.WeakKeyDictionary[Console, deque[tuple[str, Submission]]] = weakref.WeakKeyDictionary()
 
 
-def recent(console: Console) -> deque[Draft]:
-    """The last drafts enqueued through a console's submitters, newest first."""
+def recent(console: Console) -> deque[tuple[str, Submission]]:
+    """The last drafts enqueued through a console's submitters, newest first, each with a label for a list."""
     return _recent.setdefault(console, deque(maxlen=_REMEMBERED))
 
 
@@ -111,7 +111,7 @@ class JobSubmitter(Part):
         super().__init__(console, on_said=on_said)
         self.observe(self.guard(self._changed), names="form")
         if graph is not None:
-            draft = read_draft(graph)
+            draft, ignored = read_draft(graph)
             if data is not None or not is_batch(graph):
                 draft = replace(draft, data=data)
             self.fill(
@@ -120,7 +120,8 @@ class JobSubmitter(Part):
                     runs=runs if runs != 1 else draft.runs,
                     prepend=prepend or draft.prepend,
                     destination=destination if destination is not None else draft.destination,
-                )
+                ),
+                ignored,
             )
         else:
             self._changed()
@@ -128,11 +129,11 @@ class JobSubmitter(Part):
 
     # -- filling in --------------------------------------------------------------------------------------------------
 
-    def fill(self, draft: Draft) -> None:
-        """Put a draft into the form, and check it."""
+    def fill(self, draft: Submission, ignored: tuple[str, ...] = ()) -> None:
+        """Put a draft into the form, and check it. `ignored`: names of what was pasted with it and is not sent."""
         checked_runs(draft.runs)
         graph = clean(json.dumps(draft.graph, indent=2, ensure_ascii=False))
-        self._ignored, self._ignored_of = draft.ignored, graph
+        self._ignored, self._ignored_of = ignored, graph
         self.form = {
             "graph": graph,
             "runs": draft.runs,
@@ -142,7 +143,7 @@ class JobSubmitter(Part):
         }
 
     def _fill_recent(self, number: int) -> None:
-        self.fill(recent(self.console)[number])
+        self.fill(recent(self.console)[number][1])
 
     def _take_file(self, name: str, content: bytes) -> None:
         try:
@@ -225,17 +226,17 @@ class JobSubmitter(Part):
             self.fields = [clean(field) for field in settable_fields(draft.graph)]
         self.run(self._checked(draft, generation), self._draw_checked)
 
-    def _read(self, form: Mapping[str, Any]) -> Draft | None:
+    def _read(self, form: Mapping[str, Any]) -> Submission | None:
         text = str(form["graph"])
         if not text.strip():
             return None
         pasted = read_json(text)
         if is_batch(pasted):
             # Put its parts where they can be seen and changed; that checks them too.
-            self.fill(read_draft(pasted))
+            self.fill(*read_draft(pasted))
             return self._read(self.form)
         rows = [(str(field), str(values), int(group)) for field, values, group in form["rows"]]
-        return Draft(
+        return Submission(
             graph=pasted,
             runs=checked_runs(form["runs"]),
             data=data_of(rows),
@@ -243,7 +244,7 @@ class JobSubmitter(Part):
             destination=str(form["destination"]).strip() or None,
         )
 
-    async def _checked(self, draft: Draft, generation: int) -> tuple[Draft, int, int | JobException]:
+    async def _checked(self, draft: Submission, generation: int) -> tuple[Submission, int, int | JobException]:
         await asyncio.sleep(_CHECK_AFTER_S)
         if generation != self._generation:
             return draft, generation, 0
@@ -253,7 +254,7 @@ class JobSubmitter(Part):
             return draft, generation, error
         return draft, generation, total
 
-    def _draw_checked(self, checked: tuple[Draft, int, int | JobException]) -> None:
+    def _draw_checked(self, checked: tuple[Submission, int, int | JobException]) -> None:
         draft, generation, answer = checked
         with self.lock:
             if generation != self._generation:
@@ -288,7 +289,7 @@ class JobSubmitter(Part):
     # -- submitting --------------------------------------------------------------------------------------------------
 
     def draw(self, change: Change) -> None:
-        self.drafts = [clean(draft.label) for draft in recent(self.console)]
+        self.drafts = [clean(label) for label, _ in recent(self.console)]
         self.sendable = self.sendable and self._is_open
 
     @property
@@ -320,7 +321,7 @@ class JobSubmitter(Part):
         if draft is not None:
             self.run(self._submitted(draft), key="submit")
 
-    async def _submitted(self, draft: Draft) -> None:
+    async def _submitted(self, draft: Submission) -> None:
         try:
             done = await self.console.internals.actions.submit(draft)
         except InvalidRequest as error:
@@ -329,7 +330,7 @@ class JobSubmitter(Part):
             self.say(f"Nothing was enqueued: {error.message}")
             return
         drafts = recent(self.console)
-        kept = replace(draft, label=label_of(draft, done.requested))
+        kept = (label_of(draft, done.requested), draft)
         if kept in drafts:
             drafts.remove(kept)
         drafts.appendleft(kept)

@@ -178,6 +178,25 @@ def test_images_of_jobs_that_were_pruned(console: iw.Console) -> None:
     assert (images, images) == (batch.images, job.images)
 
 
+def test_pictures_are_not_waited_for_while_the_server_is_away(
+    through: iw.Console, proxy: ChaosProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit, each way gives up and says what to do; with one, it waits as long; nothing is lost."""
+    monkeypatch.setattr("invoke_widgets.images.image._AWAY_S", 0.3)
+    through.pause()
+    batch = through.submit(blank_image(64, 16))
+    with proxy.offline():
+        until(lambda: through.status.connection.mode == "reconnecting", "the server to be away")
+        for images in (lambda: batch.images, lambda: batch.jobs[0].images, lambda: through.images_of(batch)):
+            with pytest.raises(iw.ServerUnreachable, match=r"after 0.3 s\. The server is away: .* once it is back"):
+                images()
+        with pytest.raises(iw.JobTimeout, match=r"within 0.6 s\. The server is away"):
+            through.images_of(batch, timeout=0.6)
+    through.reconnect()
+    through.resume()
+    assert [64] == [image.width for image in batch.images]
+
+
 def test_images_of_waits_no_longer_than_asked(console: iw.Console) -> None:
     """The job goes on."""
     job = console.submit(sleep(60)).jobs[0]

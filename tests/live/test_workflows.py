@@ -73,7 +73,7 @@ def test_form_suggests_the_fields_of_a_workflow(console: iw.Console) -> None:
     form.submit()
     assert said(form).startswith("Enqueued 2 of 2")
     until(lambda: recent(console), "it to be remembered")
-    assert "A sum, 2 jobs" == recent(console)[0].label
+    assert "A sum, 2 jobs" == recent(console)[0][0]
     form.close()
 
 

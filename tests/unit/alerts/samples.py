@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from invoke_widgets.errors import JobErrorType
-from invoke_widgets.notices import JobFailed, JobFinished, JobStalled
+from invoke_widgets.notices import JobCompleted, JobFailed, JobStalled
 from invoke_widgets.records import JobError, QueueItem
 
 AT = datetime(2026, 11, 23, 15, 4, 5, tzinfo=UTC)
@@ -18,5 +18,5 @@ def failed(error_type: str = "resource_error", **fields: Any) -> JobFailed:
     return JobFailed(at=AT, item=ITEM, error=error, **fields)
 
 
-FINISHED = JobFinished(at=AT, item=QueueItem(item_id=8, status="completed", batch_id="b"))
+FINISHED = JobCompleted(at=AT, item=QueueItem(item_id=8, status="completed", batch_id="b"))
 STALLED = JobStalled(at=AT, item=ITEM, quiet_s=130.0)

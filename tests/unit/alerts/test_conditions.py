@@ -11,6 +11,7 @@ import invoke_widgets as iw
 from invoke_widgets.alerts import (
     BatchDone,
     ConnectionLost,
+    JobCompleted,
     JobFailed,
     JobFinished,
     JobStalled,
@@ -49,6 +50,7 @@ OTHER = "when(JobFailed, error_type='unknown_error')"
     [
         (JobFailed, {"memory", "other"}, "JobFailed", "Job failed"),
         (JobFinished, {"memory", "other", "finished"}, "JobFinished", "Job finished"),
+        (JobCompleted, {"finished"}, "JobCompleted", "Job completed"),
         (Notice, set(ALL), "Notice", "Any notice"),
         (when(JobFailed), {"memory", "other"}, "JobFailed", "Job failed"),
         (when(JobFailed, JobErrorType.RESOURCE_ERROR), {"memory"}, MEMORY, "Job failed (resource_error)"),

@@ -43,7 +43,7 @@ _SILENT = "Items wait or run, but the server reported on none. Is it busy with a
             failed(will_retry=True),
             ("job.failed", "warning", "Item 7 failed: resource_error", f"{_WHY}\nIt will be retried."),
         ),
-        (FINISHED, ("job.finished", "info", "Item 8 is completed", "")),
+        (FINISHED, ("job.completed", "info", "Item 8 is completed", "")),
         (
             STALLED,
             ("job.stalled", "warning", "Nothing received about item 7 for 2.17 minutes", _STUCK),

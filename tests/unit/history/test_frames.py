@@ -256,7 +256,12 @@ def test_parquet_without_pyarrow_raises_with_a_remedy(tmp_path: Path) -> None:
     """pyarrow is no dependency; without it nothing is written."""
     path = tmp_path / "errors.parquet"
     program = (
-        "import sys; sys.modules['pyarrow'] = None\n"  # as Python blocks an import
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Finder(PathFinder):\n"  # None in sys.modules would be the package itself for pandas 2.2.0
+        "    @classmethod\n"
+        "    def find_spec(cls, name, *rest): return None if name == 'pyarrow' else super().find_spec(name, *rest)\n"
+        "sys.meta_path[sys.meta_path.index(PathFinder)] = Finder\n"
         "from invoke_widgets.history import ErrorLog\n"
         "from invoke_widgets.errors import InvalidRequest\n"
         "try: ErrorLog().to_parquet(sys.argv[1])\n"

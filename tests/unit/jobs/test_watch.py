@@ -15,6 +15,7 @@ from invoke_widgets.notices import (
     ConnectionBack,
     ConnectionLost,
     JobChanged,
+    JobCompleted,
     JobDeleted,
     JobFailed,
     JobFinished,
@@ -87,7 +88,7 @@ def test_a_job_from_its_start_to_its_end() -> None:
     assert isinstance(changed, JobChanged)
     assert share == changed.progress
     finished, done = snapshots.see(item(1, "completed"))
-    assert isinstance(finished, JobFinished)
+    assert isinstance(finished, JobCompleted)
     assert (1, "completed") == (finished.item.item_id, finished.item.status)
     assert isinstance(done, BatchDone)
     assert ("b", 1, 1) == (done.batch_id, done.counts.completed, done.counts.total)
@@ -98,7 +99,7 @@ def test_what_had_ended_before_is_no_news() -> None:
     """Jobs that had ended give none, even if they are read later; unless they are named as fresh, or had not ended."""
     old, named, running = item(1, "failed"), item(2, "completed", "c"), item(3, "in_progress", "d")
     snapshots = Snapshots(old, named, running, fresh=(2,))
-    assert [JobFinished, BatchDone] == kinds(snapshots.see())
+    assert [JobCompleted, BatchDone] == kinds(snapshots.see())
     snapshots.state, _ = merge.with_items(replace(snapshots.state, unread=frozenset({0})), [item(0, "failed")])
     assert [] == snapshots.tracker.changed(Change(snapshots.state, frozenset({0})))
     assert [JobFinished, BatchDone] == kinds(snapshots.see(item(3, "canceled", "d")))
@@ -107,7 +108,7 @@ def test_what_had_ended_before_is_no_news() -> None:
 def test_a_job_first_seen_finished_gives_one_notice() -> None:
     """A job that came and ended between two snapshots gives a notice, and no other when more of it is read."""
     snapshots = Snapshots()
-    assert [JobFinished, BatchDone] == kinds(snapshots.see(item(1, "completed")))
+    assert [JobCompleted, BatchDone] == kinds(snapshots.see(item(1, "completed")))
     assert [] == snapshots.see(replace(item(1, "completed"), device="cpu"))
 
 
@@ -141,7 +142,7 @@ def test_a_batch_is_not_done_while_it_is_tried_again() -> None:
     assert isinstance(failed, JobFailed)
     assert failed.will_retry
     assert [JobChanged] == kinds(snapshots.see(item(2), retrying={}))
-    assert [JobFinished, BatchDone] == kinds(snapshots.see(item(2, "completed")))
+    assert [JobCompleted, BatchDone] == kinds(snapshots.see(item(2, "completed")))
 
 
 def test_a_batch_is_done_where_the_retry_is_given_up() -> None:
@@ -156,9 +157,9 @@ def test_a_batch_whose_rest_is_not_read_yet_is_not_done() -> None:
     """A first job that ends at once does not end the batch that was announced with more, or that is being read."""
     snapshots = Snapshots()
     snapshots.tracker.receive(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
-    assert [JobFinished] == kinds(snapshots.see(item(1, "completed")))
-    assert [JobFinished, BatchDone] == kinds(snapshots.see(item(2, "completed")))
-    assert [JobFinished] == kinds(snapshots.see(item(3, "completed", "c"), unread=frozenset({4})))
+    assert [JobCompleted] == kinds(snapshots.see(item(1, "completed")))
+    assert [JobCompleted, BatchDone] == kinds(snapshots.see(item(2, "completed")))
+    assert [JobCompleted] == kinds(snapshots.see(item(3, "completed", "c"), unread=frozenset({4})))
     assert [BatchDone] == kinds(snapshots.see(unread=frozenset()))
 
 
@@ -166,7 +167,7 @@ def test_an_announced_batch_that_is_pruned_is_done_all_the_same() -> None:
     """Jobs that were deleted meanwhile are not waited for for ever."""
     snapshots = Snapshots()
     snapshots.tracker.receive(BatchEnqueued(queue_id="default", batch_id="b", enqueued=2, requested=2))
-    assert [JobFinished] == kinds(snapshots.see(item(1, "completed")))
+    assert [JobCompleted] == kinds(snapshots.see(item(1, "completed")))
     assert [BatchDone] == kinds(snapshots.wait(6))
 
 
@@ -185,7 +186,7 @@ def test_another_servers_queue() -> None:
     assert [ConnectionLost, JobDeleted] == kinds(snapshots.tracker.changed(Change(snapshots.state, frozenset({7}))))
     assert [] == snapshots.see(item(1, "completed"))
     assert [ConnectionBack] == kinds(snapshots.see(connection=Connection(mode="live")))
-    assert [JobFinished, BatchDone] == kinds(snapshots.see(item(2, "completed", "c")))
+    assert [JobCompleted, BatchDone] == kinds(snapshots.see(item(2, "completed", "c")))
 
 
 def test_a_stalled_job() -> None:

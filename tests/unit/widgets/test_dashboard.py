@@ -16,7 +16,6 @@ from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.jobs import Submission
 from invoke_widgets.records import COMPLETED, FAILED, QueueItem, Wedge
 from invoke_widgets.widgets.dashboard import Dashboard
-from invoke_widgets.widgets.drafts import Draft
 from invoke_widgets.widgets.error_log import ErrorLogView
 from invoke_widgets.widgets.gallery import Gallery
 from invoke_widgets.widgets.header import Header
@@ -240,4 +239,4 @@ def test_a_click_enqueues_what_the_page_said(console: Any) -> None:
     assert (GRAPH, 2, "x") == (sent[0].graph, sent[0].runs, sent[0].destination)
     assert "9c01abcd-0000" == form.said["batch"]
     until(lambda: form.drafts == ["add, 2 jobs"], "it to be offered again")
-    assert [Draft] == [type(draft) for draft in recent(console)]
+    assert [("add, 2 jobs", sent[0])] == list(recent(console))

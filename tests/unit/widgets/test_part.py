@@ -7,13 +7,15 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import invoke_widgets
 from invoke_widgets.errors import InvalidRequest, ServerUnreachable
 from invoke_widgets.sync import Change
-from invoke_widgets.widgets.part import Part
+from invoke_widgets.widgets.part import Part, script
 from tests.support.parts import ask
 from tests.support.table_console import FedConsole, item
 from tests.support.wire import until
@@ -177,3 +179,19 @@ def test_a_message_that_no_part_knows_is_ignored(console: Any) -> None:
     assert (False, []) == (view.closed, view.failures)
     ask(view, "undo", nonsense=1)
     assert "nonsense" in view.failures[0]["what"]
+
+
+def test_scripts_are_small() -> None:
+    """The console's, each once, with the view library: less than 120 kB; for workflows less than 40 kB more."""
+    names = {path.name for path in (Path(invoke_widgets.__file__).parent / "widgets/static").glob("*.js")} - {"ui.js"}
+    of_workflows = {"workflow_form.js", "grid.js", "gallery.js", "full_view.js"}
+    console = len(script(*(names - of_workflows)).encode())
+    assert console < 120_000
+    assert len(script(*names).encode()) - console < 40_000
+
+
+def test_scripts_have_nothing_for_readers_only() -> None:
+    """No comment on a line of its own, no indentation."""
+    own = script("table.js").partition("const { h, html")[2]
+    assert "class Table {\n" in own
+    assert [] == [line for line in own.splitlines() if not line or line.startswith((" ", "//", "/*", "* ", "*/"))]

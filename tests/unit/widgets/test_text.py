@@ -14,6 +14,7 @@ import invoke_widgets
 from invoke_widgets.errors import InvalidRequest, JobErrorType
 from invoke_widgets.errors.text import many
 from invoke_widgets.history import group_errors
+from invoke_widgets.jobs import Submission
 from invoke_widgets.records import (
     STATUSES,
     Cancellation,
@@ -28,7 +29,6 @@ from invoke_widgets.records import (
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.drafts import (
-    Draft,
     data_of,
     is_batch,
     place_of,
@@ -186,17 +186,20 @@ GRAPH = {"nodes": {"sum": {"type": "add", "a": 1}}, "edges": []}
 
 
 @pytest.mark.parametrize(
-    ("pasted", "expected"),
+    ("pasted", "expected", "ignored"),
     [
-        (GRAPH, Draft(graph=GRAPH)),
-        ({"graph": GRAPH, "runs": 3, "destination": "x"}, Draft(graph=GRAPH, runs=3, destination="x")),
-        ({"batch": {"graph": GRAPH, "runs": 3}, "prepend": True}, Draft(graph=GRAPH, runs=3, prepend=True)),
-        ([1], Draft(graph=[1])),
+        (GRAPH, Submission(graph=GRAPH), ()),
+        ({"graph": GRAPH, "runs": 3, "destination": "x"}, Submission(graph=GRAPH, runs=3, destination="x"), ()),
+        ({"batch": {"graph": GRAPH, "runs": 3}, "prepend": True}, Submission(graph=GRAPH, runs=3, prepend=True), ()),
+        ([1], Submission(graph=[1]), ()),
+        ({"batch": {"graph": GRAPH}, "origin": "x"}, Submission(graph=GRAPH), ("origin",)),
     ],
 )
-def test_read_draft_takes_graph_batch_and_request_body(pasted: object, expected: Draft) -> None:
-    """All three are understood."""
-    assert expected == read_draft(pasted)
+def test_read_draft_takes_graph_batch_and_request_body(
+    pasted: object, expected: Submission, ignored: tuple[str, ...]
+) -> None:
+    """All three are understood, and what the form does not send is named."""
+    assert (expected, ignored) == read_draft(pasted)
 
 
 def test_rows_of_and_data_of_are_inverse() -> None:
