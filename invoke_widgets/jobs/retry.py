@@ -87,10 +87,10 @@ def checked_policy(retry: object) -> RetryPolicy | None:
 def _checked(cause: object) -> Cause:
     if isinstance(cause, type) and issubclass(cause, JobException):
         if not any(issubclass(known, cause) for known in EXCEPTION_FOR.values()):
-            reported = next(base for base in cause.__mro__ if base in EXCEPTION_FOR.values())
+            reported = [known for known in EXCEPTION_FOR.values() if issubclass(cause, known)]
             raise InvalidRequest(
                 f"retry.on: no failed job has the class {cause.__name__}.",
-                suggestion=f"Use {reported.__name__}.",
+                suggestion=f"Use {' or '.join(one.__name__ for one in reported or EXCEPTION_FOR.values())}.",
                 field="retry.on",
             )
         return cause

@@ -47,7 +47,8 @@ def test_policy_selects_the_failures_to_retry(message: str, on: Any, expected: b
         ({"on": "network"}, "retry.on"),
         ({"on": 5}, "retry.on"),
         ({"on": [iw.JobErrorType.NETWORK_ERROR, 5]}, "retry.on"),
-        ({"on": iw.ServerUnreachable}, "retry.on.*ServerUnreachable.*NetworkError"),
+        ({"on": iw.ServerUnreachable}, "retry.on.*ServerUnreachable.*Use NetworkError."),
+        ({"on": iw.JobCanceled}, "retry.on.*JobCanceled.*ExecutionFailed or"),
     ],
 )
 def test_bad_policies_are_refused_by_name(options: dict[str, Any], named: str) -> None:
