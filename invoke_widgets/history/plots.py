@@ -53,10 +53,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from invoke_widgets.jobs import Batch
+    from invoke_widgets.jobs import Batch, Sweep
 
     Since: TypeAlias = datetime | timedelta | str | None
-    Which: TypeAlias = Batch | str | None
+    Which: TypeAlias = Batch | Sweep | str | None
 
 _PARTS = {"acknowledged_s": "answered", "effective_s": "status changed", "stopped_s": "worker stopped"}
 _SCOPES = ("item", "batch", "pending", "clear")
@@ -79,7 +79,7 @@ class Plots:
 
     - `since`: a time such as "2026-01-31 14:00" or a `datetime`, in UTC unless it has a zone; or how long ago, such as
       "15min" or a `timedelta`. What ended before is left out.
-    - `batch`: a `Batch` or its id; what belongs to others is left out.
+    - `batch`: a `Batch`, a `Sweep`, or a batch's id; what belongs to others is left out.
     - `ax`: axes to draw on, as `plt.subplots()` makes them; by default those of a new figure.
     - `dark`: whether it is for a dark page; by default as `ax` is, or matplotlib's own style. Where that is light, a
       dark JupyterLab or VS Code shows a new figure with its brightness inverted.
@@ -366,7 +366,10 @@ def _chosen(frame: pd.DataFrame, ends: list[str], since: Any, batch: Any) -> pd.
     if since is not None:
         frame = frame[~(frame[ends].max(axis=1) < _moment(since))]
     if batch is not None:
-        frame = frame[(frame["batch_id"] == getattr(batch, "batch_id", batch)).fillna(False)]
+        ids = [getattr(one, "batch_id", one) for one in getattr(batch, "batches", [batch])]
+        if not all(isinstance(one, str) for one in ids):
+            raise InvalidRequest(f"batch: should be a Batch, a Sweep, or a batch's id, got {batch!r}.", field="batch")
+        frame = frame[frame["batch_id"].isin(ids)]
     return frame
 
 

@@ -539,7 +539,7 @@ def test_a_frame_is_drawn_as_its_log_is() -> None:
 
 
 def test_a_batch_and_a_time_leave_out_the_rest() -> None:
-    """Batches by handle or id; times with or without a zone, or as how long ago."""
+    """Batches by handle or id, those of a sweep together; times with or without a zone, or as how long ago."""
     jobs = [
         replace(_job(T0 + timedelta(minutes=i), T0 + timedelta(minutes=i, seconds=9)), batch_id=f"b{i % 2}")
         for i in range(10)
@@ -550,7 +550,11 @@ def test_a_batch_and_a_time_leave_out_the_rest() -> None:
         return plots.durations(**options).get_yticklabels()[0].get_text()
 
     since = T0 + timedelta(minutes=6)
-    assert ["completed  5"] * 2 == [drawn(batch="b1"), drawn(batch=SimpleNamespace(batch_id="b1"))]
+    batches = [SimpleNamespace(batch_id=name) for name in ("b0", "b1")]
+    assert ["completed  5"] * 2 == [drawn(batch="b1"), drawn(batch=batches[1])]
+    assert ["completed  10", "completed  5"] == [
+        drawn(batch=SimpleNamespace(batches=some)) for some in (batches, batches[:1])
+    ]
     assert ["completed  4"] * 2 == [drawn(since=since), drawn(since=since.replace(tzinfo=None))]
     assert ["completed  2", "completed  10"] == [
         drawn(since=since, batch="b1"),
@@ -582,6 +586,13 @@ def test_since_is_refused_if_it_is_no_time(since: Any) -> None:
     """Numbers too: pandas takes them as nanoseconds, and a figure would have nothing or everything."""
     with pytest.raises(InvalidRequest, match=r"since: should be a time such as .*, or how long ago, such as '15min'"):
         Plots().durations(since=since)
+
+
+@pytest.mark.parametrize("batch", [5, ["b1"], SimpleNamespace(item_ids=(1,))])
+def test_batch_is_refused_if_it_is_none(batch: Any) -> None:
+    """A figure would have nothing, as if there had been no job."""
+    with pytest.raises(InvalidRequest, match="batch: should be a Batch, a Sweep, or a batch's id, got"):
+        Plots(jobs=_jobs()).durations(batch=batch)
 
 
 @pytest.mark.parametrize("name", NAMES)
