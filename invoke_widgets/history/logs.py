@@ -387,7 +387,7 @@ class ErrorLog(Log[JobError]):
         key: str = error.__dict__.setdefault("_record_key", f"request:{uuid.uuid4().hex}")
         if key in self._records:
             return
-        path = next((str(path) for path, _ in error.details.get("errors", ()) if path), None)
+        path = next((str(path) for path, _ in error.details.get("errors", ()) if path), error.field)
         # The message may quote an argument, which no server sent and nobody has cleaned yet.
         message = without_secrets(error.message, self._secrets())
         self._put(

@@ -75,6 +75,15 @@ def test_an_exception_is_recorded_once() -> None:
     assert [404, 404] == [e.http_status for e in log]
 
 
+def test_a_refused_field_is_named() -> None:
+    """Whether the server refused it, or a check here."""
+    log = ErrorLog()
+    log.record_exception(InvalidRequest("x", details={"errors": (("", "y"), ("nodes.a.b", "z"))}))
+    log.record_exception(InvalidRequest("x", field="runs"))
+    log.record_exception(NotFound("x"))
+    assert ["nodes.a.b", "runs", None] == [error.field_path for error in log]
+
+
 def test_attempts_are_numbered_along_a_chain() -> None:
     """The server names the first item of the chain in each retry."""
     log = ErrorLog()
