@@ -216,9 +216,8 @@ class InvokeClient:
             )
 
     def forget(self) -> None:
-        """Forget what is known about the server: after a reconnect it may be another version."""
-        self._known.version = None
-        self._known.openapi = None
+        """Forget what is known about the server: after a reconnect it may be another version, or configured anew."""
+        self._known.version = self._known.openapi = self._known.max_queue_size = None
 
     async def has(self, feature: str) -> bool:
         """Whether the server's version has `feature`, a key of `SINCE`."""
@@ -286,7 +285,7 @@ class InvokeClient:
         return await self._record("GET", f"{self._queue}/status", QueueAndProcessorStatus.from_json)
 
     async def max_queue_size(self) -> int:
-        """Return the number of items that the queue can hold; read once."""
+        """Return the number of items that the queue can hold; it is requested once per connection."""
         if self._known.max_queue_size is None:
             path = "/api/v1/app/runtime_config"
             data = await self._transport.json("GET", path, repeatable=True)

@@ -119,6 +119,26 @@ def test_console_recovers_from_a_server_restart(kind: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_server_that_was_given_a_larger_queue_is_sent_more() -> None:
+    """As the message about too many jobs suggests; the console need not be made anew."""
+    small, large = EmbeddedServer(max_queue_size=1_000), EmbeddedServer(max_queue_size=2_000)
+    small.start()
+    try:
+        with iw.connect(small.url) as console:
+            with pytest.raises(iw.InvalidRequest, match="can hold: 1,000"):
+                console.submit(add_and_multiply(), runs=1_001)
+            small.stop()
+            until(lambda: console.status.connection.mode == "reconnecting", "the loss to be seen")
+            large.port = small.port
+            large.start()
+            until(lambda: console.status.connection.mode == "live", "the console to come back")
+            assert 1_001 == console.submit(add_and_multiply(), runs=1_001).enqueued
+    finally:
+        small.stop()
+        large.stop()
+
+
+@pytest.mark.slow
 def test_queue_of_another_server_at_the_same_address_is_read_anew() -> None:
     """If the address has another queue after a restart, its items are not taken for the old ones."""
     server = EmbeddedServer()
