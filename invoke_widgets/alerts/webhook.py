@@ -19,7 +19,7 @@ import httpx
 
 from invoke_widgets.alerts.messages import Message
 from invoke_widgets.alerts.sinks import Hidden, Sink, Undelivered, keep_quiet, sending
-from invoke_widgets.client import proxy_for, retry_after_s
+from invoke_widgets.client import checked_verify, proxy_for, retry_after_s
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.checks import positive, whole
 
@@ -49,7 +49,7 @@ class Webhook(Sink):
         headers: further headers, such as `{"Authorization": "Bearer ..."}`.
         attempts: at most this many attempts.
         timeout_s: seconds for each attempt.
-        verify: whether certificates are checked, or the `ssl.SSLContext` to check them with, as in httpx.
+        verify: whether to check certificates; or an `ssl.SSLContext`, or a file of certificates, to check them with.
 
     No repr, log or error contains a secret or more of the URL than its host.
 
@@ -75,8 +75,9 @@ class Webhook(Sink):
         self._origin = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
         self._key = None if secret is None else Hidden(_key(secret))
         self._headers = {name: Hidden(value) for name, value in _checked(headers).items()}
+        trust = checked_verify(verify)
         # Loading certificates takes 30 ms, so only where they are needed.
-        self._tls = httpx.create_ssl_context(verify=verify) if parsed.scheme == "https" else False
+        self._tls = httpx.create_ssl_context(verify=trust) if parsed.scheme == "https" else False
 
     @staticmethod
     def new_secret() -> str:

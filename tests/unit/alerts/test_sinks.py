@@ -35,6 +35,8 @@ from tests.support.receivers import Answer, http_receiver
         (lambda: Webhook("https://h", headers={"Webhook-Id": "x"}), "Webhook-Id is set by the webhook"),
         (lambda: Webhook("https://h", headers={"X": "a\r\nY: b"}), "the value of X should be"),
         (lambda: Webhook("https://h", headers={"X: Y": "b"}), "a name should be letters"),
+        (lambda: Webhook("https://h", verify="none.pem"), "verify: 'none.pem' is not a file of certificates"),
+        (lambda: Webhook("http://h", verify=3), "verify: should be True, False, an ssl.SSLContext, or a file"),
         (lambda: Webhook("https://h", attempts=0), "attempts: should be an integer of 1 or more"),
         (lambda: Webhook("https://h", timeout_s=0), "timeout_s: should be a number above 0"),
         (lambda: Apprise(), "urls: give at least one URL"),
