@@ -235,8 +235,9 @@ def any_of(*conditions: Any) -> Condition:
         fresh = [part.matcher() for part in parts]
 
         def match(signal: Notice | Tick, now: float) -> Match | None:
-            # Every part is asked, also after one has matched: some of them count.
-            return next(filter(None, [part(signal, now) for part in fresh]), None)
+            # Every part is asked, also after one has matched: some of them count, and a match of several says more.
+            matches = filter(None, [part(signal, now) for part in fresh])
+            return max(matches, key=lambda found: found.count, default=None)
 
         return match
 

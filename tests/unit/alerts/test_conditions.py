@@ -172,6 +172,14 @@ def test_a_rate_is_counted_for_each_alert_alone() -> None:
     assert first(failed(), 1) == Match(notice=failed(), count=2, within_s=10)
 
 
+def test_a_rate_comes_before_the_single_notice_that_completes_it() -> None:
+    """In whichever order they are joined: otherwise it would never be reported."""
+    many = rate(JobFailed, more_than=1, within_s=10)
+    for on in (JobFailed | many, many | JobFailed):
+        matcher = on.matcher()
+        assert [1, 2] == [found.count for now in (0, 1) if (found := matcher(failed(), now))]
+
+
 def test_nothing_received_matches_once_per_silence() -> None:
     """It matches once while there is work and nothing is received, and again after something was."""
     matcher = nothing_received(minutes=1).matcher()
