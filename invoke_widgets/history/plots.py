@@ -6,7 +6,7 @@ matplotlib is imported when the first figure is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -96,9 +96,10 @@ class Plots:
         cancellations: Iterable[Cancellation] | pd.DataFrame = (),
         jobs: Iterable[QueueItem] | pd.DataFrame = (),
     ) -> None:
-        self._errors = errors
-        self._cancellations = cancellations
-        self._jobs = jobs
+        # An iterator could be drawn once only.
+        self._errors, self._cancellations, self._jobs = (
+            list(source) if isinstance(source, Iterator) else source for source in (errors, cancellations, jobs)
+        )
 
     def error_timeline(
         self, *, since: Since = None, batch: Which = None, ax: Axes | None = None, dark: bool | None = None

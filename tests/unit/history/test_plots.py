@@ -538,6 +538,12 @@ def test_a_frame_is_drawn_as_its_log_is() -> None:
         assert np.array_equal(_pixels(_draw(name, Plots(*logs))), _pixels(_draw(name, of_frames))), name
 
 
+def test_records_of_an_iterator_are_drawn_more_than_once() -> None:
+    """The second figure would say that there was no job."""
+    plots = Plots(jobs=iter(_jobs()))
+    assert _words(_draw("durations", plots)) == _words(_draw("durations", plots))
+
+
 def test_a_batch_and_a_time_leave_out_the_rest() -> None:
     """Batches by handle or id, those of a sweep together; times with or without a zone, or as how long ago."""
     jobs = [
