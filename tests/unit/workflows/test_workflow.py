@@ -295,6 +295,17 @@ def test_what_is_missing_is_said_before_anything_is_sent() -> None:
         loaded().plan()
 
 
+@pytest.mark.parametrize("drawn_empty", [True, False])
+def test_a_required_text_may_be_empty(drawn_empty: bool) -> None:
+    """As in the editor and for the server: a negative prompt often is. It still needs a value, if only this one."""
+    schemas = NodeSchemas(
+        {"components": {"schemas": {"T": node("teller", "Teller", words=field("Words", True, type="string"))}}}
+    )
+    teller = editor.node("n", "teller", words="" if drawn_empty else ...)
+    problems = Workflow(editor.workflow([teller]), schemas).problems
+    assert ([] if drawn_empty else ["teller.words: is required, and has no value."]) == problems
+
+
 def test_a_model_that_has_another_key_here_is_found() -> None:
     """By its hash, or else its name: the graph gets this server's key."""
     source = drawn()
