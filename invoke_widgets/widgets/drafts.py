@@ -114,26 +114,28 @@ def _shown(value: Any) -> str:
     return cut(_json(value), _LONGEST_VALUE)
 
 
-def data_of(rows: Sequence[Row]) -> list[dict[str, Any]] | None:
-    """Rows as `console.submit` takes them; None if there are none. Empty rows are left out.
+def data_of(rows: Sequence[Row]) -> tuple[list[dict[str, Any]] | None, list[InvalidRequest]]:
+    """Rows as `console.submit` takes them, None if there are none, and an error for each row that cannot be read.
 
-    Raises:
-        InvalidRequest: a row cannot be read; its `field` is "data." and that of the row.
+    Empty rows are left out. An error's `field` is "data." and that of the row.
     """
     groups: dict[int, dict[str, Any]] = {}
+    errors: list[InvalidRequest] = []
     for field, text, number in rows:
         field = field.strip()
         if not field and not text.strip():
             continue
         place = f"data.{field}"
-        if not field:
-            raise InvalidRequest("These values need a field, written as node.field.", field=place)
-        values = read_values(text, place)
         group = groups.setdefault(number, {})
-        if field in group:
-            raise InvalidRequest(f"{place}: is set twice.", field=place)
-        group[field] = values
-    return [groups[number] for number in sorted(groups)] or None
+        try:
+            if not field:
+                raise InvalidRequest("These values need a field, written as node.field.", field=place)
+            if field in group:
+                raise InvalidRequest(f"{place}: is set twice.", field=place)
+            group[field] = read_values(text, place)
+        except InvalidRequest as error:
+            errors.append(error)
+    return [groups[number] for number in sorted(groups) if groups[number]] or None, errors
 
 
 _RANGE = re.compile(r"\s*(-?\d+)\s*\.\.\s*(-?\d+)(?:\s+step\s+(\d+))?\s*")

@@ -7,7 +7,7 @@ import codecs
 import json
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -203,66 +203,89 @@ class JobSubmitter(Part):
         with self.lock:
             self._generation += 1
             generation = self._generation
-            try:
-                draft = self._read(self.form)
-            except InvalidRequest as error:
+            draft, errors = self._read(self.form)
+            if errors:
                 self._readable = False
-                self._draw_problem(error)
-                return
+                self._draw_problems(errors)
             self.is_workflow = draft is not None and workflows.is_workflow(draft.graph)
             if draft is None:
-                self._draw_problem(None)
+                if errors:
+                    return
+                self._draw_problems([])
                 self.sendable = False
                 self.plan = "Paste a graph, a batch or a workflow as JSON, open a file, or drop it here."
                 return
             if generation != self._generation:  # a batch was pasted, and has been taken apart
                 return
-            if not self._readable:
+            if not self._readable and not errors:
                 # That is fixed; the check against the server's schemas may take a while.
                 self._readable = True
-                self._draw_problem(None)
+                self._draw_problems([])
                 self.plan = "Checking …"
-            self.sendable = self._is_open
+            self.sendable = self._is_open and not errors
             self.fields = [clean(field) for field in settable_fields(draft.graph)]
-        self.run(self._checked(draft, generation), self._draw_checked)
+        self.run(self._checked(draft, generation, errors), self._draw_checked)
 
-    def _read(self, form: Mapping[str, Any]) -> Submission | None:
+    def _read(self, form: Mapping[str, Any]) -> tuple[Submission | None, list[InvalidRequest]]:
+        """What can be read of a form, None if that is no graph, and all that cannot."""
         text = str(form["graph"])
         if not text.strip():
-            return None
-        pasted = read_json(text)
-        if is_batch(pasted):
-            # Put its parts where they can be seen and changed; that checks them too.
-            self.fill(*read_draft(pasted))
-            return self._read(self.form)
-        rows = [(str(field), str(values), int(group)) for field, values, group in form["rows"]]
-        return Submission(
+            return None, []
+        try:
+            pasted = read_json(text)
+            if is_batch(pasted):
+                # Put its parts where they can be seen and changed; that checks them too.
+                self.fill(*read_draft(pasted))
+                return self._read(self.form)
+        except InvalidRequest as error:
+            return None, [error]
+        data, errors = data_of([(str(field), str(values), int(group)) for field, values, group in form["rows"]])
+        try:
+            runs = checked_runs(form["runs"])
+        except InvalidRequest as error:
+            runs, errors = 1, [*errors, error]
+        draft = Submission(
             graph=pasted,
-            runs=checked_runs(form["runs"]),
-            data=data_of(rows),
+            runs=runs,
+            data=data,
             prepend=bool(form["prepend"]),
             destination=str(form["destination"]).strip() or None,
         )
+        return draft, errors
 
-    async def _checked(self, draft: Submission, generation: int) -> tuple[Submission, int, int | JobException]:
+    async def _checked(
+        self, draft: Submission, generation: int, errors: list[InvalidRequest]
+    ) -> tuple[Submission, int, int | JobException | list[InvalidRequest]]:
         await asyncio.sleep(_CHECK_AFTER_S)
         if generation != self._generation:
             return draft, generation, 0
         try:
             total = await self.console.internals.actions.check(draft)
+        except InvalidRequest as error:
+            return draft, generation, [*errors, *await self._each(draft), error]
         except JobException as error:
-            return draft, generation, error
-        return draft, generation, total
+            return draft, generation, errors or error
+        return draft, generation, errors or total
 
-    def _draw_checked(self, checked: tuple[Submission, int, int | JobException]) -> None:
+    async def _each(self, draft: Submission) -> list[InvalidRequest]:
+        """The errors of the values of each field by itself: a check of all names the first."""
+        errors = []
+        for field, values in ((field, values) for group in draft.data or () for field, values in group.items()):
+            try:
+                await self.console.internals.actions.check(replace(draft, data=[{field: values}]))
+            except InvalidRequest as error:
+                errors.append(error)
+        return errors
+
+    def _draw_checked(self, checked: tuple[Submission, int, int | JobException | list[InvalidRequest]]) -> None:
         draft, generation, answer = checked
         with self.lock:
             if generation != self._generation:
                 return
-            if isinstance(answer, InvalidRequest):
-                self._draw_problem(answer)
+            if isinstance(answer, list):
+                self._draw_problems(answer)
                 return
-            self._draw_problem(None)
+            self._draw_problems([])
             if isinstance(answer, JobException):
                 self.sendable = False
                 self.plan = clean(f"Could not be checked: {answer}")
@@ -270,18 +293,19 @@ class JobSubmitter(Part):
                 self.sendable = self._is_open
                 self.plan = words.plan(answer, draft.runs)
 
-    def _draw_problem(self, error: InvalidRequest | None) -> None:
-        """Show an error at the input that it is about; None for none."""
+    def _draw_problems(self, errors: Sequence[InvalidRequest]) -> None:
+        """Show each error at the input that it is about, the first of each."""
         problems = {}
         if self._ignored and self.form["graph"] == self._ignored_of:
             note = f"Left out, as the form does not send it: {', '.join(self._ignored)}."
             problems["ignored"] = {"message": clean(note), "remedy": ""}
-        if error is not None:
+        fields = [f"data.{str(field).strip()}" for field, _, _ in self.form["rows"]]
+        for error in errors:
             place = place_of(error)
-            fields = [f"data.{str(field).strip()}" for field, _, _ in self.form["rows"]]
             if place.startswith("data"):
                 place = f"row {fields.index(place)}" if place in fields else "data"
-            problems[place] = _problem(error)
+            problems.setdefault(place, _problem(error))
+        if errors:
             self.sendable = False
             self.plan = "Fix this to enqueue."
         self.problems = problems
@@ -313,10 +337,9 @@ class JobSubmitter(Part):
             form: what it said at the click, whether or not it was changed since; by default what it says now.
         """
         with self.lock:
-            try:
-                draft = self._read({**EMPTY, **(self.form if form is None else form)})
-            except InvalidRequest as error:
-                self._draw_problem(error)
+            draft, errors = self._read({**EMPTY, **(self.form if form is None else form)})
+            if errors:
+                self._draw_problems(errors)
                 return
         if draft is not None:
             self.run(self._submitted(draft), key="submit")
@@ -326,7 +349,7 @@ class JobSubmitter(Part):
             done = await self.console.internals.actions.submit(draft)
         except InvalidRequest as error:
             with self.lock:
-                self._draw_problem(error)
+                self._draw_problems([error])
             self.say(f"Nothing was enqueued: {error.message}")
             return
         drafts = recent(self.console)

@@ -133,8 +133,7 @@ class WorkflowForm(Part):
         try:
             plan, sweep = self._planned(self.form)
         except InvalidRequest as error:
-            name = clean(error.field or "")
-            self.problems = {name if name in self.controls or name == "runs" else "": clean(str(error))}
+            self.problems = self._all_problems(error)
             self.jobs = 0
             self.plan = "Fix this to enqueue."
             return
@@ -144,6 +143,28 @@ class WorkflowForm(Part):
         about = self.console.internals.about(plan.jobs)
         self.plan = clean(many(plan.jobs, "job") + (f": {' × '.join(parts)}" if parts else "") + about)
         self.jobs = plan.jobs
+
+    def _all_problems(self, first: InvalidRequest) -> dict[str, str]:
+        """All that is wrong, by field, with each value tried by itself: a plan names the first error alone."""
+        errors: list[InvalidRequest] = []
+        workflow = self._workflow
+        for name, typed in dict(self.form.get("values") or {}).items():
+            try:
+                for value in self._read(str(name), typed):
+                    workflow = workflow.with_({name: value})
+            except InvalidRequest as error:
+                errors.append(error)
+        try:
+            checked_runs(self.form.get("runs", 1))
+        except InvalidRequest as error:
+            errors.append(error)
+        texts = [(error.field or "", str(error)) for error in errors]
+        texts += [(problem.partition(":")[0], problem) for problem in workflow.problems]
+        found: dict[str, str] = {}
+        for place, text in (*texts, (first.field or "", str(first))):
+            name = clean(place)
+            found.setdefault(name if name in self.controls or name == "runs" else "", clean(text))
+        return found
 
     def _planned(self, form: Mapping[str, Any]) -> tuple[Plan, dict[str, list[Any]]]:
         single: dict[str, Any] = {}

@@ -69,11 +69,16 @@ def test_dropped_workflow_is_run_as_a_sweep_and_seen_as_a_grid(lab: Lab, wire: W
     form = page.view.locator(".iwf-form")
     expect(form.get_by_role("heading", name="A plain picture")).to_be_visible()
     form.get_by_label("Color", exact=True).fill("#2255cc")
-    form.get_by_label("Height", exact=True).fill("96")
-    form.get_by_label("Width", exact=True).fill("x")
-    expect(form.get_by_role("alert")).to_contain_text("Width: should be values such as")
+    width = form.get_by_label("Width", exact=True)
+    expect(width).to_have_attribute("title", "The width of the image · several as 1, 2, 3 or 1..10")
+    width.fill("x")
+    form.get_by_label("Height", exact=True).fill("y")
+    alerts = form.get_by_role("alert")
+    expect(alerts).to_contain_text(["Width: should be values such as", "Height: should be values such as"])
     expect(page.button("Enqueue")).to_be_disabled()
-    form.get_by_label("Width", exact=True).fill("32..64 step 8")
+    form.get_by_label("Height", exact=True).fill("96")
+    expect(alerts).to_have_count(1)
+    width.fill("32..64 step 8")
     expect(form.get_by_text("sweep of 5")).to_be_visible()
     expect(form.get_by_text("5 jobs: 5 Width")).to_be_visible()
     page.notebook.screenshot(pictures / "form-light.png", "light", of=page.view)
@@ -220,13 +225,15 @@ def test_hostile_names_and_values_stay_text(lab: Lab, wire: Wire) -> None:
     assert 0 == page.notebook.page.evaluate("() => window.pwned")
 
 
-def test_a_seed_has_a_die(lab: Lab, wire: Wire) -> None:
-    """It sets another number; no other field has one."""
+def test_a_seed_has_a_die_and_limits(lab: Lab, wire: Wire) -> None:
+    """It sets another number, of those that it may be; no other field has one."""
     graph = {"nodes": {"range": {"type": "random_range", "size": 1, "seed": 3}}, "edges": []}
     page = Page(lab, wire, f"console.workflow({graph!r}).form()")
     page.notebook.run_cell(2)
     form = View(page.notebook.output(2))
     expect(form.view.get_by_label("range.seed", exact=True)).to_have_value("3")
+    limits = re.compile(r" · 0 to 4294967295 · several as ")
+    expect(form.view.get_by_label("range.seed", exact=True)).to_have_attribute("title", limits)
     form.view.get_by_role("button", name="Another").click()
     expect(form.view.get_by_label("range.seed", exact=True)).to_have_value(re.compile(r"^(?!3$)\d+$"))
     expect(form.view.locator(".iws-plan")).to_have_text("1 job")

@@ -276,6 +276,23 @@ def test_an_invalid_draft_shows_its_error_and_cannot_be_enqueued(
     assert (False, 0) == (submitter.sendable, wire.queue_status()["total"])
 
 
+def test_all_that_is_wrong_with_a_draft_is_shown_at_once(console: iw.Console) -> None:
+    """What cannot be read, and what the server would not take; each goes when it is fixed."""
+    submitter = JobSubmitter(console, graph=add_and_multiply())
+    rows = [["add.a", '[1, "seven"]', 1], ["mul.b", "1 2", 2], ["add.c", "1", 3], ["add.b", "1..3", 4]]
+    submitter.form = {**submitter.form, "runs": 0, "rows": rows}
+    until(lambda: {"runs", "row 0", "row 1", "row 2"} == set(submitter.problems), "all problems")
+    assert "data.add.a[1]: should be an integer" in submitter.problems["row 0"]["message"]
+    assert "data.mul.b: should be values such as" in submitter.problems["row 1"]["message"]
+    assert "data.add.c: 'add' has no field 'c'" in submitter.problems["row 2"]["message"]
+    submitter.form = {**submitter.form, "runs": 2, "rows": [rows[0], ["mul.b", "1, 2", 2], *rows[2:]]}
+    until(lambda: {"row 0", "row 2"} == set(submitter.problems), "those that are left")
+    assert ("Fix this to enqueue.", False) == (submitter.plan, submitter.sendable)
+    submitter.form = {**submitter.form, "rows": rows[3:]}
+    until(lambda: submitter.plan == "6 jobs: 2 runs × 3 combinations", "the plan")
+    assert ({}, True) == (submitter.problems, submitter.sendable)
+
+
 def test_a_fixed_error_goes_before_the_server_has_checked(console: iw.Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the server takes."""
     held = threading.Event()

@@ -257,6 +257,9 @@ def test_workflow_form_submits_a_sweep(console: iw.Console) -> None:
     form.form = {**form.form, "values": {"B": "1, x"}}
     until(lambda: "B" in form.problems, "the check")
     assert (0, "B: should be values such as 20 or 1, 2, 3 or 1..10.") == (form.jobs, form.problems["B"])
+    form.form = {**form.form, "values": {"B": "1, x", "First Sum.a": "1.5", "First Sum.b": "1, 2.5"}, "runs": 0}
+    until(lambda: len(form.problems) > 1, "the check")
+    assert {"B", "First Sum.a", "First Sum.b", "runs"} == set(form.problems)  # all at once
     form.form = {**form.form, "values": {"B": "1..3", "First Sum.a": "7"}, "runs": 2}
     until(lambda: 6 == form.jobs, "the plan")
     assert form.plan.startswith("6 jobs: 3 B")
