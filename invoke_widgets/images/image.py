@@ -57,8 +57,8 @@ class Image:
     Attributes:
         name: its name on the server.
         width, height: in pixels.
-        board_id: the board that it is on; None for none.
-        starred: whether it is starred.
+        board_id: the board that it was on when it was read; None for none.
+        starred: whether it was starred then.
         is_intermediate: whether it is a step towards another picture, which the gallery does not show.
         created_at: when it was made or uploaded.
         session_id: of the item that made it; None for an upload.
@@ -146,7 +146,12 @@ class Image:
 
     @property
     def board(self) -> Board | None:
-        """Read the board that it is on; None for none."""
+        """Read the board that it is on now, which `board_id` and `starred` follow; None for none.
+
+        Raises:
+            NotFound: it was deleted.
+        """
+        self._take(self._context.loop.call(self._context.client.get_image_dto(self.name)))
         found: Board | None = None if self.board_id is None else self._context.console.board(self.board_id)
         return found
 

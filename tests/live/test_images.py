@@ -345,6 +345,10 @@ def test_move_star_and_delete(console: iw.Console) -> None:
     images[0].move(None)
     assert (None, None, False) == (images[0].board_id, images[0].board, images[0].starred)
     assert board == images[1].board
+    other = console.job(images[1].item_id).images[0]
+    other.move(None)
+    assert (None, None) == (images[1].board, images[1].board_id)
+    other.move(board)
     assert set(images[1:]) == set(board.images())
     images[1].delete()
     with pytest.raises(iw.NotFound, match=f"1 of 3 pictures were not starred.*{images[1].name}"):
