@@ -289,7 +289,7 @@ class Sweep(Jobs):
         return [item_id for batch in self.batches for item_id in batch._firsts()]
 
     async def _cancel(self) -> Cancellation:
-        return _in_one([await batch._cancel() for batch in self.batches])
+        return in_one([await batch._cancel() for batch in self.batches])
 
     def _name(self) -> str:
         return f"the sweep of {len(self)} jobs"
@@ -334,7 +334,7 @@ class Retry(Jobs):
         records, failures = await self._context.actions.cancel_many([job.attempts[-1] for job in self.jobs])
         if failures:
             raise failures[0]
-        return _in_one(records)
+        return in_one(records)
 
     def _name(self) -> str:
         return f"the retry of {len(self.new_item_ids)} items"
@@ -370,15 +370,16 @@ def jobs_of(handles: Iterable[Job | Jobs]) -> list[Job]:
     return list(dict.fromkeys(job for handle in handles for job in handle._members()))
 
 
-def _in_one(records: list[Cancellation]) -> Cancellation:
+def in_one(records: list[Cancellation]) -> Cancellation:
     """Several cancellations as one, with the worst of their outcomes."""
     worst = next((record for record in records if record.outcome not in ("canceled", "already_finished")), None)
     best = next((record for record in records if record.outcome == "canceled"), records[0])
     canceled = sum(record.canceled for record in records)
     item_ids = tuple(sorted(item_id for record in records for item_id in record.item_ids))
-    return replace(
-        worst or best, canceled=canceled, item_ids=item_ids, message=f"Canceled {canceled} of {len(item_ids)}."
-    )
+    message = f"Canceled {canceled:,} of {len(item_ids):,}." if item_ids else "Nothing was left to cancel."
+    if worst is not None:
+        message += f" {worst.message}"
+    return replace(worst or best, canceled=canceled, item_ids=item_ids, message=message)
 
 
 def handles_of(jobs: object) -> list[Job | Jobs]:

@@ -13,7 +13,7 @@ from invoke_widgets._loop import Channel, LoopThread
 from invoke_widgets.errors import InvalidRequest, JobTimeout, checks
 from invoke_widgets.events import BatchEnqueued, Event
 from invoke_widgets.history import job_error
-from invoke_widgets.jobs.batch import Batch, Jobs, handles_of
+from invoke_widgets.jobs.batch import Batch, Jobs, handles_of, in_one
 from invoke_widgets.jobs.job import Context, Job, OnTimeout, hindrance, ticking, wait_options
 from invoke_widgets.notices import (
     BatchDone,
@@ -32,7 +32,7 @@ from invoke_widgets.notices import (
     QueueUnwedged,
     QueueWedged,
 )
-from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, Counts, JobError, Progress, QueueItem
+from invoke_widgets.records import COMPLETED, FAILED, IN_PROGRESS, Cancellation, Counts, JobError, Progress, QueueItem
 from invoke_widgets.sync import NOTHING, Change, QueueState, QueueStore
 
 TICK_S = 1.0
@@ -420,16 +420,15 @@ class Watch:
 
     async def _leave(self, course: _Course) -> None:
         """Do what `on_timeout` asks for when time is up, on the loop's thread."""
-        if self._on_timeout == "cancel":
-            await course.cancel()
-        if self._on_timeout != "detach":
-            left = course.left_ids()
-            canceled = " They were canceled." if self._on_timeout == "cancel" else ""
-            raise JobTimeout(
-                f"{len(left)} of {course.count} jobs had not finished within {self._timeout or 0.0:g} s."
-                f"{canceled}{hindrance(self._context)}",
-                details={"item_ids": left},
-            )
+        if self._on_timeout == "detach":
+            return
+        canceled = f" {(await course.cancel()).message}" if self._on_timeout == "cancel" else ""
+        left = course.left_ids()
+        raise JobTimeout(
+            f"{len(left)} of {course.count} jobs had not finished within {self._timeout or 0.0:g} s."
+            f"{canceled}{hindrance(self._context)}",
+            details={"item_ids": left},
+        )
 
 
 class _Course:
@@ -476,16 +475,16 @@ class _Course:
         """Return the last attempts of the jobs that have not ended."""
         return tuple(sorted(self._context.actions.reruns.attempts(root)[-1] for root in self._left))
 
-    async def cancel(self) -> None:
+    async def cancel(self) -> Cancellation:
         """Cancel what has not ended, whole batches at once."""
         batches = {batch.batch_id for root in self._left if (batch := self._batch_of.get(root)) is not None}
         actions = self._context.actions
-        for batch_id in sorted(batches):
-            await actions.cancel_batch(batch_id)
+        records = [await actions.cancel_batch(batch_id) for batch_id in sorted(batches)]
         singles = [actions.reruns.attempts(root)[-1] for root in sorted(self._left - self._batch_of.keys())]
-        _, failures = await actions.cancel_many(singles)
+        others, failures = await actions.cancel_many(singles)
         if failures:
             raise failures[0]
+        return in_one([*records, *others])
 
     def _root(self, item_id: int) -> int:
         return self._context.actions.reruns.attempts(item_id)[0]

@@ -76,6 +76,15 @@ def test_cancel_of_another_users_item_is_refused(mine: iw.Console, people: Peopl
     assert "in_progress" == people.admin.item(theirs)["status"]
 
 
+def test_a_watch_says_what_it_could_not_cancel(mine: iw.Console, people: People) -> None:
+    """It does not claim that another user's item was canceled when the time is up."""
+    theirs, _ = people.admin.running_and_pending(1)
+    mine.refresh()
+    with pytest.raises(iw.JobTimeout, match=rf"Canceled 0 of 1\. Item {theirs} was not canceled\."):
+        list(mine.watch(mine.job(theirs), timeout=0.2, on_timeout="cancel"))
+    assert "in_progress" == people.admin.item(theirs)["status"]
+
+
 def test_clear_counts_the_users_own_items(mine: iw.Console, people: People) -> None:
     """Pending items of other users are neither counted nor cleared."""
     people.admin.put("processor/pause")

@@ -188,7 +188,7 @@ def test_on_timeout_raises_cancels_or_detaches(console: iw.Console, wire: Wire, 
         collect(console.watch(jobs, timeout=0.5))
     assert tuple(ids) == caught.value.details["item_ids"]
     assert "canceled" not in wire.statuses(ids)
-    with pytest.raises(iw.JobTimeout):
+    with pytest.raises(iw.JobTimeout, match=r"within 0\.5 s\. Canceled 3 of 3\.$"):
         collect(console.watch(jobs, timeout=0.5, on_timeout="cancel"))
     assert ["canceled"] * 3 == wire.statuses(ids)
     assert "completed" == done.wait(60).status

@@ -108,6 +108,7 @@ def test_sweep_over_values_that_take_a_batch_each_is_one_handle(console: iw.Cons
     workflow = console.workflow(PICTURE)
     sweep = workflow.sweep({"p.color": ["#ff0000", "#0000ff"], "p.width": [32, 64]})
     frame = sweep.frame(30)
+    assert "Nothing was left to cancel." == sweep.cancel().message
     assert (2, 4, ["completed"] * 4) == (len(sweep.batches), len(sweep), list(frame["status"]))
     assert [("#ff0000", 32), ("#ff0000", 64), ("#0000ff", 32), ("#0000ff", 64)] == list(
         zip(frame["p.color"], frame["p.width"], strict=True)
