@@ -698,8 +698,11 @@ def _graph(edited: Mapping[str, Any]) -> dict[str, Any]:
     if is_workflow(edited):
         return graph_of(edited)
     graph = normal_graph(edited)
-    for node_id, node in edited["nodes"].items():  # not as copies, which would not get the server's name
-        graph["nodes"][node_id] |= {name: value for name, value in node.items() if isinstance(value, Upload)}
+    for node_id, node in graph["nodes"].items():
+        if node.get("board") in ("auto", "none"):
+            del node["board"]
+        # Not as copies, which would not get the server's name.
+        node |= {name: value for name, value in edited["nodes"][node_id].items() if isinstance(value, Upload)}
     return graph
 
 

@@ -141,6 +141,14 @@ def test_a_file_in_a_graphs_image_field_is_uploaded(console: iw.Console, tmp_pat
     assert ((255, 0, 0), str(path)) == (image.pil().getpixel((1, 1)), batch.frame()["r.image"][0])
 
 
+@pytest.mark.parametrize("board", [None, "none", "auto"])
+def test_a_graphs_board_field_may_name_none(console: iw.Console, board: str | None) -> None:
+    """As that of a workflow; the server itself takes no such word."""
+    graph = console.workflow({"nodes": {"p": {"type": "blank_image", "width": 16, "height": 16}}})
+    (image,) = graph.with_({"p.board": board}).submit().images
+    assert image.board is None
+
+
 def test_a_changed_file_is_uploaded_again(console: iw.Console, tmp_path: Path) -> None:
     """A picture that is drawn on between two submits is sent as it is then."""
     path = tmp_path / "in.png"
