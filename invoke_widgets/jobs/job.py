@@ -24,7 +24,7 @@ from invoke_widgets.errors import (
     NotFound,
     checks,
 )
-from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent
+from invoke_widgets.events import Event, ItemStatusChanged, NodeEvent, NodeFailed
 from invoke_widgets.history import ErrorLog, JobLog, job_error
 from invoke_widgets.jobs.actions import Actions
 from invoke_widgets.outputs import image_names, outputs, without_graph
@@ -39,6 +39,9 @@ R = TypeVar("R")
 OnTimeout = Literal["raise", "cancel", "detach"]
 OnInterrupt = Literal["cancel", "detach"]
 Unsubscribe = Callable[[], None]
+
+_NODE_FAILED_S = 1.0
+"""How long after a failure its node's event may come. Mostly it follows at once; not all failures are a node's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,19 +380,28 @@ class Job(Handle[QueueItem]):
     def _follow(self, put: Callable[[Event | None], None]) -> Unsubscribe:
         """Pass on its events, then None. Status changes come from the snapshot, so that polling reports them too."""
         last: tuple[int, str] | None = None
-        ended = False
+        has_ended = is_over = False
 
         def look() -> None:
-            nonlocal last, ended
-            if ended:
+            nonlocal last, has_ended
+            if has_ended:
                 return
-            item = self.item
+            item, state, before = self.item, self._context.store.state, last
             if item is not None and (item.item_id, item.status) != last:
                 last = item.item_id, item.status
                 put(ItemStatusChanged(queue_id=item.queue_id, item=item))
-            is_gone = item is None and self.attempts[-1] not in self._context.store.state.unread
+            is_gone = item is None and self.attempts[-1] not in state.unread
             if is_gone or (item is not None and item.is_terminal and not self._context.actions.reruns.will_go_on(item)):
-                ended = True
+                has_ended = True
+                if before and item is not None and item.status == FAILED and state.connection.mode == "live":
+                    self._context.store.schedule(_NODE_FAILED_S, finish)  # the event of its node follows
+                else:
+                    finish()
+
+        def finish() -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
                 put(None)
 
         def changed(change: Change) -> None:
@@ -399,6 +411,8 @@ class Job(Handle[QueueItem]):
         def event(event: Event) -> None:
             if isinstance(event, NodeEvent) and event.item_id in self.attempts:
                 put(event)
+                if has_ended and isinstance(event, NodeFailed):
+                    finish()
 
         ends = [self._context.store.subscribe(changed), self._context.store.events.add(event)]
         self._context.loop.post(look)

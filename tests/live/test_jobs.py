@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import invoke_widgets as iw
-from invoke_widgets.events import ItemStatusChanged, NodeCompleted, NodeProgress
+from invoke_widgets.events import ItemStatusChanged, NodeCompleted, NodeFailed, NodeProgress
 from invoke_widgets.notices import JobFailed
 from invoke_widgets.records import Counts
 from tests.support.chaos import ChaosProxy
@@ -256,6 +256,13 @@ def test_job_events_come_once_each_in_order(console: iw.Console, events_of: Call
     assert [0.25, 0.5, 0.75, 1.0] == shares
     assert 1 == len([event for event in events if isinstance(event, NodeCompleted)])
     assert isinstance(events[-1], ItemStatusChanged)
+
+
+@both_forms
+def test_the_events_of_a_failed_job_name_its_node(console: iw.Console, events_of: Callable[[Any], list[Any]]) -> None:
+    """The event that does comes after the failure."""
+    *_, failed, named = events_of(console.submit(fail(seconds=1)).jobs[0])
+    assert ("failed", NodeFailed, "fail") == (failed.item.status, type(named), named.node_id)
 
 
 def test_iter_events_without_a_socket_yields_status_changes(polling_console: iw.Console) -> None:
