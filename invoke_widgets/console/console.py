@@ -279,9 +279,9 @@ class Console:
         """
         if isinstance(source, Image):
             return self._call(self.internals.workflow_of_image(source.name))
-        return self._call(
-            self.internals.load_workflow(source.to_dict() if isinstance(source, Workflow) else read_source(source))
-        )
+        if isinstance(source, Workflow):
+            return self._call(self.internals.load_workflow(source.to_dict())).with_(source.uploads)
+        return self._call(self.internals.load_workflow(read_source(source)))
 
     def enqueue(
         self,

@@ -75,6 +75,7 @@ class Upload(dict[str, Any]):
     def __init__(self, source: Any) -> None:
         super().__init__(image_name="")
         self.source = source
+        self.shown = str(source) if isinstance(source, os.PathLike) else "uploaded"
 
     def __deepcopy__(self, memo: object) -> Self:
         return self  # every copy is sent under the name that the server gives the one upload
@@ -247,6 +248,16 @@ class Workflow:
     def changes(self) -> dict[str, Any]:
         """What was set, by name."""
         return {name: setting.shown for name, setting in self._set.items()}
+
+    @property
+    def uploads(self) -> dict[str, Any]:
+        """The pictures that were set and are uploaded at each submit, by name."""
+        values = {name: setting.value for name, setting in self._set.items()}
+        return {
+            name: value
+            for name, value in values.items()
+            if any(isinstance(one, Upload) for one in (value if isinstance(value, list) else [value]))
+        }
 
     @property
     def problems(self) -> list[str]:
@@ -752,17 +763,19 @@ def is_file(value: Any) -> bool:
 
 
 def _image(place: str, value: Any) -> Setting:
+    if isinstance(value, Upload):
+        return Setting(value, value.shown)
     name = value.get("image_name") if isinstance(value, Mapping) else getattr(value, "image_name", None)
     if isinstance(name, str) and name:
         return Setting({"image_name": name}, name)  # the server's name, also where a file is called the same
     if isinstance(value, os.PathLike) or (isinstance(value, str) and (is_file(value) or Path(value).name != value)):
         if not is_file(str(value)):  # the names of the server's pictures have no folder
             raise InvalidRequest(f"{place}: there is no file {str(value)!r}.", field=place)
-        return Setting(Upload(path_of(value)), str(value))
+        return _image(place, Upload(path_of(value)))
     if isinstance(value, str) and value:
         return Setting({"image_name": value}, value)
     if isinstance(value, bytes) or hasattr(value, "__array_interface__") or hasattr(value, "save"):
-        return Setting(Upload(value), "uploaded")
+        return _image(place, Upload(value))
     raise InvalidRequest(
         f"{place}: should be a picture: a path, a PIL image, bytes, or its name on the server, got {value!r:.80}.",
         field=place,

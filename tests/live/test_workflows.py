@@ -149,6 +149,20 @@ def test_a_graphs_board_field_may_name_none(console: iw.Console, board: str | No
     assert image.board is None
 
 
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_workflow_loaded_again_keeps_pictures_that_are_not_uploaded(
+    console: iw.Console, tmp_path: Path, drawn: bool
+) -> None:
+    """They are no values of the server's yet; the file's name is still shown."""
+    path = tmp_path / "in.png"
+    Image.new("RGB", (8, 8), "red").save(path)
+    node = {"type": "img_resize", "width": 16, "height": 16}
+    source = editor.workflow([editor.node("r", "img_resize", "r")]) if drawn else {"nodes": {"r": node}}
+    again = console.workflow(console.workflow(source).with_({"r.image": path}))
+    job = again.submit().jobs[0]
+    assert (str(path), "completed") == (again["r.image"], job.wait(30).status)
+
+
 def test_a_changed_file_is_uploaded_again(console: iw.Console, tmp_path: Path) -> None:
     """A picture that is drawn on between two submits is sent as it is then."""
     path = tmp_path / "in.png"
