@@ -35,12 +35,15 @@ def normal_graph(graph: object) -> dict[str, Any]:
         InvalidRequest: it is not a graph; `field` is the place.
     """
     if not isinstance(graph, Mapping):
+        suggestion = "Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}."
+        if isinstance(graph, str | os.PathLike):
+            suggestion = "console.workflow(...) loads a file, or a workflow of the server's library by its name."
+        elif hasattr(graph, "sweep"):  # a `Workflow`
+            suggestion = "Its own submit() enqueues it, and its sweep({...}) varies its fields by name."
         raise InvalidRequest(
             f"graph: should be a mapping with 'nodes' and 'edges', got {type(graph).__name__}.",
+            suggestion=suggestion,
             field="graph",
-            suggestion="console.workflow(...) loads a file, or a workflow of the server's library by its name."
-            if isinstance(graph, str | os.PathLike)
-            else "Example: {'nodes': {'sum': {'type': 'add', 'a': 1, 'b': 2}}, 'edges': []}.",
         )
     nodes = graph.get("nodes")
     if not isinstance(nodes, Mapping):

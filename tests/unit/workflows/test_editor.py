@@ -288,12 +288,19 @@ def test_a_picture_in_a_graph_is_sent_by_its_name() -> None:
     assert [named] == workflows.normal_data({"a.image": [picture]})[0][0]["items"]
 
 
-@pytest.mark.parametrize("graph", ["flow.json", Path("flow.json")])
-def test_a_file_in_place_of_a_graph_is_refused_with_what_loads_it(graph: Any) -> None:
-    """Not with an example of a graph."""
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        ("flow.json", "console.workflow(...) loads a file"),
+        (Path("flow.json"), "console.workflow(...) loads a file"),
+        (workflows.Workflow(editor.sums(), workflows.NodeSchemas({})), "Its own submit() enqueues it"),
+    ],
+)
+def test_what_is_no_graph_is_refused_with_what_to_do_with_it(graph: Any, words: str) -> None:
+    """Not with an example of a graph, where it is the file of one, or a workflow with fields by name."""
     with pytest.raises(InvalidRequest, match=r"graph: .*, got \w+\.") as caught:
         workflows.normal_graph(graph)
-    assert caught.value.suggestion.startswith("console.workflow(...) loads a file")
+    assert caught.value.suggestion.startswith(words)
 
 
 @pytest.mark.parametrize("nodes", [{}, {"\ud800": {"type": "add"}}])
