@@ -16,7 +16,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from invoke_widgets.errors import InvalidRequest
-from invoke_widgets.records import CANCELED, COMPLETED, FAILED, TERMINAL
+from invoke_widgets.records import CANCELED, COMPLETED, FAILED, TERMINAL, QueueItem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def error_rate(jobs: pd.DataFrame, every: str | timedelta = "1h") -> pd.DataFram
         Index `time` (the interval's beginning, UTC); columns `finished`, `failed` (Int64), `rate` (0..1, missing where
         no job finished). Canceled jobs are not counted.
     """
-    jobs = with_times(jobs)
+    jobs = _checked(jobs, "jobs", "status", "completed_at")
     ended = jobs[jobs["status"].isin([COMPLETED, FAILED]) & jobs["completed_at"].notna()]
     grouped = _over_time(ended.set_index("completed_at"), every)
     return _rates(grouped.size(), grouped["status"].apply(lambda status: int((status == FAILED).sum()))).rename_axis(
@@ -79,7 +79,7 @@ def throughput(jobs: pd.DataFrame, every: str | timedelta = "1min") -> pd.DataFr
     import numpy as np
     import pandas as pd
 
-    jobs = with_times(jobs)
+    jobs = _checked(jobs, "jobs", "status", "started_at", "completed_at", "ran_s")
     ended = jobs[jobs["completed_at"].notna()]
     done, runs = ended[ended["status"] == COMPLETED], ended[ended["started_at"].notna()]
     began: Any = runs["started_at"]
@@ -110,7 +110,8 @@ def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    at_nodes = with_times(errors[errors["node_type"].notna()]).sort_values("at", kind="stable")
+    errors = _checked(errors, "errors", "at", "node_type", "node_id", "error_type", "message")
+    at_nodes = errors[errors["node_type"].notna()].sort_values("at", kind="stable")
     grouped = at_nodes.groupby(["node_type", "node_id"], dropna=False)
     counts = grouped.size().astype("Int64")
     found = pd.DataFrame(
@@ -127,7 +128,7 @@ def errors_by_node(errors: pd.DataFrame) -> pd.DataFrame:
 
 def failures_by_batch(jobs: pd.DataFrame) -> pd.DataFrame:
     """The failure rate of each batch: index `batch_id`; columns `finished`, `failed`, `rate`; highest rate first."""
-    return _by(jobs, "batch_id")
+    return _by(_checked(jobs, "jobs", "status", "batch_id"), "batch_id")
 
 
 def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
@@ -143,8 +144,9 @@ def failures_by_value(jobs: pd.DataFrame, field: str) -> pd.DataFrame:
     Raises:
         InvalidRequest: there is no such column.
     """
+    jobs = _checked(jobs, "jobs", "status")
     if field not in jobs.columns:
-        known = ", ".join(repr(name) for name in jobs.columns if "." in str(name)) or "none"
+        known = ", ".join(repr(name) for name in jobs.columns if not hasattr(QueueItem, str(name))) or "none"
         raise InvalidRequest(f"field: there is no column {field!r}; fields that batches set: {known}.")
     import pandas as pd
 
@@ -177,6 +179,7 @@ def cancellation_percentiles(
             f"percentiles: should be numbers from 0 to 1 such as 0.5, the median, or (0.5, 0.9), got {percentiles!r}."
         )
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    cancellations = _checked(cancellations, "cancellations", "scope", *_PARTS)
     for scope, group in cancellations.groupby("scope"):
         for part in _PARTS:
             values = group[part].dropna()
@@ -198,6 +201,7 @@ def retry_success(jobs: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
+    jobs = _checked(jobs, "jobs", "item_id", "status", "batch_id", "retried_from_item_id")
     again = jobs[jobs["retried_from_item_id"].notna()].sort_values("item_id")
     # By batch too: a reinstalled server counts its items from 1 again. A retry has the batch of its first attempt.
     grouped = again.groupby(["batch_id", "retried_from_item_id"])["status"]
@@ -211,6 +215,18 @@ def retry_success(jobs: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return found.rename_axis(index=["batch_id", "item_id"])
+
+
+def _checked(frame: Any, name: str, *columns: str) -> Any:
+    """A frame with its times in UTC; raise `InvalidRequest` if it is none, or lacks one of the columns."""
+    missing = [repr(column) for column in columns if column not in getattr(frame, "columns", ())]
+    if missing:
+        raise InvalidRequest(
+            f"{name}: should be a frame such as console.{name}.frame(), got {type(frame).__name__} without "
+            f"{', '.join(missing)}.",
+            field=name,
+        )
+    return with_times(frame)
 
 
 def _over_time(frame: pd.DataFrame, every: Any) -> Any:

@@ -153,6 +153,32 @@ def test_failures_by_value_refuses_an_unknown_field() -> None:
         analysis.failures_by_value(JOBS, "denoise.steps")
 
 
+def test_failures_by_value_names_fields_that_a_workflow_has() -> None:
+    """Their names need no dot."""
+    jobs = frames.jobs([replace(_job(1, "failed", 0), field_values=(FieldValue("n", "seed", 1, "Seed"),))])
+    with pytest.raises(InvalidRequest, match="no column 'seed'; fields that batches set: 'Seed'"):
+        analysis.failures_by_value(jobs, "seed")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        analysis.error_rate,
+        analysis.throughput,
+        analysis.errors_by_node,
+        analysis.failures_by_batch,
+        lambda frame: analysis.failures_by_value(frame, "x"),
+        analysis.cancellation_percentiles,
+        analysis.retry_success,
+    ],
+)
+@pytest.mark.parametrize("frame", [frames.of_records([], frames.MODELS), [], None])
+def test_another_frame_is_refused_by_name(ask: Callable[..., pd.DataFrame], frame: Any) -> None:
+    """The message says whose frame it should be, and what it lacks."""
+    with pytest.raises(InvalidRequest, match=r"should be a frame such as console\.\w+\.frame\(\), got \w+ without '"):
+        ask(frame)
+
+
 def test_retry_success() -> None:
     """One retried job succeeded; of the other a second retry waits, so that nothing is certain yet."""
     found = analysis.retry_success(JOBS)
