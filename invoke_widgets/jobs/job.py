@@ -10,7 +10,7 @@ import concurrent.futures
 import contextlib
 import queue
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
@@ -18,6 +18,7 @@ from invoke_widgets._loop import TICK_S, Channel, LoopThread, receive, wait
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.errors import (
     EXCEPTION_FOR,
+    CancellationFailed,
     JobCanceled,
     JobException,
     JobTimeout,
@@ -202,7 +203,7 @@ class Handle(Generic[T]):
             return cast(R, await self._now())  # of what was waited for
         error = self._timeout(limit_s or 0.0)  # with the item as it is now, before the cancel
         if on_timeout == "cancel":
-            error.message += f" {(await self._cancel()).message}"
+            error.message += await outcome(self._cancel())
         raise error
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -467,6 +468,14 @@ def hindrance(context: Context) -> str:
     if state.is_paused:
         return " The queue is paused: console.resume() lets it go on."
     return ""
+
+
+async def outcome(cancel: Awaitable[Cancellation]) -> str:
+    """What to add to a message about a wait that took too long, after a cancel: also that it could not be sent."""
+    try:
+        return f" {(await cancel).message}"
+    except CancellationFailed as failure:
+        return f" {failure}"
 
 
 def wait_options(timeout: float | None, on_timeout: str, on_interrupt: str | None) -> tuple[float | None, str]:

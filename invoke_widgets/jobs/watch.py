@@ -14,7 +14,7 @@ from invoke_widgets.errors import InvalidRequest, JobTimeout, checks
 from invoke_widgets.events import BatchEnqueued, Event
 from invoke_widgets.history import job_error
 from invoke_widgets.jobs.batch import Batch, Jobs, handles_of, in_one
-from invoke_widgets.jobs.job import Context, Job, OnTimeout, hindrance, ticking, wait_options
+from invoke_widgets.jobs.job import Context, Job, OnTimeout, hindrance, outcome, ticking, wait_options
 from invoke_widgets.notices import (
     BatchDone,
     ConnectionBack,
@@ -422,7 +422,7 @@ class Watch:
         """Do what `on_timeout` asks for when time is up, on the loop's thread."""
         if self._on_timeout == "detach":
             return
-        canceled = f" {(await course.cancel()).message}" if self._on_timeout == "cancel" else ""
+        canceled = await outcome(course.cancel()) if self._on_timeout == "cancel" else ""
         left = course.left_ids()
         raise JobTimeout(
             f"{len(left)} of {course.count} jobs had not finished within {self._timeout or 0.0:g} s."

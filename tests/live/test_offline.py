@@ -56,6 +56,20 @@ def test_a_wait_says_that_the_server_is_away(through: iw.Console, proxy: ChaosPr
                 wait()
 
 
+def test_a_wait_whose_cancel_cannot_be_sent_is_a_wait_all_the_same(through: iw.Console, proxy: ChaosProxy) -> None:
+    """It raises that the time is up, as it would with an answer, and says that nothing was canceled."""
+    batch = through.submit(sleep(60))
+    with proxy.offline():
+        until(lambda: through.status.connection.mode == "reconnecting", "the server to be away")
+        for wait in (
+            lambda: batch.wait(0.1, "cancel"),
+            lambda: batch.jobs[0].wait(0.1, "cancel"),
+            lambda: list(through.watch(batch, timeout=0.1, on_timeout="cancel")),
+        ):
+            with pytest.raises(iw.JobTimeout, match=r"within 0\.1 s\..* (Nothing was|was not) canceled: "):
+                wait()
+
+
 @pytest.mark.slow
 def test_failing_server_is_ill_and_gets_no_requests(through: iw.Console, proxy: ChaosProxy) -> None:
     """While a gateway answers instead, the server is reported as ill, and a cancel is not sent."""
