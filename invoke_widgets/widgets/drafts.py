@@ -11,7 +11,7 @@ from invoke_widgets import workflows
 from invoke_widgets.errors import InvalidRequest
 from invoke_widgets.errors.text import cut, many
 from invoke_widgets.jobs import Submission
-from invoke_widgets.workflows import normal_data
+from invoke_widgets.workflows import NodeSchemas, WorkflowField, normal_data
 
 Row = tuple[str, str, int]
 """A row of values: "node.field", a JSON list, and its group: rows of a group are zipped, groups are combined."""
@@ -163,24 +163,20 @@ def read_values(text: str, place: str, like: str = '1, 2, 3 or 1..10 or "oil", "
         raise InvalidRequest(f"{place}: should be values such as {like}.", field=place) from None
 
 
-def settable_fields(graph: Any) -> list[str]:
-    """ "node.field" for each field that a graph's nodes set, or that a workflow lets be set, as suggestions.
+def variable_fields(graph: Any, schemas: NodeSchemas) -> list[tuple[str, str]]:
+    """The fields of a graph or workflow that may have several values: "node.field", and its kind, limits and value."""
+    try:
+        known = workflows.fields(graph, schemas)
+    except InvalidRequest:
+        return []  # which a check names
+    return [(field.path, _about(field)) for field in known if field.is_varied_by_server and not field.fed_by]
 
-    Raises:
-        InvalidRequest: a workflow does not have the editor's form.
-    """
-    if workflows.is_workflow(graph):
-        return [field.path for field in workflows.fields(graph)]
-    nodes = graph.get("nodes") if isinstance(graph, Mapping) else None
-    if not isinstance(nodes, Mapping):
-        return []
-    return [
-        f"{node_id}.{name}"
-        for node_id, node in nodes.items()
-        if isinstance(node, Mapping)
-        for name in node
-        if name not in ("id", "type", "is_intermediate", "use_cache")
-    ]
+
+def _about(field: WorkflowField) -> str:
+    low, high = ("…" if limit is None else f"{limit:g}" for limit in (field.minimum, field.maximum))
+    limits = "" if low == high == "…" else f"{low} to {high}"
+    now = "" if field.value in (None, "") else f"now {_shown(field.value)}"
+    return ", ".join(filter(None, (field.kind, limits, now)))
 
 
 def place_of(error: InvalidRequest) -> str:

@@ -29,7 +29,7 @@ from invoke_widgets.widgets.drafts import (
     read_draft,
     read_json,
     rows_of,
-    settable_fields,
+    variable_fields,
 )
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.text import clean
@@ -56,6 +56,10 @@ def recent(console: Console) -> deque[tuple[str, Submission]]:
     return _recent.setdefault(console, deque(maxlen=_REMEMBERED))
 
 
+_Checked = tuple[Submission, int, list[tuple[str, str]], int | JobException | list[InvalidRequest]]
+"""What was checked, and when; what may be varied; how many jobs, why it could not be checked, or what is wrong."""
+
+
 class JobSubmitter(Part):
     """A form that submits a graph, a batch, or a workflow of InvokeAI's editor, which is shown by its own form.
 
@@ -71,6 +75,7 @@ class JobSubmitter(Part):
         problems: by the name of an input ("graph", "runs", "destination", "data", or "row 1" and so on), what is wrong
             with it and what to do.
         plan: what would be enqueued, in words.
+        fields: "node.field" of each field that may have several values, and its kind, limits and value, in words.
         sendable: whether the form can be read, and is not known to be wrong.
         library: id and name of each workflow in the server's library, once it was asked for.
         shown: refers to the form of a workflow, in place of this one; "" for none.
@@ -83,7 +88,7 @@ class JobSubmitter(Part):
     problems: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     plan = traitlets.Unicode().tag(sync=True)
     sendable = traitlets.Bool().tag(sync=True)
-    fields: traitlets.List[str] = traitlets.List().tag(sync=True)
+    fields: traitlets.List[Any] = traitlets.List().tag(sync=True)
     drafts: traitlets.List[str] = traitlets.List().tag(sync=True)
     file_limit = traitlets.Int(FILE_LIMIT).tag(sync=True)
     most_runs = traitlets.Int(MAX_RUNS).tag(sync=True)
@@ -223,7 +228,6 @@ class JobSubmitter(Part):
                 self._draw_problems([])
                 self.plan = "Checking …"
             self.sendable = self._is_open and not errors
-            self.fields = [clean(field) for field in settable_fields(draft.graph)]
         self.run(self._checked(draft, generation, errors), self._draw_checked)
 
     def _read(self, form: Mapping[str, Any]) -> tuple[Submission | None, list[InvalidRequest]]:
@@ -253,19 +257,22 @@ class JobSubmitter(Part):
         )
         return draft, errors
 
-    async def _checked(
-        self, draft: Submission, generation: int, errors: list[InvalidRequest]
-    ) -> tuple[Submission, int, int | JobException | list[InvalidRequest]]:
+    async def _checked(self, draft: Submission, generation: int, errors: list[InvalidRequest]) -> _Checked:
         await asyncio.sleep(_CHECK_AFTER_S)
+        fields: list[tuple[str, str]] = []
+        answer: int | JobException | list[InvalidRequest] = 0
         if generation != self._generation:
-            return draft, generation, 0
+            return draft, generation, fields, answer
+        actions = self.console.internals.actions
         try:
-            total = await self.console.internals.actions.check(draft)
+            fields = variable_fields(draft.graph, await actions.node_schemas())
+            total = await actions.check(draft)
+            answer = errors or total
         except InvalidRequest as error:
-            return draft, generation, [*errors, *await self._each(draft), error]
+            answer = [*errors, *await self._each(draft), error]
         except JobException as error:
-            return draft, generation, errors or error
-        return draft, generation, errors or total
+            answer = errors or error
+        return draft, generation, fields, answer
 
     async def _each(self, draft: Submission) -> list[InvalidRequest]:
         """The errors of the values of each field by itself: a check of all names the first."""
@@ -277,11 +284,12 @@ class JobSubmitter(Part):
                 errors.append(error)
         return errors
 
-    def _draw_checked(self, checked: tuple[Submission, int, int | JobException | list[InvalidRequest]]) -> None:
-        draft, generation, answer = checked
+    def _draw_checked(self, checked: _Checked) -> None:
+        draft, generation, fields, answer = checked
         with self.lock:
             if generation != self._generation:
                 return
+            self.fields = [[clean(path), clean(about)] for path, about in fields]
             if isinstance(answer, list):
                 self._draw_problems(answer)
                 return

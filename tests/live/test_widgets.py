@@ -244,6 +244,8 @@ def test_submitter_says_what_it_will_enqueue_and_what_it_did(console: iw.Console
         console, graph=add_and_multiply(), runs=2, data=[{"add.a": [1, 2]}, {"mul.b": [3, 4, 5]}], destination="there"
     )
     until(lambda: "12 jobs: 2 runs × 6 combinations" in submitter.plan, "the plan")
+    offered = [["add.a", "integer, now 1"], ["add.b", "integer, now 2"], ["mul.b", "integer, now 10"]]
+    assert offered == submitter.fields  # not mul.a, which an edge feeds
     submitter.submit()
     assert said(submitter).startswith("Enqueued 12 of 12 as batch ")
     until(lambda: wire.get("counts_by_destination", destination="there")["total"] == 12, "all of them")

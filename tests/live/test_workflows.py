@@ -69,7 +69,7 @@ def test_form_suggests_the_fields_of_a_workflow(console: iw.Console) -> None:
     """It is checked as it is, its fields are suggested by name, and it is remembered by its own."""
     form = JobSubmitter(console, graph=editor.sums(), data={"n2.b": [1, 2]})
     until(lambda: form.plan.startswith("2 jobs"), "the check")
-    assert ["n2.b", "First Sum.a", "First Sum.b"] == form.fields
+    assert ["n2.b", "First Sum.a", "First Sum.b"] == [path for path, _ in form.fields]
     form.submit()
     assert said(form).startswith("Enqueued 2 of 2")
     until(lambda: recent(console), "it to be remembered")

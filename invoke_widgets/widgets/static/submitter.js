@@ -5,14 +5,14 @@ function Problem({ problem, id }) {
 }
 
 /** One field to vary: its name, its values, and whether it goes in step with another one. */
-function ValuesRow({ row, index, rows, fields, problem, list, onChange, onRemove }) {
+function ValuesRow({ row, index, rows, about, problem, list, onChange, onRemove }) {
   const [field, values, group] = row;
   const others = rows.map(([name, , other], i) => [i, name || `row ${i + 1}`, other]).filter(([i]) => i < index);
   const own = 1 + Math.max(0, ...rows.filter((_, i) => i !== index).map(([, , other]) => other));
   const partner = others.find(([, , other]) => other === group);
   return html`<div class="iws-row">
     <label class="iw-field"><span class="iw-name">Field</span><input list=${list} value=${field} placeholder="node.field" aria-invalid=${Boolean(problem)} onInput=${(event) => onChange([event.target.value, values, group])} /></label>
-    <label class="iw-field iw-grow"><span class="iw-name">Values</span><input value=${values} placeholder=${'1, 2, 3 or 1..10 or "oil", "ink"'} aria-invalid=${Boolean(problem)} onInput=${(event) => onChange([field, event.target.value, group])} /></label>
+    <label class="iw-field iw-grow"><span class="iw-name">Values${about ? ` · ${about}` : ""}</span><input value=${values} placeholder=${'1, 2, 3 or 1..10 or "oil", "ink"'} aria-invalid=${Boolean(problem)} onInput=${(event) => onChange([field, event.target.value, group])} /></label>
     ${others.length > 0 && html`<label class="iw-field"><span class="iw-name">Combine</span><select value=${partner ? String(partner[2]) : "own"}
       onChange=${(event) => onChange([field, values, event.target.value === "own" ? own : Number(event.target.value)])}>
       <option value="own">with every other value</option>
@@ -68,9 +68,9 @@ function Submitter({ model }) {
       <label class="iw-field"><span class="iw-name">Graph</span><textarea rows="9" spellcheck="false" value=${typed.graph} placeholder=${model.get("example")} aria-invalid=${Boolean(problems.graph)} onInput=${(event) => change({ graph: event.target.value })}></textarea></label>
       ${problems.ignored && html`<div class="iw-dim iw-small" role="status">${problems.ignored.message}</div>`}
       <${Problem} problem=${problems.graph} />
-      ${rows.map((row, index) => html`<${ValuesRow} key=${index} row=${row} index=${index} rows=${rows} fields=${fields} list=${list} problem=${problems[`row ${index}`]}
+      ${rows.map((row, index) => html`<${ValuesRow} key=${index} row=${row} index=${index} rows=${rows} about=${fields.find(([name]) => name === row[0])?.[1]} list=${list} problem=${problems[`row ${index}`]}
         onChange=${(next) => setRow(index, next)} onRemove=${() => { change({ rows: rows.filter((_, i) => i !== index) }); vary.current.firstElementChild.focus(); }} />`)}
-      <datalist id=${list}>${fields.map((name) => html`<option value=${name}></option>`)}</datalist>
+      <datalist id=${list}>${fields.map(([name, about]) => html`<option value=${name}>${about}</option>`)}</datalist>
       <div ref=${vary}><${Button} repeats title="Give a field several values: one job for each" onClick=${() => change({ rows: [...rows, ["", "", group]] })}>Vary a field<//> <${Problem} problem=${problems.data} /></div>
       <${Problem} problem=${problems.runs} /><${Problem} problem=${problems.destination} />
     </div>

@@ -20,6 +20,7 @@ from invoke_widgets.widgets.error_log import ErrorLogView
 from invoke_widgets.widgets.gallery import Gallery
 from invoke_widgets.widgets.header import Header
 from invoke_widgets.widgets.submitter import JobSubmitter, recent
+from invoke_widgets.workflows import NodeSchemas
 from tests.support.parts import Sent, ask, said
 from tests.support.table_console import FedConsole, item
 from tests.support.wire import until
@@ -32,6 +33,9 @@ class Actions:
 
     async def check(self, submission: Submission) -> int:
         return submission.runs
+
+    async def node_schemas(self) -> NodeSchemas:
+        return NodeSchemas({})
 
 
 class Console(FedConsole):
