@@ -520,6 +520,12 @@ class JobLog(Log[QueueItem]):
         with self._lock:
             return [self._records[key] for key in self._of_batch.get(batch_id, ())]
 
+    def named(self, item: QueueItem) -> QueueItem:
+        """The item with the names of its values, if an earlier session submitted it: the server has no names."""
+        record = self._records.get(_item_key(item.item_id, item.batch_id))
+        is_named = record is not None and any(value.name for value in record.field_values or ())
+        return replace(item, field_values=record.field_values) if record is not None and is_named else item
+
     def record(self, item: QueueItem) -> None:
         """Add an item, or replace its record."""
         item = item.without_session()

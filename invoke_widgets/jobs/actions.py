@@ -159,12 +159,13 @@ class Actions:
 
     async def _read_values(self) -> None:
         """Read the items that are known from events alone, which have no values."""
-        await self._sync.read_now([i for i, item in self._store.state.items.items() if not item.was_read])
+        if unread := [item_id for item_id, item in self._store.state.items.items() if not item.was_read]:
+            await self._sync.read_now(unread)
 
     def _fits(self, wanted: Mapping[str, list[Any]]) -> Callable[[QueueItem], bool]:
         """Return a function that tells whether an item fits; raise `InvalidRequest` for a name that no value has."""
         if names := [name for name in wanted if name not in WHERE and "." not in name]:
-            items = self._store.state.items.values()
+            items = map(self._jobs.named, self._store.state.items.values())
             known = [*WHERE, *sorted({value.label for item in items for value in item.field_values or ()})]
             if unknown := [name for name in names if name not in known]:
                 raise InvalidRequest(
@@ -184,7 +185,7 @@ class Actions:
             return error and error.fingerprint
         if name in WHERE:
             return getattr(item, name)
-        return next((v.value for v in item.field_values or () if v.label == name), None)
+        return next((v.value for v in self._jobs.named(item).field_values or () if v.label == name), None)
 
     # -- retry, as it is sent ------------------------------------------------------------------------------------------
 

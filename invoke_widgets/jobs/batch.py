@@ -144,7 +144,8 @@ class Jobs(Handle[tuple[QueueItem, ...]]):
         # What is known from events alone has no values.
         unread = [item.item_id for item in items if item.field_values is None]
         read = {item.item_id: item for item in self._context.loop.call(light_items(self._context.client, unread))}
-        return Missing(self._context, [self._context.named(read.get(item.item_id, item)) for item in items], among)
+        named = self._context.jobs.named
+        return Missing(self._context, [named(read.get(item.item_id, item)) for item in items], among)
 
     def _last_seen(self, job: Job) -> QueueItem:
         """What is known of a job that was deleted before its end was seen."""

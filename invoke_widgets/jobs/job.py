@@ -75,14 +75,6 @@ class Context:
         error = self.errors.record_of(item)
         return item if error is None else replace(item, error_traceback=error.traceback)
 
-    def named(self, item: QueueItem) -> QueueItem:
-        """An item with the names of its values, if it was submitted by an earlier session: the server has no names."""
-        logged = self.jobs.of_item(item.item_id)
-        is_named = logged is not None and any(value.name for value in logged.field_values or ())
-        if logged is None or logged.batch_id != item.batch_id or not is_named:
-            return item
-        return replace(item, field_values=logged.field_values)
-
 
 class Handle(Generic[T]):
     """Something that can be waited for and canceled: a `Job`, a `Batch`, a `Sweep` or a `Retry`."""
@@ -287,7 +279,7 @@ class Handle(Generic[T]):
         whole = {item.item_id: item for item in await whole_items(self._context.client, ids)}
         self._read.update((item_id, without_graph(item)) for item_id, item in whole.items())
         read = self._read | whole
-        named = self._context.named
+        named = self._context.jobs.named
         return [(job, None if item is None else named(read.get(item.item_id, item))) for job, item in ended]
 
 

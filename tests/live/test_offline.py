@@ -56,6 +56,17 @@ def test_a_wait_says_that_the_server_is_away(through: iw.Console, proxy: ChaosPr
                 wait()
 
 
+def test_cancel_where_says_that_the_server_is_away(through: iw.Console, proxy: ChaosProxy) -> None:
+    """As canceling an item does; where nothing fits, nothing had to be sent."""
+    batch = through.submit(sleep(60))
+    through.refresh()
+    with proxy.offline():
+        until(lambda: through.status.connection.mode == "reconnecting", "the server to be away")
+        with pytest.raises(iw.CancellationFailed, match="was not canceled: "):
+            through.cancel(where={"batch_id": batch.batch_id})
+        assert [] == through.cancel(where={"destination": "nowhere"})
+
+
 def test_a_wait_whose_cancel_cannot_be_sent_is_a_wait_all_the_same(through: iw.Console, proxy: ChaosProxy) -> None:
     """It raises that the time is up, as it would with an answer, and says that nothing was canceled."""
     batch = through.submit(sleep(60))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import invoke_widgets as iw
@@ -68,8 +70,19 @@ def test_where_knows_values_that_events_leave_out(through: iw.Console, proxy: Ch
     assert ["canceled"] == [record.outcome for record in through.cancel(where={"sleep.seconds": 50})]
 
 
-def test_where_takes_the_names_of_a_workflow(console: iw.Console, wire: Wire) -> None:
-    """A value that was set by name is found by it; a name that no job has is refused, with the nearest one."""
+def test_where_takes_the_names_of_a_workflow(console: iw.Console, wire: Wire, tmp_path: Path) -> None:
+    """A value that was set by name is found by it; a name that no job has is refused, with the nearest one.
+
+    A later session has the names from the history.
+    """
+    history = tmp_path / "history.sqlite"
+    with wire.paused():
+        with iw.connect(console.url, history=history) as earlier:
+            earlier.workflow(iw.examples.workflow("islands")).sweep({"Seed": [1, 2]})
+            assert "Seed" in earlier.jobs.frame()
+        with iw.connect(console.url, history=history) as later:
+            assert 1 == len(later.cancel(where={"Seed": 2}))
+        console.cancel_pending()
     workflow = console.workflow(iw.examples.workflow("islands"))
     with wire.paused():
         sweep = workflow.sweep({"Seed": [1, 2, 3]})
