@@ -63,15 +63,21 @@ def as_it_ran(workflow: Mapping[str, Any], graph: Mapping[str, Any]) -> dict[str
     """A workflow with the values of a graph that was made of it.
 
     The server takes one workflow for a batch, and puts it into every picture, with the same values in each; what the
-    batch varied, which are texts, numbers and images, is in the graph alone.
+    batch varied, which are texts, numbers and images, is in the graph alone. A field that a batch node fed has the one
+    value that ran, and is not fed any more.
 
     Raises:
         InvalidRequest: it is not an exported workflow.
     """
     ran = copy.deepcopy(dict(workflow))
     nodes = invocations(ran)
-    fed = {(edge["destination"]["node_id"], edge["destination"]["field"]) for edge in edges_of(ran, nodes)}
     ran_nodes = graph.get("nodes")
+    by_node: set[tuple[str, str]] = set()
+    by_batch: set[tuple[str, str]] = set()
+    for edge in edges_of(ran, nodes):
+        is_batch = nodes[edge["source"]["node_id"]]["type"] in BATCH_FIELDS
+        (by_batch if is_batch else by_node).add((edge["destination"]["node_id"], edge["destination"]["field"]))
+    free = set()
     for node_id, data in nodes.items():
         node = ran_nodes.get(node_id) if isinstance(ran_nodes, Mapping) else None
         for field, given in dict(inputs_of(data)).items():
@@ -80,8 +86,14 @@ def as_it_ran(workflow: Mapping[str, Any], graph: Mapping[str, Any]) -> dict[str
                 value = {"image_name": value["image_name"]}
             elif not isinstance(value, str | int | float):
                 continue
-            if (node_id, field) not in fed and value != given.get("value"):
-                data["inputs"][field] = {**given, "value": value}
+            if (node_id, field) not in by_node:
+                free.add((node_id, field))
+                if value != given.get("value"):
+                    data["inputs"][field] = {**given, "value": value}
+    if free & by_batch:
+        ran["edges"] = [
+            edge for edge in ran["edges"] if (edge.get("target"), edge.get("targetHandle")) not in free & by_batch
+        ]
     return ran
 
 

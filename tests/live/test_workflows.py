@@ -214,6 +214,21 @@ def test_each_picture_of_a_sweep_is_loaded_with_its_own_values(console: iw.Conso
         assert ["#ff0000", "#ff0000", "#0000ff", "#0000ff"] == [one["Canvas.color"] for one in again]
 
 
+def test_a_picture_of_a_batch_node_is_loaded_with_its_one_value(console: iw.Console, tmp_path: Path) -> None:
+    """It makes one job, with the value that the batch node gave, not all jobs again."""
+    nodes = [editor.node("p", "blank_image", "Canvas", width=64, height=64)]
+    nodes += [
+        editor.node("many", "integer_batch", "Many", integers=[16, 24], batch_group_id="None"),
+        editor.connector("c"),
+    ]
+    drawn = editor.workflow(nodes, editor.edge("many.value -> c.in"), editor.edge("c.out -> p.width"))
+    drawn["nodes"][0]["data"]["isIntermediate"] = False
+    images = console.workflow(drawn).submit().images
+    for source in (images[1], *images[1:].save(tmp_path)):
+        again = console.workflow(source)
+        assert (24, [24]) == (again["Canvas.width"], [image.width for image in again.submit().images])
+
+
 def test_seeds_are_recorded(console: iw.Console) -> None:
     """Random ones, one for each job, are a column, and what the nodes were given."""
     graph = {"nodes": {"n": {"type": "random_range", "low": 0, "high": 10**9, "size": 2}}, "edges": []}
