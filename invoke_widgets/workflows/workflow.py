@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from invoke_widgets.errors import InvalidRequest, checks
 from invoke_widgets.errors.text import cut
-from invoke_widgets.workflows.editor import BATCH_FIELDS, CALL, graph_of, is_workflow, own_data, questions
+from invoke_widgets.workflows.editor import (
+    BATCH_FIELDS,
+    CALL,
+    edges_of,
+    graph_of,
+    invocations,
+    is_workflow,
+    own_data,
+    questions,
+)
 from invoke_widgets.workflows.fields import WorkflowField, fields
 from invoke_widgets.workflows.generators import Answers, changed, complete
 from invoke_widgets.workflows.graph import Data, near, normal_graph, plain
@@ -509,15 +518,24 @@ class Workflow:
     def _seeds(self) -> list[WorkflowField]:
         return [known for known in self._fields.values() if known.field == SEED and known.kind == "integer"]
 
+    def _edges(self) -> list[dict[str, Any]]:
+        source = self._source
+        return edges_of(source, invocations(source)) if is_workflow(source) else normal_graph(source)["edges"]
+
     def _seeded(self, rows: list[dict[str, Setting]], seed: Any, runs: int) -> tuple[list[dict[str, Setting]], int]:
         """Give each row its seed."""
         if seed is None:
             return rows, runs
         given = {name for row in rows for name in row}
-        nodes = {_node_of(self._fields[name].path) for name in given}
+        nodes = {self._fields[name].node_id for name in given}
         seeds = self._seeds()
         # A seed that an edge feeds from a given value has that value, which setting the seed would take away.
-        targets = [known for known in seeds if known.name not in given and _node_of(known.fed_by) not in nodes]
+        fed = {
+            (edge["destination"]["node_id"], edge["destination"]["field"])
+            for edge in self._edges()
+            if edge["source"]["node_id"] in nodes
+        }
+        targets = [known for known in seeds if known.name not in given and (known.node_id, known.field) not in fed]
         if not targets:
             other = " other than what the values give" if seeds else ""
             raise InvalidRequest(f"seed: {self._called()} has no seed to set{other}.", field=SEED)
@@ -688,11 +706,6 @@ class Workflow:
         if self._console is None:
             raise InvalidRequest("This workflow belongs to no console.", suggestion="console.workflow(...) makes one.")
         return self._console
-
-
-def _node_of(path: str) -> str:
-    """Return the node of a path such as "node.field"."""
-    return path.rpartition(".")[0]
 
 
 def _grouped(rows: list[dict[str, Setting]], known: Mapping[str, WorkflowField]) -> dict[str, list[dict[str, Setting]]]:

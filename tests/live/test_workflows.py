@@ -245,6 +245,13 @@ def test_a_seed_is_not_taken_from_the_value_that_feeds_it(console: iw.Console) -
         workflow.plan({"Seed": [1, 2]}, seed="random")
     assert 2 == workflow.plan({"Seed": [1, 2]}).jobs
     assert 3 == workflow.plan(seed=[1, 2, 3]).jobs
+    nodes = [editor.node(name, "integer", value=1) for name in ("i1", "i2")] + [
+        editor.node("n", "random_range", "Dice")
+    ]
+    unnamed = console.workflow(editor.workflow(nodes, "i2.value -> n.seed"))  # only their ids tell the two apart
+    assert 1 == unnamed.plan({"integer (1).value": [1]}, seed="random").jobs
+    with pytest.raises(InvalidRequest, match="no seed to set other than what the values give"):
+        unnamed.plan({"integer (2).value": [1, 2]}, seed="random")
 
 
 def test_workflow_of_the_library_is_loaded_by_name(console: iw.Console) -> None:
