@@ -786,8 +786,18 @@ class Console:
 
         Whatever waits for the console then raises `InvalidRequest` ("This console was closed."), and so does every
         later request. A console that nothing refers to any more (no variable, view, handle, alert or listener) is
-        closed without a call.
+        closed without a call, and so is each when Python ends.
+
+        A history first gets what has not been read yet, for at most 5 s: nobody else knows what the values of a sweep
+        that was submitted just now are called.
         """
+        try:
+            if self.history is not None:
+                self._engine.catch_up()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         _open_consoles.discard(self)
         self._collected.detach()
         self.alerts.close()
@@ -825,6 +835,6 @@ _open_consoles: weakref.WeakSet[Console] = weakref.WeakSet()
 def _close_all() -> None:
     for console in list(_open_consoles):
         try:
-            console.close()
+            console._close()  # at once: no host can be looked up any more
         except (JobException, RuntimeError):
             logger.debug("closing a console at exit failed", exc_info=True)

@@ -13,6 +13,7 @@ import invoke_widgets as iw
 from invoke_widgets.client import InvokeClient
 from invoke_widgets.history.logs import ErrorLog
 from invoke_widgets.sync import QueueStore, Sync
+from tests.support.chaos import ChaosProxy
 from tests.support.graphs import add_and_multiply, divide, divide_by_zero, sleep
 from tests.support.servers import Server
 from tests.support.wire import Wire, until
@@ -39,6 +40,21 @@ def test_history_survives_the_kernel(server: Server, wire: Wire, tmp_path: Path)
         statuses[failing.item_ids[0]],
         statuses[canceled.item_ids[0]],
     )
+
+
+def test_a_console_that_is_closed_right_after_a_submit_keeps_the_names_of_values(
+    proxy: ChaosProxy, wire: Wire, tmp_path: Path
+) -> None:
+    """The server does not know them, so a later session could not read them."""
+    history = tmp_path / "history.sqlite"
+    with wire.paused():
+        with iw.connect(proxy.url, history=history) as console:
+            workflow = console.workflow(iw.examples.workflow("islands"))
+            proxy.delay(0.3, path="_by_ids")
+            workflow.sweep({"Seed": [1, 2]})
+        with iw.connect(proxy.url, history=history) as console:
+            assert [1, 2] == sorted(console.jobs.frame()["Seed"])
+        wire.put("clear")
 
 
 def test_a_failed_job_is_one_error(server: Server, wire: Wire) -> None:
