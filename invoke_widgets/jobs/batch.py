@@ -261,11 +261,15 @@ class Sweep(Jobs):
 
     Attributes:
         batches: the batches, in the order in which they were enqueued.
+        enqueued: the number of items that the server took.
+        requested: the number of items asked for; more than `enqueued` if the queue was full.
     """
 
     def __init__(self, context: Context, batches: Iterable[Batch]) -> None:
         super().__init__(context)
         self.batches = tuple(batches)
+        self.enqueued = sum(batch.enqueued for batch in self.batches)
+        self.requested = sum(batch.requested for batch in self.batches)
 
     @classmethod
     def of(cls, context: Context, results: Iterable[EnqueueResult]) -> Self:
@@ -279,7 +283,8 @@ class Sweep(Jobs):
         )
 
     def __repr__(self) -> str:
-        return f"Sweep({many(len(self), 'job')} in {many(len(self.batches), 'batch')})"
+        took = f" of {self.requested:,}" if self.requested != self.enqueued else ""
+        return f"Sweep({many(len(self), 'job')}{took} in {many(len(self.batches), 'batch')})"
 
     @property
     def item_ids(self) -> tuple[int, ...]:

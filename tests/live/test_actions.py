@@ -292,6 +292,9 @@ def test_full_queue_takes_fewer_items(console: iw.Console, wire: Wire) -> None:
     assert ["validation_error", *["resource_error"] * 2] == [error.error_type for error in console.errors]
     console.refresh()
     assert room == len(console.queue)
+    console.cancel(batch.item_ids[:1])
+    sweep = console.workflow({"nodes": {"p": {"type": "blank_image"}}}).sweep({"p.color": ["red", "blue", "lime"]})
+    assert (1, 3, "Sweep(1 job of 3 in 3 batches)") == (sweep.enqueued, sweep.requested, repr(sweep))
 
 
 @pytest.mark.slow
