@@ -10,6 +10,7 @@ import threading
 import uuid
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from invoke_widgets._loop import Listeners
-from invoke_widgets.errors import JobErrorType, JobException, classify, failures
+from invoke_widgets.errors import JobErrorType, JobException, ResourceError, classify, failures
 from invoke_widgets.errors.checks import whole
 from invoke_widgets.errors.redact import without_known, without_secrets
 from invoke_widgets.errors.text import many, one_line
@@ -42,6 +43,16 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 R = TypeVar("R")
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[Path]:
+    file = Path(path).expanduser()
+    try:
+        yield file
+    except OSError as error:
+        raise ResourceError(f"{file} could not be written: {error.strerror or error}.") from error
+
 
 _Place = tuple[float, int, int, str]
 
@@ -158,20 +169,28 @@ class Log(Generic[R]):
         raise NotImplementedError
 
     def to_csv(self, path: str | Path) -> None:
-        """Write `frame()` as CSV in UTF-8; times in ISO 8601 with their offset."""
-        frames.write_csv(self.frame(), path)
+        """Write `frame()` as CSV in UTF-8; times in ISO 8601 with their offset.
+
+        Raises:
+            ResourceError: the file cannot be written, such as to a folder that is not there.
+        """
+        with _writing(path) as file:
+            frames.write_csv(self.frame(), file)
 
     def to_jsonl(self, path: str | Path) -> None:
-        """Write `frame()` as one JSON object per line in UTF-8; missing values are null."""
-        frames.write_jsonl(self.frame(), path)
+        """Write `frame()` as one JSON object per line in UTF-8; missing values are null. Raises as `to_csv` does."""
+        with _writing(path) as file:
+            frames.write_jsonl(self.frame(), file)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write `frame()` as Parquet, which preserves its types.
 
         Raises:
             InvalidRequest: pyarrow is not installed.
+            ResourceError: the file cannot be written.
         """
-        frames.write_parquet(self.frame(), path)
+        with _writing(path) as file:
+            frames.write_parquet(self.frame(), file)
 
     def _on_shared(self, found: list[tuple[str, dict[str, Any]]]) -> None:
         """Take the records that another log wrote to the file."""

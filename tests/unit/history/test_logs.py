@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound
+from invoke_widgets.errors import InvalidRequest, JobErrorType, NotFound, ResourceError
 from invoke_widgets.events import NodeFailed, NodeProgress
 from invoke_widgets.history.logs import CancellationLog, ErrorLog, EventLog, JobLog, job_error
 from invoke_widgets.records import Cancellation, FieldValue, Progress, QueueItem
@@ -325,6 +326,18 @@ def test_a_carriage_return_stays_in_its_cell(tmp_path: Path) -> None:
         found = [row["batch_id"] for row in csv.DictReader(file)]
     assert ["b\r=1+1", "'\r=2", "b\r\n=3", "b\n=4"] == found
     assert ["b\r=1+1", "'\r=2", "b\r\n=3", "b\n=4"] == list(pd.read_csv(tmp_path / "j.csv")["batch_id"])
+
+
+@pytest.mark.parametrize("write", [ErrorLog.to_csv, ErrorLog.to_jsonl, ErrorLog.to_parquet])
+def test_a_log_is_written_at_home_or_refused_in_words(
+    write: Callable[[ErrorLog, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`~` is the user's home, and a folder that is not there raises what every other failure does."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(ErrorLog(), "~/log")
+    assert ["log"] == [path.name for path in tmp_path.iterdir()]
+    with pytest.raises(ResourceError, match=r"none/log could not be written: .+\."):
+        write(ErrorLog(), "~/none/log")
 
 
 def test_csv_and_jsonl_have_a_line_per_record(tmp_path: Path) -> None:
