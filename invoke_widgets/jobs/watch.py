@@ -378,9 +378,11 @@ class Watch:
                 if course.is_late():
                     self._context.loop.call(self._leave(course))
                     return
+                pause_s = course.pause_s()
                 try:
-                    notice = notices.get(course.pause_s())
+                    notice = notices.get(pause_s)
                 except queue.Empty:
+                    course.idle_s += pause_s
                     continue
                 if course.takes(notice):
                     yield notice
@@ -393,9 +395,11 @@ class Watch:
                     await ticking(leaving)
                     leaving.result()
                     return
+                pause_s = course.pause_s()
                 try:
-                    notice = await notices.aget(course.pause_s())
+                    notice = await notices.aget(pause_s)
                 except queue.Empty:
+                    course.idle_s += pause_s
                     continue
                 if course.takes(notice):
                     yield notice
@@ -432,7 +436,11 @@ class Watch:
 
 
 class _Course:
-    """The progress of one iteration."""
+    """The progress of one iteration.
+
+    Attributes:
+        idle_s: how long nothing has come since the last job ended; not the time that the user takes for each notice.
+    """
 
     def __init__(self, context: Context, jobs: list[Job], batches: list[Batch], timeout: float | None) -> None:
         self._context = context
@@ -442,7 +450,7 @@ class _Course:
         self._batch_ids = {batch.batch_id for batch in batches}
         self._undone = set(self._batch_ids) if jobs else set()
         self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._patience = time.monotonic() + _BATCH_PATIENCE_S
+        self.idle_s = 0.0
         self.count = len(self._roots)
 
     def takes(self, notice: Notice) -> bool:
@@ -462,13 +470,15 @@ class _Course:
         return True
 
     def is_over(self) -> bool:
-        return not self._left and (not self._undone or time.monotonic() > self._patience)
+        batches = self._context.store.state.tallies.batches  # of one that was deleted no end is reported
+        patience_s = _BATCH_PATIENCE_S if any(batch_id in batches for batch_id in self._undone) else 0.0
+        return not self._left and (not self._undone or self.idle_s > patience_s)
 
     def is_late(self) -> bool:
         return self._deadline is not None and bool(self._left) and time.monotonic() >= self._deadline
 
     def pause_s(self) -> float:
-        left = WAKE_S if self._deadline is None else self._deadline - time.monotonic()
+        left = WAKE_S if self._deadline is None or not self._left else self._deadline - time.monotonic()
         return min(max(left, 0.001), WAKE_S)
 
     def left_ids(self) -> tuple[int, ...]:
@@ -492,4 +502,4 @@ class _Course:
     def _ended(self, root: int) -> None:
         if root in self._left:
             self._left.discard(root)
-            self._patience = time.monotonic() + _BATCH_PATIENCE_S
+            self.idle_s = 0.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -218,6 +219,41 @@ def test_a_deleted_job_has_ended(console: iw.Console, wire: Wire) -> None:
         following.end()
     ended = {n.item_id for n in following.of(JobDeleted)} | {n.item.item_id for n in following.of(JobFinished)}
     assert set(batch.item_ids) == ended
+
+
+def test_a_deleted_batch_is_not_waited_for(console: iw.Console, wire: Wire) -> None:
+    """Nothing reports its end."""
+    with wire.paused():
+        batch = console.submit(add_and_multiply(), runs=3)
+        console.refresh()
+        following = Following(console.watch(batch))
+        console.clear()
+        console.refresh()
+        begin = time.monotonic()
+        following.end()
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.slow
+@both_forms
+def test_the_end_of_a_batch_waits_for_a_slow_reader(console: iw.Console, collect: Collect) -> None:
+    """However long it takes for the last job."""
+
+    class Slow:
+        def __iter__(self) -> Iterator[Notice]:
+            for notice in console.watch(batch):
+                yield notice
+                if isinstance(notice, JobFinished):
+                    time.sleep(8)
+
+        async def __aiter__(self) -> AsyncIterator[Notice]:
+            async for notice in console.watch(batch):
+                yield notice
+                if isinstance(notice, JobFinished):
+                    await asyncio.sleep(8)
+
+    batch = console.submit(add_and_multiply())
+    assert isinstance(collect(Slow())[-1], BatchDone)
 
 
 def test_leaving_the_loop_ends_the_subscription(console: iw.Console) -> None:
