@@ -379,14 +379,13 @@ class Job(Handle[QueueItem]):
             nonlocal last, has_ended
             if has_ended:
                 return
-            item, state, before = self.item, self._context.store.state, last
+            item, before = self.item, last
             if item is not None and (item.item_id, item.status) != last:
                 last = item.item_id, item.status
                 put(ItemStatusChanged(queue_id=item.queue_id, item=item))
-            is_gone = item is None and self.attempts[-1] not in state.unread
-            if is_gone or (item is not None and item.is_terminal and not self._context.actions.reruns.will_go_on(item)):
-                has_ended = True
-                if before and item is not None and item.status == FAILED and state.connection.mode == "live":
+            if self._is_over(item):
+                has_ended, mode = True, self._context.store.state.connection.mode
+                if before and item is not None and item.status == FAILED and mode == "live":
                     self._context.store.schedule(_NODE_FAILED_S, finish)  # the event of its node follows
                 else:
                     finish()
@@ -415,6 +414,12 @@ class Job(Handle[QueueItem]):
                 end()
 
         return unsubscribe
+
+    def _is_over(self, item: QueueItem | None) -> bool:
+        """Return whether it has ended, or was deleted; `item` is what is known of its last attempt."""
+        if item is None:
+            return self.attempts[-1] not in self._context.store.state.unread
+        return item.is_terminal and not self._context.actions.reruns.will_go_on(item)
 
     def _members(self) -> list[Job]:
         return [self]

@@ -426,8 +426,8 @@ class Watch:
         """Do what `on_timeout` asks for when time is up, on the loop's thread."""
         if self._on_timeout == "detach":
             return
-        canceled = await outcome(course.cancel()) if self._on_timeout == "cancel" else ""
         left = course.left_ids()
+        canceled = await outcome(course.cancel()) if self._on_timeout == "cancel" else ""
         raise JobTimeout(
             f"{len(left)} of {course.count} jobs had not finished within {self._timeout or 0.0:g} s."
             f"{canceled}{hindrance(self._context)}",
@@ -444,8 +444,9 @@ class _Course:
 
     def __init__(self, context: Context, jobs: list[Job], batches: list[Batch], timeout: float | None) -> None:
         self._context = context
-        self._roots = {job.attempts[0] for job in jobs}
+        self._roots = {job.attempts[0]: job for job in jobs}
         self._left = set(self._roots)
+        self._late: set[int] = set()
         self._batch_of = {root: batch for batch in batches for job in batch.jobs for root in job.attempts[:1]}
         self._batch_ids = {batch.batch_id for batch in batches}
         self._undone = set(self._batch_ids) if jobs else set()
@@ -475,22 +476,26 @@ class _Course:
         return not self._left and (not self._undone or self.idle_s > patience_s)
 
     def is_late(self) -> bool:
-        return self._deadline is not None and bool(self._left) and time.monotonic() >= self._deadline
+        """Whether time is up and jobs have not ended. Of those that have, notices may still wait for a slow reader."""
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return False
+        self._late = {root for root in self._left if not self._roots[root]._is_over(self._roots[root].item)}
+        return bool(self._late)
 
     def pause_s(self) -> float:
-        left = WAKE_S if self._deadline is None or not self._left else self._deadline - time.monotonic()
-        return min(max(left, 0.001), WAKE_S)
+        left = WAKE_S if self._deadline is None else self._deadline - time.monotonic()
+        return left if 0.0 < left < WAKE_S else WAKE_S
 
     def left_ids(self) -> tuple[int, ...]:
-        """Return the last attempts of the jobs that have not ended."""
-        return tuple(sorted(self._context.actions.reruns.attempts(root)[-1] for root in self._left))
+        """Return the last attempts of the jobs that are late."""
+        return tuple(sorted(self._roots[root].attempts[-1] for root in self._late))
 
     async def cancel(self) -> Cancellation:
-        """Cancel what has not ended, whole batches at once."""
-        batches = {batch.batch_id for root in self._left if (batch := self._batch_of.get(root)) is not None}
+        """Cancel what is late, whole batches at once."""
+        batches = {batch.batch_id for root in self._late if (batch := self._batch_of.get(root)) is not None}
         actions = self._context.actions
         records = [await actions.cancel_batch(batch_id) for batch_id in sorted(batches)]
-        singles = [actions.reruns.attempts(root)[-1] for root in sorted(self._left - self._batch_of.keys())]
+        singles = [self._roots[root].attempts[-1] for root in sorted(self._late - self._batch_of.keys())]
         others, failures = await actions.cancel_many(singles)
         if failures:
             raise failures[0]

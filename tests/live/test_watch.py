@@ -20,6 +20,7 @@ from invoke_widgets.notices import (
     ConnectionBack,
     ConnectionLost,
     JobChanged,
+    JobCompleted,
     JobDeleted,
     JobFailed,
     JobFinished,
@@ -254,6 +255,16 @@ def test_the_end_of_a_batch_waits_for_a_slow_reader(console: iw.Console, collect
 
     batch = console.submit(add_and_multiply())
     assert isinstance(collect(Slow())[-1], BatchDone)
+
+
+@both_forms
+def test_what_ended_in_time_is_not_late_for_a_slow_reader(console: iw.Console, collect: Collect) -> None:
+    """Nor what had ended before: the time is that of the jobs."""
+    batch = console.submit(add_and_multiply(), runs=3)
+    batch.wait(60)
+    console.refresh()
+    notices = collect(console.watch(batch, timeout=0))
+    assert [JobCompleted] * 3 + [BatchDone] == [type(notice) for notice in notices]
 
 
 def test_leaving_the_loop_ends_the_subscription(console: iw.Console) -> None:
