@@ -275,7 +275,7 @@ class InvokeClient:
             batch: `{"graph": ..., "runs": 1, "data": ..., "batch_id": ..., "destination": ..., "origin": ...}`.
             prepend: whether to put it before all pending items.
         """
-        body = {"batch": dict(batch), "prepend": prepend}
+        body = {"batch": _object("batch", batch), "prepend": prepend}
         return await self._record("POST", f"{self._queue}/enqueue_batch", EnqueueResult.from_json, body=body)
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ class InvokeClient:
 
     async def get_batch_status(self, batch_id: str) -> BatchStatus:
         """Return the counters of one batch; zeros if it is unknown."""
-        if "/" in batch_id:  # no path can name it
+        if "/" in checks.text("batch_id", batch_id, "a batch's id"):  # no path can name it
             return BatchStatus(queue_id=self.queue_id, batch_id=batch_id)
         return await self._record("GET", f"{self._queue}/b/{path_segment(batch_id)}/status", BatchStatus.from_json)
 
@@ -408,11 +408,8 @@ class InvokeClient:
         Returns:
             The number of canceled items; up to 6.13 the running one is not counted.
         """
-        if isinstance(batch_ids, str):
-            raise InvalidRequest("batch_ids: should be a list of batch ids, got one string.")
-        return await self._number(
-            "PUT", f"{self._queue}/cancel_by_batch_ids", "canceled", body={"batch_ids": list(batch_ids)}
-        )
+        body = {"batch_ids": _listed("batch_ids", batch_ids, "batch ids")}
+        return await self._number("PUT", f"{self._queue}/cancel_by_batch_ids", "canceled", body=body)
 
     async def cancel_by_destination(self, destination: str) -> int:
         """Cancel all items with this destination, and return their number."""
@@ -448,9 +445,9 @@ class InvokeClient:
         Raises:
             InvalidRequest: the destination is empty, or contains a slash, which the endpoint cannot handle.
         """
-        if not destination or "/" in destination:
+        if "/" in checks.text("destination", destination, "a text"):
             raise InvalidRequest(
-                f"destination: {destination!r} cannot be deleted by name, since it is empty or holds a slash.",
+                f"destination: {destination!r} cannot be deleted by name, since it holds a slash.",
                 suggestion="Cancel it by destination, then prune.",
             )
         return await self._number("DELETE", f"{self._queue}/d/{path_segment(destination)}", "deleted", repeatable=False)
@@ -595,20 +592,16 @@ class InvokeClient:
 
     async def get_board(self, board_id: str) -> BoardRecord:
         """Return one board's record."""
-        return await self._record("GET", f"/api/v1/boards/{path_segment(board_id)}", BoardRecord.from_json)
+        return await self._record("GET", self._board(board_id), BoardRecord.from_json)
 
     async def update_board(self, board_id: str, *, board_name: str) -> BoardRecord:
         """Rename a board, and return its record."""
-        path = f"/api/v1/boards/{path_segment(board_id)}"
-        return await self._record(
-            "PATCH", path, BoardRecord.from_json, body={"board_name": board_name}, repeatable=True
-        )
+        body = {"board_name": board_name}
+        return await self._record("PATCH", self._board(board_id), BoardRecord.from_json, body=body, repeatable=True)
 
     async def delete_board(self, board_id: str, *, include_images: bool = False) -> None:
         """Delete a board, and its images if `include_images`."""
-        await self._transport.json(
-            "DELETE", f"/api/v1/boards/{path_segment(board_id)}", params={"include_images": include_images}
-        )
+        await self._transport.json("DELETE", self._board(board_id), params={"include_images": include_images})
 
     async def list_all_board_image_names(
         self, board_id: str, *, categories: Iterable[str] = (), is_intermediate: bool | None = None
@@ -619,9 +612,8 @@ class InvokeClient:
             board_id: the board; "none" for the images on none.
         """
         params = {"categories": list(categories) or None, "is_intermediate": is_intermediate}
-        data = await self._transport.json(
-            "GET", f"/api/v1/boards/{path_segment(board_id)}/image_names", params=params, repeatable=True
-        )
+        path = f"{self._board(board_id)}/image_names"
+        data = await self._transport.json("GET", path, params=params, repeatable=True)
         if not isinstance(data, list):
             raise UnexpectedReply("The board's image names are not a list.")
         return [str(name) for name in data]
@@ -656,7 +648,7 @@ class InvokeClient:
 
         The record's JSON is the server's copy: it has an id, and lacks what the server does not know.
         """
-        body = {"workflow": dict(workflow)}
+        body = {"workflow": _object("workflow", workflow)}
         return await self._record("POST", "/api/v1/workflows/", WorkflowRecord.from_json, body=body)
 
     async def delete_workflow(self, workflow_id: str) -> None:
@@ -743,7 +735,7 @@ class InvokeClient:
         return f"/api/v1/images/i/{path_segment(checked_image_name(image_name))}"
 
     def _image_names(self, image_names: Iterable[str]) -> list[str]:
-        names = list(dict.fromkeys(map(checked_image_name, image_names)))
+        names = list(dict.fromkeys(map(checked_image_name, _listed("image_names", image_names, "names"))))
         if len(names) > MAX_NAMES_PER_REQUEST:
             raise InvalidRequest(
                 f"image_names: the server takes at most {MAX_NAMES_PER_REQUEST} names in one request, got {len(names)}."
@@ -768,10 +760,11 @@ class InvokeClient:
         changed = _member(data, key, list, f"POST /api/v1/{path}")
         return [name for name in names if name in changed]
 
+    def _board(self, board_id: str) -> str:
+        return f"/api/v1/boards/{path_segment(checks.text('board_id', board_id, 'an id'))}"
+
     def _workflow(self, workflow_id: str) -> str:
-        if not isinstance(workflow_id, str) or not workflow_id:
-            raise InvalidRequest(f"workflow_id: should be an id, got {workflow_id!r}.", field="workflow_id")
-        return f"/api/v1/workflows/i/{path_segment(workflow_id)}"
+        return f"/api/v1/workflows/i/{path_segment(checks.text('workflow_id', workflow_id, 'an id'))}"
 
     def _item(self, item_id: int) -> str:
         return f"{self._queue}/i/{checked_id(item_id)}"
@@ -828,6 +821,20 @@ def each(data: object, parse: Callable[[object], T], request: str) -> list[T]:
     if not isinstance(data, Sequence) or isinstance(data, str):
         raise UnexpectedReply(f"{request}: expected a list, got {type(data).__name__}.")
     return [parsed(parse, item, request) for item in data]
+
+
+def _object(name: str, value: object) -> dict[str, Any]:
+    """Return a mapping as JSON has it, or raise `InvalidRequest`."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"{name}: should be a mapping, got {value!r:.80}.", field=name)
+    return dict(value)
+
+
+def _listed(name: str, values: object, what: str) -> list[Any]:
+    """Return several values as a list, or raise `InvalidRequest`, also for a single text."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidRequest(f"{name}: should be a list of {what}, got {values!r:.80}.", field=name)
+    return list(values)
 
 
 def _possible(item_ids: Iterable[int]) -> list[int]:
