@@ -116,6 +116,8 @@ def exception_for_reply(status: int, content_type: str, body: bytes, request: st
         found = InvalidRequest, words, remedy, False
     elif status == 401 and "/auth/login" in request:
         found = AccessDenied, f"The login was refused: {said}.", "Check both and try again.", False
+    elif status == 403 and "/auth/login" in request and "single-user" in said:
+        found = AccessDenied, f"The login was refused: {said}.", "Go on without a login.", False
     elif status == 401 and not _NO_TOKEN.search(said):
         remedy = "Log in again, and pass the new token=... or set INVOKEAI_TOKEN."
         found = AccessDenied, f"The server refuses the token: {said}.", remedy, False
