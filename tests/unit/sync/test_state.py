@@ -233,7 +233,7 @@ def some_item(draw: st.DrawFn) -> QueueItem:
         status=draw(st.sampled_from(["pending", "in_progress", "failed", "completed", "resting"])),
         batch_id=draw(st.sampled_from("ab")),
         user_id=draw(st.sampled_from([None, "me", "other"])),
-        retried_from_item_id=root if root != item_id else None,
+        retried_from_item_id=root if root and root < item_id else None,  # ids grow: a retry is newer
         parent_item_id=draw(st.sampled_from([None, None, None, 2])),
     )
 
