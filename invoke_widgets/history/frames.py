@@ -155,7 +155,8 @@ def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:
     """One row per job; `waited_s` and `ran_s` in seconds.
 
     `updated_at` is when the server changed the job last; for one with the status "gone" (see `JobLog`), when that was
-    noticed. After the fixed columns come the values that batches set, one column each, by name or as `node.field`.
+    noticed. After the fixed columns come the values that batches set, one column each, by name or as `node.field`. A
+    column whose name is taken gets " (value)" appended.
     """
     import pandas as pd
 
@@ -164,7 +165,8 @@ def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:
     for index, row in enumerate(rows):
         for value in row.field_values or ():
             fields[value.label][index] = value.value
-    varied = {name: fields[name] for name in sorted(fields) if name not in JOBS}
+    taken = (*JOBS, IMAGES)
+    varied = {f"{name} (value)" if name in taken else name: fields[name] for name in sorted(fields)}
     frame = _frame(_columns(rows, JOBS), JOBS)
     return pd.concat([frame, _of_values(varied)], axis=1) if varied else frame
 
