@@ -49,6 +49,7 @@ from invoke_widgets.jobs import (
     Watch,
     follow,
     handles_of,
+    hindrance,
     no_batch,
 )
 from invoke_widgets.notices import Notice
@@ -679,7 +680,11 @@ class Console:
             error = JobTimeout(f"The snapshot did not agree with the server within {timeout:g} s.")
             await limited(self._engine.sync.settled(), timeout, error)
 
-        self._call(work())
+        try:
+            self._call(work())
+        except JobTimeout as error:
+            error.message += "" if self.status.connection.is_up else hindrance(self._context)
+            raise
 
     def reconnect(self, timeout: float = 30.0, *, token: str | None = None) -> Connection:
         """Check now whether the server answers, giving up what is under way, and return the connection.

@@ -237,7 +237,9 @@ class Handle(Generic[T]):
                     try:
                         event = events.get(limit_s)
                     except queue.Empty:
-                        raise JobTimeout(f"{self._called()} has sent no event for {limit_s:g} s.") from None
+                        raise JobTimeout(
+                            f"{self._called()} has sent no event for {limit_s:g} s.{hindrance(self._context)}"
+                        ) from None
                     if event is None:
                         left -= 1
                     else:

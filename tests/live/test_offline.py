@@ -42,7 +42,7 @@ def test_offline_server_fails_requests_at_once(through: iw.Console, proxy: Chaos
 
 
 def test_a_wait_says_that_the_server_is_away(through: iw.Console, proxy: ChaosProxy) -> None:
-    """Of a job, of a batch, as jobs complete, and while they are watched: the time is not up for want of speed."""
+    """Of a job, a batch, its events, as jobs complete, and so on: the time is not up for want of speed."""
     batch = through.submit(sleep(60))
     with proxy.offline():
         until(lambda: through.status.connection.mode == "reconnecting", "the server to be away")
@@ -51,6 +51,8 @@ def test_a_wait_says_that_the_server_is_away(through: iw.Console, proxy: ChaosPr
             lambda: batch.jobs[0].wait(0.1),
             lambda: list(iw.as_completed(batch, timeout=0.1)),
             lambda: list(through.watch(batch, timeout=0.1, on_timeout="raise")),
+            lambda: list(batch.iter_events(0.1)),
+            lambda: through.refresh(0.1),
         ):
             with pytest.raises(iw.JobTimeout, match=r"\. The server is away: .*\w\.$"):
                 wait()
