@@ -14,7 +14,7 @@ from invoke_widgets.sync import Change
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.part import Part, Said, script, style
 from invoke_widgets.widgets.picture_actions import PictureActions
-from invoke_widgets.widgets.pictures import read_pictures
+from invoke_widgets.widgets.pictures import newest, read_pictures
 from invoke_widgets.widgets.text import clean, html_table, text_table
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Gallery(Part):
         on_said: called with `said` after each action.
 
     Attributes:
-        cards: one for each job with pictures, the newest first: `item_id`, `batch`, `values`, `at`, `took`, `names`.
+        cards: one for each job with pictures, the newest first: `item_id`, `batch`, `values`, `at`, `took`, how many
+            were `made`, and the `names` of the newest.
         selected: names of the selected pictures, in the order in which they were selected. May be set and observed:
             `gallery.observe(lambda change: print(change["new"]), "selected")`.
         filters: `batch`, `text`.
@@ -131,7 +132,7 @@ class Gallery(Part):
             "values": words.fields(item.field_values) or [],
             "at": None if item.completed_at is None else item.completed_at.timestamp(),
             "took": item.ran_s,
-            "names": [clean(name) for name in self._names[item_id]],
+            **newest(self._names[item_id]),
         }
 
     # -- pictures ----------------------------------------------------------------------------------------------------

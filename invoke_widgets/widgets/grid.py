@@ -16,7 +16,7 @@ from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, script, style
 from invoke_widgets.widgets.picture_actions import PictureActions
-from invoke_widgets.widgets.pictures import read_pictures
+from invoke_widgets.widgets.pictures import newest, read_pictures
 from invoke_widgets.widgets.text import cell as short
 from invoke_widgets.widgets.text import clean, html_table, text_table
 from invoke_widgets.workflows import near
@@ -46,8 +46,9 @@ class Grid(Part):
         x, y, facet: may be set.
         layout_: `columns`, `rows` and `facets`, each a list of texts, and `cells`: for each job its id, its column, row
             and facet, and its values.
-        states: by job id: `status`, `item_id` of the last attempt, `share` of the work done, `took`, `names` of its
-            pictures, `preview`, `error` and so on. Pages receive them in messages, each with what changed.
+        states: by job id: `status`, `item_id` of the last attempt, `share` of the work done, `took`, how many pictures
+            it `made`, the `names` of the newest, `preview`, `error` and so on. Pages receive them in messages, each
+            with what changed.
         pattern: the names of files that "Save all" proposes.
         again, saving: as in `Gallery`.
     """
@@ -175,7 +176,7 @@ class Grid(Part):
         if item.completed_at is not None:
             found["at"] = item.completed_at.timestamp()
         if names := self._names.get(item.item_id):
-            found["names"] = [clean(name) for name in names]
+            found |= newest(names)
         progress = state.progress.get(item.item_id)
         if item.status == IN_PROGRESS and progress is not None:
             found["share"] = progress.percentage
@@ -218,6 +219,7 @@ class Grid(Part):
             "cancel": self.cancel,
             "retry": self.retry,
             **self._actions.handlers(),
+            "save": self.save,
         }
 
     def within(self) -> tuple[Any, ...]:
@@ -230,6 +232,12 @@ class Grid(Part):
     def retry(self, item_ids: list[int]) -> None:
         """Start retrying jobs, and return at once."""
         QueueActions(self).retry(item_ids, "retry")
+
+    def save(self, folder: str, pattern: str) -> None:
+        """Start saving the pictures of all jobs, without the steps towards them, and return at once."""
+        with self.lock:
+            names = [name for _, item in sorted(self._items.items()) for name in self._names.get(item.item_id, ())]
+        self._actions.save(names, folder, pattern, final=True)
 
     # -- elsewhere ---------------------------------------------------------------------------------------------------
 

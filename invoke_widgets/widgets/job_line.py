@@ -41,6 +41,7 @@ class JobLine(Part):
     running: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
     pictures: traitlets.List[str] = traitlets.List().tag(sync=True)
+    more = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, console: Console, handle: Job | Jobs) -> None:
         self._handle = handle
@@ -87,6 +88,11 @@ class JobLine(Part):
 
     def _take(self, read: list[tuple[int, QueueItem | None, list[str]]]) -> None:
         self.pictures = [clean(names[-1]) for _, _, names in read if names]
+        further = sum(len(names) for _, _, names in read) - len(self.pictures)
+        if self.counts["completed"] > len(read):  # of the others it is not known
+            self.more = "and more" if self.pictures else ""
+        else:
+            self.more = f"and {further:,} more" if further else ""
 
     # -- acting ------------------------------------------------------------------------------------------------------
 

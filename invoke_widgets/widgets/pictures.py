@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import Any
 
 from invoke_widgets.errors import JobException
 from invoke_widgets.images import real_names
+from invoke_widgets.jobs import a_few_at_once
 from invoke_widgets.outputs import shown_images
 from invoke_widgets.records import QueueItem
 from invoke_widgets.widgets.part import Part
 from invoke_widgets.widgets.text import cell, clean
 
-_READ_AT_ONCE = 4
 _MOST_PICTURES = 48
-"""Of one job."""
+"""Of one job, that a page is sent."""
 _SHELF = 60
 """Pictures to choose from at a time."""
 
 
-async def newest_thumbnails(client: Any, item_id: int, most: int) -> tuple[int, list[bytes]]:
-    """How many pictures a job made, and the thumbnails of the newest of them.
-
-    Raises:
-        JobException: the item, or one of the pictures, cannot be fetched.
-    """
-    names = shown_images(await client.get_queue_item(item_id))
-    return len(names), [await client.get_image_thumbnail(name) for name in names[-most:]]
+def newest(names: list[str], most: int = _MOST_PICTURES) -> dict[str, Any]:
+    """What a page is sent of a job's pictures: the newest `names`, and how many were `made`."""
+    return {"names": [clean(name) for name in names[-most:]], "made": len(names)}
 
 
 async def read_pictures(client: Any, item_ids: list[int]) -> list[tuple[int, QueueItem | None, list[str]]]:
     """For each id the job and the names of the pictures that it made; None where it made none, or was deleted."""
-    gate = asyncio.Semaphore(_READ_AT_ONCE)
 
-    async def read(item_id: int) -> tuple[int, QueueItem | None, list[str]]:
-        async with gate:
-            with contextlib.suppress(JobException):  # it was deleted since
-                item = await client.get_queue_item(item_id)
-                if names := real_names(shown_images(item))[-_MOST_PICTURES:]:
-                    return item_id, item.without_session(), names
-        return item_id, None, []
+    async def read(item_id: int) -> tuple[QueueItem | None, list[str]]:
+        item = await client.get_queue_item(item_id)
+        names = real_names(shown_images(item))
+        return item.without_session() if names else None, names
 
-    return await asyncio.gather(*map(read, item_ids))
+    found = await a_few_at_once(read, item_ids)
+    return [
+        (item_id, None, []) if isinstance(one, JobException) else (item_id, *one)
+        for item_id, one in zip(item_ids, found, strict=True)
+    ]
 
 
 async def send_pictures(view: Part, names: list[str], page: str, *, full: bool) -> None:
@@ -58,7 +51,7 @@ async def send_pictures(view: Part, names: list[str], page: str, *, full: bool) 
         else:
             view.post(message, (content,), page=page)
 
-    await asyncio.gather(*map(send, names))
+    await a_few_at_once(send, names)
 
 
 async def send_shelf(view: Part, board: str, page: str) -> None:

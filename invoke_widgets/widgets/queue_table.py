@@ -11,8 +11,6 @@ change is `[item_id, column, value, column, value, ...]`: a job's end is 40 byte
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import heapq
 import itertools
 import json
@@ -27,13 +25,14 @@ from invoke_widgets.errors import InvalidRequest, JobException
 from invoke_widgets.errors.text import cut
 from invoke_widgets.history import job_error
 from invoke_widgets.images import real_names
+from invoke_widgets.jobs import a_few_at_once
 from invoke_widgets.outputs import outputs, shown_images
 from invoke_widgets.records import COMPLETED, IN_PROGRESS, STATUSES, Progress, QueueItem
 from invoke_widgets.sync import Change, QueueState
 from invoke_widgets.widgets import text as words
 from invoke_widgets.widgets.controls import QueueActions
 from invoke_widgets.widgets.part import Part, Said, script, style
-from invoke_widgets.widgets.pictures import newest_thumbnails, send_pictures
+from invoke_widgets.widgets.pictures import newest, read_pictures, send_pictures
 from invoke_widgets.widgets.text import COLUMNS, DEFAULT_COLUMNS, cell, clean, error_text, fields, html_table
 from invoke_widgets.workflows import fields as workflow_fields
 
@@ -48,9 +47,7 @@ _UNASKED_AFTER_S = 1.0
 _THUMBNAILS = 24
 _STATIC_ROWS = 50
 _OPEN_DETAILS = 8
-_KEPT_THUMBNAILS = 500
 _THUMBNAILS_OF_A_ROW = 2
-_READ_AT_ONCE = 4
 _TOTALS_AFTER_S = 0.5
 _FILTERS = ("status", "batch", "destination", "items", "text")
 _INDEX = {status: index for index, status in enumerate(STATUSES)}
@@ -122,7 +119,7 @@ class QueueTable(Part):
         self._sent_facts: dict[str, Any] = {}
         self._asked = False
         self._streams = itertools.count(1)
-        self._pictures: dict[int, tuple[int, list[bytes]]] = {}  # item -> how many pictures, the newest thumbnails
+        self._pictures: dict[int, dict[str, Any]] = {}  # by the ids of items that made some
         state = self._state = console.internals.store.state
         usual = _checked_columns(DEFAULT_COLUMNS if columns is None else columns)
         super().__init__(
@@ -278,8 +275,7 @@ class QueueTable(Part):
 
     def _post_detail(self, item: QueueItem) -> None:
         try:
-            names = real_names(shown_images(item))[:_THUMBNAILS]
-            found = {"detail": detail(item), "images": cleaned(names)}
+            found = {"detail": detail(item), **newest(real_names(shown_images(item)), _THUMBNAILS)}
         except Exception as error:
             self.send({"t": "detail", "id": item.item_id, "failed": clean(str(error))})
             raise
@@ -299,7 +295,7 @@ class QueueTable(Part):
             "open": self._opened,
             "close": self._detail_closed,
             "thumbnail": lambda names, page: self.run(send_pictures(self, names, page, full=False)),
-            "thumbnails": self._wanted_thumbnails,
+            "pictures": lambda item_ids, page: self.run(self._send_pictures(item_ids[:_THUMBNAILS], page)),
         }
 
     def _hello(self, page: str) -> None:
@@ -320,28 +316,18 @@ class QueueTable(Part):
             if not pages:
                 self._open.pop(item_id, None)
 
-    def _wanted_thumbnails(self, item_ids: list[int], page: str) -> None:
-        self.run(self._read_thumbnails(item_ids[:_THUMBNAILS], page))
+    async def _send_pictures(self, item_ids: list[int], page: str) -> None:
+        """Send which pictures finished items made, each as it is read; nothing for an item that made none."""
 
-    async def _read_thumbnails(self, item_ids: list[int], page: str) -> None:
-        """Send the newest thumbnails of finished items, a few at a time. What cannot be fetched is not shown."""
-        gate = asyncio.Semaphore(_READ_AT_ONCE)
+        async def send(item_id: int) -> None:
+            if item_id not in self._pictures:
+                ((_, _, names),) = await read_pictures(self.console.client, [item_id])
+                if not names:
+                    return
+                self._pictures[item_id] = newest(names, _THUMBNAILS_OF_A_ROW)
+            self.post({"t": "pictures", "id": item_id, **self._pictures[item_id]}, page=page)
 
-        async def read(item_id: int) -> None:
-            async with gate:
-                with contextlib.suppress(JobException):
-                    if item_id not in self._pictures:
-                        self._pictures[item_id] = await newest_thumbnails(
-                            self.console.client, item_id, _THUMBNAILS_OF_A_ROW
-                        )
-                        while len(self._pictures) > _KEPT_THUMBNAILS:
-                            del self._pictures[next(iter(self._pictures))]
-                    count, thumbnails = self._pictures[item_id]
-                    if count:
-                        message = {"t": "thumbnails", "id": item_id, "count": count}
-                        self.post(message, tuple(thumbnails), page=page)
-
-        await asyncio.gather(*(read(item_id) for item_id in item_ids))
+        await a_few_at_once(send, item_ids)
 
     # -- acting ------------------------------------------------------------------------------------------------------
 

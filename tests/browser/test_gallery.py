@@ -13,6 +13,7 @@ from tests.browser.accessible import violations
 from tests.browser.session import Lab, Theme
 from tests.browser.test_dashboard import Page, View
 from tests.support import editor
+from tests.support.graphs import many_images
 from tests.support.wire import Wire, until
 
 pytestmark = pytest.mark.looks
@@ -75,6 +76,26 @@ def test_pictures_are_selected_and_changed(lab: Lab, wire: Wire) -> None:
     assert [] == _selected(page)
     assert [] == wire.get("/images/", board_id=board["board_id"], limit=5)["items"]
     page.notebook.kernel_execute("console.board('Foxes').delete()")
+
+
+def test_pictures_of_a_job_that_are_not_shown_are_counted(lab: Lab, wire: Wire) -> None:
+    """In its row, opened and not, in the gallery, with one in full, and in its line; a row's are drawn by name."""
+    page = Page(lab, wire, f"batch = console.submit({many_images(60)!r})\nbatch.wait()\nconsole.gallery()", "batch")
+    for cell in (2, 3):
+        page.notebook.run_cell(cell)
+    gallery, line = View(page.notebook.output(2)), page.notebook.output(3)
+    row = page.row(wire.item_ids()[0])
+    expect(row).to_contain_text("60 pictures")
+    expect(row.locator("img")).to_have_count(2)
+    row.locator(".iwt-c-item").click()
+    expect(page.view.locator(".iwt-detail figure img")).to_have_count(24)
+    expect(page.view.locator(".iwt-detail")).to_contain_text("and 36 more")
+    expect(line).to_contain_text("and 59 more")
+    expect(gallery.view.locator(".iwg-card")).to_contain_text("59 more")
+    gallery.view.locator(".iwg-open").click()
+    strip = gallery.view.get_by_role("group", name="Pictures of this job")
+    expect(strip.locator("img")).to_have_count(48)
+    expect(strip).to_contain_text("and 12 more")
 
 
 def test_picture_in_full_says_what_it_is_and_is_made_again(lab: Lab, wire: Wire, pictures: Path) -> None:

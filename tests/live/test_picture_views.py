@@ -12,7 +12,7 @@ import PIL.Image
 import invoke_widgets as iw
 from invoke_widgets.widgets.gallery import Gallery
 from tests.support import editor
-from tests.support.graphs import blank_image
+from tests.support.graphs import blank_image, many_images
 from tests.support.parts import Sent, ask, receive, said
 from tests.support.wire import Wire, until
 
@@ -132,6 +132,19 @@ def test_grid_sends_what_changed(console: iw.Console) -> None:
     ask(grid, "delete", names=[first])
     until(lambda: len(sent.of("states")) > 1, "the change")
     assert [str(batch.item_ids[0])] == list(sent.of("states")[1]["states"])
+
+
+def test_pictures_of_a_job_that_are_not_shown_are_counted_and_saved(console: iw.Console, tmp_path: Path) -> None:
+    """A page is sent the newest 48 of a job; "Save all" saves the others too."""
+    batch = console.submit(many_images(60))
+    batch.wait(60)
+    gallery, grid, line = console.gallery(), batch.grid(), console.progress(batch)
+    (card,) = until(lambda: gallery.cards, "the card")
+    (state,) = until(lambda: [one for one in grid.states.values() if "names" in one], "the state")
+    assert [(60, 48)] * 2 == [(one["made"], len(one["names"])) for one in (card, state)]
+    until(lambda: line.more == "and 59 more", "the line")
+    ask(grid, "save", folder=str(tmp_path), pattern="{name}")
+    _says(grid, "Saved 60 pictures in ")
 
 
 def test_form_takes_files_in_parts_and_pictures_of_the_server(console: iw.Console, wire: Wire, tmp_path: Path) -> None:

@@ -393,14 +393,16 @@ def test_gallery_shows_pictures_and_sends_them_on_demand(console: iw.Console, wi
 
 
 def test_thumbnails_in_the_table(console: iw.Console, wire: Wire) -> None:
-    """A completed row gets the number of its pictures and the newest thumbnails."""
+    """A completed row gets the number of its pictures and the names of the newest, which the page then asks for."""
     item_id = wire.run(blank_image(32, 16))["item_id"]
     until(lambda: [item.status for item in console.queue] == ["completed"], "the snapshot")
     table = QueueTable(console)
     sent = Sent(table)
-    ask(table, "thumbnails", item_ids=[item_id], page="me")
-    until(lambda: sent.of("thumbnails"), "the thumbnail")
-    assert (1, 1) == (sent.of("thumbnails")[0]["count"], len(sent.of("thumbnails")[0]["buffers"]))
+    ask(table, "pictures", item_ids=[item_id], page="me")
+    found = until(lambda: sent.of("pictures"), "the names")[0]
+    assert (1, 1) == (found["made"], len(found["names"]))
+    ask(table, "thumbnail", names=found["names"], page="me")
+    assert 1 == len(until(lambda: sent.of("thumbnail"), "the thumbnail")[0]["buffers"])
 
 
 def test_selected_jobs_can_be_acted_on(console: iw.Console, wire: Wire) -> None:

@@ -57,6 +57,16 @@ def missing_input() -> Graph:
     return graph({"resize": {"type": "img_resize"}})
 
 
+def many_images(count: int) -> Graph:
+    """Completes with so many images, 8, 9, ... pixels wide."""
+    nodes = {
+        "range": {"type": "range", "start": 8, "stop": 8 + count, "step": 1},
+        "each": {"type": "iterate"},
+        "blank": {"type": "blank_image", "width": 8, "height": 8, "use_cache": False},
+    }
+    return graph(nodes, "range.collection -> each.collection", "each.item -> blank.width")
+
+
 def iterate(count: int = 4, factor: int = 3) -> Graph:
     """Completes with the collection 0, factor, 2 * factor, ...; each from an execution node of its own."""
     nodes: dict[str, dict[str, Any]] = {

@@ -109,7 +109,7 @@ function FullView({ cards, card, chosen, pictures, selected, onSelect, onOpen, o
     </div>`}
     <div class="iwg-large">${url ? html`<img src=${url} alt=${name ?? `Preview of item ${card.item_id}`} />`
       : html`<span class=${card.error ? "iw-wrong iwg-why" : "iw-dim"}>${card.error?.message ?? (!name ? "No picture." : url === null ? "The server does not have this picture any more." : "…")}</span>`}</div>
-    ${names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${one === name} aria-label=${`Picture ${i + 1} of ${names.length}`} onClick=${() => onOpen(card, one)}><${Thumb} pictures=${pictures} name=${one} /></button>`)}</div>`}
+    ${names.length > 1 && html`<div class="iwg-strip" role="group" aria-label="Pictures of this job">${names.map((one, i) => html`<button type="button" key=${one} class=${one === name ? "iw-on" : ""} aria-pressed=${one === name} aria-label=${`Picture ${i + 1} of ${names.length}`} onClick=${() => onOpen(card, one)}><${Thumb} pictures=${pictures} name=${one} /></button>`)}${andMore(card)}</div>`}
     <div class="iwg-about"><${Values} values=${card.values} />
       <p class="iw-dim">${facts.map((fact, i) => html`${i ? " · " : ""}${fact}`)}</p>
       ${about?.metadata.length > 0 && html`<dl aria-label="Metadata">${about.metadata.map(([key, value]) => html`<dt><bdi>${key}</bdi></dt><dd><bdi>${value}</bdi></dd>`)}</dl>`}</div>

@@ -10,7 +10,7 @@ function Card({ card, pictures, focus, chosen, onOpen, onSelect }) {
       onClick=${(event) => (event.ctrlKey || event.metaKey || event.shiftKey ? onSelect(card, event.shiftKey) : onOpen())}><${Thumb} pictures=${pictures} name=${near && name} /></button>
     <input type="checkbox" class="iwg-check" tabindex="-1" checked=${chosen} aria-label=${`Select the picture of item ${card.item_id}`} onClick=${(event) => onSelect(card, event.shiftKey)} />
     <div class="iwg-caption iw-small"><${Values} values=${card.values} />
-      <span class="iw-dim">item ${card.item_id} · ${duration(card.took)}${card.names.length > 1 ? ` · ${card.names.length - 1} more` : ""}</span></div>
+      <span class="iw-dim">item ${card.item_id} · ${duration(card.took)}${card.made > 1 ? ` · ${count(card.made - 1)} more` : ""}</span></div>
   </div>`;
 }
 

@@ -112,7 +112,7 @@ function Grid({ model }) {
   // The same width in each row, which is laid out by itself: room for the longest heading, within limits.
   const side = y ? Math.min(Math.max(...rows.map((value) => `${y} ${value}`.length)) + 3, 22) : 0;
   const saved = (folder, file) => {
-    if (folder !== undefined) run("save", { names: withPictures.flatMap((card) => card.names), folder, pattern: file, final: true });
+    if (folder !== undefined) run("save", { folder, pattern: file });
     setSaving(false);
     back();
   };

@@ -3,7 +3,7 @@
 const SHOWN = [["completed", "completed"], ["failed", "failed"], ["canceled", "canceled"], ["pending", "waiting"]];
 
 function JobLine({ model }) {
-  const [name, counts, total, running, error, names] = useTraits(model, "name", "counts", "total", "running", "error", "pictures");
+  const [name, counts, total, running, error, names, more] = useTraits(model, "name", "counts", "total", "running", "error", "pictures", "more");
   const [run, busy] = useAct();
   const pictures = usePictures(model);
   const done = (counts.completed ?? 0) + (counts.failed ?? 0) + (counts.canceled ?? 0);
@@ -15,7 +15,7 @@ function JobLine({ model }) {
     ${over ? null : html`<span class="iwl-meter"><${Progress} share=${share} label=${`Progress of ${name.toLowerCase()}`} /></span>`}
     <span role="status">${words}</span>
     ${running.id ? html`<span class="iw-dim iw-cut">${[running.message || "running", running.share ? percent(running.share) : ""].filter(Boolean).join(" · ")}</span>` : null}
-    ${names.map((one) => html`<${Thumb} key=${one} pictures=${pictures} name=${one} />`)}
+    ${names.map((one) => html`<${Thumb} key=${one} pictures=${pictures} name=${one} />`)}<span class="iw-dim">${more}</span>
     <span class="iw-grow"></span>
     ${over ? null : html`<${Button} busy=${busy("cancel")} onClick=${() => run("cancel")}>Cancel<//>`}
   </div>

@@ -64,6 +64,9 @@ function Thumb({ pictures, name, alt = "" }) {
   return url ? html`<img src=${url} alt=${alt} decoding="async" />` : html`<span class="iw-dim iw-small" title=${alt}>${url === null ? "no picture" : "…"}</span>`;
 }
 
+/** What follows the pictures of a job where not all of them are shown. */
+const andMore = ({ names, made }) => made > names.length && html`<span class="iw-dim iw-small">and ${count(made - names.length)} more</span>`;
+
 /** A reference to an element, and whether it has been near the view, so that a long list asks for what is seen. */
 function useNear() {
   const box = useRef(null);

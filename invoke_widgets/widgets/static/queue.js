@@ -6,9 +6,9 @@ class Store {
     this.model = model;
     this.page = newPage();
     this.rows = new Rows(this.page, model.get("first"));
-    this.details = new Map(); // item -> { detail, failed, images, preview }
-    this.thumbnails = new Map(); // item -> { urls, count }
-    this.asked = new Set(); // items whose thumbnails were asked for
+    this.details = new Map(); // item -> { detail, failed, names, made, preview }
+    this.pictures = new Map(); // item -> { names, made }
+    this.asked = new Set(); // items whose pictures were asked for
     this.listeners = new Set();
     this.unlisten = listen(model, ["msg:custom"], (message, buffers) => this.take(message, buffers ?? []));
     act(model, this.page, "hello", { page: this.page });
@@ -29,34 +29,31 @@ class Store {
     } else if (t === "detail" || (t === "preview" && this.details.has(id))) {
       this.details.set(id, t === "preview" ? { ...this.details.get(id), preview: message.url } : { preview: this.details.get(id)?.preview, ...message });
       this.notify("detail", id);
-    } else if (t === "thumbnails") {
-      this.thumbnails.set(id, { count: message.count, urls: buffers.map((one) => URL.createObjectURL(new Blob([one]))) });
+    } else if (t === "pictures") {
+      this.pictures.set(id, message);
       this.notify("facts");
     } else if (t === "show") {
       this.notify("show", id);
     }
   }
 
-  /** Ask for the thumbnails of completed ones of the drawn rows, if they have been in view for a moment. */
-  wantThumbnails(drawn) {
+  /** Ask for the pictures of completed ones of the drawn rows, if they have been in view for a moment. */
+  wantPictures(drawn) {
     this.wanting ||= setTimeout(() => {
       this.wanting = 0;
       const ids = [...drawn.keys()].filter((row) => row.status === "completed" && !row.gone && !this.asked.has(row.id)).map((row) => row.id).slice(0, 24);
       for (const id of ids) this.asked.add(id);
-      if (ids.length) act(this.model, this.page, "thumbnails", { item_ids: ids, page: this.page });
+      if (ids.length) act(this.model, this.page, "pictures", { item_ids: ids, page: this.page });
     }, 400);
   }
 
   end() {
     this.unlisten();
     clearTimeout(this.wanting);
-    for (const { urls } of this.thumbnails.values()) for (const url of urls) URL.revokeObjectURL(url);
   }
 }
 
 const Fields = ({ fields }) => fields.map(([name, value]) => html`<span class="iw-dim">${name} </span><span class="iwt-value">${value}</span>`);
-
-const Thumbnails = ({ urls, count }) => html`${urls.map((url) => html`<img key=${url} class="iwt-thumb" alt="" src=${url} />`)}<span class="iw-dim">${many(count, "picture")}</span>`;
 
 /** What the table shows, and what its buttons do; `acts` has cancel(rows), retry(rows), opened(row, by). */
 function queueKind(store, pictures, acts) {
@@ -80,8 +77,8 @@ function queueKind(store, pictures, acts) {
       return [ordinal(place), rows.facts.halted || (start && `in about ${start}`)].filter(Boolean).join(" · ");
     },
     completed(row) {
-      const known = store.thumbnails.get(row.id);
-      return known?.count ? html`<${Thumbnails} ...${known} />` : null;
+      const { names, made } = store.pictures.get(row.id) ?? {};
+      return made && html`${names.map((name) => html`<${Thumb} key=${name} pictures=${pictures} name=${name} />`)}<span class="iw-dim">${many(made, "picture")}</span>`;
     },
     failed(row, now) {
       const due = row.retry === null ? "" : row.retry - now < 1 ? "retrying now · " : `retry in ${clock(row.retry - now)} · `;
@@ -142,7 +139,7 @@ function queueKind(store, pictures, acts) {
     remove: (some) => acts.cancel(some),
     detail: (row) => html`<${ItemDetail} row=${row} known=${store.details.get(row.id)} pictures=${pictures} />`,
     opened: acts.opened,
-    drawn: (elements) => store.wantThumbnails(elements),
+    drawn: (elements) => store.wantPictures(elements),
   };
 }
 
@@ -171,8 +168,8 @@ function ItemDetail({ row, known, pictures }) {
     <//>`}
     ${row.status === "in_progress" && known.preview?.startsWith("data:image/") && html`<${Section} title="Preview"><img class="iwt-preview" src=${known.preview} alt=${`Preview of item ${detail.item_id}`} /><//>`}
     ${detail.fields.length > 0 && html`<${Section} title="Values"><${Pairs} list=${detail.fields} mono /><//>`}
-    ${known.images?.length > 0 && html`<${Section} title="Pictures"><div class="iwt-figures">${known.images.map((name) => html`<figure class="iwt-figure" key=${name}><${Thumb} pictures=${pictures} name=${name} alt=${name} />
-      <figcaption class="iw-small iw-dim" title=${name}>${name}</figcaption></figure>`)}</div><//>`}
+    ${known.made > 0 && html`<${Section} title="Pictures"><div class="iwt-figures">${known.names.map((name) => html`<figure class="iwt-figure" key=${name}><${Thumb} pictures=${pictures} name=${name} alt=${name} />
+      <figcaption class="iw-small iw-dim" title=${name}>${name}</figcaption></figure>`)}${andMore(known)}</div><//>`}
     <${Section} title="Item"><${Pairs} list=${[...times, ...detail.facts]} /><//>
     ${detail.outputs.length > 0 && html`<${Section} title="Outputs" wide><${Pairs} mono list=${detail.outputs.map(([node, kind, text]) => [kind ? `${node} · ${kind}` : node, text])} /><//>`}
     ${detail.graph && html`<${Section} title="Graph" wide><${Copy} text=${detail.graph} label="Copy as JSON" /><${Folded} title=${`Graph of ${many(detail.nodes, "node")}`} text=${detail.graph} /><//>`}`;

@@ -363,7 +363,7 @@ class Table {
       }
       if (all || !known) this._paint(element, row, index, now);
     }
-    for (const element of free) element.remove();
+    for (const element of free) { render(null, element); element.remove(); }
     this._drawDetail();
     this._orderLater();
     if (this._refocus) {

@@ -324,9 +324,9 @@ def test_a_late_click_on_clear_does_nothing_if_the_number_has_changed(console: F
     assert "Nothing was cleared: the queue has 6 jobs now, not 5." == said(table)
 
 
-def test_thumbnails_of_rows_in_view_are_read_once() -> None:
+def test_pictures_of_rows_in_view_are_read_once() -> None:
     """A page that asks gets how many pictures each job made, and its newest ones; jobs without any send nothing."""
-    images = {"results": {"a": {"type": "image_output", "image": {"image_name": "one.png"}}}}
+    images = {"results": {f"{n}": {"type": "image_output", "image": {"image_name": f"{n}.png"}} for n in (1, 2, 3)}}
     read: list[int] = []
 
     class Client:
@@ -334,17 +334,13 @@ def test_thumbnails_of_rows_in_view_are_read_once() -> None:
             read.append(item_id)
             return item(item_id, COMPLETED, session=images if item_id == 1 else {"results": {}})
 
-        async def get_image_thumbnail(self, name: str) -> bytes:
-            return name.encode()
-
     with FedConsole([item(1, COMPLETED), item(2, COMPLETED)]) as console:
         console.client = Client()
         table = QueueTable(console)  # type: ignore[arg-type]
         sent = Sent(table)
-        for _ in range(2):
-            ask(table, "thumbnails", item_ids=[1, 2], page="me")
-            until(lambda: sent.of("thumbnails") and not table.busy, "the thumbnails")
-        until(lambda: len(sent.of("thumbnails")) == 2, "both answers")
-    assert [1, 2] == sorted(read)
-    shown = [(one["id"], one["count"], one["buffers"], one["to"]) for one in sent.of("thumbnails")]
-    assert [(1, 1, [b"one.png"], "me")] * 2 == shown
+        for turn in (1, 2):
+            ask(table, "pictures", item_ids=[1, 2], page="me")
+            until(lambda turn=turn: len(sent.of("pictures")) == read.count(2) == turn, "the answer")  # type: ignore[misc]
+    assert 1 == read.count(1)
+    shown = [(one["id"], one["made"], one["names"], one["to"]) for one in sent.of("pictures")]
+    assert [(1, 3, ["2.png", "3.png"], "me")] * 2 == shown
