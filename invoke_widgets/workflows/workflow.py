@@ -506,8 +506,8 @@ class Workflow:
             return known[key]
 
         converted = [{name: setting(name, value) for name, value in row.items()} for row in settings]
-        converted, count = self._seeded(converted, seed, count)
-        parts = [self._part(rows_of, count) for rows_of in _grouped(converted, self._fields).values()]
+        converted, count, seeded = self._seeded(converted, seed, count)
+        parts = [self._part(rows_of, count, seeded) for rows_of in _grouped(converted, self._fields).values()]
         return Plan(parts, tuple({id(u): u for row in converted for u in self._uploads(row)}.values()))
 
     def _uploads(self, row: Mapping[str, Setting]) -> Iterator[Upload]:
@@ -522,10 +522,34 @@ class Workflow:
         source = self._source
         return edges_of(source, invocations(source)) if is_workflow(source) else normal_graph(source)["edges"]
 
-    def _seeded(self, rows: list[dict[str, Setting]], seed: Any, runs: int) -> tuple[list[dict[str, Setting]], int]:
-        """Give each row its seed."""
+    def _seed_sources(self) -> dict[str, WorkflowField]:
+        """By the name of each seed, what is set for it: an integer that feeds it, and nothing but seeds, or itself.
+
+        A form has such an integer rather than the seeds, so it shows the seed that ran when a picture is loaded.
+        """
+        seeds = {(known.node_id, known.field): known for known in self._seeds()}
+        integers = {
+            known.node_id: known
+            for known in self._fields.values()
+            if (known.node_type, known.field, known.fed_by) == ("integer", "value", "")
+        }
+        fed: dict[str, list[tuple[str, str]]] = {}
+        for edge in self._edges():
+            to = edge["destination"]
+            fed.setdefault(edge["source"]["node_id"], []).append((to["node_id"], to["field"]))
+        return {known.name: known for known in seeds.values()} | {
+            seeds[place].name: integers[node_id]
+            for node_id, places in fed.items()
+            if node_id in integers and all(place in seeds and seeds[place].name not in self._set for place in places)
+            for place in places
+        }
+
+    def _seeded(
+        self, rows: list[dict[str, Setting]], seed: Any, runs: int
+    ) -> tuple[list[dict[str, Setting]], int, str]:
+        """Give each row its seed. Also returned: the runs of each, and the name of the field that was set first."""
         if seed is None:
-            return rows, runs
+            return rows, runs, ""
         given = {name for row in rows for name in row}
         nodes = {self._fields[name].node_id for name in given}
         seeds = self._seeds()
@@ -535,25 +559,29 @@ class Workflow:
             for edge in self._edges()
             if edge["source"]["node_id"] in nodes
         }
-        targets = [known for known in seeds if known.name not in given and (known.node_id, known.field) not in fed]
-        if not targets:
+        free = [known for known in seeds if known.name not in given and (known.node_id, known.field) not in fed]
+        if not free:
             other = " other than what the values give" if seeds else ""
             raise InvalidRequest(f"seed: {self._called()} has no seed to set{other}.", field=SEED)
+        sources = self._seed_sources()
+        first = sources[free[0].name].name
 
         def with_seed(row: dict[str, Setting], number: Any) -> dict[str, Setting]:
-            return row | {known.name: self._setting(known, number) for known in targets}
+            checked = {known.name: self._setting(known, number) for known in free}
+            return row | {sources[name].name: setting for name, setting in checked.items()}
 
         if isinstance(seed, str):
             if seed == "random":
-                return [with_seed(row, secrets.randbelow(_LARGEST_SEED)) for row in rows for _ in range(runs)], 1
+                found = [with_seed(row, secrets.randbelow(_LARGEST_SEED)) for row in rows for _ in range(runs)]
+                return found, 1, first
             if seed == "same":
                 number = secrets.randbelow(_LARGEST_SEED)
-                return [with_seed(row, number) for row in rows], runs
+                return [with_seed(row, number) for row in rows], runs, first
             raise InvalidRequest(f"seed: should be 'random', 'same', a number or numbers, got {seed!r}.", field=SEED)
         numbers = _values(SEED, seed) if hasattr(seed, "__iter__") else [seed]
-        return [with_seed(row, number) for row in rows for number in numbers], runs
+        return [with_seed(row, number) for row in rows for number in numbers], runs, first
 
-    def _part(self, rows: list[dict[str, Setting]], runs: int) -> PlanPart:
+    def _part(self, rows: list[dict[str, Setting]], runs: int, seeded: str) -> PlanPart:
         """Make the batch of rows that share all values which the server does not vary."""
         changed = copy.copy(self)
         changed._set = rows[0] | {name: setting for name, setting in self._set.items() if name not in rows[0]}
@@ -571,7 +599,7 @@ class Workflow:
             for known in varied
         ]
         data = [group, *own] if group else own
-        first_seed = next((known.name for known in self._seeds()), None)
+        first_seed = seeded or next((known.name for known in self._seeds()), None)
         called = {name: SEED if name == first_seed else name for name in self._fields}
         by_place = {(known.node_id, known.field): called[known.name] for known in self._fields.values()}
         places = [(entry["node_path"], entry["field_name"]) for entries in data for entry in entries]

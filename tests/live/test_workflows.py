@@ -254,6 +254,19 @@ def test_a_seed_is_not_taken_from_the_value_that_feeds_it(console: iw.Console) -
         unnamed.plan({"integer (2).value": [1, 2]}, seed="random")
 
 
+def test_a_seed_goes_where_the_form_has_it(console: iw.Console) -> None:
+    """Into the integer that feeds it, in place of what was set; it is still connected in the form of a picture."""
+    workflow = console.workflow(iw.examples.workflow("islands")).with_(Seed=5)
+    batch = workflow.submit(seed=[7, 8])
+    assert ([7, 8], False) == (list(batch.frame()["seed"]), "Seed" in batch.frame())
+    again = console.workflow(batch.images[1])
+    assert (8, "Seed.value") == (again["Seed"], again.field("Height.seed").fed_by)
+    with pytest.raises(InvalidRequest, match="a negative seed is not random here"):
+        workflow.plan(seed=-1)
+    fixed = workflow.with_({"Height.seed": 3})  # so the integer feeds nothing any more
+    assert 9 == fixed.plan(seed=9).parts[0].graph["nodes"][workflow.field("Height.seed").node_id]["seed"]
+
+
 def test_workflow_of_the_library_is_loaded_by_name(console: iw.Console) -> None:
     """By its name or id; another name has a suggestion."""
     made = iw.run(console.client.create_workflow({**editor.sums(), "name": "Adds two numbers"}))
