@@ -110,7 +110,7 @@ def when(kind: Any, test: str | Callable[[Any], object] | None = None, /, **fiel
 
     >>> when(JobFailed, "resource_error")
     >>> when(JobFailed, error_type="resource_error", will_retry=False)
-    >>> when(JobFinished, lambda notice: notice.item.ran_s > 60)
+    >>> when(JobCompleted, lambda notice: notice.item.ran_s > 60)
 
     Args:
         kind: a class of notices, or several joined with `|`.

@@ -122,7 +122,8 @@ def message_of(held: Held, *, alert: str, server: str, queue_id: str, clean: Cal
         named, _, its_severity, its_title, its_text, _ = _parts(other)
         kinds[named] = kinds.get(named, 0) + other_count
         severity = max(severity, its_severity, key=_SEVERITIES.index)
-        before.append(one_line(plain(f"Before it: {its_title}. {its_text}".rstrip())))
+        sentences = ". ".join(line.rstrip(".") for line in (its_title, *its_text.splitlines()) if line)
+        before.append(one_line(plain(f"Before it: {sentences}.")))
     rest = lines("\n".join(before), TEXT_LENGTH // 2)
     return Message(
         kind=kind,

@@ -79,8 +79,8 @@ def test_matches_held_back_are_named() -> None:
     sent = message(FINISHED, (Match(notice=WEDGED), 1), (Match(notice=failed()), 4))
     assert "Item 8 is completed, and 5 more (1 queue.wedged, 4 job.failed)" == sent.headline
     assert (
-        "Before it: The queue is stuck: nothing behind the next item runs. says the server\n"
-        "Before it: Item 7 failed: resource_error. CUDA out of memory Make room."
+        "Before it: The queue is stuck: nothing behind the next item runs. says the server.\n"
+        "Before it: Item 7 failed: resource_error. CUDA out of memory. Make room."
     ) == sent.text
     assert ("error", 5, {"queue.wedged": 1, "job.failed": 4}) == (sent.severity, sent.held_back, sent.held_back_kinds)
     assert {"queue.wedged": 1, "job.failed": 4} == sent.to_json()["data"]["held_back_kinds"]
