@@ -96,7 +96,7 @@ def test_matches_held_back_are_not_cut_off() -> None:
     """However long a job's error is, what was held back is named after it."""
     error = JobError(at=AT, error_type=JobErrorType.UNKNOWN_ERROR, message="x" * 10**6)
     sent = message(JobFailed(at=AT, item=ITEM, error=error), (Match(notice=WEDGED), 1))
-    assert (True, True) == (len(sent.text) <= TEXT_LENGTH, sent.text.endswith("says the server"))
+    assert (True, True) == (len(sent.text) <= TEXT_LENGTH, sent.text.endswith("says the server."))
 
 
 def test_every_kind_of_notice_has_a_title() -> None:
