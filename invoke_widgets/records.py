@@ -165,31 +165,43 @@ class FieldValue:
     """A value that was set for an item, in the field `field_name` of the node `node_path`.
 
     `name` is what the field was called when it was set by name, as in a workflow; then a value that all jobs of a batch
-    share is here too, with an empty `node_path`.
+    share is here too, with an empty `node_path`. `file` is the file that a picture was uploaded from, or "".
     """
 
     node_path: str
     field_name: str
     value: Any
     name: str = ""
+    file: str = ""
 
     @property
     def label(self) -> str:
         """Its name, or "node.field"."""
         return self.name or f"{self.node_path}.{self.field_name}"
 
+    @property
+    def given(self) -> Any:
+        """The value as it was given: a picture's file rather than its name on the server."""
+        return self.file or self.value
+
     @classmethod
     def many(cls, data: object) -> tuple[Self, ...]:
         if not isinstance(data, list):
             return ()
         return tuple(
-            cls(str(v.get("node_path", "")), str(v.get("field_name", "")), v.get("value"), str(v.get("name", "")))
+            cls(
+                str(v.get("node_path", "")),
+                str(v.get("field_name", "")),
+                v.get("value"),
+                str(v.get("name", "")),
+                str(v.get("file", "")),
+            )
             for v in data
             if isinstance(v, Mapping)
         )
 
     def __repr__(self) -> str:
-        return f"{self.label}={self.value!r}"
+        return f"{self.label}={self.given!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +211,22 @@ class ValueNames:
     Attributes:
         names: node id and field -> name, of the values that differ between the items.
         shared: name -> value, of those that all items have in common.
+        files: the name of a picture on the server -> the file that it was uploaded from.
     """
 
     names: Mapping[tuple[str, str], str]
     shared: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, values: Iterable[FieldValue]) -> tuple[FieldValue, ...]:
         """Return an item's values with their names, those that all items share last, where a short line is cut."""
         shared = [FieldValue("", name, value, name) for name, value in self.shared.items()]
-        return (*(replace(v, name=self.names.get((v.node_path, v.field_name), "")) for v in values), *shared)
+        return (*(self._named(value) for value in values), *shared)
+
+    def _named(self, value: FieldValue) -> FieldValue:
+        picture = value.value.get("image_name") if isinstance(value.value, Mapping) else None
+        name = self.names.get((value.node_path, value.field_name), "")
+        return replace(value, name=name, file=self.files.get(picture, "") if isinstance(picture, str) else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

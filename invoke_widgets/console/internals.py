@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -38,17 +39,20 @@ class Internals:
 
     async def enqueue(self, plan: Plan, **options: Any) -> list[EnqueueResult]:
         """Upload what a plan needs, and enqueue it; see `Console.enqueue`."""
+        files: dict[str, str] = {}
         for upload in plan.uploads:
             content = content_of(upload.source)  # once more, as a file may have changed since the last submit
             record = await self.uploads.upload(content, board_id=None, is_intermediate=False)
             upload["image_name"] = record.image_name
+            if isinstance(upload.source, os.PathLike):
+                files[record.image_name] = upload.shown
         return await self.actions.submit_all(
             Submission(
                 graph=part.graph,
                 runs=part.runs,
                 data=part.data,
                 workflow=part.workflow,
-                names=ValueNames(part.names, part.shared),
+                names=ValueNames(part.names, part.shared, files),
                 **options,
             )
             for part in plan.parts

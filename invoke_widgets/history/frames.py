@@ -164,7 +164,7 @@ def jobs(records: Iterable[QueueItem]) -> pd.DataFrame:
     fields: defaultdict[str, list[Any]] = defaultdict(lambda: [None] * len(rows))
     for index, row in enumerate(rows):
         for value in row.field_values or ():
-            fields[value.label][index] = value.value
+            fields[value.label][index] = value.given
     varied = {f"{name} (value)" if name in JOBS else name: fields[name] for name in sorted(fields)}
     frame = _frame(_columns(rows, JOBS), JOBS)
     return pd.concat([frame, _of_values(varied)], axis=1) if varied else frame

@@ -77,7 +77,7 @@ class Image:
         self.node_id = node_id
         self.values: dict[str, Any] = {}
         for value in (item.field_values if item is not None else None) or ():
-            self.values[value.label] = value.value
+            self.values[value.label] = value.given
         self._take(record)
 
     def _take(self, record: ImageRecord) -> None:

@@ -185,7 +185,7 @@ class Actions:
             return error and error.fingerprint
         if name in WHERE:
             return getattr(item, name)
-        return next((v.value for v in self._jobs.named(item).field_values or () if v.label == name), None)
+        return next((v.given for v in self._jobs.named(item).field_values or () if v.label == name), None)
 
     # -- retry, as it is sent ------------------------------------------------------------------------------------------
 

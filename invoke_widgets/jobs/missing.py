@@ -121,6 +121,7 @@ async def _submissions(
         names = ValueNames(
             {(value.node_path, value.field_name): value.name for value in known if value.node_path and value.name},
             {value.name: value.value for value in known if not value.node_path},
+            {value.value["image_name"]: value.file for each in values for value in each if value.file},
         )
         made.append(
             Submission(

@@ -106,7 +106,7 @@ class Grid(Part):
         last_ones.sort(key=lambda item: item.item_id)
         self._items = {item.retried_from_item_id or item.item_id: item for item in last_ones}
         values = {
-            job_id: self._values.get(job_id) or {value.label: value.value for value in item.field_values or ()}
+            job_id: self._values.get(job_id) or {value.label: value.given for value in item.field_values or ()}
             for job_id, item in self._items.items()
             if job_id in self._values or item.field_values is not None
         }

@@ -568,7 +568,7 @@ def detail(item: QueueItem) -> Any:
         "facts": [[name, str(value)] for name, value in facts.items() if value is not None],
         "times": [[name, time.timestamp()] for name, time in times.items() if time is not None],
         "fields": [
-            [cell(v.name or names.get((v.node_path, v.field_name), v.label)), cut(_text(v.value), _LONGEST_VALUE)]
+            [cell(v.name or names.get((v.node_path, v.field_name), v.label)), cut(_text(v.given), _LONGEST_VALUE)]
             for v in item.field_values or ()
         ],
         "outputs": shown[:_MOST_OUTPUTS],

@@ -232,7 +232,7 @@ def fields(values: Iterable[FieldValue] | None) -> list[list[str]] | None:
         return None
     found = []
     for value in values:
-        shown = value.value if isinstance(value.value, str) else json.dumps(value.value, default=str)
+        shown = value.given if isinstance(value.given, str) else json.dumps(value.given, default=str)
         found.append([cell(value.label), cell(" ".join(shown.split()))])
     return found[:_MOST_FIELDS]
 

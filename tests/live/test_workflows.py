@@ -163,6 +163,22 @@ def test_a_workflow_loaded_again_keeps_pictures_that_are_not_uploaded(
     assert (str(path), "completed") == (again["r.image"], job.wait(30).status)
 
 
+def test_a_sweep_over_files_has_their_names(console: iw.Console, wire: Wire, tmp_path: Path) -> None:
+    """In the frame, the grid, the pictures' values, the history, and for those that are submitted again."""
+    for name, color in (("a.png", "red"), ("b.png", "blue")):
+        Image.new("RGB", (8, 8), color).save(tmp_path / name)
+    files = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    graph = console.workflow({"nodes": {"r": {"type": "img_resize", "width": 16, "height": 16}}})
+    with wire.paused():
+        sweep = graph.sweep({"r.image": tmp_path})
+        console.cancel(sweep.item_ids[1:])
+    again = sweep.missing().submit()
+    assert (files, files[1:]) == (list(sweep.frame(30)["r.image"]), list(again.frame(30)["r.image"]))
+    assert files == [image.values["r.image"] for image in (*sweep.images, *again.images)]
+    assert [(0, 0, 255)] == [image.pil().getpixel((1, 1)) for image in again.images]
+    assert {*files} == {*console.jobs.frame()["r.image"]}
+
+
 def test_a_changed_file_is_uploaded_again(console: iw.Console, tmp_path: Path) -> None:
     """A picture that is drawn on between two submits is sent as it is then."""
     path = tmp_path / "in.png"

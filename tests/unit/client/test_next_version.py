@@ -207,7 +207,7 @@ def _check_names(request: str, given: set[str], known: Any) -> None:
 def test_each_field_that_is_read_is_known(noted: Noting) -> None:
     """What the client reads of an answer is there, or is what a fuller answer of the same item has."""
     unknown = {(kind, name) for kind, name in noted.asked if name not in _known(kind)}
-    assert {("NodeFieldValue", "name")} == unknown  # which is our own
+    assert {("NodeFieldValue", "name"), ("NodeFieldValue", "file")} == unknown  # which are our own
     assert set(READ) == {kind for kind, _ in noted.asked}
 
 
