@@ -659,7 +659,13 @@ class Workflow:
     def _listed(self, known: WorkflowField, given: Any) -> list[Any]:
         """The values of one field: a list, or the lines of a text file, or the pictures in a folder."""
         if known.kind == "image" and isinstance(given, str | os.PathLike) and path_of(given).is_dir():
-            found = sorted(path for path in path_of(given).iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+            found = sorted(
+                path
+                for path in path_of(
+                    given
+                ).iterdir()  # macOS keeps attributes of a picture in one called "._" and its name
+                if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and not path.name.startswith(".")
+            )
             if not found:
                 raise InvalidRequest(f"{known.name}: the folder {str(given)!r} has no pictures.", field=known.name)
             return list(found)

@@ -350,8 +350,9 @@ def test_rows_are_one_job_each(make: Any) -> None:
 def test_prompts_come_from_a_file_and_pictures_from_a_folder(tmp_path: Path) -> None:
     """One job per line, without empty ones; one per picture, by name."""
     (tmp_path / "prompts.txt").write_text("\ufeffa cat\n\n a dog \n", "utf-8")
-    for name in ("b.png", "a.jpg", "notes.txt"):
+    for name in ("b.png", "a.jpg", "notes.txt", "._a.jpg"):
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "more.png").mkdir()
     plan = ready().plan({"Positive: Prompt": tmp_path / "prompts.txt", "denoise.image": tmp_path})
     assert (4, ["a.jpg", "b.png"]) == (plan.jobs, [upload.source.name for upload in plan.uploads])
     assert ["a cat", "a cat", "a dog", "a dog"] == plan.parts[0].data[0][0]["items"]
