@@ -324,10 +324,10 @@ class Console:
 
         Raises:
             CancellationFailed: the server could not be reached; of several items, for at least one of them.
+            JobTimeout: for `where`, it took longer than 30 s to read all items; nothing was canceled.
         """
         if where is not None:
             _only_where(item_ids)
-            self._fill()
             records, failures = self._call(self._actions.cancel_where(where))
         elif isinstance(item_ids, Iterable):
             records, failures = self._call(self._actions.cancel_many(checked_ids(item_ids)))

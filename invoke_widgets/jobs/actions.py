@@ -132,17 +132,14 @@ class Actions:
         Raises:
             JobTimeout: it was not read within 30 s.
         """
-        if not await self._sync.filled(_FILL_S, failures=True):
-            raise JobTimeout(
-                f"Not all failed jobs were read within {_FILL_S:g} s.",
-                suggestion="console.refresh(timeout=300) waits longer; then try again.",
-            )
+        await self._fill("failed jobs", failures=True)
 
     # -- what fits a description ---------------------------------------------------------------------------------------
 
     async def cancel_where(self, where: object) -> tuple[list[Cancellation], list[JobException]]:
         """Cancel the user's own unfinished items that fit, see `Console.cancel`, and return what `cancel_many` does."""
         wanted = checked_where(where)
+        await self._fill("items")
         await self._read_values()
         state, fits = self._store.state, self._fits(wanted)
         own = [i for i in state.tallies.unfinished if not state.is_theirs(state.items[i]) and fits(state.items[i])]
@@ -156,6 +153,13 @@ class Actions:
         state, fits = self._store.state, self._fits(wanted)
         statuses = (FAILED, CANCELED) if "status" in wanted else (FAILED,)
         return await self._retry_last([i for i in retryable(state.items, statuses) if fits(state.items[i])])
+
+    async def _fill(self, what: str, *, failures: bool = False) -> None:
+        if not await self._sync.filled(_FILL_S, failures=failures):
+            raise JobTimeout(
+                f"Not all {what} were read within {_FILL_S:g} s.",
+                suggestion="console.refresh(timeout=300) waits longer; then try again.",
+            )
 
     async def _read_values(self) -> None:
         """Read the items that are known from events alone, which have no values."""

@@ -70,6 +70,26 @@ def test_where_knows_values_that_events_leave_out(through: iw.Console, proxy: Ch
     assert ["canceled"] == [record.outcome for record in through.cancel(where={"sleep.seconds": 50})]
 
 
+@pytest.mark.needs("item_ids")
+def test_where_takes_all_or_nothing(
+    through: iw.Console, proxy: ChaosProxy, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where not all items could be read in time, those that were are not canceled without the others."""
+    monkeypatch.setattr("invoke_widgets.jobs.actions._FILL_S", 1.0)
+    with wire.paused():
+        known = through.submit(divide(6, 1), destination="here")
+        through.refresh()
+        rule = proxy.delay(10.0, path="_by_ids")
+        wire.enqueue(divide(6, 1), destination="here")
+        until(lambda: through.status.pending == 2, "the counters to show it")
+        with pytest.raises(iw.JobTimeout, match="Not all items were read within 1 s"):
+            through.cancel(where={"destination": "here"})
+        assert "pending" == known.jobs[0].status
+        rule.stop()
+        through.reconnect()
+        assert 2 == len(through.cancel(where={"destination": "here"}))
+
+
 def test_where_takes_the_names_of_a_workflow(console: iw.Console, wire: Wire, tmp_path: Path) -> None:
     """A value that was set by name is found by it; a name that no job has is refused, with the nearest one.
 
