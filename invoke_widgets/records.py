@@ -218,6 +218,20 @@ class ValueNames:
     shared: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def among(cls, values: Iterable[FieldValue]) -> Self:
+        """The names that the values of a batch's items have."""
+        known = list(values)
+        return cls(
+            {(value.node_path, value.field_name): value.name for value in known if value.node_path and value.name},
+            {value.name: value.value for value in known if not value.node_path},
+            {
+                value.value["image_name"]: value.file
+                for value in known
+                if value.file and isinstance(value.value, Mapping)
+            },
+        )
+
     def of(self, values: Iterable[FieldValue]) -> tuple[FieldValue, ...]:
         """Return an item's values with their names, those that all items share last, where a short line is cut."""
         shared = [FieldValue("", name, value, name) for name, value in self.shared.items()]

@@ -14,7 +14,7 @@ from invoke_widgets.errors import JobException, JobTimeout
 from invoke_widgets.events import Event, NodeFailed
 from invoke_widgets.history import CancellationLog, ErrorLog, EventLog, HistoryFile, JobLog
 from invoke_widgets.jobs import Actions
-from invoke_widgets.records import QueueItem
+from invoke_widgets.records import FieldValue, QueueItem, ValueNames
 from invoke_widgets.sync import Change, QueueStore, Sync
 
 if TYPE_CHECKING:
@@ -62,8 +62,12 @@ class Engine:
             self.errors = ErrorLog(**self.kept)
             self.cancellations = CancellationLog(**self.kept)
             self.jobs = JobLog(**self.kept)
+            named: dict[str, list[FieldValue]] = {}
             for item in self.jobs:
                 self.errors.link(item)
+                if any(value.name for value in item.field_values or ()):
+                    named.setdefault(item.batch_id, []).extend(item.field_values or ())
+            client.value_names |= {batch_id: ValueNames.among(values) for batch_id, values in named.items()}
             self.events = EventLog()
             self.sync = Sync(client, self.store, on_failed=self._failed, use_socket=use_socket)
             self.actions = Actions(client, self.store, self.sync, self.errors, self.cancellations, self.jobs)

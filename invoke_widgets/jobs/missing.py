@@ -117,12 +117,7 @@ async def _submissions(
             {"node_path": node, "field_name": field, "items": [each[index].value for each in values]}
             for index, (node, field) in enumerate(places)
         ]
-        known = those[0].field_values or ()
-        names = ValueNames(
-            {(value.node_path, value.field_name): value.name for value in known if value.node_path and value.name},
-            {value.name: value.value for value in known if not value.node_path},
-            {value.value["image_name"]: value.file for each in values for value in each if value.file},
-        )
+        names = ValueNames.among(value for item in those for value in item.field_values or ())
         made.append(
             Submission(
                 graph=graph,

@@ -207,6 +207,22 @@ def test_names_of_values_survive_the_console_and_a_retry(wire: Wire, tmp_path: P
     assert ["one", "one", "two", "two"] == sorted(frame["Trouble.message"])
 
 
+def test_a_new_kernel_calls_values_as_the_last_one_did(wire: Wire, tmp_path: Path) -> None:
+    """With the same history: in the queue, and for the grid of a batch that is found again."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png")
+    drawn = editor.workflow([editor.node(name, "img_resize", width=8, height=8) for name in ("n1", "n2")])
+    values = {"img_resize (1).image": tmp_path / "in.png", "img_resize (2).image": tmp_path / "in.png"}
+    path = tmp_path / "history.sqlite"
+    with iw.connect(wire.server.url, history=path) as console:
+        sweep = console.workflow(drawn).with_(values).sweep({"img_resize (1).width": [16, 24]})
+        sweep.wait(30)
+    with iw.connect(wire.server.url, history=path) as console:
+        batch = console.batch(sweep.batches[0].batch_id)
+        expected = {"img_resize (1).width", *values}
+        assert [expected] * 2 == [{value.label for value in item.field_values or ()} for item in console.queue]
+        batch.grid(x="img_resize (1).width").close()
+
+
 def test_pictures_carry_the_edited_workflow(console: iw.Console) -> None:
     """So that InvokeAI, and this package, can load it again from a picture."""
     drawn = editor.workflow([editor.node("p", "blank_image", width=64, height=64)])
