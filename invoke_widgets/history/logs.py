@@ -493,8 +493,10 @@ class CancellationLog(Log[Cancellation]):
         self._put(cancellation.cancellation_id or uuid.uuid4().hex, cancellation)
 
     def latest(self, cancellation: Cancellation) -> Cancellation:
-        """The current record of a cancellation."""
-        return self._records.get(cancellation.cancellation_id) or cancellation
+        """The current record of a cancellation; for that of a sweep or retry, itself with the latest `stopped_s`."""
+        known = self._records.get(cancellation.cancellation_id, cancellation)
+        is_part = known.item_ids != cancellation.item_ids
+        return replace(cancellation, stopped_s=known.stopped_s) if is_part else known
 
     def _at(self, record: Cancellation) -> float:
         return record.requested_at.timestamp()

@@ -379,7 +379,9 @@ def jobs_of(handles: Iterable[Job | Jobs]) -> list[Job]:
 def in_one(records: list[Cancellation]) -> Cancellation:
     """Several cancellations as one, with the worst of their outcomes."""
     worst = next((record for record in records if record.outcome not in ("canceled", "already_finished")), None)
-    best = next((record for record in records if record.outcome == "canceled"), records[0])
+    canceling = [record for record in records if record.outcome == "canceled"]
+    # Of the one that runs it becomes known later when it stopped.
+    best = next((record for record in canceling if record.stopped_s is None), (canceling or records)[0])
     canceled = sum(record.canceled for record in records)
     item_ids = tuple(sorted(item_id for record in records for item_id in record.item_ids))
     message = f"Canceled {canceled:,} of {len(item_ids):,}." if item_ids else "Nothing was left to cancel."

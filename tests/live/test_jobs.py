@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -190,6 +191,18 @@ def test_detach_returns_a_job_that_has_not_been_read(through: iw.Console, proxy:
     through.prune()
     through.refresh()
     assert "completed" == job.wait(0, "detach").status
+
+
+def test_the_cancellation_of_several_learns_when_they_stopped(console: iw.Console) -> None:
+    """It stays that of all of them."""
+    first = console.submit(sleep(60), runs=2)
+    console.cancel(first.item_ids)
+    again = console.retry(first.item_ids)
+    until(lambda: again.status.in_progress, "one to run")
+    canceled = again.cancel()
+    until(lambda: console.cancellations.latest(canceled).stopped_s is not None, "it to stop")
+    assert again.item_ids == canceled.item_ids
+    assert canceled == replace(console.cancellations.latest(canceled), stopped_s=canceled.stopped_s)
 
 
 def test_no_time_to_read_what_has_finished(console: iw.Console) -> None:
