@@ -50,6 +50,7 @@ from invoke_widgets.jobs import (
     follow,
     handles_of,
     hindrance,
+    in_turn,
     no_batch,
 )
 from invoke_widgets.notices import Notice
@@ -600,7 +601,8 @@ class Console:
 
         Args:
             listener: takes a `Notice`: `JobCompleted`, `JobFailed`, `BatchDone`, `QueueWedged`, `ConnectionLost`, ...
-                (`invoke_widgets.notices`). An exception that it raises is logged.
+                (`invoke_widgets.notices`). An exception that it raises is logged. If it is slow, it gets of a job's
+                changes that wait for it only the last.
             stalled_s: seconds without a sign of life after which a job in progress is reported as `JobStalled`.
 
         Returns:
@@ -610,7 +612,7 @@ class Console:
         return follow(
             self._loop,
             self._store,
-            lambda notice: self._deliver(lambda: listener(notice)),
+            in_turn(listener, self._deliver),
             error_of=self.errors.of,
             stalled_s=stalled_s,
         )

@@ -17,7 +17,7 @@ from invoke_widgets.jobs.job import Context, Job, OnTimeout, Unsubscribe, hindra
 from invoke_widgets.jobs.missing import Missing
 from invoke_widgets.jobs.retry import RetryPolicy
 from invoke_widgets.jobs.submit import Submission
-from invoke_widgets.jobs.watch import Watch, follow
+from invoke_widgets.jobs.watch import Watch, follow, in_turn
 
 __all__ = [
     "Actions",
@@ -39,6 +39,7 @@ __all__ = [
     "follow",
     "handles_of",
     "hindrance",
+    "in_turn",
     "jobs_of",
     "let_go_of",
     "no_batch",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -276,6 +277,32 @@ class NoticeTracker:
         # A job may have finished before the list with the rest of its batch was read.
         announced = self._announced.get(batch_id, (0, 0.0))[0]
         return not announced or announced <= sum(state.tallies.batches.get(batch_id, {}).values())
+
+
+def in_turn(
+    listener: Callable[[Notice], object], deliver: Callable[[Callable[[], object]], object]
+) -> Callable[[Notice], None]:
+    """Return a function that has `deliver` call `listener(notice)`. Of a job's changes that wait, the last is kept.
+
+    (Each may have a preview, and a slow listener would have ever more of them waiting.)
+    """
+    lock = threading.Lock()
+    waiting: dict[object, Notice] = {}
+
+    def call() -> None:
+        with lock:
+            notice = waiting.pop(next(iter(waiting)))
+        listener(notice)
+
+    def receive(notice: Notice) -> None:
+        which = notice.item.item_id if isinstance(notice, JobChanged) else object()
+        with lock:
+            is_new = which not in waiting
+            waiting[which] = notice
+        if is_new:
+            deliver(call)
+
+    return receive
 
 
 def follow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 import invoke_widgets as iw
 from invoke_widgets.notices import (
     BatchDone,
+    JobChanged,
+    JobCompleted,
     JobFailed,
     JobFinished,
     JobStalled,
@@ -69,3 +72,25 @@ def test_no_notice_arrives_after_unsubscribing(console: iw.Console, received: No
     console.submit(divide(1, 1)).wait(60)
     until(lambda: len(of(received, BatchDone)) == 2, "another listener to receive it")
     assert count == len(notices)
+
+
+def test_a_slow_listener_gets_the_last_of_a_jobs_changes(console: iw.Console) -> None:
+    """Those before are not kept for it; what else happens is, in its order."""
+    notices: Notices = []
+    going_on = threading.Event()
+
+    def listen(notice: Notice) -> None:
+        notices.append(notice)
+        going_on.wait(60)
+
+    end = console.on_notice(listen)
+    job = console.submit(sleep(1, steps=20)).jobs[0]
+    job.wait(60)
+    going_on.set()
+    until(lambda: of(notices, BatchDone), "the end")
+    end()
+    last = of(notices, JobChanged)[-1]
+    assert isinstance(last, JobChanged)
+    assert last.progress is not None
+    assert 0.9 < (last.progress.percentage or 0)
+    assert [JobChanged, JobChanged, JobCompleted, BatchDone] == [type(notice) for notice in notices]
