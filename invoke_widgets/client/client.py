@@ -646,9 +646,13 @@ class InvokeClient:
     async def create_workflow(self, workflow: Mapping[str, Any]) -> WorkflowRecord:
         """Add a workflow, as the editor exports it, to the server's library, and return its record.
 
-        The record's JSON is the server's copy: it has an id, and lacks what the server does not know.
+        The record's JSON is the server's copy: it has an id, and lacks what the server does not know. One of those that
+        come with a server is added as the user's own, as the editor does: it may not be added as it is.
         """
-        body = {"workflow": _object("workflow", workflow)}
+        added = dict(_object("workflow", workflow))
+        if isinstance(meta := added.get("meta"), Mapping) and meta.get("category") == "default":
+            added["meta"] = {**meta, "category": "user"}
+        body = {"workflow": added}
         return await self._record("POST", "/api/v1/workflows/", WorkflowRecord.from_json, body=body)
 
     async def delete_workflow(self, workflow_id: str) -> None:

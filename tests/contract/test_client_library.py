@@ -57,6 +57,15 @@ def model(client: BlockingClient, server: Server, wire: Wire, tmp_path: Path) ->
     return client.list_models()[0]
 
 
+def test_a_workflow_that_came_with_a_server_is_added_as_the_users(client: BlockingClient) -> None:
+    """The server would answer 500."""
+    created = client.create_workflow(_workflow(meta={"version": "3.0.0", "category": "default"}))
+    try:
+        assert "user" == client.get_workflow(created.workflow_id).category
+    finally:
+        client.delete_workflow(created.workflow_id)
+
+
 def test_a_new_workflow_is_listed_and_read(client: BlockingClient, workflow: WorkflowRecord) -> None:
     """The list has its summary, and the record the workflow as it was sent, with an id."""
     (listed,) = [one for one in client.list_workflows() if one.workflow_id == workflow.workflow_id]
