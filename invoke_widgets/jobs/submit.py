@@ -31,7 +31,7 @@ from invoke_widgets.errors import (
     checks,
     classify,
 )
-from invoke_widgets.events import BatchEnqueued, Event
+from invoke_widgets.events import BatchEnqueued, Event, QueueCleared
 from invoke_widgets.history import ErrorLog
 from invoke_widgets.jobs.cancel import a_few_at_once
 from invoke_widgets.jobs.newer import NewerItems
@@ -102,7 +102,8 @@ class _Batch:
         failure: why it is not known to be there; None while it has not been sent.
         enqueued: the number of its items, if the event for it arrived.
         was_counted: whether the server has said that there are items of it.
-        is_heard: whether its event would have been received, as the socket has been open all the time.
+        is_heard: whether its event would have been received, as the socket has been open all the time. It does not
+            count where the queue was cleared.
     """
 
     body: dict[str, Any]
@@ -121,6 +122,8 @@ class _Batch:
     def receive(self, event: Event) -> None:
         if isinstance(event, BatchEnqueued) and event.batch_id == self.batch_id:
             self.enqueued = event.enqueued
+        elif isinstance(event, QueueCleared):
+            self.is_heard = False  # one event may be lost, and here it would be the only trace of the batch
 
     def own(self, items: Iterable[QueueItem]) -> tuple[int, ...]:
         """Return the ids of its own items, leaving out those that these have called."""

@@ -12,6 +12,7 @@ import pytest
 
 import invoke_widgets as iw
 from invoke_widgets.errors import ServerFailure, ServerUnreachable, SubmissionFailed
+from invoke_widgets.events import QueueCleared
 from tests.support.chaos import ChaosProxy
 from tests.support.graphs import Graph, add_and_multiply, divide, fail, graph, sleep
 from tests.support.servers import EmbeddedServer
@@ -134,6 +135,24 @@ def test_a_submit_whose_job_was_never_seen_is_not_sent_again(wire: Wire, proxy: 
         assert 1 == wire.queue_status()["total"]
         other.clear()
         other.resume()
+
+
+def test_a_submit_is_not_sent_again_into_a_queue_that_was_cleared_meanwhile(
+    through: iw.Console, wire: Wire, proxy: ChaosProxy
+) -> None:
+    """Nothing is left that would show whether it came, if its event was lost."""
+    proxy.lose_request(path="enqueue_batch", times=1)
+    unanswered = proxy.server_error(path="/b/.*/status")
+    with ThreadPoolExecutor(1) as pool:
+        submitted = pool.submit(through.submit, add_and_multiply())
+        until(lambda: any("enqueue_batch" in seen.path for seen in proxy.seen), "the request")
+        wire.put("clear")
+        until(lambda: any(isinstance(heard.event, QueueCleared) for heard in through.events), "the event")
+        unanswered.stop()
+        with pytest.raises(iw.SubmissionFailed, match="not certain"):
+            submitted.result(60)
+    assert 1 == sum("enqueue_batch" in seen.path for seen in proxy.seen)
+    assert {} == wire.counts()
 
 
 @pytest.mark.parametrize("cleared", [False, True])
