@@ -276,7 +276,8 @@ class Workflow:
             if known.problem:
                 continue
             value = self._set[name].value if name in self._set else known.value
-            if known.required and (value is None or (value == "" and known.kind != "text")):  # a prompt may be empty
+            may_be_empty = known.kind == "text" and not known.field.endswith("path")  # a prompt, but not a file's name
+            if known.required and (value is None or (value == "" and not may_be_empty)):
                 found.append(f"{name}: is required, and has no value.{self._offers(known)}")
             elif known.kind == "model" and name not in self._set and value is not None and self._model(value) is None:
                 label = value.get("name") if isinstance(value, Mapping) else value
