@@ -44,6 +44,13 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 R = TypeVar("R")
 
+_Place = tuple[float, int, int, str]
+
+LIMIT = 10_000
+"""Number of records that a log keeps in memory by default."""
+_LISTED = 8
+_LONGEST = 120
+
 
 @contextmanager
 def _writing(path: str | Path) -> Iterator[Path]:
@@ -52,14 +59,6 @@ def _writing(path: str | Path) -> Iterator[Path]:
         yield file
     except OSError as error:
         raise ResourceError(f"{file} could not be written: {error.strerror or error}.") from error
-
-
-_Place = tuple[float, int, int, str]
-
-LIMIT = 10_000
-"""Number of records that a log keeps in memory by default."""
-_LISTED = 8
-_LONGEST = 120
 
 
 class Log(Generic[R]):

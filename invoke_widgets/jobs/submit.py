@@ -102,8 +102,8 @@ class _Batch:
         failure: why it is not known to be there; None while it has not been sent.
         enqueued: the number of its items, if the event for it arrived.
         was_counted: whether the server has said that there are items of it.
-        is_heard: whether its event would have been received, as the socket has been open all the time. It does not
-            count where the queue was cleared.
+        is_heard: whether the lack of its event shows that it has not come: the socket has been open all the time, and
+            nobody has cleared the queue.
     """
 
     body: dict[str, Any]
@@ -123,7 +123,7 @@ class _Batch:
         if isinstance(event, BatchEnqueued) and event.batch_id == self.batch_id:
             self.enqueued = event.enqueued
         elif isinstance(event, QueueCleared):
-            self.is_heard = False  # one event may be lost, and here it would be the only trace of the batch
+            self.is_heard = False  # its event may have been lost, and would be all that is left of it
 
     def own(self, items: Iterable[QueueItem]) -> tuple[int, ...]:
         """Return the ids of its own items, leaving out those that these have called."""

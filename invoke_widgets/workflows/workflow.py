@@ -660,11 +660,10 @@ class Workflow:
     def _listed(self, known: WorkflowField, given: Any) -> list[Any]:
         """The values of one field: a list, or the lines of a text file, or the pictures in a folder."""
         if known.kind == "image" and isinstance(given, str | os.PathLike) and path_of(given).is_dir():
+            # macOS keeps a picture's attributes in a file with "._" before its name.
             found = sorted(
                 path
-                for path in path_of(
-                    given
-                ).iterdir()  # macOS keeps attributes of a picture in one called "._" and its name
+                for path in path_of(given).iterdir()
                 if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and not path.name.startswith(".")
             )
             if not found:
